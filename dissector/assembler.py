@@ -1,0 +1,229 @@
+"""The assembler: from the octets of a link's taps to the records of its trace, in order.
+
+One assembler serves one link. It gives each tap a framer, and makes the framers' pieces records: the parity bit checked
+and removed, pauses and errors listed, the sender known from the wiring or inferred from the protocol, an echo marked.
+Records leave in the order of their start. Like the framer it has no clock: :meth:`Assembler.advance` tells it the time.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vtctap.dissector.characters import SEVEN_BITS, wrong_parity
+from vtctap.dissector.framer import MIN_REACTION, Framer, Octet, Piece
+from vtctap.dissector.messages import Message, decode
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+
+MAX_HOLD: Final = 1_000_000_000
+"""ns; a record that waited so long for the other tap is written all the same, and flagged."""
+
+EIGHT_BITS: Final = Line(8, "N", 1)
+
+_SENDERS: Final = {
+    "IDRequest": Sender.CLIENT,
+    "OptionSelect": Sender.CLIENT,
+    "ReadCommand": Sender.CLIENT,
+    "WriteCommand": Sender.CLIENT,
+    "ExecuteCommand": Sender.CLIENT,
+    "BreakCommand": Sender.CLIENT,
+    "PasswordCommand": Sender.CLIENT,
+    "WakeUp": Sender.CLIENT,
+    "IDResponse": Sender.SERVER,
+    "Data": Sender.SERVER,
+    "PartialData": Sender.SERVER,
+    "Error": Sender.SERVER,
+    "Telegram": Sender.SERVER,
+}
+
+
+def natural_sender(message: Message) -> Sender:
+    """Who sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK, HDLC)."""
+    if message.cmd == "P0":
+        return Sender.SERVER  # P0 carries the operand for the password's algorithm.
+    return _SENDERS.get(message.message or "", Sender.UNKNOWN)
+
+
+@dataclass(slots=True)
+class Tap:
+    """A receiver on one wire: its number, whose octets it hears (UNKNOWN: both sides'), and how its line is set.
+
+    ``line`` and ``speed`` may change while the assembler works; they hold for what is fed afterwards.
+    """
+
+    number: int
+    sender: Sender
+    line: Line
+    speed: int
+
+
+class Assembler:
+    """Makes the records of link number ``link`` from the octets of its taps.
+
+    ``gap_limit`` (ns) is the longest pause inside a message; ``synthetic``: the octets' times are made up.
+    """
+
+    def __init__(self, link: int, taps: Sequence[Tap], *, gap_limit: int, synthetic: bool = False) -> None:
+        self._link = link
+        self._taps = {tap.number: tap for tap in taps}
+        self._synthetic = synthetic
+        self._framers = {
+            tap.number: Framer(
+                sender=tap.sender,
+                character_time=tap.line.character_time(tap.speed),
+                gap_limit=gap_limit,
+                synthetic=synthetic,
+            )
+            for tap in taps
+        }
+        self._horizon = dict.fromkeys(self._taps, 0)
+        self._now = 0
+        self._waiting: list[tuple[int, int, Record]] = []
+        self._count = 0
+        self._last_sender = Sender.UNKNOWN
+        self._last: dict[int, Record] = {}
+
+    def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
+        """The records that these octets of one tap complete."""
+        framer = self._framers[tap]
+        settings = self._taps[tap]
+        framer.character_time = settings.line.character_time(settings.speed)
+        others = [number for number in self._framers if number != tap]
+        for octet in octets:
+            for other in others:
+                if octet.start - self._framers[other].end >= MIN_REACTION:
+                    self._add(other, self._framers[other].turn())
+            self._add(tap, framer.feed((octet,)))
+        self._horizon[tap] = max(self._horizon[tap], framer.end)
+        self._now = max(self._now, framer.end)
+        return self._release()
+
+    def turn(self, tap: int) -> list[Record]:
+        """The records that are complete because what follows comes from ``tap``, whatever the times say."""
+        for other, framer in self._framers.items():
+            if other != tap:
+                self._add(other, framer.turn())
+        return self._release()
+
+    def advance(self, now: int) -> list[Record]:
+        """The records that are complete because no octet will come that began before ``now`` (ns since 1970 UTC)."""
+        self._now = max(self._now, now)
+        for tap, framer in self._framers.items():
+            self._add(tap, framer.silence(now))
+            self._horizon[tap] = max(self._horizon[tap], now)
+        return self._release()
+
+    def event(self, record: Record) -> list[Record]:
+        """An event of this link takes its place among the records."""
+        self._push(record)
+        return self._release()
+
+    def close(self) -> list[Record]:
+        """The rest: no more octets will come."""
+        for tap, framer in self._framers.items():
+            self._add(tap, framer.close())
+        return self._release(everything=True)
+
+    def _add(self, tap: int, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            self._push(self._record(self._taps[tap], piece))
+
+    def _push(self, record: Record) -> None:
+        heapq.heappush(self._waiting, (record.time, self._count, record))
+        self._count += 1
+
+    def _record(self, tap: Tap, piece: Piece) -> Record:
+        line = EIGHT_BITS if piece.binary else tap.line
+        values = piece.values
+        parity = wrong_parity(values, line)
+        framing = tuple(at for at, octet in enumerate(piece.octets) if octet.flags & Flag.FRAMING)
+        flags = (
+            (Flag.PARITY if parity else 0) | (Flag.CUT if piece.cut else 0) | (Flag.SYNTHETIC if self._synthetic else 0)
+        )
+        for octet in piece.octets:
+            flags |= octet.flags
+        character_time = line.character_time(tap.speed)
+        first, last = piece.octets[0], piece.octets[-1]
+        octets = values.translate(SEVEN_BITS) if line.data_bits == 7 else values
+        sender, inferred = tap.sender, False
+        if piece.is_frame:
+            message = decode(octets)
+            if sender is Sender.UNKNOWN:
+                sender = natural_sender(message) or self._last_sender.other
+                inferred = sender is not Sender.UNKNOWN
+            self._last_sender = sender
+            self._follow_mode(message)
+        return Record(
+            time=first.start,
+            octets=octets,
+            kind=Kind.FRAME if piece.is_frame else Kind.NOISE,
+            sender=sender,
+            inferred=inferred,
+            link=self._link,
+            tap=tap.number,
+            line=line,
+            flags=flags,
+            speed=tap.speed,
+            uncertainty=first.uncertainty,
+            duration=last.start + character_time - first.start,
+            parity_errors=parity,
+            framing_errors=framing,
+            pauses=_pauses(piece.octets, character_time),
+        )
+
+    def _follow_mode(self, message: Message) -> None:
+        """HDLC frames exist only once mode E was selected: ``ACK 2 Z 2`` (IEC 62056-21 annex E)."""
+        if message.message == "OptionSelect":
+            binary = message.option_protocol == "2" and message.option_mode == "2"
+        elif message.message in ("IDRequest", "BreakCommand"):
+            binary = False
+        else:
+            return
+        for framer in self._framers.values():
+            framer.binary = binary
+
+    def _release(self, *, everything: bool = False) -> list[Record]:
+        records: list[Record] = []
+        while self._waiting:
+            time, _, record = self._waiting[0]
+            if not everything and any(
+                bound <= time for tap, bound in self._bounds().items() if tap != record.tap or record.kind is Kind.EVENT
+            ):
+                if self._now - record.end <= MAX_HOLD:
+                    break
+                record = replace(record, flags=record.flags | Flag.ORDER_UNCERTAIN)
+            heapq.heappop(self._waiting)
+            records.append(self._mark_echo(record))
+        return records
+
+    def _bounds(self) -> dict[int, int]:
+        """Before which time no more records of each tap will begin."""
+        return {
+            tap: self._horizon[tap] if framer.open_since is None else framer.open_since
+            for tap, framer in self._framers.items()
+        }
+
+    def _mark_echo(self, record: Record) -> Record:
+        """An echo is what the other tap heard, at the same time, or what only the other side would say."""
+        if record.kind is not Kind.FRAME or len(self._taps) == 1:
+            return record
+        for tap, heard in self._last.items():
+            if (
+                tap != record.tap
+                and heard.octets == record.octets
+                and (record.time < heard.end or natural_sender(decode(record.octets)) is heard.sender)
+            ):
+                del self._last[tap]
+                return replace(record, flags=record.flags | Flag.ECHO)
+        self._last[record.tap] = record
+        return record
+
+
+def _pauses(octets: Sequence[Octet], character_time: int) -> tuple[tuple[int, int], ...]:
+    """Position and length (us) of each silence of a character or more inside a piece."""
+    pauses = []
+    for at in range(1, len(octets)):
+        pause = octets[at].start - octets[at - 1].start - character_time
+        if pause >= character_time and pause >= 1000:
+            pauses.append((at, pause // 1000))
+    return tuple(pauses)

@@ -1,0 +1,110 @@
+"""The field catalogue: every field's name, type, unit and meaning, once.
+
+The Lua dissector's fields and the reference in docs/fields.md are generated from it; ``read --json``, ``--filter`` and
+the Scapy layer are checked against it. Names are Wireshark's form, ``vtc.id.speed``; in Python and Scapy the same field
+is ``id_speed`` (:attr:`Field.attribute`).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. ``type``: ``s`` string, ``e`` enumeration shown as one of ``words``, ``u`` unsigned number, ``b``
+    boolean (present only where true), ``t`` seconds, ``f`` record number. ``repeats``: a list, one item an occurrence.
+    ``generated``: not in the octets of the message but said by the tap or concluded."""
+
+    name: str
+    type: str
+    description: str
+    words: tuple[str, ...] = ()
+    repeats: bool = False
+    generated: bool = False
+
+    @property
+    def attribute(self) -> str:
+        """The field's name in Python and Scapy."""
+        return self.name.removeprefix("vtc.").replace(".", "_")
+
+
+MESSAGES: Final = (
+    "IDRequest",
+    "IDResponse",
+    "ReadCommand",
+    "WriteCommand",
+    "BreakCommand",
+    "ACK",
+    "NAK",
+    "Data",
+    "OptionSelect",
+    "PasswordCommand",
+    "ExecuteCommand",
+    "UndefinedCommand",
+    "Error",
+    "PartialData",
+    "Telegram",
+    "WakeUp",
+    "HDLC",
+)
+"""The words of ``vtc.message``: the first eight are IEC 62055-52 clause 6.4's, the others IEC 62056-21's."""
+
+CONFIDENCES: Final = ("confirmed", "derived", "assumed")
+"""From the surest to the least sure."""
+
+
+def _tap(name: str, type: str, description: str, **more: object) -> Field:
+    return Field(name, type, description, generated=True, **more)  # type: ignore[arg-type]
+
+
+CATALOGUE: Final = (
+    _tap("vtc.kind", "e", "What the record holds", words=("frame", "noise", "event")),
+    _tap("vtc.sender", "e", "Who sent the octets", words=("client", "server", "unknown")),
+    _tap("vtc.sender.inferred", "b", "The sender is concluded from the protocol, not from the wiring"),
+    _tap("vtc.link", "u", "Link number"),
+    _tap("vtc.tap", "u", "Tap number"),
+    _tap("vtc.speed", "u", "Speed of the line, bit/s"),
+    _tap("vtc.line", "s", "Character format of the line, such as 7E1"),
+    _tap("vtc.duration", "t", "From the first start bit to the last stop bit"),
+    _tap("vtc.uncertainty", "t", "How far the true time may lie from the time stamp"),
+    _tap("vtc.gap", "t", "Since the end of the link's previous frame"),
+    _tap("vtc.pause", "t", "Silence inside the record, before an octet that did not follow back to back", repeats=True),
+    _tap("vtc.event", "s", "Name of the event"),
+    _tap("vtc.event.detail", "s", "What the event says"),
+    _tap("vtc.error.parity", "u", "Position of an octet with wrong parity", repeats=True),
+    _tap("vtc.error.framing", "u", "Position of an octet with a framing error", repeats=True),
+    _tap("vtc.error.break", "b", "A break was on the line"),
+    _tap("vtc.error.overrun", "b", "Octets were lost before they could be read"),
+    _tap("vtc.cut", "b", "The frame did not reach its end, or goes on in the next record"),
+    _tap("vtc.echo", "b", "The other side's octets, heard on this tap"),
+    _tap("vtc.order.uncertain", "b", "The order against the other tap's records is uncertain"),
+    _tap("vtc.time.synthetic", "b", "The time is made up: the octets were imported without times"),
+    Field("vtc.message", "e", "Message", words=MESSAGES),
+    Field("vtc.cmd", "s", "Command letter and type, such as R1"),
+    Field("vtc.address", "s", "Address of the meter that an IDRequest calls"),
+    Field("vtc.register", "s", "Register of a data set; empty where the data set names none", repeats=True),
+    Field("vtc.value", "s", "Value of a data set", repeats=True),
+    Field("vtc.unit", "s", "Unit of a data set; empty where it has none", repeats=True),
+    _tap("vtc.register.name", "s", "The register's name in the profile; empty where it has none", repeats=True),
+    _tap("vtc.value.decoded", "s", "The value's meaning in the profile; empty where it has none", repeats=True),
+    Field("vtc.error.code", "s", "Error code of the answer"),
+    Field("vtc.text", "s", "What else the message carries"),
+    Field("vtc.id.manufacturer", "s", "FLAG manufacturer letters of the identification"),
+    Field("vtc.id.speed", "s", "Speed character of the identification"),
+    Field("vtc.id.text", "s", "The rest of the identification"),
+    Field("vtc.option.protocol", "s", "Protocol control character of the option select"),
+    Field("vtc.option.speed", "s", "Speed character of the option select"),
+    Field("vtc.option.mode", "s", "Mode control character of the option select"),
+    Field("vtc.bcc", "u", "Check character received"),
+    _tap("vtc.bcc.expected", "u", "Check character that the frame asks for"),
+    _tap("vtc.bcc.status", "e", "Verdict on the check character", words=("good", "bad", "missing", "none")),
+    _tap("vtc.bcc.rule", "e", "Rule by which the check character is good", words=("xor", "sum")),
+    Field("vtc.crc", "u", "CRC16 of a Telegram"),
+    _tap("vtc.crc.status", "e", "Verdict on the CRC16", words=("good", "bad", "missing")),
+    _tap("vtc.status.token", "u", "Token status"),
+    _tap("vtc.status.token.name", "s", "Meaning of the token status"),
+    _tap("vtc.confidence", "e", "The weakest source that the record's decoding leans on", words=CONFIDENCES),
+    _tap("vtc.assumed", "s", "Name of a field that is assumed", repeats=True),
+)
+
+FIELDS: Final = {field.name: field for field in CATALOGUE}

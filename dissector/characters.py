@@ -1,0 +1,84 @@
+"""Characters of the link: names of the control characters, how octets are shown, and even parity.
+
+ISO 646 (ASCII) control characters, as IEC 62056-21 clause 6.3 uses them.
+"""
+
+from typing import Final
+
+from vtctap.pcap.record import Line
+
+NUL: Final = 0x00
+SOH: Final = 0x01
+STX: Final = 0x02
+ETX: Final = 0x03
+EOT: Final = 0x04
+ACK: Final = 0x06
+LF: Final = 0x0A
+CR: Final = 0x0D
+NAK: Final = 0x15
+
+_CONTROL_NAMES = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
+).split()
+
+SHOWN: Final[tuple[str, ...]] = tuple(
+    f"<{_CONTROL_NAMES[octet]}>"
+    if octet < 0x20
+    else chr(octet)
+    if octet < 0x7F
+    else "<DEL>"
+    if octet == 0x7F
+    else f"<{octet:02X}>"
+    for octet in range(256)
+)
+"""How each octet is shown: printable ASCII as it is, any other as its name or two hexadecimal digits in angle brackets."""
+
+EVEN: Final[tuple[bool, ...]] = tuple(octet.bit_count() % 2 == 0 for octet in range(256))
+"""Whether an octet has an even number of ones, as each character of a line with even parity has with its parity bit."""
+
+SEVEN_BITS: Final = bytes(octet & 0x7F for octet in range(256))
+"""Translation table for :meth:`bytes.translate` that removes bit 7."""
+
+_ALWAYS_EVEN = bytes(EVEN)
+
+
+def show(octets: bytes) -> str:
+    """Octets as text: ``/?!<CR><LF>``."""
+    if octets.isascii() and (text := octets.decode("ascii")).isprintable():
+        return text
+    return "".join([SHOWN[octet] for octet in octets])
+
+
+def odd_count(octets: bytes) -> int:
+    """How many of the octets have an odd number of ones."""
+    return octets.translate(_ALWAYS_EVEN).count(0)
+
+
+def carries_even_parity(octets: bytes) -> bool:
+    """Whether octets that were received as 8N1 plainly are seven bits and even parity.
+
+    Some have bit 7 set, and all but one in eight at the most have an even number of ones. Text without parity bits is
+    odd in about half of its octets, so the two cannot be taken for one another beyond a few octets.
+    """
+    return not octets.isascii() and odd_count(octets) * 8 <= len(octets)
+
+
+def wrong_parity(octets: bytes, line: Line) -> tuple[int, ...]:
+    """The positions of octets, as received with the parity bit in bit 7, whose parity is not the line's.
+
+    Mark and space parity are a constant bit 7. A line without a parity bit in bit 7 has no wrong parity.
+    """
+    if not line.has_parity:
+        return ()
+    good = _GOOD_PARITY[line.parity]
+    if not octets.translate(good).count(0):
+        return ()
+    return tuple(position for position, octet in enumerate(octets) if not good[octet])
+
+
+_GOOD_PARITY = {
+    "E": _ALWAYS_EVEN,
+    "O": bytes(not even for even in EVEN),
+    "M": bytes(octet >= 0x80 for octet in range(256)),
+    "S": bytes(octet < 0x80 for octet in range(256)),
+}

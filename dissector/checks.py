@@ -1,0 +1,38 @@
+"""Check characters and check sums of the link.
+
+Two rules for the block check character are in use (recordings of real meters show both): the exclusive or of ISO 1155,
+which IEC 62056-21 names, and a plain sum of the same octets. Both leave seven bits. Telegrams of the P1 kind end in a
+CRC16 instead.
+"""
+
+_CRC16_TABLE: list[int] = []
+for _index in range(256):
+    _value = _index
+    for _ in range(8):
+        _value = _value >> 1 ^ (0xA001 if _value & 1 else 0)
+    _CRC16_TABLE.append(_value)
+
+
+def bcc_xor(octets: bytes) -> int:
+    """The exclusive or of the octets, seven bits (ISO 1155; IEC 62056-21 clause 6.3). ``octets`` are those after the
+    first SOH or STX up to and with ETX or EOT."""
+    value = 0
+    for octet in octets:
+        value ^= octet
+    return value & 0x7F
+
+
+def bcc_sum(octets: bytes) -> int:
+    """The sum of the same octets modulo 128 (not in a standard; seen from Energomera, ELVIN and Kamstrup meters)."""
+    if not octets.isascii():
+        return sum(octet & 0x7F for octet in octets) & 0x7F
+    return sum(octets) & 0x7F
+
+
+def crc16(octets: bytes) -> int:
+    """The CRC of a P1 telegram: polynomial x16+x15+x2+1 reflected (A001h), start 0, over ``/`` up to and with ``!``
+    (DSMR P1 companion standard)."""
+    value = 0
+    for octet in octets:
+        value = value >> 8 ^ _CRC16_TABLE[(value ^ octet) & 0xFF]
+    return value

@@ -1,0 +1,198 @@
+"""The dissector: what each record of a trace says, as the fields of the catalogue.
+
+A :class:`Dissector` reads a trace's records in order, since some fields need what came before on the same link. It
+decodes the message (:mod:`vtctap.dissector.messages`), looks up its meaning in a profile, and states how sure that is.
+Memory is constant: a few values a link.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
+from vtctap.dissector.messages import Message, decode
+from vtctap.dissector.profile import Profile, Register
+from vtctap.pcap.record import Flag, Kind, Record
+
+Value = str | int | float | bool | list[str] | list[int] | list[float]
+"""What a field holds in JSON."""
+
+TOKEN_STATUS: Final = "tokenStatus"
+"""The table whose values are token statuses (IEC 62055-52 clause 7.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a profile makes of a message. Attributes are fields of the catalogue; the lists are parallel to the
+    message's data sets, and empty where the profile knows none of the registers."""
+
+    register_name: tuple[str, ...] = ()
+    value_decoded: tuple[str, ...] = ()
+    status_token: int | None = None
+    status_token_name: str | None = None
+    confidence: str = CONFIDENCES[0]
+    assumed: tuple[str, ...] = ()
+
+
+_NOTHING = Meaning()
+
+
+@dataclass(frozen=True, slots=True)
+class Dissection:
+    """A record with its decoding. ``number`` counts the trace's records from 1; ``message`` and ``meaning`` are None
+    but for frames; ``gap`` (ns) is the time since the end of the link's previous frame, None where there is none or it
+    cannot be known."""
+
+    number: int
+    record: Record
+    message: Message | None
+    meaning: Meaning | None
+    gap: int | None
+
+    def fields(self) -> dict[str, Value]:
+        """The fields of the catalogue that apply, by name, in its order."""
+        values = _record_fields(self.record)
+        if self.gap is not None:
+            values["gap"] = self.gap / 1e9
+        for part in (self.message, self.meaning):
+            if part is not None:
+                for attribute in part.__slots__:
+                    value = getattr(part, attribute)
+                    if value is not None and value != ():
+                        values[attribute] = list(value) if isinstance(value, tuple) else value
+        return {name: values[attribute] for name, attribute in _NAMES if attribute in values}
+
+    def as_json(self) -> dict[str, Value]:
+        """The fields with ``frame.number``, ``frame.time_epoch`` and ``vtc.octets``, as ``read --json`` prints them."""
+        return {
+            "frame.number": self.number,
+            "frame.time_epoch": epoch(self.record.time),
+            **self.fields(),
+            "vtc.octets": self.record.octets.hex(),
+        }
+
+
+_NAMES: Final = [(field.name, field.attribute) for field in CATALOGUE]
+
+_FLAGS: Final = (
+    (Flag.BREAK, "error_break"),
+    (Flag.OVERRUN, "error_overrun"),
+    (Flag.CUT, "cut"),
+    (Flag.ECHO, "echo"),
+    (Flag.ORDER_UNCERTAIN, "order_uncertain"),
+    (Flag.SYNTHETIC, "time_synthetic"),
+)
+
+
+def epoch(time: int) -> str:
+    """Nanoseconds since 1970 as seconds with nine decimals."""
+    sign, time = ("-", -time) if time < 0 else ("", time)
+    return f"{sign}{time // 1_000_000_000}.{time % 1_000_000_000:09d}"
+
+
+def _record_fields(record: Record) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "kind": record.kind.name.lower(),
+        "sender": record.sender.name.lower(),
+        "link": record.link,
+        "tap": record.tap,
+        "duration": record.duration / 1e9,
+    }
+    if record.inferred:
+        values["sender_inferred"] = True
+    if record.speed:
+        values["speed"] = record.speed
+    if record.line:
+        values["line"] = str(record.line)
+    if record.uncertainty is not None:
+        values["uncertainty"] = record.uncertainty / 1e9
+    if record.pauses:
+        values["pause"] = [pause / 1e6 for _, pause in record.pauses]
+    if record.event:
+        values["event"], _, detail = record.event.partition(" ")
+        if detail:
+            values["event_detail"] = detail
+    if record.parity_errors:
+        values["error_parity"] = list(record.parity_errors)
+    if record.framing_errors:
+        values["error_framing"] = list(record.framing_errors)
+    for flag, name in _FLAGS:
+        if record.flags & flag:
+            values[name] = True
+    return values
+
+
+class Dissector:
+    """Dissects the records of one trace, in order."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._number = 0
+        self._frame_end: dict[int, int] = {}
+
+    def dissect(self, record: Record) -> Dissection:
+        """The dissection of the next record."""
+        self._number += 1
+        if record.kind is not Kind.FRAME:
+            return Dissection(self._number, record, None, None, None)
+        gap = None
+        before = self._frame_end.get(record.link)
+        if before is not None and before <= record.time and not record.flags & Flag.SYNTHETIC:
+            gap = record.time - before
+        self._frame_end[record.link] = record.end
+        message = decode(record.octets)
+        return Dissection(self._number, record, message, self.meaning(message), gap)
+
+    def meaning(self, message: Message) -> Meaning:
+        """What the profile makes of a message."""
+        stated = self._profile.messages.get(message.message or "")
+        if stated is None:
+            return _NOTHING
+        doubts = {"vtc.message": stated.confidence}
+        registers = [self._profile.registers.get(register) for register in message.register]
+        names: tuple[str, ...] = ()
+        decoded: tuple[str, ...] = ()
+        status: int | None = None
+        status_name: str | None = None
+        if any(registers):
+            names = tuple(register.name if register else "" for register in registers)
+            for register in registers:
+                if register:
+                    _doubt(doubts, "vtc.register.name", register.provenance.confidence)
+            words = [_word(register, value) for register, value in zip(registers, message.value, strict=True)]
+            for register, value, word in zip(registers, message.value, words, strict=True):
+                if word is None or register is None or register.table is None:
+                    continue
+                confidence = _weakest(register.provenance.confidence, register.table.provenance.confidence)
+                _doubt(doubts, "vtc.value.decoded", confidence)
+                if register.table.name == TOKEN_STATUS and status is None:
+                    status, status_name = int(value), word
+                    _doubt(doubts, "vtc.status.token", confidence)
+                    _doubt(doubts, "vtc.status.token.name", confidence)
+            if any(words):
+                decoded = tuple(word or "" for word in words)
+        assumed = tuple(name for name, _ in _NAMES if doubts.get(name) == "assumed")
+        return Meaning(names, decoded, status, status_name, _weakest(*doubts.values()), assumed)
+
+
+def _word(register: Register | None, value: str) -> str | None:
+    """The word for a value in its register's table; None where there is no word."""
+    if register is None or register.table is None or not (value.isascii() and value.isdecimal() and len(value) < 10):
+        return None
+    return register.table.values.get(int(value))
+
+
+def _weakest(*confidences: str) -> str:
+    return max(confidences, key=CONFIDENCES.index)
+
+
+def _doubt(doubts: dict[str, str], name: str, confidence: str) -> None:
+    doubts[name] = _weakest(doubts.get(name, confidence), confidence)
+
+
+def field_values(dissections: Mapping[str, Value], name: str) -> list[Value]:
+    """A field's values as a list, whether it repeats, stands alone or is absent."""
+    value = dissections.get(name)
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,258 @@
+"""Messages: what the octets of one frame say, by the syntax of IEC 62056-21 clause 6.3 that IEC 62055-52 shares.
+
+:func:`decode` takes the octets of a frame record and returns a :class:`Message`. It knows nothing of times, links or
+profiles, never raises, and leaves out what the octets do not hold: a frame that is cut or damaged gives what is there.
+
+Structure is read from the low seven bits, so that a line that was recorded with its parity bits still decodes; text
+loses bit 7 only where the octets plainly carry even parity (:func:`~vtctap.dissector.characters.carries_even_parity`).
+
+A data set is ``register(value*unit)``. Rules that the Lua dissector and the Scapy layer share:
+
+- a register is what stands before ``(``, from the last ``)``, line end or ``!`` on; it may be empty;
+- a value runs to its closing bracket, inner pairs of brackets included; a line end closes it as well;
+- the unit is what follows the first ``*`` of a value without inner brackets;
+- text that is in no data set is the message's ``text``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vtctap.dissector.characters import (
+    ACK,
+    CR,
+    EOT,
+    ETX,
+    LF,
+    NAK,
+    NUL,
+    SEVEN_BITS,
+    SOH,
+    STX,
+    carries_even_parity,
+    show,
+)
+from vtctap.dissector.checks import bcc_sum, bcc_xor, crc16
+
+SLASH: Final = 0x2F
+HDLC_FLAG: Final = 0x7E
+
+COMMANDS: Final = {
+    "P": "PasswordCommand",
+    "R": "ReadCommand",
+    "W": "WriteCommand",
+    "E": "ExecuteCommand",
+    "B": "BreakCommand",
+}
+"""Command letters (IEC 62056-21 clause 6.3.4) and the messages they make; any other makes an UndefinedCommand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. Attributes are the fields of the catalogue without ``vtc.``; None or () is absent.
+
+    ``message`` is None only for octets that begin as no message does: the later part of a frame that did not fit into
+    one record. ``register``, ``value`` and ``unit`` are parallel, one item a data set.
+    """
+
+    message: str | None
+    cmd: str | None = None
+    address: str | None = None
+    register: tuple[str, ...] = ()
+    value: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    error_code: str | None = None
+    text: str | None = None
+    id_manufacturer: str | None = None
+    id_speed: str | None = None
+    id_text: str | None = None
+    option_protocol: str | None = None
+    option_speed: str | None = None
+    option_mode: str | None = None
+    bcc: int | None = None
+    bcc_expected: int | None = None
+    bcc_status: str | None = "none"
+    bcc_rule: str | None = None
+    crc: int | None = None
+    crc_status: str | None = None
+
+
+_DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
+
+
+def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Registers, values, units and remaining texts of a message's body."""
+    registers: list[str] = []
+    values: list[str] = []
+    units: list[str] = []
+    rest: list[str] = []
+    at, end = 0, len(text)
+    while at < end and (found := _DATA_SET.match(text, at)):
+        register, value, closed, other = found.groups()
+        at = found.end()
+        if value is None:
+            if other is not None:
+                rest.append(show(other))
+            continue
+        if not closed and text[at : at + 1] == b"(":
+            stop = _closing_bracket(text, at)
+            value = text[found.start(2) : stop]
+            at = stop + (text[stop : stop + 1] == b")")
+            unit = b""
+        else:
+            value, _, unit = value.partition(b"*")
+        registers.append(show(register))
+        values.append(show(value))
+        units.append(show(unit))
+    return registers, values, units, rest
+
+
+def _closing_bracket(text: bytes, at: int) -> int:
+    """Where the value that is open at ``at`` ends: its closing bracket, a line end, or the end of the text."""
+    depth = 1
+    for position in range(at, len(text)):
+        octet = text[position]
+        depth += (octet == 0x28) - (octet == 0x29)
+        if depth == 0 or octet in (CR, LF):
+            return position
+    return len(text)
+
+
+def _block(
+    name: str, structure: bytes, text: bytes, start: int, body: int, end: int, cmd: str | None = None
+) -> Message:
+    """A message with a check character: ``start`` is where the check begins, ``body`` where the data sets do, and
+    ``end`` where ETX or EOT is (or would be)."""
+    registers, values, units, rest = data_sets(text[body:end])
+    bcc: int | None = None
+    expected: int | None = None
+    status = "missing"
+    rule: str | None = None
+    error_code: str | None = None
+    if end < len(structure):
+        checked = structure[start : end + 1]
+        expected = bcc_xor(checked)
+        if end + 1 < len(structure):
+            bcc = structure[end + 1]
+            status = "good"
+            if bcc == expected:
+                rule = "xor"
+            elif bcc == (by_sum := bcc_sum(checked)):
+                rule = "sum"
+                expected = by_sum
+            else:
+                status = "bad"
+            if end + 2 < len(text):
+                rest.append(show(text[end + 2 :]))
+    if name == "Data":
+        if registers == [""] and values[0].startswith("ER"):
+            name = "Error"
+            error_code = _ERROR_CODE.match(values[0])[0]  # type: ignore[index]  # ER always matches
+        elif structure[end : end + 1] == b"\x04":
+            name = "PartialData"
+    return Message(
+        name,
+        cmd,
+        register=tuple(registers),
+        value=tuple(values),
+        unit=tuple(units),
+        error_code=error_code,
+        text=" ".join(rest) or None,
+        bcc=bcc,
+        bcc_expected=expected,
+        bcc_status=status,
+        bcc_rule=rule,
+    )
+
+
+_ERROR_CODE = re.compile("ER[0-9A-Za-z]*")
+
+
+def _block_end(structure: bytes) -> int:
+    """Where the first ETX or EOT is; the length where there is none."""
+    ends = [at for at in (structure.find(ETX), structure.find(EOT)) if at >= 0]
+    return min(ends) if ends else len(structure)
+
+
+def _command(structure: bytes, text: bytes) -> Message:
+    end = _block_end(structure)
+    stx = structure.find(STX, 1, end)
+    body = min(3, end if stx < 0 else stx)
+    cmd = show(text[1:body])
+    known = cmd[:1] in COMMANDS and (len(cmd) < 2 or cmd[1].isdecimal())
+    name = COMMANDS[cmd[0]] if known else "UndefinedCommand"
+    body += structure[body : body + 1] == b"\x02"
+    return _block(name, structure, text, 1, body, end, cmd or None)
+
+
+def _data(structure: bytes, text: bytes) -> Message:
+    return _block("Data", structure, text, 1, 1, _block_end(structure))
+
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
+
+
+def _identification(structure: bytes, text: bytes) -> Message:
+    if structure[1:2] == b"?":
+        return _request(text)
+    line = _LINE_END.search(structure)
+    end = line.start() if line else len(structure)
+    identification = Message(
+        "IDResponse",
+        id_manufacturer=show(text[1 : min(4, end)]) or None,
+        id_speed=show(text[4 : min(5, end)]) or None,
+        id_text=show(text[5:end]) or None,
+    )
+    if line is None or line.end() == len(structure):
+        return identification
+    last = _TELEGRAM_END.search(structure)
+    registers, values, units, rest = data_sets(text[end : last.start() if last else len(text)])
+    crc: int | None = None
+    crc_status = "missing"
+    if last and last[1]:
+        crc = int(last[1], 16)
+        crc_status = "good" if crc == crc16(text[: last.start() + 1]) else "bad"
+    return replace(
+        identification,
+        message="Telegram",
+        register=tuple(registers),
+        value=tuple(values),
+        unit=tuple(units),
+        text=" ".join(rest) or None,
+        crc=crc,
+        crc_status=crc_status,
+    )
+
+
+def _request(text: bytes) -> Message:
+    address, _, rest = text[2:].partition(b"!")
+    return Message("IDRequest", address=show(address) or None, text=show(rest.strip(b"\r\n")) or None)
+
+
+def _acknowledgement(structure: bytes, text: bytes) -> Message:
+    if len(structure) == 1:
+        return Message("ACK")
+    protocol, speed, mode = (show(text[at : at + 1]) or None for at in (1, 2, 3))
+    return Message("OptionSelect", option_protocol=protocol, option_speed=speed, option_mode=mode)
+
+
+_DECODERS: Final[dict[int, Callable[[bytes, bytes], Message]]] = {
+    SOH: _command,
+    STX: _data,
+    SLASH: _identification,
+    ACK: _acknowledgement,
+    NAK: lambda structure, text: Message("NAK"),
+    NUL: lambda structure, text: Message("WakeUp"),
+    HDLC_FLAG: lambda structure, text: Message("HDLC"),
+}
+
+
+def decode(octets: bytes) -> Message:
+    """The message of a frame's octets (without the parity bit, or with it in bit 7)."""
+    structure = octets if octets.isascii() else octets.translate(SEVEN_BITS)
+    decoder = _DECODERS.get(structure[0]) if structure else None
+    if decoder is None:
+        return Message(None, text=show(octets) or None, bcc_status=None)
+    return decoder(structure, structure if carries_even_parity(octets) else octets)

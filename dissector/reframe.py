@@ -1,0 +1,152 @@
+"""Octets that were received earlier, framed again: traces, and what other tools recorded.
+
+:func:`reframe` frames the octets of a trace anew with another profile or line; :func:`assemble` frames what the import
+formats deliver. Both restore what the tap received and give it to the same assembler as a live tap does.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from vtctap.dissector.assembler import EIGHT_BITS, Assembler, Tap
+from vtctap.dissector.characters import EVEN, carries_even_parity
+from vtctap.dissector.framer import Octet
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+
+SEVEN_EVEN = Line(7, "E", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where
+    the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet."""
+
+    octets: bytes
+    sender: Sender = Sender.UNKNOWN
+    time: int | None = None
+    flags: int = 0
+
+
+def received(record: Record) -> bytes:
+    """The octets of a record as its tap received them, with the parity bit in bit 7 on a line with parity."""
+    line = record.line
+    if line is None or not line.has_parity:
+        return record.octets
+    wrong = set(record.parity_errors)
+    return bytes(
+        octet | (0x80 if _parity_bit(octet, line.parity) != (position in wrong) else 0)
+        for position, octet in enumerate(record.octets)
+    )
+
+
+def _parity_bit(octet: int, parity: str) -> bool:
+    return {"E": not EVEN[octet], "O": EVEN[octet], "M": True, "S": False}[parity]
+
+
+def octets_of(record: Record) -> list[Octet]:
+    """A record's octets with their times, as they were given to the assembler that made it."""
+    character_time = record.line.character_time(record.speed) if record.line else 0
+    count = len(record.octets)
+    if not character_time and count:
+        character_time = record.duration // count
+    pauses = {position: pause * 1000 for position, pause in record.pauses}
+    framing = set(record.framing_errors)
+    lasting = record.flags & (Flag.BREAK | Flag.OVERRUN)
+    start = record.time
+    octets = []
+    for position, value in enumerate(received(record)):
+        start += pauses.get(position, 0)
+        flags = (lasting if position == 0 else 0) | (Flag.FRAMING if position in framing else 0)
+        octets.append(Octet(value, start, record.uncertainty, flags))
+        start += character_time
+    return octets
+
+
+def assemble(runs: Sequence[Run], *, speed: int, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+    """The records of what was recorded elsewhere. The order of the runs is kept.
+
+    ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
+    carries even parity. ``speed`` (bit/s) spaces the octets; where a run has a time, they are pressed together to end
+    before the next run. Where any run has none, the times of all are marked as synthetic.
+    """
+    synthetic = any(run.time is None for run in runs)
+    taps = {
+        sender: Tap(0 if sender is not Sender.SERVER else 1, sender, line or _line_of(runs, sender), speed)
+        for sender in sorted({run.sender for run in runs})
+    }
+    assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic)
+    starts = _starts(runs, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
+    for number, run in enumerate(runs):
+        tap = taps[run.sender]
+        start = starts[number]
+        step = tap.line.character_time(speed)
+        if number + 1 < len(runs) and run.octets:
+            step = min(step, (starts[number + 1] - start) // len(run.octets))
+        octets = [Octet(value, start + at * step, None, run.flags) for at, value in enumerate(run.octets)]
+        yield from assembler.advance(start)
+        yield from assembler.turn(tap.number)
+        yield from assembler.feed(tap.number, octets)
+    yield from assembler.close()
+
+
+def _line_of(runs: Sequence[Run], sender: Sender) -> Line:
+    side = b"".join(run.octets for run in runs if run.sender is sender)
+    return SEVEN_EVEN if carries_even_parity(side) else EIGHT_BITS
+
+
+def _starts(runs: Sequence[Run], character_times: dict[Sender, int]) -> list[int]:
+    """When each run begins: at its time, but never before the run above it; without one, when that has ended."""
+    starts: list[int] = []
+    end = 0
+    for run in runs:
+        start = end if run.time is None else max(run.time, starts[-1] if starts else run.time)
+        starts.append(start)
+        end = start + len(run.octets) * character_times[run.sender]
+    return starts
+
+
+def reframe(records: Iterable[Record], *, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+    """The same octets, framed again. ``line``: how they are to be read, instead of as recorded. Events stay."""
+    links: dict[int, _Link] = {}
+    for record in records:
+        link = links.setdefault(record.link, _Link(record.link, gap_limit))
+        yield from link.take(record, line)
+    for link in links.values():
+        yield from link.close()
+
+
+class _Link:
+    """One link of a trace: an assembler for as long as its taps' wiring stays the same."""
+
+    def __init__(self, number: int, gap_limit: int) -> None:
+        self._number = number
+        self._gap_limit = gap_limit
+        self._taps: dict[int, Tap] = {}
+        self._assembler: Assembler | None = None
+
+    def take(self, record: Record, line: Line | None) -> Iterator[Record]:
+        if record.kind is Kind.EVENT:
+            yield from self._assembler.event(record) if self._assembler else [record]
+            return
+        sender = Sender.UNKNOWN if record.inferred else record.sender
+        wanted = line or record.line or EIGHT_BITS
+        tap = self._taps.get(record.tap)
+        if tap is None or tap.sender is not sender:
+            yield from self.close()
+            self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
+            self._assembler = Assembler(
+                self._number,
+                list(self._taps.values()),
+                gap_limit=self._gap_limit,
+                synthetic=bool(record.flags & Flag.SYNTHETIC),
+            )
+        assert self._assembler
+        yield from self._assembler.advance(record.time)
+        if (tap.line, tap.speed) != (wanted, record.speed):
+            tap.line, tap.speed = wanted, record.speed
+        yield from self._assembler.turn(record.tap)
+        yield from self._assembler.feed(record.tap, octets_of(record))
+
+    def close(self) -> Iterator[Record]:
+        if self._assembler:
+            yield from self._assembler.close()
+            self._assembler = None

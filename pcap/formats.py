@@ -1,0 +1,156 @@
+"""The capture file formats: one table, and opening and creating files by it.
+
+A new format is a parser, a writer and one line in :data:`FORMATS`. Which format a file is read as goes by its magic;
+which one it is written in goes by its suffix.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from vtctap.pcap import classic, pcapng
+from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
+from vtctap.pcap.streams import Input, Output, Source, is_special, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A capture file format. ``writer`` takes the output, the link type and the name of the application."""
+
+    magics: tuple[bytes, ...]
+    parser: Callable[[Input], Parser]
+    writer: Callable[[Output, int, str], PacketWriter]
+
+
+def _pcapng_writer(output: Output, linktype: int, application: str) -> PacketWriter:
+    return pcapng.PcapngWriter(output, application=application)
+
+
+def _pcap_writer(output: Output, linktype: int, application: str) -> PacketWriter:
+    return classic.PcapWriter(output, linktype=linktype)
+
+
+DEFAULT_SUFFIX: Final = ".pcapng"
+FORMATS: Final = {
+    DEFAULT_SUFFIX: Format((pcapng.MAGIC,), pcapng.PcapngParser, _pcapng_writer),
+    ".pcap": Format(classic.MAGICS, classic.PcapParser, _pcap_writer),
+}
+_MAGIC_SIZE = 4
+
+
+class CaptureReader:
+    """Iterates the packets of a capture file in any of the formats, in constant memory, without seeking.
+
+    Iteration stops at the end of the file, or before a packet whose end is missing: then :attr:`cut` says so. Iterating
+    again goes on from there, with what has been appended since; so a growing file is read by iterating again and again.
+    A file object that is passed in stays open; a file given as a path is closed by :meth:`close` or ``with``.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Raises NotATrace where the file begins with no known magic, and OSError."""
+        self._input = Input(source)
+        self._parser: Parser | None = None
+        self._running: Iterator[Packet] | None = None
+        self.cut: str | None = None
+        """After an iteration: None, or a message that the file ends in the middle of a packet (or is empty)."""
+        try:
+            while not self._recognise() and self._input.more():
+                pass
+        except BaseException:
+            self._input.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """What to call the file in messages."""
+        return self._input.name
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """The interfaces read so far: in pcapng they may come anywhere before their first packet."""
+        return self._parser.interfaces if self._parser else []
+
+    def _recognise(self) -> bool:
+        """Whether the format is known; it is as soon as the magic has been read. Raises NotATrace."""
+        if self._parser:
+            return True
+        head = self._input.buffer[:_MAGIC_SIZE]
+        for entry in FORMATS.values():
+            if head in entry.magics:
+                self._parser = entry.parser(self._input)
+                return True
+        if not any(magic.startswith(head) for entry in FORMATS.values() for magic in entry.magics):
+            raise NotATrace(
+                f"{self.name} is no capture file ({' or '.join(FORMATS)}): it begins with {head.hex(' ')}. "
+                "`vtctap import` reads recordings of other kinds"
+            )
+        return False
+
+    def __iter__(self) -> Iterator[Packet]:
+        # One generator at a time, as a file has one position, however often iteration is begun.
+        if self._running is None:
+            self._running = self._walk()
+        return self._running
+
+    def _walk(self) -> Iterator[Packet]:
+        self.cut = None
+        try:
+            while True:
+                if self._recognise():
+                    assert self._parser is not None
+                    yield from self._parser.packets()
+                if not self._input.more():
+                    break
+            self.cut = self._torn()
+        finally:
+            self._running = None
+
+    def _torn(self) -> str | None:
+        at, end = self._input.at, len(self._input.buffer)
+        if at < end:
+            start = self._input.offset(at)
+            return f"{self.name} ends cut: its last {end - at} octets, from offset {start}, are no whole record"
+        return None if self._parser else f"{self.name} is empty"
+
+    def close(self) -> None:
+        """Closes the file if it was given as a path."""
+        self._input.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_capture(source: Source) -> CaptureReader:
+    """Opens a capture file of any format, with packets of any kind. Raises NotATrace, OSError."""
+    return CaptureReader(source)
+
+
+def create_capture(
+    target: Source, *, linktype: int, application: str = "vtctap", force: bool = False
+) -> PacketWriter:
+    """Creates a capture file in the format of the path's suffix.
+
+    A file object, and a fifo or device whose suffix is unknown, takes pcapng. ``application`` is the name and version
+    of the program. Raises TraceExists where the file exists and ``force`` was not given, TraceError for an unknown
+    suffix, OSError.
+    """
+    suffix = DEFAULT_SUFFIX
+    if isinstance(target, (str, os.PathLike)):
+        suffix = os.path.splitext(target)[1].lower()
+        if suffix not in FORMATS:
+            if not is_special(target):
+                raise TraceError(f"{name_of(target, '')}: the name must end in {' or '.join(FORMATS)}")
+            suffix = DEFAULT_SUFFIX
+    output = Output(target, force)
+    try:
+        return FORMATS[suffix].writer(output, linktype, application)
+    except BaseException:
+        output.close()
+        raise

@@ -1,0 +1,316 @@
+"""pcapng capture files (draft-ietf-opsawg-pcapng): nanosecond time stamps, interfaces, comments, flags, statistics.
+
+The parser takes both byte orders, several sections and interfaces, every time resolution, enhanced, simple and obsolete
+packet blocks; it passes over every other block, and over options that it does not use. The writer writes one section,
+little-endian, its time stamps in nanoseconds.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.streams import Input, Output
+
+MAGIC: Final = bytes.fromhex("0a0d0d0a")
+
+_SECTION, _INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
+_BYTE_ORDER_MAGIC = 0x1A2B3C4D
+_END_OF_OPTIONS, _COMMENT = 0, 1
+_SHB_HARDWARE, _SHB_OS, _SHB_USERAPPL = 2, 3, 4
+_IF_NAME, _IF_DESCRIPTION, _IF_SPEED, _IF_TSRESOL, _IF_TSOFFSET, _IF_HARDWARE = 2, 3, 8, 9, 14, 15
+_EPB_FLAGS = 2
+_ISB_STARTTIME, _ISB_ENDTIME, _ISB_IFRECV, _ISB_IFDROP = 2, 3, 4, 5
+_DEFAULT_RESOLUTION = 6
+_LEAST_BLOCK, _LEAST_SECTION, _LEAST_INTERFACE, _LEAST_SIMPLE, _LEAST_PACKET = 12, 28, 20, 16, 32
+
+
+class _Order:
+    """The layouts in one byte order."""
+
+    def __init__(self, sign: str) -> None:
+        self.block = struct.Struct(sign + "II")
+        self.section = struct.Struct(sign + "IIIHHq")
+        self.interface = struct.Struct(sign + "IIHHI")
+        self.packet = struct.Struct(sign + "7I")
+        self.obsolete_packet = struct.Struct(sign + "IIHHIIII")
+        self.statistics = struct.Struct(sign + "5I")
+        self.word = struct.Struct(sign + "I")
+        self.option = struct.Struct(sign + "HH")
+        self.time = struct.Struct(sign + "II")
+        self.unsigned = struct.Struct(sign + "Q")
+        self.signed = struct.Struct(sign + "q")
+        self.flags_and_end = struct.Struct(sign + "HHIII")
+
+
+_LITTLE, _BIG = _Order("<"), _Order(">")
+
+
+class PcapngParser:
+    """Takes packets out of an input that begins with a section header."""
+
+    def __init__(self, source: Input) -> None:
+        self.interfaces: list[Interface] = []
+        self._input = source
+        self._order = _LITTLE
+        self._section: list[tuple[int, Interface]] = []
+
+    def packets(self) -> Iterator[Packet]:
+        """See :meth:`vtctap.pcap.capture_file.Parser.packets`."""
+        source, buffer, at = self._input, self._input.buffer, self._input.at
+        end = len(buffer)
+        order = self._order
+        try:
+            while at + _LEAST_BLOCK <= end:
+                kind, length = order.block.unpack_from(buffer, at)
+                if kind == _SECTION:
+                    order = self._order = self._order_of_section(at)
+                    kind, length = order.block.unpack_from(buffer, at)
+                if length % 4 or not _LEAST_BLOCK <= length <= MAX_BLOCK:
+                    raise source.damaged(at, f"a block of {length} octets is impossible")
+                following = at + length
+                if following > end:
+                    break
+                if kind == _PACKET and length >= _LEAST_PACKET:
+                    _, _, number, high, low, size, original = order.packet.unpack_from(buffer, at)
+                    start = at + 28
+                    options = start + (size + 3 & ~3)
+                    room = following - options
+                    flags, comments = 0, ()
+                    code = width = 0
+                    if room == 16:
+                        # What most writers write: flags, the end of the options, the block's length once more.
+                        code, width, flags, _, trailer = order.flags_and_end.unpack_from(buffer, options)
+                    elif room >= 4:
+                        (trailer,) = order.word.unpack_from(buffer, following - 4)
+                    else:
+                        raise source.damaged(at, f"a packet of {size} octets in a block of {length}")
+                    if trailer != length:
+                        raise self._lengths_differ(at, length, trailer)
+                    if room > 4 and (code != _EPB_FLAGS or width != 4):
+                        flags, comments = self._packet_options(options, following - 4, at)
+                    if number >= len(self._section):
+                        raise source.damaged(at, f"interface {number} has not been described")
+                    index, interface = self._section[number]
+                    time = high << 32 | low
+                    if interface.resolution != NANOSECONDS or interface.offset:
+                        time = interface.nanoseconds(time)
+                    at = following
+                    yield Packet(
+                        time, buffer[start : start + size], interface.linktype, index, original, comments, flags
+                    )
+                    continue
+                (trailer,) = order.word.unpack_from(buffer, following - 4)
+                if trailer != length:
+                    raise self._lengths_differ(at, length, trailer)
+                packet = self._other_block(kind, at, following - 4)
+                at = following
+                if packet:
+                    yield packet
+        finally:
+            source.at = at
+
+    def _lengths_differ(self, at: int, length: int, trailer: int) -> TraceError:
+        return self._input.damaged(at, f"the block is {length} octets long by its beginning, {trailer} by its end")
+
+    def _order_of_section(self, at: int) -> _Order:
+        for order in (_LITTLE, _BIG):
+            if order.word.unpack_from(self._input.buffer, at + 8)[0] == _BYTE_ORDER_MAGIC:
+                return order
+        raise self._input.damaged(at, "a section header without its byte-order magic")
+
+    def _other_block(self, kind: int, at: int, end: int) -> Packet | None:
+        """Takes in a block that is no enhanced packet block; ``end`` is where its body ends. Gives its packet, if any."""
+        length = end + 4 - at
+        least, take = {
+            _SECTION: (_LEAST_SECTION, self._take_section),
+            _INTERFACE: (_LEAST_INTERFACE, self._take_interface),
+            _SIMPLE_PACKET: (_LEAST_SIMPLE, self._take_simple_packet),
+            _OBSOLETE_PACKET: (_LEAST_PACKET, self._take_obsolete_packet),
+            _PACKET: (_LEAST_PACKET, self._pass_over),
+        }.get(kind, (0, self._pass_over))
+        if length < least:
+            raise self._input.damaged(at, f"a block of type {kind} cannot have only {length} octets")
+        return take(at, end)
+
+    def _pass_over(self, at: int, end: int) -> Packet | None:
+        return None
+
+    def _take_section(self, at: int, end: int) -> Packet | None:
+        _, _, _, major, minor, _ = self._order.section.unpack_from(self._input.buffer, at)
+        if major != 1:
+            raise self._input.damaged(at, f"version {major}.{minor} of pcapng is not known to this release")
+        self._section = []
+        return None
+
+    def _take_interface(self, at: int, end: int) -> Packet | None:
+        order = self._order
+        _, _, linktype, _, snaplen = order.interface.unpack_from(self._input.buffer, at)
+        texts = {_IF_NAME: "", _IF_DESCRIPTION: "", _IF_HARDWARE: ""}
+        speed, resolution, offset = 0, _DEFAULT_RESOLUTION, 0
+        for code, value in self._options(at + order.interface.size, end, at):
+            if code in texts:
+                texts[code] = value.decode(errors="replace")
+            elif code == _IF_SPEED and len(value) == 8:
+                (speed,) = order.unsigned.unpack(value)
+            elif code == _IF_TSRESOL and len(value) == 1:
+                resolution = value[0]
+            elif code == _IF_TSOFFSET and len(value) == 8:
+                (offset,) = order.signed.unpack(value)
+        interface = Interface(
+            linktype,
+            texts[_IF_NAME],
+            texts[_IF_DESCRIPTION],
+            texts[_IF_HARDWARE],
+            speed,
+            snaplen,
+            resolution,
+            offset,
+        )
+        self._section.append((len(self.interfaces), interface))
+        self.interfaces.append(interface)
+        return None
+
+    def _take_simple_packet(self, at: int, end: int) -> Packet | None:
+        """A simple packet block belongs to the section's first interface and has no time; its size is the least of
+        the original length and the interface's limit."""
+        if not self._section:
+            raise self._input.damaged(at, "a packet before any interface has been described")
+        index, interface = self._section[0]
+        (original,) = self._order.word.unpack_from(self._input.buffer, at + 8)
+        size = min(original, interface.snaplen or original)
+        if size > end - at - 12:
+            raise self._input.damaged(at, f"a packet of {size} octets in a block of {end + 4 - at}")
+        return Packet(0, self._input.buffer[at + 12 : at + 12 + size], interface.linktype, index, original)
+
+    def _take_obsolete_packet(self, at: int, end: int) -> Packet | None:
+        _, _, number, _, high, low, size, original = self._order.obsolete_packet.unpack_from(self._input.buffer, at)
+        start = at + self._order.obsolete_packet.size
+        options = start + (size + 3 & ~3)
+        if options > end:
+            raise self._input.damaged(at, f"a packet of {size} octets in a block of {end + 4 - at}")
+        if number >= len(self._section):
+            raise self._input.damaged(at, f"interface {number} has not been described")
+        index, interface = self._section[number]
+        flags, comments = self._packet_options(options, end, at)
+        time = interface.nanoseconds(high << 32 | low)
+        data = self._input.buffer[start : start + size]
+        return Packet(time, data, interface.linktype, index, original, comments, flags)
+
+    def _packet_options(self, start: int, end: int, block: int) -> tuple[int, tuple[str, ...]]:
+        flags, comments = 0, []
+        for code, value in self._options(start, end, block):
+            if code == _COMMENT:
+                comments.append(value.decode(errors="replace"))
+            elif code == _EPB_FLAGS and len(value) == 4:
+                (flags,) = self._order.word.unpack(value)
+        return flags, tuple(comments)
+
+    def _options(self, at: int, end: int, block: int) -> Iterator[tuple[int, bytes]]:
+        """The options from ``at`` up to ``end``, in the block that begins at ``block``."""
+        while at + 4 <= end:
+            code, size = self._order.option.unpack_from(self._input.buffer, at)
+            if code == _END_OF_OPTIONS:
+                return
+            at += 4
+            if at + size > end:
+                raise self._input.damaged(block, f"option {code} of {size} octets runs over the block's end")
+            yield code, self._input.buffer[at : at + size]
+            at += size + -size % 4
+
+
+def _option(code: int, value: bytes) -> bytes:
+    return _LITTLE.option.pack(code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def _text(code: int, text: str) -> bytes:
+    """An option of text; nothing for an empty one. What an option cannot hold is cut off, by whole characters."""
+    if not text:
+        return b""
+    value = text.encode(errors="replace")
+    if len(value) > 0xFFFF:
+        value = value[:0xFFFF].decode(errors="ignore").encode()
+    return _option(code, value)
+
+
+def _ended(options: bytes) -> bytes:
+    return options + _option(_END_OF_OPTIONS, b"") if options else b""
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = len(body) + _LEAST_BLOCK
+    return _LITTLE.block.pack(kind, length) + body + _LITTLE.word.pack(length)
+
+
+class PcapngWriter(PacketWriter):
+    """Writes one section. The statistics at its end count the packets of each interface and state the times of the first
+    and the last, and the drops where they are known."""
+
+    def __init__(self, output: Output, *, application: str = "", hardware: str = "", system: str = "") -> None:
+        """``application``, ``hardware`` and ``system`` become ``shb_userappl``, ``shb_hardware`` and ``shb_os``."""
+        super().__init__(output)
+        options = _text(_SHB_HARDWARE, hardware) + _text(_SHB_OS, system) + _text(_SHB_USERAPPL, application)
+        output.write(_block(_SECTION, struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1) + _ended(options)))
+        self._counts: list[int] = []
+        self._spans: list[tuple[int, int]] = []
+
+    def add_interface(self, interface: Interface) -> int:
+        """Writes an interface block. Its time stamps are in nanoseconds, whatever the interface says of the file that it
+        was read from."""
+        options = (
+            _text(_IF_NAME, interface.name)
+            + _text(_IF_DESCRIPTION, interface.description)
+            + (_option(_IF_SPEED, _LITTLE.unsigned.pack(interface.speed)) if interface.speed else b"")
+            + _option(_IF_TSRESOL, bytes([NANOSECONDS]))
+            + _text(_IF_HARDWARE, interface.hardware)
+        )
+        body = struct.pack("<HHI", interface.linktype, 0, interface.snaplen) + _ended(options)
+        self._output.write(_block(_INTERFACE, body))
+        self._counts.append(0)
+        self._spans.append((0, 0))
+        return len(self._counts) - 1
+
+    def write(self, packet: Packet) -> None:
+        """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`. The interface's link type holds, not the packet's."""
+        time, data, _, number, original, comments, flags = packet
+        if not 0 <= number < len(self._counts):
+            raise TraceError(f"interface {number} has not been added to {self._output.name}")
+        if not 0 <= time < 1 << 64:
+            raise TraceError(f"pcapng cannot state a time of {time} ns since 1970")
+        size = len(data)
+        options = _LITTLE.option.pack(_EPB_FLAGS, 4) + _LITTLE.word.pack(flags) if flags else b""
+        for comment in comments:
+            options += _text(_COMMENT, comment)
+        tail = bytes(-size % 4) + _ended(options)
+        length = _LEAST_PACKET + size + len(tail)
+        if length > MAX_BLOCK:
+            raise TraceError(f"a packet of {size} octets is too long for {self._output.name}")
+        head = _LITTLE.packet.pack(
+            _PACKET, length, number, time >> 32, time & 0xFFFFFFFF, size, original if original > size else size
+        )
+        self._output.write(head + data + tail + _LITTLE.word.pack(length))
+        if self._counts[number]:
+            first, last = self._spans[number]
+            if time > last:
+                self._spans[number] = (first, time)
+            elif time < first:
+                self._spans[number] = (time, last)
+        else:
+            self._spans[number] = (time, time)
+        self._counts[number] += 1
+
+    def _finish(self, drops: Mapping[int, int]) -> None:
+        def words(time: int) -> bytes:
+            return _LITTLE.time.pack(time >> 32, time & 0xFFFFFFFF)
+
+        end = max((last for _, last in self._spans), default=0)
+        for number, count in enumerate(self._counts):
+            options = b""
+            if count:
+                first, last = self._spans[number]
+                options += _option(_ISB_STARTTIME, words(first)) + _option(_ISB_ENDTIME, words(last))
+            options += _option(_ISB_IFRECV, _LITTLE.unsigned.pack(count))
+            if number in drops:
+                options += _option(_ISB_IFDROP, _LITTLE.unsigned.pack(drops[number]))
+            body = _LITTLE.word.pack(number) + words(end) + _ended(options)
+            self._output.write(_block(_STATISTICS, body))

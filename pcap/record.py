@@ -1,0 +1,281 @@
+"""The trace record: what vtctap stores in one packet of a capture file.
+
+One packet is one record: a header of 32 octets, options, then the octets that crossed the line. The layout is
+specified for readers in docs/link-type.md; this module is the only place in the code that knows it. It converts
+between :class:`Record` and the packet's data, and does no I/O. The time stamp is not part of the data: it belongs to
+the packet, and the file formats carry it.
+
+Integers are big-endian. Times are in nanoseconds, a time stamp counts from 1970-01-01 UTC.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+MAGIC: Final = b"VT"
+VERSION: Final = 1
+LINKTYPE_USER0: Final = 147
+"""The default link type; USER0 to USER15 (147 to 162) are free for private use."""
+LINKTYPES: Final = range(147, 163)
+MAX_OCTETS: Final = 65535
+"""The most octets that one record holds; a longer frame goes on in further records."""
+
+_HEADER = struct.Struct(">2sBBIBBBBHHIIQ")
+_OPTION = struct.Struct(">HH")
+_PAUSE = struct.Struct(">HHI")
+_UNKNOWN_UNCERTAINTY = 0xFFFFFFFF
+_INFERRED = 0x80
+
+_OPTION_PARITY, _OPTION_FRAMING, _OPTION_PAUSES, _OPTION_EVENT = 1, 2, 3, 4
+
+
+class RecordError(ValueError):
+    """The data of a packet is not a trace record; the message says what is wrong."""
+
+
+class ForeignRecord(RecordError):
+    """The data does not begin with the magic ``VT``: somebody else's use of the same link type."""
+
+
+class Kind(IntEnum):
+    """What a record holds."""
+
+    FRAME = 0
+    NOISE = 1
+    EVENT = 2
+
+
+class Sender(IntEnum):
+    """Who sent the octets."""
+
+    UNKNOWN = 0
+    CLIENT = 1
+    SERVER = 2
+
+    @property
+    def other(self) -> "Sender":
+        """The opposite side; that of an unknown sender is unknown."""
+        return _OTHER[self]
+
+
+_OTHER = {Sender.UNKNOWN: Sender.UNKNOWN, Sender.CLIENT: Sender.SERVER, Sender.SERVER: Sender.CLIENT}
+
+
+class Flag:
+    """Bits of :attr:`Record.flags`. Plain integers: a flag enumeration would cost more than decoding the record."""
+
+    PARITY: Final = 1
+    FRAMING: Final = 2
+    BREAK: Final = 4
+    OVERRUN: Final = 8
+    CUT: Final = 16
+    ORDER_UNCERTAIN: Final = 32
+    SYNTHETIC: Final = 64
+    ECHO: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The character format of a line, such as 7E1."""
+
+    data_bits: int
+    parity: str
+    stop_bits: int
+
+    PARITIES = "NEOMS"
+
+    def __post_init__(self) -> None:
+        if not 5 <= self.data_bits <= 8 or self.parity not in Line.PARITIES or self.stop_bits not in (1, 2):
+            raise ValueError(f"{self} is not a character format such as 7E1 or 8N1")
+
+    @classmethod
+    def parse(cls, text: str) -> "Line":
+        """The line of a text such as ``7E1``. Raises ValueError."""
+        if len(text) == 3 and text[0].isdecimal() and text[2].isdecimal():
+            return cls(int(text[0]), text[1].upper(), int(text[2]))
+        raise ValueError(f"{text!r} is not a character format such as 7E1 or 8N1")
+
+    @classmethod
+    def from_octet(cls, octet: int) -> "Line | None":
+        """The line of the header's octet; None where the octet says unknown, or nothing that exists."""
+        data_bits, parity, stop_bits = octet >> 4, octet >> 1 & 7, 1 + (octet & 1)
+        if 5 <= data_bits <= 8 and parity < len(cls.PARITIES):
+            return cls(data_bits, cls.PARITIES[parity], stop_bits)
+        return None
+
+    @property
+    def octet(self) -> int:
+        """The header's octet: data bits (7-4), parity (3-1), second stop bit (0)."""
+        return self.data_bits << 4 | Line.PARITIES.index(self.parity) << 1 | (self.stop_bits - 1)
+
+    @property
+    def has_parity(self) -> bool:
+        """Whether bit 7 as received is a parity bit: seven data bits and a parity bit."""
+        return self.data_bits == 7 and self.parity != "N"
+
+    @property
+    def character_bits(self) -> int:
+        """The bits of one character on the wire, start and stop bits included."""
+        return 1 + self.data_bits + (self.parity != "N") + self.stop_bits
+
+    def character_time(self, speed: int) -> int:
+        """How long one character lasts, ns, at ``speed`` bit/s; 0 where the speed is unknown (0)."""
+        return self.character_bits * 1_000_000_000 // speed if speed else 0
+
+    def __str__(self) -> str:
+        return f"{self.data_bits}{self.parity}{self.stop_bits}"
+
+
+_LINES = [Line.from_octet(octet) for octet in range(256)]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a trace: a frame, noise or an event, with all that the tap knows of it.
+
+    ``time`` is the start of the first octet's start bit, ns since 1970 UTC; ``uncertainty`` (ns, None = unknown) is how
+    far the truth may lie from it; ``duration`` (ns) runs to the end of the last stop bit. ``octets`` are without the
+    parity bit on a line with parity. ``parity_errors`` and ``framing_errors`` are positions in ``octets``; ``pauses``
+    are pairs of a position and the microseconds of silence before that octet. ``event`` is an event's text: its name,
+    then ``key=value`` words.
+    """
+
+    time: int
+    octets: bytes = b""
+    kind: Kind = Kind.FRAME
+    sender: Sender = Sender.UNKNOWN
+    inferred: bool = False
+    link: int = 0
+    tap: int = 0
+    line: Line | None = None
+    flags: int = 0
+    speed: int = 0
+    uncertainty: int | None = None
+    duration: int = 0
+    parity_errors: tuple[int, ...] = ()
+    framing_errors: tuple[int, ...] = ()
+    pauses: tuple[tuple[int, int], ...] = ()
+    event: str = ""
+
+    @property
+    def end(self) -> int:
+        """The end of the last octet's stop bit, ns since 1970 UTC."""
+        return self.time + self.duration
+
+
+def _option(number: int, value: bytes) -> bytes:
+    return _OPTION.pack(number, len(value)) + value + bytes(-len(value) % 4)
+
+
+def _positions(number: int, positions: tuple[int, ...]) -> bytes:
+    """One option, or several where the positions are more than one option's length can state."""
+    room = 0x7FFE
+    return b"".join(
+        _option(number, struct.pack(f">{len(part)}H", *part))
+        for part in (positions[at : at + room] for at in range(0, len(positions), room))
+    )
+
+
+def encode(record: Record) -> bytes:
+    """The packet's data for a record.
+
+    Raises RecordError for more than :data:`MAX_OCTETS` octets. Uncertainty that is too large for its field becomes
+    "unknown"; a pause that is too long becomes the longest that can be stated (71 minutes).
+    """
+    if len(record.octets) > MAX_OCTETS:
+        raise RecordError(f"a record holds at most {MAX_OCTETS} octets, not {len(record.octets)}")
+    options = b""
+    if record.parity_errors:
+        options += _positions(_OPTION_PARITY, record.parity_errors)
+    if record.framing_errors:
+        options += _positions(_OPTION_FRAMING, record.framing_errors)
+    room = 0x1FFF
+    for at in range(0, len(record.pauses), room):
+        part = record.pauses[at : at + room]
+        pauses = b"".join(_PAUSE.pack(position, 0, min(pause, 0xFFFFFFFF)) for position, pause in part)
+        options += _option(_OPTION_PAUSES, pauses)
+    if record.event:
+        options += _option(_OPTION_EVENT, record.event.encode()[:0xFFFF])
+    uncertainty = record.uncertainty
+    header = _HEADER.pack(
+        MAGIC,
+        VERSION,
+        record.kind,
+        _HEADER.size + len(options),
+        record.sender | (_INFERRED if record.inferred else 0),
+        record.link,
+        record.tap,
+        record.line.octet if record.line else 0,
+        record.flags,
+        0,
+        record.speed,
+        _UNKNOWN_UNCERTAINTY if uncertainty is None else min(uncertainty, _UNKNOWN_UNCERTAINTY),
+        record.duration,
+    )
+    return header + options + record.octets
+
+
+def decode(data: bytes, time: int) -> Record:
+    """The record of a packet's data and time stamp (ns since 1970 UTC).
+
+    Raises ForeignRecord where the magic is missing and RecordError where the header is damaged. Unknown options and
+    flags are passed over, as are an option's padding and the reserved field: later versions may use them.
+    """
+    if data[:2] != MAGIC:
+        raise ForeignRecord("the packet does not begin with the magic VT")
+    if len(data) < _HEADER.size:
+        raise RecordError(f"the header is cut: {len(data)} of {_HEADER.size} octets")
+    _, version, kind, length, sender, link, tap, line, flags, _, speed, uncertainty, duration = _HEADER.unpack_from(
+        data
+    )
+    if version != VERSION:
+        raise RecordError(f"version {version} of the record is not known to this release")
+    if kind > 2:
+        raise RecordError(f"kind {kind} of the record is not known to this release")
+    if length % 4 or not _HEADER.size <= length <= len(data):
+        raise RecordError(f"a header length of {length} octets cannot be in a packet of {len(data)}")
+    parity: tuple[int, ...] = ()
+    framing: tuple[int, ...] = ()
+    pauses: tuple[tuple[int, int], ...] = ()
+    event = ""
+    at = _HEADER.size
+    while at + _OPTION.size <= length:
+        number, size = _OPTION.unpack_from(data, at)
+        at += _OPTION.size
+        if at + size > length:
+            raise RecordError(f"option {number} of {size} octets runs over the header's end")
+        value = data[at : at + size]
+        at += size + -size % 4
+        if number == _OPTION_PARITY:
+            parity += struct.unpack_from(f">{size // 2}H", value)
+        elif number == _OPTION_FRAMING:
+            framing += struct.unpack_from(f">{size // 2}H", value)
+        elif number == _OPTION_PAUSES:
+            pauses += tuple(
+                (position, pause) for position, _, pause in _PAUSE.iter_unpack(value[: size - size % _PAUSE.size])
+            )
+        elif number == _OPTION_EVENT:
+            event = value.decode(errors="replace")
+    return Record(
+        time,
+        data[length:],
+        _KINDS[kind],
+        _SENDERS[sender & 3],
+        sender >= _INFERRED,
+        link,
+        tap,
+        _LINES[line],
+        flags,
+        speed,
+        None if uncertainty == _UNKNOWN_UNCERTAINTY else uncertainty,
+        duration,
+        parity,
+        framing,
+        pauses,
+        event,
+    )
+
+
+_KINDS = tuple(Kind)
+_SENDERS = (Sender.UNKNOWN, Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN)

@@ -1,0 +1,123 @@
+"""Octets in and out of capture files: files, pipes, standard streams and anything else that is a binary file object.
+
+:class:`Input` reads forward only, in large chunks, and can go on after an end of file. :class:`Output` hands each block
+to the system in one piece and unbuffered, so that whoever dies or reads along is never out by more than one block.
+"""
+
+import os
+import stat
+from typing import IO, Final, TypeAlias
+
+from vtctap.pcap.capture_file import TraceError, TraceExists
+
+Source: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+"""A path, or a binary file object."""
+
+CHUNK: Final = 1 << 18
+"""The most octets asked for in one read."""
+
+
+class Input:
+    """Octets read so far and not used yet: ``buffer`` from the index ``at`` on.
+
+    A parser takes octets by moving ``at``; :meth:`more` appends what comes next. Nothing is ever sought, and no more is
+    held than a chunk and what the parser has left. A file given as a path is closed by :meth:`close`; a file object
+    stays open, its owner closes it.
+    """
+
+    __slots__ = ("_before", "_file", "_owned", "_read", "at", "buffer", "name")
+
+    def __init__(self, source: Source) -> None:
+        """Opens a path. Raises OSError."""
+        self._owned = isinstance(source, (str, os.PathLike))
+        self._file: IO[bytes] = open(source, "rb", buffering=0) if isinstance(source, (str, os.PathLike)) else source
+        # read1 gives what is there, where read of a buffered pipe waits until the chunk is full.
+        self._read = getattr(self._file, "read1", self._file.read)
+        self.name = name_of(source, "standard input")
+        self.buffer = b""
+        self.at = 0
+        self._before = 0
+
+    def offset(self, at: int) -> int:
+        """Where in the file the octet ``buffer[at]`` lies, counted from where reading began."""
+        return self._before + at
+
+    def more(self) -> bool:
+        """Reads on; False where there is nothing more at present. A file that has grown by the next call gives more."""
+        chunk: bytes | None = self._read(CHUNK)
+        if not chunk:
+            return False
+        self._before += self.at
+        self.buffer = self.buffer[self.at :] + chunk
+        self.at = 0
+        return True
+
+    def damaged(self, at: int, what: str) -> TraceError:
+        """The error to raise for damage at ``buffer[at]``."""
+        return TraceError(f"{self.name} is damaged at offset {self.offset(at)}: {what}")
+
+    def close(self) -> None:
+        """Closes the file if it was given as a path."""
+        if self._owned:
+            self._file.close()
+
+
+class Output:
+    """A file that takes blocks. ``size`` is how many octets of whole blocks were written.
+
+    An existing regular file is only overwritten with ``force``; what is no regular file (a fifo, ``/dev/null``) is
+    written to as it is. A file object stays open when this is closed.
+    """
+
+    __slots__ = ("_file", "_owned", "name", "size", "torn")
+
+    def __init__(self, target: Source, force: bool = False) -> None:
+        """Opens a path. Raises TraceExists, OSError."""
+        self.name = name_of(target, "standard output")
+        self._owned = isinstance(target, (str, os.PathLike))
+        if isinstance(target, (str, os.PathLike)):
+            try:
+                self._file: IO[bytes] = open(target, "wb" if force or is_special(target) else "xb", buffering=0)
+            except FileExistsError:
+                raise TraceExists(f"{self.name} exists: choose another name, or --force to overwrite it") from None
+        else:
+            target.flush()
+            self._file = getattr(target, "raw", target)
+        self.size = 0
+        self.torn = False
+
+    def write(self, block: bytes) -> None:
+        """Writes a block, in one call unless the system takes only a part of it.
+
+        Raises OSError as it comes (a reader that went away, a full disk). The file then ends in a torn block: ``torn``
+        is True and nothing more is written, for what followed a torn block could not be read.
+        """
+        if self.torn:
+            raise TraceError(f"{self.name} ends in a torn record since an earlier error: nothing can follow it")
+        self.torn = True
+        done = self._file.write(block)
+        while done < len(block):
+            done += self._file.write(block[done:])
+        self.torn = False
+        self.size += done
+
+    def close(self) -> None:
+        """Closes the file if it was given as a path. Raises OSError."""
+        if self._owned:
+            self._file.close()
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether a path exists and is no regular file, such as a fifo or ``/dev/stdout``: nothing can be overwritten."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def name_of(source: Source, default: str) -> str:
+    """What to call a file in a message."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) and not name.startswith("<") else default

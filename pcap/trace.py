@@ -1,0 +1,193 @@
+"""Traces: capture files whose packets are records.
+
+:func:`open_trace` reads them and :func:`create_trace` writes them. In pcapng a tap is an interface, and what a Wireshark
+without vtctap's dissector can show of a record is stated a second time in its terms: the direction (octets from the
+client are inbound: the meter is the device under test) and the errors.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self
+
+from vtctap.pcap import record as record_codec
+from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.formats import CaptureReader, create_capture
+from vtctap.pcap.record import LINKTYPE_USER0, LINKTYPES, Flag, ForeignRecord, Record, RecordError, Sender
+from vtctap.pcap.streams import Source
+
+DIRECTIONS: Final = {Sender.UNKNOWN: 0, Sender.CLIENT: 1, Sender.SERVER: 2}
+"""Sender -> bits 0 and 1 of ``epb_flags``: unknown, inbound, outbound."""
+
+SYMBOL_ERROR: Final = 1 << 31
+START_FRAME_DELIMITER_ERROR: Final = 1 << 29
+UNALIGNED_FRAME_ERROR: Final = 1 << 28
+PACKET_TOO_SHORT_ERROR: Final = 1 << 26
+
+ERRORS: Final = {
+    Flag.PARITY: SYMBOL_ERROR,
+    Flag.FRAMING: UNALIGNED_FRAME_ERROR,
+    Flag.BREAK: START_FRAME_DELIMITER_ERROR,
+    Flag.OVERRUN: PACKET_TOO_SHORT_ERROR,
+    Flag.CUT: PACKET_TOO_SHORT_ERROR,
+}
+"""A record's flag -> the link-layer error of ``epb_flags`` that is nearest to it.
+
+pcapng has Ethernet in mind and knows no characters, so these are choices. A character of wrong parity is no valid symbol.
+A missing stop bit means that characters and their places have come apart. A break is a start bit that does not end.
+Octets that were lost or did not come leave a packet too short. The CRC error is not used: it would be read as a verdict
+on the check character, which a record does not hold.
+"""
+
+_FLAG_BITS = 31
+_ERROR_WORDS = tuple(
+    sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for flags in range(_FLAG_BITS + 1)
+)
+
+
+class TraceReader:
+    """Iterates the records of a trace; the file semantics are those of :class:`~vtctap.pcap.formats.CaptureReader`:
+    iterating again goes on where the last iteration stopped.
+
+    Raises ForeignTrace at a packet that is not vtctap's and TraceError at a record that is damaged; iterating again then
+    goes on with the next packet. Damage of the file itself is a TraceError that cannot be passed.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._capture = CaptureReader(source)
+        self._running: Iterator[Record] | None = None
+        self.number = 0
+        """The number of the packet read last, from 1: Wireshark's frame number."""
+        self.packet: Packet | None = None
+        """The packet read last, that the record given out last came in: its comments, interface and plain octets."""
+
+    @property
+    def name(self) -> str:
+        """What to call the file in messages."""
+        return self._capture.name
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """The taps read so far. In pcapng they usually stand before the first record, and are known after it."""
+        return self._capture.interfaces
+
+    @property
+    def cut(self) -> str | None:
+        """After an iteration: None, or a message that the trace ends in the middle of a record (or is empty)."""
+        return self._capture.cut
+
+    def __iter__(self) -> Iterator[Record]:
+        if self._running is None:
+            self._running = self._walk()
+        return self._running
+
+    def _walk(self) -> Iterator[Record]:
+        decode, linktypes = record_codec.decode, LINKTYPES
+        try:
+            for packet in self._capture:
+                self.number += 1
+                self.packet = packet
+                if packet[2] not in linktypes:
+                    raise self._foreign(f"is of link type {packet.linktype}")
+                try:
+                    yield decode(packet[1], packet[0])
+                except ForeignRecord:
+                    raise self._foreign(f"begins with {packet.data[:2].hex(' ') or 'nothing'}") from None
+                except RecordError as error:
+                    raise TraceError(f"{self.name}: packet {self.number} is damaged: {error}") from None
+        finally:
+            self._running = None
+
+    def _foreign(self, what: str) -> ForeignTrace:
+        return ForeignTrace(
+            f"{self.name} is no trace of vtctap: packet {self.number} {what}, where a record is of link type "
+            f"{LINKTYPES[0]} to {LINKTYPES[-1]} and begins with {record_codec.MAGIC.hex(' ')} (VT). "
+            "`vtctap import` reads serial captures of other tools"
+        )
+
+    def close(self) -> None:
+        """Closes the file if it was given as a path."""
+        self._capture.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class TraceWriter:
+    """Writes records. Each is in the file, whole, when :meth:`write` returns.
+
+    A record goes to the interface of its tap number; a tap that was not described is added without a name.
+    """
+
+    def __init__(self, writer: PacketWriter, linktype: int) -> None:
+        self._writer = writer
+        self._linktype = linktype
+        self._taps = 0
+
+    @property
+    def size(self) -> int:
+        """The octets written so far."""
+        return self._writer.size
+
+    def add_tap(self, tap: Interface) -> int:
+        """Describes the next tap, at any time; gives its number. It takes on the link type of the trace."""
+        self._taps = self._writer.add_interface(replace(tap, linktype=self._linktype)) + 1
+        return self._taps - 1
+
+    def write(self, record: Record, comment: str | None = None) -> None:
+        """Writes a record, in pcapng with a comment.
+
+        Raises RecordError for a record that has no encoding, TraceError for a time that the format cannot state; both
+        before anything of the record is written. OSError comes through untouched.
+        """
+        data = record_codec.encode(record)
+        while self._taps <= record.tap:
+            self.add_tap(Interface(self._linktype))
+        flags = DIRECTIONS[record.sender] | _ERROR_WORDS[record.flags & _FLAG_BITS]
+        comments = (comment,) if comment else ()
+        self._writer.write(Packet(record.time, data, self._linktype, record.tap, len(data), comments, flags))
+
+    def close(self, drops: Mapping[int, int] | None = None) -> None:
+        """Ends the file; ``drops`` is how many records each tap (its number) is known to have lost. Raises OSError."""
+        self._writer.close(drops)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_trace(source: Source) -> TraceReader:
+    """Opens a trace: a path, or a binary file object. Raises NotATrace, OSError."""
+    return TraceReader(source)
+
+
+def create_trace(
+    target: Source,
+    *,
+    linktype: int = LINKTYPE_USER0,
+    application: str = "vtctap",
+    taps: Iterable[Interface] = (),
+    force: bool = False,
+) -> TraceWriter:
+    """Creates a trace in the format of the path's suffix (see :func:`vtctap.pcap.formats.create_capture`).
+
+    ``application`` is the name and version of the program; ``taps`` are those known from the start, in the order of
+    their numbers, which count through the whole trace. Raises TraceExists, TraceError, OSError.
+    """
+    if linktype not in LINKTYPES:
+        raise TraceError(f"link type {linktype} is not free for private use: choose {LINKTYPES[0]} to {LINKTYPES[-1]}")
+    writer = TraceWriter(
+        create_capture(target, linktype=linktype, application=application, force=force), linktype
+    )
+    for tap in taps:
+        writer.add_tap(tap)
+    return writer

@@ -1,0 +1,180 @@
+"""The simulated payment meter.
+
+A server as the default profile assumes one (IEC 62055-52: sign-on, reads, writes and break at a fixed speed), which
+also serves clients of IEC 62056-21: option select with its change of speed, data readout, password. It speaks only when
+spoken to. See :mod:`vtctap.sniffer.simulated.machine` for how it is driven.
+
+Its register numbers are the default profile's, which assumes them: those of IEC 62055-52 are not public.
+"""
+
+from random import Random
+from typing import Final
+
+from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Send
+from vtctap.sniffer.simulated.octets import ACK, EOT, ETX, LF, NAK, SLASH, SOH, command, data, is_checked
+from vtctap.sniffer.simulated.tokens import TokenRegister
+
+IDENTIFICATION: Final = "ZZz5vtctap-demo"
+"""What follows the slash of the identification. No maker has the FLAG id ZZZ; the small third letter announces a
+reaction time of 20 ms at the least (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
+METER_NUMBER: Final = "00123456782"
+
+TABLE_ID, FOIN, PROTOCOL_VERSION, SERVER_STATUS, TOKEN_STATUS = "0000", "0001", "0002", "0003", "0004"
+SOFTWARE_VERSION, TOKEN_DATA, METER_NUMBER_REGISTER, TOTAL_UNITS = "0005", "0010", "0020", "0021"
+
+_FIXED_VALUES: Final = {
+    TABLE_ID: "0001",
+    FOIN: "0001",
+    PROTOCOL_VERSION: "0001",
+    SERVER_STATUS: "0000",
+    SOFTWARE_VERSION: "0100",
+    METER_NUMBER_REGISTER: METER_NUMBER,
+    TOTAL_UNITS: "00123.4*kWh",
+}
+READABLE: Final = tuple(sorted((*_FIXED_VALUES, TOKEN_STATUS)))
+"""The registers that can be read; TOKEN_DATA can be written, and nothing else."""
+
+SPEEDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
+"""Speed characters of mode C (IEC 62056-21 clause 6.3.2)."""
+
+SHORTEST_REACTION: Final = 20 * MS
+LONGEST_REACTION: Final = 300 * MS
+CHARACTER_TIMEOUT: Final = 1_500 * MS
+"""A longer pause inside a message ends it (IEC 62056-21 clause 6.5.3; derived)."""
+SESSION_TIMEOUT: Final = 120_000 * MS
+"""After so long without an octet the meter waits for a sign-on again."""
+SHORTEST_PROCESSING: Final = 900 * MS
+LONGEST_PROCESSING: Final = 1_100 * MS
+_MAX_MESSAGE: Final = 160
+"""No message to the meter is longer: a data set is a register, a value of 128 characters and two brackets."""
+
+
+class MeterMachine:
+    """A meter. ``random`` draws its reaction times; ``speed`` (bit/s) is the one it opens at.
+
+    ``patience`` (ns) is how much longer it waits after an option select: clients that open their port anew to change the
+    speed lose what comes before they have.
+    """
+
+    def __init__(
+        self, random: Random, *, speed: int = 9600, identification: str = IDENTIFICATION, patience: int = 0
+    ) -> None:
+        self._random = random
+        self._opening_speed = self._speed = speed
+        self._identification = f"/{identification}\r\n".encode("ascii")
+        self._patience = patience
+        self._tokens = TokenRegister()
+        self._frame = bytearray()
+        self._heard = 0
+        self._signed_on = False
+        self._last = b""
+
+    def receive(self, octet: int, now: int) -> list[Action]:
+        """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
+        if now - self._heard > CHARACTER_TIMEOUT:
+            self._frame.clear()
+        self._heard = now
+        message = self._collect(octet)
+        if message is None:
+            return []
+        if message[0] == SLASH:
+            return self._sign_on(message)
+        return self._answer(message, now) if self._signed_on else []
+
+    def sent(self, now: int) -> list[Action]:
+        """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
+        self._heard = now
+        return []
+
+    def wake_at(self) -> int | None:
+        """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
+        return self._heard + SESSION_TIMEOUT if self._signed_on else None
+
+    def timeout(self, now: int) -> list[Action]:
+        """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
+        return self._leave()
+
+    def _collect(self, octet: int) -> bytes | None:
+        """The message that ``octet`` completes: a request, an option select, a command with its check character, NAK."""
+        frame = self._frame
+        if frame and frame[0] == SOH and frame[-1] in (ETX, EOT):
+            frame.append(octet)  # The check character may have any code.
+        elif octet == SOH or (octet in (SLASH, ACK, NAK) and not (frame and frame[0] == SOH)):
+            frame[:] = (octet,)
+            if octet != NAK:
+                return None
+        elif not frame:
+            return None
+        else:
+            frame.append(octet)
+            if frame[0] == SOH or octet != LF:
+                if len(frame) > _MAX_MESSAGE:
+                    frame.clear()
+                return None
+        message = bytes(frame)
+        frame.clear()
+        return message
+
+    def _sign_on(self, message: bytes) -> list[Action]:
+        if not (message.startswith(b"/?") and message.endswith(b"!\r\n")):
+            return []
+        if message[2:-3] not in (b"", METER_NUMBER.encode("ascii")):
+            return []
+        actions = self._leave()
+        self._signed_on = True
+        return [*actions, self._send(self._identification)]
+
+    def _leave(self) -> list[Action]:
+        """Back to where a session begins."""
+        self._signed_on = False
+        if self._speed == self._opening_speed:
+            return []
+        self._speed = self._opening_speed
+        return [ChangeSpeed(self._speed)]
+
+    def _answer(self, message: bytes, now: int) -> list[Action]:
+        if message[0] == NAK:
+            return [self._send(self._last)]
+        if message[0] == ACK:
+            return self._select_option(message[1:-2].decode("ascii"))
+        if not is_checked(message):
+            return [self._send(bytes([NAK]))]
+        name = message[1:3].decode("ascii")
+        if name == "B0":
+            return self._leave()
+        register, _, value = message[4:-2].decode("ascii").rstrip(")").partition("(")
+        if name in ("R1", "R5"):
+            return [self._send(self._read(register, now))]
+        if name == "W1":
+            return [self._send(self._write(register, value, now))]
+        return [self._send(bytes([ACK if name == "P1" else NAK]))]
+
+    def _select_option(self, option: str) -> list[Action]:
+        """Protocol, speed and mode: three characters. The meter knows readout (0) and programming (1)."""
+        if len(option) != 3 or option[0] != "0" or option[1] not in SPEEDS or option[2] not in "01":
+            return []
+        self._speed = SPEEDS[option[1]]
+        if option[2] == "1":
+            answer = command("P0", "(00000000)")
+        else:
+            lines = (self._data_set(register, self._heard) + "\r\n" for register in READABLE)
+            answer = data("".join(lines) + "!\r\n")
+        return [ChangeSpeed(self._speed), self._send(answer, self._patience)]
+
+    def _data_set(self, register: str, now: int) -> str:
+        value = str(self._tokens.status(now)) if register == TOKEN_STATUS else _FIXED_VALUES[register]
+        return f"{register}({value})"
+
+    def _read(self, register: str, now: int) -> bytes:
+        return data(self._data_set(register, now) if register in READABLE else "(ER01)")
+
+    def _write(self, register: str, value: str, now: int) -> bytes:
+        if register == TOKEN_DATA:
+            processing = self._random.randint(SHORTEST_PROCESSING, LONGEST_PROCESSING)
+            self._tokens.enter(value, now, processing)
+            return bytes([ACK])
+        return bytes([NAK]) if register in READABLE else data("(ER01)")
+
+    def _send(self, octets: bytes, wait: int = 0) -> Send:
+        self._last = octets
+        return Send(octets, wait + self._random.randint(SHORTEST_REACTION, LONGEST_REACTION))

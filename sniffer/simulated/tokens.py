@@ -1,0 +1,101 @@
+"""STS tokens as far as the simulation needs them: numbers of 20 digits, and the meter's side of taking one.
+
+The layout is that of IEC 62055-41: class, a block of 48 bits and a CRC, the class bits moved into the middle. One thing
+is not: the simulated meter has no key. A token of class 0 is in clear here, as only those of class 1 are in life, so a
+real token of class 0 or 2 is to this meter what a token for another meter is to a real one: a CRCError.
+
+Results are the values of the tokenStatus register as Conlog's BEC62 manual prints them.
+"""
+
+from typing import Final
+
+from vtctap.sniffer.simulated.machine import MS
+
+NO_TOKEN, ACCEPT, FORMAT_ERROR, USED_ERROR, CRC_ERROR, LOCKOUT, NOT_READY = 0, 1, 6, 10, 13, 15, 16
+
+DIGITS: Final = 20
+_BITS: Final = 66
+
+WRONG_BEFORE_LOCKOUT: Final = 3
+FIRST_LOCKOUT: Final = 10_000 * MS
+LONGEST_LOCKOUT: Final = 1_280_000 * MS
+"""After three wrong tokens 10 s, then twice as long for each further one (what CLOU's meters do; the lock-out of
+IEC 62055-52 is not public)."""
+
+
+def token(token_class: int, payload: int) -> str:
+    """The 20 digits of a token of ``token_class`` (0 to 3) with 48 bits of ``payload``: subclass, then its fields."""
+    crc = _crc((token_class << 48 | payload).to_bytes(7, "big"))
+    block = payload << 16 | crc
+    moved = block >> 27 & 3
+    number = moved << 64 | block & ~(3 << 27) | token_class << 27
+    return f"{number:0{DIGITS}}"
+
+
+def token_class(digits: str) -> int | None:
+    """The class of a token, or None for text that is no token: not 20 digits, or more than 66 bits."""
+    if len(digits) != DIGITS or not (digits.isascii() and digits.isdecimal()) or int(digits) >> _BITS:
+        return None
+    return int(digits) >> 27 & 3
+
+
+def is_authentic(digits: str) -> bool:
+    """Whether the CRC of a token is that of its class and payload (in clear, see above)."""
+    number = int(digits)
+    block = number & ~(3 << 27) & (1 << 64) - 1 | (number >> 64) << 27
+    return digits == token(number >> 27 & 3, block >> 16)
+
+
+def _crc(octets: bytes) -> int:
+    """CRC-16 with polynomial 8005h, reflected, from FFFFh, low octet first (IEC 62055-41)."""
+    value = 0xFFFF
+    for octet in octets:
+        value ^= octet
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return (value & 0xFF) << 8 | value >> 8
+
+
+class TokenRegister:
+    """Takes tokens, each but those of class 1 once, and knows what became of the last.
+
+    A token of class 1 is taken however often it comes, and in a lock-out as well.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._result = NO_TOKEN
+        self._ready_at = 0
+        self._wrong = 0
+        self._locked_until = 0
+
+    def enter(self, digits: str, now: int, processing: int) -> None:
+        """A token is written at ``now``; its result is ready ``processing`` ns later."""
+        kind = token_class(digits)
+        if now < self._locked_until and kind != 1:
+            self._result, self._ready_at = LOCKOUT, now
+            return
+        self._ready_at = now + processing
+        if kind is None:
+            self._result = FORMAT_ERROR
+        elif not is_authentic(digits):
+            self._result = CRC_ERROR
+        elif digits in self._used:
+            self._result = USED_ERROR
+        else:
+            self._result = ACCEPT
+        if self._result in (FORMAT_ERROR, CRC_ERROR):
+            self._count_wrong(now)
+        elif self._result == ACCEPT and kind != 1:
+            self._used.add(digits)
+            self._wrong = 0
+
+    def _count_wrong(self, now: int) -> None:
+        self._wrong += 1
+        doublings = self._wrong - WRONG_BEFORE_LOCKOUT
+        if doublings >= 0:
+            self._locked_until = now + min(FIRST_LOCKOUT << doublings, LONGEST_LOCKOUT)
+
+    def status(self, now: int) -> int:
+        """The value of the tokenStatus register at ``now``."""
+        return NOT_READY if now < self._ready_at else self._result
