@@ -92,7 +92,7 @@ class Assembler:
         for octet in octets:
             for other in others:
                 if octet.start - self._framers[other].end >= MIN_REACTION:
-                    self._add(other, self._framers[other].turn())
+                    self._add(other, self._framers[other].turn(octet.start))
             self._add(tap, framer.feed((octet,)))
         self._horizon[tap] = max(self._horizon[tap], framer.end)
         self._now = max(self._now, framer.end)

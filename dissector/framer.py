@@ -34,7 +34,8 @@ wrong check character. It is the beginning of a new message if it is no right ch
 reaction's pause - or, where the times are synthetic and pauses unknown, in any case.
 
 Cut frames. A pause longer than the protocol allows between two characters ends whatever is open; a frame that was open
-in its middle is marked as cut. Data blocks may hold any octet before their ETX: real damaged frames hold STX and SOH.
+in its middle is marked as cut. If what follows begins no message, though, the sender has but paused for too long, and
+the frame goes on, unless the pause is :data:`PATIENCE` times as long as allowed. Data blocks may hold any octet before their ETX: real damaged frames hold STX and SOH.
 Requests and Telegram lines do not: there SOH or STX begins a new message, and the old one is cut.
 """
 
@@ -52,6 +53,8 @@ MAX_IDENTIFICATION: Final = 96
 octets and an IDRequest's 37; real meters send up to 40."""
 MIN_WAKE_UP: Final = 8
 """Fewer NULs than this are noise. IEC 62056-21 clause 6.3.14 asks for 2.1 s of them, 63 at 300 bit/s."""
+PATIENCE: Final = 2
+"""After so many times the longest pause a frame is given up."""
 MIN_REACTION: Final = 15_000_000
 """ns; the shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 allows 20 ms at the least; a tap sees
 some of that pause blurred."""
@@ -305,6 +308,7 @@ class Framer:
         self.binary = False
         self._sender = sender
         self._gap_limit = gap_limit
+        self._patience = gap_limit * PATIENCE
         self._synthetic = synthetic
         self._state = _S.IDLE
         self._noise: list[Octet] = []
@@ -330,7 +334,8 @@ class Framer:
     def feed(self, octets: Iterable[Octet]) -> list[Piece]:
         """The pieces that these octets complete. Octets come in the order in which they were received."""
         for octet in octets:
-            if octet.start - self._end > self._gap_limit:
+            pause = octet.start - self._end
+            if pause > self._gap_limit and (pause > self._patience or self._begins_message(octet)):
                 self._flush()
             self._take(octet)
             self._end = octet.start + self.character_time
@@ -338,13 +343,15 @@ class Framer:
 
     def silence(self, until: int) -> list[Piece]:
         """The pieces that are complete because no octet has begun before ``until`` (ns)."""
-        if until - self._end > self._gap_limit:
+        if until - self._end > self._patience:
             self._flush()
         return self._collect()
 
-    def turn(self) -> list[Piece]:
-        """The pieces that are complete because the other side of a half-duplex link speaks now."""
-        if self._synthetic or self._state in _WHOLE:
+    def turn(self, start: int | None = None) -> list[Piece]:
+        """The pieces that are complete because the other side of a half-duplex link begins to speak, at ``start`` (ns;
+        None where times say nothing)."""
+        late = start is not None and start - self._end > self._gap_limit
+        if self._synthetic or late or self._state in _WHOLE:
             self._flush()
         return self._collect()
 
@@ -352,6 +359,10 @@ class Framer:
         """The rest: no more octets will come."""
         self._flush()
         return self._collect()
+
+    def _begins_message(self, octet: Octet) -> bool:
+        step, _ = _TABLE[_S.IDLE][_CLASSES[octet.value]]
+        return not self._open or step is not _T.NOISE
 
     def _collect(self) -> list[Piece]:
         pieces, self._pieces = self._pieces, []

@@ -84,16 +84,20 @@ def shipped() -> tuple[str, ...]:
 
 def load(name: str = DEFAULT) -> Profile:
     """The shipped profile of that name, or the profile in the file of that path. Raises ProfileError."""
+    return parse(text(name), f"{name}.toml" if name in shipped() else name)
+
+
+def text(name: str) -> str:
+    """The TOML text of a shipped profile, or of the file of that path. Raises ProfileError."""
     if name in shipped():
-        text = (resources.files("vtctap.dissector.profiles") / f"{name}.toml").read_text("utf-8")
-        return parse(text, f"{name}.toml")
+        return (resources.files("vtctap.dissector.profiles") / f"{name}.toml").read_text("utf-8")
     path = Path(name)
     if path.suffix != ".toml":
         raise ProfileError(
             f"there is no profile {name!r}: name one of {', '.join(shipped())}, or the path of a .toml file"
         )
     try:
-        return parse(path.read_text("utf-8"), name)
+        return path.read_text("utf-8")
     except OSError as error:
         raise ProfileError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError:

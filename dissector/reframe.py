@@ -5,25 +5,14 @@ formats deliver. Both restore what the tap received and give it to the same asse
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from vtctap.dissector.assembler import EIGHT_BITS, Assembler, Tap
 from vtctap.dissector.characters import EVEN, carries_even_parity
 from vtctap.dissector.framer import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.run import Run
 
 SEVEN_EVEN = Line(7, "E", 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where
-    the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet."""
-
-    octets: bytes
-    sender: Sender = Sender.UNKNOWN
-    time: int | None = None
-    flags: int = 0
 
 
 def received(record: Record) -> bytes:

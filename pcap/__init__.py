@@ -7,8 +7,7 @@ threads or clocks.
 - :mod:`~vtctap.pcap.formats` opens capture files of any kind, packet by packet, and knows which formats there are;
   :mod:`~vtctap.pcap.pcapng` and :mod:`~vtctap.pcap.classic` are the two.
 - :mod:`~vtctap.pcap.capture_file` holds what the formats share, and the errors; :mod:`~vtctap.pcap.streams` reads and
-  writes the octets.
-"""
+  writes the octets."""
 
 from vtctap.pcap.capture_file import ForeignTrace, Interface, NotATrace, Packet, TraceError, TraceExists
 from vtctap.pcap.formats import FORMATS, CaptureReader, create_capture, open_capture

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.streams import Output
 
 MAX_BLOCK: Final = 1 << 24
-"""The most octets that a block or a packet can have; a length beyond it is damage (Wireshark has the same limit)."""
+"""The most octets that a block or a packet can have; a length beyond it is damage."""
 
 NANOSECONDS: Final = 9
 """The resolution that this package writes: units of 10**-9 s."""
@@ -39,9 +39,10 @@ class TraceExists(TraceError):
 class Interface:
     """Where packets were captured: one tap.
 
-    ``speed`` is in bit/s, 0 = unknown; ``snaplen`` is the most octets kept of a packet, 0 = all. ``resolution`` is the
-    unit of the file's time stamps as in pcapng's ``if_tsresol``: 10**-n s, or with bit 7 set 2**-n s; ``offset`` is the
-    seconds to be added to them. The last two say how the file was written; times in packets are always in nanoseconds.
+    ``speed`` is in bit/s, 0 = unknown; ``snaplen`` is the most octets kept of a packet, 0 = all. ``resolution`` is
+    the unit of the file's time stamps as in pcapng's ``if_tsresol``: 10**-n s, or with bit 7 set 2**-n s; ``offset``
+    is the seconds to be added to them. The last two say how the file was written; times in packets are always in
+    nanoseconds.
     """
 
     linktype: int
@@ -63,10 +64,10 @@ class Interface:
 class Packet(NamedTuple):
     """One packet of a capture file.
 
-    A named tuple, since one is made for each record that is read and nothing else immutable is made as fast. ``time`` is
-    in ns since 1970 UTC (0 where the file states none); ``interface`` counts from 0 through the whole file;
-    ``original_length`` is the octets on the line, where that is more than those kept; ``flags`` is the word of pcapng's
-    ``epb_flags``, 0 where there is none.
+    A named tuple, since one is made for each record that is read and nothing else immutable is made as fast. ``time``
+    is in ns since 1970 UTC (0 where the file states none); ``interface`` counts from 0 through the whole file;
+    ``original_length`` is the octets on the line, where that is more than those kept; ``flags`` is the word of
+    pcapng's ``epb_flags``, 0 where there is none.
     """
 
     time: int
@@ -79,7 +80,8 @@ class Packet(NamedTuple):
 
 
 class Parser(Protocol):
-    """The reading half of a format: takes packets out of an :class:`~vtctap.pcap.streams.Input`; never reads itself."""
+    """The reading half of a format: takes packets out of an :class:`~vtctap.pcap.streams.Input`; never reads
+    itself."""
 
     interfaces: list[Interface]
     """Those seen so far, in the file's order, of all its sections."""
@@ -92,7 +94,8 @@ class Parser(Protocol):
 
 
 class PacketWriter(ABC):
-    """The writing half of a format. Everything is written at once, block by block; OSError comes through untouched."""
+    """The writing half of a format. Everything is written at once, block by block; OSError comes through
+    untouched."""
 
     def __init__(self, output: "Output") -> None:
         self._output = output

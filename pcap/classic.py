@@ -1,7 +1,7 @@
 """Classic pcap capture files (draft-ietf-opsawg-pcap): one link type, time stamps, nothing else.
 
-The parser takes microseconds and nanoseconds in both byte orders. The writer writes nanoseconds, little-endian. Names of
-interfaces, comments and flags have no place in this format; they are left out.
+The parser takes microseconds and nanoseconds in both byte orders. The writer writes nanoseconds, little-endian. Names
+of interfaces, comments and flags have no place in this format; they are left out.
 """
 
 import struct
@@ -55,9 +55,7 @@ class PcapParser:
                 if following > end:
                     break
                 at = following
-                yield Packet(
-                    seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original
-                )
+                yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
         finally:
             source.at = at
 
@@ -69,9 +67,7 @@ class PcapParser:
         _, major, minor, _, _, snaplen, linktype = struct.unpack_from(self._sign + _HEADER, source.buffer, source.at)
         if major != 2:
             raise source.damaged(source.at, f"version {major}.{minor} of pcap is not known to this release")
-        self.interfaces.append(
-            Interface(linktype & _LINKTYPE_MASK, snaplen=snaplen, resolution=self._resolution)
-        )
+        self.interfaces.append(Interface(linktype & _LINKTYPE_MASK, snaplen=snaplen, resolution=self._resolution))
         source.at += _HEADER_SIZE
         return True
 

@@ -43,9 +43,10 @@ _MAGIC_SIZE = 4
 class CaptureReader:
     """Iterates the packets of a capture file in any of the formats, in constant memory, without seeking.
 
-    Iteration stops at the end of the file, or before a packet whose end is missing: then :attr:`cut` says so. Iterating
-    again goes on from there, with what has been appended since; so a growing file is read by iterating again and again.
-    A file object that is passed in stays open; a file given as a path is closed by :meth:`close` or ``with``.
+    Iteration stops at the end of the file, or before a packet whose end is missing: then :attr:`cut` says so.
+    Iterating again goes on from there, with what has been appended since; so a growing file is read by iterating
+    again and again. A file object that is passed in stays open; a file given as a path is closed by :meth:`close` or
+    ``with``.
     """
 
     def __init__(self, source: Source) -> None:
@@ -132,9 +133,7 @@ def open_capture(source: Source) -> CaptureReader:
     return CaptureReader(source)
 
 
-def create_capture(
-    target: Source, *, linktype: int, application: str = "vtctap", force: bool = False
-) -> PacketWriter:
+def create_capture(target: Source, *, linktype: int, application: str = "vtctap", force: bool = False) -> PacketWriter:
     """Creates a capture file in the format of the path's suffix.
 
     A file object, and a fifo or device whose suffix is unknown, takes pcapng. ``application`` is the name and version

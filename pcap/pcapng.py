@@ -1,8 +1,8 @@
 """pcapng capture files (draft-ietf-opsawg-pcapng): nanosecond time stamps, interfaces, comments, flags, statistics.
 
-The parser takes both byte orders, several sections and interfaces, every time resolution, enhanced, simple and obsolete
-packet blocks; it passes over every other block, and over options that it does not use. The writer writes one section,
-little-endian, its time stamps in nanoseconds.
+The parser takes both byte orders, several sections and interfaces, every time resolution, enhanced, simple and
+obsolete packet blocks; it passes over every other block, and over options that it does not use. The writer writes one
+section, little-endian, its time stamps in nanoseconds.
 """
 
 import struct
@@ -34,7 +34,6 @@ class _Order:
         self.interface = struct.Struct(sign + "IIHHI")
         self.packet = struct.Struct(sign + "7I")
         self.obsolete_packet = struct.Struct(sign + "IIHHIIII")
-        self.statistics = struct.Struct(sign + "5I")
         self.word = struct.Struct(sign + "I")
         self.option = struct.Struct(sign + "HH")
         self.time = struct.Struct(sign + "II")
@@ -76,8 +75,8 @@ class PcapngParser:
                     start = at + 28
                     options = start + (size + 3 & ~3)
                     room = following - options
-                    flags, comments = 0, ()
-                    code = width = 0
+                    code = width = flags = 0
+                    comments: tuple[str, ...] = ()
                     if room == 16:
                         # What most writers write: flags, the end of the options, the block's length once more.
                         code, width, flags, _, trailer = order.flags_and_end.unpack_from(buffer, options)
@@ -120,7 +119,8 @@ class PcapngParser:
         raise self._input.damaged(at, "a section header without its byte-order magic")
 
     def _other_block(self, kind: int, at: int, end: int) -> Packet | None:
-        """Takes in a block that is no enhanced packet block; ``end`` is where its body ends. Gives its packet, if any."""
+        """Takes in a block that is no enhanced packet block; ``end`` is where its body ends. Gives its packet, if
+        any."""
         length = end + 4 - at
         least, take = {
             _SECTION: (_LEAST_SECTION, self._take_section),
@@ -242,21 +242,36 @@ def _block(kind: int, body: bytes) -> bytes:
     return _LITTLE.block.pack(kind, length) + body + _LITTLE.word.pack(length)
 
 
+class _Counter:
+    """The statistics of one interface: the number of its packets, the least and the greatest of their times."""
+
+    __slots__ = ("first", "last", "packets")
+
+    def __init__(self) -> None:
+        self.packets = self.first = self.last = 0
+
+    def count(self, time: int) -> None:
+        if not self.packets or time < self.first:
+            self.first = time
+        if time > self.last:
+            self.last = time
+        self.packets += 1
+
+
 class PcapngWriter(PacketWriter):
-    """Writes one section. The statistics at its end count the packets of each interface and state the times of the first
-    and the last, and the drops where they are known."""
+    """Writes one section. The statistics at its end count the packets of each interface and state the times of the
+    first and the last, and the drops where they are known."""
 
     def __init__(self, output: Output, *, application: str = "", hardware: str = "", system: str = "") -> None:
         """``application``, ``hardware`` and ``system`` become ``shb_userappl``, ``shb_hardware`` and ``shb_os``."""
         super().__init__(output)
         options = _text(_SHB_HARDWARE, hardware) + _text(_SHB_OS, system) + _text(_SHB_USERAPPL, application)
         output.write(_block(_SECTION, struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1) + _ended(options)))
-        self._counts: list[int] = []
-        self._spans: list[tuple[int, int]] = []
+        self._taps: list[_Counter] = []
 
     def add_interface(self, interface: Interface) -> int:
-        """Writes an interface block. Its time stamps are in nanoseconds, whatever the interface says of the file that it
-        was read from."""
+        """Writes an interface block. Its time stamps are in nanoseconds, whatever the interface says of the file that
+        it was read from."""
         options = (
             _text(_IF_NAME, interface.name)
             + _text(_IF_DESCRIPTION, interface.description)
@@ -266,50 +281,47 @@ class PcapngWriter(PacketWriter):
         )
         body = struct.pack("<HHI", interface.linktype, 0, interface.snaplen) + _ended(options)
         self._output.write(_block(_INTERFACE, body))
-        self._counts.append(0)
-        self._spans.append((0, 0))
-        return len(self._counts) - 1
+        self._taps.append(_Counter())
+        return len(self._taps) - 1
 
     def write(self, packet: Packet) -> None:
-        """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`. The interface's link type holds, not the packet's."""
+        """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`. The interface's link type holds, not the
+        packet's."""
         time, data, _, number, original, comments, flags = packet
-        if not 0 <= number < len(self._counts):
+        if not 0 <= number < len(self._taps):
             raise TraceError(f"interface {number} has not been added to {self._output.name}")
         if not 0 <= time < 1 << 64:
             raise TraceError(f"pcapng cannot state a time of {time} ns since 1970")
         size = len(data)
-        options = _LITTLE.option.pack(_EPB_FLAGS, 4) + _LITTLE.word.pack(flags) if flags else b""
-        for comment in comments:
-            options += _text(_COMMENT, comment)
-        tail = bytes(-size % 4) + _ended(options)
-        length = _LEAST_PACKET + size + len(tail)
+        length = _LEAST_PACKET + size + -size % 4
+        if comments:
+            options = _LITTLE.option.pack(_EPB_FLAGS, 4) + _LITTLE.word.pack(flags) if flags else b""
+            options = _ended(options + b"".join(_text(_COMMENT, comment) for comment in comments))
+            length += len(options)
+            tail = options + _LITTLE.word.pack(length)
+        elif flags:
+            length += 12
+            tail = _LITTLE.flags_and_end.pack(_EPB_FLAGS, 4, flags, _END_OF_OPTIONS, length)
+        else:
+            tail = _LITTLE.word.pack(length)
         if length > MAX_BLOCK:
             raise TraceError(f"a packet of {size} octets is too long for {self._output.name}")
-        head = _LITTLE.packet.pack(
-            _PACKET, length, number, time >> 32, time & 0xFFFFFFFF, size, original if original > size else size
-        )
-        self._output.write(head + data + tail + _LITTLE.word.pack(length))
-        if self._counts[number]:
-            first, last = self._spans[number]
-            if time > last:
-                self._spans[number] = (first, time)
-            elif time < first:
-                self._spans[number] = (time, last)
-        else:
-            self._spans[number] = (time, time)
-        self._counts[number] += 1
+        if original < size:
+            original = size
+        head = _LITTLE.packet.pack(_PACKET, length, number, time >> 32, time & 0xFFFFFFFF, size, original)
+        self._output.write(head + data + bytes(-size % 4) + tail)
+        self._taps[number].count(time)
 
     def _finish(self, drops: Mapping[int, int]) -> None:
         def words(time: int) -> bytes:
             return _LITTLE.time.pack(time >> 32, time & 0xFFFFFFFF)
 
-        end = max((last for _, last in self._spans), default=0)
-        for number, count in enumerate(self._counts):
+        end = max((tap.last for tap in self._taps), default=0)
+        for number, tap in enumerate(self._taps):
             options = b""
-            if count:
-                first, last = self._spans[number]
-                options += _option(_ISB_STARTTIME, words(first)) + _option(_ISB_ENDTIME, words(last))
-            options += _option(_ISB_IFRECV, _LITTLE.unsigned.pack(count))
+            if tap.packets:
+                options += _option(_ISB_STARTTIME, words(tap.first)) + _option(_ISB_ENDTIME, words(tap.last))
+            options += _option(_ISB_IFRECV, _LITTLE.unsigned.pack(tap.packets))
             if number in drops:
                 options += _option(_ISB_IFDROP, _LITTLE.unsigned.pack(drops[number]))
             body = _LITTLE.word.pack(number) + words(end) + _ended(options)

@@ -86,7 +86,7 @@ class Line:
     PARITIES = "NEOMS"
 
     def __post_init__(self) -> None:
-        if not 5 <= self.data_bits <= 8 or self.parity not in Line.PARITIES or self.stop_bits not in (1, 2):
+        if not 5 <= self.data_bits <= 8 or self.parity not in tuple(Line.PARITIES) or self.stop_bits not in (1, 2):
             raise ValueError(f"{self} is not a character format such as 7E1 or 8N1")
 
     @classmethod
@@ -196,7 +196,9 @@ def encode(record: Record) -> bytes:
         pauses = b"".join(_PAUSE.pack(position, 0, min(pause, 0xFFFFFFFF)) for position, pause in part)
         options += _option(_OPTION_PAUSES, pauses)
     if record.event:
-        options += _option(_OPTION_EVENT, record.event.encode()[:0xFFFF])
+        # Cut by whole characters; what is no character (from an odd command line) becomes a question mark.
+        event = record.event.encode(errors="replace")[:0xFFFF].decode(errors="ignore").encode()
+        options += _option(_OPTION_EVENT, event)
     uncertainty = record.uncertainty
     header = _HEADER.pack(
         MAGIC,

@@ -1,9 +1,12 @@
 """Octets in and out of capture files: files, pipes, standard streams and anything else that is a binary file object.
 
-:class:`Input` reads forward only, in large chunks, and can go on after an end of file. :class:`Output` hands each block
-to the system in one piece and unbuffered, so that whoever dies or reads along is never out by more than one block.
+:class:`Input` reads forward only, in large chunks, and can go on after an end of file. :class:`Output` hands each
+block to the system in one piece and unbuffered, so that whoever dies or reads along is never out by more than one
+block.
 """
 
+import errno
+import io
 import os
 import stat
 from typing import IO, Final, TypeAlias
@@ -20,9 +23,9 @@ CHUNK: Final = 1 << 18
 class Input:
     """Octets read so far and not used yet: ``buffer`` from the index ``at`` on.
 
-    A parser takes octets by moving ``at``; :meth:`more` appends what comes next. Nothing is ever sought, and no more is
-    held than a chunk and what the parser has left. A file given as a path is closed by :meth:`close`; a file object
-    stays open, its owner closes it.
+    A parser takes octets by moving ``at``; :meth:`more` appends what comes next. Nothing is ever sought, and no more
+    is held than a chunk and what the parser has left. A file given as a path is closed by :meth:`close`; a file
+    object stays open, its owner closes it.
     """
 
     __slots__ = ("_before", "_file", "_owned", "_read", "at", "buffer", "name")
@@ -30,7 +33,7 @@ class Input:
     def __init__(self, source: Source) -> None:
         """Opens a path. Raises OSError."""
         self._owned = isinstance(source, (str, os.PathLike))
-        self._file: IO[bytes] = open(source, "rb", buffering=0) if isinstance(source, (str, os.PathLike)) else source
+        self._file: IO[bytes] = io.FileIO(source) if isinstance(source, (str, os.PathLike)) else source
         # read1 gives what is there, where read of a buffered pipe waits until the chunk is full.
         self._read = getattr(self._file, "read1", self._file.read)
         self.name = name_of(source, "standard input")
@@ -43,7 +46,8 @@ class Input:
         return self._before + at
 
     def more(self) -> bool:
-        """Reads on; False where there is nothing more at present. A file that has grown by the next call gives more."""
+        """Reads on; False where there is nothing more at present. A file that has grown by the next call gives
+        more."""
         chunk: bytes | None = self._read(CHUNK)
         if not chunk:
             return False
@@ -77,7 +81,7 @@ class Output:
         self._owned = isinstance(target, (str, os.PathLike))
         if isinstance(target, (str, os.PathLike)):
             try:
-                self._file: IO[bytes] = open(target, "wb" if force or is_special(target) else "xb", buffering=0)
+                self._file: IO[bytes] = io.FileIO(target, "w" if force or is_special(target) else "x")
             except FileExistsError:
                 raise TraceExists(f"{self.name} exists: choose another name, or --force to overwrite it") from None
         else:
@@ -89,17 +93,23 @@ class Output:
     def write(self, block: bytes) -> None:
         """Writes a block, in one call unless the system takes only a part of it.
 
-        Raises OSError as it comes (a reader that went away, a full disk). The file then ends in a torn block: ``torn``
-        is True and nothing more is written, for what followed a torn block could not be read.
+        Raises OSError as it comes (a reader that went away, a full disk). The file then ends in a torn block:
+        ``torn`` is True and nothing more is written, for what followed a torn block could not be read.
         """
         if self.torn:
             raise TraceError(f"{self.name} ends in a torn record since an earlier error: nothing can follow it")
         self.torn = True
-        done = self._file.write(block)
+        done = self._write(block)
         while done < len(block):
-            done += self._file.write(block[done:])
+            done += self._write(block[done:])
         self.torn = False
         self.size += done
+
+    def _write(self, octets: bytes) -> int:
+        count: int | None = self._file.write(octets)
+        if count is None:
+            raise BlockingIOError(errno.EAGAIN, f"{self.name} is in non-blocking mode and takes no more")
+        return count
 
     def close(self) -> None:
         """Closes the file if it was given as a path. Raises OSError."""

@@ -1,8 +1,8 @@
 """Traces: capture files whose packets are records.
 
-:func:`open_trace` reads them and :func:`create_trace` writes them. In pcapng a tap is an interface, and what a Wireshark
-without vtctap's dissector can show of a record is stated a second time in its terms: the direction (octets from the
-client are inbound: the meter is the device under test) and the errors.
+:func:`open_trace` reads them and :func:`create_trace` writes them. In pcapng a tap is an interface, and what a
+Wireshark without vtctap's dissector can show of a record is stated a second time in its terms: the direction (octets
+from the client are inbound: the meter is the device under test) and the errors.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +16,13 @@ from vtctap.pcap.formats import CaptureReader, create_capture
 from vtctap.pcap.record import LINKTYPE_USER0, LINKTYPES, Flag, ForeignRecord, Record, RecordError, Sender
 from vtctap.pcap.streams import Source
 
-DIRECTIONS: Final = {Sender.UNKNOWN: 0, Sender.CLIENT: 1, Sender.SERVER: 2}
-"""Sender -> bits 0 and 1 of ``epb_flags``: unknown, inbound, outbound."""
+UNKNOWN_DIRECTION, INBOUND, OUTBOUND = 0, 1, 2
+"""Bits 0 and 1 of ``epb_flags``."""
+DIRECTIONS: Final = {
+    Sender.UNKNOWN: UNKNOWN_DIRECTION,
+    Sender.CLIENT: INBOUND,
+    Sender.SERVER: OUTBOUND,
+}
 
 SYMBOL_ERROR: Final = 1 << 31
 START_FRAME_DELIMITER_ERROR: Final = 1 << 29
@@ -33,24 +38,23 @@ ERRORS: Final = {
 }
 """A record's flag -> the link-layer error of ``epb_flags`` that is nearest to it.
 
-pcapng has Ethernet in mind and knows no characters, so these are choices. A character of wrong parity is no valid symbol.
-A missing stop bit means that characters and their places have come apart. A break is a start bit that does not end.
-Octets that were lost or did not come leave a packet too short. The CRC error is not used: it would be read as a verdict
-on the check character, which a record does not hold.
+pcapng has Ethernet in mind and knows no characters, so these are choices. A character of wrong parity is no valid
+symbol. A missing stop bit means that characters and their places have come apart. A break is a start bit that does
+not end. Octets that were lost or did not come leave a packet too short. The CRC error is not used: it would be read
+as a verdict on the check character, which a record does not hold.
 """
 
+_DIRECTION_WORDS = tuple(DIRECTIONS[sender] for sender in sorted(Sender))
 _FLAG_BITS = 31
-_ERROR_WORDS = tuple(
-    sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for flags in range(_FLAG_BITS + 1)
-)
+_ERROR_WORDS = tuple(sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for flags in range(_FLAG_BITS + 1))
 
 
 class TraceReader:
     """Iterates the records of a trace; the file semantics are those of :class:`~vtctap.pcap.formats.CaptureReader`:
     iterating again goes on where the last iteration stopped.
 
-    Raises ForeignTrace at a packet that is not vtctap's and TraceError at a record that is damaged; iterating again then
-    goes on with the next packet. Damage of the file itself is a TraceError that cannot be passed.
+    Raises ForeignTrace at a packet that is not vtctap's and TraceError at a record that is damaged; iterating again
+    then goes on with the next packet. Damage of the file itself is a TraceError that cannot be passed.
     """
 
     def __init__(self, source: Source) -> None:
@@ -90,11 +94,12 @@ class TraceReader:
                 if packet[2] not in linktypes:
                     raise self._foreign(f"is of link type {packet.linktype}")
                 try:
-                    yield decode(packet[1], packet[0])
+                    record = decode(packet[1], packet[0])
                 except ForeignRecord:
                     raise self._foreign(f"begins with {packet.data[:2].hex(' ') or 'nothing'}") from None
                 except RecordError as error:
                     raise TraceError(f"{self.name}: packet {self.number} is damaged: {error}") from None
+                yield record
         finally:
             self._running = None
 
@@ -148,12 +153,13 @@ class TraceWriter:
         data = record_codec.encode(record)
         while self._taps <= record.tap:
             self.add_tap(Interface(self._linktype))
-        flags = DIRECTIONS[record.sender] | _ERROR_WORDS[record.flags & _FLAG_BITS]
+        flags = _DIRECTION_WORDS[record.sender] | _ERROR_WORDS[record.flags & _FLAG_BITS]
         comments = (comment,) if comment else ()
         self._writer.write(Packet(record.time, data, self._linktype, record.tap, len(data), comments, flags))
 
     def close(self, drops: Mapping[int, int] | None = None) -> None:
-        """Ends the file; ``drops`` is how many records each tap (its number) is known to have lost. Raises OSError."""
+        """Ends the file; ``drops`` is how many records each tap (its number) is known to have lost. Raises
+        OSError."""
         self._writer.close(drops)
 
     def __enter__(self) -> Self:
@@ -185,9 +191,11 @@ def create_trace(
     """
     if linktype not in LINKTYPES:
         raise TraceError(f"link type {linktype} is not free for private use: choose {LINKTYPES[0]} to {LINKTYPES[-1]}")
-    writer = TraceWriter(
-        create_capture(target, linktype=linktype, application=application, force=force), linktype
-    )
-    for tap in taps:
-        writer.add_tap(tap)
+    writer = TraceWriter(create_capture(target, linktype=linktype, application=application, force=force), linktype)
+    try:
+        for tap in taps:
+            writer.add_tap(tap)
+    except BaseException:
+        writer.close()
+        raise
     return writer

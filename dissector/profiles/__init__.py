@@ -1,0 +1,1 @@
+"""The profiles that come with vtctap: TOML files, read by :mod:`vtctap.dissector.profile`."""

@@ -107,11 +107,7 @@ class ClientMachine:
             return []
         self._deadline = now + RESPONSE_TIMEOUT
         frame.append(octet)
-        if frame[0] == STX:
-            complete = len(frame) > 2 and frame[-2] in (ETX, EOT)
-        else:
-            complete = frame[0] != SLASH or octet == LF
-        if not complete:
+        if (frame[0] == SLASH and octet != LF) or (frame[0] == STX and (len(frame) < 3 or frame[-2] not in (ETX, EOT))):
             return []
         answer = bytes(frame)
         frame.clear()

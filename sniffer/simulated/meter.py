@@ -52,8 +52,8 @@ _MAX_MESSAGE: Final = 160
 class MeterMachine:
     """A meter. ``random`` draws its reaction times; ``speed`` (bit/s) is the one it opens at.
 
-    ``patience`` (ns) is how much longer it waits after an option select: clients that open their port anew to change the
-    speed lose what comes before they have.
+    ``patience`` (ns) is how much longer it waits after an option select: clients that open their port anew to change
+    the speed lose what comes before they have.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class MeterMachine:
         return self._leave()
 
     def _collect(self, octet: int) -> bytes | None:
-        """The message that ``octet`` completes: a request, an option select, a command with its check character, NAK."""
+        """The message that ``octet`` completes: a request, option select, command with check character, NAK."""
         frame = self._frame
         if frame and frame[0] == SOH and frame[-1] in (ETX, EOT):
             frame.append(octet)  # The check character may have any code.

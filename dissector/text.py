@@ -1,0 +1,132 @@
+"""A record as a line of text, for people: what ``read`` and ``capture`` print.
+
+Assumed names carry a question mark, so that no line passes an assumption off as the standard.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from vtctap.dissector.characters import show
+from vtctap.dissector.dissect import Dissection, epoch
+from vtctap.dissector.messages import Message
+from vtctap.pcap.record import Flag, Kind, Sender
+
+MAX_SETS: Final = 4
+"""So many data sets of a message are shown; the rest is counted."""
+MAX_NOISE: Final = 32
+"""So many octets of noise are shown; the rest is counted."""
+
+ARROWS: Final = {Sender.CLIENT: "C>", Sender.SERVER: "M>", Sender.UNKNOWN: "??"}
+"""The senders as ``.exchange`` files write them: client to meter, meter to client."""
+
+_NOTES: Final = (
+    (Flag.CUT, "cut"),
+    (Flag.ECHO, "echo"),
+    (Flag.BREAK, "break"),
+    (Flag.OVERRUN, "octets lost"),
+    (Flag.ORDER_UNCERTAIN, "order uncertain"),
+)
+
+
+def summary(dissection: Dissection) -> str:
+    """Message, contents and what is wrong with it, in one line."""
+    record, message = dissection.record, dissection.message
+    if record.kind is Kind.EVENT:
+        return record.event
+    if message is None:
+        return " ".join(["noise", _noise(record.octets), *_notes(dissection)])
+    return " ".join(
+        part for part in (message.message or "continued", _contents(dissection), *_notes(dissection)) if part
+    )
+
+
+def _noise(octets: bytes) -> str:
+    more = len(octets) - MAX_NOISE
+    return show(octets[:MAX_NOISE]) + (f" ... {more} more octets" if more > 0 else "")
+
+
+def _contents(dissection: Dissection) -> str:
+    message = dissection.message
+    assert message is not None
+    identification = (message.id_manufacturer, message.id_speed, message.id_text)
+    option = (message.option_protocol, message.option_speed, message.option_mode)
+    words = [message.cmd, message.address, *identification, *option, *_data_sets(dissection, message)]
+    return " ".join(word for word in (*words, message.text) if word)
+
+
+def _data_sets(dissection: Dissection, message: Message) -> list[str]:
+    meaning = dissection.meaning
+    assert meaning is not None
+    count = len(message.register)
+    names = meaning.register_name or ("",) * count
+    decoded = meaning.value_decoded or ("",) * count
+    unsure = "?" if "vtc.register.name" in meaning.assumed else ""
+    sets = []
+    for register, value, unit, name, word in zip(
+        message.register[:MAX_SETS], message.value, message.unit, names, decoded, strict=False
+    ):
+        text = f"{register}({value}*{unit})" if unit else f"{register}({value})"
+        if name:
+            text += f" {name}{unsure}" + (f"={word}" if word else "")
+        sets.append(text)
+    if count > MAX_SETS:
+        sets.append(f"... {count - MAX_SETS} more data sets")
+    return sets
+
+
+def _notes(dissection: Dissection) -> list[str]:
+    record, message = dissection.record, dissection.message
+    notes = [word for flag, word in _NOTES if record.flags & flag]
+    if record.parity_errors:
+        notes.append("wrong parity at " + ",".join(map(str, record.parity_errors)))
+    if record.framing_errors:
+        notes.append("framing error at " + ",".join(map(str, record.framing_errors)))
+    if message is not None:
+        if message.bcc_status == "bad":
+            notes.append(f"bad check character {message.bcc:02X}h, not {message.bcc_expected:02X}h")
+        elif message.bcc_status == "missing" and not record.flags & Flag.CUT:
+            notes.append("no check character")
+        if message.crc_status == "bad":
+            notes.append("bad CRC")
+    return [f"[{note}]" for note in notes]
+
+
+TIMES: Final = ("a", "ad", "d", "e", "r")
+"""Ways to show the time, as tshark's -t names them: a time of day, ad with date (both local), d since the record
+before, e seconds since 1970, r seconds since the first record."""
+
+
+class Printer:
+    """Lines of text for the dissections of one trace, in order; ``time`` is one of :data:`TIMES`."""
+
+    def __init__(self, time: str = "r") -> None:
+        self._time = time
+        self._first: int | None = None
+        self._before: int | None = None
+
+    def line(self, dissection: Dissection) -> str:
+        """Number, time, link where it is not the first, sender, and the summary."""
+        record = dissection.record
+        arrow = ARROWS[record.sender]
+        sender = arrow.lower() if record.inferred else arrow
+        link = f"{record.link} " if record.link else ""
+        return f"{dissection.number:5} {self._stamp(record.time)} {link}{sender} {summary(dissection)}"
+
+    def _stamp(self, time: int) -> str:
+        first = time if self._first is None else self._first
+        before = time if self._before is None else self._before
+        self._first, self._before = first, time
+        if self._time in ("a", "ad"):
+            moment = datetime.fromtimestamp(time // 1_000_000_000)
+            return f"{moment:{'%Y-%m-%d ' if self._time == 'ad' else ''}%H:%M:%S}.{time % 1_000_000_000 // 1000:06d}"
+        since = {"d": time - before, "e": time, "r": time - first}[self._time]
+        return f"{epoch(since)[:-3]:>12}"
+
+
+def hex_dump(octets: bytes) -> str:
+    """Lines of sixteen octets: position, hexadecimal, characters."""
+    return "".join(
+        f"      {at:04x}  {octets[at : at + 16].hex(' '):48} "
+        f"{''.join(chr(octet) if 0x20 <= octet < 0x7F else '.' for octet in octets[at : at + 16])}\n"
+        for at in range(0, len(octets), 16)
+    )

@@ -1,0 +1,19 @@
+"""Runs: what other tools recorded, before it is framed.
+
+The import formats of this room deliver runs; the dissector frames them. A run says no more than its recording does.
+"""
+
+from dataclasses import dataclass
+
+from vtctap.pcap.record import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where
+    the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet."""
+
+    octets: bytes
+    sender: Sender = Sender.UNKNOWN
+    time: int | None = None
+    flags: int = 0

@@ -1,0 +1,200 @@
+"""Ports: opened so that a tap cannot disturb the line it listens to.
+
+On POSIX a device is opened for reading only, and its settings are made on the descriptor by us: pyserial raises DTR and
+RTS, and throws away what is waiting. Nothing is ever written. DTR and RTS are lowered at once; that the kernel itself
+may raise them while it opens the device is not in a program's hands (so: connect RX only). pyserial URLs
+(``socket://...``, ``rfc2217://...``), and all ports elsewhere, go through pyserial with its flushing and raising
+switched off.
+
+A line with seven data bits and parity is received as eight bits without: the same frame on the wire. The parity bit
+arrives in bit 7 and is checked in software, exactly and on any adapter. Breaks and framing errors come as the driver's
+in-band marks (:class:`Marks`).
+"""
+
+import contextlib
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from vtctap.pcap.record import Flag, Line
+
+_READ_SIZE: Final = 4096
+
+
+class PortError(Exception):
+    """A port cannot be opened, or was lost; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a port is set: speed in bit/s and the line's character format."""
+
+    speed: int
+    line: Line
+
+
+class Port(Protocol):
+    """An open port. ``read`` gives octets with the flags the driver put on each (empty: none are there now)."""
+
+    name: str
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
+
+    def read(self) -> list[tuple[int, int]]:
+        """What has arrived: values and :class:`~vtctap.pcap.record.Flag` bits. Raises PortError when it is lost."""
+
+    def close(self) -> None:
+        """Gives the port back."""
+
+
+def is_url(name: str) -> bool:
+    """Whether the name of a port is a pyserial URL."""
+    return "://" in name
+
+
+def open_port(name: str, settings: Settings) -> Port:
+    """Opens a device or pyserial URL for listening. Raises PortError."""
+    if is_url(name) or sys.platform == "win32":
+        from vtctap.sniffer.pyserial_port import PyserialPort
+
+        return PyserialPort(name, settings)
+    return PosixPort(name, settings)
+
+
+class Marks:
+    """Takes the driver's in-band marks out of what a POSIX port delivers (termios PARMRK).
+
+    FFh 00h x is an octet x with a framing error, FFh 00h 00h a break, FFh FFh the octet FFh. A mark may be split between
+    two reads.
+    """
+
+    def __init__(self) -> None:
+        self._pending = b""
+
+    def take(self, received: bytes) -> list[tuple[int, int]]:
+        """The octets with their flags."""
+        if not self._pending and 0xFF not in received:
+            return [(value, 0) for value in received]
+        received = self._pending + received
+        self._pending = b""
+        octets = []
+        at = 0
+        while at < len(received):
+            value, flags, size = received[at], 0, 1
+            if value == 0xFF:
+                if received[at + 1 : at + 2] == b"\xff":
+                    size = 2
+                elif at + 2 < len(received) and received[at + 1] == 0:
+                    value, size = received[at + 2], 3
+                    flags = Flag.FRAMING if value else Flag.FRAMING | Flag.BREAK
+                elif at + 1 == len(received) or received[at + 1] == 0:
+                    self._pending = received[at:]
+                    break
+            octets.append((value, flags))
+            at += size
+        return octets
+
+
+_REASONS: Final = {
+    errno.ENOENT: "there is no such port; 'vtctap ports' lists those that there are",
+    errno.EACCES: "no permission; add yourself to the port's group (usually: sudo usermod -aG dialout $USER), log in again",
+    errno.EPERM: "no permission; add yourself to the port's group (usually: sudo usermod -aG dialout $USER), log in again",
+    errno.EBUSY: "the port is in use by another program",
+    errno.EWOULDBLOCK: "the port is in use by another program",
+    errno.EISDIR: "that is a folder, not a serial port",
+    errno.ENXIO: "there is no device behind this port",
+    errno.ENODEV: "there is no device behind this port",
+    errno.ENOTTY: "that is not a serial port",
+    errno.EIO: "the device is gone",
+}
+
+
+def port_error(name: str, error: OSError) -> PortError:
+    """What an operating system's error means for the person who named the port."""
+    return PortError(f"{name}: {_REASONS.get(error.errno or 0, error.strerror or str(error))}")
+
+
+class PosixPort:
+    """A serial device, opened for reading only."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        import termios
+
+        self.name = name
+        self._marks = Marks()
+        try:
+            self._fd = os.open(name, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise port_error(name, error) from None
+        try:
+            self._prepare(settings)
+        except termios.error as error:
+            os.close(self._fd)
+            raise port_error(name, OSError(*error.args)) from None
+        except OSError as error:
+            os.close(self._fd)
+            raise port_error(name, error) from None
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _prepare(self, settings: Settings) -> None:
+        import fcntl
+        import struct
+        import termios
+
+        attributes = termios.tcgetattr(self._fd)  # First, since it tells a terminal from any other file.
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.ioctl(self._fd, termios.TIOCEXCL)
+        with contextlib.suppress(OSError):  # A pseudo-terminal has no such lines.
+            fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS))
+        termios.tcsetattr(self._fd, termios.TCSANOW, self._raw(attributes, settings))
+
+    def _raw(self, attributes: list[Any], settings: Settings) -> list[Any]:
+        """The attributes of a raw line as wanted, with breaks and framing errors marked; HUPCL stays as it was."""
+        import termios
+
+        speed = getattr(termios, f"B{settings.speed}", None)
+        if speed is None:
+            raise PortError(f"{self.name}: {settings.speed} bit/s is not a speed that this system can set")
+        cflag: int = attributes[2]
+        control: list[Any] = list(attributes[6])
+        control[termios.VMIN], control[termios.VTIME] = 0, 0
+        line = settings.line
+        bits = 8 if line.has_parity else line.data_bits
+        cflag &= ~(termios.CSIZE | termios.PARENB | termios.PARODD | termios.CSTOPB | getattr(termios, "CRTSCTS", 0))
+        cflag |= termios.CREAD | termios.CLOCAL | getattr(termios, f"CS{bits}")
+        return [termios.INPCK | termios.PARMRK, 0, cflag, 0, speed, speed, control]
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
+        return self._fd
+
+    def read(self) -> list[tuple[int, int]]:
+        """What has arrived. Raises PortError when the device is gone."""
+        try:
+            received = os.read(self._fd, _READ_SIZE)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            raise port_error(self.name, error) from None
+        if not received:
+            raise PortError(f"{self.name}: the device is gone")
+        return self._marks.take(received)
+
+    def close(self) -> None:
+        """Gives the port back."""
+        os.close(self._fd)
+
+
+def latency_timer(name: str) -> int | None:
+    """The latency timer of a USB adapter, ns; None where the system names none."""
+    path = Path("/sys/bus/usb-serial/devices") / Path(name).resolve().name / "latency_timer"
+    try:
+        return int(path.read_text()) * 1_000_000
+    except (OSError, ValueError):
+        return None

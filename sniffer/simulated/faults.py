@@ -1,0 +1,168 @@
+"""What goes wrong on the simulated line, and a record of it.
+
+One fault befalls every session, for without it nobody sees a NAK and a repeat: an answer arrives garbled. With a set of
+codes each of those faults befalls every session once as well, in an order and at places that the seed decides. Codes
+are those of the findings that the faults must lead to. A fault strikes the reading of registers only, and one reading
+at a time, so that each is seen for what it is and the session gets through in the end.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from vtctap.sniffer.simulated.machine import MS
+from vtctap.sniffer.simulated.octets import SLASH, SOH, STX, with_check
+from vtctap.sniffer.simulated.wire import Character, Side
+
+FAULTS: Final = frozenset(
+    {"bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command", "break"}
+)
+"""All faults that can be asked for."""
+PTY_FAULTS: Final = FAULTS - {"break"}
+"""Those that a pseudo-terminal carries: a break arrives there as a plain NUL."""
+
+GARBLED_READ: Final = 4
+"""Which read of a session has its answer garbled."""
+LATE: Final = 1_600 * MS
+"""What is added to a reaction time to make it too long (1500 ms at the most: IEC 62056-21 clause 6.5; derived)."""
+CHARACTER_GAP: Final = 1_600 * MS
+"""A pause inside a message that is too long (1500 ms at the most: IEC 62056-21 clause 6.5; derived)."""
+SETTLE: Final = 50 * MS
+"""Between a disturbance of the idle line and the message that follows it."""
+_NOISE: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Noise is made of digits and capital letters, which begin no message, with their parity right: it is noise alone."""
+_HARMLESS: Final = {"response-late", "char-gap"}
+"""After these the answer still counts; after others it comes again."""
+_SWAP: Final = 0x03
+"""Two bits of a character turned over, so that its parity still is right: 4 becomes 7."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault that has happened: the start (ns) of the frame, noise or break that shows it, its code, and its sender.
+
+    A missing answer shows in the request that is left without one.
+    """
+
+    time: int
+    code: str
+    side: Side
+
+
+class Faults:
+    """The disturbance of a wire (:data:`~vtctap.sniffer.simulated.wire.Disturbance`): one :class:`Fault` of each of
+    ``codes`` a session, and the garbled answer. ``happened`` lists them, in order of time."""
+
+    def __init__(self, random: Random, codes: Collection[str] = ()) -> None:
+        if unknown := set(codes) - FAULTS:
+            raise ValueError(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(sorted(FAULTS))}")
+        self._random = random
+        self._codes = sorted(codes)
+        self._deck: list[str] = []
+        self._reads = 0
+        self._planned = ""
+        self._settled = True
+        self._asked = 0
+        self.happened: list[Fault] = []
+
+    def __call__(self, side: Side, octets: bytes, start: int) -> list[Character]:
+        """See :data:`~vtctap.sniffer.simulated.wire.Disturbance`."""
+        if side == "client":
+            if octets[0] == SLASH:
+                self._begin_session()
+            elif octets[:2] == b"\x01R":
+                self._asked = start
+                if self._settled:
+                    self._plan()
+                    return self._strike(_TO_REQUESTS, side, octets, start)
+        elif octets[0] == STX:
+            self._settled = self._planned not in _TO_ANSWERS or self._planned in _HARMLESS
+            return self._strike(_TO_ANSWERS, side, octets, start)
+        return _plain(octets)
+
+    def _begin_session(self) -> None:
+        self._deck = list(self._codes)
+        self._random.shuffle(self._deck)
+        self._reads = 0
+        self._settled = True
+        self._planned = ""
+
+    def _plan(self) -> None:
+        """The client reads a register, for the first time: what shall go wrong with it?"""
+        self._settled = False
+        self._reads += 1
+        if self._reads == GARBLED_READ:
+            self._planned = "garbled"
+        else:
+            self._planned = self._deck.pop() if self._deck else ""
+
+    def _strike(self, effects: dict[str, "_Effect"], side: Side, octets: bytes, start: int) -> list[Character]:
+        effect = effects.get(self._planned)
+        if effect is None:
+            return _plain(octets)
+        code, self._planned = self._planned, ""
+        characters = effect(self._random, octets)
+        if code == "no-response":
+            self.happened.append(Fault(start, code, "client"))
+        else:
+            time = start + characters[0].gap
+            self.happened.append(Fault(time, "bcc-bad" if code == "garbled" else code, side))
+        return characters
+
+
+_Effect = Callable[[Random, bytes], list[Character]]
+
+
+def _plain(octets: bytes, gap: int = 0) -> list[Character]:
+    return [Character(octet, gap=0 if at else gap) for at, octet in enumerate(octets)]
+
+
+def _inside(random: Random, octets: bytes) -> int:
+    """A position in a message's body: neither its first octet nor ETX or the check character."""
+    return random.randrange(1, len(octets) - 2)
+
+
+def _garbled(random: Random, octets: bytes) -> list[Character]:
+    digits = [at for at in range(octets.index(b"("), len(octets) - 1) if chr(octets[at]).isdigit()]
+    at = random.choice(digits)
+    return _plain(octets[:at] + bytes([octets[at] ^ _SWAP]) + octets[at + 1 :])
+
+
+def _bad_check(random: Random, octets: bytes) -> list[Character]:
+    return _plain(octets[:-1] + bytes([octets[-1] ^ _SWAP]))
+
+
+def _bad_parity(random: Random, octets: bytes) -> list[Character]:
+    struck = _inside(random, octets)
+    return [Character(octet, bad_parity=at == struck) for at, octet in enumerate(octets)]
+
+
+def _character_gap(random: Random, octets: bytes) -> list[Character]:
+    late = _inside(random, octets) + 1
+    return [Character(octet, gap=CHARACTER_GAP if at == late else 0) for at, octet in enumerate(octets)]
+
+
+def _noise(random: Random, octets: bytes) -> list[Character]:
+    burst = bytes(random.choice(_NOISE) for _ in range(random.randint(3, 9)))
+    return _plain(burst) + _plain(octets, SETTLE)
+
+
+def _undefined(random: Random, octets: bytes) -> list[Character]:
+    return _plain(with_check(bytes([SOH, ord("X")]) + octets[2:-1]))
+
+
+_TO_REQUESTS: Final[dict[str, _Effect]] = {
+    "bcc-bad": _bad_check,
+    "noise": _noise,
+    "undefined-command": _undefined,
+    "break": lambda random, octets: [Character(0, is_break=True), *_plain(octets, SETTLE)],
+}
+_TO_ANSWERS: Final[dict[str, _Effect]] = {
+    "garbled": _garbled,
+    "parity": _bad_parity,
+    "no-response": lambda random, octets: [],
+    "cut": lambda random, octets: _plain(octets[: _inside(random, octets) + 1]),
+    "response-late": lambda random, octets: _plain(octets, LATE),
+    "char-gap": _character_gap,
+}

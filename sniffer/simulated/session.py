@@ -1,0 +1,105 @@
+"""The demonstration: complete sessions of a client and a meter, in virtual time.
+
+:func:`play` is the simulated link of ``vtctap demo --fast`` and of the tests; the pseudo-terminals of
+:mod:`vtctap.sniffer.simulated.ptys` carry the same octets at their true pace. The same arguments give the same octets
+at the same times, always.
+"""
+
+from collections.abc import Collection, Iterator
+from random import Random
+from typing import Final
+
+from vtctap.pcap.record import Line
+from vtctap.sniffer.simulated import meter
+from vtctap.sniffer.simulated.client import Break, ClientMachine, Poll, Read, SignOn, Step, Write
+from vtctap.sniffer.simulated.faults import Fault, Faults
+from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.tokens import NOT_READY, token
+from vtctap.sniffer.simulated.wire import Wire, WireOctet
+
+EPOCH: Final = 1_767_225_600_000_000_000
+"""When the virtual clock begins, ns since 1970: 2026-01-01 00:00:00 UTC."""
+SPEED: Final = 9600
+LINE: Final = Line(7, "E", 1)
+
+TEST_TOKENS: Final = (
+    "56493153725450313471",
+    "00000000000150997584",
+    "00000000000167774880",
+    "00000000000201328896",
+    "18446744073843772416",
+    "36893488147553322496",
+)
+"""Tokens of class 1, which are the same for every meter: all tests, then one test each (IEC 62055-41)."""
+
+
+def credit_token(random: Random) -> str:
+    """A made-up token of class 0, subclass 0: 5.0 to 200.0 kWh. No real meter would take it."""
+    rnd, tid, amount = random.randrange(1 << 4), random.randrange(1 << 24), random.randint(50, 2000)
+    return token(0, rnd << 40 | tid << 16 | amount)
+
+
+def script(random: Random) -> list[Step]:
+    """One session: sign-on, reads, a credit token and its status until it is ready, the same token again, which the
+    meter rejects as used, a test token, a last read, break."""
+    credit, poll = credit_token(random), Poll(meter.TOKEN_STATUS, str(NOT_READY))
+    return [
+        SignOn(),
+        *map(Read, (meter.TABLE_ID, meter.FOIN, meter.PROTOCOL_VERSION, meter.SERVER_STATUS)),
+        *map(Read, (meter.SOFTWARE_VERSION, meter.METER_NUMBER_REGISTER, meter.TOTAL_UNITS)),
+        Write(meter.TOKEN_DATA, credit),
+        poll,
+        Write(meter.TOKEN_DATA, credit),
+        poll,
+        Write(meter.TOKEN_DATA, random.choice(TEST_TOKENS)),
+        poll,
+        Read(meter.SERVER_STATUS),
+        Break(),
+    ]
+
+
+class Play:
+    """A run of the demonstration: iterate for its octets, in order of time. ``faults`` lists the faults so far."""
+
+    def __init__(self, wire: Wire, faults: Faults) -> None:
+        self._octets = wire.run()
+        self._faults = faults
+
+    def __iter__(self) -> Iterator[WireOctet]:
+        return self._octets
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The faults that have happened; all of them once the octets are at their end."""
+        return self._faults.happened
+
+
+def play(
+    seed: int = 0,
+    *,
+    speed: int = SPEED,
+    line: Line = LINE,
+    faults: Collection[str] = (),
+    sessions: int = 1,
+) -> Play:
+    """Sessions of a client and a meter at ``speed`` (bit/s) on ``line``, from :data:`EPOCH` on.
+
+    ``faults`` are the codes of what is to go wrong in each session (:data:`~vtctap.sniffer.simulated.faults.FAULTS`).
+    Raises ValueError for other codes, and for ``parity`` on a line on which a tap cannot see the parity bit.
+    """
+    if "parity" in faults and not line.has_parity:
+        raise ValueError(f"a line of {line} shows no parity errors: leave the fault out, or choose 7E1")
+    story = Random(f"{seed} story")
+    steps = (step for _ in range(sessions) for step in script(story))
+    disturbance = Faults(Random(f"{seed} faults"), faults)
+    wire = Wire(
+        {
+            "client": ClientMachine(steps, Random(f"{seed} client")),
+            "server": MeterMachine(Random(f"{seed} meter"), speed=speed),
+        },
+        speed=speed,
+        line=line,
+        now=EPOCH,
+        disturbance=disturbance,
+    )
+    return Play(wire, disturbance)

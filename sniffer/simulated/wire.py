@@ -1,0 +1,166 @@
+"""The virtual wire: devices, a line between them and the events on it, in order of time.
+
+It has no clock of its own. :meth:`Wire.run` lets time jump from event to event, which is the fast mode: same devices,
+same octets, same stamps. With :meth:`Wire.advance` a caller leads it along a real clock instead. Each octet comes out
+when it has ended, as a tap would have it: eight bits, with the parity bit in bit 7 on a line of seven bits and parity.
+
+Limits: the line is half duplex by agreement of the devices, as in life; the wire carries what they send. A device that
+listens at another speed than the sender's still understands.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
+
+from vtctap.pcap.record import Line
+from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Machine, Send
+from vtctap.sniffer.simulated.octets import NUL
+
+Side = Literal["client", "server"]
+"""Who sends; with two taps also the tap that hears it."""
+OTHER: Final[dict[Side, Side]] = {"client": "server", "server": "client"}
+
+BREAK_CHARACTERS: Final = 2
+"""How long a break lasts, in character times; it must exceed one (ITU-T V.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireOctet:
+    """An octet as it crossed the wire: eight bits as received, from the start of its start bit to the end of its last
+    stop bit, ns. ``is_break``: the line was held down for longer than a character, which a receiver reports as a NUL
+    with a framing error."""
+
+    side: Side
+    octet: int
+    start: int
+    end: int
+    is_break: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """What is to be put on the wire: the data bits, and the silence before it, ns."""
+
+    octet: int
+    gap: int = 0
+    bad_parity: bool = False
+    is_break: bool = False
+
+
+Disturbance = Callable[[Side, bytes, int], list[Character]]
+"""What becomes of a message on its way: sender, octets and the time (ns) at which its transmission begins."""
+
+
+def undisturbed(side: Side, octets: bytes, start: int) -> list[Character]:
+    """The :data:`Disturbance` of a line on which nothing goes wrong."""
+    return [Character(octet) for octet in octets]
+
+
+def received(octet: int, line: Line, *, bad_parity: bool = False) -> int:
+    """A character's data bits as a tap set to eight bits and no parity receives them on ``line``."""
+    if not line.has_parity:
+        return octet
+    ones = octet.bit_count() & 1
+    parity = {"E": ones, "O": 1 - ones, "M": 1, "S": 0}[line.parity] ^ bad_parity
+    return octet | parity << 7
+
+
+class Wire:
+    """The wire at ``speed`` bit/s and its devices, from the time ``now`` (ns) on.
+
+    A side without a machine is somebody else's, whose octets come by :meth:`put`; it follows the other side's speed.
+    """
+
+    def __init__(
+        self,
+        machines: Mapping[Side, Machine],
+        *,
+        speed: int,
+        line: Line,
+        now: int,
+        disturbance: Disturbance = undisturbed,
+    ) -> None:
+        self._machines = machines
+        self._line = line
+        self._disturbance = disturbance
+        self._now = now
+        self._speeds: dict[Side, int] = {"client": speed, "server": speed}
+        self._free: dict[Side, int] = {"client": now, "server": now}
+        self._events: list[tuple[int, int, Callable[[], WireOctet | None]]] = []
+        self._count = 0
+        self._done = False
+
+    def put(self, side: Side, octets: bytes, now: int) -> None:
+        """The other party sends seven-bit octets at ``now``; they take their time on the wire."""
+        self._transmit(side, [Character(octet) for octet in octets], max(now, self._free[side]))
+
+    def next_due(self) -> int | None:
+        """When something happens next, ns; None: only when somebody else sends."""
+        times = [wake for machine in self._machines.values() if (wake := machine.wake_at()) is not None]
+        if self._events:
+            times.append(self._events[0][0])
+        return max(min(times), self._now) if times else None
+
+    def advance(self, until: int) -> Iterator[WireOctet]:
+        """The octets that end up to and with the time ``until``, with all that happens by then."""
+        while (due := self.next_due()) is not None and due <= until:
+            self._now = due
+            if self._events and self._events[0][0] <= due:
+                if octet := heapq.heappop(self._events)[2]():
+                    yield octet
+                continue
+            for side, machine in self._machines.items():
+                wake = machine.wake_at()
+                if wake is not None and wake <= due:
+                    self._act(side, machine.timeout(due))
+        self._now = max(self._now, until)
+
+    def run(self) -> Iterator[WireOctet]:
+        """All octets until a device has played its part and the wire is silent."""
+        while not (self._done and not self._events) and (due := self.next_due()) is not None:
+            yield from self.advance(due)
+
+    def _at(self, time: int, event: Callable[[], WireOctet | None]) -> None:
+        heapq.heappush(self._events, (time, self._count, event))
+        self._count += 1
+
+    def _act(self, side: Side, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(octets, delay):
+                    start = max(self._now + delay, self._free[side])
+                    self._transmit(side, self._disturbance(side, octets, start), start)
+                    self._at(self._free[side], partial(self._sent, side))
+                case ChangeSpeed(speed):
+                    self._speeds[side] = speed  # What was sent before has its times already.
+                    if OTHER[side] not in self._machines:
+                        self._speeds[OTHER[side]] = speed
+                case Done():
+                    self._done = True
+
+    def _transmit(self, side: Side, characters: list[Character], start: int) -> None:
+        """Each octet begins where the one before it ended; times are rounded once, so they do not drift."""
+        bits, speed, anchor, count = self._line.character_bits, self._speeds[side], start, 0
+        end = start
+        for character in characters:
+            if character.gap:
+                anchor, count = end + character.gap, 0
+            begin = anchor + count * bits * 1_000_000_000 // speed
+            count += BREAK_CHARACTERS if character.is_break else 1
+            end = anchor + count * bits * 1_000_000_000 // speed
+            value = received(character.octet, self._line, bad_parity=character.bad_parity)
+            octet = WireOctet(side, NUL if character.is_break else value, begin, end, character.is_break)
+            self._at(end, partial(self._deliver, octet, character))
+        self._free[side] = end
+
+    def _deliver(self, octet: WireOctet, character: Character) -> WireOctet:
+        listener = OTHER[octet.side]
+        if listener in self._machines:
+            damaged = character.bad_parity or character.is_break
+            self._act(listener, self._machines[listener].receive(NUL if damaged else character.octet, self._now))
+        return octet
+
+    def _sent(self, side: Side) -> None:
+        self._act(side, self._machines[side].sent(self._now))

@@ -1,0 +1,36 @@
+"""A capture without ports: the octets of a virtual wire, whose times are known exactly, framed as a tap's would be."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vtctap.dissector.assembler import Assembler, Tap
+from vtctap.dissector.framer import Octet
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer.simulated.wire import WireOctet
+
+_TAPS: Final = {"client": (0, Sender.CLIENT), "server": (1, Sender.SERVER)}
+
+
+def capture(octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit: int) -> Iterator[Record]:
+    """The records of two taps, one a direction, opened at ``start`` (ns since 1970 UTC)."""
+    taps = [Tap(number, sender, line, speed) for number, sender in _TAPS.values()]
+    assembler = Assembler(0, taps, gap_limit=gap_limit)
+    end = start
+    counts = [0, 0]
+
+    def event(tap: Tap, time: int, text: str) -> Record:
+        return Record(time, b"", Kind.EVENT, tap.sender, False, 0, tap.number, line, speed=speed, event=text)
+
+    for tap in taps:
+        yield from assembler.event(event(tap, start, f"opened speed={speed} line={line}"))
+    for octet in octets:
+        number, _ = _TAPS[octet.side]
+        counts[number] += 1
+        end = max(end, octet.end)
+        flags = Flag.FRAMING | Flag.BREAK if octet.is_break else 0
+        # The other side's octets that ended before this one have come: nothing more begins before it.
+        yield from assembler.advance(octet.start)
+        yield from assembler.feed(number, [Octet(octet.octet, octet.start, 0, flags)])
+    for tap in taps:
+        yield from assembler.event(event(tap, end, f"closed octets={counts[tap.number]}"))
+    yield from assembler.close()

@@ -1,0 +1,248 @@
+"""Pseudo-terminals: what comes out of them and when, and an independent client that talks to the meter."""
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import reduce
+from operator import xor
+from random import Random
+from typing import Any
+
+import pytest
+from vtctap.pcap.record import Line
+from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.ptys import MeterPort, PtyTaps
+from vtctap.sniffer.simulated.session import EPOCH, play
+from vtctap.sniffer.simulated.wire import Side, WireOctet
+
+pytest.importorskip("termios")
+
+MS = 1_000_000
+ACK, NAK = b"\x06", b"\x15"
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks() -> Iterator[None]:
+    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
+    yield
+    assert threading.active_count() == threads
+    assert len(os.listdir("/dev/fd")) == files
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[int]:
+    fd = os.open(name, os.O_RDWR | os.O_NOCTTY)
+    yield fd
+    os.close(fd)
+
+
+def read(fd: int, count: int, seconds: float = 5) -> bytes:
+    """Up to ``count`` octets that come within some seconds."""
+    octets, end = b"", time.monotonic() + seconds
+    while len(octets) < count and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
+        octets += os.read(fd, count - len(octets))
+    return octets
+
+
+def octets(side: Side, values: bytes, start: int, each: int) -> list[WireOctet]:
+    return [WireOctet(side, value, start + at * each, start + at * each + each) for at, value in enumerate(values)]
+
+
+def test_a_tap_a_direction() -> None:
+    request, answer = bytes(range(128)), bytes(range(128, 256))
+    script = octets("client", request, 7, MS) + octets("server", answer, 200 * MS, MS)
+    with PtyTaps() as taps, opened(taps.client) as client, opened(taps.server) as server:
+        assert not taps.playing
+        assert taps.client != taps.server
+        before = time.time_ns()
+        taps.start(script, beginning=0)
+        assert 0 <= taps.offset - before < 1_000 * MS
+        assert taps.playing
+        assert read(client, 128) == request
+        assert read(server, 128) == answer
+        assert taps.wait(5)
+        assert not taps.playing
+
+
+def test_one_tap_for_both() -> None:
+    script = octets("client", b"/?!\r\n", 0, MS) + octets("server", b"/ABC\r\n", 50 * MS, MS)
+    with PtyTaps(merged=True) as taps, opened(taps.client) as tap:
+        assert taps.client == taps.server
+        taps.start(script, beginning=0)
+        assert read(tap, 11) == b"/?!\r\n/ABC\r\n"
+
+
+def test_true_pace() -> None:
+    script = octets("client", b"abcdefgh", 2 * EPOCH, 40 * MS)
+    with PtyTaps() as taps, opened(taps.client) as client:
+        start = time.monotonic_ns()
+        taps.start(script, beginning=2 * EPOCH)
+        times = []
+        for expected in b"abcdefgh":
+            assert read(client, 1) == bytes([expected])
+            times.append(time.monotonic_ns() - start)
+    # Never early; how late depends on what else the machine does, so only the quickest is held to it.
+    late = [at - (number + 1) * 40 * MS for number, at in enumerate(times)]
+    assert min(late) > -MS
+    assert min(late) < 20 * MS
+
+
+def test_plays_sessions_and_stops_at_once() -> None:
+    with PtyTaps() as taps, opened(taps.client) as client:
+        taps.start(play(1, speed=115200, sessions=1_000), beginning=EPOCH + 990 * MS)
+        assert bytes(octet & 0x7F for octet in read(client, 5)) == b"/?!\r\n"
+        start = time.monotonic()
+    assert time.monotonic() - start < 2
+
+
+def test_never_waits_for_a_reader() -> None:
+    script = octets("client", bytes(10_000), 0, 1)
+    with PtyTaps() as taps:
+        taps.start(script, beginning=0)
+        assert taps.wait(5)
+
+
+def test_closed_without_having_played() -> None:
+    PtyTaps().close()
+    MeterPort(MeterMachine(Random(1))).close()
+
+
+@pytest.mark.parametrize("step", [1, 3, 100])
+def test_the_meter_answers_however_a_request_arrives(step: int) -> None:
+    with MeterPort(MeterMachine(Random(1)), taps=Line(7, "E", 1)) as meter:
+        assert meter.client_tap
+        assert meter.server_tap
+        with opened(meter.port) as port, opened(meter.client_tap) as client, opened(meter.server_tap) as server:
+            for at in range(0, 5, step):
+                os.write(port, b"/?!\r\n"[at : at + step])
+            answer = b"/ZZz5vtctap-demo\r\n"
+            assert read(port, len(answer)) == answer
+            # With even parity, by hand: / 2F has five ones, ? 3F six, ! 21 two, CR 0D three, LF 0A two.
+            assert read(client, 5) == b"\xaf\x3f\x21\x8d\x0a"
+            copy = read(server, len(answer))
+            assert all(octet.bit_count() % 2 == 0 for octet in copy)
+            assert bytes(octet & 0x7F for octet in copy) == answer
+
+
+def test_the_meter_keeps_the_pace_of_its_line() -> None:
+    with MeterPort(MeterMachine(Random(1), speed=300), speed=300) as meter, opened(meter.port) as port:
+        start = time.monotonic()
+        os.write(port, b"/?!\r\n")
+        assert len(read(port, 18)) == 18
+        # 5 characters, 20 ms at the least, 18 characters of 33.3 ms
+        assert time.monotonic() - start >= 23 / 30 + 0.02
+
+
+def test_the_meter_follows_an_option_select() -> None:
+    with MeterPort(MeterMachine(Random(1), speed=600), speed=600) as meter, opened(meter.port) as port:
+        os.write(port, b"/?!\r\n")
+        assert len(read(port, 18)) == 18
+        start = time.monotonic()
+        os.write(port, b"\x06050\r\n")
+        answer = (
+            b"\x020000(0001)\r\n0001(0001)\r\n0002(0001)\r\n0003(0000)\r\n0004(0)\r\n0005(0100)\r\n"
+            b"0020(00123456782)\r\n0021(00123.4*kWh)\r\n!\r\n\x03"
+        )
+        assert read(port, len(answer) + 1) == answer + bytes([reduce(xor, answer[1:])])
+        # At 600 bit/s the characters alone would take more than two seconds.
+        assert time.monotonic() - start < 2
+
+
+def test_the_meter_takes_seven_bits() -> None:
+    with MeterPort(MeterMachine(Random(1))) as meter, opened(meter.port) as port:
+        os.write(port, b"\xaf\x3f\x21\x8d\x0a")
+        assert read(port, 18) == b"/ZZz5vtctap-demo\r\n"
+
+
+@pytest.fixture
+def peer() -> Any:
+    return pytest.importorskip("iec62056_21.client").Iec6205621Client
+
+
+@pytest.fixture
+def patient_meter() -> Iterator[MeterPort]:
+    with MeterPort(MeterMachine(Random(1), speed=9600, patience=900 * MS), taps=Line(8, "N", 1)) as meter:
+        yield meter
+
+
+def test_independent_client_programming(peer: Any, patient_meter: MeterPort) -> None:
+    from iec62056_21.messages import CommandMessage, DataSet
+
+    meter = patient_meter
+    assert meter.client_tap
+    assert meter.server_tap
+    with opened(meter.client_tap) as client_tap, opened(meter.server_tap) as server_tap:
+        client = peer.with_serial_transport(meter.port)
+        client.connect()
+        try:
+            challenge = client.access_programming_mode()
+            assert (challenge.command, challenge.command_type) == ("P", 0)
+            assert (client.manufacturer_id, client.switchover_baudrate) == ("ZZz", 9600)
+            password = CommandMessage("P", 1, DataSet(address="", value="00000000"))
+            client.transport.send(password.to_bytes())
+            assert client.transport.recv(1) == ACK
+            answer = client.read_single_value("0021")
+            assert (answer.address, answer.value, answer.unit) == ("0021", "00123.4", "kWh")
+            client.write_single_value("0010", "56493153725450313471")
+            with pytest.raises(ValueError, match="NACK"):
+                client.write_single_value("0020", "1")
+            client.send_break()
+        finally:
+            client.disconnect()
+        assert read(client_tap, 200, 0.5) == (
+            b"/?!\r\n"
+            b"\x06051\r\n"
+            b"\x01P1\x02(00000000)\x03\x61"
+            b"\x01R1\x020021(1)\x03\x51"
+            b"\x01W1\x020010(56493153725450313471)\x03\x6f"
+            b"\x01W1\x020020(1)\x03\x55"
+            b"\x01B0\x03\x71"
+        )
+        assert read(server_tap, 200, 0.5) == (
+            b"/ZZz5vtctap-demo\r\n\x01P0\x02(00000000)\x03\x60\x06\x020021(00123.4*kWh)\x03\x55\x06\x15"
+        )
+
+
+def test_independent_client_readout(peer: Any, patient_meter: MeterPort) -> None:
+    client = peer.with_serial_transport(patient_meter.port)
+    client.connect()
+    try:
+        readout = client.standard_readout()
+    finally:
+        client.disconnect()
+    assert [(item.address, item.value, item.unit) for item in readout.data] == [
+        ("0000", "0001", None),
+        ("0001", "0001", None),
+        ("0002", "0001", None),
+        ("0003", "0000", None),
+        ("0004", "0", None),
+        ("0005", "0100", None),
+        ("0020", "00123456782", None),
+        ("0021", "00123.4", "kWh"),
+    ]
+
+
+def test_imports_without_pseudo_terminals() -> None:
+    """On a system without them, the message says what to do; and they are not needed for the fast mode."""
+    program = (
+        "import sys\n"
+        "for name in ('pty', 'tty', 'termios', 'fcntl'): sys.modules[name] = None\n"
+        "from vtctap.sniffer.simulated import session, ptys\n"
+        "assert any(session.play())\n"
+        "assert 'vtctap.dissector' not in sys.modules\n"
+        "try: ptys.PtyTaps()\n"
+        "except OSError as error: print(error)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--fast" in result.stdout

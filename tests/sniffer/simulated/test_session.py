@@ -1,0 +1,264 @@
+"""Whole sessions in virtual time: what is said, when, and what goes wrong on purpose."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from operator import xor
+
+import pytest
+from vtctap.pcap.record import Line
+from vtctap.sniffer.simulated.faults import FAULTS, PTY_FAULTS
+from vtctap.sniffer.simulated.session import EPOCH, Play, play
+from vtctap.sniffer.simulated.wire import WireOctet
+
+MS = 1_000_000
+SEEDS = range(12)
+
+
+@dataclass
+class Burst:
+    """What one side sent without a pause of more than 15 ms."""
+
+    octets: list[WireOctet]
+
+    @property
+    def side(self) -> str:
+        return self.octets[0].side
+
+    @property
+    def start(self) -> int:
+        return self.octets[0].start
+
+    @property
+    def end(self) -> int:
+        return self.octets[-1].end
+
+    @property
+    def text(self) -> bytes:
+        return bytes(octet.octet & 0x7F for octet in self.octets)
+
+    @property
+    def has_good_check(self) -> bool:
+        return reduce(xor, self.text[1:]) == 0
+
+
+def bursts(octets: list[WireOctet]) -> list[Burst]:
+    result: list[Burst] = []
+    for octet in octets:
+        if result and result[-1].side == octet.side and octet.start - result[-1].end < 15 * MS:
+            result[-1].octets.append(octet)
+        else:
+            result.append(Burst([octet]))
+    return result
+
+
+def run(seed: int = 0, **options: object) -> tuple[list[Burst], Play]:
+    played = play(seed, **options)  # type: ignore[arg-type]
+    return bursts(list(played)), played
+
+
+def test_the_whole_story() -> None:
+    said, _ = run()
+    credit = next(burst.text[9:29] for burst in said if burst.text.startswith(b"\x01W1"))
+    test = [burst.text[9:29] for burst in said if burst.text.startswith(b"\x01W1")][-1]
+
+    def checked(text: bytes) -> bytes:
+        return text + bytes([reduce(xor, text[1:])])
+
+    def read(register: bytes, value: bytes) -> list[tuple[str, bytes]]:
+        request, answer = b"\x01R1\x02" + register + b"()\x03", b"\x02" + register + b"(" + value + b")\x03"
+        return [("client", checked(request)), ("server", checked(answer))]
+
+    def enter(token: bytes, result: bytes) -> list[tuple[str, bytes]]:
+        return [
+            ("client", checked(b"\x01W1\x020010(" + token + b")\x03")),
+            ("server", b"\x06"),
+            *read(b"0004", b"16"),
+            *read(b"0004", b"16"),
+            *read(b"0004", result),
+        ]
+
+    garbled = next(burst.text for burst in said if burst.text[:1] == b"\x02" and not burst.has_good_check)
+    sent = b"\x020003(0000)\x03\x01"
+    assert len(garbled) == len(sent)
+    assert sum(a != b for a, b in zip(garbled, sent, strict=True)) == 1
+    assert [(burst.side, burst.text) for burst in said] == [
+        ("client", b"/?!\r\n"),
+        ("server", b"/ZZz5vtctap-demo\r\n"),
+        *read(b"0000", b"0001"),
+        *read(b"0001", b"0001"),
+        *read(b"0002", b"0001"),
+        ("client", b"\x01R1\x020003()\x03\x60"),
+        ("server", garbled),
+        ("client", b"\x15"),
+        ("server", sent),
+        *read(b"0005", b"0100"),
+        *read(b"0020", b"00123456782"),
+        *read(b"0021", b"00123.4*kWh"),
+        *enter(credit, b"1"),
+        *enter(credit, b"10"),
+        *enter(test, b"1"),
+        *read(b"0003", b"0000"),
+        ("client", b"\x01B0\x03\x71"),
+    ]
+    assert int(credit) < 1 << 66
+    assert int(credit) >> 27 & 3 == 0
+    assert int(test) >> 27 & 3 == 1
+
+
+def every_octet(play_: Play) -> list[WireOctet]:
+    return list(play_)
+
+
+@pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
+@pytest.mark.parametrize("faults", [(), FAULTS])
+def test_half_duplex_with_reaction_times(speed: int, faults: frozenset[str]) -> None:
+    for seed in SEEDS:
+        octets = every_octet(play(seed, speed=speed, faults=faults))
+        assert octets[0].start > EPOCH
+        assert all(octet.start < octet.end for octet in octets)
+        for before, after in pairwise(octets):
+            assert before.end <= after.start
+            if before.side != after.side:
+                assert after.start - before.end >= 20 * MS
+                if not faults:
+                    assert after.start - before.end <= 300 * MS
+
+
+@pytest.mark.parametrize("speed", [300, 9600])
+def test_nothing_else_is_wrong_without_faults(speed: int) -> None:
+    for seed in SEEDS:
+        said, played = run(seed, speed=speed, sessions=2)
+        assert all(octet.octet.bit_count() % 2 == 0 for burst in said for octet in burst.octets)
+        assert not any(octet.is_break for burst in said for octet in burst.octets)
+        blocks = [burst for burst in said if burst.text[0] in (1, 2)]
+        bad = [burst for burst in blocks if not burst.has_good_check]
+        assert [(fault.time, fault.code, fault.side) for fault in played.faults] == [
+            (burst.start, "bcc-bad", burst.side) for burst in bad
+        ]
+        assert [burst.side for burst in bad] == ["server", "server"]
+        statuses = [burst.text[6:-3] for burst in blocks if burst.text[:6] == b"\x020004("]
+        finals = [status for status in statuses if status != b"16"]
+        assert finals == [b"1", b"10", b"1"] * 2
+        assert [burst.text for burst in said].count(b"\x01B0\x03\x71") == 2
+
+
+def test_same_seed_same_octets_in_any_process() -> None:
+    program = (
+        "from vtctap.sniffer.simulated.session import play; from vtctap.sniffer.simulated.faults import FAULTS;"
+        "import hashlib; p = play(7, faults=FAULTS, sessions=2); a = list(p);"
+        "print(hashlib.sha256(repr((a, p.faults)).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_other_seed_other_octets() -> None:
+    assert every_octet(play(1)) != every_octet(play(2))
+    tokens = [burst.text for seed in SEEDS for burst in run(seed)[0] if burst.text.startswith(b"\x01W1")]
+    assert len(set(tokens)) > len(SEEDS)
+
+
+def test_lines_and_parity() -> None:
+    plain = every_octet(play(3, line=Line(8, "N", 1)))
+    odd = every_octet(play(3, line=Line(7, "O", 1)))
+    assert all(octet.octet < 0x80 for octet in plain)
+    assert all(octet.octet.bit_count() % 2 == 1 for octet in odd)
+    assert [octet.octet for octet in plain] == [octet.octet & 0x7F for octet in odd]
+
+
+@pytest.mark.parametrize("speed", [300, 9600, 115200])
+def test_every_fault_is_there_and_where_the_list_says(speed: int) -> None:
+    for seed in SEEDS:
+        said, played = run(seed, speed=speed, faults=FAULTS, sessions=2)
+        expected = Counter(dict.fromkeys(FAULTS, 2)) + Counter({"bcc-bad": 2})
+        assert Counter(fault.code for fault in played.faults) == expected
+        assert [fault.time for fault in played.faults] == sorted(fault.time for fault in played.faults)
+        at = {burst.start: index for index, burst in enumerate(said)}
+        for fault in played.faults:
+            index = at[fault.time]
+            burst = said[index]
+            assert burst.side == fault.side
+            shows(fault.code, said, index)
+        # Nothing else is wrong, and both sessions come to their end.
+        assert sum(bad_parity(burst) for burst in said) == 2
+        assert [burst.text for burst in said].count(b"\x01B0\x03\x71") == 2
+        answers = b"".join(burst.text for burst in said if burst.side == "server")
+        assert answers.count(b"\x020004(10)\x03\x07") >= 2
+        assert b"(13)" not in answers
+        assert b"(15)" not in answers
+
+
+def bad_parity(burst: Burst) -> int:
+    return sum(octet.octet.bit_count() % 2 for octet in burst.octets)
+
+
+def shows(code: str, said: list[Burst], index: int) -> None:
+    """Whether the fault's burst, and what follows it, is what its code says."""
+    burst, after = said[index], said[index + 1]
+    if code == "bcc-bad":
+        assert not burst.has_good_check
+        assert after.text == b"\x15"
+    elif code == "parity":
+        assert bad_parity(burst) == 1
+        assert burst.has_good_check
+        assert after.text == b"\x15"
+    elif code == "no-response":
+        assert burst.text[:3] == b"\x01R1"
+        assert after.text == burst.text
+        assert after.start - burst.end > 1_500 * MS
+    elif code == "cut":
+        assert burst.text[:1] == b"\x02"
+        assert not {3, 4} & set(burst.text)
+        assert (after.side, after.start - burst.end > 1_500 * MS) == ("client", True)
+    elif code == "noise":
+        assert not set(burst.text) & set(b"\x00\x01\x02\x03\x04\x06\x15/!~")
+        assert (after.side, after.text[:3]) == ("client", b"\x01R1")
+    elif code == "response-late":
+        assert 1_500 * MS < burst.start - said[index - 1].end < 2_000 * MS
+        assert burst.has_good_check
+    elif code == "char-gap":
+        assert after.side == burst.side
+        assert 1_500 * MS < after.start - burst.end < 2_000 * MS
+        assert Burst(burst.octets + after.octets).has_good_check
+    elif code == "undefined-command":
+        assert burst.text[:2] == b"\x01X"
+        assert burst.has_good_check
+        assert after.text == b"\x15"
+    else:
+        assert code == "break"
+        assert [(octet.octet, octet.is_break) for octet in burst.octets] == [(0, True)]
+
+
+def test_single_faults() -> None:
+    for code in sorted(FAULTS):
+        _, played = run(5, faults=[code])
+        assert Counter(fault.code for fault in played.faults) == Counter([code, "bcc-bad"])
+    assert PTY_FAULTS < FAULTS
+
+
+def test_wrong_faults() -> None:
+    with pytest.raises(ValueError, match="no such fault: bcc-wrong"):
+        play(faults=["bcc-wrong"])
+    with pytest.raises(ValueError, match="8N1"):
+        play(faults=["parity"], line=Line(8, "N", 1))
+
+
+def test_is_lazy() -> None:
+    played = play(sessions=1_000_000)
+    first = next(iter(played))
+    assert first.octet & 0x7F == ord("/")
+    assert played.faults == []

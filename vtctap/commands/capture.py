@@ -1,0 +1,109 @@
+"""Listens to a link and writes what it says to a trace, or prints it.
+
+  vtctap capture -i /dev/ttyUSB0 -w trace.pcapng            one wire that carries both directions
+  vtctap capture --client PORT --server PORT -w t.pcapng    one tap a wire
+  vtctap capture --link A=PORT --link B=PORT,PORT -w t.pcapng
+  vtctap capture -i PORT -w - | wireshark -k -i -
+
+PORT is a device or a pyserial URL. Nothing is ever written to it. Ctrl-C ends the capture properly.
+"""
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from vtctap.commands.common import CommandError, add_profile, line, load_profile, speed, warn
+from vtctap.commands.live import Sink, add_sink, poll
+
+if TYPE_CHECKING:
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.sniffer.capture import Link
+    from vtctap.sniffer.port import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("-i", dest="port", metavar="PORT", help="the tap of a wire that carries both directions")
+    parser.add_argument("--client", metavar="PORT", help="the tap of the wire on which the client sends")
+    parser.add_argument("--server", metavar="PORT", help="the tap of the wire on which the server sends")
+    parser.add_argument(
+        "--link",
+        dest="links",
+        action="append",
+        default=[],
+        metavar="NAME=PORT[,PORT]",
+        help="a link of several: its name, and its port, or its client's and server's",
+    )
+    parser.add_argument("--speed", type=speed, metavar="N", help="speed, bit/s (default: the profile's)")
+    parser.add_argument("--line", type=line, metavar="7E1", help="character format (default: the profile's)")
+    add_sink(parser)
+    add_profile(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from vtctap.sniffer.capture import Capture
+    from vtctap.sniffer.port import Settings
+
+    profile = load_profile(arguments)
+    links = _links(arguments)
+    settings = Settings(arguments.speed or profile.speed, arguments.line or profile.line)
+    sink = Sink(arguments, profile)
+    with (
+        sink.stoppable(),
+        Capture(links, settings, gap_limit=profile.timing.gap_limit, profile=profile.name) as capture,
+        sink.writing(interfaces(links, settings)),
+    ):
+        poll(sink, capture.poll, lambda: capture.live)
+        sink.take(capture.close())
+    for reason in capture.lost:
+        warn(reason)
+    return 3 if capture.lost else 0
+
+
+def _links(arguments: argparse.Namespace) -> "list[Link]":
+    """The links of the arguments. Raises CommandError where they do not say one thing."""
+    from vtctap.pcap.record import Sender
+    from vtctap.sniffer.capture import Link, Wire
+
+    pair = (arguments.client, arguments.server)
+    ways = bool(arguments.port) + any(pair) + bool(arguments.links)
+    if ways != 1:
+        raise CommandError("say where to listen: -i PORT, or --client PORT and --server PORT, or --link NAME=PORT")
+    if arguments.port:
+        return [Link((Wire(arguments.port),))]
+    if any(pair):
+        wires = zip(pair, (Sender.CLIENT, Sender.SERVER), strict=True)
+        return [Link(tuple(Wire(port, sender) for port, sender in wires if port))]
+    links = []
+    for text in arguments.links:
+        name, _, rest = text.partition("=")
+        ports = rest.split(",")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not all(ports) or len(ports) > 2:
+            raise CommandError(
+                f"--link {text}: must be NAME=PORT or NAME=CLIENT,SERVER; a name is letters, digits, _ and -"
+            )
+        senders = (Sender.UNKNOWN,) if len(ports) == 1 else (Sender.CLIENT, Sender.SERVER)
+        links.append(Link(tuple(Wire(port, sender) for port, sender in zip(ports, senders, strict=True)), name))
+    if len({link.name for link in links}) < len(links):
+        raise CommandError("two links have the same name")
+    every = [wire.port for link in links for wire in link.wires]
+    if len(set(every)) < len(every):
+        raise CommandError("the same port is named twice")
+    return links
+
+
+def interfaces(links: "list[Link]", settings: "Settings") -> "list[Interface]":
+    """How the trace describes its taps."""
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.sniffer.port import latency_timer
+
+    described = []
+    for link in links:
+        for wire in link.wires:
+            what = "both directions" if wire.sender == 0 else f"the {wire.sender.name.lower()}'s octets"
+            timer = latency_timer(wire.port)
+            hardware = f"latency timer {timer // 1_000_000} ms" if timer else ""
+            name = f"{link.name}:{wire.port}" if link.name else wire.port
+            described.append(Interface(147, name, f"{what}, {settings.line}", hardware, settings.speed))
+    return described

@@ -1,0 +1,138 @@
+"""What several commands share: arguments, opening traces, creating outputs, and the errors of use."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from vtctap import __version__
+
+if TYPE_CHECKING:
+    from vtctap.dissector.profile import Profile
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.record import Line
+    from vtctap.pcap.trace import TraceReader, TraceWriter
+
+APPLICATION = f"vtctap {__version__}"
+STANDARD = "-"
+
+
+class CommandError(Exception):
+    """The command cannot do what was asked; the message says what to do."""
+
+
+class OutputError(Exception):
+    """An output cannot be written."""
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    print(f"vtctap: {text}", file=sys.stderr)
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """``--profile``."""
+    parser.add_argument(
+        "--profile", metavar="NAME", help="protocol profile: a name of 'vtctap profile list', or a file"
+    )
+
+
+def load_profile(arguments: argparse.Namespace) -> "Profile":
+    """The profile that was asked for, or the default one."""
+    from vtctap.dissector.profile import DEFAULT, load
+
+    return load(arguments.profile or DEFAULT)
+
+
+def line(text: str) -> "Line":
+    """The type of a ``--line`` argument."""
+    from vtctap.pcap.record import Line
+
+    try:
+        return Line.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def speed(text: str) -> int:
+    """The type of a ``--speed`` argument: bit/s."""
+    if text.isascii() and text.isdecimal() and 0 < int(text) < 1 << 32:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a speed in bit/s")
+
+
+def link_type(text: str) -> int:
+    """The type of a ``--dlt`` argument."""
+    from vtctap.pcap.record import LINKTYPES
+
+    if text.isascii() and text.isdecimal() and int(text) in LINKTYPES:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no link type for private use: {LINKTYPES[0]} to {LINKTYPES[-1]}")
+
+
+def add_output(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """``-w``, ``--force`` and ``--dlt``."""
+    parser.add_argument(
+        "-w", dest="output", metavar="FILE", required=required, help="the trace to write (.pcapng, .pcap)"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument("--dlt", type=link_type, default=147, metavar="N", help="link type, 147 to 162 (default: 147)")
+
+
+@contextmanager
+def input_trace(name: str) -> Iterator["TraceReader"]:
+    """The trace of that name, ``-`` for standard input; warns at the end if it ends cut."""
+    from vtctap.pcap.trace import open_trace
+
+    with open_trace(sys.stdin.buffer if name == STANDARD else name) as reader:
+        yield reader
+        if reader.cut:
+            warn(reader.cut)
+
+
+@contextmanager
+def output_errors(name: str) -> Iterator[None]:
+    """Makes what the system says of an output an OutputError; a closed pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror}; what was written before is complete") from None
+
+
+@contextmanager
+def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
+    """The trace to write while records come in: each is in the file as soon as it is known."""
+    from vtctap.pcap.trace import create_trace
+
+    target: str | IO[bytes] = sys.stdout.buffer if arguments.output == STANDARD else arguments.output
+    with output_errors(arguments.output):
+        writer = create_trace(target, linktype=arguments.dlt, application=APPLICATION, taps=taps, force=arguments.force)
+        with writer:
+            yield writer
+
+
+@contextmanager
+def whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
+    """The trace to make out of files: it appears under its name only when it is whole."""
+    from vtctap.pcap.trace import TraceExists
+
+    final = Path(arguments.output)
+    if arguments.output == STANDARD or (final.exists() and not final.is_file()):
+        with live_trace(arguments, taps) as writer:
+            yield writer
+        return
+    if final.exists() and not arguments.force:
+        raise TraceExists(f"{final} exists; --force overwrites it")
+    partial = final.with_name(f".{final.stem}.partial{final.suffix}")
+    options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
+    try:
+        with live_trace(options, taps) as writer:
+            yield writer
+        os.replace(partial, final)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,118 @@
+"""Captures a simulated link: a hand-held unit reads a meter and gives it tokens.
+
+The devices talk over pseudo-terminals at the pace of a real line, and the capture is the same as 'vtctap capture'.
+With --fast a virtual wire and clock stand in: the same seed gives the same octets and the same time stamps.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vtctap.commands.capture import interfaces
+from vtctap.commands.common import STANDARD, CommandError, add_profile, load_profile, output_errors, speed
+from vtctap.commands.live import Sink, add_sink, poll
+
+if TYPE_CHECKING:
+    from vtctap.dissector.profile import Profile
+    from vtctap.pcap.record import Record
+    from vtctap.sniffer.port import Settings
+    from vtctap.sniffer.simulated.faults import Fault
+
+_DRAIN = 0.2
+"""Seconds in which what the simulated line sent last has surely been read."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "--fast", action="store_true", help="a virtual wire and clock: done at once, the same each time"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="what the devices' chances come from (default: 0)"
+    )
+    parser.add_argument("--speed", type=speed, metavar="N", help="speed, bit/s (default: the profile's)")
+    parser.add_argument(
+        "--faults", action="store_true", help="let things go wrong, and list in FILE.faults.json what must be found"
+    )
+    add_sink(parser)
+    add_profile(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from vtctap.sniffer.port import Settings
+
+    if arguments.faults and arguments.output in (None, STANDARD):
+        raise CommandError("--faults needs a trace beside which to write the list of faults: add -w FILE")
+    profile = load_profile(arguments)
+    settings = Settings(arguments.speed or profile.speed, profile.line)
+    sink = Sink(arguments, profile)
+    faults = (_fast if arguments.fast else _true_pace)(arguments, profile, settings, sink)
+    if arguments.faults:
+        _list_faults(arguments.output, faults)
+    return 0
+
+
+def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: Sink) -> "list[Fault]":
+    from vtctap.pcap.record import Sender
+    from vtctap.sniffer import virtual
+    from vtctap.sniffer.capture import Link, Wire
+    from vtctap.sniffer.simulated.faults import FAULTS
+    from vtctap.sniffer.simulated.session import EPOCH, play
+
+    link = Link((Wire("demo-client", Sender.CLIENT), Wire("demo-server", Sender.SERVER)))
+    faults = FAULTS if arguments.faults else ()
+    playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
+    records = virtual.capture(
+        playing, start=EPOCH, speed=settings.speed, line=settings.line, gap_limit=profile.timing.gap_limit
+    )
+    with sink.writing(interfaces([link], settings)):
+        sink.take(records)
+    return playing.faults
+
+
+def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: Sink) -> "list[Fault]":
+    from dataclasses import replace
+
+    from vtctap.pcap.record import Sender
+    from vtctap.sniffer.capture import Capture, Link, Wire
+    from vtctap.sniffer.simulated.faults import PTY_FAULTS
+    from vtctap.sniffer.simulated.ptys import PtyTaps
+    from vtctap.sniffer.simulated.session import EPOCH, play
+
+    faults = PTY_FAULTS if arguments.faults else ()
+    playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
+    with PtyTaps() as taps:
+        link = Link((Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER)))
+        with (
+            sink.stoppable(),
+            Capture([link], settings, gap_limit=profile.timing.gap_limit, profile=profile.name) as capture,
+            sink.writing(interfaces([link], settings)),
+        ):
+            taps.start(playing, beginning=EPOCH)
+            poll(sink, capture.poll, lambda: taps.playing)
+            sink.take(capture.poll(_DRAIN))
+            sink.take(capture.close())
+        return [replace(fault, time=fault.time + taps.offset) for fault in playing.faults]
+
+
+def _list_faults(trace: str, faults: "list[Fault]") -> None:
+    """Writes what a check of the trace must find: the number of the record that shows each fault, and its code."""
+    from vtctap.pcap.record import Kind
+    from vtctap.pcap.trace import open_trace
+
+    with open_trace(trace) as reader:
+        records = [(number, record) for number, record in enumerate(reader, 1) if record.kind is not Kind.EVENT]
+    listed = []
+    for fault in faults:
+        own = [(abs(record.time - fault.time), number) for number, record in records if _side(record) == fault.side]
+        if own:
+            listed.append({"frame": min(own)[1], "code": fault.code})
+    path = f"{trace}.faults.json"
+    with output_errors(path):
+        Path(path).write_text(json.dumps(listed, indent=1) + "\n")
+
+
+def _side(record: "Record") -> str:
+    return record.sender.name.lower()

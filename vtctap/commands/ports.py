@@ -1,0 +1,53 @@
+"""Lists the serial ports: device, USB identity, stable name, and an adapter's latency timer."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--json", action="store_true", help="one object a port")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from serial.tools.list_ports import comports
+
+    from vtctap.sniffer.port import latency_timer
+
+    stable = _stable_names()
+    ports = []
+    for port in sorted(comports(), key=lambda port: str(port.device)):
+        latency = latency_timer(port.device)
+        ports.append(
+            {
+                "device": port.device,
+                "usb": f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None else None,
+                "by_id": stable.get(port.device),
+                "latency_timer_ms": latency // 1_000_000 if latency is not None else None,
+                "description": port.description if port.description != "n/a" else None,
+            }
+        )
+    for entry in ports:
+        if arguments.json:
+            print(json.dumps({key: value for key, value in entry.items() if value is not None}))
+        else:
+            timer = entry["latency_timer_ms"]
+            words = [
+                f"{entry['device']:16}",
+                f"{entry['usb'] or '-':9}",
+                f"{f'{timer} ms' if timer is not None else '-':6}",
+                entry["by_id"] or entry["description"] or "",
+            ]
+            print("  ".join(str(word) for word in words).rstrip())
+    if not ports:
+        print("vtctap: no serial port found; is the adapter plugged in?", file=sys.stderr)
+    return 0
+
+
+def _stable_names() -> dict[str, str]:
+    """Device -> its name in /dev/serial/by-id, which does not change when adapters are plugged in another order."""
+    folder = Path("/dev/serial/by-id")
+    return {str(link.resolve()): str(link) for link in sorted(folder.iterdir())} if folder.is_dir() else {}
