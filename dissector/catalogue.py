@@ -108,3 +108,46 @@ CATALOGUE: Final = (
 )
 
 FIELDS: Final = {field.name: field for field in CATALOGUE}
+
+
+def reference() -> str:
+    """The reference of all fields, as Markdown: docs/fields.md."""
+    rows = []
+    for field in CATALOGUE:
+        marks = ", ".join(word for word, holds in (("repeats", field.repeats), ("generated", field.generated)) if holds)
+        words = f"; one of {', '.join(f'`{word}`' for word in field.words)}" if field.words else ""
+        rows.append(
+            f"| `{field.name}` | `{field.attribute}` | {TYPES[field.type]} | {field.description}{words} | {marks} |"
+        )
+    return _REFERENCE.format(rows="\n".join(rows))
+
+
+TYPES: Final = {
+    "s": "string",
+    "e": "enumeration",
+    "u": "unsigned number",
+    "b": "boolean",
+    "t": "seconds",
+    "f": "record number",
+}
+
+_REFERENCE: Final = """# Fields
+
+Made from `dissector/catalogue.py` by `make docs`; do not edit.
+
+The first name is that in Wireshark and in `vtctap read --json`, the second that in Python and Scapy. A field that does
+not apply is absent; a boolean is there only where it is true. A field that repeats is a list in JSON; of
+`vtc.register`, `vtc.value`, `vtc.unit`, `vtc.register.name` and `vtc.value.decoded` item *i* belongs to data set *i*,
+and what is absent there is an empty string. A generated field is not in the octets of the message: the tap says it, or
+it is concluded. JSON objects also carry `frame.number`, `frame.time_epoch` (seconds since 1970 with nine decimals, as a
+string) and `vtc.octets` (the record's octets, hexadecimal).
+
+In text, octets that are no printable ASCII character are shown as `<NUL>`, `<STX>`, `<80>`.
+
+| Wireshark, JSON | Python, Scapy | Type | Meaning | |
+|---|---|---|---|---|
+{rows}
+"""
+
+if __name__ == "__main__":
+    print(reference(), end="")

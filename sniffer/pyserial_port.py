@@ -7,6 +7,7 @@ lets one. Framing errors and breaks are not told apart from good octets here.
 import contextlib
 
 import serial
+
 from vtctap.sniffer.port import PortError, Settings
 
 _READ_SIZE = 4096

@@ -104,7 +104,7 @@ class Faults:
         code, self._planned = self._planned, ""
         characters = effect(self._random, octets)
         if code == "no-response":
-            self.happened.append(Fault(start, code, "client"))
+            self.happened.append(Fault(self._asked, code, "client"))
         else:
             time = start + characters[0].gap
             self.happened.append(Fault(time, "bcc-bad" if code == "garbled" else code, side))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 
 START = 1_700_000_000_123_456_789

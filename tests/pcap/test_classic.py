@@ -4,6 +4,7 @@ import io
 import struct
 
 import pytest
+
 from vtctap.pcap import Interface, Packet, Record, TraceError, TraceWriter, open_capture, open_trace
 from vtctap.pcap.classic import PcapWriter
 from vtctap.pcap.streams import Output

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vtctap.pcap.record import (
     MAX_OCTETS,
     ForeignRecord,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from vtctap.pcap import (
     ForeignTrace,
     Interface,
@@ -199,7 +200,7 @@ def test_scapy_writes_pcapng(tmp_path: Path, scapy: object) -> None:
     with scapy.RawPcapNgWriter(str(path)) as writer:  # type: ignore[attr-defined]
         writer.linktype = 147
         writer.write_header(b"")
-        writer.write_packet(b"abcde", sec=1_700_000_000, usec=500_000)
+        writer.write_packet(b"abcde", sec=1_700_000_000.5)
     with open_capture(path) as reader:
         assert [packet[:3] for packet in reader] == [(1_700_000_000_500_000_000, b"abcde", 147)]
 

@@ -62,7 +62,7 @@ def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings
     from vtctap.sniffer.simulated.session import EPOCH, play
 
     link = Link((Wire("demo-client", Sender.CLIENT), Wire("demo-server", Sender.SERVER)))
-    faults = FAULTS if arguments.faults else ()
+    faults = _possible(FAULTS, settings) if arguments.faults else ()
     playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
     records = virtual.capture(
         playing, start=EPOCH, speed=settings.speed, line=settings.line, gap_limit=profile.timing.gap_limit
@@ -81,7 +81,7 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
     from vtctap.sniffer.simulated.ptys import PtyTaps
     from vtctap.sniffer.simulated.session import EPOCH, play
 
-    faults = PTY_FAULTS if arguments.faults else ()
+    faults = _possible(PTY_FAULTS, settings) if arguments.faults else ()
     playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
     with PtyTaps() as taps:
         link = Link((Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER)))
@@ -95,6 +95,10 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
             sink.take(capture.poll(_DRAIN))
             sink.take(capture.close())
         return [replace(fault, time=fault.time + taps.offset) for fault in playing.faults]
+
+
+def _possible(faults: frozenset[str], settings: "Settings") -> frozenset[str]:
+    return faults if settings.line.has_parity else faults - {"parity"}
 
 
 def _list_faults(trace: str, faults: "list[Fault]") -> None:

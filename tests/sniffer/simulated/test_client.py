@@ -5,6 +5,7 @@ from operator import xor
 from random import Random
 
 import pytest
+
 from vtctap.sniffer.simulated.client import Break, ClientMachine, Poll, Read, SignOn, Step, Write
 from vtctap.sniffer.simulated.machine import Action, Done, Send
 
@@ -134,6 +135,18 @@ def test_polls_have_an_end() -> None:
     for _ in range(50):
         line.expect(READ)
         line.answer(BUSY)
+    line.expect(BREAK)
+
+
+def test_each_poll_may_be_repeated() -> None:
+    line = Line(Poll("0004", "16"), Break())
+    for _ in range(5):
+        line.expect(READ)
+        line.answer(NAK)
+        line.expect(READ)
+        line.answer(BUSY)
+    line.expect(READ)
+    line.answer(GOOD)
     line.expect(BREAK)
 
 

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Send
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.tokens import token
@@ -139,6 +140,11 @@ def test_a_pause_ends_a_message(line: Line) -> None:
     assert line.ask(b"\x01R1\x0200") == b""
     line.now += 1_400 * MS
     assert line.ask(b"04()\x03\x67") == b"\x020004(0)\x036"
+
+
+def test_a_message_without_end_is_dropped(line: Line) -> None:
+    assert line.ask(b"\x01R1\x020004(" + b"1" * 500) == b""
+    assert line.ask(SIGN_ON) == IDENT
 
 
 def test_programming_mode() -> None:

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import MeterPort, PtyTaps
@@ -101,10 +102,10 @@ def test_plays_sessions_and_stops_at_once() -> None:
 
 
 def test_never_waits_for_a_reader() -> None:
-    script = octets("client", bytes(10_000), 0, 1)
+    script = octets("client", bytes(150_000), 0, 1)
     with PtyTaps() as taps:
         taps.start(script, beginning=0)
-        assert taps.wait(5)
+        assert taps.wait(20)
 
 
 def test_closed_without_having_played() -> None:

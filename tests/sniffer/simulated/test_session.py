@@ -10,6 +10,7 @@ from itertools import pairwise
 from operator import xor
 
 import pytest
+
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.faults import FAULTS, PTY_FAULTS
 from vtctap.sniffer.simulated.session import EPOCH, Play, play

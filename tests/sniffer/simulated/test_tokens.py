@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vtctap.sniffer.simulated.tokens import TokenRegister, is_authentic, token, token_class
 
 S = 1_000_000_000

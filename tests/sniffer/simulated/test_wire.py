@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Send
 from vtctap.sniffer.simulated.wire import Character, Side, Wire, WireOctet, received

@@ -1,0 +1,59 @@
+# make demo    captures a simulated link and shows the session, decoded, as text and in tshark
+# make test    everything that must pass
+# Both set up what they need: a virtual environment in .venv, and Debian packages where a program is missing.
+
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
+
+.PHONY: demo test lint check docs examples bench test-corpus clean
+
+# program:package of what must be there
+DEMO_PROGRAMS := tshark:tshark
+TEST_PROGRAMS := $(DEMO_PROGRAMS) strace:strace luac5.2:lua5.2 luac5.4:lua5.4
+
+define install
+	@missing=""; \
+	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ]; then $(APT) update && $(APT) install --no-install-recommends $$missing; fi
+endef
+
+$(BIN)/python:
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(APT) update && $(APT) install python3-venv; }
+	python3 -m venv $(VENV)
+
+$(VENV)/core: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+# The editable install in strict mode shows mypy the package as it will be installed.
+$(VENV)/dev: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=strict
+	@touch $@
+
+demo: $(VENV)/core
+	$(call install,$(DEMO_PROGRAMS))
+	$(BIN)/python -m vtctap demo -w demo.pcapng --force --print
+	$(BIN)/python -m vtctap wireshark lua -o demo.lua --force
+	tshark -r demo.pcapng -X lua_script:demo.lua
+	@echo "The trace is in demo.pcapng: 'wireshark -X lua_script:demo.lua demo.pcapng' opens it."
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev
+	$(call install,$(TEST_PROGRAMS))
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-corpus: check
+	$(BIN)/python -m pytest -m corpus_playback
+
+docs: $(VENV)/dev
+	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md
+
+clean:
+	rm -rf $(VENV) build demo.pcapng demo.lua
