@@ -18,6 +18,10 @@ from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 MAX_HOLD: Final = 1_000_000_000
 """ns; a record that waited so long for the other tap is written all the same, and flagged."""
 
+MAX_PAUSES: Final = 20_000
+"""A frame with more pauses is split, cut, into several records: Wireshark gives up on a file that has a packet of more
+than 262 144 octets, and each pause takes eight."""
+
 EIGHT_BITS: Final = Line(8, "N", 1)
 
 _SENDERS: Final = {
@@ -126,7 +130,8 @@ class Assembler:
 
     def _add(self, tap: int, pieces: list[Piece]) -> None:
         for piece in pieces:
-            self._push(self._record(self._taps[tap], piece))
+            for part in _parts(piece, self._framers[tap].character_time):
+                self._push(self._record(self._taps[tap], part))
 
     def _push(self, record: Record) -> None:
         heapq.heappush(self._waiting, (record.time, self._count, record))
@@ -217,6 +222,19 @@ class Assembler:
                 return replace(record, flags=record.flags | Flag.ECHO)
         self._last[record.tap] = record
         return record
+
+
+def _parts(piece: Piece, character_time: int) -> list[Piece]:
+    """The piece, or its halves, or theirs, so that each part has not too many pauses for a record."""
+    if len(piece.octets) <= MAX_PAUSES or len(_pauses(piece.octets, character_time)) <= MAX_PAUSES:
+        return [piece]
+    half = len(piece.octets) // 2
+    halves = (piece.octets[:half], piece.octets[half:])
+    return [
+        part
+        for octets in halves
+        for part in _parts(replace(piece, octets=octets, cut=piece.is_frame), character_time)
+    ]
 
 
 def _pauses(octets: Sequence[Octet], character_time: int) -> tuple[tuple[int, int], ...]:

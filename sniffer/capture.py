@@ -13,7 +13,8 @@ from typing import Final, Self
 
 from vtctap.dissector.assembler import Assembler, Tap
 from vtctap.pcap.record import Kind, Record, Sender
-from vtctap.sniffer.port import Port, Settings, latency_timer, open_port
+from vtctap.sniffer.adapter import latency_timer
+from vtctap.sniffer.port import Port, Settings, open_port
 from vtctap.sniffer.reader import Chunk, Reader
 from vtctap.sniffer.timing import SCHEDULING, Clock
 
@@ -122,13 +123,14 @@ class Capture:
         return records
 
     def close(self) -> list[Record]:
-        """The rest of the records, and an event for each tap that says so. The ports stay open until the context ends."""
-        records, self._started = self._started, []
+        """The rest of the records, and an event for each tap that says so. The ports stay open until the context
+        ends."""
         for tap in self._taps:
             self._event(tap, f"closed octets={tap.octets}")
+        records, self._started = self._started, []
         for assembler in self._assemblers:
             records += assembler.close()
-        return records + self._started
+        return records
 
     def _now(self) -> int:
         return time.monotonic_ns() + self._wall

@@ -7,8 +7,9 @@ may raise them while it opens the device is not in a program's hands (so: connec
 switched off.
 
 A line with seven data bits and parity is received as eight bits without: the same frame on the wire. The parity bit
-arrives in bit 7 and is checked in software, exactly and on any adapter. Breaks and framing errors come as the driver's
-in-band marks (:class:`Marks`).
+arrives in bit 7 and is checked in software, exactly and on any adapter; on any other line with parity the adapter
+checks it. Breaks and framing errors (and the parity errors that an adapter finds, which look the same) come as the
+driver's in-band marks (:class:`Marks`).
 """
 
 import contextlib
@@ -16,12 +17,13 @@ import errno
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from vtctap.pcap.record import Flag, Line
 
 _READ_SIZE: Final = 4096
+_CMSPAR: Final = 0x40000000
+"""Mark or space parity, where there is such a thing (Linux); :mod:`termios` does not name it."""
 
 
 class PortError(Exception):
@@ -68,8 +70,8 @@ def open_port(name: str, settings: Settings) -> Port:
 class Marks:
     """Takes the driver's in-band marks out of what a POSIX port delivers (termios PARMRK).
 
-    FFh 00h x is an octet x with a framing error, FFh 00h 00h a break, FFh FFh the octet FFh. A mark may be split between
-    two reads.
+    FFh 00h x is an octet x with a framing error, FFh 00h 00h a break, FFh FFh the octet FFh. A mark may be split
+    between two reads.
     """
 
     def __init__(self) -> None:
@@ -99,13 +101,14 @@ class Marks:
         return octets
 
 
+_NO_PERMISSION: Final = "no permission; join the port's group (usually: sudo usermod -aG dialout $USER), log in again"
+_IN_USE: Final = "the port is in use by another program"
 _REASONS: Final = {
     errno.ENOENT: "there is no such port; 'vtctap ports' lists those that there are",
-    errno.EACCES: "no permission; add yourself to the port's group (usually: sudo usermod -aG dialout $USER), log in again",
-    errno.EPERM: "no permission; add yourself to the port's group (usually: sudo usermod -aG dialout $USER), log in again",
-    errno.EBUSY: "the port is in use by another program",
-    errno.EWOULDBLOCK: "the port is in use by another program",
-    errno.EISDIR: "that is a folder, not a serial port",
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EBUSY: _IN_USE,
+    errno.EWOULDBLOCK: _IN_USE,
     errno.ENXIO: "there is no device behind this port",
     errno.ENODEV: "there is no device behind this port",
     errno.ENOTTY: "that is not a serial port",
@@ -147,12 +150,13 @@ class PosixPort:
         import struct
         import termios
 
-        attributes = termios.tcgetattr(self._fd)  # First, since it tells a terminal from any other file.
+        # First, since it tells a terminal from any other file.
+        attributes = self._raw(termios.tcgetattr(self._fd), settings)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.ioctl(self._fd, termios.TIOCEXCL)
         with contextlib.suppress(OSError):  # A pseudo-terminal has no such lines.
             fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS))
-        termios.tcsetattr(self._fd, termios.TCSANOW, self._raw(attributes, settings))
+        termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
+        fcntl.ioctl(self._fd, termios.TIOCEXCL)  # Last: it outlives the descriptor while others have the port open.
 
     def _raw(self, attributes: list[Any], settings: Settings) -> list[Any]:
         """The attributes of a raw line as wanted, with breaks and framing errors marked; HUPCL stays as it was."""
@@ -163,11 +167,15 @@ class PosixPort:
             raise PortError(f"{self.name}: {settings.speed} bit/s is not a speed that this system can set")
         cflag: int = attributes[2]
         control: list[Any] = list(attributes[6])
-        control[termios.VMIN], control[termios.VTIME] = 0, 0
+        # With a VMIN of 0, nothing there would look like a device that is gone.
+        control[termios.VMIN], control[termios.VTIME] = 1, 0
         line = settings.line
         bits = 8 if line.has_parity else line.data_bits
-        cflag &= ~(termios.CSIZE | termios.PARENB | termios.PARODD | termios.CSTOPB | getattr(termios, "CRTSCTS", 0))
+        even, odd, stick = termios.PARENB, termios.PARENB | termios.PARODD, _CMSPAR if sys.platform == "linux" else 0
+        parity = "N" if line.has_parity else line.parity
+        cflag &= ~(termios.CSIZE | termios.CSTOPB | getattr(termios, "CRTSCTS", 0) | odd | stick)
         cflag |= termios.CREAD | termios.CLOCAL | getattr(termios, f"CS{bits}")
+        cflag |= {"N": 0, "E": even, "O": odd, "M": odd | stick, "S": even | stick}[parity]
         return [termios.INPCK | termios.PARMRK, 0, cflag, 0, speed, speed, control]
 
     def fileno(self) -> int:
@@ -188,13 +196,9 @@ class PosixPort:
 
     def close(self) -> None:
         """Gives the port back."""
+        import fcntl
+        import termios
+
+        with contextlib.suppress(OSError):  # A device that is gone.
+            fcntl.ioctl(self._fd, termios.TIOCNXCL)
         os.close(self._fd)
-
-
-def latency_timer(name: str) -> int | None:
-    """The latency timer of a USB adapter, ns; None where the system names none."""
-    path = Path("/sys/bus/usb-serial/devices") / Path(name).resolve().name / "latency_timer"
-    try:
-        return int(path.read_text()) * 1_000_000
-    except (OSError, ValueError):
-        return None

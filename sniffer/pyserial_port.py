@@ -23,13 +23,22 @@ class PyserialPort:
             self._serial = serial.serial_for_url(name, do_not_open=True)
             self._serial.baudrate = settings.speed
             self._serial.bytesize = 8 if line.has_parity else line.data_bits
-            self._serial.parity = serial.PARITY_NONE
+            self._serial.parity = serial.PARITY_NONE if line.has_parity else line.parity
             self._serial.timeout = 0
             self._serial.dtr = False
             self._serial.rts = False
-            self._serial.open()
+            self._open_unflushed()
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"{name}: {error}") from None
+
+    def _open_unflushed(self) -> None:
+        """Opens; pyserial's ``open`` flushes by these methods (but not on Windows)."""
+        flushing = {"reset_input_buffer", "_reset_input_buffer"} & set(dir(self._serial))
+        for name in flushing:
+            setattr(self._serial, name, lambda: None)
+        self._serial.open()
+        for name in flushing:
+            delattr(self._serial, name)
 
     def fileno(self) -> int:
         """The descriptor to poll; raises where the port has none (:mod:`~vtctap.sniffer.reader` then asks by turns)."""
@@ -37,10 +46,15 @@ class PyserialPort:
 
     def read(self) -> list[tuple[int, int]]:
         """What has arrived. Raises PortError when the port is gone."""
+        octets = bytearray()
         try:
-            return [(value, 0) for value in self._serial.read(_READ_SIZE)]
+            # No more than is there: a read that comes upon the port's end throws away what it had before.
+            while len(octets) < _READ_SIZE and (some := self._serial.read(max(1, self._serial.in_waiting))):
+                octets += some
         except (serial.SerialException, OSError) as error:
-            raise PortError(f"{self.name}: {error}") from None
+            if not octets:
+                raise PortError(f"{self.name}: {error}") from None
+        return [(value, 0) for value in octets]
 
     def close(self) -> None:
         """Gives the port back."""

@@ -18,25 +18,26 @@ class Clock:
     """Estimates the start of each octet of one tap.
 
     ``character_time`` (ns) may be set when the speed changes; ``latency`` (ns) is the adapter's timer, 0 for a port
-    without one. A start is never later than its octet's arrival less a character, and never before the end of the octet
-    before it.
+    without one. A start is never later than the arrival less the characters that had come by then, this one included,
+    but for that never before the end of the octet before it, and never before its start in any case.
     """
 
     def __init__(self, character_time: int, latency: int) -> None:
         self.character_time = character_time
         self._uncertainty = latency + SCHEDULING
+        self._start = 0
         self._end = 0
 
     def stamp(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
         """The octets of one chunk, read at ``arrival`` (ns since 1970 UTC), with their times."""
         step = self.character_time
         start = arrival - len(octets) * step
-        if self._end - start <= self._uncertainty and start - self._end <= self._uncertainty:
-            start = self._end  # The run goes on: this chunk's delay says nothing that the run has not said before.
-        start = max(start, self._end)
+        if 0 <= start - self._end <= self._uncertainty:
+            start = self._end  # The run goes on: this chunk was delayed more than those before, and says nothing new.
         stamped = []
         for value, flags in octets:
-            stamped.append(Octet(value, min(start, arrival), self._uncertainty, flags))
+            self._start = max(start, self._start)
+            stamped.append(Octet(value, self._start, self._uncertainty, flags))
             start += step
-        self._end = min(start, arrival)
+        self._end = self._start + step
         return stamped

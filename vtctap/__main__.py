@@ -6,10 +6,11 @@ anything else is a fault of the program and shows where.
 """
 
 import argparse
+import errno
 import os
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 from vtctap import __version__
 
@@ -39,6 +40,23 @@ _STATUS: Final = {
 }
 """The exit status by the name of an error's class or base class: by name, so that nothing is imported for it."""
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What only writing leads to; files that are written state their names themselves."""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help of a fixed width: to ask for the terminal's would take longer than all the rest."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"{self.prog}: {message}; '{self.prog} --help' says more\n")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; gives the exit status."""
@@ -50,41 +68,50 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough. Nothing is left to be said to it, not even when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forsake_output()  # Whoever read it has had enough.
         return 0
     except Exception as error:
-        status = next((_STATUS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _STATUS), None)
-        if status is None and isinstance(error, OSError) and error.filename is not None:
-            status, error = WRONG_USE, OSError(f"{error.filename}: {error.strerror}")
-        if status is None:
+        text, known = str(error), [_STATUS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _STATUS]
+        if not known and isinstance(error, OSError) and error.filename is not None:
+            text, known = f"{error.filename}: {error.strerror}", [WRONG_USE]
+        elif not known and isinstance(error, OSError) and error.errno in _FULL:
+            text, known = f"standard output: {error.strerror}", [NO_OUTPUT]
+            _forsake_output()
+        if not known:
             raise
-        print(f"vtctap: {error}", file=sys.stderr)
-        return status
+        print(f"vtctap: {text}", file=sys.stderr)
+        return known[0]
+
+
+def _forsake_output() -> None:
+    """Nothing more is said on standard output, not even what Python still holds when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        return _no_command(arguments)
+    module = import_module(f"vtctap.commands.{COMMANDS[name][0]}")
+    parser = _Parser(prog=f"vtctap {name}", description=module.__doc__, formatter_class=_Formatter)
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(arguments[1:])))
+
+
+def _no_command(arguments: list[str]) -> int:
+    parser = _Parser(
         prog="vtctap",
         description="Passive protocol analyser for prepaid-meter links (IEC 62055-52, IEC 62056-21).",
         epilog="commands:\n" + "\n".join(f"  {name:11}{does}" for name, (_, does) in COMMANDS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         usage="vtctap COMMAND ...",
     )
     parser.add_argument("--version", action="version", version=f"vtctap {__version__}")
     if not arguments:
-        parser.print_help()
+        parser.print_help(sys.stderr)
         return WRONG_USE
-    name = arguments[0]
-    if name not in COMMANDS:
-        parser.parse_args(arguments[:1] if name.startswith("-") else [])
-        parser.error(f"there is no command {name!r}; 'vtctap --help' lists them")
-    module = import_module(f"vtctap.commands.{COMMANDS[name][0]}")
-    command = argparse.ArgumentParser(
-        prog=f"vtctap {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    module.add_arguments(command)
-    return int(module.run(command.parse_args(arguments[1:])))
+    parser.parse_args(arguments[:1] if arguments[0].startswith("-") else [])
+    parser.error(f"there is no command {arguments[0]!r}")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
     if arguments.port:
         return [Link((Wire(arguments.port),))]
     if any(pair):
+        if arguments.client == arguments.server:
+            raise CommandError("the same port is named twice; use -i for a wire that carries both directions")
         wires = zip(pair, (Sender.CLIENT, Sender.SERVER), strict=True)
         return [Link(tuple(Wire(port, sender) for port, sender in wires if port))]
     links = []
@@ -96,7 +98,7 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
 def interfaces(links: "list[Link]", settings: "Settings") -> "list[Interface]":
     """How the trace describes its taps."""
     from vtctap.pcap.capture_file import Interface
-    from vtctap.sniffer.port import latency_timer
+    from vtctap.sniffer.adapter import latency_timer
 
     described = []
     for link in links:

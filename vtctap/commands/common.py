@@ -101,7 +101,24 @@ def output_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"{name}: {error.strerror}; what was written before is complete") from None
+        done = "" if error.filename else "; what was written before is complete"
+        raise OutputError(f"{name}: {error.strerror}{done}") from None
+
+
+def refuse_existing(name: str, *, force: bool) -> None:
+    """Raises CommandError where writing a file of that name would overwrite one."""
+    if name != STANDARD and Path(name).is_file() and not force:
+        raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
+
+
+def write_text(name: str, text: str, *, force: bool) -> None:
+    """Writes a whole text file of ASCII, or to standard output."""
+    if name == STANDARD:
+        sys.stdout.write(text)
+        return
+    refuse_existing(name, force=force)
+    with output_errors(name):
+        Path(name).write_text(text, encoding="ascii")
 
 
 @contextmanager
@@ -119,7 +136,7 @@ def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> It
 @contextmanager
 def whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
     """The trace to make out of files: it appears under its name only when it is whole."""
-    from vtctap.pcap.trace import TraceExists
+    from vtctap.pcap.capture_file import TraceError, TraceExists
 
     final = Path(arguments.output)
     if arguments.output == STANDARD or (final.exists() and not final.is_file()):
@@ -127,12 +144,15 @@ def whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> I
             yield writer
         return
     if final.exists() and not arguments.force:
-        raise TraceExists(f"{final} exists; --force overwrites it")
+        raise TraceExists(f"{final} exists: choose another name, or --force to overwrite it")
     partial = final.with_name(f".{final.stem}.partial{final.suffix}")
     options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
     try:
         with live_trace(options, taps) as writer:
             yield writer
-        os.replace(partial, final)
+        with output_errors(arguments.output):
+            os.replace(partial, final)
+    except (OutputError, TraceError) as error:
+        raise type(error)(str(error).replace(str(partial), str(final))) from None
     finally:
         partial.unlink(missing_ok=True)

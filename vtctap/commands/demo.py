@@ -6,11 +6,18 @@ With --fast a virtual wire and clock stand in: the same seed gives the same octe
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtctap.commands.capture import interfaces
-from vtctap.commands.common import STANDARD, CommandError, add_profile, load_profile, output_errors, speed
+from vtctap.commands.common import (
+    STANDARD,
+    CommandError,
+    add_profile,
+    load_profile,
+    refuse_existing,
+    speed,
+    write_text,
+)
 from vtctap.commands.live import Sink, add_sink, poll
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from vtctap.sniffer.port import Settings
     from vtctap.sniffer.simulated.faults import Fault
 
+_FAULTS_SUFFIX = ".faults.json"
 _DRAIN = 0.2
 """Seconds in which what the simulated line sent last has surely been read."""
 
@@ -45,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.faults and arguments.output in (None, STANDARD):
         raise CommandError("--faults needs a trace beside which to write the list of faults: add -w FILE")
+    if arguments.faults:
+        refuse_existing(f"{arguments.output}{_FAULTS_SUFFIX}", force=arguments.force)
     profile = load_profile(arguments)
     settings = Settings(arguments.speed or profile.speed, profile.line)
     sink = Sink(arguments, profile)
@@ -113,9 +123,7 @@ def _list_faults(trace: str, faults: "list[Fault]") -> None:
         own = [(abs(record.time - fault.time), number) for number, record in records if _side(record) == fault.side]
         if own:
             listed.append({"frame": min(own)[1], "code": fault.code})
-    path = f"{trace}.faults.json"
-    with output_errors(path):
-        Path(path).write_text(json.dumps(listed, indent=1) + "\n")
+    write_text(f"{trace}{_FAULTS_SUFFIX}", json.dumps(listed, indent=1) + "\n", force=True)
 
 
 def _side(record: "Record") -> str:

@@ -6,12 +6,11 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from vtctap.commands.common import STANDARD, add_output, live_trace, output_errors, warn
+from vtctap.commands.common import STANDARD, add_output, live_trace, output_errors, refuse_existing, warn, write_text
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection
@@ -71,14 +70,15 @@ class Sink:
         """Inside, records can be taken. The trace is closed properly, whatever ends it; a closed pipe is an end."""
         if self._prints and self._arguments.output == STANDARD:
             self._prints = False  # Standard output carries the trace.
+        if self._arguments.stats_json:
+            refuse_existing(self._arguments.stats_json, force=self._arguments.force)
+        began = False
         try:
-            if self._arguments.output:
-                with live_trace(self._arguments, taps) as self._writer:
-                    yield
-            else:
+            with live_trace(self._arguments, taps) if self._arguments.output else nullcontext() as self._writer:
+                began = True
                 yield
         except BrokenPipeError:
-            if self._arguments.output != STANDARD:
+            if not began:
                 raise
         self._report()
 
@@ -89,8 +89,11 @@ class Sink:
         def stop(number: int, frame: FrameType | None) -> None:
             self.stopped = True
 
-        names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-        before = {getattr(signal, name): signal.signal(getattr(signal, name), stop) for name in names}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        # Whoever started us with nohup wants us to outlive the terminal.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, stop) for number in numbers}
         try:
             yield
         finally:
@@ -107,7 +110,8 @@ class Sink:
             dissection = self._dissector.dissect(record)
             self._count(dissection)
             if self._prints:
-                print(self._line(dissection), flush=True)
+                with output_errors("standard output"):
+                    print(self._line(dissection), flush=True)
         late = time.monotonic() - self._began >= self._limits.get("duration", float("inf"))
         self.stopped = self.stopped or late or self._full()
 
@@ -137,8 +141,7 @@ class Sink:
             names = ("records", "frame", "noise", "event", "octets", "parity errors", "framing errors", "cut")
             checks = {name: counts[f"check character {name}"] for name in ("good", "bad", "missing")}
             stats = {name.replace(" ", "_"): counts[name] for name in names} | {"check_characters": checks}
-            with output_errors(self._arguments.stats_json):
-                Path(self._arguments.stats_json).write_text(json.dumps(stats) + "\n")
+            write_text(self._arguments.stats_json, json.dumps(stats) + "\n", force=True)
         if not self._arguments.quiet:
             bad = counts["check character bad"]
             size = f", {self._writer.size} octets in {self._arguments.output}" if self._writer else ""

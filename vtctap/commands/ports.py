@@ -1,9 +1,8 @@
 """Lists the serial ports: device, USB identity, stable name, and an adapter's latency timer."""
 
 import argparse
-import json
+import os
 import sys
-from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +14,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from serial.tools.list_ports import comports
 
-    from vtctap.sniffer.port import latency_timer
+    from vtctap.sniffer.adapter import latency_timer
 
     stable = _stable_names()
     ports = []
@@ -32,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     for entry in ports:
         if arguments.json:
+            import json
+
             print(json.dumps({key: value for key, value in entry.items() if value is not None}))
         else:
             timer = entry["latency_timer_ms"]
@@ -49,5 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _stable_names() -> dict[str, str]:
     """Device -> its name in /dev/serial/by-id, which does not change when adapters are plugged in another order."""
-    folder = Path("/dev/serial/by-id")
-    return {str(link.resolve()): str(link) for link in sorted(folder.iterdir())} if folder.is_dir() else {}
+    folder = "/dev/serial/by-id"
+    links = [os.path.join(folder, name) for name in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
+    return {os.path.realpath(link): link for link in links}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import add_profile, input_trace, load_profile
+from vtctap.commands.common import STANDARD, add_profile, input_trace, load_profile
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=TIMES,
         default="r",
         metavar="|".join(TIMES),
-        help="time: a of day, ad with date, d since the record before, e seconds since 1970, r since the first (default)",
+        help="time: a of day, ad with date, d since the one before, e seconds since 1970, r since the first (default)",
     )
     parser.add_argument("--json", action="store_true", help="one object a record, with the fields of docs/fields.md")
     parser.add_argument("--filter", metavar="EXPR", help="show what matches: a subset of Wireshark's display filters")
@@ -45,23 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.dissect import Dissector
-    from vtctap.dissector.filter import compile_filter
 
-    profile = load_profile(arguments)
-    wanted = compile_filter(arguments.filter) if arguments.filter else None
-    dissector = Dissector(profile)
+    wanted = None
+    if arguments.filter:
+        from vtctap.dissector.filter import compile_filter
+
+        wanted = compile_filter(arguments.filter)
+    dissector = Dissector(load_profile(arguments))
     show = _printer(arguments)
-    try:
-        with input_trace(arguments.trace) as reader:
-            for record in _records(reader, arguments.follow):
-                dissection = dissector.dissect(record)
-                if wanted is None or wanted(dissection.as_json()):
-                    show(dissection)
-                    if arguments.follow:
-                        sys.stdout.flush()
-    except KeyboardInterrupt:
-        if not arguments.follow:
-            raise
+    # What comes through a pipe has an end of its own, and is shown as it comes.
+    follow = arguments.follow and arguments.trace != STANDARD
+    with input_trace(arguments.trace) as reader:
+        for record in _records(reader, follow):
+            dissection = dissector.dissect(record)
+            if wanted is None or wanted(dissection.as_json()):
+                show(dissection)
+                if arguments.follow:
+                    sys.stdout.flush()
     return 0
 
 

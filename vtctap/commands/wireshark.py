@@ -5,11 +5,9 @@ tshark -r trace.pcapng -X lua_script:vtctap.lua
 """
 
 import argparse
-import sys
-from pathlib import Path
 
 from vtctap import __version__
-from vtctap.commands.common import STANDARD, CommandError, add_profile, link_type, load_profile, output_errors
+from vtctap.commands.common import add_profile, link_type, load_profile, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.lua import generate
 
     text = generate([load_profile(arguments)], linktype=arguments.dlt, version=__version__)
-    if arguments.output == STANDARD:
-        sys.stdout.write(text)
-        return 0
-    with output_errors(arguments.output):
-        try:
-            with Path(arguments.output).open("w" if arguments.force else "x", encoding="ascii") as file:
-                file.write(text)
-        except FileExistsError:
-            raise CommandError(f"{arguments.output} exists; --force overwrites it") from None
+    write_text(arguments.output, text, force=arguments.force)
     return 0

@@ -1,0 +1,45 @@
+"""How long the commands that start most often take: whole processes against ``python -c "import serial"``.
+
+    python bench/startup.py [RUNS]
+
+Prints the median of RUNS (31) runs of each, taken in turn so that what else the machine does falls on all alike, and
+the ratio to pyserial's import, which no program that lists serial ports can do without. Exit status 1 where a ratio is
+above the target.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+TARGET = 2.5
+BASE = "import serial"
+COMMANDS = {
+    "python": ["-c", ""],
+    BASE: ["-c", BASE],
+    "vtctap --help": ["-c", "import sys; from vtctap.__main__ import main; sys.exit(main(['--help']))"],
+    "vtctap ports": ["-c", "import sys; from vtctap.__main__ import main; sys.exit(main(['ports']))"],
+}
+"""What a run is; the commands as their console script calls them."""
+
+
+def main() -> int:
+    """Measures, prints, judges."""
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 31
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for number in range(runs + 1):
+        for name, arguments in COMMANDS.items():
+            start = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+            )
+            if number:  # The first run fills the caches.
+                times[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, median in medians.items():
+        print(f"{name:16} {median * 1000:6.1f} ms   {median / medians[BASE]:5.2f} of {BASE}")
+    return int(max(medians.values()) > TARGET * medians[BASE])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+# scapy.contrib.description = Prepaid-meter links: IEC 62055-52 and IEC 62056-21 (vtctap traces)
+# scapy.contrib.status = loads
+"""The Scapy layer: vtctap's traces and the messages in them as Scapy packets, read and built.
+
+Importing this package registers :class:`VTC` for link type USER0, so that ``rdpcap`` decodes traces;
+``conf.exts.load("vtctap")`` gives this same module. A record is ``VTC() / message``, one class a message.
+
+- Fields are octets as they stand in the record, parity bits included, and dissecting loses none: what a class does not
+  expect stays in a field or in a ``Raw`` behind it, so any octets are built again as they were.
+- While they are None, building fills in the header length, an option's length and padding, the check character ``bcc``
+  (by the exclusive or) and the ``crc``; STX and ``*`` stand where something follows them. ``b""`` leaves any of them
+  out but the lengths. Nothing else is filled in.
+- The catalogue's other fields are read from a packet by their names (``p.bcc_status``, ``p.register``) and all at once
+  with ``fields_vtc()``: they are what the dissector says of the packet's octets, names and meanings by the profile in
+  ``conf.contribs["vtctap"]["profile"]``. ``gap`` needs the records before it and is not there.
+
+Times are in seconds, as in the catalogue; ``VTC.fields`` holds nanoseconds.
+"""
+
+from scapy.config import conf
+
+from vtctap.dissector.scapy.data_sets import DataSet
+from vtctap.dissector.scapy.messages import (
+    ACK,
+    HDLC,
+    NAK,
+    BreakCommand,
+    Continuation,
+    Data,
+    Error,
+    ExecuteCommand,
+    IDRequest,
+    IDResponse,
+    Noise,
+    OptionSelect,
+    PartialData,
+    PasswordCommand,
+    ReadCommand,
+    Telegram,
+    UndefinedCommand,
+    WakeUp,
+    WriteCommand,
+)
+from vtctap.dissector.scapy.record import VTC, VTCOption
+from vtctap.pcap.record import LINKTYPE_USER0
+
+__all__ = [
+    "ACK",
+    "HDLC",
+    "NAK",
+    "VTC",
+    "BreakCommand",
+    "Continuation",
+    "Data",
+    "DataSet",
+    "Error",
+    "ExecuteCommand",
+    "IDRequest",
+    "IDResponse",
+    "Noise",
+    "OptionSelect",
+    "PartialData",
+    "PasswordCommand",
+    "ReadCommand",
+    "Telegram",
+    "UndefinedCommand",
+    "VTCOption",
+    "WakeUp",
+    "WriteCommand",
+]
+
+conf.l2types.register(LINKTYPE_USER0, VTC)

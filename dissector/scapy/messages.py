@@ -1,0 +1,360 @@
+# mypy: disallow-subclassing-any=False
+"""The messages as Scapy packets, one class a message.
+
+Where a message's parts are is found by the patterns of :mod:`vtctap.dissector.messages`, and what they mean is asked
+of it, so that the two cannot differ; here the octets are only cut.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from scapy.fields import PacketListField, StrField
+
+from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
+from vtctap.dissector.checks import bcc_xor, crc16
+from vtctap.dissector.dissect import Meaning, Value
+from vtctap.dissector.messages import _LINE_END, _TELEGRAM_END, Message, _block_end
+from vtctap.dissector.scapy.base import BY_ATTRIBUTE, CheckField, Derived, Exact, ImpliedField, dissect
+from vtctap.dissector.scapy.data_sets import DataSet, data_sets
+from vtctap.dissector.text import summary
+from vtctap.pcap.record import Kind, Record, RecordError
+
+ANSWERS: Final = {
+    "IDRequest": ("IDResponse", "Telegram", "NAK"),
+    "OptionSelect": ("Data", "PartialData", "Error", "PasswordCommand", "HDLC", "NAK"),
+    "ReadCommand": ("Data", "PartialData", "Error", "NAK"),
+    "WriteCommand": ("ACK", "Data", "Error", "NAK"),
+    "ExecuteCommand": ("ACK", "Data", "PartialData", "Error", "NAK"),
+    "PasswordCommand": ("ACK", "Data", "Error", "BreakCommand", "NAK"),
+    "BreakCommand": ("ACK", "Error", "NAK"),
+    "UndefinedCommand": ("ACK", "Data", "Error", "NAK"),
+    "PartialData": ("ACK", "NAK"),
+    "Data": ("NAK",),
+    "ACK": ("Data", "PartialData", "Error"),
+    "NAK": ("Data", "PartialData", "Error"),
+}
+"""What may answer a message (IEC 62056-21 clause 6.3). An ACK asks for the next part, a NAK for the same once more."""
+
+_MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__))
+_MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in _MESSAGE_FIELDS)
+
+Split = tuple[dict[str, Any], bytes]
+"""The fields of a message, and the octets behind it."""
+
+
+def _summary(packet: Any, kind: Kind) -> tuple[str, list[Any]]:
+    """One line, as ``read`` prints it, and the layer below it that stands before it."""
+    below = packet.underlayer
+    of_below = getattr(below, "record", None)
+    try:
+        record = of_below() if of_below else Record(0, bytes(packet), kind)
+    except RecordError:
+        return type(packet).__name__, [type(below)]
+    return summary(dissect(record)), [type(below)]
+
+
+class MessageLayer(Derived):
+    """A message. Its fields are what :meth:`split` makes of its octets, or else one field with all of them."""
+
+    fields_desc: Sequence[Any] = (StrField("octets", b""),)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.derived = _MESSAGE_FIELDS.difference(field.name for field in cls.fields_desc)
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets; ``structure`` are their seven bits and ``text`` is how they are to be read."""
+        return {"octets": octets}, b""
+
+    def do_dissect(self, s: bytes) -> bytes:
+        """Cuts the octets; what is over goes into a Raw."""
+        structure = text = s
+        if not s.isascii():
+            structure = s.translate(SEVEN_BITS)
+            text = structure if carries_even_parity(s) else s
+        fields, rest = self.split(s, structure, text)
+        self.keep(s[: len(s) - len(rest)], fields)
+        return rest
+
+    def fields_vtc(self) -> dict[str, Value]:
+        """The message's fields of the catalogue, by name, and what the profile makes of them."""
+        fields = dissect(Record(0, bytes(self))).fields()
+        return {name: value for name, value in fields.items() if name in _MESSAGE_NAMES}
+
+    def hashret(self) -> bytes:
+        """Nothing: a message does not say which one it answers."""
+        return b""
+
+    def answers(self, other: Any) -> int:
+        """Whether this message may be the answer to the other."""
+        return int(type(self).__name__ in ANSWERS.get(type(other).__name__, ()))
+
+    def mysummary(self) -> tuple[str, list[Any]]:
+        """The line of ``vtctap read``, behind the record's."""
+        return _summary(self, Kind.FRAME)
+
+
+class _Block(MessageLayer):
+    """A message with data sets."""
+
+    def mutable(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"data_sets": self.items("data_sets", fields["data_sets"])}
+
+    def _checked(self, octets: bytes, text: bytes, body: int, end: int) -> Split:
+        """The fields from the body on, of a message that ends in a check character."""
+        sets, rest = data_sets(octets[body:end], text[body:end], self)
+        bcc = octets[end + 1 : end + 2]
+        fields = {"data_sets": sets, "rest": rest, "end": octets[end : end + 1], "bcc": bcc[0] if bcc else b""}
+        return fields, octets[end + 2 :]
+
+    def post_build(self, pkt: bytes, pay: bytes) -> bytes:
+        """Fills in the check character."""
+        if self.getfieldval("bcc") is None and self.getfieldval("end"):
+            pkt += bytes([bcc_xor(pkt[1:])])
+        return bytes(pkt + pay)
+
+
+_BODY: Final = (PacketListField("data_sets", [], DataSet), StrField("rest", b""))
+_CHECKED: Final = (*_BODY, StrField("end", b"\x03"), CheckField("bcc", b"%c"))
+
+
+class _Command(_Block):
+    """A message that begins with SOH, a command letter and a type."""
+
+    fields_desc = (
+        StrField("start", b"\x01"),
+        StrField("cmd", b""),
+        ImpliedField("stx", lambda command: b"\x02" if command.data_sets or command.rest else b""),
+        *_CHECKED,
+    )
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        end = 1 + _block_end(structure[1:])
+        stx = structure.find(b"\x02", 1, end)
+        cmd = min(3, end if stx < 0 else stx)
+        body = cmd + (structure[cmd : cmd + 1] == b"\x02")
+        fields, rest = self._checked(octets, text, body, end)
+        mark = octets[cmd:body]
+        implied = b"\x02" if body < end else b""
+        head = {"start": octets[:1], "cmd": octets[1:cmd], "stx": None if mark == implied else mark}
+        return head | fields, rest
+
+
+class ReadCommand(_Command):
+    """Asks for registers: ``SOH R1 STX register() ETX BCC``."""
+
+    cmd = b"R1"
+
+
+class WriteCommand(_Command):
+    """Writes registers: ``SOH W1 STX register(value) ETX BCC``."""
+
+    cmd = b"W1"
+
+
+class ExecuteCommand(_Command):
+    """Runs what the meter knows by that register."""
+
+    cmd = b"E2"
+
+
+class PasswordCommand(_Command):
+    """A password, or from the meter (P0) its operand: ``SOH P1 STX (value) ETX BCC``."""
+
+    cmd = b"P1"
+
+
+class BreakCommand(_Command):
+    """Ends the session: ``SOH B0 ETX BCC``."""
+
+    cmd = b"B0"
+
+
+class UndefinedCommand(_Command):
+    """Any other frame that begins with SOH."""
+
+
+class Data(_Block):
+    """Data sets, a readout or an answer: ``STX register(value*unit) ETX BCC``."""
+
+    fields_desc = (
+        StrField("start", b"\x02"),
+        *_CHECKED,
+    )
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets."""
+        fields, rest = self._checked(octets, text, 1, 1 + _block_end(structure[1:]))
+        return {"start": octets[:1]} | fields, rest
+
+
+class PartialData(Data):
+    """A part of a longer answer: ends in EOT."""
+
+    end = b"\x04"
+
+
+class Error(Data):
+    """An error as the answer, one data set without a register: ``STX (ER01) ETX BCC``."""
+
+
+class IDRequest(MessageLayer):
+    """Calls a meter: ``/?address!``. ``rest`` is what follows the ``!``."""
+
+    fields_desc = (
+        StrField("start", b"/?"),
+        StrField("address", b""),
+        StrField("mark", b"!"),
+        StrField("rest", b"\r\n"),
+    )
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets."""
+        mark = text.find(b"!", 2)
+        if mark < 0:
+            mark = len(octets)
+        head = {"start": octets[:2], "address": octets[2:mark]}
+        return head | {"mark": octets[mark : mark + 1], "rest": octets[mark + 1 :]}, b""
+
+
+_IDENTIFICATION: Final = (
+    StrField("start", b"/"),
+    StrField("id_manufacturer", b""),
+    StrField("id_speed", b""),
+    StrField("id_text", b""),
+    StrField("line_end", b"\r\n"),
+)
+
+
+def _identification(octets: bytes, end: int, line_end: int) -> dict[str, Any]:
+    return {
+        "start": octets[:1],
+        "id_manufacturer": octets[1 : min(4, end)],
+        "id_speed": octets[4 : min(5, end)],
+        "id_text": octets[5:end],
+        "line_end": octets[end:line_end],
+    }
+
+
+class IDResponse(MessageLayer):
+    """The meter's identification: ``/XXXZtext``."""
+
+    fields_desc = (*_IDENTIFICATION,)
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets."""
+        line = _LINE_END.search(structure, 1)
+        return _identification(octets, line.start() if line else len(octets), len(octets)), b""
+
+
+class Telegram(_Block):
+    """An identification, lines and ``!`` in one; ``crc=b""`` is one without CRC16."""
+
+    fields_desc = (
+        *_IDENTIFICATION,
+        *_BODY,
+        StrField("end", b"!"),
+        CheckField("crc", b"%04X"),
+        StrField("tail", b"\r\n"),
+    )
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets."""
+        line = _LINE_END.search(structure, 1)
+        line_at, body = line.span() if line else (len(octets), len(octets))
+        last = _TELEGRAM_END.search(structure, body)
+        end, tail = (last.start(), last.end(1)) if last else (len(octets), len(octets))
+        sets, rest = data_sets(octets[body:end], text[body:end], self)
+        crc = octets[end + 1 : tail]
+        usual = len(crc) == 4 and crc.isascii() and crc == crc.upper()
+        return _identification(octets, line_at, body) | {
+            "data_sets": sets,
+            "rest": rest,
+            "end": octets[end : end + 1],
+            "crc": int(crc, 16) if usual else crc,
+            "tail": octets[tail:],
+        }, b""
+
+    def post_build(self, pkt: bytes, pay: bytes) -> bytes:
+        """Fills in the CRC16."""
+        if self.getfieldval("crc") is None and self.getfieldval("end"):
+            tail = len(pkt) - len(self.getfieldval("tail"))
+            pkt = pkt[:tail] + b"%04X" % crc16(pkt[:tail]) + pkt[tail:]
+        return bytes(pkt + pay)
+
+
+class OptionSelect(MessageLayer):
+    """The client's choice of protocol, speed and mode: ``ACK 0 5 1``."""
+
+    fields_desc = (
+        StrField("start", b"\x06"),
+        StrField("option_protocol", b"0"),
+        StrField("option_speed", b"0"),
+        StrField("option_mode", b"0"),
+        StrField("rest", b"\r\n"),
+    )
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets."""
+        head = {"start": octets[:1], "option_protocol": octets[1:2], "option_speed": octets[2:3]}
+        return head | {"option_mode": octets[3:4], "rest": octets[4:]}, b""
+
+
+class _Character(MessageLayer):
+    """A message of one character."""
+
+    fields_desc = (StrField("start", b""),)
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        return {"start": octets[:1]}, octets[1:]
+
+
+class ACK(_Character):
+    """Yes, or go on."""
+
+    start = b"\x06"
+
+
+class NAK(_Character):
+    """No, or say it again."""
+
+    start = b"\x15"
+
+
+class WakeUp(MessageLayer):
+    """NULs that wake a meter that runs on a battery."""
+
+    octets = bytes(84)
+
+
+class HDLC(MessageLayer):
+    """A frame of mode E, not taken apart."""
+
+    octets = b"~~"
+
+
+class Continuation(MessageLayer):
+    """The later part of a frame that did not fit into one record."""
+
+
+class Noise(Exact):
+    """Octets that are no frame."""
+
+    fields_desc = (StrField("octets", b""),)
+
+    def mysummary(self) -> tuple[str, list[Any]]:
+        """The line of ``vtctap read``, behind the record's."""
+        return _summary(self, Kind.NOISE)
+
+
+LAYERS: Final[dict[str | None, type[MessageLayer]]] = {
+    None: Continuation,
+    **{
+        layer.__name__: layer
+        for layer in (
+            *(IDRequest, IDResponse, OptionSelect, ACK, NAK, WakeUp, HDLC, Telegram, Data, PartialData, Error),
+            *(ReadCommand, WriteCommand, ExecuteCommand, PasswordCommand, BreakCommand, UndefinedCommand),
+        )
+    },
+}
+"""The class of each message that :func:`vtctap.dissector.messages.decode` knows."""

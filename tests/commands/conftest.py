@@ -1,0 +1,144 @@
+"""What the tests of the commands share: running them as a user does, in a process of their own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.pcap.record import Kind, Record
+from vtctap.pcap.trace import open_trace
+
+PATIENCE = 30
+"""Seconds for what takes a fraction of one when nothing is wrong."""
+
+
+@pytest.fixture
+def vtctap(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command to its end, in an empty folder."""
+
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "vtctap", *map(str, arguments)],
+            **{"capture_output": True, "text": True, "timeout": PATIENCE, "check": False, "cwd": tmp_path} | options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Starts a command; ends it with the test, if need be. ``shell`` is what to do in the shell before."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(*arguments: str | Path, shell: str = "", **options: Any) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "vtctap", *map(str, arguments)]
+        if shell:
+            command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
+        pipe = subprocess.PIPE
+        running.append(subprocess.Popen(command, **{"stdout": pipe, "stderr": pipe, "cwd": tmp_path} | options))
+        return running[-1]
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=PATIENCE)
+
+
+class Taps:
+    """Pseudo-terminals in the place of the taps of a line of 7E1."""
+
+    def __init__(self, count: int) -> None:
+        import pty
+        import tty
+
+        self._pairs = [pty.openpty() for _ in range(count)]
+        for _, near in self._pairs:
+            tty.setraw(near)
+        self.names = [os.ttyname(near) for _, near in self._pairs]
+
+    def say(self, tap: int, octets: bytes) -> None:
+        """Octets of seven bits arrive on a tap, with even parity."""
+        self.put(tap, bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets))
+
+    def put(self, tap: int, octets: bytes) -> None:
+        """Octets arrive on a tap, as they are."""
+        os.write(self._pairs[tap][0], octets)
+
+    def unplug(self, tap: int) -> None:
+        """The adapter is pulled out."""
+        for descriptor in self._pairs[tap]:
+            os.close(descriptor)
+        self._pairs[tap] = (-1, -1)
+
+    def close(self) -> None:
+        for tap, (descriptor, _) in enumerate(self._pairs):
+            if descriptor >= 0:
+                self.unplug(tap)
+
+
+@pytest.fixture
+def taps() -> Iterator[Taps]:
+    """Two taps."""
+    pytest.importorskip("termios")
+    taps = Taps(2)
+    yield taps
+    taps.close()
+
+
+@pytest.fixture
+def records() -> Callable[[Path | str], list[Record]]:
+    """The records of a trace, which must not end cut."""
+
+    def read(path: Path | str) -> list[Record]:
+        with open_trace(path) as reader:
+            found = list(reader)
+            assert reader.cut is None
+        return found
+
+    return read
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Waits until something holds."""
+
+    def wait(holds: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < end, "it does not come about"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def listening(until: Callable[..., None]) -> Callable[[Path, int], None]:
+    """Waits until a trace says that so many taps are open."""
+
+    def wait(path: Path, taps: int = 2) -> None:
+        until(lambda: path.exists() and path.read_bytes().count(b"opened profile=") == taps)
+
+    return wait
+
+
+@pytest.fixture
+def said() -> Callable[[list[Record]], list[bytes]]:
+    """The octets of the records that are no events."""
+
+    def octets(records: list[Record]) -> list[bytes]:
+        return [record.octets for record in records if record.kind is not Kind.EVENT]
+
+    return octets
+
+
+@pytest.fixture
+def trace(tmp_path: Path, vtctap: Callable[..., subprocess.CompletedProcess[str]]) -> Path:
+    """The trace of the demonstration."""
+    assert vtctap("demo", "--fast", "-q", "-w", "trace.pcapng").returncode == 0
+    return tmp_path / "trace.pcapng"

@@ -1,0 +1,517 @@
+"""``vtctap capture``: a process that listens to pseudo-terminals, and every way in which it can end."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+
+pytest.importorskip("termios")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Listening = Callable[..., None]
+Records = Callable[[Path], list[Record]]
+Said = Callable[[list[Record]], list[bytes]]
+
+REQUEST, ANSWER = b"/?!\r\n", b"/ZZz5vtctap-test\r\n"
+READ, DATA = b"\x01R1\x020021()\x03\x60", b"\x020021(00123.4*kWh)\x03\x55"
+PATIENCE = 30
+
+
+def blocks(octets: bytes) -> Iterator[tuple[int, bytes]]:
+    """The blocks of a pcapng file, which must be whole: type and body."""
+    at = 0
+    while at < len(octets):
+        kind, length = struct.unpack_from("<II", octets, at)
+        assert octets[at + length - 4 : at + length] == struct.pack("<I", length)
+        yield kind, octets[at + 8 : at + length - 4]
+        at += length
+    assert at == len(octets)
+
+
+def kinds(path: Path) -> list[int]:
+    return [kind for kind, _ in blocks(path.read_bytes())]
+
+
+SECTION, INTERFACE, STATISTICS, PACKET = 0x0A0D0D0A, 1, 5, 6
+
+
+def pair(taps: Any) -> list[str]:
+    return ["--client", taps.names[0], "--server", taps.names[1]]
+
+
+def end(process: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> tuple[int, str]:
+    """Sends a signal; the exit status and what was said on stderr."""
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, errors.decode()
+
+
+def pace(seconds: float = 0.05) -> None:
+    """A pause between a message and the other side's."""
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_properly(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records, number: int
+) -> None:
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", *pair(taps), "-w", path)
+    listening(path)
+    for tap, octets in enumerate((REQUEST, ANSWER)):
+        taps.say(tap, octets)
+        pace(0.15)
+    status, errors = end(process, number)
+    assert status == 0
+    assert errors == (
+        "vtctap: 2 frames, 0 with a bad check character; 0 pieces of noise; 23 octets received, "
+        f"{path.stat().st_size} octets in {path}\n"
+    )
+    assert kinds(path) == [SECTION, INTERFACE, INTERFACE, *[PACKET] * 6, STATISTICS, STATISTICS]
+    found = records(path)
+    assert [(record.kind, record.sender, record.octets) for record in found] == [
+        (Kind.EVENT, Sender.CLIENT, b""),
+        (Kind.EVENT, Sender.SERVER, b""),
+        (Kind.FRAME, Sender.CLIENT, REQUEST),
+        (Kind.FRAME, Sender.SERVER, ANSWER),
+        (Kind.EVENT, Sender.CLIENT, b""),
+        (Kind.EVENT, Sender.SERVER, b""),
+    ]
+    assert [found[at].event for at in (4, 5)] == ["closed octets=5", "closed octets=18"]
+
+
+def test_what_it_writes_is_there_at_once_and_survives_being_killed(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, records: Records, said: Said
+) -> None:
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", *pair(taps), "-w", path)
+    listening(path)
+    taps.say(0, REQUEST)
+    pace()
+    taps.say(1, ANSWER)
+    pace()
+    taps.say(0, READ)
+    until(lambda: REQUEST in path.read_bytes() and ANSWER in path.read_bytes())
+    process.kill()
+    process.wait(PATIENCE)
+    assert said(records(path))[:2] == [REQUEST, ANSWER]
+
+
+def test_nohup(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
+    """Who started it with nohup wants it to outlive the terminal."""
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", "-q", *pair(taps), "-w", path, shell="trap '' HUP")
+    listening(path)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    assert end(process) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "links", "senders"),
+    [
+        (["--client", "0", "--server", "1"], [0, 0], [Sender.CLIENT, Sender.SERVER]),
+        (["--client", "0"], [0], [Sender.CLIENT]),
+        (["--server", "0"], [0], [Sender.SERVER]),
+        (["-i", "0"], [0], [Sender.UNKNOWN]),
+        (["--link", "A=0,1"], [0, 0], [Sender.CLIENT, Sender.SERVER]),
+        (["--link", "A_1=0", "--link", "b-2=1"], [0, 1], [Sender.UNKNOWN] * 2),
+    ],
+)
+def test_ways_to_name_the_ports(
+    taps: Any, tmp_path: Path, vtctap: Run, records: Records, arguments: list[str], links: list[int], senders: Any
+) -> None:
+    named = [text.replace("0", taps.names[0]).replace("=1", "=" + taps.names[1]) for text in arguments]
+    named = [text.replace(",1", "," + taps.names[1]) if text != "1" else taps.names[1] for text in named]
+    named = [text if "A_" not in text else f"A_1={taps.names[0]}" for text in named]
+    result = vtctap("capture", "-q", *named, "-a", f"packets:{len(links)}", "-w", "t.pcapng")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    opened = [record for record in records(tmp_path / "t.pcapng") if record.event.startswith("opened")]
+    assert [record.link for record in opened] == links
+    assert [record.sender for record in opened] == senders
+    assert [record.tap for record in opened] == list(range(len(links)))
+
+
+def test_interfaces_say_what_they_are(taps: Any, tmp_path: Path, vtctap: Run) -> None:
+    vtctap("capture", "-q", "--link", f"A={taps.names[0]},{taps.names[1]}", "--speed", "300", "--line", "7O1",
+           "--dlt", "150", "-a", "packets:2", "-w", "t.pcapng")  # fmt: skip
+    bodies = [body for kind, body in blocks((tmp_path / "t.pcapng").read_bytes()) if kind == INTERFACE]
+    for body, name, what in zip(bodies, taps.names, ("client", "server"), strict=True):
+        assert body[:2] == struct.pack("<H", 150)
+        assert f"A:{name}".encode() in body
+        assert f"the {what}'s octets, 7O1".encode() in body
+        assert struct.pack("<HHQ", 8, 8, 300) in body
+
+
+def test_one_wire_and_odd_octets(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records
+) -> None:
+    """Noise, wrong parity and FFh: everything that was received is there, and counted."""
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", "-i", taps.names[0], "-w", path, "--stats-json", "stats.json")
+    listening(path, 1)
+    taps.put(0, b"\xff\xff\x7f")
+    pace()
+    taps.put(0, b"\xaf\x3f\x21\x0d\x0a")  # /?! CR LF: the CR without its parity bit
+    pace()
+    taps.say(0, ANSWER)
+    pace()
+    taps.say(0, b"\x01R1\x020021()\x03\x61")  # The check character is 60h.
+    pace(0.15)
+    status, errors = end(process)
+    assert status == 0
+    assert errors.startswith("vtctap: 3 frames, 1 with a bad check character; 1 pieces of noise; 38 octets received, ")
+    heard = [record for record in records(path) if record.kind is not Kind.EVENT]
+    assert [(record.kind, record.sender, record.octets) for record in heard] == [
+        (Kind.NOISE, Sender.UNKNOWN, b"\x7f\x7f\x7f"),
+        (Kind.FRAME, Sender.CLIENT, REQUEST),
+        (Kind.FRAME, Sender.SERVER, ANSWER),
+        (Kind.FRAME, Sender.CLIENT, b"\x01R1\x020021()\x03\x61"),
+    ]
+    # FFh has eight ones and is even; 7Fh has seven and is not.
+    assert [record.parity_errors for record in heard] == [(2,), (3,), (), ()]
+    assert json.loads((tmp_path / "stats.json").read_text()) == {
+        "records": 6,
+        "frame": 3,
+        "noise": 1,
+        "event": 2,
+        "octets": 38,
+        "parity_errors": 2,
+        "framing_errors": 0,
+        "cut": 0,
+        "check_characters": {"good": 0, "bad": 1, "missing": 0},
+    }
+
+
+def test_eight_bits(taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records) -> None:
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", "-q", "-i", taps.names[0], "--line", "8n1", "-w", path)
+    listening(path, 1)
+    octets = bytes(range(0x80, 0x100))
+    taps.put(0, octets)
+    pace(0.15)
+    assert end(process) == (0, "")
+    heard = [record for record in records(path) if record.kind is not Kind.EVENT]
+    assert b"".join(record.octets for record in heard) == octets
+    assert {(record.line, record.flags & Flag.PARITY) for record in heard} == {(Line(8, "N", 1), 0)}
+
+
+# Where it goes.
+
+
+def test_whole_trace_through_a_pipe(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records, said: Said
+) -> None:
+    path = tmp_path / "trace.pcapng"
+    with path.open("wb") as file:
+        cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file)
+        process = start("capture", *pair(taps), "-w", "-", "--print", stdout=cat.stdin)
+        assert cat.stdin
+        cat.stdin.close()
+        listening(path)
+        taps.say(0, REQUEST)
+        pace()
+        taps.say(1, ANSWER)
+        pace(0.15)
+        status, errors = end(process)
+        assert cat.wait(PATIENCE) == 0
+    assert status == 0
+    assert errors.endswith(f"{path.stat().st_size} octets in -\n")
+    assert said(records(path)) == [REQUEST, ANSWER]
+    assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
+
+
+@pytest.mark.parametrize("extra", [["-w", "-"], []])
+def test_nobody_reads_any_more(taps: Any, start: Start, extra: list[str]) -> None:
+    process = start("capture", *pair(taps), *extra)
+    assert process.stdout
+    assert process.stdout.read(4) in (b"\x0a\x0d\x0d\x0a", b"    ")
+    process.stdout.close()
+    taps.say(0, REQUEST)
+    pace()
+    taps.say(1, ANSWER)
+    assert process.wait(PATIENCE) == 0
+    assert process.stderr
+    errors = process.stderr.read().decode()
+    assert errors.startswith("vtctap: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("output", [["-w", "-"], []])
+def test_nobody_ever_read(taps: Any, vtctap: Run, output: list[str]) -> None:
+    unread, pipe = os.pipe()
+    os.close(unread)
+    result = vtctap("capture", "-q", *pair(taps), *output, "-a", "duration:2", capture_output=False, stdout=pipe,
+                    stderr=subprocess.PIPE)  # fmt: skip
+    os.close(pipe)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_nobody_reads_what_is_printed_beside_a_trace(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records
+) -> None:
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", *pair(taps), "--print", "-w", path, "--stats-json", "stats.json")
+    listening(path)
+    assert process.stdout
+    process.stdout.close()
+    taps.say(0, REQUEST)
+    pace()
+    taps.say(1, ANSWER)
+    assert process.wait(PATIENCE) == 0
+    assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
+    assert json.loads((tmp_path / "stats.json").read_text())["records"] == len(records(path))
+
+
+def test_printing(taps: Any, start: Start) -> None:
+    process = start("capture", *pair(taps), "-a", "packets:4")
+    pace(0.8)
+    taps.say(0, REQUEST)
+    pace()
+    taps.say(1, ANSWER)
+    pace()
+    taps.say(0, READ)
+    output, errors = process.communicate(timeout=PATIENCE)
+    lines = output.decode().splitlines()
+    assert process.returncode == 0
+    assert [line.split()[2:4] for line in lines] == [
+        ["C>", "opened"],
+        ["M>", "opened"],
+        ["C>", "IDRequest"],
+        ["M>", "IDResponse"],
+    ]
+    assert errors == b"vtctap: 2 frames, 0 with a bad check character; 0 pieces of noise; 23 octets received\n"
+
+
+def test_print_beside_a_trace(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
+    result = vtctap("capture", "-q", *pair(taps), "--print", "-w", "t.pcap", "-a", "packets:2")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == len(records(tmp_path / "t.pcap")) == 2
+
+
+def test_fifo(taps: Any, tmp_path: Path, start: Start, said: Said, records: Records) -> None:
+    """A fifo of any name takes pcapng, as Wireshark asks for it."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = start("capture", "-q", *pair(taps), "-w", fifo, "-a", "packets:3")
+    with fifo.open("rb") as file:
+        pace(0.3)
+        taps.say(0, REQUEST)
+        pace()
+        taps.say(1, ANSWER)
+        (tmp_path / "copy.pcapng").write_bytes(file.read())
+    assert process.wait(PATIENCE) == 0
+    assert said(records(tmp_path / "copy.pcapng")) == [REQUEST]
+
+
+# When to stop.
+
+
+def test_duration(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
+    began = time.monotonic()
+    assert vtctap("capture", "-q", *pair(taps), "-w", "t.pcapng", "-a", "duration:1").returncode == 0
+    assert 1 <= time.monotonic() - began < 10
+    found = records(tmp_path / "t.pcapng")
+    assert 0.8e9 < found[-1].time - found[0].time < 5e9
+
+
+def test_packets(taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records) -> None:
+    path = tmp_path / "t.pcapng"
+    process = start("capture", "-q", *pair(taps), "-w", path, "-a", "duration:30", "-a", "packets:5")
+    listening(path)
+    for _ in range(3):
+        taps.say(0, READ)
+        pace()
+        taps.say(1, DATA)
+        pace()
+    assert process.wait(PATIENCE) == 0
+    assert len(records(path)) == 5
+    assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
+
+
+def test_filesize(taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records) -> None:
+    path = tmp_path / "t.pcapng"
+    process = start("capture", "-q", *pair(taps), "-w", path, "-a", "filesize:2")
+    listening(path)
+    for _ in range(20):
+        taps.say(0, READ)
+        pace(0.03)
+        taps.say(1, DATA)
+        pace(0.03)
+        if process.poll() is not None:
+            break
+    assert process.wait(PATIENCE) == 0
+    records(path)
+    sizes = [len(body) + 12 for kind, body in blocks(path.read_bytes()) if kind != STATISTICS]
+    assert sum(sizes) >= 2000 > sum(sizes[:-1])
+
+
+# What can go wrong.
+
+
+def test_lost_port(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, records: Records, said: Said
+) -> None:
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", *pair(taps), "-w", path)
+    listening(path)
+    taps.say(0, REQUEST)
+    pace()
+    taps.say(1, ANSWER[:6])
+    pace(0.1)
+    taps.unplug(0)
+    until(lambda: b"lost octets=5" in path.read_bytes())
+    assert process.poll() is None
+    taps.say(1, ANSWER[6:])
+    pace(0.1)
+    taps.unplug(1)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3
+    assert errors.decode().splitlines()[1:] == [f"vtctap: {name}: the device is gone" for name in taps.names]
+    assert said(records(path)) == [REQUEST, ANSWER]
+    assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
+
+
+def test_lost_port_and_a_signal(taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any) -> None:
+    """One port is not back at the end: 3, though somebody stopped the capture."""
+    path = tmp_path / "trace.pcapng"
+    process = start("capture", "-q", *pair(taps), "-w", path)
+    listening(path)
+    taps.unplug(0)
+    until(lambda: b"lost octets=0" in path.read_bytes())
+    assert end(process, signal.SIGINT) == (3, f"vtctap: {taps.names[0]}: the device is gone\n")
+
+
+def test_missing_port_makes_no_file(taps: Any, tmp_path: Path, vtctap: Run) -> None:
+    result = vtctap("capture", "--client", taps.names[0], "--server", "/dev/ttyUSB99", "-w", "t.pcapng")
+    assert result.returncode == 3
+    assert result.stderr == (
+        "vtctap: /dev/ttyUSB99: there is no such port; 'vtctap ports' lists those that there are\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_port_spares_the_file_that_force_would_overwrite(tmp_path: Path, vtctap: Run) -> None:
+    path = tmp_path / "t.pcapng"
+    path.write_bytes(b"precious")
+    assert vtctap("capture", "-i", "/dev/ttyUSB99", "-w", path, "--force").returncode == 3
+    assert path.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("option", [["-w"], ["-w", "new.pcapng", "--stats-json"]])
+def test_no_file_is_overwritten_without_force(
+    taps: Any, tmp_path: Path, vtctap: Run, records: Records, option: list[str]
+) -> None:
+    path = tmp_path / "t.pcapng"
+    path.write_bytes(b"precious")
+    result = vtctap("capture", *pair(taps), "-a", "duration:1", *option, "t.pcapng")
+    assert result.returncode == 2
+    assert result.stderr == "vtctap: t.pcapng exists: choose another name, or --force to overwrite it\n"
+    assert path.read_bytes() == b"precious"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.pcapng"]
+    if option == ["-w"]:
+        assert vtctap("capture", "-q", *pair(taps), "-a", "packets:2", "-w", path, "--force").returncode == 0
+        assert len(records(path)) == 2
+
+
+@pytest.mark.parametrize("name", ["trace.txt", "trace", "trace.pcapng.gz"])
+def test_unknown_suffix(taps: Any, tmp_path: Path, vtctap: Run, name: str) -> None:
+    result = vtctap("capture", *pair(taps), "-w", name)
+    assert result.returncode == 2
+    assert result.stderr == f"vtctap: {name}: the name must end in .pcapng or .pcap\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_cannot_be_made(taps: Any, tmp_path: Path, vtctap: Run) -> None:
+    (tmp_path / "folder.pcapng").mkdir()
+    for name, reason in [("nowhere/t.pcapng", "No such file or directory"), ("folder.pcapng", "Is a directory")]:
+        result = vtctap("capture", *pair(taps), "-w", name, "-a", "duration:1")
+        assert (result.returncode, result.stderr) == (4, f"vtctap: {name}: {reason}\n")
+
+
+def test_statistics_that_cannot_be_written(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
+    result = vtctap("capture", *pair(taps), "-w", "t.pcapng", "-a", "packets:2", "--stats-json", "nowhere/s.json")
+    assert (result.returncode, result.stderr) == (4, "vtctap: nowhere/s.json: No such file or directory\n")
+    assert len(records(tmp_path / "t.pcapng")) == 2
+
+
+def test_full_device(taps: Any, vtctap: Run) -> None:
+    for output in (["-w", "/dev/full"], []):
+        with open("/dev/full", "wb") as full:
+            result = vtctap("capture", *pair(taps), *output, "-a", "duration:2", capture_output=False,
+                            stdout=full, stderr=subprocess.PIPE)  # fmt: skip
+        assert result.returncode == 4
+        assert "No space left on device" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Listening, vtctap: Run) -> None:
+    """The system's limit on the size of a file stands in for the end of the disk."""
+    path = tmp_path / "t.pcapng"
+    process = start("capture", *pair(taps), "-w", path, shell="ulimit -f 2")
+    listening(path)
+    for _ in range(40):
+        taps.say(0, READ)
+        pace(0.03)
+        taps.say(1, DATA)
+        pace(0.03)
+        if process.poll() is not None:
+            break
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 4
+    assert errors.decode() == f"vtctap: {path}: File too large; what was written before is complete\n"
+    assert path.stat().st_size in (1024, 2048)  # Two blocks: of 512 octets by POSIX, of 1024 in some shells.
+    result = vtctap("read", path)
+    assert result.returncode == 0
+    assert "ends cut" in result.stderr
+    assert "ReadCommand" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "say where to listen: -i PORT, or --client PORT and --server PORT, or --link NAME=PORT"),
+        (["-i", "A", "--client", "B"], "say where to listen"),
+        (["-i", "A", "--link", "x=B"], "say where to listen"),
+        (["--client", "A", "--server", "A"], "the same port is named twice"),
+        (["--link", "A"], "must be NAME=PORT or NAME=CLIENT,SERVER"),
+        (["--link", "a b=A"], "a name is letters, digits, _ and -"),
+        (["--link", "=A"], "a name is letters, digits, _ and -"),
+        (["--link", "x="], "must be NAME=PORT"),
+        (["--link", "x=A,"], "must be NAME=PORT"),
+        (["--link", "x=A,B,C"], "must be NAME=PORT"),
+        (["--link", "x=A", "--link", "x=B"], "two links have the same name"),
+        (["--link", "x=A", "--link", "y=A"], "the same port is named twice"),
+        (["-i", "A", "--line", "9N1"], "9N1 is not a character format such as 7E1 or 8N1"),
+        (["-i", "A", "--line", "7X1"], "is not a character format"),
+        (["-i", "A", "--speed", "fast"], "'fast' is not a speed in bit/s"),
+        (["-i", "A", "--speed", "0"], "'0' is not a speed in bit/s"),
+        (["-i", "A", "--speed", "-1"], "--speed"),
+        (["-i", "A", "--dlt", "1"], "'1' is no link type for private use: 147 to 162"),
+        (["-i", "A", "-a", "duration:0"], "is none of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES"),
+        (["-i", "A", "-a", "hours:1"], "is none of duration:SECONDS"),
+        (["-i", "A", "-a", "packets"], "is none of duration:SECONDS"),
+        (["-i", "A", "--profile", "nosuch"], "there is no profile 'nosuch'"),
+        (["-i", "A", "--nosuch"], "unrecognized arguments: --nosuch"),
+        (["-i"], "expected one argument"),
+        (["A"], "unrecognized arguments: A"),
+    ],
+)
+def test_wrong_use(vtctap: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
+    result = vtctap("capture", *arguments, "-w", "t.pcapng")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert text in result.stderr
+    assert result.stderr.startswith("vtctap")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

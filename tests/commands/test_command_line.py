@@ -1,0 +1,238 @@
+"""The command line as a whole: help, wrong use, what is imported, and the small commands."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vtctap import __version__
+from vtctap.__main__ import COMMANDS
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+MISSING = {"import": "vtctap.commands.import_", "wireshark": "vtctap.dissector.lua"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help(vtctap: Run, name: str) -> None:
+    """Complete and short: it fits on a page, names every option, and asks for no other library."""
+    if name in MISSING:
+        pytest.importorskip(MISSING[name])
+    for flag in ("--help", "-h"):
+        result = vtctap(name, flag)
+        assert (result.returncode, result.stderr) == (0, "")
+        lines = result.stdout.splitlines()
+        assert lines[0].startswith(f"usage: vtctap {name} ")
+        assert len(lines) <= 50
+        assert all(len(line) <= 120 for line in lines)
+
+
+def test_help_of_all(vtctap: Run) -> None:
+    result = vtctap("--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    for name, (_, does) in COMMANDS.items():
+        assert f"  {name} " in result.stdout
+        assert does in result.stdout
+    assert len(result.stdout.splitlines()) < 30
+
+
+def test_version(vtctap: Run) -> None:
+    assert vtctap("--version").stdout == f"vtctap {__version__}\n"
+
+
+def test_console_script(tmp_path: Path, vtctap: Run) -> None:
+    script = Path(sys.executable).with_name("vtctap")
+    if not script.exists():
+        pytest.skip("vtctap is not installed with its script")
+    result = subprocess.run([script, "--help"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, vtctap("--help").stdout)
+
+
+def test_no_command(vtctap: Run) -> None:
+    result = vtctap()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "commands:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["raed"], "vtctap: there is no command 'raed'; 'vtctap --help' says more\n"),
+        ([""], "vtctap: there is no command ''; 'vtctap --help' says more\n"),
+        (["--nosuch"], "vtctap: unrecognized arguments: --nosuch; 'vtctap --help' says more\n"),
+        (["ports", "x"], "vtctap ports: unrecognized arguments: x; 'vtctap ports --help' says more\n"),
+        (["profile", "burn"], "invalid choice: 'burn'"),
+        (["profile", "list", "x"], "'profile list' takes no name; did you mean 'profile show'?"),
+        (["profile", "show", "x"], "there is no profile 'x': name one of iec62055-52, iec62056-21, or the path of"),
+        (["reframe", "t.pcapng"], "the following arguments are required: -w"),
+        (["reframe", "t.pcapng", "-w", "u.pcapng"], "vtctap: t.pcapng: No such file or directory"),
+        (["wireshark", "lua"], "the following arguments are required: -o"),
+        (["demo", "--seed", "x"], "invalid int value: 'x'"),
+        (["demo", "--faults"], "--faults needs a trace"),
+        (["demo", "--faults", "-w", "-"], "--faults needs a trace"),
+        (["demo", "--fast", "-w", "t.txt"], "the name must end in .pcapng or .pcap"),
+    ],
+)
+def test_wrong_use(vtctap: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
+    result = vtctap(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_profile(vtctap: Run, tmp_path: Path) -> None:
+    for text, reason in [("[profile", "at end of document"), ("", "is missing"), ("[profile]\nnme = 1", "nme")]:
+        (tmp_path / "p.toml").write_text(text)
+        result = vtctap("demo", "--fast", "--profile", "p.toml")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith("vtctap: p.toml: ")
+        assert reason in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+# What starting costs: the modules that each command imports.
+
+LIST = (
+    "import sys; before = set(sys.modules); from vtctap.__main__ import main\n"
+    "try: main(sys.argv[1:])\n"
+    "except SystemExit: pass\n"
+    "print(*sorted(set(sys.modules) - before), file=sys.stderr)"
+)
+SLOW = ("scapy", "pyshark", "asyncio", "pathlib", "dataclasses", "inspect", "tomllib", "shutil", "json", "urllib")
+
+
+def imported(*arguments: str) -> set[str]:
+    """What a command imports, down to the packages: ``vtctap.pcap`` for ``vtctap.pcap.record``."""
+    result = subprocess.run([sys.executable, "-c", LIST, *arguments], capture_output=True, text=True, check=True)
+    return set(result.stderr.splitlines()[-1].split())
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
+
+
+def test_help_imports_next_to_nothing() -> None:
+    modules = imported("--help")
+    assert {module for module in modules if module.startswith("vtctap")} == {"vtctap", "vtctap.__main__"}
+    assert not packages(modules) & {*SLOW, "serial"}
+
+
+def test_ports_imports_no_more_than_pyserial() -> None:
+    modules = imported("ports")
+    assert {module for module in modules if module.startswith("vtctap")} == {
+        "vtctap", "vtctap.__main__", "vtctap.commands", "vtctap.commands.ports", "vtctap.sniffer",
+        "vtctap.sniffer.adapter",
+    }  # fmt: skip
+    assert "serial" in packages(modules)
+    assert not packages(modules) & set(SLOW)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["capture", "--help"], ["read", "--help"], ["demo", "--fast"], ["capture", "-i", "/dev/null"]]
+)
+def test_no_command_imports_what_it_does_not_use(arguments: list[str]) -> None:
+    assert not packages(imported(*arguments)) & {"scapy", "pyshark", "asyncio", "serial"}
+
+
+def test_read_imports_no_filter_and_no_port(trace: Path) -> None:
+    modules = imported("read", str(trace))
+    assert "vtctap.dissector.filter" not in modules
+    assert not any(module.startswith("vtctap.sniffer") for module in modules)
+
+
+# ports, profile, wireshark
+
+
+def test_ports(vtctap: Run) -> None:
+    plain, as_json = vtctap("ports"), vtctap("ports", "--json")
+    assert plain.returncode == as_json.returncode == 0
+    entries = [json.loads(line) for line in as_json.stdout.splitlines()]
+    assert [line.split()[0] for line in plain.stdout.splitlines()] == [entry["device"] for entry in entries]
+    assert [entry["device"] for entry in entries] == sorted(entry["device"] for entry in entries)
+    if not entries:
+        assert plain.stderr == "vtctap: no serial port found; is the adapter plugged in?\n"
+
+
+ADAPTER = """
+import sys
+from types import SimpleNamespace
+from serial.tools import list_ports
+from vtctap.commands import ports
+from vtctap.sniffer import adapter
+found = SimpleNamespace(device="/dev/ttyUSB7", vid=0x0403, pid=0x6001, description="FT232R USB UART")
+plain = SimpleNamespace(device="/dev/ttyS0", vid=None, pid=None, description="n/a")
+list_ports.comports = lambda: [found, plain]
+adapter.latency_timer = lambda name: 16_000_000 if name == "/dev/ttyUSB7" else None
+ports._stable_names = lambda: {"/dev/ttyUSB7": "/dev/serial/by-id/usb-FTDI"}
+from vtctap.__main__ import main
+sys.exit(main(["ports", *sys.argv[1:]]))
+"""
+
+
+def test_ports_with_an_adapter() -> None:
+    outputs = []
+    for options in ([], ["--json"]):
+        command = [sys.executable, "-c", ADAPTER, *options]
+        outputs.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert outputs[0].splitlines() == [
+        "/dev/ttyS0        -          -",
+        "/dev/ttyUSB7      0403:6001  16 ms   /dev/serial/by-id/usb-FTDI",
+    ]
+    assert [json.loads(line) for line in outputs[1].splitlines()] == [
+        {"device": "/dev/ttyS0"},
+        {
+            "device": "/dev/ttyUSB7",
+            "usb": "0403:6001",
+            "by_id": "/dev/serial/by-id/usb-FTDI",
+            "latency_timer_ms": 16,
+            "description": "FT232R USB UART",
+        },
+    ]
+
+
+def test_profile_list_and_show(vtctap: Run) -> None:
+    listed = vtctap("profile", "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["iec62055-52", "iec62056-21"]
+    entries = [json.loads(line) for line in vtctap("profile", "list", "--json").stdout.splitlines()]
+    assert [entry["name"] for entry in entries] == ["iec62055-52", "iec62056-21"]
+    assert all(entry["confidence"] in ("confirmed", "derived", "assumed") for entry in entries)
+    assert vtctap("profile", "show").stdout == vtctap("profile", "show", "iec62055-52").stdout
+
+
+def test_a_profile_that_is_shown_can_be_used(vtctap: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(vtctap("profile", "show").stdout.replace('"totalUnits"', '"myUnits"'))
+    assert "myUnits" in vtctap("demo", "--fast", "--profile", "mine.toml").stdout
+
+
+def test_wireshark_lua(vtctap: Run, tmp_path: Path) -> None:
+    pytest.importorskip("vtctap.dissector.lua")
+    made = vtctap("wireshark", "lua", "-o", "d.lua")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    text = (tmp_path / "d.lua").read_text(encoding="ascii")
+    assert vtctap("wireshark", "lua", "-o", "-").stdout == text
+    again = vtctap("wireshark", "lua", "-o", "d.lua")
+    assert (again.returncode, again.stderr) == (
+        2,
+        "vtctap: d.lua exists: choose another name, or --force to overwrite it\n",
+    )
+    assert vtctap("wireshark", "lua", "-o", "d.lua", "--force", "--dlt", "150").returncode == 0
+    assert (tmp_path / "d.lua").read_text(encoding="ascii") != text
+    assert vtctap("wireshark", "lua", "-o", "no/d.lua").returncode == 4
+
+
+def test_runs_from_a_checkout_that_is_not_installed(tmp_path: Path) -> None:
+    """The rooms lie beside the front door then."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "pcap" / "record.py").is_file():
+        pytest.skip("this is no checkout")
+    result = subprocess.run(
+        [sys.executable, "-S", "-m", "vtctap", "demo", "--fast", "-q", "-w", str(tmp_path / "t.pcapng")],
+        capture_output=True, text=True, check=False, cwd=checkout, env={**os.environ, "PYTHONPATH": ""},
+    )  # fmt: skip
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / "t.pcapng").stat().st_size > 1000

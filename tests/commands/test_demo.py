@@ -1,0 +1,133 @@
+"""``vtctap demo``: the simulated link, captured."""
+
+import json
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.pcap.trace import open_trace
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Records = Callable[[Path], list[Record]]
+
+CODES = {"bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command", "break"}
+
+
+@pytest.mark.parametrize("suffix", [".pcapng", ".pcap"])
+def test_fast_is_the_same_each_time(vtctap: Run, tmp_path: Path, suffix: str) -> None:
+    paths = [tmp_path / f"{number}{suffix}" for number in range(3)]
+    for path, seed in zip(paths, ("0", "0", "1"), strict=True):
+        assert vtctap("demo", "--fast", "--seed", seed, "-w", path).returncode == 0
+    octets = [path.read_bytes() for path in paths]
+    assert octets[0] == octets[1] != octets[2]
+
+
+def test_fast_shows_a_session(vtctap: Run) -> None:
+    result = vtctap("demo", "--fast")
+    words = Counter(line.split()[3] for line in result.stdout.splitlines())
+    assert result.returncode == 0
+    assert words["IDRequest"] == words["IDResponse"] == words["BreakCommand"] == 1
+    assert words["WriteCommand"] == 3
+    assert words["NAK"] >= 1
+    assert "noise" not in words
+    assert result.stderr.startswith("vtctap: ")
+    assert " 1 with a bad check character; 0 pieces of noise; " in result.stderr
+    assert vtctap("demo", "--fast", "-q").stderr == ""
+
+
+def test_fast_is_what_tshark_reads(trace: Path, records: Records) -> None:
+    """An independent reader finds as many packets, of USER0, with the same octets."""
+    if not shutil.which("tshark"):
+        pytest.skip("tshark is not installed")
+    fields = ["-e", "frame.number", "-e", "frame.encap_type", "-e", "frame.len"]
+    done = subprocess.run(["tshark", "-r", trace, "-T", "fields", *fields], capture_output=True, text=True, check=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert len(rows) == len(records(trace))
+    assert {row[1] for row in rows} == {"45"}  # WTAP_ENCAP_USER0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_faults_are_listed_and_are_there(vtctap: Run, tmp_path: Path, records: Records, seed: int) -> None:
+    path = tmp_path / "t.pcapng"
+    assert vtctap("demo", "--fast", "--faults", "--seed", seed, "-w", path).returncode == 0
+    listed = json.loads((tmp_path / "t.pcapng.faults.json").read_text())
+    found = records(path)
+    assert {entry["code"] for entry in listed} == CODES
+    for entry in listed:
+        assert set(entry) == {"frame", "code"}
+        record = found[entry["frame"] - 1]
+        holds = {
+            "parity": record.flags & Flag.PARITY,
+            "cut": record.flags & Flag.CUT,
+            "noise": record.kind is Kind.NOISE,
+            "break": record.flags & Flag.BREAK,
+            "char-gap": any(pause >= 1_500_000 for _, pause in record.pauses),
+            "undefined-command": record.octets[:2] == b"\x01X",
+            "no-response": record.sender is Sender.CLIENT and record.octets[:2] == b"\x01R",
+            "response-late": record.sender is Sender.SERVER,
+            "bcc-bad": record.octets[-2:-1] == b"\x03",
+        }
+        assert holds[entry["code"]], (entry, record)
+
+
+def test_faults_do_not_overwrite_their_list(vtctap: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.pcapng.faults.json").write_text("mine")
+    result = vtctap("demo", "--fast", "--faults", "-w", "t.pcapng")
+    assert result.returncode == 2
+    assert "t.pcapng.faults.json exists" in result.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.pcapng.faults.json"]
+    assert vtctap("demo", "--fast", "--faults", "-w", "t.pcapng", "--force").returncode == 0
+
+
+def test_profiles_and_speeds(vtctap: Run, tmp_path: Path, records: Records) -> None:
+    options = ["--profile", "iec62056-21", "--speed", "300", "--dlt", "162"]
+    assert vtctap("demo", "--fast", *options, "-w", "t.pcapng").returncode == 0
+    assert {record.speed for record in records(tmp_path / "t.pcapng")} == {300}
+    with open_trace(tmp_path / "t.pcapng") as reader:
+        list(reader)
+        assert [(tap.linktype, tap.speed) for tap in reader.interfaces] == [(162, 300)] * 2
+
+
+def test_stops_and_counts(vtctap: Run, tmp_path: Path, records: Records) -> None:
+    result = vtctap("demo", "--fast", "-q", "-w", "t.pcapng", "-a", "packets:7", "--stats-json", "s.json")
+    assert result.returncode == 0
+    assert len(records(tmp_path / "t.pcapng")) == 7
+    assert json.loads((tmp_path / "s.json").read_text())["records"] == 7
+
+
+def test_statistics_on_standard_output(vtctap: Run) -> None:
+    result = vtctap("demo", "--fast", "-q", "-w", "t.pcapng", "--stats-json", "-")
+    assert json.loads(result.stdout)["check_characters"]["bad"] == 1
+
+
+def test_true_pace_begins_at_once_and_can_be_stopped(vtctap: Run, tmp_path: Path, records: Records) -> None:
+    pytest.importorskip("termios")
+    result = vtctap("demo", "-q", "-w", "t.pcapng", "-a", "duration:2")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [record.octets for record in records(tmp_path / "t.pcapng") if record.kind is Kind.FRAME][:1] == [b"/?!\r\n"]
+
+
+@pytest.mark.slow
+def test_true_pace_says_what_fast_says(vtctap: Run, tmp_path: Path, records: Records) -> None:
+    """The same seed gives the same messages, over pseudo-terminals and in virtual time."""
+    pytest.importorskip("termios")
+    said = []
+    for name, fast in (("slow.pcapng", []), ("fast.pcapng", ["--fast"])):
+        assert vtctap("demo", "-q", "-w", name, *fast, timeout=120).returncode == 0
+        found = [record for record in records(tmp_path / name) if record.kind is not Kind.EVENT]
+        said.append([(record.sender, record.octets, record.flags) for record in found])
+    assert said[0] == said[1]
+
+
+@pytest.mark.slow
+def test_true_pace_with_faults(vtctap: Run, tmp_path: Path) -> None:
+    pytest.importorskip("termios")
+    assert vtctap("demo", "-q", "--faults", "-w", "t.pcapng", timeout=120).returncode == 0
+    listed = json.loads((tmp_path / "t.pcapng.faults.json").read_text())
+    assert {entry["code"] for entry in listed} == CODES - {"break"}

@@ -1,0 +1,399 @@
+"""``vtctap read`` and ``reframe``: what they show and make of traces, whole, damaged and not theirs."""
+
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.pcap.capture_file import Interface, Packet
+from vtctap.pcap.formats import create_capture
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.trace import create_trace
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Records = Callable[[Path], list[Record]]
+
+LINE = Line(7, "E", 1)
+NOON = 1_767_268_800_000_000_000
+"""2026-01-01 12:00:00 UTC."""
+MS = 1_000_000
+
+SHORT = [
+    Record(NOON, b"", Kind.EVENT, Sender.CLIENT, line=LINE, speed=9600, event="opened profile=p"),
+    Record(NOON + 5 * MS, b"/?!\r\n", sender=Sender.CLIENT, line=LINE, speed=9600, duration=5 * MS),
+    Record(NOON + 250_500_000, b"\x020021(00123.4*kWh)\x03\x55", sender=Sender.SERVER, tap=1, line=LINE, speed=9600),
+    Record(NOON + 1000 * MS, b"\x01R1\x02\xe9()\x03\x00", flags=Flag.CUT, line=Line(8, "N", 1)),
+    Record(NOON + 2000 * MS, b"X\x00", Kind.NOISE, Sender.SERVER, tap=1, line=LINE, parity_errors=(1,)),
+]
+
+
+@pytest.fixture(params=[".pcapng", ".pcap"])
+def short(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A trace written by hand, in each format."""
+    path = tmp_path / f"short{request.param}"
+    with create_trace(path) as writer:
+        for record in SHORT:
+            writer.write(record)
+    return path
+
+
+def test_lines(vtctap: Run, short: Path) -> None:
+    result = vtctap("read", short)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "    1     0.000000 C> opened profile=p",
+        "    2     0.005000 C> IDRequest",
+        "    3     0.250500 M> Data 0021(00123.4*kWh) totalUnits?",
+        "    4     1.000000 ?? ReadCommand R1 <E9>() [cut] [bad check character 00h, not 0Ah]",
+        "    5     2.000000 M> noise X<NUL> [wrong parity at 1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "stamps"),
+    [
+        ("a", ["12:00:00.000000", "12:00:00.005000", "12:00:00.250500", "12:00:01.000000", "12:00:02.000000"]),
+        ("ad", [f"2026-01-01 12:00:0{at}" for at in ("0.000000", "0.005000", "0.250500", "1.000000", "2.000000")]),
+        ("d", ["0.000000", "0.005000", "0.245500", "0.749500", "1.000000"]),
+        ("e", [f"17672688{at}" for at in ("00.000000", "00.005000", "00.250500", "01.000000", "02.000000")]),
+        ("r", ["0.000000", "0.005000", "0.250500", "1.000000", "2.000000"]),
+    ],
+)
+def test_times(vtctap: Run, short: Path, monkeypatch: pytest.MonkeyPatch, form: str, stamps: list[str]) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    lines = vtctap("read", short, "-t", form).stdout.splitlines()
+    assert [re.match(r" +\d+ +(.*?) (?:C>|M>|\?\?) ", line)[1] for line in lines] == stamps  # type: ignore[index]
+
+
+def test_octets(vtctap: Run, short: Path) -> None:
+    lines = vtctap("read", short, "-x").stdout.splitlines()
+    assert lines[1:3] == [
+        "    2     0.005000 C> IDRequest",
+        "      0000  2f 3f 21 0d 0a                                   /?!..",
+    ]
+    assert lines[4:6] == [
+        "      0000  02 30 30 32 31 28 30 30 31 32 33 2e 34 2a 6b 57  .0021(00123.4*kW",
+        "      0010  68 29 03 55                                      h).U",
+    ]
+
+
+def test_json(vtctap: Run, short: Path) -> None:
+    result = vtctap("read", short, "--json")
+    assert result.stdout.isascii()
+    objects = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [entry["frame.number"] for entry in objects] == [1, 2, 3, 4, 5]
+    assert objects[2] | {"vtc.confidence": "x", "vtc.assumed": []} == {
+        "frame.number": 3,
+        "frame.time_epoch": "1767268800.250500000",
+        "vtc.octets": "02303032312830303132332e342a6b576829 0355".replace(" ", ""),
+        "vtc.kind": "frame",
+        "vtc.sender": "server",
+        "vtc.link": 0,
+        "vtc.tap": 1,
+        "vtc.speed": 9600,
+        "vtc.line": "7E1",
+        "vtc.duration": 0.0,
+        "vtc.gap": 0.2405,
+        "vtc.message": "Data",
+        "vtc.register": ["0021"],
+        "vtc.value": ["00123.4"],
+        "vtc.unit": ["kWh"],
+        "vtc.register.name": ["totalUnits"],
+        "vtc.bcc": 0x55,
+        "vtc.bcc.expected": 0x55,
+        "vtc.bcc.status": "good",
+        "vtc.bcc.rule": "xor",
+        "vtc.confidence": "x",
+        "vtc.assumed": [],
+    }
+    assert objects[4]["vtc.error.parity"] == [1]
+    assert objects[4]["vtc.octets"] == "5800"
+    assert objects[0]["vtc.event"] == "opened"
+
+
+def test_standard_input(vtctap: Run, short: Path) -> None:
+    with short.open("rb") as file:
+        from_pipe = vtctap("read", "-", stdin=file)
+    assert from_pipe.stdout == vtctap("read", short).stdout
+    with short.open("rb") as file:
+        assert vtctap("read", "-", "--follow", stdin=file).stdout == from_pipe.stdout
+
+
+def test_profile(vtctap: Run, short: Path) -> None:
+    assert "totalUnits" not in vtctap("read", short, "--profile", "iec62056-21").stdout
+
+
+def test_filter(vtctap: Run, trace: Path) -> None:
+    pytest.importorskip("vtctap.dissector.filter")
+    result = vtctap("read", trace, "--filter", 'vtc.message == "NAK"')
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout
+    assert all(" NAK" in line for line in result.stdout.splitlines())
+    wrong = vtctap("read", trace, "--filter", "vtc.mesage")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "vtc.message" in wrong.stderr
+
+
+# Files that are not as they should be.
+
+
+def test_cut_at_every_octet_of_its_end(vtctap: Run, tmp_path: Path) -> None:
+    """(In steps, since each is a process.)"""
+    path = tmp_path / "t.pcapng"
+    with create_trace(path) as writer:
+        for record in SHORT:
+            writer.write(record)
+        size = writer.size
+    whole = path.read_bytes()[:size]
+    for missing in (1, 4, 30, 59):
+        path.write_bytes(whole[:-missing])
+        result = vtctap("read", path)
+        assert result.returncode == 0
+        assert len(result.stdout.splitlines()) == 4
+        assert result.stderr.startswith(f"vtctap: {path} ends cut: ")
+        assert result.stderr.count("\n") == 1
+
+
+def foreign(path: Path, linktype: int, octets: bytes) -> Path:
+    with create_capture(path, linktype=linktype) as writer:
+        writer.add_interface(Interface(linktype))
+        writer.write(Packet(NOON, octets, linktype))
+    return path
+
+
+def unreadable(folder: Path) -> Iterator[tuple[str, Path, str]]:
+    """Name, file, and what must be said of it."""
+    yield "missing", folder / "missing.pcapng", "No such file or directory"
+    (folder / "folder").mkdir()
+    yield "folder", folder / "folder", "Is a directory"
+    (folder / "below").write_text("")
+    yield "below a file", folder / "below" / "t.pcapng", "Not a directory"
+    (folder / "text").write_text("C> 2f 3f 21 0d 0a\n")
+    yield "text", folder / "text", "is no capture file (.pcapng or .pcap)"
+    (folder / "half").write_bytes(b"\x0a\x0d\x0d\x0b")
+    yield "half a magic", folder / "half", "is no capture file"
+    yield "ethernet", foreign(folder / "ethernet.pcap", 1, bytes(60)), "is of link type 1"
+    yield "user0 of others", foreign(folder / "user0.pcapng", 147, b"/?!\r\n"), "begins with 2f 3f"
+    yield "empty user0 packet", foreign(folder / "empty0.pcapng", 147, b""), "begins with nothing"
+    yield "version 9", foreign(folder / "v9.pcapng", 150, b"VT\x09" + bytes(40)), "packet 1 is damaged: version 9"
+    whole = foreign(folder / "broken.pcapng", 147, b"VT").read_bytes()
+    (folder / "broken.pcapng").write_bytes(whole + struct.pack("<III", 6, 13, 13))
+    yield "impossible block", folder / "broken.pcapng", "damaged"
+
+
+CASES = ["missing", "folder", "below a file", "text", "half a magic", "ethernet", "user0 of others",
+         "empty user0 packet", "version 9", "impossible block"]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [["read"], ["read", "--json"], ["reframe", "-w", "out.pcapng"]])
+@pytest.mark.parametrize("case", CASES)
+def test_unreadable(vtctap: Run, tmp_path: Path, case: str, command: list[str]) -> None:
+    cases = {name: (path, text) for name, path, text in unreadable(tmp_path)}
+    assert list(cases) == CASES
+    path, text = cases[case]
+    result = vtctap(*command, path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"vtctap: {path}")
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("*out*")) + list(tmp_path.glob(".*"))
+
+
+def test_empty_file_is_a_trace_that_was_cut_at_once(vtctap: Run, tmp_path: Path) -> None:
+    path = tmp_path / "empty.pcapng"
+    path.touch()
+    result = vtctap("read", path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", f"vtctap: {path} is empty\n")
+
+
+def test_what_was_good_is_shown_before_what_is_not(vtctap: Run, tmp_path: Path) -> None:
+    path = tmp_path / "t.pcapng"
+    with create_trace(path) as writer:
+        for record in SHORT:
+            writer.write(record)
+        writer._writer.write(Packet(NOON, b"other", 147))
+    result = vtctap("read", path)
+    assert result.returncode == 2
+    assert len(result.stdout.splitlines()) == 5
+    assert "packet 6 begins with 6f 74" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "the following arguments are required: trace"),
+        (["a", "b"], "unrecognized arguments: b"),
+        (["a", "-t", "x"], "invalid choice: 'x'"),
+        (["a", "--profile", "nosuch"], "there is no profile 'nosuch'"),
+        (["a", "--profile", "nosuch.toml"], "nosuch.toml: No such file or directory"),
+    ],
+)
+def test_wrong_use(vtctap: Run, arguments: list[str], text: str) -> None:
+    result = vtctap("read", *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+# Pipes, and being stopped.
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["-x"], ["--follow"]])
+def test_head(vtctap: Run, start: Start, trace: Path, tmp_path: Path, form: list[str]) -> None:
+    whole = trace.read_bytes()
+    large = tmp_path / "large.pcapng"
+    large.write_bytes(whole * 200)  # Sections may follow each other.
+    reader = start("read", *form, large)
+    assert reader.stdout
+    assert reader.stdout.readline()
+    reader.stdout.close()
+    assert reader.wait(30) == 0
+    assert reader.stderr
+    assert reader.stderr.read() == b""
+
+
+def test_full_disk(vtctap: Run, trace: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    for form in ([], ["--json"]):
+        with open("/dev/full", "wb") as full:
+            result = vtctap("read", trace, *form, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        assert (result.returncode, result.stderr) == (4, "vtctap: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("form", [[], ["--follow"]])
+def test_ctrl_c(start: Start, trace: Path, tmp_path: Path, form: list[str]) -> None:
+    """While it waits for more: of a pipe, or of a file that may grow."""
+    if form:
+        process = start("read", "--follow", trace)
+    else:
+        process = start("read", "-", stdin=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        assert process.stdin
+        process.stdin.write(trace.read_bytes())
+        process.stdin.flush()
+    assert process.stdout
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    if process.stdin:
+        process.wait(30)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == b""
+
+
+def test_follow(start: Start, tmp_path: Path) -> None:
+    """Records are shown as they come, also when a record comes in two pieces."""
+    path = tmp_path / "t.pcapng"
+    with create_trace(path) as writer:
+        for record in SHORT:
+            writer.write(record)
+        size = writer.size
+    whole = path.read_bytes()[:size]
+    path.write_bytes(whole[:-10])
+    process = start("read", "--follow", path)
+    assert process.stdout
+    shown = [process.stdout.readline() for _ in range(4)]
+    assert b"IDRequest" in shown[1]
+    with path.open("ab") as file:
+        file.write(whole[-10:-3])
+        file.flush()
+        file.write(whole[-3:])
+    assert b"noise" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (130, b"", b"")
+
+
+def test_live_through_a_pipe(start: Start, trace: Path) -> None:
+    """With --follow, what comes through a pipe is shown at once; the pipe's end is the end."""
+    process = start("read", "--follow", "-", stdin=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(trace.read_bytes()[:1000])
+    process.stdin.flush()
+    assert b"opened" in process.stdout.readline()
+    output, errors = process.communicate(trace.read_bytes()[1000:], timeout=30)
+    assert (process.returncode, errors) == (0, b"")
+    assert b"BreakCommand" in output
+
+
+# reframe
+
+
+def same(left: list[Record], right: list[Record]) -> bool:
+    """Equal but for durations' rounding: a character's time is no whole number of ns."""
+    return [replace(record, duration=0) for record in left] == [
+        replace(record, duration=0) for record in right
+    ] and all(abs(one.duration - other.duration) < 1000 for one, other in zip(left, right, strict=True))
+
+
+def test_reframe_of_a_good_trace_is_the_same_trace(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+    result = vtctap("reframe", trace, "-w", "again.pcapng")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert same(records(tmp_path / "again.pcapng"), records(trace))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["again.pcapng", "trace.pcapng"]
+
+
+def test_reframe_reads_eight_bits_as_seven(vtctap: Run, tmp_path: Path, records: Records) -> None:
+    path = tmp_path / "t.pcapng"
+    with create_trace(path) as writer:
+        writer.write(Record(NOON, b"\xaf\x3f\x21\x8d\x0a", Kind.NOISE, line=Line(8, "N", 1), speed=300))
+    assert vtctap("reframe", path, "-w", "u.pcap", "--line", "7E1").returncode == 0
+    (record,) = records(tmp_path / "u.pcap")
+    assert (record.octets, record.kind, record.sender, record.line) == (b"/?!\r\n", Kind.FRAME, Sender.CLIENT, LINE)
+
+
+def test_reframe_through_pipes(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+    with trace.open("rb") as source, (tmp_path / "u.pcapng").open("wb") as target:
+        result = vtctap("reframe", "-", "-w", "-", stdin=source, capture_output=False, stdout=target)
+    assert result.returncode == 0
+    assert same(records(tmp_path / "u.pcapng"), records(trace))
+
+
+def test_reframe_onto_itself(vtctap: Run, trace: Path, records: Records) -> None:
+    before, octets = records(trace), trace.read_bytes()
+    result = vtctap("reframe", trace, "-w", trace)
+    assert result.returncode == 2
+    assert result.stderr == f"vtctap: {trace} exists: choose another name, or --force to overwrite it\n"
+    assert trace.read_bytes() == octets
+    assert vtctap("reframe", trace, "-w", trace, "--force").returncode == 0
+    assert same(records(trace), before)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "text"),
+    [("t.txt", 2, "t.txt: the name must end in .pcapng or .pcap"), ("no/t.pcap", 4, "no/t.pcap: No such file")],
+)
+def test_reframe_names_the_file_that_was_asked_for(
+    vtctap: Run, trace: Path, tmp_path: Path, target: str, status: int, text: str
+) -> None:
+    result = vtctap("reframe", trace, "-w", target)
+    assert result.returncode == status
+    assert result.stderr.startswith(f"vtctap: {text}")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["trace.pcapng"]
+
+
+def test_reframe_that_fails_leaves_the_old_file(vtctap: Run, tmp_path: Path, trace: Path) -> None:
+    old = tmp_path / "old.pcapng"
+    old.write_bytes(b"old")
+    bad = foreign(tmp_path / "bad.pcapng", 147, b"other")
+    assert vtctap("reframe", bad, "-w", old, "--force").returncode == 2
+    assert old.read_bytes() == b"old"
+
+
+def test_reframe_to_a_full_device(vtctap: Run, trace: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("there is no /dev/full")
+    result: Any = vtctap("reframe", trace, "-w", "/dev/full")
+    assert result.returncode == 4
+    assert "No space left on device" in result.stderr

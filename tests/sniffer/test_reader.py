@@ -1,0 +1,199 @@
+"""Waiting on several ports, those that can be polled and those that must be asked."""
+
+import contextlib
+import os
+import pty
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from vtctap.pcap.record import Line
+from vtctap.sniffer.port import Port, PortError, Settings, open_port
+from vtctap.sniffer.reader import Chunk, Reader
+
+SETTINGS = Settings(9600, Line(7, "E", 1))
+
+
+class Wire:
+    """A pseudo-terminal with a port on it: what is sent to ``far`` arrives at the port."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.far, near = pty.openpty()
+        self.name = os.ttyname(near)
+        self.port = open_port(self.name, SETTINGS)
+        os.close(near)
+        stack.callback(self.hang_up)
+        stack.callback(self.port.close)
+
+    def send(self, octets: bytes) -> None:
+        os.write(self.far, octets)
+
+    def hang_up(self) -> None:
+        if self.far >= 0:
+            os.close(self.far)
+        self.far = -1
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def wires(stack: contextlib.ExitStack) -> list[Wire]:
+    return [Wire(stack) for _ in range(3)]
+
+
+def gather(reader: Reader, count: int, seconds: float = 5) -> list[Chunk]:
+    """Chunks, until they have ``count`` octets and losses."""
+    chunks: list[Chunk] = []
+    end = time.monotonic() + seconds
+    while sum(len(chunk.octets) + bool(chunk.lost) for chunk in chunks) < count and time.monotonic() < end:
+        chunks += reader.wait(0.1)
+    return chunks
+
+
+def octets_of(chunks: list[Chunk], port: int) -> bytes:
+    return bytes(value for chunk in chunks if chunk.port == port for value, _ in chunk.octets)
+
+
+class Unpollable:
+    """A port without a descriptor, such as a URL may be."""
+
+    def __init__(self, port: Port) -> None:
+        self.name = port.name
+        self.read = port.read
+        self.close = port.close
+
+    def fileno(self) -> int:
+        raise OSError("no descriptor")
+
+
+@pytest.fixture(params=["polled", "asked", "mixed"])
+def ports(request: pytest.FixtureRequest, wires: list[Wire]) -> list[Any]:
+    """The wires' ports, such that the reader can poll them all, none, or only some."""
+    hidden = {"polled": (), "asked": (0, 1, 2), "mixed": (2,)}[request.param]
+    return [Unpollable(wire.port) if number in hidden else wire.port for number, wire in enumerate(wires)]
+
+
+def test_each_port_by_itself(ports: list[Any], wires: list[Wire]) -> None:
+    reader = Reader(ports)
+    assert reader.live == 3
+    for wire, octets in zip(wires, (b"first\xff", b"", b"third"), strict=True):
+        wire.send(octets)
+    chunks = gather(reader, 11)
+    assert [octets_of(chunks, port) for port in range(3)] == [b"first\xff", b"", b"third"]
+    assert not any(chunk.lost for chunk in chunks)
+    assert all(chunk.octets for chunk in chunks)
+
+
+def test_arrival_is_taken_between_sending_and_having(ports: list[Any], wires: list[Wire]) -> None:
+    reader = Reader(ports)
+    before = time.monotonic_ns()
+    wires[1].send(b"x")
+    (chunk,) = gather(reader, 1)
+    assert before < chunk.arrival <= time.monotonic_ns()
+
+
+def test_waits_as_long_as_asked_when_nothing_comes(ports: list[Any]) -> None:
+    reader = Reader(ports)
+    for seconds in (0.0, 0.15):
+        start = time.monotonic()
+        assert reader.wait(seconds) == []
+        assert seconds - 0.01 <= time.monotonic() - start < seconds + 1
+
+
+def test_returns_at_the_first_octets(ports: list[Any], wires: list[Wire]) -> None:
+    reader = Reader(ports)
+    timer = threading.Timer(0.1, wires[2].send, (b"x",))
+    timer.start()
+    start = time.monotonic()
+    chunks = reader.wait(30)
+    assert octets_of(chunks, 2) == b"x"
+    assert time.monotonic() - start < 10
+    timer.join()
+
+
+def test_a_lost_port_is_told_of_once_and_the_others_go_on(ports: list[Any], wires: list[Wire]) -> None:
+    reader = Reader(ports)
+    wires[0].hang_up()
+    lost = gather(reader, 1)
+    assert [(chunk.port, chunk.octets) for chunk in lost] == [(0, [])]
+    assert lost[0].lost == f"{wires[0].name}: the device is gone"
+    assert reader.live == 2
+    wires[1].send(b"still")
+    wires[2].send(b"here")
+    chunks = gather(reader, 9)
+    assert octets_of(chunks, 1) == b"still"
+    assert octets_of(chunks, 2) == b"here"
+    assert not any(chunk.lost for chunk in chunks)
+    assert reader.wait(0.05) == []
+
+
+def test_all_lost(ports: list[Any], wires: list[Wire]) -> None:
+    reader = Reader(ports)
+    for wire in wires:
+        wire.hang_up()
+    assert sorted(chunk.port for chunk in gather(reader, 3)) == [0, 1, 2]
+    assert reader.live == 0
+    start = time.monotonic()
+    assert reader.wait(0.05) == []
+    assert time.monotonic() - start < 1
+
+
+def test_socket_and_terminal_together(stack: contextlib.ExitStack, wires: list[Wire]) -> None:
+    """A socket has a descriptor: all are polled."""
+    listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    port = open_port(f"socket://127.0.0.1:{listening.getsockname()[1]}", SETTINGS)
+    stack.callback(port.close)
+    connection, _ = listening.accept()
+    with connection:
+        reader = Reader([port, wires[0].port])
+        connection.sendall(bytes(range(256)))
+        wires[0].send(b"terminal")
+        chunks = gather(reader, 264)
+        assert octets_of(chunks, 0) == bytes(range(256))
+        assert octets_of(chunks, 1) == b"terminal"
+        connection.sendall(b"last")
+    chunks = gather(reader, 5)
+    assert octets_of(chunks, 0) == b"last"
+    assert [chunk.port for chunk in chunks if chunk.lost] == [0]
+    assert reader.live == 1
+    wires[0].send(b"on")
+    assert octets_of(gather(reader, 2), 1) == b"on"
+
+
+def test_loop_and_terminal_together(stack: contextlib.ExitStack, wires: list[Wire]) -> None:
+    """A loop has none: all are asked by turns, and a terminal with nothing to say is not lost by that."""
+    loop: Any = open_port("loop://", SETTINGS)
+    stack.callback(loop.close)
+    reader = Reader([loop, wires[0].port])
+    assert reader.wait(0.05) == []
+    loop._serial.write(b"loop")
+    wires[0].send(b"terminal")
+    chunks = gather(reader, 12)
+    assert octets_of(chunks, 0) == b"loop"
+    assert octets_of(chunks, 1) == b"terminal"
+    assert reader.live == 2
+
+
+def test_flags_are_passed_on() -> None:
+    class Marked:
+        name = "marked"
+
+        def fileno(self) -> int:
+            raise AttributeError("fileno")
+
+        def read(self) -> list[tuple[int, int]]:
+            return [(0x41, 2), (0, 6)]
+
+        def close(self) -> None:
+            raise PortError("a reader closes nothing")
+
+    (chunk,) = Reader([Marked()]).wait(1)
+    assert (chunk.port, chunk.octets, chunk.lost) == (0, [(0x41, 2), (0, 6)], "")
