@@ -78,7 +78,8 @@ class Message:
     crc_status: str | None = None
 
 
-_DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
+DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
+"""The next data set of a body (register, value up to a bracket, its end), text in none, or what stands between."""
 
 
 def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
@@ -88,7 +89,7 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     units: list[str] = []
     rest: list[str] = []
     at, end = 0, len(text)
-    while at < end and (found := _DATA_SET.match(text, at)):
+    while at < end and (found := DATA_SET.match(text, at)):
         register, value, closed, other = found.groups()
         at = found.end()
         if value is None:
@@ -96,7 +97,7 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
                 rest.append(show(other))
             continue
         if not closed and text[at : at + 1] == b"(":
-            stop = _closing_bracket(text, at)
+            stop = closing_bracket(text, at)
             value = text[found.start(2) : stop]
             at = stop + (text[stop : stop + 1] == b")")
             unit = b""
@@ -108,7 +109,7 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     return registers, values, units, rest
 
 
-def _closing_bracket(text: bytes, at: int) -> int:
+def closing_bracket(text: bytes, at: int) -> int:
     """Where the value that is open at ``at`` ends: its closing bracket, a line end, or the end of the text."""
     depth = 1
     for position in range(at, len(text)):
@@ -169,14 +170,14 @@ def _block(
 _ERROR_CODE = re.compile("ER[0-9A-Za-z]*")
 
 
-def _block_end(structure: bytes) -> int:
+def block_end(structure: bytes) -> int:
     """Where the first ETX or EOT is; the length where there is none."""
     ends = [at for at in (structure.find(ETX), structure.find(EOT)) if at >= 0]
     return min(ends) if ends else len(structure)
 
 
 def _command(structure: bytes, text: bytes) -> Message:
-    end = _block_end(structure)
+    end = block_end(structure)
     stx = structure.find(STX, 1, end)
     body = min(3, end if stx < 0 else stx)
     cmd = show(text[1:body])
@@ -187,17 +188,19 @@ def _command(structure: bytes, text: bytes) -> Message:
 
 
 def _data(structure: bytes, text: bytes) -> Message:
-    return _block("Data", structure, text, 1, 1, _block_end(structure))
+    return _block("Data", structure, text, 1, 1, block_end(structure))
 
 
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
+LINE_END = re.compile(rb"\r\n|\r|\n")
+"""What ends the line of an identification."""
+TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
+"""How a Telegram ends: its CRC, if it has one, and a line end."""
 
 
 def _identification(structure: bytes, text: bytes) -> Message:
     if structure[1:2] == b"?":
         return _request(text)
-    line = _LINE_END.search(structure)
+    line = LINE_END.search(structure)
     end = line.start() if line else len(structure)
     identification = Message(
         "IDResponse",
@@ -207,7 +210,7 @@ def _identification(structure: bytes, text: bytes) -> Message:
     )
     if line is None or line.end() == len(structure):
         return identification
-    last = _TELEGRAM_END.search(structure)
+    last = TELEGRAM_END.search(structure)
     registers, values, units, rest = data_sets(text[end : last.start() if last else len(text)])
     crc: int | None = None
     crc_status = "missing"

@@ -6,7 +6,7 @@ from typing import Any, Final
 from scapy.fields import StrField
 
 from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
-from vtctap.dissector.messages import _DATA_SET, _closing_bracket
+from vtctap.dissector.messages import DATA_SET, closing_bracket
 from vtctap.dissector.scapy.base import Exact, ImpliedField, set_slot
 
 
@@ -45,14 +45,14 @@ def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]
     found: list[dict[str, Any]] = []
     at = begin = 0
     end = len(text)
-    while at < end and len(found) != most and (match := _DATA_SET.match(text, at)):
+    while at < end and len(found) != most and (match := DATA_SET.match(text, at)):
         at = match.end()
         register, start = match.start(1), match.start(2)
         if start < 0:
             continue
         stop = star = match.end(2)
         if not match[3] and text[at : at + 1] == b"(":
-            stop = star = _closing_bracket(text, at)
+            stop = star = closing_bracket(text, at)
             at = stop + (text[stop : stop + 1] == b")")
         elif (first := text.find(b"*", start, stop)) >= 0:
             star = first

@@ -13,7 +13,7 @@ from scapy.fields import PacketListField, StrField
 from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.checks import bcc_xor, crc16
 from vtctap.dissector.dissect import Meaning, Value
-from vtctap.dissector.messages import _LINE_END, _TELEGRAM_END, Message, _block_end
+from vtctap.dissector.messages import LINE_END, TELEGRAM_END, Message, block_end
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, CheckField, Derived, Exact, ImpliedField, dissect
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
 from vtctap.dissector.text import summary
@@ -129,7 +129,7 @@ class _Command(_Block):
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        end = 1 + _block_end(structure[1:])
+        end = 1 + block_end(structure[1:])
         stx = structure.find(b"\x02", 1, end)
         cmd = min(3, end if stx < 0 else stx)
         body = cmd + (structure[cmd : cmd + 1] == b"\x02")
@@ -184,7 +184,7 @@ class Data(_Block):
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Cuts octets."""
-        fields, rest = self._checked(octets, text, 1, 1 + _block_end(structure[1:]))
+        fields, rest = self._checked(octets, text, 1, 1 + block_end(structure[1:]))
         return {"start": octets[:1]} | fields, rest
 
 
@@ -243,7 +243,7 @@ class IDResponse(MessageLayer):
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Cuts octets."""
-        line = _LINE_END.search(structure, 1)
+        line = LINE_END.search(structure, 1)
         return _identification(octets, line.start() if line else len(octets), len(octets)), b""
 
 
@@ -260,9 +260,9 @@ class Telegram(_Block):
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Cuts octets."""
-        line = _LINE_END.search(structure, 1)
+        line = LINE_END.search(structure, 1)
         line_at, body = line.span() if line else (len(octets), len(octets))
-        last = _TELEGRAM_END.search(structure, body)
+        last = TELEGRAM_END.search(structure, body)
         end, tail = (last.start(), last.end(1)) if last else (len(octets), len(octets))
         sets, rest = data_sets(octets[body:end], text[body:end], self)
         crc = octets[end + 1 : tail]

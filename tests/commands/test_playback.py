@@ -1,0 +1,154 @@
+"""Recordings of real meters and clients, played at true pace through pseudo-terminals into ``vtctap capture``.
+
+The corpus is not part of the project; without it there is nothing to do here. Its index was made by a scanner of its
+own. A few short recordings are played by default, all of them with ``-m corpus_playback``.
+"""
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.dissector.messages import decode
+from vtctap.dissector.reframe import received
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.run import Run as Recorded
+from vtctap.sniffer.simulated.ptys import PtyTaps
+from vtctap.sniffer.simulated.wire import WireOctet
+
+pytest.importorskip("termios")
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+INDEX: list[dict[str, Any]] = (
+    json.loads((CORPUS / "index.json").read_text()) if (CORPUS / "index.json").exists() else []
+)
+SHORT = ["neva_mt324_session", "energomera_ce102m_session", "pozyton_seab_register", "peer_iec6205621_tcp_badbcc_nak"]
+
+MS = 1_000_000
+SPEED = 9600
+CHARACTER = Line(7, "E", 1).character_time(SPEED)
+PAUSES = (50, 80, 120, 200)
+"""ms, between lines, in turn."""
+
+WORDS = {
+    "IDRequest": "idreq", "IDResponse": "ident", "OptionSelect": "ackopt", "Data": "data", "WakeUp": "wakeup",
+    "PartialData": "data-partial", "Error": "data-error", "Telegram": "telegram", "ACK": "ACK", "NAK": "NAK",
+}  # fmt: skip
+CHECKS = {"xor+sum7": "xor", "sum7": "sum"}
+"""Where both rules hold, ours says xor."""
+
+
+def runs_of(entry: dict[str, Any]) -> list[Recorded]:
+    """Who said what, in order."""
+    stem = CORPUS / ("peers" if entry["name"].startswith("peer_") else ".") / entry["name"]
+    if not entry["direction_known"]:
+        return [Recorded(stem.with_suffix(".bin").read_bytes())]
+    senders = {"C": Sender.CLIENT, "M": Sender.SERVER}
+    lines = stem.with_suffix(".exchange").read_text().splitlines()
+    return [Recorded(bytes.fromhex(line[2:]), senders[line[0]]) for line in lines if line[:2] in ("C>", "M>")]
+
+
+def on_the_wire(octets: bytes) -> bytes:
+    """With even parity; as they are where the recording has octets of eight bits."""
+    if any(octet > 0x7F for octet in octets):
+        return octets
+    return bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets)
+
+
+def played(runs: Sequence[Recorded]) -> list[WireOctet]:
+    octets, at = [], 50 * MS
+    for number, run in enumerate(runs):
+        for value in on_the_wire(run.octets):
+            octets.append(WireOctet("server" if run.sender is Sender.SERVER else "client", value, at, at + CHARACTER))
+            at += CHARACTER
+        at += PAUSES[number % len(PAUSES)] * MS
+    return octets
+
+
+def counts(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
+    """Frames and checks in the index's words."""
+    frames: Counter[str] = Counter()
+    checks: Counter[str] = Counter()
+    for record in records:
+        if record.kind is Kind.NOISE:
+            frames["junk"] += 1
+            continue
+        message, cut = decode(record.octets), bool(record.flags & Flag.CUT)
+        word = WORDS.get(message.message or "", f"cmd:{message.cmd}")
+        frames["unterminated" if cut and word == "data" else word] += 1
+        if message.bcc_status in ("good", "bad"):
+            checks[str(message.bcc_rule) if message.bcc_status == "good" else "BAD"] += 1
+        elif message.bcc_status == "missing" and not cut:
+            checks["no-bcc"] += 1
+        if message.crc_status:
+            checks[{"good": "crc-ok", "bad": "crc-BAD", "missing": "no-crc"}[message.crc_status]] += 1
+    return frames, checks
+
+
+def expected(entry: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
+    """What the index says, but where it is judged otherwise here."""
+    frames, checks = Counter(entry["frames"]), Counter[str]()
+    for word, count in entry["checks"].items():
+        checks[CHECKS.get(word, word)] += count
+    # A request that SOH follows at once, without its line end, is an IDRequest all the same.
+    frames["idreq"] += frames.pop("fastreq", 0)
+    # The index has no word for NULs that wake a battery meter.
+    if entry["name"] in ("peer_iec6205621_pty_wakeup", "peer_ultraheat_pty_modeB"):
+        frames["wakeup"] += frames.pop("junk")
+    # A Telegram whose middle is lost is one Telegram, cut; the index has an identification and junk.
+    if entry["name"] == "kamstrup_kmp5_midstart":
+        frames = Counter({"telegram": 1})
+    return +frames, checks
+
+
+def play(
+    entry: dict[str, Any],
+    folder: Path,
+    start: Callable[..., "subprocess.Popen[bytes]"],
+    listening: Callable[..., None],
+    records: Callable[[Path], list[Record]],
+) -> None:
+    runs = runs_of(entry)
+    known = entry["direction_known"]
+    path = folder / "trace.pcapng"
+    with PtyTaps(merged=not known) as taps:
+        ports = ["--client", taps.client, "--server", taps.server] if known else ["-i", taps.client]
+        process = start("capture", "-q", *ports, "--speed", str(SPEED), "--line", "7E1", "-w", path)
+        listening(path, 2 if known else 1)
+        taps.start(played(runs), beginning=0)
+        assert taps.wait(60)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, b"")
+    heard = [record for record in records(path) if record.kind is not Kind.EVENT]
+    for sender in {run.sender for run in runs}:
+        own = [record for record in heard if not known or record.sender is sender]
+        wire = b"".join(on_the_wire(run.octets) for run in runs if run.sender is sender)
+        assert b"".join(received(record) for record in own) == wire
+    assert counts(heard) == expected(entry)
+
+
+def named(names: Sequence[str] | None) -> list[Any]:
+    entries = [entry for entry in INDEX if names is None or entry["name"] in names]
+    return [pytest.param(entry, id=entry["name"]) for entry in entries] or [
+        pytest.param({}, marks=pytest.mark.skip("the corpus is not here"))
+    ]
+
+
+@pytest.mark.parametrize("entry", named(SHORT))
+def test_short_recordings(entry: dict[str, Any], tmp_path: Path, start: Any, listening: Any, records: Any) -> None:
+    play(entry, tmp_path, start, listening, records)
+
+
+@pytest.mark.slow
+@pytest.mark.corpus_playback
+@pytest.mark.parametrize("entry", named(None))
+def test_every_recording(entry: dict[str, Any], tmp_path: Path, start: Any, listening: Any, records: Any) -> None:
+    play(entry, tmp_path, start, listening, records)
