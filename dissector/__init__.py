@@ -1,0 +1,1 @@
+"""Protocol knowledge: framing, messages, their meaning, and their forms for other tools."""

@@ -52,7 +52,8 @@ def natural_sender(message: Message) -> Sender:
 class Tap:
     """A receiver on one wire: its number, whose octets it hears (UNKNOWN: both sides'), and how its line is set.
 
-    ``line`` and ``speed`` may change while the assembler works; they hold for what is fed afterwards.
+    ``line`` and ``speed`` may change while the assembler works. They hold for what is fed afterwards, and end what was
+    open.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Assembler:
     def __init__(self, link: int, taps: Sequence[Tap], *, gap_limit: int, synthetic: bool = False) -> None:
         self._link = link
         self._taps = {tap.number: tap for tap in taps}
+        self._settings = {tap.number: replace(tap) for tap in taps}
         self._synthetic = synthetic
         self._framers = {
             tap.number: Framer(
@@ -81,6 +83,7 @@ class Assembler:
             for tap in taps
         }
         self._horizon = dict.fromkeys(self._taps, 0)
+        self._latest = dict.fromkeys(self._taps, 0)
         self._now = 0
         self._waiting: list[tuple[int, int, Record]] = []
         self._count = 0
@@ -90,8 +93,10 @@ class Assembler:
     def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
         """The records that these octets of one tap complete."""
         framer = self._framers[tap]
-        settings = self._taps[tap]
-        framer.character_time = settings.line.character_time(settings.speed)
+        if self._settings[tap] != self._taps[tap]:
+            self._add(tap, framer.close())
+            self._settings[tap] = settings = replace(self._taps[tap])
+            framer.character_time = settings.line.character_time(settings.speed)
         others = [number for number in self._framers if number != tap]
         for octet in octets:
             for other in others:
@@ -119,7 +124,7 @@ class Assembler:
 
     def event(self, record: Record) -> list[Record]:
         """An event of this link takes its place among the records."""
-        self._push(record)
+        self._push(record, record.time)
         return self._release()
 
     def close(self) -> list[Record]:
@@ -131,10 +136,13 @@ class Assembler:
     def _add(self, tap: int, pieces: list[Piece]) -> None:
         for piece in pieces:
             for part in _parts(piece, self._framers[tap].character_time):
-                self._push(self._record(self._taps[tap], part))
+                record = self._record(self._settings[tap], part)
+                # Within a tap the order stays that of the octets, even where their times go back.
+                self._latest[tap] = max(self._latest[tap], record.time)
+                self._push(record, self._latest[tap])
 
-    def _push(self, record: Record) -> None:
-        heapq.heappush(self._waiting, (record.time, self._count, record))
+    def _push(self, record: Record, time: int) -> None:
+        heapq.heappush(self._waiting, (time, self._count, record))
         self._count += 1
 
     def _record(self, tap: Tap, piece: Piece) -> Record:
@@ -154,10 +162,11 @@ class Assembler:
         if piece.is_frame:
             message = decode(octets)
             if sender is Sender.UNKNOWN:
-                sender = natural_sender(message) or self._last_sender.other
+                sender = self._last_sender if piece.later else natural_sender(message) or self._last_sender.other
                 inferred = sender is not Sender.UNKNOWN
             self._last_sender = sender
-            self._follow_mode(message)
+            if not piece.later:
+                self._follow_mode(message)
         return Record(
             time=first.start,
             octets=octets,
@@ -229,12 +238,9 @@ def _parts(piece: Piece, character_time: int) -> list[Piece]:
     if len(piece.octets) <= MAX_PAUSES or len(_pauses(piece.octets, character_time)) <= MAX_PAUSES:
         return [piece]
     half = len(piece.octets) // 2
-    halves = (piece.octets[:half], piece.octets[half:])
-    return [
-        part
-        for octets in halves
-        for part in _parts(replace(piece, octets=octets, cut=piece.is_frame), character_time)
-    ]
+    first = replace(piece, octets=piece.octets[:half], cut=piece.is_frame)
+    second = replace(first, octets=piece.octets[half:], later=piece.is_frame)
+    return _parts(first, character_time) + _parts(second, character_time)
 
 
 def _pauses(octets: Sequence[Octet], character_time: int) -> tuple[tuple[int, int], ...]:

@@ -17,7 +17,10 @@ LF: Final = 0x0A
 CR: Final = 0x0D
 NAK: Final = 0x15
 
-_CONTROL_NAMES = ["NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"]
+_CONTROL_NAMES = (
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI",
+    "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
+)  # fmt: skip
 
 SHOWN: Final[tuple[str, ...]] = tuple(
     f"<{_CONTROL_NAMES[octet]}>"
@@ -29,7 +32,8 @@ SHOWN: Final[tuple[str, ...]] = tuple(
     else f"<{octet:02X}>"
     for octet in range(256)
 )
-"""How each octet is shown: printable ASCII as it is, any other as its name or two hexadecimal digits in angle brackets."""
+"""How each octet is shown: printable ASCII as it is, any other as its name or two hexadecimal digits in angle
+brackets."""
 
 EVEN: Final[tuple[bool, ...]] = tuple(octet.bit_count() % 2 == 0 for octet in range(256))
 """Whether an octet has an even number of ones, as each character of a line with even parity has with its parity bit."""

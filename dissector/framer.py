@@ -26,17 +26,18 @@ digit behind it that is no OptionSelect. So the octets since a beginning are kep
 already a message in itself (the ACK, the identification) becomes a frame, or else the first octet becomes noise, and
 the rest is looked at again. Such candidates are short (:data:`MAX_IDENTIFICATION`), so this stays linear.
 
-Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes next
-tells. What tells is the next octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak
-(:meth:`Framer.turn`). No other timing enters the grammar, but for one case: some clients send no check character at
-all. On a wire that carries both directions the next octet is then the other side's SOH or STX, and would be taken for a
+Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes
+next tells. What tells is the next octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak
+(:meth:`Framer.turn`). No other timing enters the grammar, but for one case: some clients send no check character. On a
+wire that carries both directions the next octet is then the other side's SOH or STX, and would be taken for a
 wrong check character. It is the beginning of a new message if it is no right check character and it came after a
 reaction's pause - or, where the times are synthetic and pauses unknown, in any case.
 
 Cut frames. A pause longer than the protocol allows between two characters ends whatever is open; a frame that was open
 in its middle is marked as cut. If what follows begins no message, though, the sender has but paused for too long, and
-the frame goes on, unless the pause is :data:`PATIENCE` times as long as allowed. Data blocks may hold any octet before their ETX: real damaged frames hold STX and SOH.
-Requests and Telegram lines do not: there SOH or STX begins a new message, and the old one is cut.
+the frame goes on, unless the pause is :data:`PATIENCE` times as long as allowed. Data blocks may hold any octet before
+their ETX: real damaged frames hold STX and SOH. Requests and Telegram lines do not: there SOH or STX begins a new
+message, and the old one is cut.
 """
 
 from collections import deque
@@ -49,8 +50,8 @@ from vtctap.dissector.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, ST
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 
 MAX_IDENTIFICATION: Final = 96
-"""A slash that is not followed by a line end within so many octets begins no identification. The standard allows 22
-octets and an IDRequest's 37; real meters send up to 40."""
+"""A slash that is not followed by a line end within so many octets begins no identification, and empty lines that make
+it longer begin no Telegram. The standard allows 22 octets and an IDRequest's 37; real meters send up to 40."""
 MIN_WAKE_UP: Final = 8
 """Fewer NULs than this are noise. IEC 62056-21 clause 6.3.14 asks for 2.1 s of them, 63 at 300 bit/s."""
 PATIENCE: Final = 2
@@ -73,13 +74,14 @@ class Octet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive octets of one wire: a frame, or noise. ``cut``: the frame did not reach its end, or goes on in the
-    next piece. ``binary``: all eight bits are data (HDLC)."""
+    """Consecutive octets of one wire: a frame, or noise. ``cut``: the frame did not reach its end, or is one of several
+    pieces, of which all but the first are ``later`` ones. ``binary``: all eight bits are data (HDLC)."""
 
     octets: tuple[Octet, ...]
     is_frame: bool
     cut: bool = False
     binary: bool = False
+    later: bool = False
 
     @property
     def values(self) -> bytes:
@@ -186,11 +188,7 @@ _GRAMMAR: Final[dict[_State, Sequence[_Rule]]] = {
         ({_C.SLASH, _C.SOH, _C.STX}, _T.CUT, _S.IDLE),
         (_ALL, _T.ADD, _S.REQUEST),
     ],
-    _S.REQUEST_BANG: [
-        ({_C.CR}, _T.ADD, _S.REQUEST_CR),
-        ({_C.LF}, _T.END, _S.IDLE),
-        (_ALL, _T.BEFORE, _S.IDLE),
-    ],
+    _S.REQUEST_BANG: [({_C.CR}, _T.ADD, _S.REQUEST_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.REQUEST_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.MAKER_1: [(_LETTERS, _T.ADD, _S.MAKER_2), (_ALL, _T.FALL, _S.IDLE)],
     _S.MAKER_2: [(_LETTERS, _T.ADD, _S.MAKER_3), (_ALL, _T.FALL, _S.IDLE)],
@@ -208,11 +206,7 @@ _GRAMMAR: Final[dict[_State, Sequence[_Rule]]] = {
         (_ALL, _T.ADD, _S.IDENT),
     ],
     _S.IDENT_CR: [({_C.LF}, _T.ADD, _S.IDENT_END), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.IDENT_END: [
-        ({_C.CR}, _T.ADD, _S.BLANK_CR),
-        ({_C.LF}, _T.ADD, _S.BLANK),
-        (_ALL, _T.BEFORE, _S.IDLE),
-    ],
+    _S.IDENT_END: [({_C.CR}, _T.ADD, _S.BLANK_CR), ({_C.LF}, _T.ADD, _S.BLANK), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.BLANK_CR: [({_C.LF}, _T.ADD, _S.BLANK), (_ALL, _T.FALL, _S.IDLE)],
     _S.BLANK: [
         (_LINE_END, _T.ADD, _S.BLANK),
@@ -262,7 +256,7 @@ _OPEN: Final = frozenset(
     {_S.REQUEST, _S.IDENT, _S.OPTION_V, _S.OPTION_Z, _S.OPTION_Y, _S.BLOCK, _S.TELEGRAM, _S.TELEGRAM_LINE, _S.HDLC}
 )
 # In these the candidate's length is bounded, and ...
-_BOUNDED: Final = frozenset({_S.REQUEST, _S.IDENT})
+_BOUNDED: Final = frozenset({_S.REQUEST, _S.IDENT, _S.BLANK})
 # ... on reaching one of these, the octets so far are a message whatever follows.
 _SETTLED: Final = frozenset({_S.ACK, _S.IDENT_END})
 
@@ -383,16 +377,16 @@ class Framer:
                 if self._state in _BOUNDED and len(self._open) > MAX_IDENTIFICATION:
                     self._fall(again)
             elif step is _T.END:
-                self._open.append(octet)
+                self._keep(octet)
                 self._emit(cut=False)
             elif step is _T.NOISE:
                 self._add_noise(octet)
             elif step is _T.CHECK and not self._lacks_check(octet):
-                self._open.append(octet)
+                self._keep(octet)
                 self._emit(cut=False)
             elif step is _T.HDLC:
                 self._hdlc(octet, again)
-            elif step is _T.FALL or (self._state is _S.NULS and len(self._open) < MIN_WAKE_UP):
+            elif step is _T.FALL or self._too_few():
                 again.appendleft(octet)
                 self._fall(again)
             else:
@@ -400,7 +394,7 @@ class Framer:
                 again.appendleft(octet)
 
     def _add(self, octet: Octet, then: _State) -> None:
-        self._open.append(octet)
+        self._keep(octet)
         if self._state is _S.BLOCK:
             self._xor ^= octet.value
             self._sum += octet.value & 0x7F
@@ -409,11 +403,18 @@ class Framer:
             self._settled = len(self._open)
             if then is _S.ACK and self._sender is Sender.SERVER:
                 self._emit(cut=False)  # Only a client selects options.
-        elif len(self._open) == MAX_OCTETS:
-            self._pieces += self._take_noise()
-            self._pieces.append(Piece(tuple(self._open), is_frame=True, cut=True))
+
+    def _keep(self, octet: Octet) -> None:
+        """The octet joins what is open; a frame that is as long as a piece may be goes on in a further one."""
+        if len(self._open) == MAX_OCTETS:
+            self._put(tuple(self._open), cut=True)
             self._open.clear()
             self._continues = True
+        self._open.append(octet)
+
+    def _too_few(self) -> bool:
+        """Whether what is open are NULs, and too few for a WakeUp."""
+        return self._state is _S.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
 
     def _add_noise(self, octet: Octet) -> None:
         self._noise.append(octet)
@@ -429,11 +430,12 @@ class Framer:
 
     def _emit(self, *, cut: bool, length: int | None = None) -> None:
         """What is open, or its first ``length`` octets, is a frame."""
-        self._pieces += self._take_noise()
-        octets = tuple(self._open[:length])
-        binary = self._state is _S.HDLC
-        self._pieces.append(Piece(octets, is_frame=True, cut=cut or self._continues, binary=binary))
+        self._put(tuple(self._open[:length]), cut=cut or self._continues)
         self._reset()
+
+    def _put(self, octets: tuple[Octet, ...], *, cut: bool) -> None:
+        self._pieces += self._take_noise()
+        self._pieces.append(Piece(octets, True, cut, self._state is _S.HDLC, self._continues))
 
     def _reset(self) -> None:
         self._open.clear()
@@ -464,25 +466,25 @@ class Framer:
     def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:
         """HDLC as mode E has it (IEC 62056-46): flag, format type 3 with an 11-bit length, ..., flag."""
         at = len(self._open)
-        length = 0
+        last = at + 1
         if at >= _HDLC_HEADER:
-            length = (self._open[1].value & 7) << 8 | self._open[2].value
+            last = 1 + ((self._open[1].value & 7) << 8 | self._open[2].value)
         if at == 1 and octet.value == _HDLC_FLAG:
             self._add_noise(self._open.pop())  # One flag may close a frame and another open the next.
             self._open.append(octet)
-        elif (at == 1 and octet.value >> 4 != 0xA) or (length and at == length + 1 and octet.value != _HDLC_FLAG):
+        elif (at == 1 and octet.value >> 4 != 0xA) or at > last or (at == last and octet.value != _HDLC_FLAG):
             again.appendleft(octet)
             self._fall(again)
         else:
             self._open.append(octet)
-            if length and at == length + 1:
+            if at == last:
                 self._emit(cut=False)
 
     def _flush(self) -> None:
         """Ends all that is open."""
         again: deque[Octet] = deque()
         while self._open:
-            if self._state in _WHOLE and (self._state is not _S.NULS or len(self._open) >= MIN_WAKE_UP):
+            if self._state in _WHOLE and not self._too_few():
                 self._emit(cut=False)
             elif self._state in _OPEN:
                 self._emit(cut=True)
@@ -490,6 +492,4 @@ class Framer:
                 self._fall(again)
                 while again:
                     self._take(again.popleft())
-        if self._continues:
-            self._reset()
         self._pieces += self._take_noise()

@@ -33,21 +33,39 @@ def _parity_bit(octet: int, parity: str) -> bool:
 
 def octets_of(record: Record) -> list[Octet]:
     """A record's octets with their times, as they were given to the assembler that made it."""
-    character_time = record.line.character_time(record.speed) if record.line else 0
+    framing = set(record.framing_errors)
+    # A parity error without a position is one that another tool reported.
+    whole = Flag.BREAK | Flag.OVERRUN | (0 if record.parity_errors else Flag.PARITY)
+    return [
+        Octet(
+            value,
+            start,
+            record.uncertainty,
+            (0 if position else record.flags & whole) | (Flag.FRAMING if position in framing else 0),
+        )
+        for position, (value, start) in enumerate(zip(received(record), _octet_times(record), strict=True))
+    ]
+
+
+def _octet_times(record: Record) -> list[int]:
+    """When each octet began: a character after the one before it and, where a pause is listed, that much later. What
+    the duration still holds, pauses that were too short to be listed, is spread over the others."""
     count = len(record.octets)
+    character_time = record.line.character_time(record.speed) if record.line else 0
     if not character_time and count:
         character_time = record.duration // count
     pauses = {position: pause * 1000 for position, pause in record.pauses}
-    framing = set(record.framing_errors)
-    lasting = record.flags & (Flag.BREAK | Flag.OVERRUN)
-    start = record.time
-    octets = []
-    for position, value in enumerate(received(record)):
-        start += pauses.get(position, 0)
-        flags = (lasting if position == 0 else 0) | (Flag.FRAMING if position in framing else 0)
-        octets.append(Octet(value, start, record.uncertainty, flags))
-        start += character_time
-    return octets
+    rest = record.duration - count * character_time - sum(pauses.values()) if record.duration else 0
+    others = [position for position in range(1, count) if position not in pauses] or range(1, count)
+    shares = {position: number for number, position in enumerate(others, 1)}
+    times = []
+    time, share = record.time, 0
+    for position in range(count):
+        if position:
+            time += character_time + pauses.get(position, 0)
+            share = shares.get(position, share)
+        times.append(time + (rest * share // len(others) if share else 0))
+    return times
 
 
 def assemble(runs: Sequence[Run], *, speed: int, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
@@ -58,10 +76,9 @@ def assemble(runs: Sequence[Run], *, speed: int, gap_limit: int, line: Line | No
     before the next run. Where any run has none, the times of all are marked as synthetic.
     """
     synthetic = any(run.time is None for run in runs)
-    taps = {
-        sender: Tap(0 if sender is not Sender.SERVER else 1, sender, line or _line_of(runs, sender), speed)
-        for sender in sorted({run.sender for run in runs})
-    }
+    senders = {run.sender for run in runs}
+    numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
+    taps = {sender: Tap(numbers[sender], sender, line or _line_of(runs, sender), speed) for sender in sorted(senders)}
     assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic)
     starts = _starts(runs, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
     for number, run in enumerate(runs):

@@ -46,15 +46,10 @@ class PyserialPort:
 
     def read(self) -> list[tuple[int, int]]:
         """What has arrived. Raises PortError when the port is gone."""
-        octets = bytearray()
         try:
-            # No more than is there: a read that comes upon the port's end throws away what it had before.
-            while len(octets) < _READ_SIZE and (some := self._serial.read(max(1, self._serial.in_waiting))):
-                octets += some
+            return [(value, 0) for value in self._serial.read(_READ_SIZE)]
         except (serial.SerialException, OSError) as error:
-            if not octets:
-                raise PortError(f"{self.name}: {error}") from None
-        return [(value, 0) for value in octets]
+            raise PortError(f"{self.name}: {error}") from None
 
     def close(self) -> None:
         """Gives the port back."""

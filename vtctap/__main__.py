@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _forsake_output()  # Whoever read it has had enough.
+        _settle_output()  # Whoever read it has had enough.
         return 0
     except Exception as error:
         text, known = str(error), [_STATUS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _STATUS]
@@ -76,16 +76,19 @@ def main(arguments: list[str] | None = None) -> int:
             text, known = f"{error.filename}: {error.strerror}", [WRONG_USE]
         elif not known and isinstance(error, OSError) and error.errno in _FULL:
             text, known = f"standard output: {error.strerror}", [NO_OUTPUT]
-            _forsake_output()
+        _settle_output()
         if not known:
             raise
         print(f"vtctap: {text}", file=sys.stderr)
         return known[0]
 
 
-def _forsake_output() -> None:
-    """Nothing more is said on standard output, not even what Python still holds when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _settle_output() -> None:
+    """Writes what is still held of standard output; what it does not take is given up, before Python tries at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:

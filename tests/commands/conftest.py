@@ -17,6 +17,15 @@ PATIENCE = 30
 """Seconds for what takes a fraction of one when nothing is wrong."""
 
 
+@pytest.fixture(autouse=True)
+def as_users_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever is set where the tests run: standard output is buffered unless a command sees to it, and modules are
+    compiled once (for all tests of a run)."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "pycache"))
+
+
 @pytest.fixture
 def vtctap(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a command to its end, in an empty folder."""

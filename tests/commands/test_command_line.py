@@ -14,7 +14,7 @@ from vtctap.__main__ import COMMANDS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-MISSING = {"import": "vtctap.commands.import_", "wireshark": "vtctap.dissector.lua"}
+MISSING = {"import": "vtctap.pcap.imports", "wireshark": "vtctap.dissector.lua"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -99,6 +100,23 @@ def test_stops_and_counts(vtctap: Run, tmp_path: Path, records: Records) -> None
     assert result.returncode == 0
     assert len(records(tmp_path / "t.pcapng")) == 7
     assert json.loads((tmp_path / "s.json").read_text())["records"] == 7
+
+
+def test_filesize_is_in_thousands_of_octets(vtctap: Run, trace: Path, tmp_path: Path) -> None:
+    """The file ends with the record that reaches the size."""
+    whole = trace.read_bytes()
+    ends, at = [], 0
+    while at < len(whole):
+        kind, length = struct.unpack_from("<II", whole, at)
+        at += length
+        ends += [at] if kind == 6 else []
+    for thousands in (1, 2, 3, 4):
+        options = ["-q", "-w", "t.pcapng", "--force", "-a", f"filesize:{thousands}"]
+        assert vtctap("demo", "--fast", *options).returncode == 0
+        end = next(end for end in ends if end >= thousands * 1000)
+        octets = (tmp_path / "t.pcapng").read_bytes()
+        assert octets[:end] == whole[:end]
+        assert octets[end : end + 4] == struct.pack("<I", 5)  # The statistics.
 
 
 def test_statistics_on_standard_output(vtctap: Run) -> None:

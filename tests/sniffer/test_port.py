@@ -253,6 +253,8 @@ def test_a_failed_opening_leaves_no_descriptor(terminal: Terminal, tmp_path: Pat
     for name, settings in [(str(tmp_path), SEVEN_EVEN), (terminal.name, Settings(12345, Line(8, "N", 1)))]:
         with pytest.raises(PortError):
             PosixPort(name, settings)
+    with contextlib.closing(PosixPort(terminal.name, SEVEN_EVEN)), pytest.raises(PortError):
+        PosixPort(terminal.name, SEVEN_EVEN)
     assert len(os.listdir("/dev/fd")) == before
 
 

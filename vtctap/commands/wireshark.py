@@ -25,6 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.lua import generate
 
-    text = generate([load_profile(arguments)], linktype=arguments.dlt, version=__version__)
+    text = generate(load_profile(arguments), linktype=arguments.dlt, version=__version__)
     write_text(arguments.output, text, force=arguments.force)
     return 0

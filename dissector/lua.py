@@ -1,0 +1,73 @@
+"""The Wireshark dissector: one Lua file, from the field catalogue and a profile.
+
+The code is ``wireshark.lua`` beside this module, written by hand; what comes from the catalogue and the profile is put
+in front of it as tables. Text reaches Lua only as string literals in which every octet but plain letters, digits and a
+few signs is a number, so nothing in a profile can become code. The same input gives the same file.
+"""
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import Final
+
+from vtctap.dissector.catalogue import CATALOGUE
+from vtctap.dissector.dissect import TOKEN_STATUS
+from vtctap.dissector.profile import Profile
+from vtctap.pcap.record import LINKTYPE_USER0
+
+_PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:;!?/+*=()<>_-")
+_ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
+"""Token statuses that reject no token: reserved, accepted, key change tokens accepted, not ready."""
+
+
+def generate(profile: Profile, *, version: str, linktype: int = LINKTYPE_USER0) -> str:
+    """The text of the dissector for traces of one link type, in ASCII."""
+    core = (resources.files("vtctap.dissector") / "wireshark.lua").read_text("ascii")
+    head = f"-- Dissector for the traces of vtctap {_comment(version)}, profile {_comment(profile.name)}. Made by vtctap; do not edit."
+    return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", _tables(profile, version, linktype), 1)
+
+
+def quote(text: str) -> str:
+    """A Lua string literal."""
+    octets = text.encode("utf-8", "replace")
+    return '"' + "".join(chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in octets) + '"'
+
+
+def _comment(text: str) -> str:
+    return "".join(
+        character for character in text if character.isascii() and (character.isalnum() or character in "._-")
+    )
+
+
+def _tables(profile: Profile, version: str, linktype: int) -> str:
+    lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}", ""]
+    lines.append("local FIELDS = {")
+    for field in CATALOGUE:
+        title = field.description.partition(",")[0]
+        generated = ", generated = true" if field.generated else ""
+        lines.append(
+            f"    {{ name = {quote(field.name)}, type = {quote(field.type)}, title = {quote(title)},\n"
+            f"      about = {quote(field.description)}{generated} }},"
+        )
+    lines += ["}", "", f"local PROFILE = {{ name = {quote(profile.name)}, messages = {{"]
+    lines += [f"    {name} = {quote(entry.confidence)}," for name, entry in profile.messages.items()]
+    lines += ["}, registers = {"]
+    for register in profile.registers.values():
+        table = f", table = {quote(register.table.name)}" if register.table else ""
+        lines.append(
+            f"    [{quote(register.id)}] = {{ name = {quote(register.name)}, "
+            f"confidence = {quote(register.provenance.confidence)}{table} }},"
+        )
+    lines += ["}, tables = {"]
+    tables = {register.table.name: register.table for register in profile.registers.values() if register.table}
+    for name, table in tables.items():
+        lines.append(f"    [{quote(name)}] = {{ confidence = {quote(table.provenance.confidence)},")
+        lines += [f"        [{number}] = {quote(word)}," for number, word in sorted(table.values.items())]
+        lines.append("    },")
+    lines += ["} }", ""]
+    rejected = [
+        number
+        for number in sorted(tables[TOKEN_STATUS].values if TOKEN_STATUS in tables else ())
+        if number not in _ACCEPTED
+    ]
+    lines.append(f"local REJECTED = {{ {', '.join(f'[{number}] = true' for number in rejected)} }}")
+    return "\n".join(lines)

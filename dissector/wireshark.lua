@@ -1,0 +1,721 @@
+--@HEAD@
+--
+-- A record of vtctap: a tap header, then the octets of one message, of noise, or an event (docs/link-type.md). The
+-- rules of decoding are those of vtctap's own decoder; tables that come from its field catalogue and from the profile
+-- stand first, the code that reads them below. Lua 5.1 to 5.4.
+
+local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 62056-21")
+
+--@TABLES@
+
+local bxor, band, rshift = bit.bxor, bit.band, bit.rshift
+local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
+local concat = table.concat
+
+local HEADER = 32
+local NUL, SOH, STX, ETX, EOT, ACK, NAK, SLASH, HDLC = 0, 1, 2, 3, 4, 6, 0x15, 0x2F, 0x7E
+
+set_plugin_info({ version = VERSION, description = "Prepaid-meter links, made by vtctap from profile " .. PROFILE.name,
+    author = "vtctap", repository = "vtctap" })
+
+-- Fields ------------------------------------------------------------------------------------------------------------
+
+local KINDS = {
+    s = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
+    e = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
+    u = function(name, title, about) return ProtoField.uint32(name, title, base.DEC, nil, nil, about) end,
+    b = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,
+    t = function(name, title, about) return ProtoField.relative_time(name, title, about) end,
+    f = function(name, title, about) return ProtoField.framenum(name, title, base.NONE, nil, nil, about) end,
+}
+
+local fields, generated = {}, {}
+for _, field in ipairs(FIELDS) do
+    fields[field.name] = KINDS[field.type](field.name, field.title, field.about)
+    generated[field.name] = field.generated
+end
+protocol.fields = fields
+
+local experts = {
+    bcc_bad = ProtoExpert.new("vtc.expert.bcc_bad", "Bad check character", expert.group.CHECKSUM, expert.severity.ERROR),
+    bcc_missing = ProtoExpert.new("vtc.expert.bcc_missing", "No check character", expert.group.CHECKSUM, expert.severity.WARN),
+    crc_bad = ProtoExpert.new("vtc.expert.crc_bad", "Bad CRC", expert.group.CHECKSUM, expert.severity.ERROR),
+    parity = ProtoExpert.new("vtc.expert.parity", "Wrong parity", expert.group.MALFORMED, expert.severity.WARN),
+    framing = ProtoExpert.new("vtc.expert.framing", "Framing error", expert.group.MALFORMED, expert.severity.WARN),
+    break_ = ProtoExpert.new("vtc.expert.break", "Break", expert.group.SEQUENCE, expert.severity.NOTE),
+    overrun = ProtoExpert.new("vtc.expert.overrun", "Octets were lost", expert.group.MALFORMED, expert.severity.WARN),
+    cut = ProtoExpert.new("vtc.expert.cut", "Cut frame", expert.group.MALFORMED, expert.severity.WARN),
+    echo = ProtoExpert.new("vtc.expert.echo", "Echo of the other side", expert.group.SEQUENCE, expert.severity.NOTE),
+    undefined = ProtoExpert.new("vtc.expert.undefined", "Undefined command", expert.group.UNDECODED, expert.severity.WARN),
+    rejected = ProtoExpert.new("vtc.expert.rejected", "Token rejected", expert.group.RESPONSE_CODE, expert.severity.NOTE),
+}
+protocol.experts = experts
+
+-- Characters --------------------------------------------------------------------------------------------------------
+
+local CONTROLS = { [0] = "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR",
+    "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS",
+    "US", [127] = "DEL" }
+local SHOWN, SEVEN, ODD = {}, {}, {}
+for value = 0, 255 do
+    local character = char(value)
+    if CONTROLS[value] then
+        SHOWN[character] = "<" .. CONTROLS[value] .. ">"
+    elseif value >= 128 then
+        SHOWN[character] = format("<%02X>", value)
+    end
+    SEVEN[character] = char(value % 128)
+    local ones, rest = 0, value
+    while rest > 0 do
+        ones = ones + rest % 2
+        rest = (rest - rest % 2) / 2
+    end
+    ODD[character] = ones % 2 == 1 or nil
+end
+
+-- Octets as text: printable ASCII as it is, any other as its name in angle brackets.
+local function show(octets)
+    if find(octets, "^[ -~]*$") then
+        return octets
+    end
+    return (octets:gsub("[^ -~]", SHOWN))
+end
+
+local function has_high(octets)
+    return find(octets, "[\128-\255]") ~= nil
+end
+
+-- Whether octets received as eight bits plainly are seven bits and even parity.
+local function carries_even_parity(octets)
+    if not has_high(octets) then
+        return false
+    end
+    local odd = 0
+    for at = 1, #octets do
+        if ODD[sub(octets, at, at)] then
+            odd = odd + 1
+        end
+    end
+    return odd * 8 <= #octets
+end
+
+-- Checks ------------------------------------------------------------------------------------------------------------
+
+local function bcc(structure, first, last)
+    local by_xor, by_sum = 0, 0
+    for at = first, last do
+        local value = byte(structure, at)
+        by_xor = bxor(by_xor, value)
+        by_sum = by_sum + value
+    end
+    return band(by_xor, 127), by_sum % 128
+end
+
+local function crc16(octets, last)
+    local value = 0
+    for at = 1, last do
+        value = bxor(value, byte(octets, at))
+        for _ = 1, 8 do
+            local low = value % 2
+            value = rshift(value, 1)
+            if low == 1 then
+                value = bxor(value, 0xA001)
+            end
+        end
+    end
+    return value
+end
+
+-- Messages ----------------------------------------------------------------------------------------------------------
+
+-- A message is a list of { field, value, first, last }: positions count the record's octets from 1.
+local function put(message, field, value, first, last)
+    if value ~= nil and value ~= "" then
+        message[#message + 1] = { field, value, first, last }
+        message[field] = value
+    end
+end
+
+local function closing_bracket(text, at, stop)
+    local depth = 1
+    for position = at, stop do
+        local value = byte(text, position)
+        if value == 40 then
+            depth = depth + 1
+        elseif value == 41 then
+            depth = depth - 1
+        end
+        if depth == 0 or value == 13 or value == 10 then
+            return position
+        end
+    end
+    return stop + 1
+end
+
+-- The data sets in text[first..last]; what is in none is added to rest.
+local function data_sets(message, text, first, last, rest)
+    local sets = {}
+    local at = first
+    while at <= last do
+        local stop = find(text, "[%(\r\n!]", at)
+        if not stop or stop > last then
+            rest[#rest + 1] = show(sub(text, at, last))
+            break
+        end
+        if byte(text, stop) ~= 40 then
+            if stop > at then
+                rest[#rest + 1] = show(sub(text, at, stop - 1))
+            end
+            at = stop + 1
+        else
+            local register = sub(text, at, stop - 1)
+            local value_end = find(text, "[%(%)\r\n]", stop + 1)
+            if not value_end or value_end > last then
+                value_end = last + 1
+            end
+            local value, unit, after
+            if byte(text, value_end) == 40 and value_end <= last then
+                local closing = closing_bracket(text, value_end, last)
+                value, unit = sub(text, stop + 1, closing - 1), ""
+                after = closing
+            else
+                value = sub(text, stop + 1, value_end - 1)
+                local star = find(value, "*", 1, true)
+                unit = star and sub(value, star + 1) or ""
+                value = star and sub(value, 1, star - 1) or value
+                after = value_end
+            end
+            local closed = after <= last and byte(text, after) == 41
+            sets[#sets + 1] = { register = show(register), value = show(value), unit = show(unit), first = at,
+                open = stop, last = closed and after or after - 1, length = #value }
+            at = closed and after + 1 or after
+        end
+    end
+    message.sets = sets
+end
+
+local COMMANDS = { P = "PasswordCommand", R = "ReadCommand", W = "WriteCommand", E = "ExecuteCommand",
+    B = "BreakCommand" }
+
+local function block(message, name, structure, text, body, stop)
+    local rest = {}
+    data_sets(message, text, body, stop - 1, rest)
+    message.bcc_status = "missing"
+    if stop <= #structure then
+        local by_xor, by_sum = bcc(structure, 2, stop)
+        local received = byte(structure, stop + 1)
+        message.bcc_expected = by_xor
+        if received then
+            message.bcc, message.bcc_at = received, stop + 1
+            message.bcc_status = "good"
+            if received == by_xor then
+                message.bcc_rule = "xor"
+            elseif received == by_sum then
+                message.bcc_rule, message.bcc_expected = "sum", by_sum
+            else
+                message.bcc_status = "bad"
+            end
+            if stop + 2 <= #text then
+                rest[#rest + 1] = show(sub(text, stop + 2))
+            end
+        end
+    end
+    local sets = message.sets
+    if name == "Data" then
+        if #sets == 1 and sets[1].register == "" and sub(sets[1].value, 1, 2) == "ER" then
+            name = "Error"
+            message.error_code = sets[1].value:match("^ER[0-9A-Za-z]*")
+        elseif byte(structure, stop) == EOT then
+            name = "PartialData"
+        end
+    end
+    message.name = name
+    message.text = concat(rest, " ")
+end
+
+local function block_end(structure)
+    return find(structure, "[\3\4]") or #structure + 1
+end
+
+local decoders = {}
+
+decoders[SOH] = function(message, structure, text)
+    local stop = block_end(structure)
+    local stx = find(structure, "\2", 2, true)
+    local body = math.min(4, (stx and stx < stop) and stx or stop)
+    local cmd = show(sub(text, 2, body - 1))
+    local known = COMMANDS[sub(cmd, 1, 1)]
+    if #cmd >= 2 and not find(cmd, "^.%d") then
+        known = nil
+    end
+    put(message, "vtc.cmd", cmd, 2, body - 1)
+    if byte(structure, body) == STX then
+        body = body + 1
+    end
+    block(message, known or "UndefinedCommand", structure, text, body, stop)
+end
+
+decoders[STX] = function(message, structure, text)
+    block(message, "Data", structure, text, 2, block_end(structure))
+end
+
+decoders[SLASH] = function(message, structure, text)
+    message.bcc_status = "none"
+    if sub(structure, 2, 2) == "?" then
+        message.name = "IDRequest"
+        local bang = find(text, "!", 3, true)
+        put(message, "vtc.address", show(sub(text, 3, bang and bang - 1 or -1)), 3, bang and bang - 1 or #text)
+        message.text = bang and show((sub(text, bang + 1):gsub("^[\r\n]+", ""):gsub("[\r\n]+$", ""))) or ""
+        return
+    end
+    local line, after = find(structure, "\r\n", 1, true), nil
+    local single = find(structure, "[\r\n]")
+    if line and single == line then
+        after = line + 2
+    elseif single then
+        line, after = single, single + 1
+    else
+        line = #structure + 1
+    end
+    put(message, "vtc.id.manufacturer", show(sub(text, 2, math.min(4, line - 1))), 2, math.min(4, line - 1))
+    put(message, "vtc.id.speed", show(sub(text, 5, math.min(5, line - 1))), 5, 5)
+    put(message, "vtc.id.text", show(sub(text, 6, line - 1)), 6, line - 1)
+    if not after or after > #structure then
+        message.name = "IDResponse"
+        return
+    end
+    message.name = "Telegram"
+    local bang, _, digits = find(structure, "!(%x?%x?%x?%x?)\r?\n?$")
+    local rest = {}
+    data_sets(message, text, line, bang and bang - 1 or #text, rest)
+    message.text = concat(rest, " ")
+    message.crc_status = "missing"
+    if bang and digits ~= "" then
+        message.crc, message.crc_at = tonumber(digits, 16), bang + 1
+        message.crc_length = #digits
+        message.crc_status = message.crc == crc16(text, bang) and "good" or "bad"
+    end
+end
+
+decoders[ACK] = function(message, structure, text)
+    message.bcc_status = "none"
+    message.name = "ACK"
+    if #structure > 1 then
+        message.name = "OptionSelect"
+        put(message, "vtc.option.protocol", show(sub(text, 2, 2)), 2, 2)
+        put(message, "vtc.option.speed", show(sub(text, 3, 3)), 3, 3)
+        put(message, "vtc.option.mode", show(sub(text, 4, 4)), 4, 4)
+    end
+end
+
+for first, name in pairs({ [NAK] = "NAK", [NUL] = "WakeUp", [HDLC] = "HDLC" }) do
+    decoders[first] = function(message)
+        message.name, message.bcc_status = name, "none"
+    end
+end
+
+local function decode(octets)
+    local message = {}
+    local high = has_high(octets)
+    local structure = high and octets:gsub("[\128-\255]", SEVEN) or octets
+    local decoder = decoders[byte(structure, 1)]
+    if decoder then
+        decoder(message, structure, high and carries_even_parity(octets) and structure or octets)
+    else
+        message.text = show(octets)
+    end
+    return message
+end
+
+-- Meaning: what the profile makes of a message ------------------------------------------------------------------------
+
+local RANK = { confirmed = 1, derived = 2, assumed = 3 }
+local WORDS = { "confirmed", "derived", "assumed" }
+
+local function meaning(message)
+    local stated = PROFILE.messages[message.name]
+    if not stated then
+        message.confidence = WORDS[1]
+        return
+    end
+    local weakest = RANK[stated]
+    local doubts = { ["vtc.message"] = weakest }
+    local function doubt(field, rank)
+        doubts[field] = math.max(doubts[field] or 1, rank)
+        weakest = math.max(weakest, rank)
+    end
+    for _, set in ipairs(message.sets or {}) do
+        local register = PROFILE.registers[set.register]
+        if register then
+            message.named = true
+            set.name = register.name
+            doubt("vtc.register.name", RANK[register.confidence])
+            local values = PROFILE.tables[register.table]
+            local word = values and find(set.value, "^%d+$") and #set.value < 10 and values[tonumber(set.value)]
+            if word then
+                message.decoded = true
+                set.word = word
+                local rank = math.max(RANK[register.confidence], RANK[values.confidence])
+                doubt("vtc.value.decoded", rank)
+                if register.table == "tokenStatus" and not message.status then
+                    message.status, message.status_name = tonumber(set.value), word
+                    doubt("vtc.status.token", rank)
+                    doubt("vtc.status.token.name", rank)
+                end
+            end
+        end
+    end
+    message.confidence = WORDS[weakest]
+    message.assumed = {}
+    for _, field in ipairs(FIELDS) do
+        if doubts[field.name] == 3 then
+            message.assumed[#message.assumed + 1] = field.name
+            message.assumed[field.name] = true
+        end
+    end
+end
+
+-- The tree ------------------------------------------------------------------------------------------------------------
+
+local function nanoseconds(high, low)
+    return high * 4294967296 + low
+end
+
+local function interval(ns)
+    local negative = ns < 0
+    ns = negative and -ns or ns
+    local seconds = math.floor(ns / 1e9)
+    local rest = math.floor(ns - seconds * 1e9)
+    return negative and NSTime(-seconds, -rest) or NSTime(seconds, rest)
+end
+
+local function add(tree, field, range, value)
+    local item = tree:add(fields[field], range, value)
+    if generated[field] then
+        item:set_generated()
+    end
+    return item
+end
+
+local SENDERS = { [0] = "unknown", "client", "server" }
+local RECORD_KINDS = { [0] = "frame", "noise", "event" }
+local PARITIES = { [0] = "N", "E", "O", "M", "S" }
+local ADDRESSES = { client = "10.52.0.1", server = "10.52.0.2", unknown = "10.52.0.3" }
+
+local function line_name(octet)
+    local bits, parity = rshift(octet, 4), PARITIES[band(rshift(octet, 1), 7)]
+    if bits < 5 or bits > 8 or not parity then
+        return nil
+    end
+    return bits .. parity .. (1 + octet % 2)
+end
+
+-- Positions, pauses and the event, from the header's options; nil where the header is damaged.
+local function options(raw, length)
+    local found = { parity = {}, framing = {}, pauses = {} }
+    local at = HEADER
+    while at + 4 <= length do
+        local high, low, size_high, size_low = byte(raw, at + 1, at + 4)
+        local number, size = high * 256 + low, size_high * 256 + size_low
+        at = at + 4
+        if at + size > length then
+            return nil
+        end
+        if number == 1 or number == 2 then
+            local list = number == 1 and found.parity or found.framing
+            for position = at, at + size - 2, 2 do
+                local a, b = byte(raw, position + 1, position + 2)
+                list[#list + 1] = { a * 256 + b, position }
+            end
+        elseif number == 3 then
+            for position = at, at + size - 8, 8 do
+                local a, b, c, d = byte(raw, position + 5, position + 8)
+                found.pauses[#found.pauses + 1] = { ((a * 256 + b) * 256 + c) * 256 + d, position }
+            end
+        elseif number == 4 then
+            found.event, found.event_at, found.event_size = sub(raw, at + 1, at + size), at, size
+        end
+        at = at + size + (-size) % 4
+    end
+    return found
+end
+
+local FLAGS = {
+    { 4, "vtc.error.break", "break_" },
+    { 8, "vtc.error.overrun", "overrun" },
+    { 16, "vtc.cut", "cut" },
+    { 128, "vtc.echo", "echo" },
+    { 32, "vtc.order.uncertain" },
+    { 64, "vtc.time.synthetic" },
+}
+
+local function show_header(tree, tvb, raw, head, found, gap)
+    local top = tree:add(protocol, tvb(0, head.length), "Tap header")
+    add(top, "vtc.kind", tvb(3, 1), head.kind)
+    add(top, "vtc.sender", tvb(8, 1), head.sender)
+    if head.inferred then
+        add(top, "vtc.sender.inferred", tvb(8, 1), true)
+    end
+    add(top, "vtc.link", tvb(9, 1), byte(raw, 10))
+    add(top, "vtc.tap", tvb(10, 1), byte(raw, 11))
+    if head.speed > 0 then
+        add(top, "vtc.speed", tvb(16, 4), head.speed)
+    end
+    local line = line_name(byte(raw, 12))
+    if line then
+        add(top, "vtc.line", tvb(11, 1), line)
+    end
+    add(top, "vtc.duration", tvb(24, 8), interval(head.duration))
+    if head.uncertainty ~= 0xFFFFFFFF then
+        add(top, "vtc.uncertainty", tvb(20, 4), interval(head.uncertainty))
+    end
+    if gap then
+        add(top, "vtc.gap", tvb(0, 0), interval(gap))
+    end
+    for _, pause in ipairs(found.pauses) do
+        add(top, "vtc.pause", tvb(pause[2], 8), interval(pause[1] * 1000))
+    end
+    for _, wrong in ipairs(found.parity) do
+        add(top, "vtc.error.parity", tvb(wrong[2], 2), wrong[1])
+    end
+    for _, wrong in ipairs(found.framing) do
+        add(top, "vtc.error.framing", tvb(wrong[2], 2), wrong[1])
+    end
+    if #found.parity > 0 then
+        top:add_proto_expert_info(experts.parity)
+    end
+    if #found.framing > 0 then
+        top:add_proto_expert_info(experts.framing)
+    end
+    for _, flag in ipairs(FLAGS) do
+        if band(head.flags, flag[1]) ~= 0 then
+            local item = add(top, flag[2], tvb(12, 2), true)
+            if flag[3] then
+                item:add_proto_expert_info(experts[flag[3]])
+            end
+        end
+    end
+    if found.event and #found.event > 0 then
+        local space = find(found.event, " ", 1, true)
+        local range = tvb(found.event_at, found.event_size)
+        add(top, "vtc.event", range, space and sub(found.event, 1, space - 1) or found.event)
+        if space and space < #found.event then
+            add(top, "vtc.event.detail", range, sub(found.event, space + 1))
+        end
+    end
+end
+
+local function sure(message, field)
+    return message.assumed and message.assumed[field] and " [assumed]" or ""
+end
+
+local MAX_SETS = 4
+
+-- The data sets as the information column shows them.
+local function sets_text(message)
+    local words = {}
+    for number, set in ipairs(message.sets) do
+        if number > MAX_SETS then
+            words[#words + 1] = "... " .. #message.sets - MAX_SETS .. " more data sets"
+            break
+        end
+        local unit = set.unit ~= "" and "*" .. set.unit or ""
+        local name = set.name and " " .. set.name .. (message.assumed["vtc.register.name"] and "?" or "") or ""
+        local word = set.word and "=" .. set.word or ""
+        words[#words + 1] = set.register .. "(" .. set.value .. unit .. ")" .. name .. word
+    end
+    return concat(words, " ")
+end
+
+local function info(message)
+    local words = { message.name or "continued" }
+    for _, entry in ipairs(message) do
+        words[#words + 1] = entry[2]
+    end
+    if message.sets and #message.sets > 0 then
+        words[#words + 1] = sets_text(message)
+    end
+    if message.text and message.text ~= "" then
+        words[#words + 1] = message.text
+    end
+    if message.bcc_status == "bad" then
+        words[#words + 1] = format("[bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
+    elseif message.crc_status == "bad" then
+        words[#words + 1] = "[bad CRC]"
+    end
+    return concat(words, " ")
+end
+
+local function show_sets(tree, body, message)
+    for number, set in ipairs(message.sets) do
+        local top = tree:add(protocol, body(set.first - 1, set.last - set.first + 1), "Data set " .. number)
+        local title = set.register .. "(" .. set.value .. (set.unit ~= "" and "*" .. set.unit or "") .. ")"
+        top:append_text(": " .. title .. (set.name and " " .. set.name .. sure(message, "vtc.register.name") or ""))
+        add(top, "vtc.register", body(set.first - 1, set.open - set.first), set.register)
+        add(top, "vtc.value", body(set.open, set.length), set.value)
+        add(top, "vtc.unit", body(set.open, 0), set.unit)
+        if message.named then
+            add(top, "vtc.register.name", body(set.first - 1, set.open - set.first), set.name or "")
+                :append_text(set.name and sure(message, "vtc.register.name") or "")
+        end
+        if message.decoded then
+            add(top, "vtc.value.decoded", body(set.open, set.length), set.word or "")
+                :append_text(set.word and sure(message, "vtc.value.decoded") or "")
+        end
+    end
+end
+
+local function show_checks(tree, body, message, octets)
+    if message.bcc_status then
+        local range = message.bcc_at and body(message.bcc_at - 1, 1) or body(#octets, 0)
+        if message.bcc then
+            add(tree, "vtc.bcc", range, message.bcc)
+        end
+        if message.bcc_expected then
+            add(tree, "vtc.bcc.expected", range, message.bcc_expected)
+        end
+        local status = add(tree, "vtc.bcc.status", range, message.bcc_status)
+        if message.bcc_rule then
+            add(tree, "vtc.bcc.rule", range, message.bcc_rule)
+        end
+        if message.bcc_status == "bad" then
+            status:add_proto_expert_info(experts.bcc_bad)
+        elseif message.bcc_status == "missing" then
+            status:add_proto_expert_info(experts.bcc_missing)
+        end
+    end
+    if message.crc_status then
+        local range = message.crc_at and body(message.crc_at - 1, message.crc_length) or body(#octets, 0)
+        if message.crc then
+            add(tree, "vtc.crc", range, message.crc)
+        end
+        local status = add(tree, "vtc.crc.status", range, message.crc_status)
+        if message.crc_status == "bad" then
+            status:add_proto_expert_info(experts.crc_bad)
+        end
+    end
+end
+
+local function show_message(tree, body, message, octets)
+    local all = body(0, #octets)
+    local top = tree:add(protocol, all, message.name or "Continued message")
+    if message.name then
+        local item = add(top, "vtc.message", all, message.name)
+        item:append_text(sure(message, "vtc.message"))
+        if message.name == "UndefinedCommand" then
+            item:add_proto_expert_info(experts.undefined)
+        end
+    end
+    for _, entry in ipairs(message) do
+        add(top, entry[1], body(entry[3] - 1, entry[4] - entry[3] + 1), entry[2])
+    end
+    if message.sets then
+        show_sets(top, body, message)
+    end
+    if message.error_code then
+        add(top, "vtc.error.code", all, message.error_code)
+    end
+    if message.text and message.text ~= "" then
+        add(top, "vtc.text", all, message.text)
+    end
+    show_checks(top, body, message, octets)
+    if message.status then
+        local item = add(top, "vtc.status.token", all, message.status)
+        item:append_text(sure(message, "vtc.status.token"))
+        add(top, "vtc.status.token.name", all, message.status_name)
+            :append_text(sure(message, "vtc.status.token.name"))
+        if REJECTED[message.status] then
+            item:add_proto_expert_info(experts.rejected)
+        end
+    end
+    add(top, "vtc.confidence", body(0, 0), message.confidence)
+    for _, field in ipairs(message.assumed or {}) do
+        add(top, "vtc.assumed", body(0, 0), field)
+    end
+end
+
+-- Packets -------------------------------------------------------------------------------------------------------------
+
+-- The gap before each frame, by frame number; filled on the first pass, when packets come in order.
+local gaps, ends = {}, {}
+
+function protocol.init()
+    gaps, ends = {}, {}
+end
+
+local function follow(pinfo, head, synthetic)
+    if pinfo.visited then
+        return gaps[pinfo.number]
+    end
+    -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
+    local start = math.floor(pinfo.rel_ts * 1e9 + 0.5)
+    local before = ends[head.link]
+    ends[head.link] = start + head.duration
+    if before and before <= start and not synthetic then
+        gaps[pinfo.number] = start - before
+    end
+    return gaps[pinfo.number]
+end
+
+local function show_columns(pinfo, head, text)
+    pinfo.cols.protocol = "VTC"
+    pinfo.cols.info = text
+    local server = ADDRESSES.server
+    local from = Address.ip(ADDRESSES[head.sender])
+    local to = Address.ip(head.sender == "server" and ADDRESSES.client or server)
+    pinfo.net_src, pinfo.net_dst = from, to
+    pinfo.cols.src = head.sender
+    pinfo.cols.dst = head.sender == "client" and "server" or head.sender == "server" and "client" or ""
+end
+
+function protocol.dissector(tvb, pinfo, tree)
+    local size = tvb:len()
+    if size < HEADER then
+        return 0
+    end
+    local raw = tvb:raw()
+    local length = tvb(4, 4):uint()
+    if sub(raw, 1, 2) ~= "VT" or byte(raw, 3) ~= 1 or byte(raw, 4) > 2 or length % 4 ~= 0 or length < HEADER
+        or length > size then
+        return 0
+    end
+    local found = options(raw, length)
+    if not found then
+        return 0
+    end
+    local sender = byte(raw, 9)
+    local head = {
+        length = length,
+        kind = RECORD_KINDS[byte(raw, 4)],
+        sender = SENDERS[band(sender, 3)] or "unknown",
+        inferred = sender >= 128,
+        link = byte(raw, 10),
+        flags = tvb(12, 2):uint(),
+        speed = tvb(16, 4):uint(),
+        uncertainty = tvb(20, 4):uint(),
+        duration = nanoseconds(tvb(24, 4):uint(), tvb(28, 4):uint()),
+    }
+    local octets = sub(raw, length + 1)
+    local message, text, gap
+    if head.kind == "frame" then
+        gap = follow(pinfo, head, band(head.flags, 64) ~= 0)
+        message = decode(octets)
+        meaning(message)
+        text = info(message)
+    elseif head.kind == "noise" then
+        text = "noise " .. show(sub(octets, 1, 32)) .. (#octets > 32 and " ... " .. #octets - 32 .. " more octets" or "")
+    else
+        text = found.event or ""
+    end
+    show_columns(pinfo, head, text)
+    local top = tree:add(protocol, tvb(), "Virtual token carrier, " .. text)
+    show_header(top, tvb, raw, head, found, gap)
+    if message then
+        show_message(top, function(at, count) return tvb(length + at, count) end, message, octets)
+    elseif #octets > 0 then
+        top:add(protocol, tvb(length), "Octets: " .. show(octets))
+    end
+    return size
+end
+
+DissectorTable.get("wtap_encap"):add(ENCAPSULATION, protocol)

@@ -1,0 +1,63 @@
+"""Makes a trace of what other tools recorded.
+
+  exchange   text: lines "C> hex" (client to meter) and "M> hex" (meter to client), "# t=" times, "#" comments
+  raw        a file of octets, without direction or times
+  rtac       a pcap of link type RTAC serial
+  user0      a pcap of a private link type whose packets are plain octets
+
+The format goes by the file's name or contents where it is certain; --from says it otherwise. Octets are taken as they
+are. Without times, octets are spaced at the speed, and their times are marked as synthetic. Each file is a link of its
+own in the trace.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vtctap.commands.common import add_output, add_profile, line, load_profile, speed, whole_trace
+
+if TYPE_CHECKING:
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.run import Run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    from vtctap.pcap.imports import IMPORTERS
+
+    parser.add_argument("files", nargs="+", metavar="FILE", help="what was recorded")
+    parser.add_argument("--from", dest="format", choices=sorted(IMPORTERS), help="the format of the files")
+    parser.add_argument("--speed", type=speed, metavar="N", help="speed of the line, bit/s (default: the profile's)")
+    parser.add_argument("--line", type=line, metavar="7E1", help="how the octets are to be read (default: by evidence)")
+    add_output(parser, required=True)
+    add_profile(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from vtctap.dissector.reframe import assemble
+    from vtctap.pcap.imports import IMPORTERS, detect
+
+    profile = load_profile(arguments)
+    rate = arguments.speed or profile.speed
+    recorded = [list(IMPORTERS[arguments.format or detect(name)].read(name)) for name in arguments.files]
+    with whole_trace(arguments, []) as writer:
+        taps = 0
+        for link, (name, runs) in enumerate(zip(arguments.files, recorded, strict=True)):
+            for tap in _taps(name, runs, rate):
+                writer.add_tap(tap)
+            for record in assemble(runs, speed=rate, gap_limit=profile.timing.gap_limit, line=arguments.line):
+                writer.write(replace(record, link=link, tap=taps + record.tap))
+            taps += len(_taps(name, runs, rate))
+    return 0
+
+
+def _taps(name: str, runs: "Sequence[Run]", rate: int) -> "list[Interface]":
+    """How the trace describes what was heard: one tap, or one a side where the recording knows the sides."""
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.record import LINKTYPE_USER0, Sender
+
+    sides = ("client", "server") if any(run.sender is Sender.SERVER for run in runs) else ("octets",)
+    return [Interface(LINKTYPE_USER0, f"{Path(name).name}:{side}", "imported", speed=rate) for side in sides]
