@@ -230,6 +230,7 @@ _GRAMMAR: Final[dict[_State, Sequence[_Rule]]] = {
             *([(_HEX, _T.ADD, _State(state + 1))] if state < _S.CRC_4 else []),
             ({_C.CR}, _T.ADD, _S.CRC_CR),
             ({_C.LF}, _T.END, _S.IDLE),
+            ({_C.BANG}, _T.ADD, _S.CRC_0),
             ({_C.SLASH, _C.SOH, _C.STX}, _T.BEFORE, _S.IDLE),
             (_ALL, _T.ADD, _S.TELEGRAM),
         ]

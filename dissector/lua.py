@@ -5,7 +5,6 @@ in front of it as tables. Text reaches Lua only as string literals in which ever
 few signs is a number, so nothing in a profile can become code. The same input gives the same file.
 """
 
-from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
@@ -22,7 +21,7 @@ _ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
 def generate(profile: Profile, *, version: str, linktype: int = LINKTYPE_USER0) -> str:
     """The text of the dissector for traces of one link type, in ASCII."""
     core = (resources.files("vtctap.dissector") / "wireshark.lua").read_text("ascii")
-    head = f"-- Dissector for the traces of vtctap {_comment(version)}, profile {_comment(profile.name)}. Made by vtctap; do not edit."
+    head = f"-- Dissector for the traces of vtctap {_comment(version)}, profile {_comment(profile.name)}; do not edit."
     return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", _tables(profile, version, linktype), 1)
 
 

@@ -104,6 +104,10 @@ class Printer:
         self._first: int | None = None
         self._before: int | None = None
 
+    def skip(self, dissection: Dissection) -> None:
+        """A record that is not shown still counts as the first, or as the one before."""
+        self._stamp(dissection.record.time)
+
     def line(self, dissection: Dissection) -> str:
         """Number, time, link where it is not the first, sender, and the summary."""
         record = dissection.record

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from vtctap.pcap.record import Sender
 
 
+class ImportFormatError(ValueError):
+    """A recording is not in the format it was said to be in; the message names the file and the place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where

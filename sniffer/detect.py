@@ -50,6 +50,8 @@ PLAUSIBLE: Final = 5.0
 """A pair that is behind the best by less is worth listening for."""
 PATIENCE: Final = 12
 """After so many octets at one speed that are no text all is weighed afresh; then after twice as many, and so on."""
+PAUSE: Final = 20_000_000
+"""ns; after a pause of so much and two characters an octet begins with a start bit."""
 SETTLED_OCTETS: Final = 8
 """So many octets at the least must have come at the speed that is settled on."""
 
@@ -124,6 +126,8 @@ _BINARY: Final = _shares([1.0] * 256 + [0.0] * 256, _STRAY)
 _SHAPES: Final = (*((line, _text(line)) for line in LINES), (EIGHT_BITS, _BINARY))
 _BINARY_SHAPE: Final = len(LINES)
 _PRIORS: Final = (0.0, 0.0, 0.0, -8.0)
+RARE=0.0
+def _prior(speed,shape): return _PRIORS[shape] - (RARE if speed in (57600,38400) else 0)
 _PAIRS: Final = [(speed, shape) for speed in SPEEDS for shape in range(len(_SHAPES))]
 _TOO_SLOW: Final = [_ANY] * _SYMBOLS
 
@@ -143,12 +147,13 @@ class Detector:
 
     def __init__(self, *, latency: int = 0) -> None:
         self._latency = latency
-        self._weights = [_PRIORS[shape] for _, shape in _PAIRS]
+        self._weights = [_prior(*pair) for pair in _PAIRS]
         self._speed = SPEEDS[0]
         self._astray = [0.5] * len(_SHAPES)
         self._deaf_until = 0
         self._heard = 0
         self._recent = bytearray()
+        self._arrival = 0
         self._last = -1
         self._patience = PATIENCE
         self._repeats = 0
@@ -162,6 +167,9 @@ class Detector:
         """Octets with their flags, as received with :attr:`settings` and read at ``arrival`` (ns): what to do now."""
         if arrival < self._deaf_until:
             return None
+        if arrival - self._arrival > PAUSE + 2 * EIGHT_BITS.character_time(self._speed):
+            self._astray = [_LOSES] * len(_SHAPES)
+        self._arrival = arrival
         for value, flags in octets:
             self._weigh(value | (_WRONG_STOP if flags & (Flag.FRAMING | Flag.BREAK) else 0))
             if self._heard >= self._patience and min(self._astray[:_BINARY_SHAPE]) > 0.5:
@@ -179,7 +187,7 @@ class Detector:
         """Nothing but garbage: this may be too slow, and what spoke against the faster speeds wrong."""
         for at, (speed, shape) in enumerate(_PAIRS):
             if speed > self._speed:
-                self._weights[at] = _PRIORS[shape]
+                self._weights[at] = _prior(speed, shape)
         self._patience *= 2
 
     def _listen(self, speed: int) -> None:

@@ -63,37 +63,31 @@ class Envelope:
             lower.pop()
         lower.append((count, time))
 
-    def add_upper(self, count: int, time: float) -> None:
-        """The line passes below: octet number ``count`` ended before ``time``. Always true; lower points that are not
-        compatible with it are given up."""
-        upper = self._upper
-        while len(upper) > 1 and _turn(upper[-2], upper[-1], count, time) <= 0:
-            upper.pop()
-        upper.append((count, time))
+    def add_upper(self, count: int, time: float) -> bool:
+        """The line passes below: octet number ``count`` ended before ``time``. False, and nothing is added, where a
+        lower point that made the line slower stands against that. Lower points that stand against it whatever the
+        character time are given up: upper ones are always true."""
         slowest = self.slowest
         for at, lower in self._lower:
             if at < count:
                 bound = (time - lower) / (count - at)
                 if bound < slowest:
                     slowest = bound
-        if slowest >= self.fastest:
-            self.slowest = slowest
-        else:
-            self._give_up(count, time)
-
-    def _give_up(self, count: int, time: float) -> None:
-        self._lower = [
-            (at, lower) for at, lower in self._lower if at >= count or (time - lower) / (count - at) >= self.fastest
-        ]
-        self.fastest, self.slowest = self._fastest, self._slowest
-        for at, upper in self._upper:
-            for number, lower in self._lower:
-                if number > at:
-                    self.fastest = max(self.fastest, (lower - upper) / (number - at))
-                elif number < at:
-                    self.slowest = min(self.slowest, (upper - lower) / (at - number))
-        if self.fastest > self.slowest:
-            self.fastest = self.slowest = min(max(self.slowest, self._fastest), self._slowest)
+        if slowest < self.fastest:
+            if self.fastest > self._fastest:
+                return False
+            self._lower = [
+                (at, lower)
+                for at, lower in self._lower
+                if at >= count or (time - lower) / (count - at) >= self._fastest
+            ]
+            slowest = self._fastest
+        self.slowest = slowest
+        upper = self._upper
+        while len(upper) > 1 and _turn(upper[-2], upper[-1], count, time) <= 0:
+            upper.pop()
+        upper.append((count, time))
+        return True
 
     def starts(self, character: float) -> tuple[float, float]:
         """The earliest and the latest start of a line with this character time."""

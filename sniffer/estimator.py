@@ -61,6 +61,14 @@ class _Run(NamedTuple):
     character: float
 
 
+class _State(NamedTuple):
+    """A run before chunk ``number``: its lines, and how many octets it has."""
+
+    envelope: Envelope
+    number: int
+    count: int
+
+
 class Estimator:
     """Estimates the start of each octet of one wire.
 
@@ -85,6 +93,7 @@ class Estimator:
         self._character_time = character_time
         self._pace = Pace(character_time)
         self._silence = self._latency + 3 * character_time + SCHEDULING
+        self._fills = PACKET * character_time < self._latency
         self._hold = max(HOLD, HOLD_CHARACTERS * character_time)
 
     @property
@@ -134,7 +143,7 @@ class Estimator:
         packets = 1
         if held:
             first = self._chunks[self._known]
-            now, packets = first.arrival, -(-len(first.octets) // PACKET)
+            now, packets = first.arrival, len(first.octets) // PACKET + 1
         elif PACKET * self._character_time < self._latency:
             packets = _PACKETS
         earliest = now - packets * self._latency
@@ -175,35 +184,42 @@ class Estimator:
             at = after
         return runs
 
-    def _run(self, first: int) -> tuple[Envelope, int, int]:
-        """The run that begins with chunk number ``first``: its envelope, the chunk after it, and how many octets it
-        has."""
+    def _run(self, first: int) -> _State:
+        """The run that begins with chunk number ``first``."""
         chunks = self._chunks
         base = chunks[0].arrival
-        envelope = Envelope(self._character_time)
-        before = chunks[first - 1].arrival if first else self._before
-        count = 0
-        doubt: tuple[Envelope, int, int] | None = None
-        for number in range(first, len(chunks)):
+        state = _State(Envelope(self._character_time), first, 0)
+        slowed: list[_State] = []
+        doubt: _State | None = None
+        doubted = -1
+        while state.number < len(chunks):
+            envelope, number, count = state
             octets, arrival = chunks[number]
+            before = chunks[number - 1].arrival if number else self._before
             ended = arrival - self._reach(len(octets))
             if before is not None and before > ended:
                 ended = before
             lower = float(ended - PROMPT - base)
             fastest = envelope.fastest_above(count + 1, lower)
-            if fastest <= envelope.slowest:
-                envelope.add_lower(count + 1, lower, fastest)
-            elif not self._late(number, count, lower, envelope.fastest):
+            if fastest > envelope.slowest or number == doubted:
                 # A pause, or the program was woken late: sure if no wake-up is that late, or if it happens twice.
-                if doubt:
-                    return doubt
-                if envelope.fastest_above(count + 1, lower + PROMPT - SCHEDULING) > envelope.slowest:
-                    return envelope, number, count
-                doubt = envelope.copy(), number, count
+                if not self._late(number, count, lower, envelope.fastest):
+                    if doubt and doubt.number != number:
+                        return doubt
+                    if envelope.fastest_above(count + 1, lower + PROMPT - SCHEDULING) > envelope.slowest:
+                        return state
+                    doubt = _State(envelope.copy(), number, count)
+            else:
+                if fastest > envelope.fastest:
+                    slowed.append(_State(envelope.copy(), number, count))
+                envelope.add_lower(count + 1, lower, fastest)
             count += len(octets)
-            envelope.add_upper(count, float(arrival - base))
-            before = arrival
-        return envelope, len(chunks), count
+            if envelope.add_upper(count, float(arrival - base)):
+                state = _State(envelope, number + 1, count)
+            else:
+                state = slowed.pop()
+                doubted = state.number
+        return state
 
     def _late(self, number: int, count: int, lower: float, fastest: float) -> bool:
         """Whether what came later shows that the octet after the first ``count`` had ended before ``lower``."""
@@ -217,8 +233,7 @@ class Estimator:
 
     def _reach(self, count: int) -> int:
         """How long before its arrival the first of ``count`` octets that were read together may have ended."""
-        packets = -(-count // PACKET)
-        return max(packets * self._latency, (count - 1) * self._character_time)
+        return max((count // PACKET + 1) * self._latency, (count - 1) * self._character_time)
 
     def _release(self, runs: list[_Run], until: int) -> None:
         """Makes the octets of the chunks from the first that is not settled to number ``until``."""
@@ -244,14 +259,16 @@ class Estimator:
                 ended = before
             earliest = max(earliest, float(ended - SCHEDULING - base) - shortest)
             before = arrival
+            limit = self._reach(len(octets)) + SCHEDULING
             for value, flags in octets:
                 earliest += shortest
                 bound = latest.pop()
                 estimate, character = next(estimates)
-                estimate = max(min(max(estimate, end + shortest), bound), end)
-                uncertainty = max(abs(estimate - earliest), abs(bound - estimate)) + longest - character
+                estimate = max(min(max(estimate, earliest, end + shortest), bound), end)
+                uncertainty = max(abs(estimate - earliest), abs(bound - estimate))
+                uncertainty += max(longest - character, character - shortest)
                 start = base + round(estimate - character)
-                self._ready.append(Octet(value, start, round(uncertainty), flags))
+                self._ready.append(Octet(value, start, round(min(uncertainty, limit)), flags))
                 end = estimate
         self._end = base + round(end)
 

@@ -402,10 +402,10 @@ def test_missing_port_makes_no_file(taps: Any, tmp_path: Path, vtctap: Run) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_port_spares_the_file_that_force_would_overwrite(tmp_path: Path, vtctap: Run) -> None:
+def test_missing_port_spares_the_file_that_force_would_overwrite(tmp_path: Path, inside: Run) -> None:
     path = tmp_path / "t.pcapng"
     path.write_bytes(b"precious")
-    assert vtctap("capture", "-i", "/dev/ttyUSB99", "-w", path, "--force").returncode == 3
+    assert inside("capture", "-i", "/dev/ttyUSB99", "-w", path, "--force").returncode == 3
     assert path.read_bytes() == b"precious"
 
 
@@ -426,17 +426,17 @@ def test_no_file_is_overwritten_without_force(
 
 
 @pytest.mark.parametrize("name", ["trace.txt", "trace", "trace.pcapng.gz"])
-def test_unknown_suffix(taps: Any, tmp_path: Path, vtctap: Run, name: str) -> None:
-    result = vtctap("capture", *pair(taps), "-w", name)
+def test_unknown_suffix(taps: Any, tmp_path: Path, inside: Run, name: str) -> None:
+    result = inside("capture", *pair(taps), "-w", name)
     assert result.returncode == 2
     assert result.stderr == f"vtctap: {name}: the name must end in .pcapng or .pcap\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_output_that_cannot_be_made(taps: Any, tmp_path: Path, vtctap: Run) -> None:
+def test_output_that_cannot_be_made(taps: Any, tmp_path: Path, inside: Run) -> None:
     (tmp_path / "folder.pcapng").mkdir()
     for name, reason in [("nowhere/t.pcapng", "No such file or directory"), ("folder.pcapng", "Is a directory")]:
-        result = vtctap("capture", *pair(taps), "-w", name, "-a", "duration:1")
+        result = inside("capture", *pair(taps), "-w", name, "-a", "duration:1")
         assert (result.returncode, result.stderr) == (4, f"vtctap: {name}: {reason}\n")
 
 
@@ -508,8 +508,8 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
         (["A"], "unrecognized arguments: A"),
     ],
 )
-def test_wrong_use(vtctap: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
-    result = vtctap("capture", *arguments, "-w", "t.pcapng")
+def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
+    result = inside("capture", *arguments, "-w", "t.pcapng")
     assert (result.returncode, result.stdout) == (2, "")
     assert text in result.stderr
     assert result.stderr.startswith("vtctap")

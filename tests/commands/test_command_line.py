@@ -14,16 +14,12 @@ from vtctap.__main__ import COMMANDS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-MISSING = {"import": "vtctap.pcap.imports", "wireshark": "vtctap.dissector.lua"}
-
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help(vtctap: Run, name: str) -> None:
+def test_help(inside: Run, name: str) -> None:
     """Complete and short: it fits on a page, names every option, and asks for no other library."""
-    if name in MISSING:
-        pytest.importorskip(MISSING[name])
     for flag in ("--help", "-h"):
-        result = vtctap(name, flag)
+        result = inside(name, flag)
         assert (result.returncode, result.stderr) == (0, "")
         lines = result.stdout.splitlines()
         assert lines[0].startswith(f"usage: vtctap {name} ")
@@ -77,18 +73,18 @@ def test_no_command(vtctap: Run) -> None:
         (["demo", "--fast", "-w", "t.txt"], "the name must end in .pcapng or .pcap"),
     ],
 )
-def test_wrong_use(vtctap: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
-    result = vtctap(*arguments)
+def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
+    result = inside(*arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert text in result.stderr
     assert result.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_broken_profile(vtctap: Run, tmp_path: Path) -> None:
+def test_broken_profile(inside: Run, tmp_path: Path) -> None:
     for text, reason in [("[profile", "at end of document"), ("", "is missing"), ("[profile]\nnme = 1", "nme")]:
         (tmp_path / "p.toml").write_text(text)
-        result = vtctap("demo", "--fast", "--profile", "p.toml")
+        result = inside("demo", "--fast", "--profile", "p.toml")
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr.startswith("vtctap: p.toml: ")
         assert reason in result.stderr
@@ -210,7 +206,6 @@ def test_a_profile_that_is_shown_can_be_used(vtctap: Run, tmp_path: Path) -> Non
 
 
 def test_wireshark_lua(vtctap: Run, tmp_path: Path) -> None:
-    pytest.importorskip("vtctap.dissector.lua")
     made = vtctap("wireshark", "lua", "-o", "d.lua")
     assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
     text = (tmp_path / "d.lua").read_text(encoding="ascii")

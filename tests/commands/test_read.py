@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,14 +70,15 @@ def test_lines(vtctap: Run, short: Path) -> None:
         ("r", ["0.000000", "0.005000", "0.250500", "1.000000", "2.000000"]),
     ],
 )
-def test_times(vtctap: Run, short: Path, monkeypatch: pytest.MonkeyPatch, form: str, stamps: list[str]) -> None:
+def test_times(inside: Run, short: Path, monkeypatch: pytest.MonkeyPatch, form: str, stamps: list[str]) -> None:
     monkeypatch.setenv("TZ", "UTC")
-    lines = vtctap("read", short, "-t", form).stdout.splitlines()
+    time.tzset()
+    lines = inside("read", short, "-t", form).stdout.splitlines()
     assert [re.match(r" +\d+ +(.*?) (?:C>|M>|\?\?) ", line)[1] for line in lines] == stamps  # type: ignore[index]
 
 
-def test_octets(vtctap: Run, short: Path) -> None:
-    lines = vtctap("read", short, "-x").stdout.splitlines()
+def test_octets(inside: Run, short: Path) -> None:
+    lines = inside("read", short, "-x").stdout.splitlines()
     assert lines[1:3] == [
         "    2     0.005000 C> IDRequest",
         "      0000  2f 3f 21 0d 0a                                   /?!..",
@@ -129,17 +131,16 @@ def test_standard_input(vtctap: Run, short: Path) -> None:
         assert vtctap("read", "-", "--follow", stdin=file).stdout == from_pipe.stdout
 
 
-def test_profile(vtctap: Run, short: Path) -> None:
-    assert "totalUnits" not in vtctap("read", short, "--profile", "iec62056-21").stdout
+def test_profile(inside: Run, short: Path) -> None:
+    assert "totalUnits" not in inside("read", short, "--profile", "iec62056-21").stdout
 
 
-def test_filter(vtctap: Run, trace: Path) -> None:
-    pytest.importorskip("vtctap.dissector.filter")
-    result = vtctap("read", trace, "--filter", 'vtc.message == "NAK"')
+def test_filter(inside: Run, trace: Path) -> None:
+    result = inside("read", trace, "--filter", 'vtc.message == "NAK"')
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout
     assert all(" NAK" in line for line in result.stdout.splitlines())
-    wrong = vtctap("read", trace, "--filter", "vtc.mesage")
+    wrong = inside("read", trace, "--filter", "vtc.mesage")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "vtc.message" in wrong.stderr
 
@@ -147,7 +148,7 @@ def test_filter(vtctap: Run, trace: Path) -> None:
 # Files that are not as they should be.
 
 
-def test_cut_at_every_octet_of_its_end(vtctap: Run, tmp_path: Path) -> None:
+def test_cut_at_every_octet_of_its_end(inside: Run, tmp_path: Path) -> None:
     """(In steps, since each is a process.)"""
     path = tmp_path / "t.pcapng"
     with create_trace(path) as writer:
@@ -157,7 +158,7 @@ def test_cut_at_every_octet_of_its_end(vtctap: Run, tmp_path: Path) -> None:
     whole = path.read_bytes()[:size]
     for missing in (1, 4, 30, 59):
         path.write_bytes(whole[:-missing])
-        result = vtctap("read", path)
+        result = inside("read", path)
         assert result.returncode == 0
         assert len(result.stdout.splitlines()) == 4
         assert result.stderr.startswith(f"vtctap: {path} ends cut: ")
@@ -197,11 +198,11 @@ CASES = ["missing", "folder", "below a file", "text", "half a magic", "ethernet"
 
 @pytest.mark.parametrize("command", [["read"], ["read", "--json"], ["reframe", "-w", "out.pcapng"]])
 @pytest.mark.parametrize("case", CASES)
-def test_unreadable(vtctap: Run, tmp_path: Path, case: str, command: list[str]) -> None:
+def test_unreadable(inside: Run, tmp_path: Path, case: str, command: list[str]) -> None:
     cases = {name: (path, text) for name, path, text in unreadable(tmp_path)}
     assert list(cases) == CASES
     path, text = cases[case]
-    result = vtctap(*command, path)
+    result = inside(*command, path)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith(f"vtctap: {path}")
     assert text in result.stderr
@@ -209,10 +210,10 @@ def test_unreadable(vtctap: Run, tmp_path: Path, case: str, command: list[str]) 
     assert not list(tmp_path.glob("*out*")) + list(tmp_path.glob(".*"))
 
 
-def test_empty_file_is_a_trace_that_was_cut_at_once(vtctap: Run, tmp_path: Path) -> None:
+def test_empty_file_is_a_trace_that_was_cut_at_once(inside: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.pcapng"
     path.touch()
-    result = vtctap("read", path)
+    result = inside("read", path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", f"vtctap: {path} is empty\n")
 
 
@@ -238,8 +239,8 @@ def test_what_was_good_is_shown_before_what_is_not(vtctap: Run, tmp_path: Path) 
         (["a", "--profile", "nosuch.toml"], "nosuch.toml: No such file or directory"),
     ],
 )
-def test_wrong_use(vtctap: Run, arguments: list[str], text: str) -> None:
-    result = vtctap("read", *arguments)
+def test_wrong_use(inside: Run, arguments: list[str], text: str) -> None:
+    result = inside("read", *arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert text in result.stderr
     assert result.stderr.count("\n") == 1
@@ -375,19 +376,19 @@ def test_reframe_onto_itself(vtctap: Run, trace: Path, records: Records) -> None
     [("t.txt", 2, "t.txt: the name must end in .pcapng or .pcap"), ("no/t.pcap", 4, "no/t.pcap: No such file")],
 )
 def test_reframe_names_the_file_that_was_asked_for(
-    vtctap: Run, trace: Path, tmp_path: Path, target: str, status: int, text: str
+    inside: Run, trace: Path, tmp_path: Path, target: str, status: int, text: str
 ) -> None:
-    result = vtctap("reframe", trace, "-w", target)
+    result = inside("reframe", trace, "-w", target)
     assert result.returncode == status
     assert result.stderr.startswith(f"vtctap: {text}")
     assert [entry.name for entry in tmp_path.iterdir()] == ["trace.pcapng"]
 
 
-def test_reframe_that_fails_leaves_the_old_file(vtctap: Run, tmp_path: Path, trace: Path) -> None:
+def test_reframe_that_fails_leaves_the_old_file(inside: Run, tmp_path: Path, trace: Path) -> None:
     old = tmp_path / "old.pcapng"
     old.write_bytes(b"old")
     bad = foreign(tmp_path / "bad.pcapng", 147, b"other")
-    assert vtctap("reframe", bad, "-w", old, "--force").returncode == 2
+    assert inside("reframe", bad, "-w", old, "--force").returncode == 2
     assert old.read_bytes() == b"old"
 
 

@@ -58,10 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     with input_trace(arguments.trace) as reader:
         for record in _records(reader, follow):
             dissection = dissector.dissect(record)
-            if wanted is None or wanted(dissection.as_json()):
-                show(dissection)
-                if arguments.follow:
-                    sys.stdout.flush()
+            show(dissection, wanted is None or wanted(dissection.as_json()))
+            if arguments.follow:
+                sys.stdout.flush()
     return 0
 
 
@@ -72,16 +71,20 @@ def _records(reader: "TraceReader", follow: bool) -> "Iterator[Record]":
         yield from reader
 
 
-def _printer(arguments: argparse.Namespace) -> "Callable[[Dissection], None]":
+def _printer(arguments: argparse.Namespace) -> "Callable[[Dissection, bool], None]":
+    """What takes each dissection, and whether it is to be shown."""
     from vtctap.dissector.text import Printer, hex_dump
 
-    if arguments.json:
-        return lambda dissection: print(json.dumps(dissection.as_json()))
     printer = Printer(arguments.time)
 
-    def show(dissection: "Dissection") -> None:
-        print(printer.line(dissection))
-        if arguments.octets:
-            print(hex_dump(dissection.record.octets), end="")
+    def show(dissection: "Dissection", wanted: bool) -> None:
+        if not wanted:
+            printer.skip(dissection)
+        elif arguments.json:
+            print(json.dumps(dissection.as_json()))
+        else:
+            print(printer.line(dissection))
+            if arguments.octets:
+                print(hex_dump(dissection.record.octets), end="")
 
     return show

@@ -1,0 +1,175 @@
+"""Records, tshark and Scapy say the same of the same trace: every field of the catalogue, record by record.
+
+The traces are the examples, the demonstration with its faults, the corpus of real recordings where it is there, and
+frames made from the grammar and then damaged. tshark runs the generated dissector; its own JSON is what is compared.
+"""
+
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from scapy.utils import rdpcap
+
+import vtctap.dissector.scapy  # noqa: F401  registers the link type
+from vtctap.__main__ import main
+from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.profile import load
+from vtctap.dissector.reframe import assemble
+from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace
+from vtctap.pcap.imports import IMPORTERS
+
+ROOT = Path(__file__).parent.parent
+CORPUS = ROOT.parent / "shared" / "corpus"
+IN_SCAPY = ("message", "cmd", "register", "value", "unit", "bcc_status")
+
+GRAMMAR = (
+    b"/?!\r\n", b"/?0012!\r\n", b"/?0012!", b"/ISK5\\2MT174\r\n", b"/KAM MC\r\n", b"\x06051\r\n", b"\x06", b"\x15",
+    bytes(9), b"\x7e\xa0\x03\x7e", b"\x01P0\x02(1234)\x03\x60", b"\x01R1\x020004()\x03\x64", b"\x01R1\x02T()\x03",
+    b"\x01W1\x020010(12345678901234567890)\x03\x11", b"\x01B0\x03q", b"\x01B0\x03u", b"\x01E2\x020040(1)\x03\x15",
+    b"\x01X9\x02a(1)\x03\x11", b"\x020004(16)\x03\x04", b"\x020004(5)0010(1)\x03\x04", b"\x02(ER01)\x03\x05",
+    b"\x02a(b*c)(d)\r\ne(f*g*h)\r\n!\r\n\x03x", b"\x02P(1)(2)\x04\x03", b"\x02G(1(2)3(4))x\x03y", b"\x02()\x03\x02",
+    b"/ISK5X\r\n\r\n1.8(1*k)\r\n!\r\n", b"/ISK5X\r\n\r\n1.8(1*k)\r\n!12aF\r\n", b"/ISK5X\n\n1.8(1*k)\n!7\n", b"xyz",
+)  # fmt: skip
+HOSTILE = b"\x00\x80\xff()*\r\n\x01\x02\x03\x04!/?"
+
+
+@pytest.fixture(scope="session")
+def dissector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lua") / "vtctap.lua"
+    assert main(["wireshark", "lua", "-o", str(path)]) == 0
+    return path
+
+
+def tshark(trace: Path, dissector: Path) -> list[dict[str, list[str]]]:
+    """What tshark shows of each packet: our fields, each with all its values, in order."""
+    command = ["tshark", "-r", str(trace), "-X", f"lua_script:{dissector}", "-T", "json", "--no-duplicate-keys"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Running as user")] == []
+    return [collect(packet["_source"]["layers"], {}) for packet in json.loads(done.stdout)]
+
+
+def collect(layer: dict[str, object], found: dict[str, list[str]]) -> dict[str, list[str]]:
+    for name, value in layer.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                collect(item, found)
+            elif name in FIELDS:
+                found.setdefault(name, []).append(item)
+    return found
+
+
+def as_tshark(name: str, value: object) -> object:
+    """A field of ours as tshark prints it; times are compared as whole nanoseconds."""
+    kind = FIELDS[name].type
+    values = value if isinstance(value, list) else [value]
+    if kind == "t":
+        return [round(float(item) * 1e9) for item in values]
+    return ["1" if item is True or item == "True" else str(item) for item in values]
+
+
+def compare(trace: Path, dissector: Path) -> int:
+    """Compares all; gives how many fields were the same."""
+    dissect = Dissector(load()).dissect
+    with open_trace(trace) as reader:
+        ours = [dissect(record) for record in reader]
+    shown = tshark(trace, dissector)
+    packets = rdpcap(str(trace))
+    assert len(ours) == len(shown) == len(packets) > 0
+    count = 0
+    for dissection, theirs, packet in zip(ours, shown, packets, strict=True):
+        fields = dissection.fields()
+        where = (trace.name, dissection.number, dissection.record.octets)
+        expected = {name: as_tshark(name, value) for name, value in fields.items()}
+        assert {name: as_tshark(name, value) for name, value in theirs.items()} == expected, where
+        in_scapy = packet.fields_vtc()
+        for attribute in IN_SCAPY:
+            name = f"vtc.{attribute.replace('_', '.')}"
+            assert in_scapy.get(name) == fields.get(name), (*where, name)
+        count += len(fields)
+    return count
+
+
+@pytest.mark.parametrize("name", ["session", "faults", "readout", "programming", "telegram"])
+def test_examples(name: str, dissector: Path) -> None:
+    assert compare(ROOT / "examples" / f"{name}.pcapng", dissector) > 20
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_demonstration(seed: int, dissector: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "demo.pcapng"
+    assert main(["demo", "--fast", "--faults", "--seed", str(seed), "-q", "-w", str(trace)]) == 0
+    assert compare(trace, dissector) > 500
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+def test_corpus(dissector: Path, tmp_path: Path) -> None:
+    """All recordings in one trace, each a link of its own."""
+    trace = tmp_path / "corpus.pcapng"
+    index = json.loads((CORPUS / "index.json").read_text())
+    with create_trace(trace) as writer:
+        for number, entry in enumerate(index):
+            folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
+            path = folder / (f"{entry['name']}.exchange" if entry["direction_known"] else f"{entry['name']}.bin")
+            importer = "exchange" if entry["direction_known"] else "raw"
+            runs = list(IMPORTERS[importer].read(str(path)))
+            for record in assemble(runs, speed=9600, gap_limit=1_500_000_000):
+                writer.write(_on_link(record, number))
+    assert compare(trace, dissector) > 2000
+
+
+def _on_link(record: Record, link: int) -> Record:
+    return Record(
+        **{name: getattr(record, name) for name in record.__slots__ if name not in ("link", "tap")}, link=link
+    )
+
+
+def damaged(frame: bytes, chance: random.Random) -> bytes:
+    octets = bytearray(frame)
+    for _ in range(chance.randrange(4)):
+        at = chance.randrange(len(octets) + 1)
+        match chance.randrange(4):
+            case 0:
+                octets[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                octets[at:at] = bytes([chance.choice(HOSTILE)])
+            case 2:
+                del octets[at : at + 1]
+            case 3:
+                octets[at:] = b""
+    if chance.random() < 0.2:
+        return bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets)
+    return bytes(octets)
+
+
+def test_damaged_frames(dissector: Path, tmp_path: Path) -> None:
+    chance = random.Random(52)
+    octets = [frame[:end] for frame in GRAMMAR for end in range(len(frame) + 1)]
+    octets += [damaged(chance.choice(GRAMMAR), chance) for _ in range(4000)]
+    trace = tmp_path / "damaged.pcapng"
+    time = 1_767_225_600_000_000_000
+    with create_trace(trace) as writer:
+        for frame in octets:
+            time += chance.randrange(2_000_000_000)
+            positions = tuple(sorted(chance.sample(range(len(frame)), min(len(frame), chance.randrange(3)))))
+            record = Record(
+                time,
+                frame,
+                chance.choice([Kind.FRAME] * 9 + [Kind.NOISE]),
+                chance.choice(list(Sender)),
+                inferred=chance.random() < 0.3,
+                link=chance.randrange(3),
+                tap=chance.randrange(2),
+                line=chance.choice([None, Line(7, "E", 1), Line(8, "N", 1)]),
+                flags=chance.choice([0, 0, chance.randrange(256)]),
+                speed=chance.choice([0, 300, 9600]),
+                uncertainty=chance.choice([None, 0, 123_456]),
+                duration=chance.randrange(3_000_000_000),
+                parity_errors=positions,
+                framing_errors=positions[:1],
+                pauses=((1, 5000), (2, 70)) if chance.random() < 0.1 else (),
+            )
+            writer.write(record)
+    assert compare(trace, dissector) > 40_000
