@@ -33,7 +33,7 @@ def read(name: str) -> Iterator[Run]:
         for number, packet in enumerate(reader, 1):
             if packet.linktype != LINKTYPE_RTAC_SERIAL:
                 raise ImportFormatError(
-                    f"{name}: packet {number} is of link type {packet.linktype}, not RTAC serial ({LINKTYPE_RTAC_SERIAL})"
+                    f"{name}: packet {number} is of link type {packet.linktype}, not {LINKTYPE_RTAC_SERIAL} (RTAC)"
                 )
             if len(packet.data) < _HEADER.size:
                 raise ImportFormatError(f"{name}: packet {number} is shorter than its header of {_HEADER.size} octets")

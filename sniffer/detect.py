@@ -106,7 +106,9 @@ def _text(line: Line) -> list[float]:
         bits = value & 0x7F
         fits = not wrong_parity(bytes([value]), line) if line.has_parity else value < 0x80
         if fits:
-            symbols[value] = 0.95 / len(_TEXT) if bits in _TEXT else 0.04 / len(_CONTROLS) if bits in _CONTROLS else 3e-4
+            symbols[value] = (
+                0.95 / len(_TEXT) if bits in _TEXT else 0.04 / len(_CONTROLS) if bits in _CONTROLS else 3e-4
+            )
     return _shares(symbols, _STRAY)
 
 
@@ -126,8 +128,13 @@ _BINARY: Final = _shares([1.0] * 256 + [0.0] * 256, _STRAY)
 _SHAPES: Final = (*((line, _text(line)) for line in LINES), (EIGHT_BITS, _BINARY))
 _BINARY_SHAPE: Final = len(LINES)
 _PRIORS: Final = (0.0, 0.0, 0.0, -8.0)
-RARE=0.0
-def _prior(speed,shape): return _PRIORS[shape] - (RARE if speed in (57600,38400) else 0)
+RARE = 0.0
+
+
+def _prior(speed, shape):
+    return _PRIORS[shape] - (RARE if speed in (57600, 38400) else 0)
+
+
 _PAIRS: Final = [(speed, shape) for speed in SPEEDS for shape in range(len(_SHAPES))]
 _TOO_SLOW: Final = [_ANY] * _SYMBOLS
 
@@ -206,9 +213,7 @@ class Detector:
             found = (1 - self._astray[shape]) * table[symbol]
             here.append(log(astray + found))
             self._astray[shape] = (astray * (1 - _FINDS) + found * _LOSES) / (astray + found)
-        elsewhere = {
-            speed: log(_elsewhere(self._speed, speed)[symbol]) for speed in SPEEDS if speed != self._speed
-        }
+        elsewhere = {speed: log(_elsewhere(self._speed, speed)[symbol]) for speed in SPEEDS if speed != self._speed}
         for at, (speed, shape) in enumerate(_PAIRS):
             self._weights[at] += (here[shape] if speed == self._speed else elsewhere[speed]) / self._repeats
         best = max(self._weights)
@@ -224,7 +229,11 @@ class Detector:
         begin = recent.rfind(_HDLC_FLAG, 0, -1)
         while begin >= 0:
             frame = recent[begin + 1 : -1]
-            if len(frame) >= _SHORTEST_FRAME and (frame[0] & 7) << 8 | frame[1] == len(frame) and fcs16(frame) == _GOOD_FCS:
+            if (
+                len(frame) >= _SHORTEST_FRAME
+                and (frame[0] & 7) << 8 | frame[1] == len(frame)
+                and fcs16(frame) == _GOOD_FCS
+            ):
                 return EIGHT_BITS
             begin = recent.rfind(_HDLC_FLAG, 0, begin)
         return None

@@ -213,6 +213,16 @@ class Estimator:
                 if fastest > envelope.fastest:
                     slowed.append(_State(envelope.copy(), number, count))
                 envelope.add_lower(count + 1, lower, fastest)
+                full = len(octets) // PACKET * PACKET
+                if full and self._fills:
+                    tick = float(arrival - self._latency - base)
+                    fastest = envelope.fastest_above(count + full, tick - PROMPT)
+                    if envelope.fastest < fastest <= envelope.slowest:
+                        slowed.append(_State(envelope.copy(), number, count))
+                    if fastest <= envelope.slowest:
+                        envelope.add_lower(count + full, tick - PROMPT, fastest)
+                    if full < len(octets):
+                        envelope.add_upper(count + full, tick)
             count += len(octets)
             if envelope.add_upper(count, float(arrival - base)):
                 state = _State(envelope, number + 1, count)

@@ -80,7 +80,12 @@ def test_carries_even_parity(octets: bytes, carries: bool) -> None:
     assert carries_even_parity(octets) is carries
 
 
-PARITY_BITS = {"E": lambda value: ones(value) % 2, "O": lambda value: 1 - ones(value) % 2, "M": lambda _: 1, "S": lambda _: 0}
+PARITY_BITS = {
+    "E": lambda value: ones(value) % 2,
+    "O": lambda value: 1 - ones(value) % 2,
+    "M": lambda _: 1,
+    "S": lambda _: 0,
+}
 
 
 @pytest.mark.parametrize("parity", "EOMS")

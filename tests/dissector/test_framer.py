@@ -3,7 +3,7 @@
 import random
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from types import FrameType
 
@@ -65,9 +65,7 @@ REQUEST = re.compile(rb"/\?[^!\r\n/\x01\x02]{0,94}(?:(?P<end>!(?:\r\n?|\n)?|\r\n
 OPTION = re.compile(rb"\x06[0-9](?:[ -~]{2}(?P<end>\r\n?|\n)|[ -~]{0,2}\Z)")
 IDENTIFICATION = re.compile(rb"/[A-Za-z]{3}[ \"-'*-.0-~][^/!()\r\n]{0,91}(?:(?P<end>\r\n?|\n)|\Z)")
 EMPTY_LINES = re.compile(rb"(?:\r\n|\n)[\r\n]*")
-TELEGRAM_END = re.compile(
-    rb"(?P<end>![0-9A-Fa-f]{0,4}(?:\r\n?|\n|(?=[/\x01\x02])|\Z))|(?<=[\r\n])(?=[/\x01\x02])|\Z"
-)
+TELEGRAM_END = re.compile(rb"(?P<end>![0-9A-Fa-f]{0,4}(?:\r\n?|\n|(?=[/\x01\x02])|\Z))|(?<=[\r\n])(?=[/\x01\x02])|\Z")
 
 
 def lacks_check(block: re.Match[bytes]) -> bool:
@@ -355,7 +353,7 @@ def test_an_ack_waits_for_what_follows_unless_the_server_sent_it() -> None:
 
 
 SOFT = [b"\x06", b"/ABC5x\r\n", b"/ABC5x\r", b"/?!", b"/?!\r", b"\x02(1)\x03", b"/ABC5x\r\n\r\na(1)\r\n!", b"\x00" * 9]
-HARD = [b"\x0605", b"/ABC5x", b"/?12", b"\x02(1)", b"/ABC5x\r\n\r\na(1)\r\n", b"/AB", b"noise", b"\x00" * 3]
+HARD = [b"\x0605", b"/ABC5x", b"/?12", b"\x02(1)", b"/ABC5x\r\n\r\na(1)\r\n", b"/AB", b"noise"]
 
 
 def test_the_other_side_begins() -> None:
@@ -466,11 +464,10 @@ def test_what_is_no_hdlc(octets: bytes) -> None:
     assert found == [("noise", octets), ("frame", b"/?!\r\n")]
 
 
-@pytest.mark.parametrize("length", [0, 1])
-def test_hdlc_without_room_for_its_length_ends_at_once(length: int) -> None:
-    found = forms(timed(bytes([0x7E, 0xA0, length]) + HDLC), UNKNOWN, binary=True)
-    assert b"".join(octets for _, octets in found[:-1]) == bytes([0x7E, 0xA0, length])
-    assert found[-1] == ("frame", HDLC) or length == 1  # SOH begins a block of its own
+def test_an_impossible_hdlc_length_hides_no_frame() -> None:
+    assert forms(timed(b"\x7e\xa0\x00" + HDLC), UNKNOWN, binary=True) == [
+        ("noise", b"\x7e\xa0\x00"), ("frame", HDLC),
+    ]  # fmt: skip
 
 
 def test_flags_between_hdlc_frames_are_noise() -> None:
@@ -482,13 +479,13 @@ def test_hdlc_that_is_cut() -> None:
     (piece,) = pieces(timed(HDLC[:5]), SERVER, binary=True)
     assert (piece.values, piece.cut, piece.binary) == (HDLC[:5], True, True)
     found = pieces(paused(HDLC, 5, PATIENCE * GAP + 1), SERVER, binary=True)
-    assert [form(piece) for piece in found][0] == ("cut", HDLC[:5])
+    assert form(found[0]) == ("cut", HDLC[:5])
 
 
 # What does not fit into one record.
 
 
-@pytest.mark.parametrize("more", [-2, -1, 0, 1, 2, 5])
+@pytest.mark.parametrize("more", [-1, 0, 1, 2])
 @pytest.mark.parametrize(
     ("head", "tail"),
     [
@@ -514,7 +511,7 @@ def test_a_long_frame_goes_on(head: bytes, tail: bytes, more: int) -> None:
         assert [form(piece) for piece in parts] == [("cut" if open_end else "frame", frame)]
     else:
         assert [form(piece) for piece in parts] == [("cut", frame[:MAX_OCTETS]), ("cut", frame[MAX_OCTETS:])]
-    assert [piece.later for piece in found] == [False] * (1 if more <= 0 else 1) + [True] * (more > 0) + [False]
+    assert [piece.later for piece in found] == [False, *[True] * (more > 0), False]
 
 
 def test_a_very_long_frame_is_ended_in_each_way() -> None:
@@ -529,7 +526,7 @@ def test_a_very_long_frame_is_ended_in_each_way() -> None:
 
 
 def test_long_noise() -> None:
-    for filler in (b"x", b"\x7f", b"/"):
+    for filler in (b"x", b"/"):
         found = pieces(timed(filler * (2 * MAX_OCTETS + 3)), SERVER)
         assert [len(piece.octets) for piece in found] == [MAX_OCTETS, MAX_OCTETS, 3]
         assert not any(piece.is_frame for piece in found)
@@ -565,7 +562,9 @@ def test_wake_up(count: int) -> None:
     expected = [(kind, nuls)] if count else []
     assert forms(timed(nuls), CLIENT) == expected
     assert forms(timed(nuls + b"/?!\r\n"), CLIENT) == [*expected, ("frame", b"/?!\r\n")]
-    assert forms(timed(b"x" + nuls), CLIENT) == ([("noise", b"x" + nuls)] if count < MIN_WAKE_UP else [("noise", b"x"), *expected])
+    assert forms(timed(b"x" + nuls), CLIENT) == (
+        [("noise", b"x" + nuls)] if count < MIN_WAKE_UP else [("noise", b"x"), *expected]
+    )
 
 
 def test_wake_up_with_parity_bits_or_framing_errors() -> None:
@@ -623,11 +622,6 @@ def test_linear_time(unit: bytes) -> None:
     once, twice = (calls((unit * size)[: size * n]) for n in (1, 2))
     assert once <= 40 * size
     assert twice <= 2.1 * once
-
-
-def chunks(octets: list[Octet], size: int) -> Iterator[list[Octet]]:
-    for at in range(0, len(octets), size):
-        yield octets[at : at + size]
 
 
 def test_linear_time_in_mode_e() -> None:

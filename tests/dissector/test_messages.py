@@ -329,10 +329,14 @@ def test_every_prefix_keeps_its_word(octets: bytes) -> None:
 
 
 LISTS = ("register", "value", "unit")
-BEGINNINGS = st.sampled_from([b"", b"/", b"/?", b"/ABC5", b"/ABC5x\r\n\r\n", b"\x01", b"\x01R1\x02", b"\x02", b"\x06", b"\x06051"])
+BEGINNINGS = st.sampled_from(
+    [b"", b"/", b"/?", b"/ABC5", b"/ABC5x\r\n\r\n", b"\x01", b"\x01R1\x02", b"\x02", b"\x06", b"\x06051"]
+)
 BODIES = st.lists(
     st.one_of(
-        st.sampled_from([b"(", b")", b"*", b"!", b"\r\n", b"\r", b"\n", b"\x03", b"\x04", b"\x02", b"\x00", b"ER", b"a", b"1"]),
+        st.sampled_from(
+            [b"(", b")", b"*", b"!", b"\r\n", b"\r", b"\n", b"\x03", b"\x04", b"\x02", b"\x00", b"ER", b"a", b"1"]
+        ),
         st.binary(max_size=3),
     ),
     max_size=20,
@@ -373,7 +377,7 @@ def slow_data_sets(text: str) -> list[tuple[str, str, str]]:
         elif depth == 0:
             register = "" if character in "\r\n!" else register + character
         elif character == ")" and depth == 1:
-            number, star, unit = (value, "", "") if "(" in value else value.partition("*")
+            number, _, unit = (value, "", "") if "(" in value else value.partition("*")
             sets.append((register, number, unit))
             depth, register = 0, ""
         else:
