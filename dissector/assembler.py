@@ -45,7 +45,14 @@ def natural_sender(message: Message) -> Sender:
     """Who sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK, HDLC)."""
     if message.cmd == "P0":
         return Sender.SERVER  # P0 carries the operand for the password's algorithm.
+    if _selects_binary(message):
+        return Sender.UNKNOWN  # The server confirms mode E in the same words.
     return _SENDERS.get(message.message or "", Sender.UNKNOWN)
+
+
+def _selects_binary(message: Message) -> bool:
+    """Whether it is ``ACK 2 Z 2``: HDLC from here on, mode E (IEC 62056-21 annex E)."""
+    return (message.message, message.option_protocol, message.option_mode) == ("OptionSelect", "2", "2")
 
 
 @dataclass(slots=True)
@@ -85,7 +92,7 @@ class Assembler:
         self._horizon = dict.fromkeys(self._taps, 0)
         self._latest = dict.fromkeys(self._taps, 0)
         self._now = 0
-        self._waiting: list[tuple[int, int, Record]] = []
+        self._waiting: list[tuple[int, int, int, Record]] = []
         self._count = 0
         self._last_sender = Sender.UNKNOWN
         self._last: dict[int, Record] = {}
@@ -142,7 +149,7 @@ class Assembler:
                 self._push(record, self._latest[tap])
 
     def _push(self, record: Record, time: int) -> None:
-        heapq.heappush(self._waiting, (time, self._count, record))
+        heapq.heappush(self._waiting, (time, record.tap, self._count, record))
         self._count += 1
 
     def _record(self, tap: Tap, piece: Piece) -> Record:
@@ -186,20 +193,15 @@ class Assembler:
         )
 
     def _follow_mode(self, message: Message) -> None:
-        """HDLC frames exist only once mode E was selected: ``ACK 2 Z 2`` (IEC 62056-21 annex E)."""
-        if message.message == "OptionSelect":
-            binary = message.option_protocol == "2" and message.option_mode == "2"
-        elif message.message in ("IDRequest", "BreakCommand"):
-            binary = False
-        else:
-            return
-        for framer in self._framers.values():
-            framer.binary = binary
+        """HDLC frames exist only once mode E was selected, until a sign-on or a break."""
+        if message.message in ("OptionSelect", "IDRequest", "BreakCommand"):
+            for framer in self._framers.values():
+                framer.binary = _selects_binary(message)
 
     def _release(self, *, everything: bool = False) -> list[Record]:
         records: list[Record] = []
         while self._waiting:
-            time, _, record = self._waiting[0]
+            time, _, _, record = self._waiting[0]
             if not everything and any(
                 bound <= time for tap, bound in self._bounds().items() if tap != record.tap or record.kind is Kind.EVENT
             ):
@@ -218,17 +220,15 @@ class Assembler:
         }
 
     def _mark_echo(self, record: Record) -> Record:
-        """An echo is what the other tap heard, at the same time, or what only the other side would say."""
+        """An echo is what only the other side would say, or what either would, heard on both taps at the same time."""
         if record.kind is not Kind.FRAME or len(self._taps) == 1:
             return record
         for tap, heard in self._last.items():
-            if (
-                tap != record.tap
-                and heard.octets == record.octets
-                and (record.time < heard.end or natural_sender(decode(record.octets)) is heard.sender)
-            ):
-                del self._last[tap]
-                return replace(record, flags=record.flags | Flag.ECHO)
+            if tap != record.tap and heard.octets == record.octets:
+                natural = natural_sender(decode(record.octets))
+                if natural is heard.sender or (natural is Sender.UNKNOWN and record.time < heard.end):
+                    del self._last[tap]
+                    return replace(record, flags=record.flags | Flag.ECHO)
         self._last[record.tap] = record
         return record
 

@@ -1,54 +1,117 @@
 """Filters: a subset of Wireshark's display filters, over the fields of a dissection.
 
 ``vtc.message == "ReadCommand" && vtc.gap > 0.2`` is compiled into a function of the dictionary that
-:meth:`~vtctap.dissector.dissect.Dissection.as_json` gives; it is never evaluated as code. As in Wireshark 4 a field
-alone asks whether it is there, ``==`` whether any of its values is equal, ``!=`` whether it is there and none is,
-``===`` and ``~=`` whether all are, and whether any is not. ``contains`` looks for text, ``matches`` (or ``~``) for a
-regular expression without regard to case, ``in {1, 3..5}`` for a member. ``not``, ``and``, ``xor`` and ``or`` bind in
-this order, loosest last; each has its C sign. Words need no quotes where they are plain. Wireshark's functions,
-slices and arithmetic are not here.
+:meth:`~vtctap.dissector.dissect.Dissection.as_json` gives; it is never evaluated as code. It means what it means to
+Wireshark 4 (wireshark-filter(4)):
+
+- A field alone asks whether it is there. A comparison with an absent field is false.
+- ``==`` asks whether any value is equal, ``!=`` whether none is, ``===`` whether all are, ``!==`` (or ``~=``) whether
+  any is not; ``<`` ``<=`` ``>`` ``>=`` ask for any. ``all`` or ``any`` before the field asks for all or any instead.
+- ``contains`` looks for text; ``matches`` (or ``~``) for a regular expression, without regard to case unless it begins
+  with ``(?-i)``; ``in {1, 3..5}`` and ``not in`` for members. The right side of the others may be a field too.
+- ``not``, ``and``, ``xor`` and ``or`` bind in this order. Every operator has Wireshark's words and signs.
+- ``len()``, ``count()``, ``lower()`` and ``upper()`` take a field.
+
+Slices, layers, arithmetic, bit masks and character constants are not here, and regular expressions are Python's. What
+could never match (a word that an enumeration does not have, a negative number) is an error here. Times are in seconds;
+``vtc.octets`` is text, as in JSON.
 """
 
 import difflib
+import operator
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from vtctap.dissector.catalogue import FIELDS, Field
+from vtctap.dissector.catalogue import FIELDS, TYPES, Field
+from vtctap.dissector.dissect import Value, field_values
 
-Predicate = Callable[[Mapping[str, Any]], bool]
-_Test = Callable[[list[Any]], bool]
+Fields = Mapping[str, Value]
+Predicate = Callable[[Fields], bool]
+_Values = Callable[[Fields], list[Any]]
+_Quantifier = Callable[[Iterable[object]], bool]
 
 
 class FilterError(ValueError):
-    """A filter is not understood; the message shows where and says what would be."""
+    """A filter is not understood; the message shows where and says what would be. ``position`` counts from 0."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class _Token(NamedTuple):
+    """``kind``: string, sign, word or end. An operator is a sign, and ``text`` is one form for all of its forms."""
+
     kind: str
     text: str
     at: int
 
 
-_TOKENS: Final = re.compile(
-    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<sign>===|!==|==|!=|~=|<=|>=|&&|\|\||\^\^|\.\.|[<>!~(){},])"""
-    r"""|(?P<word>[A-Za-z0-9_+-](?:[A-Za-z0-9_:+-]|\.(?!\.))*)|(?P<end>\Z))"""
-)
-_COMPARISONS: Final[dict[str, str]] = {
-    "==": "==", "eq": "==", "any_eq": "==", "!=": "!=", "ne": "!=", "all_ne": "!=", "===": "===", "all_eq": "===",
-    "!==": "~=", "~=": "~=", "any_ne": "~=", "<": "<", "lt": "<", "<=": "<=", "le": "<=", ">": ">", "gt": ">",
-    ">=": ">=", "ge": ">=", "contains": "contains", "matches": "matches", "~": "matches", "in": "in",
-}  # fmt: skip
-_OR, _XOR, _AND, _NOT = ("or", "||"), ("xor", "^^"), ("and", "&&"), ("not", "!")
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """What has values: a field, or a function of one. ``type`` and ``words`` are as in the catalogue."""
 
-_FRAME: Final = {
-    "frame.number": Field("frame.number", "u", "Number of the record"),
-    "frame.time_epoch": Field("frame.time_epoch", "t", "Seconds since 1970"),
+    name: str
+    type: str
+    values: _Values
+    words: tuple[str, ...] = ()
+
+
+_TOKEN: Final = re.compile(
+    r"""\s*(?:(?P<string>r?"(?:[^"\\]|\\.)*")|(?P<sign>===|!==|==|!=|~=|<=|>=|&&|\|\||\^\^|\.\.|[<>!~(){},])"""
+    r"""|(?P<word>[A-Za-z0-9_+-](?:[A-Za-z0-9_:+-]|\.(?!\.))*)|(?P<end>\Z)|(?P<other>.))""",
+    re.DOTALL,
+)
+_SIGNS: Final = {
+    "or": "||", "xor": "^^", "and": "&&", "not": "!", "eq": "==", "any_eq": "==", "ne": "!=", "all_ne": "!=",
+    "all_eq": "===", "any_ne": "!==", "~=": "!==", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "~": "matches",
+    "matches": "matches", "contains": "contains", "in": "in", "any": "any", "all": "all",
+}  # fmt: skip
+"""Other forms of the operators, and those that are words."""
+_LOGIC: Final[tuple[tuple[str, _Quantifier], ...]] = (
+    ("||", any),
+    ("^^", lambda results: sum(map(bool, results)) % 2 == 1),
+    ("&&", all),
+)
+"""The operators between tests, loosest first."""
+_COMPARISONS: Final[dict[str, tuple[Callable[[Any, Any], bool], _Quantifier]]] = {
+    "==": (operator.eq, any),
+    "!=": (operator.ne, any),
+    "===": (operator.eq, all),
+    "!==": (operator.ne, any),
+    "<": (operator.lt, any),
+    "<=": (operator.le, any),
+    ">": (operator.gt, any),
+    ">=": (operator.ge, any),
+    "contains": (operator.contains, any),
+    "matches": (lambda value, pattern: pattern.search(value) is not None, any),
+    "in": (lambda value, ranges: any(low <= value <= high for low, high in ranges), any),
 }
-_NAMES: Final = FIELDS | _FRAME
+"""How two values are compared, and of how many pairs of values it must hold."""
+_QUANTIFIERS: Final[dict[str, _Quantifier]] = {"any": any, "all": all}
+
+_FIELDS: Final = FIELDS | {
+    "frame.number": Field("frame.number", "f", "Number of the record"),
+    "frame.time_epoch": Field("frame.time_epoch", "t", "Seconds since 1970"),
+    "vtc.octets": Field("vtc.octets", "s", "The record's octets, hexadecimal"),
+}
 _TEXT: Final = "se"
-_ESCAPES: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|[0-7]{3}|.)")
-_NAMED_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
+_ALIKE: Final = {"e": "s", "f": "u"}
+"""Types that can be compared with other types."""
+_FUNCTIONS: Final[dict[str, tuple[str, str, Callable[[list[Any]], list[Any]]]]] = {
+    "len": (_TEXT, "u", lambda values: [len(value) for value in values]),
+    "count": ("".join(TYPES), "u", lambda values: [len(values)] if values else []),
+    "lower": (_TEXT, "s", lambda values: [value.lower() for value in values]),
+    "upper": (_TEXT, "s", lambda values: [value.upper() for value in values]),
+}
+"""The types that a function takes, the type that it gives, and its values."""
+
+_MOST_BRACKETS: Final = 50
+_ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_ESCAPES: Final = dict(zip("'\"\\abfnrtv", "'\"\\\a\b\f\n\r\t\v", strict=True))
 
 
 def compile_filter(text: str) -> Predicate:
@@ -61,180 +124,233 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = self._tokenise()
+        self._tokens = [self._made(found) for found in _TOKEN.finditer(text)]
         self._next = 0
+        brackets = [token.at for token in self._tokens if token[:2] == ("sign", "(")]
+        if len(brackets) > _MOST_BRACKETS:  # each can cost some frames of Python's stack, here and in the test
+            raise self._error(brackets[-1], f"is more than {_MOST_BRACKETS} brackets: use fewer")
 
-    def _tokenise(self) -> list[_Token]:
-        tokens = []
-        at = 0
-        while True:
-            found = _TOKENS.match(self._text, at)
-            if not found or not found.lastgroup:
-                raise self._error(at, "is not understood")
-            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
-            if found.lastgroup == "end":
-                return tokens
-            at = found.end()
+    def _made(self, found: re.Match[str]) -> _Token:
+        kind = found.lastgroup or ""
+        text, at = found[kind], found.start(kind)
+        if kind == "other":
+            raise self._error(at, "is not understood" + (": the closing quote is missing" if text == '"' else ""))
+        if kind != "string" and text in _SIGNS:
+            return _Token("sign", _SIGNS[text], at)
+        return _Token(kind, text, at)
 
     def _error(self, at: int, reason: str) -> FilterError:
         rest = self._text[at:].strip()
         where = f"{rest[:24]!r} at position {at + 1}" if rest else "the end"
-        return FilterError(f"filter: {where} {reason}")
+        return FilterError(f"filter: {where} {reason}", at)
+
+    def _take(self, *signs: str) -> bool:
+        taken = [token.text for token in self._tokens[self._next :][: len(signs)] if token.kind == "sign"]
+        if taken != list(signs):
+            return False
+        self._next += len(signs)
+        return True
+
+    def _expect(self, sign: str) -> None:
+        if not self._take(sign):
+            raise self._error(self._token.at, f"stands where {sign!r} is expected")
 
     @property
     def _token(self) -> _Token:
         return self._tokens[self._next]
 
-    def _take(self, *texts: str) -> bool:
-        token = self._token
-        if token.kind != "string" and token.text in texts:
-            self._next += 1
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        if not self._take(text):
-            raise self._error(self._token.at, f"stands where {text!r} is expected")
-
     def filter(self) -> Predicate:
-        predicate = self._or()
+        predicate = self._tests(0)
         if self._token.kind != "end":
             raise self._error(self._token.at, "stands where 'and', 'or' or the end is expected")
         return predicate
 
-    def _or(self) -> Predicate:
-        left = self._xor()
-        while self._take(*_OR):
-            left = _either(left, self._xor())
-        return left
+    def _tests(self, level: int) -> Predicate:
+        """Tests with the operators of this level and of those that bind closer."""
+        if level == len(_LOGIC):
+            return self._test()
+        sign, combine = _LOGIC[level]
+        tests = [self._tests(level + 1)]
+        while self._take(sign):
+            tests.append(self._tests(level + 1))
+        return tests[0] if len(tests) == 1 else lambda fields: combine(test(fields) for test in tests)
 
-    def _xor(self) -> Predicate:
-        left = self._and()
-        while self._take(*_XOR):
-            left = _one_of(left, self._and())
-        return left
-
-    def _and(self) -> Predicate:
-        left = self._not()
-        while self._take(*_AND):
-            left = _both(left, self._not())
-        return left
-
-    def _not(self) -> Predicate:
-        if self._take(*_NOT):
-            inner = self._not()
-            return lambda fields: not inner(fields)
+    def _test(self) -> Predicate:
+        negative = False
+        while self._take("!"):
+            negative = not negative
         if self._take("("):
-            inner = self._or()
+            test = self._tests(0)
             self._expect(")")
-            return inner
-        return self._comparison()
+        else:
+            test = self._comparison()
+        return _opposite(test) if negative else test
 
     def _comparison(self) -> Predicate:
-        field = self._field()
-        name = field.name
-        sign = _COMPARISONS.get(self._token.text) if self._token.kind != "string" else None
-        if sign is None:
-            return lambda fields: name in fields
-        at = self._token.at
+        asked = next((quantifier for word, quantifier in _QUANTIFIERS.items() if self._take(word)), None)
+        left = self._operand()
+        at, kind, sign = self._token.at, self._token.kind, self._token.text
+        if self._take("!", "in"):
+            return _opposite(self._compare(left, "in", asked))
+        if kind != "sign" or sign not in _COMPARISONS:
+            if asked or left.name not in _FIELDS:
+                raise self._error(at, f"stands where {left.name} is to be compared, as by '=='")
+            return lambda fields: left.name in fields
+        if sign in ("contains", "matches") and left.type not in _TEXT:
+            raise self._error(at, f"is for text, and {left.name} is none")
         self._next += 1
-        test = self._members(field) if sign == "in" else self._test(sign, field, at)
+        return self._compare(left, sign, asked)
 
-        def compare(fields: Mapping[str, Any]) -> bool:
-            value = fields.get(name)
-            if value is None:
-                return False
-            values = value if isinstance(value, list) else [value]
-            return test([float(each) for each in values] if name in _FRAME else values)
+    def _compare(self, left: _Operand, sign: str, asked: _Quantifier | None) -> Predicate:
+        compare, usual = _COMPARISONS[sign]
+        values, right, quantifier = left.values, self._right(left, sign), asked or usual
 
-        return compare
+        def test(fields: Fields) -> bool:
+            ours, others = values(fields), right(fields)
+            return bool(ours and others) and quantifier(compare(each, other) for each in ours for other in others)
 
-    def _field(self) -> Field:
+        return test
+
+    def _operand(self) -> _Operand:
         token = self._token
-        field = _NAMES.get(token.text) if token.kind == "word" else None
+        field = _FIELDS.get(token.text) if token.kind == "word" else None
+        self._next += token.kind == "word"
+        if token.kind == "word" and self._take("("):
+            return self._function(token)
         if field is None:
-            near = difflib.get_close_matches(token.text, _NAMES, 3, 0.5)
+            near = difflib.get_close_matches(token.text, _FIELDS, 3, 0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else "docs/fields.md lists them"
             raise self._error(token.at, f"is no field; {hint}")
-        self._next += 1
-        return field
+        name = field.name
+        values: _Values = lambda fields: field_values(fields, name)  # noqa: E731
+        if field.type == "t":
+            return _Operand(name, "t", lambda fields: list(map(_nanoseconds, values(fields))))
+        return _Operand(name, field.type, values, field.words)
 
-    def _test(self, sign: str, field: Field, at: int) -> _Test:
-        if sign in ("contains", "matches"):
-            if field.type not in _TEXT:
-                raise self._error(at, f"is for text, and {field.name} is none")
-            where = self._token.at
-            wanted = self._literal()
-            if sign == "contains":
-                return lambda values: any(wanted in value for value in values)
-            try:
-                pattern = re.compile(wanted, re.IGNORECASE)
-            except re.error as error:
-                raise self._error(where, f"is no regular expression: {error}") from None
-            return lambda values: any(pattern.search(value) for value in values)
-        wanted = self._value(field)
-        return _TESTS[sign](wanted)
+    def _function(self, function: _Token) -> _Operand:
+        if function.text not in _FUNCTIONS:
+            raise self._error(function.at, f"is no function; there are {', '.join(_FUNCTIONS)}")
+        takes, gives, apply = _FUNCTIONS[function.text]
+        at = self._token.at
+        inner = self._operand()
+        if inner.type not in takes:
+            raise self._error(at, f"is no text, and {function.text}() is for text")
+        self._expect(")")
+        return _Operand(f"{function.text}({inner.name})", gives, lambda fields: apply(inner.values(fields)))
 
-    def _members(self, field: Field) -> _Test:
+    def _right(self, left: _Operand, sign: str) -> _Values:
+        """What the values of ``left`` are compared with: the values of another field, or what is written there."""
+        token = self._token
+        if sign == "in":
+            wanted: Any = self._ranges(left)
+        elif sign == "matches":
+            wanted = self._pattern()
+        elif token.kind == "word" and (token.text.startswith(("vtc.", "frame.")) or token.text in _FUNCTIONS):
+            right = self._operand()
+            if _ALIKE.get(right.type, right.type) != _ALIKE.get(left.type, left.type):
+                kinds = f"{TYPES[left.type]} and {TYPES[right.type]}"
+                raise self._error(token.at, f"cannot be compared with {left.name}: {kinds}")
+            return right.values
+        elif sign == "contains":
+            wanted = self._text_value()
+            if not wanted:
+                raise self._error(token.at, "is nothing that could be looked for")
+        else:
+            wanted = self._value(left)
+        return lambda fields: [wanted]
+
+    def _ranges(self, left: _Operand) -> list[tuple[Any, Any]]:
         self._expect("{")
         ranges = []
         while True:
-            low = self._value(field)
-            ranges.append((low, self._value(field) if self._take("..") else low))
+            low = self._value(left)
+            ranges.append((low, self._value(left) if self._take("..") else low))
             if self._take("}"):
-                return lambda values: any(low <= value <= high for value in values for low, high in ranges)
+                return ranges
             self._expect(",")
 
-    def _literal(self) -> str:
+    def _pattern(self) -> re.Pattern[str]:
+        token = self._token
+        if token.kind != "string":
+            raise self._error(token.at, "stands where a regular expression in double quotes is expected")
+        text = self._text_value()
+        flags = 0 if text.startswith("(?-i)") else re.IGNORECASE
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return re.compile(text.removeprefix("(?-i)"), flags)
+        except (re.error, OverflowError) as error:
+            raise self._error(token.at, f"is no regular expression: {error}") from None
+
+    def _value(self, left: _Operand) -> Any:
+        token = self._token
+        text = self._text_value()
+        if left.type in _TEXT:
+            if left.words and text not in left.words:
+                raise self._error(token.at, f"is no value of {left.name}; it has {', '.join(left.words)}")
+            return text
+        convert, what = _CONVERTERS[left.type]
+        try:
+            return convert(token.text)  # with its quotes, if it has any: what is in quotes is text
+        except ValueError:
+            raise self._error(token.at, f"is {what}, as {left.name} is") from None
+
+    def _text_value(self) -> str:
         token = self._token
         if token.kind not in ("string", "word"):
             raise self._error(token.at, "stands where a value is expected")
         self._next += 1
-        return _ESCAPES.sub(_unescape, token.text[1:-1]) if token.kind == "string" else token.text
+        if token.kind == "word":
+            return token.text
+        if token.text[0] == "r":
+            return token.text[2:-1]
 
-    def _value(self, field: Field) -> Any:
-        at = self._token.at
-        text = self._literal()
-        if field.type in _TEXT:
-            if field.words and text not in field.words:
-                raise self._error(at, f"is no value of {field.name}; it has {', '.join(field.words)}")
-            return text
-        if field.type == "b":
-            if text.lower() in ("true", "false", "1", "0"):
-                return text.lower() in ("true", "1")
-            raise self._error(at, f"is neither true nor false, as {field.name} is")
-        try:
-            return float(text) if field.type == "t" else int(text, 0)
-        except ValueError:
-            raise self._error(at, f"is no number, as {field.name} is") from None
+        def character(found: re.Match[str]) -> str:
+            hexadecimal, octal, other = found.groups()
+            if other is None:
+                return chr(int(hexadecimal, 16) if hexadecimal else int(octal, 8))
+            if other not in _ESCAPES:
+                raise self._error(token.at + 1 + found.start(), r"is no escape; \\ stands for a backslash")
+            return _ESCAPES[other]
+
+        return _ESCAPE.sub(character, token.text[1:-1])
 
 
-def _unescape(found: re.Match[str]) -> str:
-    escape = found[1]
-    if len(escape) == 3:
-        return chr(int(escape[1:], 16) if escape[0] == "x" else int(escape, 8))
-    return _NAMED_ESCAPES.get(escape, escape)
+def _opposite(test: Predicate) -> Predicate:
+    return lambda fields: not test(fields)
 
 
-def _either(left: Predicate, right: Predicate) -> Predicate:
-    return lambda fields: left(fields) or right(fields)
+def _number(text: str) -> int:
+    """A number in decimal, hexadecimal (0x), octal (0) or binary (0b) notation. Raises ValueError."""
+    if not (text.isalnum() and text.isascii()):
+        raise ValueError(text)
+    return int(text, 8 if text.isdecimal() and text[0] == "0" else 0)
 
 
-def _one_of(left: Predicate, right: Predicate) -> Predicate:
-    return lambda fields: left(fields) != right(fields)
+def _boolean(text: str) -> bool:
+    known = {"true": True, "false": False}.get(text.lower())
+    return bool(_number(text)) if known is None else known
 
 
-def _both(left: Predicate, right: Predicate) -> Predicate:
-    return lambda fields: left(fields) and right(fields)
+_SECONDS: Final = re.compile(r"([+-]?)(\d+)(?:\.(\d{1,9}))?", re.ASCII)
 
 
-_TESTS: Final[dict[str, Callable[[Any], _Test]]] = {
-    "==": lambda wanted: lambda values: any(value == wanted for value in values),
-    "!=": lambda wanted: lambda values: all(value != wanted for value in values),
-    "===": lambda wanted: lambda values: all(value == wanted for value in values),
-    "~=": lambda wanted: lambda values: any(value != wanted for value in values),
-    "<": lambda wanted: lambda values: any(value < wanted for value in values),
-    "<=": lambda wanted: lambda values: any(value <= wanted for value in values),
-    ">": lambda wanted: lambda values: any(value > wanted for value in values),
-    ">=": lambda wanted: lambda values: any(value >= wanted for value in values),
+def _nanoseconds(time: float | str) -> int:
+    """Times are compared as whole nanoseconds: a float has no room for today's with all their digits. Raises
+    ValueError."""
+    if not isinstance(time, str):
+        return round(time * 1_000_000_000)
+    found = _SECONDS.fullmatch(time)
+    if not found:
+        raise ValueError(time)
+    sign, seconds, fraction = found.groups("")
+    return int(f"{sign}{seconds}{fraction:0<9}")
+
+
+_CONVERTERS: Final[dict[str, tuple[Callable[[str], int], str]]] = {
+    "u": (_number, "no number"),
+    "f": (_number, "no number"),
+    "b": (_boolean, "neither true nor false"),
+    "t": (_nanoseconds, "no number of seconds"),
 }
+"""By type, what reads a value, and what is said of one that cannot be read."""

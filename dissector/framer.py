@@ -402,8 +402,6 @@ class Framer:
         self._state = then
         if then in _SETTLED:
             self._settled = len(self._open)
-            if then is _S.ACK and self._sender is Sender.SERVER:
-                self._emit(cut=False)  # Only a client selects options.
 
     def _keep(self, octet: Octet) -> None:
         """The octet joins what is open; a frame that is as long as a piece may be goes on in a further one."""

@@ -21,7 +21,7 @@ TOLERANCE: Final = 0.015
 _SAMPLES: Final = 8
 _INFORMATIVE: Final = 0.01
 """A run that leaves the character time no more room than this, relative, tells something of the sender's clock."""
-_TRUSTED: Final = 6
+_TRUSTED: Final = 12
 """So many such runs in a row must agree before a clock is believed."""
 _CRYSTAL: Final = 1e-4
 """What a clock is known to at best: two crystals are apart by so much."""

@@ -3,27 +3,28 @@
 What is known
 =============
 
-A read at ``arrival`` brings octets that had ended by then: bounds from above, always true, and since octets follow each
-other no faster than the line's speed allows, each such bound holds for all octets before it too, less the characters
-between. An adapter hands octets on when its timer ticks, at the latest ``latency`` after they came: so the first octet
-of a read ended after the tick before it. And it had not yet come at the read before. These are bounds from below. They
-hold for that octet; for the ones before it they hold only if there was no pause in between.
+A read brings octets that had ended by then: a bound from above, always true; and as octets follow each other no faster
+than the line's speed allows, it holds for all octets before them too, less the characters between. An adapter hands
+octets on when its timer ticks, at most ``latency`` after they came: so the first octet of a read ended after the tick
+before, and after the read before, which did not bring it. These are bounds from below. They hold for that octet. For
+those before it they hold if there was no pause between.
 
 So octets are held until enough has come after them. Then they are cut into runs without a pause, as few as the bounds
-allow, and each run gets the line that fits them (:mod:`~vtctap.sniffer.envelope`): start and character time, for a
-sender's clock may be off by a per cent. Where a later octet shows a bound from below to be wrong the program was only
-woken late.
+allow, and each run gets the line that fits it best (:mod:`~vtctap.sniffer.envelope`): when it began, and how long its
+characters are, for a sender's clock may be off by a per cent. Where a bound from below stands against the others there
+was a pause, or the program was woken late and took an earlier tick for a later one. What comes after tells which.
 
-The uncertainty leans on no assumption of runs: it takes the bounds from above of all reads, but from below only those
-of the octet itself and those before it.
+The uncertainty leans on no run. It takes the bounds from above of all reads, but from below only those of the octet
+itself and of those before it, and allows for a program that was woken :data:`SCHEDULING` late.
 
 Limits
 ======
 
-A program is woken within :data:`SCHEDULING`, or the uncertainty may be too small. FTDI's timer counts from the last packet sent. Where a timer is started by an octet instead, the delay is the
-same for each run, and nothing in the arrivals tells it: estimates are late by up to half the timer, inside the
-uncertainty. A pause shorter than the timer may go unseen, or be found some octets late. Adapters that count the time
-since the last octet (a UART's FIFO) need a ``latency`` that includes the characters in the FIFO.
+A pause shorter than the timer may go unseen, or be found some octets late. Where a timer is started by an octet, not by
+the packet before it, each octet of a run is late by the same time, which no arrival reveals: estimates are then late by
+up to half the timer, inside the uncertainty. A UART's FIFO keeps octets until there are enough, or for some characters
+after the last: its ``latency`` is both together. A program that is stopped for longer than :data:`SCHEDULING` just when
+octets come stamps them with less certainty than it states.
 """
 
 from collections.abc import Iterator
@@ -37,68 +38,70 @@ SCHEDULING: Final = 2_000_000
 PROMPT: Final = 120_000
 """ns; how late it is woken usually, the adapter's transfer included."""
 HOLD: Final = 300_000_000
-"""ns; octets are held no longer than this, ..."""
+"""ns; in a stream without a pause octets are held no longer than this, ..."""
 HOLD_CHARACTERS: Final = 32
-"""... or so many characters where that is longer, but for the chunk that ends it."""
+"""... or so many characters where that is longer."""
 PACKET: Final = 62
-"""Octets in a full USB packet of an FTDI adapter: it is sent without waiting for the timer."""
-_PACKETS: Final = 8
-"""Full packets that the host collects before it hands them on (512 octets, their status included)."""
+"""Octets in a full packet of an FTDI adapter, which is sent without waiting for the timer and starts it again. The host
+may collect full packets until one comes that is not."""
+_COLLECTED: Final = 8
+"""Full packets that a host collects at most."""
 _FORESIGHT: Final = 40
-"""Chunks that are searched for proof that a program was woken late."""
+"""Chunks that are searched for proof that the program was woken late."""
 
 
 class _Chunk(NamedTuple):
+    """What was read together at ``arrival``; ``before``: at that time it had not come."""
+
     octets: list[tuple[int, int]]
     arrival: int
+    before: int
 
 
 class _Run(NamedTuple):
-    """``count`` octets without a pause, from ``start``; times relative to the first chunk's arrival."""
-
-    count: int
-    start: float
-    character: float
-
-
-class _State(NamedTuple):
-    """A run before chunk ``number``: its lines, and how many octets it has."""
+    """A run up to chunk ``number``: its lines (times relative to the first chunk's arrival) and its octets' number."""
 
     envelope: Envelope
     number: int
-    count: int
+    octets: int
+
+    def copy(self) -> "_Run":
+        return _Run(self.envelope.copy(), self.number, self.octets)
 
 
 class Estimator:
     """Estimates the start of each octet of one wire.
 
     ``character_time`` (ns, 0 = unknown) is that of the line; ``latency`` (ns) is the longest that the adapter keeps an
-    octet, 0 for a port that hands on each at once. Times are ns since 1970 UTC, and arrivals never go back.
+    octet, 0 for a port that hands on each at once. Times are ns since 1970 UTC; arrivals never go back.
 
-    What is returned is settled: it keeps the order and the number of octets; no octet ends after it was read, none
-    begins before the one before it, nor before that one's end at the shortest character that the tolerance allows,
-    unless its arrival leaves no other way.
+    What is returned is settled: same octets, same order. No octet ends after it was read. None begins before the one
+    before it, nor before that one's end (at the shortest character that :data:`~vtctap.sniffer.envelope.TOLERANCE`
+    allows) unless its arrival leaves no other way. It does not matter in how many calls octets of the same arrival come,
+    nor when :meth:`advance` is called.
     """
 
     def __init__(self, character_time: int, latency: int) -> None:
         self._latency = latency
         self._chunks: list[_Chunk] = []
-        self._known = 0  # so many of them are settled already, and kept for what they tell of the others
-        self._before: int | None = None  # the arrival before the first of them
-        self._end = 0
+        self._settled = 0  # So many of the chunks are, and are kept for what they tell of those that follow.
+        self._arrival = 0
+        self._end = self._earliest = 0  # when the last octet that is settled ended, and the earliest that may have been
         self._ready: list[Octet] = []
         self._set(character_time)
 
     def _set(self, character_time: int) -> None:
         self._character_time = character_time
+        self._shortest = character_time * (1 - TOLERANCE)
+        self._longest = character_time * (1 + TOLERANCE)
         self._pace = Pace(character_time)
+        self._fills = 0 < PACKET * character_time < self._latency  # Packets may be full before the timer ends.
         self._silence = self._latency + 3 * character_time + SCHEDULING
-        self._fills = PACKET * character_time < self._latency
         self._hold = max(HOLD, HOLD_CHARACTERS * character_time)
 
     @property
     def character_time(self) -> int:
-        """The length of one character, ns. Set when the speed changes; what is held is settled with the old one."""
+        """The length of one character, ns. Set it when the speed changes: what is held is settled with the old one."""
         return self._character_time
 
     @character_time.setter
@@ -108,23 +111,25 @@ class Estimator:
             self._set(character_time)
 
     def receive(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
-        """Takes octets (value, flags) that were read together at ``arrival``; those that are settled now."""
+        """Takes octets (value, flags) that were read together at ``arrival``; returns those that are settled."""
         if not octets:
             return self.advance(arrival)
-        if self._chunks and arrival - self._chunks[-1].arrival > self._silence:
-            self._settle(len(self._chunks))
-        if self._chunks and arrival == self._chunks[-1].arrival and len(self._chunks) > self._known:
-            self._chunks[-1].octets.extend(octets)
-        else:
-            self._chunks.append(_Chunk(octets.copy(), arrival))
-        if arrival - self._chunks[self._known].arrival > self._hold:
-            late = arrival - self._hold // 2
-            self._settle(next(number for number, chunk in enumerate(self._chunks) if chunk.arrival >= late))
+        if self._chunks:
+            if arrival == self._arrival:
+                self._chunks[-1].octets.extend(octets)
+                return self._take()
+            if arrival - self._arrival > self._silence:
+                self._settle(len(self._chunks))
+            elif self._arrival - self._chunks[self._settled].arrival > self._hold:
+                late = self._arrival - self._hold // 2
+                self._settle(next(number for number, chunk in enumerate(self._chunks) if chunk.arrival >= late))
+        self._chunks.append(_Chunk(octets.copy(), arrival, self._arrival))
+        self._arrival = arrival
         return self._take()
 
     def advance(self, now: int) -> list[Octet]:
-        """What is settled because nothing has been read until ``now`` (ns since 1970 UTC)."""
-        if self._chunks and now - self._chunks[-1].arrival > self._silence:
+        """What is settled because all that was read before ``now`` (ns since 1970 UTC) has been received."""
+        if self._chunks and now - self._arrival > self._silence:
             self._settle(len(self._chunks))
         return self._take()
 
@@ -134,158 +139,152 @@ class Estimator:
         return self._take()
 
     def horizon(self, now: int) -> int:
-        """No octet that was not returned yet began before this (ns since 1970 UTC), all having been received that was
-        read before ``now``."""
-        held = self._ready or len(self._chunks) > self._known
+        """No octet that has not been returned began before this (ns since 1970 UTC), if all that was read before
+        ``now`` has been received."""
         if self._ready:
             return self._ready[0].start
-        before = self._chunks[self._known - 1].arrival if self._known else self._before
-        packets = 1
-        if held:
-            first = self._chunks[self._known]
-            now, packets = first.arrival, len(first.octets) // PACKET + 1
-        elif PACKET * self._character_time < self._latency:
-            packets = _PACKETS
-        earliest = now - packets * self._latency
-        if before is not None:
-            earliest = max(earliest, before)
-        return max(self._end, int(earliest - SCHEDULING - self._character_time * (1 + TOLERANCE)))
+        if self._chunks:
+            ended = self._ended(self._chunks[self._settled])
+        else:
+            ended = max(now - self._latency * (_COLLECTED if self._fills else 1), self._arrival)
+        return max(self._end, ended - SCHEDULING) - int(self._longest) - 1
 
     def _take(self) -> list[Octet]:
         ready, self._ready = self._ready, []
         return ready
 
+    def _reach(self, count: int) -> int:
+        """How long before its arrival the first of ``count`` octets that were read together may have ended."""
+        timers = count // PACKET + 1 if self._fills else 1
+        return max(timers * self._latency, (count - 1) * self._character_time)
+
+    def _most(self, count: int) -> int:
+        """The most that is not known of the first of ``count`` octets that were read together: packets that were full
+        took at least their characters' time, and at most the timer's."""
+        if self._fills:
+            return max(self._latency, count // PACKET * (self._latency - PACKET * self._character_time))
+        return max(self._latency, (count - 1) * self._character_time)
+
+    def _ended(self, chunk: _Chunk) -> int:
+        """The first octet of a chunk ended later than this, if the program was woken at once."""
+        return max(chunk.arrival - self._reach(len(chunk.octets)), chunk.before)
+
     def _settle(self, until: int) -> None:
-        """Settles the chunks before number ``until``."""
-        chunks = self._chunks
-        if until > self._known:
-            last = until == len(chunks)
-            runs = self._runs(learn=last)
-            self._release(runs, until)
-        if until == len(chunks):
-            if chunks:
-                self._before = chunks[-1].arrival
-            self._chunks, self._known = [], 0
-        elif until > self._known:
-            if self._known:
-                self._before = chunks[self._known - 1].arrival
-            self._chunks, self._known = chunks[self._known :], until - self._known
+        """Settles the chunks before number ``until``; they are kept for those that follow, those before are not."""
+        if until > self._settled:
+            self._release(self._runs(whole=until == len(self._chunks)), until)
+            self._chunks, self._settled = self._chunks[self._settled :], until - self._settled
+        if self._settled == len(self._chunks):
+            self._chunks, self._settled = [], 0
 
-    def _runs(self, *, learn: bool) -> list[_Run]:
-        """The chunks cut into runs."""
-        runs = []
-        at = 0
-        while at < len(self._chunks):
-            envelope, after, count = self._run(at)
+    def _runs(self, *, whole: bool) -> Iterator[tuple[int, float, float]]:
+        """The runs of all chunks: octets, start, character time. ``whole``: the last one does not go on."""
+        number = 0
+        while number < len(self._chunks):
+            envelope, number, count = self._run(number)
             start, character = self._pace.fit(envelope)
-            if learn or after < len(self._chunks):
+            if whole or number < len(self._chunks):
                 self._pace.learn(envelope)
-            runs.append(_Run(count, start, character))
-            at = after
-        return runs
+            yield count, start, character
 
-    def _run(self, first: int) -> _State:
+    def _run(self, first: int) -> _Run:
         """The run that begins with chunk number ``first``."""
         chunks = self._chunks
         base = chunks[0].arrival
-        state = _State(Envelope(self._character_time), first, 0)
-        slowed: list[_State] = []
-        doubt: _State | None = None
-        doubted = -1
-        while state.number < len(chunks):
-            envelope, number, count = state
-            octets, arrival = chunks[number]
-            before = chunks[number - 1].arrival if number else self._before
-            ended = arrival - self._reach(len(octets))
-            if before is not None and before > ended:
-                ended = before
-            lower = float(ended - PROMPT - base)
-            fastest = envelope.fastest_above(count + 1, lower)
-            if fastest > envelope.slowest or number == doubted:
-                # A pause, or the program was woken late: sure if no wake-up is that late, or if it happens twice.
-                if not self._late(number, count, lower, envelope.fastest):
+        run = _Run(Envelope(self._character_time), first, 0)
+        slowed: list[_Run] = []  # the run before each bound that made its characters longer
+        doubt: _Run | None = None
+        doubtful = -1
+        while run.number < len(chunks):
+            envelope, number, count = run
+            chunk = chunks[number]
+            bounds = self._from_below(chunk, count, base)
+            if number == doubtful or envelope.fastest_above(*bounds[0]) > envelope.slowest:
+                # A pause, or the program was woken late: a pause if it is never woken that late, or in doubt twice.
+                at, time = bounds[0]
+                if not self._woken_late(number, count, time, envelope.fastest):
                     if doubt and doubt.number != number:
                         return doubt
-                    if envelope.fastest_above(count + 1, lower + PROMPT - SCHEDULING) > envelope.slowest:
-                        return state
-                    doubt = _State(envelope.copy(), number, count)
+                    if envelope.fastest_above(at, time + PROMPT - SCHEDULING) > envelope.slowest:
+                        return run
+                    doubt = run.copy()
             else:
-                if fastest > envelope.fastest:
-                    slowed.append(_State(envelope.copy(), number, count))
-                envelope.add_lower(count + 1, lower, fastest)
-                full = len(octets) // PACKET * PACKET
-                if full and self._fills:
-                    tick = float(arrival - self._latency - base)
-                    fastest = envelope.fastest_above(count + full, tick - PROMPT)
+                for at, time in bounds:
+                    fastest = envelope.fastest_above(at, time)
                     if envelope.fastest < fastest <= envelope.slowest:
-                        slowed.append(_State(envelope.copy(), number, count))
+                        slowed.append(run.copy())
                     if fastest <= envelope.slowest:
-                        envelope.add_lower(count + full, tick - PROMPT, fastest)
-                    if full < len(octets):
-                        envelope.add_upper(count + full, tick)
-            count += len(octets)
-            if envelope.add_upper(count, float(arrival - base)):
-                state = _State(envelope, number + 1, count)
+                        envelope.add_lower(at, time, fastest)
+                if len(bounds) > 1 and len(chunk.octets) % PACKET:
+                    envelope.add_upper(bounds[1][0], bounds[1][1] + PROMPT)
+            count += len(chunk.octets)
+            if envelope.add_upper(count, float(chunk.arrival - base)) or not slowed:
+                run = _Run(envelope, number + 1, count)
             else:
-                state = slowed.pop()
-                doubted = state.number
-        return state
+                run = slowed.pop()
+                doubtful = run.number
+        return run
 
-    def _late(self, number: int, count: int, lower: float, fastest: float) -> bool:
-        """Whether what came later shows that the octet after the first ``count`` had ended before ``lower``."""
+    def _from_below(self, chunk: _Chunk, count: int, base: int) -> list[tuple[int, float]]:
+        """Bounds from below after ``count`` octets: of the chunk's first octet, and of the last that filled a packet,
+        for that started the timer."""
+        bounds = [(count + 1, float(self._ended(chunk) - PROMPT - base))]
+        full = len(chunk.octets) // PACKET * PACKET
+        if full and self._fills:
+            bounds.append((count + full, float(chunk.arrival - self._latency - PROMPT - base)))
+        return bounds
+
+    def _woken_late(self, number: int, count: int, ended: float, fastest: float) -> bool:
+        """Whether later chunks show that the octet after the first ``count`` had ended before ``ended``."""
         base = self._chunks[0].arrival
-        ahead = -1
-        for octets, arrival in self._chunks[number : number + _FORESIGHT]:
-            ahead += len(octets)
-            if arrival - base - ahead * fastest < lower:
+        after = -1
+        for octets, arrival, _ in self._chunks[number : number + _FORESIGHT]:
+            after += len(octets)
+            if arrival - base - after * fastest < ended:
                 return True
         return False
 
-    def _reach(self, count: int) -> int:
-        """How long before its arrival the first of ``count`` octets that were read together may have ended."""
-        return max((count // PACKET + 1) * self._latency, (count - 1) * self._character_time)
-
-    def _release(self, runs: list[_Run], until: int) -> None:
-        """Makes the octets of the chunks from the first that is not settled to number ``until``."""
-        chunks, known = self._chunks, self._known
-        base = chunks[0].arrival
-        shortest = self._character_time * (1 - TOLERANCE)
-        longest = self._character_time * (1 + TOLERANCE)
-        latest = []  # from the last to the first: when each octet had ended
-        bound = float(chunks[-1].arrival - base) + shortest
-        for octets, arrival in reversed(chunks[known:]):
-            bound = min(bound - shortest, float(arrival - base))
-            latest.append(bound)
-            for _ in range(len(octets) - 1):
-                bound -= shortest
-                latest.append(bound)
-        estimates = self._estimates(runs, sum(len(octets) for octets, _ in chunks[:known]))
-        before = chunks[known - 1].arrival if known else self._before
-        earliest = -1e18
+    def _release(self, runs: Iterator[tuple[int, float, float]], until: int) -> None:
+        """Makes the octets of the chunks that are not settled, up to number ``until``."""
+        base = self._chunks[0].arrival
+        estimates = _ends(runs)
+        for octets, _, _ in self._chunks[: self._settled]:
+            for _ in octets:
+                next(estimates)
+        latest = self._latest(base)
         end = float(self._end - base)
-        for octets, arrival in chunks[known:until]:
-            ended = arrival - self._reach(len(octets))
-            if before is not None and before > ended:
-                ended = before
-            earliest = max(earliest, float(ended - SCHEDULING - base) - shortest)
-            before = arrival
-            limit = self._reach(len(octets)) + SCHEDULING
-            for value, flags in octets:
-                earliest += shortest
+        earliest = float(self._earliest - base)
+        for chunk in self._chunks[self._settled : until]:
+            least = float(self._ended(chunk) - SCHEDULING - base)
+            most = self._most(len(chunk.octets)) + SCHEDULING
+            earliest = max(earliest, least - self._shortest)
+            for value, flags in chunk.octets:
+                earliest += self._shortest
                 bound = latest.pop()
                 estimate, character = next(estimates)
-                estimate = max(min(max(estimate, earliest, end + shortest), bound), end)
+                estimate = max(min(max(estimate, earliest, end + self._shortest), bound), end, least)
                 uncertainty = max(abs(estimate - earliest), abs(bound - estimate))
-                uncertainty += max(longest - character, character - shortest)
+                uncertainty += max(self._longest - character, character - self._shortest)
                 start = base + round(estimate - character)
-                self._ready.append(Octet(value, start, round(min(uncertainty, limit)), flags))
+                self._ready.append(Octet(value, start, round(min(uncertainty, most)), flags))
                 end = estimate
         self._end = base + round(end)
+        self._earliest = base + int(earliest)
 
-    @staticmethod
-    def _estimates(runs: list[_Run], known: int) -> Iterator[tuple[float, float]]:
-        """Of each octet but the first ``known``: when it ended, and the length of its run's characters."""
-        for count, start, character in runs:
-            for number in range(known + 1, count + 1):
-                yield start + number * character, character
-            known = max(known - count, 0)
+    def _latest(self, base: int) -> list[float]:
+        """When each octet that is not settled had ended for sure; from the last to the first."""
+        latest = []
+        bound = float(self._arrival - base) + self._shortest
+        for octets, arrival, _ in reversed(self._chunks[self._settled :]):
+            bound = min(bound, float(arrival - base) + self._shortest)
+            for _ in octets:
+                bound -= self._shortest
+                latest.append(bound)
+        return latest
+
+
+def _ends(runs: Iterator[tuple[int, float, float]]) -> Iterator[tuple[float, float]]:
+    """When each octet of the runs ended, and how long the run's characters are."""
+    for count, start, character in runs:
+        for number in range(1, count + 1):
+            yield start + number * character, character

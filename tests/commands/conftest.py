@@ -1,6 +1,7 @@
 """What the tests of the commands share: running them as a user does, in a process of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,8 +68,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
         command = [sys.executable, "-m", "vtctap", *map(str, arguments)]
         if shell:
             command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
-        pipe = subprocess.PIPE
-        running.append(subprocess.Popen(command, **{"stdout": pipe, "stderr": pipe, "cwd": tmp_path} | options))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        running.append(subprocess.Popen(command, **pipes | {"cwd": tmp_path, "preexec_fn": heed_ctrl_c} | options))
         return running[-1]
 
     yield run
@@ -76,6 +77,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=PATIENCE)
+
+
+def heed_ctrl_c() -> None:
+    """Ctrl-C is ignored in a shell's background, and so where the tests run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Taps:

@@ -1,0 +1,30 @@
+"""For all tests: a tshark that loads Lua scripts whoever runs the tests."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+AS_NOBODY = (
+    "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override "
+    "env HOME=/nonexistent"
+)
+"""Wireshark from 4.4 on loads no Lua script for root. As nobody it does; the capability lets it read root's files."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tshark_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    real = shutil.which("tshark")
+    if os.geteuid() != 0 or real is None:
+        yield
+        return
+    folder = tmp_path_factory.mktemp("bin")
+    wrapper = folder / "tshark"
+    wrapper.write_text(f'#!/bin/sh\nexec {AS_NOBODY} {real} "$@"\n')
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
+    yield
+    os.environ["PATH"] = before
