@@ -79,7 +79,7 @@ _LOGIC: Final[tuple[tuple[str, _Quantifier], ...]] = (
 """The operators between tests, loosest first."""
 _COMPARISONS: Final[dict[str, tuple[Callable[[Any, Any], bool], _Quantifier]]] = {
     "==": (operator.eq, any),
-    "!=": (operator.ne, any),
+    "!=": (operator.ne, all),
     "===": (operator.eq, all),
     "!==": (operator.ne, any),
     "<": (operator.lt, any),

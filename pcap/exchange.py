@@ -1,66 +1,78 @@
 """The ``.exchange`` text form: what two devices said, a line a side and time.
 
 ``C> hex`` is from client to server, ``M> hex`` from server to client; ``#`` begins a comment, and ``# t=SECONDS`` or
-``# t=HH:MM:SS[.fff]`` gives the time of the line that follows. A time of day that goes back by more than half a day has
-passed midnight.
+``# t=HH:MM:SS[.fff]`` gives the time of the next line of octets. A time of day counts from 1970-01-01; one that goes
+back by more than half a day has passed midnight. Times are exact to the nanosecond and taken as they are.
 """
 
+import os
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from contextlib import nullcontext
 from typing import Final
 
 from vtctap.pcap.record import Sender
 from vtctap.pcap.run import ImportFormatError, Run
+from vtctap.pcap.streams import Source, name_of
 
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+"""Not all that str.splitlines takes for one: comments may hold anything."""
 _SIDES: Final = {"C>": Sender.CLIENT, "M>": Sender.SERVER}
-_TIME: Final = re.compile(r"#\s*t=(?:(\d{1,2}):(\d{2}):)?(\d{1,15}(?:\.\d{1,9})?)\s*")
-_TIME_MARK: Final = re.compile(r"#\s*t=")
-_DAY: Final = 86_400_000_000_000
+_TIME: Final = re.compile(r"#\s*t=")
+_SECONDS: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
+_TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
+_SECOND: Final = 1_000_000_000
+_DAY: Final = 86_400 * _SECOND
 
 
-def read(name: str) -> Iterator[Run]:
+def read(source: Source) -> Iterator[Run]:
     """The runs of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
-    with open(name, encoding="utf-8", errors="replace") as file:
-        yield from parse(file.read(), name)
+    with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
+        yield from parse(file.read().decode("utf-8-sig", "replace"), name_of(source, "standard input"))
 
 
 def parse(text: str, name: str) -> Iterator[Run]:
     """The runs of a text; ``name`` is the file's, for errors."""
     time: int | None = None
-    days = 0
-    before = 0
-    for number, whole in enumerate(text.splitlines(), 1):
+    days = before = 0
+    for number, whole in enumerate(_LINE_END.split(text), 1):
         line = whole.strip()
-        if not line:
-            continue
-        if line.startswith("#"):
-            if _TIME_MARK.match(line):
-                time, of_day = _time(line, name, number)
-                if of_day:
-                    if time + days < before - _DAY // 2:
-                        days += _DAY
-                    time += days
-                before = time
-            continue
-        sender = _SIDES.get(line[:2])
-        if sender is None:
-            raise ImportFormatError(f"{name}, line {number}: must begin with C>, M> or #, not {line[:12]!r}")
-        try:
-            octets = bytes.fromhex(line[2:])
-        except ValueError:
-            raise ImportFormatError(f"{name}, line {number}: hexadecimal octets must follow {line[:2]}") from None
-        yield Run(octets, sender, time)
-        time = None
+        mark = _TIME.match(line)
+        if mark:
+            said = line[mark.end() :].strip()
+            of_day = _time_of_day(said)
+            time = _seconds(said) if of_day is None else of_day
+            if time is None:
+                raise ImportFormatError(f"{name}, line {number}: a time is t=SECONDS or t=HH:MM:SS.fff, not {said!r}")
+            if of_day is not None:
+                days += of_day < before - _DAY // 2
+                before = of_day
+                time += days * _DAY
+        elif line and not line.startswith("#"):
+            sender = _SIDES.get(line[:2])
+            if sender is None:
+                raise ImportFormatError(f"{name}, line {number}: must begin with C>, M> or #, not {line[:12]!r}")
+            try:
+                octets = bytes.fromhex(line[2:])
+            except ValueError:
+                raise ImportFormatError(f"{name}, line {number}: hexadecimal octets must follow {line[:2]}") from None
+            yield Run(octets, sender, time)
+            time = None
 
 
-def _time(line: str, name: str, number: int) -> tuple[int, bool]:
-    """Nanoseconds, and whether they are of a day."""
-    found = _TIME.fullmatch(line)
+def _seconds(text: str) -> int | None:
+    found = _SECONDS.fullmatch(text)
+    return int(found[1]) * _SECOND + _fraction(found[2]) if found else None
+
+
+def _time_of_day(text: str) -> int | None:
+    found = _TIME_OF_DAY.fullmatch(text)
     if not found:
-        raise ImportFormatError(f"{name}, line {number}: a time is t=SECONDS or t=HH:MM:SS.fff")
-    hours, minutes, seconds = found.groups()
-    nanoseconds = int(Decimal(seconds) * 1_000_000_000)
-    if hours is None:
-        return nanoseconds, False
-    return (int(hours) * 3600 + int(minutes) * 60) * 1_000_000_000 + nanoseconds, True
+        return None
+    hours, minutes, seconds = (int(found[part]) for part in (1, 2, 3))
+    return ((hours * 60 + minutes) * 60 + seconds) * _SECOND + _fraction(found[4])
+
+
+def _fraction(digits: str | None) -> int:
+    """The nanoseconds that digits behind the point are."""
+    return int((digits or "").ljust(9, "0"))

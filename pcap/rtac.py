@@ -1,46 +1,70 @@
 """Captures of link type RTAC serial (250), as SEL's automation controllers and some serial loggers write them.
 
 Each packet has a header of twelve octets, big-endian: seconds and microseconds since 1970, an event, the control lines,
-and two octets of footer; then the data. Data that was transmitted is taken for the client's: a controller asks, a meter
-answers. Events without data are passed over, but an error is marked on the data that follows it in the same direction.
+and two octets of footer; then the data (https://www.tcpdump.org/linktypes/LINKTYPE_RTAC_SERIAL.html). Data that was
+transmitted is taken for the client's, data that was received for the server's: a controller asks, a meter answers. Who
+sent the data of any other event is unknown. The time is the packet's, of which the header's is a copy in microseconds.
+
+Events without data are passed over. But where one is an error, the next data that was not transmitted is marked with it
+(only a receiver sees errors), or the last data where none follows. The control lines are not kept.
 """
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.run import ImportFormatError, Run
+from vtctap.pcap.streams import Source
 
 LINKTYPE_RTAC_SERIAL: Final = 250
 _HEADER: Final = struct.Struct(">IIBBH")
 
 TX_START, RX_START, TX_END, RX_END = 1, 2, 3, 4
+DATA_LOST, FRAMING_ERROR, PARITY_ERROR, BREAK, OVERFLOW = 5, 7, 8, 9, 10
 _SENDERS: Final = {
     TX_START: Sender.CLIENT,
     RX_START: Sender.SERVER,
     TX_END: Sender.CLIENT,
     RX_END: Sender.SERVER,
 }
-_ERRORS: Final = {5: Flag.OVERRUN, 7: Flag.FRAMING, 8: Flag.PARITY, 9: Flag.BREAK | Flag.FRAMING, 10: Flag.OVERRUN}
+_ERRORS: Final = {
+    DATA_LOST: Flag.OVERRUN,
+    FRAMING_ERROR: Flag.FRAMING,
+    PARITY_ERROR: Flag.PARITY,
+    BREAK: Flag.BREAK,
+    OVERFLOW: Flag.OVERRUN,
+}
 
 
-def read(name: str) -> Iterator[Run]:
+def read(source: Source) -> Iterator[Run]:
     """The runs of a capture. Raises ImportFormatError, TraceError and OSError."""
-    with open_capture(name) as reader:
+    with open_capture(source) as reader:
         flags = 0
+        last: Run | None = None
         for number, packet in enumerate(reader, 1):
             if packet.linktype != LINKTYPE_RTAC_SERIAL:
                 raise ImportFormatError(
-                    f"{name}: packet {number} is of link type {packet.linktype}, not {LINKTYPE_RTAC_SERIAL} (RTAC)"
+                    f"{reader.name}: packet {number} is of link type {packet.linktype}, "
+                    f"not RTAC serial ({LINKTYPE_RTAC_SERIAL})"
                 )
             if len(packet.data) < _HEADER.size:
-                raise ImportFormatError(f"{name}: packet {number} is shorter than its header of {_HEADER.size} octets")
+                raise ImportFormatError(
+                    f"{reader.name}: packet {number} is shorter than its header of {_HEADER.size} octets"
+                )
             seconds, microseconds, event, _, _ = _HEADER.unpack_from(packet.data)
             flags |= _ERRORS.get(event, 0)
             octets = packet.data[_HEADER.size :]
-            if octets:
-                time = (seconds * 1_000_000 + microseconds) * 1000
-                yield Run(octets, _SENDERS.get(event, Sender.UNKNOWN), time, flags)
-                flags = 0
+            if not octets:
+                continue
+            if last:
+                yield last
+            sender = _SENDERS.get(event, Sender.UNKNOWN)
+            own, flags = (0, flags) if sender is Sender.CLIENT else (flags, 0)
+            cut = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
+            time = packet.time or (seconds * 1_000_000 + microseconds) * 1000
+            last = Run(octets, sender, time or None, own | cut)
+        if last:
+            yield replace(last, flags=last.flags | flags)

@@ -155,8 +155,8 @@ REFUSED_BY_BOTH = (
     "vtc.cut contains 1", "vtc.gap == 0x1", "vtc.gap > 1e-3", "vtc.gap > .1", "vtc.gap > 1.", 'vtc.gap > "1"',
     "vtc.gap == 0.0123450001", "vtc.link in {}", "vtc.link in {1,}", "vtc.link in {1 3}", "vtc.link in 1", "in",
     "vtc.text matches x", 'vtc.text matches "["', r'vtc.text contains "\q"', 'vtc.text contains "a',
-    "vtc.link AND vtc.cut", "VTC.LINK", "vtc.link EQ 1", "(vtc.link", "vtc.link)", "vtc.link == (1)", "vtc.link ==", "== 1",
-    "vtc.link vtc.cut",
+    "vtc.link AND vtc.cut", "VTC.LINK", "vtc.link EQ 1", "(vtc.link", "vtc.link)", "vtc.link == (1)", "vtc.link ==",
+    "== 1", "vtc.link vtc.cut",
     "vtc.link 1", "()", "vtc.link=1", "vtc.link <> 1", "not", "all vtc.link", "all (vtc.link > 1)", "count(vtc.link)",
     "len(vtc.link) ==", 'upper(vtc.link) == "1"', "nix(vtc.link) == 1", "vtc.link == 1 or", "vtc.link == any vtc.link",
     'vtc.text == "a" "b"', "vtc.gap == maybe", "vtc.cut == maybe", "count() == 1", "count(vtc.link == 1",
@@ -293,7 +293,7 @@ def test_finds_what_tshark_finds_with_any_filter(made: Path, dissector: Path) ->
 
 
 FIELDS = json.loads("""{"vtc.value": ["a", "b"], "vtc.link": 3, "vtc.cut": true, "vtc.gap": 0.5,
-    "vtc.message": "Data", "vtc.text": "say \\"x\\"",
+    "vtc.duration": 0.001000343, "vtc.message": "Data", "vtc.text": "say \\"x\\"",
     "frame.number": 7, "frame.time_epoch": "1700000000.123456789", "vtc.octets": "0630350d0a"}""")
 
 
@@ -329,6 +329,7 @@ FIELDS = json.loads("""{"vtc.value": ["a", "b"], "vtc.link": 3, "vtc.cut": true,
         ("len(lower(vtc.message)) == 4", True),
         ("vtc.cmd == upper(vtc.text)", False),
         ("vtc.octets contains 06", True),
+        ("vtc.duration == 0.001000343", True),
         ("frame.time_epoch == 1700000000.123456789", True),
         ("frame.time_epoch == 1700000000.123456788", False),
         ('vtc.text matches "[[s]a"', True),

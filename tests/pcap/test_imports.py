@@ -14,6 +14,7 @@ from vtctap.pcap.imports import IMPORTERS, detect
 from vtctap.pcap.run import ImportFormatError, Run
 
 SECOND = 1_000_000_000
+CORPUS = Path(__file__).parent.parent.parent.parent / "shared" / "corpus"
 
 
 def runs_of(text: str) -> list[Run]:
@@ -43,6 +44,9 @@ def test_exchange() -> None:
         ("12.000000001", 12 * SECOND + 1),
         ("00:00:01.5", 1_500_000_000),
         ("22:35:04.878", ((22 * 60 + 35) * 60 + 4) * SECOND + 878_000_000),
+        ("9:05:00", (9 * 60 + 5) * 60 * SECOND),
+        ("1700000000.123456789", 1_700_000_000_123_456_789),
+        ("0.1", 100_000_000),
     ],
 )
 def test_times_are_exact(time: str, expected: int) -> None:
@@ -55,6 +59,43 @@ def test_a_time_of_day_passes_midnight() -> None:
     assert times == [day - SECOND, day + SECOND, day + SECOND // 2]
 
 
+def test_every_midnight_is_a_new_day_and_noon_is_none() -> None:
+    hours = (13, 0, 12, 11, 23, 10)
+    runs = runs_of("".join(f"# t={hour}:00:00\nC> 06\n" for hour in hours))
+    assert [(run.time or 0) // (3600 * SECOND) for run in runs] == [13, 24, 36, 35, 47, 58]
+
+
+def test_seconds_pass_no_midnight() -> None:
+    assert [run.time for run in runs_of("# t=99999\nC> 06\n# t=00:00:01\nM> 06")] == [99_999 * SECOND, SECOND]
+
+
+def test_a_time_is_of_the_next_octets_alone() -> None:
+    runs = runs_of("# t=1\n# t=2\n# why\n\nC> 06\nM> 06\n# t=3")
+    assert [run.time for run in runs] == [2 * SECOND, None]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_files_of_other_systems(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.exchange"
+    lines = ("# caf\xe9 \x0c \x85 C>", "# t=5", "C> 2F3F 21", "\tM>06  ", "")
+    for mark, encoding in (("", "latin-1"), ("\ufeff", "utf-8")):
+        path.write_bytes((mark + end.join(lines)).encode(encoding))
+        expected = [Run(b"/?!", Sender.CLIENT, 5 * SECOND), Run(b"\x06", Sender.SERVER)]
+        assert list(IMPORTERS["exchange"].read(str(path))) == expected
+        with path.open("rb") as file:
+            assert list(IMPORTERS["exchange"].read(file)) == expected
+            assert not file.closed
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+def test_the_corpus_has_the_octets_of_its_dumps() -> None:
+    files = sorted(CORPUS.glob("**/*.exchange"))
+    assert len(files) > 10
+    for path in files:
+        (whole,) = IMPORTERS["raw"].read(path.with_suffix(".bin"))
+        assert b"".join(run.octets for run in IMPORTERS["exchange"].read(path)) == whole.octets
+
+
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
@@ -63,6 +104,17 @@ def test_a_time_of_day_passes_midnight() -> None:
         ("# fine\n\nX> 06", 3, "must begin with"),
         ("# t=noon\nC> 06", 1, "a time is"),
         ("# t=1:2\nC> 06", 1, "a time is"),
+        ("# t=24:00:00\nC> 06", 1, "a time is"),
+        ("# t=10:60:00\nC> 06", 1, "a time is"),
+        ("# t=10:00:60\nC> 06", 1, "a time is"),
+        ("# t=-1\nC> 06", 1, "a time is"),
+        ("# t=1e3\nC> 06", 1, "a time is"),
+        ("# t=", 1, "a time is"),
+        ("C> 0 6", 1, "hexadecimal"),
+        ("C> 06 # ack", 1, "hexadecimal"),
+        ("C>0x06", 1, "hexadecimal"),
+        ("c> 06", 1, "must begin with"),
+        ("# \x0b\x85\n06", 2, "must begin with"),
     ],
 )
 def test_errors_name_file_and_line(text: str, line: int, reason: str) -> None:
@@ -91,13 +143,15 @@ def test_raw(tmp_path: Path) -> None:
     assert list(IMPORTERS["raw"].read(str(path))) == [Run(b"\x00\xff/?!")]
 
 
-def rtac_capture(path: Path) -> Path:
-    events = [(1, b""), (11, b"/?!\r\n"), (7, b""), (12, b"/IS"), (2, b"ab"), (0, b""), (10, b"x")]
+EVENTS = [(1, b""), (11, b"/?!\r\n"), (7, b""), (12, b"/IS"), (2, b"ab"), (0, b""), (10, b"x")]
+
+
+def rtac_capture(path: Path, events: list[tuple[int, bytes]] = EVENTS, time: int = 0) -> Path:
     with create_capture(path, linktype=250) as writer:
         writer.add_interface(Interface(250))
         for number, (event, octets) in enumerate(events):
             header = struct.pack(">IIBBH", 1000 + number, 250_000, event, 0x2A, 0)
-            writer.write(Packet(0, header + octets, 250))
+            writer.write(Packet(time and time + number, header + octets, 250))
     return path
 
 
@@ -112,11 +166,62 @@ def test_rtac(tmp_path: Path) -> None:
     ]
 
 
+def test_rtac_senders(tmp_path: Path) -> None:
+    path = rtac_capture(tmp_path / "serial.pcapng", [(event, b"\x06") for event in range(14)], 5 * SECOND)
+    client, server = {1, 3}, {2, 4}
+    for event, run in enumerate(IMPORTERS["rtac"].read(path)):
+        sender = Sender.CLIENT if event in client else Sender.SERVER if event in server else Sender.UNKNOWN
+        assert (run.octets, run.sender) == (b"\x06", sender)
+        assert run.time == 5 * SECOND + event, "the packet's time, to the nanosecond"
+
+
+@pytest.mark.parametrize(
+    ("events", "flags"),
+    [
+        ([8, 1, 2], [0, Flag.PARITY]),
+        ([2, 8, 1], [0, Flag.PARITY]),
+        ([2, 5, 1, 9, 2, 4], [0, 0, Flag.OVERRUN | Flag.BREAK, 0]),
+        ([10], []),
+    ],
+)
+def test_rtac_errors_are_of_what_is_received_next(events: list[int], flags: list[int], tmp_path: Path) -> None:
+    named = [(event, b"" if event > 4 else b"\x06") for event in events]
+    path = rtac_capture(tmp_path / "serial.pcap", named)
+    assert [run.flags for run in IMPORTERS["rtac"].read(path)] == flags
+
+
+def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "serial.pcap"
+    with create_capture(path, linktype=250) as writer:
+        writer.add_interface(Interface(250))
+        writer.write(Packet(0, bytes(11), 250))
+    with pytest.raises(ImportFormatError, match="packet 1 is shorter than its header of 12"):
+        list(IMPORTERS["rtac"].read(path))
+
+
 def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
-    path = rtac_capture(tmp_path / "serial.pcap")
-    command = ["tshark", "-r", str(path), "-T", "fields", "-e", "rtacser.eventtype"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert [int(event, 0) for event in shown] == [1, 11, 7, 12, 2, 0, 10]
+    """By the words that tshark has for the events, and its own idea of where the data begin."""
+    events = [(event, bytes([event, 0xFF])) for event in range(11)]
+    path = rtac_capture(tmp_path / "serial.pcap", events, 1_000_250_000_000)
+    command = ["tshark", "-r", str(path), "-T", "fields", "-E", "separator=|", "-e", "_ws.col.Info"]
+    command += ["-e", "rtacser.timestamp", "-e", "data.data", "-e", "frame.time_epoch"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    senders = {"DATA_TX_START": 1, "DATA_TX_END": 1, "DATA_RX_START": 2, "DATA_RX_END": 2}
+    errors = {
+        "CAPTURE_DATA_LOST": Flag.OVERRUN,
+        "FRAMING_ERROR": Flag.FRAMING,
+        "PARITY_ERROR": Flag.PARITY,
+        "SERIAL_BREAK_EVENT": Flag.BREAK,
+        "SERIAL_OVERFLOW_EVENT": Flag.OVERRUN,
+    }
+    runs = list(IMPORTERS["rtac"].read(path))
+    assert len(runs) == len(shown) == 11
+    for number, (run, line) in enumerate(zip(runs, shown, strict=True)):
+        event, written, octets, time = line.split("|")
+        name = event.split()[0]
+        assert (int(run.sender), run.flags) == (senders.get(name, 0), errors.get(name, 0)), name
+        assert (run.octets.hex(), f"{(run.time or 0) / SECOND:.9f}") == (octets, time)
+        assert float(written) == 1000.25 + number, "the header's time"
 
 
 def test_user0(tmp_path: Path) -> None:
@@ -142,6 +247,53 @@ def test_a_trace_is_not_imported(tmp_path: Path) -> None:
         detect(str(path))
     with pytest.raises(ImportFormatError, match="reframe"):
         list(IMPORTERS["user0"].read(str(path)))
+
+
+def pcap(linktype: int, time: int, kept: bytes, original: int) -> bytes:
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, linktype)
+    return head + struct.pack("<IIII", time, 0, len(kept), original) + kept
+
+
+def test_what_a_capture_leaves_out_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "short.pcap"
+    path.write_bytes(pcap(250, 7, bytes(8) + b"\x01\0\0\0/?", 17))
+    assert list(IMPORTERS["rtac"].read(path)) == [Run(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
+    path.write_bytes(pcap(147, 7, b"/?", 5))
+    assert list(IMPORTERS["user0"].read(path)) == [Run(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
+
+
+def test_a_packet_without_a_time_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "timeless.pcap"
+    path.write_bytes(pcap(147, 0, b"/?", 2))
+    assert list(IMPORTERS["user0"].read(path)) == [Run(b"/?")]
+    path.write_bytes(pcap(250, 0, bytes(12) + b"/?", 14))
+    assert list(IMPORTERS["rtac"].read(path)) == [Run(b"/?")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(pcap(250, 0, b"", 0)[:24], "holds no packets"), (pcap(250, 0, b"", 0)[:-1], "ends cut")],
+)
+def test_captures_without_a_packet_are_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes(content)
+    with pytest.raises(ImportFormatError, match=reason):
+        detect(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("a.exchange", "exchange"), ("A.EXCHANGE", "exchange"), ("a.b.raw", "raw"), ("x.dat", "raw")]
+)
+def test_the_name_settles_the_format(name: str, format: str) -> None:
+    assert detect(f"nowhere/{name}") == format
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        detect(tmp_path / "none.pcap")
+    for importer in IMPORTERS.values():
+        with pytest.raises(FileNotFoundError):
+            list(importer.read(tmp_path / "none"))
 
 
 @pytest.mark.parametrize(("name", "content"), [("notes.txt", b"hello"), ("empty.log", b"")])
