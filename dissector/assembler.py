@@ -72,30 +72,47 @@ class Tap:
 class Assembler:
     """Makes the records of link number ``link`` from the octets of its taps.
 
-    ``gap_limit`` (ns) is the longest pause inside a message; ``synthetic``: the octets' times are made up.
+    ``gap_limit`` (ns) is the longest pause inside a message; ``synthetic``: the octets' times are made up;
+    ``max_hold`` (ns): how long a record waits for the other tap, None: as long as it takes, where nobody looks on.
     """
 
-    def __init__(self, link: int, taps: Sequence[Tap], *, gap_limit: int, synthetic: bool = False) -> None:
+    def __init__(
+        self,
+        link: int,
+        taps: Sequence[Tap],
+        *,
+        gap_limit: int,
+        synthetic: bool = False,
+        max_hold: int | None = MAX_HOLD,
+    ) -> None:
         self._link = link
-        self._taps = {tap.number: tap for tap in taps}
-        self._settings = {tap.number: replace(tap) for tap in taps}
+        self._gap_limit = gap_limit
         self._synthetic = synthetic
-        self._framers = {
-            tap.number: Framer(
-                sender=tap.sender,
-                character_time=tap.line.character_time(tap.speed),
-                gap_limit=gap_limit,
-                synthetic=synthetic,
-            )
-            for tap in taps
-        }
-        self._horizon = dict.fromkeys(self._taps, 0)
-        self._latest = dict.fromkeys(self._taps, 0)
+        self._max_hold = max_hold
+        self._taps: dict[int, Tap] = {}
+        self._settings: dict[int, Tap] = {}
+        self._framers: dict[int, Framer] = {}
+        self._horizon: dict[int, int] = {}
+        self._latest: dict[int, int] = {}
         self._now = 0
-        self._waiting: list[tuple[int, int, int, Record]] = []
+        self._waiting: list[tuple[int, int, Record]] = []
         self._count = 0
         self._last_sender = Sender.UNKNOWN
         self._last: dict[int, Record] = {}
+        for tap in taps:
+            self.add(tap)
+
+    def add(self, tap: Tap) -> None:
+        """One more tap of the link."""
+        self._taps[tap.number] = tap
+        self._settings[tap.number] = replace(tap)
+        self._framers[tap.number] = Framer(
+            sender=tap.sender,
+            character_time=tap.line.character_time(tap.speed),
+            gap_limit=self._gap_limit,
+            synthetic=self._synthetic,
+        )
+        self._horizon[tap.number] = self._latest[tap.number] = 0
 
     def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
         """The records that these octets of one tap complete."""
@@ -149,7 +166,7 @@ class Assembler:
                 self._push(record, self._latest[tap])
 
     def _push(self, record: Record, time: int) -> None:
-        heapq.heappush(self._waiting, (time, record.tap, self._count, record))
+        heapq.heappush(self._waiting, (time, self._count, record))
         self._count += 1
 
     def _record(self, tap: Tap, piece: Piece) -> Record:
@@ -201,11 +218,11 @@ class Assembler:
     def _release(self, *, everything: bool = False) -> list[Record]:
         records: list[Record] = []
         while self._waiting:
-            time, _, _, record = self._waiting[0]
+            time, _, record = self._waiting[0]
             if not everything and any(
                 bound <= time for tap, bound in self._bounds().items() if tap != record.tap or record.kind is Kind.EVENT
             ):
-                if self._now - record.end <= MAX_HOLD:
+                if self._max_hold is None or self._now - record.end <= self._max_hold:
                     break
                 record = replace(record, flags=record.flags | Flag.ORDER_UNCERTAIN)
             heapq.heappop(self._waiting)
@@ -221,7 +238,7 @@ class Assembler:
 
     def _mark_echo(self, record: Record) -> Record:
         """An echo is what only the other side would say, or what either would, heard on both taps at the same time."""
-        if record.kind is not Kind.FRAME or len(self._taps) == 1:
+        if record.kind is not Kind.FRAME:
             return record
         for tap, heard in self._last.items():
             if tap != record.tap and heard.octets == record.octets:

@@ -19,7 +19,7 @@ delimiter. A message is known by its first octet, and each kind ends in its own 
     NUL NUL ...               WakeUp            ends before the first other octet; fewer than eight are noise
     7E ... 7E                 HDLC              only after mode E was agreed on (:attr:`Framer.binary`)
 
-All else is noise. Noise is collected until a frame or a long pause follows it.
+All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it.
 
 A grammar that looks back. Some beginnings turn out not to be what they looked like: a slash in the noise, an ACK with a
 digit behind it that is no OptionSelect. So the octets since a beginning are kept, and where the grammar fails, what was
@@ -346,7 +346,7 @@ class Framer:
         """The pieces that are complete because the other side of a half-duplex link begins to speak, at ``start`` (ns;
         None where times say nothing)."""
         late = start is not None and start - self._end > self._gap_limit
-        if self._synthetic or late or self._state in _WHOLE:
+        if self._synthetic or late or self._state in _WHOLE or not self._open:
             self._flush()
         return self._collect()
 

@@ -31,6 +31,15 @@ def quote(text: str) -> str:
     return '"' + "".join(chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in octets) + '"'
 
 
+_TITLES: Final = {"cmd": "command", "id": "identification", "bcc": "check character", "crc": "CRC"}
+
+
+def _title(name: str) -> str:
+    """How the tree calls a field: ``vtc.id.speed`` is "Identification speed"."""
+    words = " ".join(_TITLES.get(word, word) for word in name.split(".")[1:])
+    return words[0].upper() + words[1:]
+
+
 def _comment(text: str) -> str:
     return "".join(
         character for character in text if character.isascii() and (character.isalnum() or character in "._-")
@@ -41,10 +50,9 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}", ""]
     lines.append("local FIELDS = {")
     for field in CATALOGUE:
-        title = field.description.partition(",")[0]
         generated = ", generated = true" if field.generated else ""
         lines.append(
-            f"    {{ name = {quote(field.name)}, type = {quote(field.type)}, title = {quote(title)},\n"
+            f"    {{ name = {quote(field.name)}, type = {quote(field.type)}, title = {quote(_title(field.name))},\n"
             f"      about = {quote(field.description)}{generated} }},"
         )
     lines += ["}", "", f"local PROFILE = {{ name = {quote(profile.name)}, messages = {{"]

@@ -79,7 +79,7 @@ def assemble(runs: Sequence[Run], *, speed: int, gap_limit: int, line: Line | No
     senders = {run.sender for run in runs}
     numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
     taps = {sender: Tap(numbers[sender], sender, line or _line_of(runs, sender), speed) for sender in sorted(senders)}
-    assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic)
+    assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic, max_hold=None)
     starts = _starts(runs, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
     for number, run in enumerate(runs):
         tap = taps[run.sender]
@@ -136,16 +136,15 @@ class _Link:
         sender = Sender.UNKNOWN if record.inferred else record.sender
         wanted = line or record.line or EIGHT_BITS
         tap = self._taps.get(record.tap)
-        if tap is None or tap.sender is not sender:
+        if tap is not None and tap.sender is not sender:
             yield from self.close()
+            tap = None
+        if self._assembler is None:
+            synthetic = bool(record.flags & Flag.SYNTHETIC)
+            self._assembler = Assembler(self._number, [], gap_limit=self._gap_limit, synthetic=synthetic, max_hold=None)
+        if tap is None:
             self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
-            self._assembler = Assembler(
-                self._number,
-                list(self._taps.values()),
-                gap_limit=self._gap_limit,
-                synthetic=bool(record.flags & Flag.SYNTHETIC),
-            )
-        assert self._assembler
+            self._assembler.add(tap)
         yield from self._assembler.advance(record.time)
         if (tap.line, tap.speed) != (wanted, record.speed):
             tap.line, tap.speed = wanted, record.speed
@@ -156,3 +155,4 @@ class _Link:
         if self._assembler:
             yield from self._assembler.close()
             self._assembler = None
+            self._taps.clear()

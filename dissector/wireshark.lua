@@ -10,13 +10,13 @@ local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 6205
 
 local bxor, band, rshift = bit.bxor, bit.band, bit.rshift
 local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
-local concat = table.concat
+local concat, floor, max, min = table.concat, math.floor, math.max, math.min
 
 local HEADER = 32
 local NUL, SOH, STX, ETX, EOT, ACK, NAK, SLASH, HDLC = 0, 1, 2, 3, 4, 6, 0x15, 0x2F, 0x7E
 
 set_plugin_info({ version = VERSION, description = "Prepaid-meter links, made by vtctap from profile " .. PROFILE.name,
-    author = "vtctap", repository = "vtctap" })
+    author = "vtctap" })
 
 -- Fields ------------------------------------------------------------------------------------------------------------
 
@@ -36,18 +36,22 @@ for _, field in ipairs(FIELDS) do
 end
 protocol.fields = fields
 
+local function expertise(name, title, group, severity)
+    return ProtoExpert.new("vtc.expert." .. name, title, expert.group[group], expert.severity[severity])
+end
+
 local experts = {
-    bcc_bad = ProtoExpert.new("vtc.expert.bcc_bad", "Bad check character", expert.group.CHECKSUM, expert.severity.ERROR),
-    bcc_missing = ProtoExpert.new("vtc.expert.bcc_missing", "No check character", expert.group.CHECKSUM, expert.severity.WARN),
-    crc_bad = ProtoExpert.new("vtc.expert.crc_bad", "Bad CRC", expert.group.CHECKSUM, expert.severity.ERROR),
-    parity = ProtoExpert.new("vtc.expert.parity", "Wrong parity", expert.group.MALFORMED, expert.severity.WARN),
-    framing = ProtoExpert.new("vtc.expert.framing", "Framing error", expert.group.MALFORMED, expert.severity.WARN),
-    break_ = ProtoExpert.new("vtc.expert.break", "Break", expert.group.SEQUENCE, expert.severity.NOTE),
-    overrun = ProtoExpert.new("vtc.expert.overrun", "Octets were lost", expert.group.MALFORMED, expert.severity.WARN),
-    cut = ProtoExpert.new("vtc.expert.cut", "Cut frame", expert.group.MALFORMED, expert.severity.WARN),
-    echo = ProtoExpert.new("vtc.expert.echo", "Echo of the other side", expert.group.SEQUENCE, expert.severity.NOTE),
-    undefined = ProtoExpert.new("vtc.expert.undefined", "Undefined command", expert.group.UNDECODED, expert.severity.WARN),
-    rejected = ProtoExpert.new("vtc.expert.rejected", "Token rejected", expert.group.RESPONSE_CODE, expert.severity.NOTE),
+    bcc_bad = expertise("bcc_bad", "Bad check character", "CHECKSUM", "ERROR"),
+    bcc_missing = expertise("bcc_missing", "No check character", "CHECKSUM", "WARN"),
+    crc_bad = expertise("crc_bad", "Bad CRC", "CHECKSUM", "ERROR"),
+    parity = expertise("parity", "Wrong parity", "MALFORMED", "WARN"),
+    framing = expertise("framing", "Framing error", "MALFORMED", "WARN"),
+    break_ = expertise("break", "Break", "SEQUENCE", "NOTE"),
+    overrun = expertise("overrun", "Octets were lost", "MALFORMED", "WARN"),
+    cut = expertise("cut", "Cut frame", "MALFORMED", "WARN"),
+    echo = expertise("echo", "Echo of the other side", "SEQUENCE", "NOTE"),
+    undefined = expertise("undefined", "Undefined command", "UNDECODED", "WARN"),
+    rejected = expertise("rejected", "Token rejected", "RESPONSE_CODE", "NOTE"),
 }
 protocol.experts = experts
 
@@ -111,24 +115,27 @@ local function bcc(structure, first, last)
     return band(by_xor, 127), by_sum % 128
 end
 
+local CRC16 = {}
+for index = 0, 255 do
+    local value = index
+    for _ = 1, 8 do
+        value = bxor(rshift(value, 1), band(value, 1) * 0xA001)
+    end
+    CRC16[index] = value
+end
+
 local function crc16(octets, last)
     local value = 0
     for at = 1, last do
-        value = bxor(value, byte(octets, at))
-        for _ = 1, 8 do
-            local low = value % 2
-            value = rshift(value, 1)
-            if low == 1 then
-                value = bxor(value, 0xA001)
-            end
-        end
+        value = bxor(rshift(value, 8), CRC16[band(bxor(value, byte(octets, at)), 255)])
     end
     return value
 end
 
 -- Messages ----------------------------------------------------------------------------------------------------------
 
--- A message is a list of { field, value, first, last }: positions count the record's octets from 1.
+-- A message is a list of { field, value, first, last }: positions count the record's octets from 1. What data sets,
+-- checks and the profile add to it has names of its own.
 local function put(message, field, value, first, last)
     if value ~= nil and value ~= "" then
         message[#message + 1] = { field, value, first, last }
@@ -152,20 +159,27 @@ local function closing_bracket(text, at, stop)
     return stop + 1
 end
 
--- The data sets in text[first..last]; what is in none is added to rest.
-local function data_sets(message, text, first, last, rest)
+-- What else a message carries, in text[first..last]: all its pieces make one text.
+local function put_text(message, text, first, last)
+    if first <= last then
+        local shown = show(sub(text, first, last))
+        message.text = message.text and message.text .. " " .. shown or shown
+        message.text_first, message.text_last = message.text_first or first, last
+    end
+end
+
+-- The data sets in text[first..last]; what is in none is the message's text.
+local function data_sets(message, text, first, last)
     local sets = {}
     local at = first
     while at <= last do
         local stop = find(text, "[%(\r\n!]", at)
         if not stop or stop > last then
-            rest[#rest + 1] = show(sub(text, at, last))
+            put_text(message, text, at, last)
             break
         end
         if byte(text, stop) ~= 40 then
-            if stop > at then
-                rest[#rest + 1] = show(sub(text, at, stop - 1))
-            end
+            put_text(message, text, at, stop - 1)
             at = stop + 1
         else
             local register = sub(text, at, stop - 1)
@@ -175,19 +189,18 @@ local function data_sets(message, text, first, last, rest)
             end
             local value, unit, after
             if byte(text, value_end) == 40 and value_end <= last then
-                local closing = closing_bracket(text, value_end, last)
-                value, unit = sub(text, stop + 1, closing - 1), ""
-                after = closing
+                after = closing_bracket(text, value_end, last)
+                value, unit = sub(text, stop + 1, after - 1), ""
             else
-                value = sub(text, stop + 1, value_end - 1)
+                after = value_end
+                value = sub(text, stop + 1, after - 1)
                 local star = find(value, "*", 1, true)
                 unit = star and sub(value, star + 1) or ""
                 value = star and sub(value, 1, star - 1) or value
-                after = value_end
             end
             local closed = after <= last and byte(text, after) == 41
             sets[#sets + 1] = { register = show(register), value = show(value), unit = show(unit), first = at,
-                open = stop, last = closed and after or after - 1, length = #value }
+                open = stop, after = after, last = closed and after or after - 1, length = #value, unit_length = #unit }
             at = closed and after + 1 or after
         end
     end
@@ -198,8 +211,7 @@ local COMMANDS = { P = "PasswordCommand", R = "ReadCommand", W = "WriteCommand",
     B = "BreakCommand" }
 
 local function block(message, name, structure, text, body, stop)
-    local rest = {}
-    data_sets(message, text, body, stop - 1, rest)
+    data_sets(message, text, body, stop - 1)
     message.bcc_status = "missing"
     if stop <= #structure then
         local by_xor, by_sum = bcc(structure, 2, stop)
@@ -215,9 +227,7 @@ local function block(message, name, structure, text, body, stop)
             else
                 message.bcc_status = "bad"
             end
-            if stop + 2 <= #text then
-                rest[#rest + 1] = show(sub(text, stop + 2))
-            end
+            put_text(message, text, stop + 2, #text)
         end
     end
     local sets = message.sets
@@ -230,7 +240,6 @@ local function block(message, name, structure, text, body, stop)
         end
     end
     message.name = name
-    message.text = concat(rest, " ")
 end
 
 local function block_end(structure)
@@ -242,7 +251,7 @@ local decoders = {}
 decoders[SOH] = function(message, structure, text)
     local stop = block_end(structure)
     local stx = find(structure, "\2", 2, true)
-    local body = math.min(4, (stx and stx < stop) and stx or stop)
+    local body = min(4, (stx and stx < stop) and stx or stop)
     local cmd = show(sub(text, 2, body - 1))
     local known = COMMANDS[sub(cmd, 1, 1)]
     if #cmd >= 2 and not find(cmd, "^.%d") then
@@ -265,7 +274,10 @@ decoders[SLASH] = function(message, structure, text)
         message.name = "IDRequest"
         local bang = find(text, "!", 3, true)
         put(message, "vtc.address", show(sub(text, 3, bang and bang - 1 or -1)), 3, bang and bang - 1 or #text)
-        message.text = bang and show((sub(text, bang + 1):gsub("^[\r\n]+", ""):gsub("[\r\n]+$", ""))) or ""
+        if bang then
+            local first, last = find(text, "[^\r\n]", bang + 1), text:match("^.*()[^\r\n]", bang + 1)
+            put_text(message, text, first or 1, last or 0)
+        end
         return
     end
     local line, after = find(structure, "\r\n", 1, true), nil
@@ -277,8 +289,8 @@ decoders[SLASH] = function(message, structure, text)
     else
         line = #structure + 1
     end
-    put(message, "vtc.id.manufacturer", show(sub(text, 2, math.min(4, line - 1))), 2, math.min(4, line - 1))
-    put(message, "vtc.id.speed", show(sub(text, 5, math.min(5, line - 1))), 5, 5)
+    put(message, "vtc.id.manufacturer", show(sub(text, 2, min(4, line - 1))), 2, min(4, line - 1))
+    put(message, "vtc.id.speed", show(sub(text, 5, min(5, line - 1))), 5, 5)
     put(message, "vtc.id.text", show(sub(text, 6, line - 1)), 6, line - 1)
     if not after or after > #structure then
         message.name = "IDResponse"
@@ -286,9 +298,7 @@ decoders[SLASH] = function(message, structure, text)
     end
     message.name = "Telegram"
     local bang, _, digits = find(structure, "!(%x?%x?%x?%x?)\r?\n?$")
-    local rest = {}
-    data_sets(message, text, line, bang and bang - 1 or #text, rest)
-    message.text = concat(rest, " ")
+    data_sets(message, text, line, bang and bang - 1 or #text)
     message.crc_status = "missing"
     if bang and digits ~= "" then
         message.crc, message.crc_at = tonumber(digits, 16), bang + 1
@@ -322,7 +332,7 @@ local function decode(octets)
     if decoder then
         decoder(message, structure, high and carries_even_parity(octets) and structure or octets)
     else
-        message.text = show(octets)
+        put_text(message, octets, 1, #octets)
     end
     return message
 end
@@ -341,8 +351,8 @@ local function meaning(message)
     local weakest = RANK[stated]
     local doubts = { ["vtc.message"] = weakest }
     local function doubt(field, rank)
-        doubts[field] = math.max(doubts[field] or 1, rank)
-        weakest = math.max(weakest, rank)
+        doubts[field] = max(doubts[field] or 1, rank)
+        weakest = max(weakest, rank)
     end
     for _, set in ipairs(message.sets or {}) do
         local register = PROFILE.registers[set.register]
@@ -353,12 +363,12 @@ local function meaning(message)
             local values = PROFILE.tables[register.table]
             local word = values and find(set.value, "^%d+$") and #set.value < 10 and values[tonumber(set.value)]
             if word then
-                message.decoded = true
+                message.decoded = message.decoded or word ~= ""
                 set.word = word
-                local rank = math.max(RANK[register.confidence], RANK[values.confidence])
+                local rank = max(RANK[register.confidence], RANK[values.confidence])
                 doubt("vtc.value.decoded", rank)
                 if register.table == "tokenStatus" and not message.status then
-                    message.status, message.status_name = tonumber(set.value), word
+                    message.status, message.status_name, message.status_set = tonumber(set.value), word, set
                     doubt("vtc.status.token", rank)
                     doubt("vtc.status.token.name", rank)
                 end
@@ -377,16 +387,10 @@ end
 
 -- The tree ------------------------------------------------------------------------------------------------------------
 
-local function nanoseconds(high, low)
-    return high * 4294967296 + low
-end
-
+-- A time of so many nanoseconds; never negative here.
 local function interval(ns)
-    local negative = ns < 0
-    ns = negative and -ns or ns
-    local seconds = math.floor(ns / 1e9)
-    local rest = math.floor(ns - seconds * 1e9)
-    return negative and NSTime(-seconds, -rest) or NSTime(seconds, rest)
+    local seconds = floor(ns / 1e9)
+    return NSTime(seconds, floor(ns - seconds * 1e9))
 end
 
 local function add(tree, field, range, value)
@@ -398,9 +402,11 @@ local function add(tree, field, range, value)
 end
 
 local SENDERS = { [0] = "unknown", "client", "server" }
+local RECEIVERS = { unknown = "unknown", client = "server", server = "client" }
 local RECORD_KINDS = { [0] = "frame", "noise", "event" }
 local PARITIES = { [0] = "N", "E", "O", "M", "S" }
-local ADDRESSES = { client = "10.52.0.1", server = "10.52.0.2", unknown = "10.52.0.3" }
+-- Private addresses that stand for the two sides, for what Wireshark draws of a conversation (Flow Graph).
+local ADDRESSES = { client = Address.ip("10.0.0.1"), server = Address.ip("10.0.0.2"), unknown = Address.ip("10.0.0.3") }
 
 local function line_name(octet)
     local bits, parity = rshift(octet, 4), PARITIES[band(rshift(octet, 1), 7)]
@@ -433,7 +439,9 @@ local function options(raw, length)
                 found.pauses[#found.pauses + 1] = { ((a * 256 + b) * 256 + c) * 256 + d, position }
             end
         elseif number == 4 then
-            found.event, found.event_at, found.event_size = sub(raw, at + 1, at + size), at, size
+            -- Wireshark ends a string at a NUL.
+            found.event = sub(raw, at + 1, at + size):gsub("[^\1-\255]", "<NUL>")
+            found.event_at, found.event_size = at, size
         end
         at = at + size + (-size) % 4
     end
@@ -450,7 +458,7 @@ local FLAGS = {
 }
 
 local function show_header(tree, tvb, raw, head, found, gap)
-    local top = tree:add(protocol, tvb(0, head.length), "Tap header")
+    local top = tree:add(tvb(0, head.length), "Tap header")
     add(top, "vtc.kind", tvb(3, 1), head.kind)
     add(top, "vtc.sender", tvb(8, 1), head.sender)
     if head.inferred then
@@ -509,7 +517,12 @@ local function sure(message, field)
     return message.assumed and message.assumed[field] and " [assumed]" or ""
 end
 
-local MAX_SETS = 4
+-- How much the information column shows.
+local MAX_SETS, MAX_NOISE = 4, 32
+
+local function set_text(set)
+    return set.register .. "(" .. set.value .. (set.unit ~= "" and "*" .. set.unit or "") .. ")"
+end
 
 -- The data sets as the information column shows them.
 local function sets_text(message)
@@ -519,10 +532,9 @@ local function sets_text(message)
             words[#words + 1] = "... " .. #message.sets - MAX_SETS .. " more data sets"
             break
         end
-        local unit = set.unit ~= "" and "*" .. set.unit or ""
         local name = set.name and " " .. set.name .. (message.assumed["vtc.register.name"] and "?" or "") or ""
         local word = set.word and "=" .. set.word or ""
-        words[#words + 1] = set.register .. "(" .. set.value .. unit .. ")" .. name .. word
+        words[#words + 1] = set_text(set) .. name .. word
     end
     return concat(words, " ")
 end
@@ -535,9 +547,7 @@ local function info(message)
     if message.sets and #message.sets > 0 then
         words[#words + 1] = sets_text(message)
     end
-    if message.text and message.text ~= "" then
-        words[#words + 1] = message.text
-    end
+    words[#words + 1] = message.text
     if message.bcc_status == "bad" then
         words[#words + 1] = format("[bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
     elseif message.crc_status == "bad" then
@@ -548,12 +558,12 @@ end
 
 local function show_sets(tree, body, message)
     for number, set in ipairs(message.sets) do
-        local top = tree:add(protocol, body(set.first - 1, set.last - set.first + 1), "Data set " .. number)
-        local title = set.register .. "(" .. set.value .. (set.unit ~= "" and "*" .. set.unit or "") .. ")"
-        top:append_text(": " .. title .. (set.name and " " .. set.name .. sure(message, "vtc.register.name") or ""))
+        local name = set.name and " " .. set.name .. sure(message, "vtc.register.name") or ""
+        local title = "Data set " .. number .. ": " .. set_text(set) .. name
+        local top = tree:add(body(set.first - 1, set.last - set.first + 1), title)
         add(top, "vtc.register", body(set.first - 1, set.open - set.first), set.register)
         add(top, "vtc.value", body(set.open, set.length), set.value)
-        add(top, "vtc.unit", body(set.open, 0), set.unit)
+        add(top, "vtc.unit", body(set.after - 1 - set.unit_length, set.unit_length), set.unit)
         if message.named then
             add(top, "vtc.register.name", body(set.first - 1, set.open - set.first), set.name or "")
                 :append_text(set.name and sure(message, "vtc.register.name") or "")
@@ -569,10 +579,11 @@ local function show_checks(tree, body, message, octets)
     if message.bcc_status then
         local range = message.bcc_at and body(message.bcc_at - 1, 1) or body(#octets, 0)
         if message.bcc then
-            add(tree, "vtc.bcc", range, message.bcc)
+            add(tree, "vtc.bcc", range, message.bcc):append_text(format(" (%02Xh)", message.bcc))
         end
         if message.bcc_expected then
             add(tree, "vtc.bcc.expected", range, message.bcc_expected)
+                :append_text(format(" (%02Xh)", message.bcc_expected))
         end
         local status = add(tree, "vtc.bcc.status", range, message.bcc_status)
         if message.bcc_rule then
@@ -587,7 +598,7 @@ local function show_checks(tree, body, message, octets)
     if message.crc_status then
         local range = message.crc_at and body(message.crc_at - 1, message.crc_length) or body(#octets, 0)
         if message.crc then
-            add(tree, "vtc.crc", range, message.crc)
+            add(tree, "vtc.crc", range, message.crc):append_text(format(" (%04Xh)", message.crc))
         end
         local status = add(tree, "vtc.crc.status", range, message.crc_status)
         if message.crc_status == "bad" then
@@ -598,7 +609,7 @@ end
 
 local function show_message(tree, body, message, octets)
     local all = body(0, #octets)
-    local top = tree:add(protocol, all, message.name or "Continued message")
+    local top = tree:add(all, message.name or "Continued message")
     if message.name then
         local item = add(top, "vtc.message", all, message.name)
         item:append_text(sure(message, "vtc.message"))
@@ -613,16 +624,18 @@ local function show_message(tree, body, message, octets)
         show_sets(top, body, message)
     end
     if message.error_code then
-        add(top, "vtc.error.code", all, message.error_code)
+        add(top, "vtc.error.code", body(message.sets[1].open, #message.error_code), message.error_code)
     end
-    if message.text and message.text ~= "" then
-        add(top, "vtc.text", all, message.text)
+    if message.text then
+        local first, last = message.text_first, message.text_last
+        add(top, "vtc.text", body(first - 1, last - first + 1), message.text)
     end
     show_checks(top, body, message, octets)
     if message.status then
-        local item = add(top, "vtc.status.token", all, message.status)
+        local range = body(message.status_set.open, message.status_set.length)
+        local item = add(top, "vtc.status.token", range, message.status)
         item:append_text(sure(message, "vtc.status.token"))
-        add(top, "vtc.status.token.name", all, message.status_name)
+        add(top, "vtc.status.token.name", range, message.status_name)
             :append_text(sure(message, "vtc.status.token.name"))
         if REJECTED[message.status] then
             item:add_proto_expert_info(experts.rejected)
@@ -648,7 +661,7 @@ local function follow(pinfo, head, synthetic)
         return gaps[pinfo.number]
     end
     -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
-    local start = math.floor(pinfo.rel_ts * 1e9 + 0.5)
+    local start = floor(pinfo.rel_ts * 1e9 + 0.5)
     local before = ends[head.link]
     ends[head.link] = start + head.duration
     if before and before <= start and not synthetic then
@@ -660,12 +673,9 @@ end
 local function show_columns(pinfo, head, text)
     pinfo.cols.protocol = "VTC"
     pinfo.cols.info = text
-    local server = ADDRESSES.server
-    local from = Address.ip(ADDRESSES[head.sender])
-    local to = Address.ip(head.sender == "server" and ADDRESSES.client or server)
-    pinfo.net_src, pinfo.net_dst = from, to
-    pinfo.cols.src = head.sender
-    pinfo.cols.dst = head.sender == "client" and "server" or head.sender == "server" and "client" or ""
+    local receiver = RECEIVERS[head.sender]
+    pinfo.net_src, pinfo.net_dst = ADDRESSES[head.sender], ADDRESSES[receiver]
+    pinfo.cols.src, pinfo.cols.dst = head.sender, receiver
 end
 
 function protocol.dissector(tvb, pinfo, tree)
@@ -693,7 +703,7 @@ function protocol.dissector(tvb, pinfo, tree)
         flags = tvb(12, 2):uint(),
         speed = tvb(16, 4):uint(),
         uncertainty = tvb(20, 4):uint(),
-        duration = nanoseconds(tvb(24, 4):uint(), tvb(28, 4):uint()),
+        duration = tvb(24, 4):uint() * 4294967296.0 + tvb(28, 4):uint(),
     }
     local octets = sub(raw, length + 1)
     local message, text, gap
@@ -703,7 +713,8 @@ function protocol.dissector(tvb, pinfo, tree)
         meaning(message)
         text = info(message)
     elseif head.kind == "noise" then
-        text = "noise " .. show(sub(octets, 1, 32)) .. (#octets > 32 and " ... " .. #octets - 32 .. " more octets" or "")
+        local more = #octets - MAX_NOISE
+        text = "noise " .. show(sub(octets, 1, MAX_NOISE)) .. (more > 0 and " ... " .. more .. " more octets" or "")
     else
         text = found.event or ""
     end
@@ -713,7 +724,7 @@ function protocol.dissector(tvb, pinfo, tree)
     if message then
         show_message(top, function(at, count) return tvb(length + at, count) end, message, octets)
     elseif #octets > 0 then
-        top:add(protocol, tvb(length), "Octets: " .. show(octets))
+        top:add(tvb(length), "Octets: " .. show(octets))
     end
     return size
 end

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import Final
 
 from vtctap.pcap.record import Sender
-from vtctap.pcap.run import ImportFormatError, Run
+from vtctap.pcap.run import ImportFormatError, Run, Warn
 from vtctap.pcap.streams import Source, name_of
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -25,7 +25,7 @@ _SECOND: Final = 1_000_000_000
 _DAY: Final = 86_400 * _SECOND
 
 
-def read(source: Source) -> Iterator[Run]:
+def read(source: Source, warn: Warn) -> Iterator[Run]:
     """The runs of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
     with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
         yield from parse(file.read().decode("utf-8-sig", "replace"), name_of(source, "standard input"))

@@ -14,19 +14,20 @@ from vtctap.pcap import exchange, rtac
 from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
-from vtctap.pcap.run import ImportFormatError, Run
+from vtctap.pcap.run import ImportFormatError, Run, Warn
 from vtctap.pcap.streams import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """An import format: how to read a file of it (its name, or a binary file object), and what it is."""
+    """An import format: how to read a file of it (its name, or a binary file object; what is to be told if it ends
+    cut), and what it is."""
 
-    read: Callable[[Source], Iterator[Run]]
+    read: Callable[[Source, Warn], Iterator[Run]]
     description: str
 
 
-def read_raw(source: Source) -> Iterator[Run]:
+def read_raw(source: Source, warn: Warn) -> Iterator[Run]:
     """A file's octets, without direction or times. Raises OSError."""
     with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
         yield Run(file.read())
@@ -37,7 +38,7 @@ _OWN_PACKET: Final = MAGIC + bytes([VERSION])
 _OWN: Final = "{}: a trace of vtctap needs no import; 'vtctap reframe' frames its octets again"
 
 
-def read_user0(source: Source) -> Iterator[Run]:
+def read_user0(source: Source, warn: Warn) -> Iterator[Run]:
     """Packets of a private link type that are nothing but octets, as simple serial loggers write them. The direction is
     that of pcapng's packet flags, if they have one: inbound is from the client. What a packet was cut by counts as lost
     octets. Raises ImportFormatError, TraceError and OSError."""
@@ -52,6 +53,8 @@ def read_user0(source: Source) -> Iterator[Run]:
                 raise ImportFormatError(_OWN.format(reader.name))
             flags = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
             yield Run(packet.data, _DIRECTIONS.get(packet.flags & 3, Sender.UNKNOWN), packet.time or None, flags)
+        if reader.cut:
+            warn(reader.cut)
 
 
 IMPORTERS: Final[Mapping[str, Importer]] = {

@@ -16,7 +16,7 @@ from typing import Final
 
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import Flag, Sender
-from vtctap.pcap.run import ImportFormatError, Run
+from vtctap.pcap.run import ImportFormatError, Run, Warn
 from vtctap.pcap.streams import Source
 
 LINKTYPE_RTAC_SERIAL: Final = 250
@@ -39,7 +39,7 @@ _ERRORS: Final = {
 }
 
 
-def read(source: Source) -> Iterator[Run]:
+def read(source: Source, warn: Warn) -> Iterator[Run]:
     """The runs of a capture. Raises ImportFormatError, TraceError and OSError."""
     with open_capture(source) as reader:
         flags = 0
@@ -68,3 +68,5 @@ def read(source: Source) -> Iterator[Run]:
             last = Run(octets, sender, time or None, own | cut)
         if last:
             yield replace(last, flags=last.flags | flags)
+        if reader.cut:
+            warn(reader.cut)

@@ -3,9 +3,13 @@
 The import formats of this room deliver runs; the dissector frames them. A run says no more than its recording does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vtctap.pcap.record import Sender
+
+Warn = Callable[[str], None]
+"""Where an importer says that a recording ends cut."""
 
 
 class ImportFormatError(ValueError):

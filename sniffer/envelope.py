@@ -56,7 +56,8 @@ class Envelope:
         return fastest
 
     def add_lower(self, count: int, time: float, fastest: float) -> None:
-        """The line passes above: octet number ``count`` ended after ``time``; ``fastest`` as of :meth:`fastest_above`."""
+        """The line passes above: octet number ``count`` ended after ``time``. ``fastest`` comes from
+        :meth:`fastest_above` and is not above :attr:`slowest`."""
         self.fastest = fastest
         lower = self._lower
         while len(lower) > 1 and _turn(lower[-2], lower[-1], count, time) >= 0:

@@ -77,7 +77,7 @@ class Estimator:
 
     What is returned is settled: same octets, same order. No octet ends after it was read. None begins before the one
     before it, nor before that one's end (at the shortest character that :data:`~vtctap.sniffer.envelope.TOLERANCE`
-    allows) unless its arrival leaves no other way. It does not matter in how many calls octets of the same arrival come,
+    allows) unless its arrival leaves no other way. In how many calls octets of the same arrival come does not matter,
     nor when :meth:`advance` is called.
     """
 
@@ -86,7 +86,8 @@ class Estimator:
         self._chunks: list[_Chunk] = []
         self._settled = 0  # So many of the chunks are, and are kept for what they tell of those that follow.
         self._arrival = 0
-        self._end = self._earliest = 0  # when the last octet that is settled ended, and the earliest that may have been
+        self._start = self._end = 0  # Of the last settled octet; ...
+        self._earliest = 0  # ... and before this it did not end.
         self._ready: list[Octet] = []
         self._set(character_time)
 
@@ -95,7 +96,7 @@ class Estimator:
         self._shortest = character_time * (1 - TOLERANCE)
         self._longest = character_time * (1 + TOLERANCE)
         self._pace = Pace(character_time)
-        self._fills = 0 < PACKET * character_time < self._latency  # Packets may be full before the timer ends.
+        self._fills = 0 < (PACKET - 1) * self._shortest < self._latency  # Packets may be full before the timer ends.
         self._silence = self._latency + 3 * character_time + SCHEDULING
         self._hold = max(HOLD, HOLD_CHARACTERS * character_time)
 
@@ -114,6 +115,7 @@ class Estimator:
         """Takes octets (value, flags) that were read together at ``arrival``; returns those that are settled."""
         if not octets:
             return self.advance(arrival)
+        arrival = max(arrival, self._arrival)
         if self._chunks:
             if arrival == self._arrival:
                 self._chunks[-1].octets.extend(octets)
@@ -194,18 +196,19 @@ class Estimator:
         run = _Run(Envelope(self._character_time), first, 0)
         slowed: list[_Run] = []  # the run before each bound that made its characters longer
         doubt: _Run | None = None
-        doubtful = -1
+        refused: set[int] = set()
         while run.number < len(chunks):
             envelope, number, count = run
             chunk = chunks[number]
             bounds = self._from_below(chunk, count, base)
-            if number == doubtful or envelope.fastest_above(*bounds[0]) > envelope.slowest:
-                # A pause, or the program was woken late: a pause if it is never woken that late, or in doubt twice.
+            if number in refused or envelope.fastest_above(*bounds[0]) > envelope.slowest:
+                # A pause, or the program was woken late: a pause if it is never woken so late, or the second time.
                 at, time = bounds[0]
-                if not self._woken_late(number, count, time, envelope.fastest):
-                    if doubt and doubt.number != number:
+                sure = envelope.fastest_above(at, time + PROMPT - SCHEDULING) > envelope.slowest
+                if not self._woken_late(number, count, time, self._shortest if sure else envelope.fastest):
+                    if doubt and doubt.number < number:
                         return doubt
-                    if envelope.fastest_above(at, time + PROMPT - SCHEDULING) > envelope.slowest:
+                    if sure or (doubt and doubt.number > number):
                         return run
                     doubt = run.copy()
             else:
@@ -222,7 +225,7 @@ class Estimator:
                 run = _Run(envelope, number + 1, count)
             else:
                 run = slowed.pop()
-                doubtful = run.number
+                refused.add(run.number)
         return run
 
     def _from_below(self, chunk: _Chunk, count: int, base: int) -> list[tuple[int, float]]:
@@ -231,7 +234,8 @@ class Estimator:
         bounds = [(count + 1, float(self._ended(chunk) - PROMPT - base))]
         full = len(chunk.octets) // PACKET * PACKET
         if full and self._fills:
-            bounds.append((count + full, float(chunk.arrival - self._latency - PROMPT - base)))
+            timer = self._latency if len(chunk.octets) % (_COLLECTED * PACKET) else 0
+            bounds.append((count + full, float(chunk.arrival - timer - PROMPT - base)))
         return bounds
 
     def _woken_late(self, number: int, count: int, ended: float, fastest: float) -> bool:
@@ -252,7 +256,7 @@ class Estimator:
             for _ in octets:
                 next(estimates)
         latest = self._latest(base)
-        end = float(self._end - base)
+        start, end = float(self._start - base), float(self._end - base)
         earliest = float(self._earliest - base)
         for chunk in self._chunks[self._settled : until]:
             least = float(self._ended(chunk) - SCHEDULING - base)
@@ -265,9 +269,10 @@ class Estimator:
                 estimate = max(min(max(estimate, earliest, end + self._shortest), bound), end, least)
                 uncertainty = max(abs(estimate - earliest), abs(bound - estimate))
                 uncertainty += max(self._longest - character, character - self._shortest)
-                start = base + round(estimate - character)
-                self._ready.append(Octet(value, start, round(min(uncertainty, most)), flags))
+                start = max(estimate - character, min(start + self._shortest, bound - self._shortest), start)
+                self._ready.append(Octet(value, base + round(start), round(min(uncertainty, most)), flags))
                 end = estimate
+        self._start = base + round(start)
         self._end = base + round(end)
         self._earliest = base + int(earliest)
 

@@ -114,7 +114,7 @@ def test_corpus(dissector: Path, tmp_path: Path) -> None:
             folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
             path = folder / (f"{entry['name']}.exchange" if entry["direction_known"] else f"{entry['name']}.bin")
             importer = "exchange" if entry["direction_known"] else "raw"
-            runs = list(IMPORTERS[importer].read(str(path)))
+            runs = list(IMPORTERS[importer].read(str(path), print))
             for record in assemble(runs, speed=9600, gap_limit=1_500_000_000):
                 writer.write(_on_link(record, number))
     assert compare(trace, dissector) > 2000

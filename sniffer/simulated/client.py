@@ -1,7 +1,8 @@
 """The simulated client: a hand-held unit that plays a script of steps to a meter.
 
 It takes what comes as a real one does: an answer with a wrong check character it refuses with NAK and takes the repeat,
-a request that is refused or not answered it repeats, and where that does not help it breaks off. See
+a request that is refused or not answered it repeats, and where that does not help it breaks off. It changes its speed
+when IEC 62056-21 says so: after an option select, after an identification of mode B, and back at a session's end. See
 :mod:`vtctap.sniffer.simulated.machine` for how it is driven.
 """
 
@@ -10,8 +11,24 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from vtctap.sniffer.simulated.machine import MS, Action, Done, Send
-from vtctap.sniffer.simulated.octets import ACK, EOT, ETX, LF, NAK, SLASH, STX, command, is_checked
+from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Done, Send
+from vtctap.sniffer.simulated.octets import (
+    ACK,
+    DISC,
+    EOT,
+    ETX,
+    FLAG,
+    LF,
+    MODE_B,
+    MODE_C,
+    NAK,
+    SLASH,
+    SOH,
+    STX,
+    command,
+    hdlc,
+    is_checked,
+)
 
 SHORTEST_PAUSE: Final = 20 * MS
 LONGEST_PAUSE: Final = 300 * MS
@@ -61,7 +78,32 @@ class Break:
     """BreakCommand; the meter does not answer."""
 
 
-Step = SignOn | Read | Write | Poll | Break
+@dataclass(frozen=True, slots=True)
+class SelectOption:
+    """Option select: protocol, speed and mode, such as ``051``. In mode 0 the meter answers with its readout, in mode 1
+    with P0; in mode 2 with nothing."""
+
+    option: str
+
+    @property
+    def binary(self) -> bool:
+        """Whether this is mode E: HDLC follows."""
+        return self.option[0] == "2" and self.option[2] == "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """The readout that a meter of mode B sends unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hdlc:
+    """An HDLC frame without information, to be answered by one."""
+
+    control: int
+
+
+Step = SignOn | Read | Write | Poll | Break | SelectOption | Readout | Hdlc
 
 # What an answer to each step may begin with; NAK may always come.
 _ANSWERS: Final[dict[type[Step], tuple[int, ...]]] = {
@@ -70,7 +112,12 @@ _ANSWERS: Final[dict[type[Step], tuple[int, ...]]] = {
     Write: (ACK, STX, NAK),
     Poll: (STX, NAK),
     Break: (),
+    SelectOption: (SOH, STX, NAK),
+    Readout: (STX,),
+    Hdlc: (FLAG,),
 }
+_CLIENT_ADDRESS: Final = 16
+_SERVER_ADDRESS: Final = 1
 
 
 def request(step: Step) -> bytes:
@@ -84,14 +131,23 @@ def request(step: Step) -> bytes:
             return command("W1", f"{register}({value})")
         case Break():
             return command("B0")
+        case SelectOption(option):
+            return bytes([ACK]) + f"{option}\r\n".encode("ascii")
+        case Readout():
+            return b""
+        case Hdlc(control):
+            return hdlc(_SERVER_ADDRESS, _CLIENT_ADDRESS, control)
 
 
 class ClientMachine:
-    """A client that plays ``steps``, one session after the other, and is then done. ``random`` draws its pauses."""
+    """A client that plays ``steps``, one session after the other, and is then done. ``random`` draws its pauses;
+    ``speed`` (bit/s) is the one at which it signs on."""
 
-    def __init__(self, steps: Iterable[Step], random: Random) -> None:
+    def __init__(self, steps: Iterable[Step], random: Random, *, speed: int = 9600) -> None:
         self._steps = iter(steps)
         self._random = random
+        self._opening_speed = self._speed = speed
+        self._binary = False
         self._step: Step = Break()
         self._frame = bytearray()
         self._repeats = 0
@@ -107,17 +163,23 @@ class ClientMachine:
             return []
         self._deadline = now + RESPONSE_TIMEOUT
         frame.append(octet)
-        if (frame[0] == SLASH and octet != LF) or (frame[0] == STX and (len(frame) < 3 or frame[-2] not in (ETX, EOT))):
+        if not _is_whole(frame):
             return []
         answer = bytes(frame)
         frame.clear()
         self._deadline = None
-        return self._take(answer)
+        return self._take(answer, now)
 
     def sent(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
         if isinstance(self._step, Break):
-            return self._proceed()
+            return [*self._change_speed(self._opening_speed), *self._proceed(now)]
+        if isinstance(self._step, SelectOption):
+            changed = self._change_speed(MODE_C[self._step.option[1]], binary=self._step.binary)
+            if self._step.binary:
+                return [*changed, *self._proceed(now)]
+            self._deadline = now + RESPONSE_TIMEOUT
+            return changed
         self._deadline = now + RESPONSE_TIMEOUT
         return []
 
@@ -130,20 +192,37 @@ class ClientMachine:
         self._deadline = None
         self._frame.clear()
         if isinstance(self._step, Break):
-            return self._proceed()
+            return self._proceed(now)
         return self._repeat(request(self._step))
 
-    def _take(self, answer: bytes) -> list[Action]:
+    def _take(self, answer: bytes, now: int) -> list[Action]:
         if answer[0] == NAK:
             return self._repeat(request(self._step))
-        if answer[0] == STX and not is_checked(answer):
+        if answer[0] in (SOH, STX) and not is_checked(answer):
             return self._repeat(bytes([NAK]))
+        speed = self._speed
+        if isinstance(self._step, SignOn):
+            speed = MODE_B.get(chr(answer[4]), speed)
+        elif self._is_over(answer):
+            speed = self._opening_speed
+        changed = self._change_speed(speed, binary=isinstance(self._step, Hdlc) and not self._is_over(answer))
         if isinstance(self._step, Poll) and b"(" + self._step.busy.encode("ascii") + b")" in answer:
             self._polls += 1
             self._repeats = 0
             if self._polls < MAX_POLLS:
                 return [Send(request(self._step), self._random.randint(SHORTEST_POLL_PAUSE, LONGEST_PAUSE))]
-        return self._proceed()
+        return [*changed, *self._proceed(now)]
+
+    def _is_over(self, answer: bytes) -> bool:
+        """Whether this answer ends a session: a readout, or the meter's consent to disconnect."""
+        step = self._step
+        return isinstance(step, Readout) or (isinstance(step, SelectOption) and answer[0] == STX) or step == Hdlc(DISC)
+
+    def _change_speed(self, speed: int, *, binary: bool = False) -> list[Action]:
+        if (speed, binary) == (self._speed, self._binary):
+            return []
+        self._speed, self._binary = speed, binary
+        return [ChangeSpeed(speed, binary)]
 
     def _repeat(self, octets: bytes) -> list[Action]:
         self._repeats += 1
@@ -154,14 +233,27 @@ class ClientMachine:
                 return self._begin(step)
         return [Done()]
 
-    def _proceed(self) -> list[Action]:
+    def _proceed(self, now: int) -> list[Action]:
         step = next(self._steps, None)
+        if isinstance(step, Readout):
+            self._deadline = now + RESPONSE_TIMEOUT
         return self._begin(step) if step else [Done()]
 
     def _begin(self, step: Step) -> list[Action]:
         self._step = step
         self._repeats = self._polls = 0
+        if isinstance(step, Readout):
+            return []
         return [Send(request(step), SESSION_PAUSE if isinstance(step, SignOn) else self._pause())]
 
     def _pause(self) -> int:
         return self._random.randint(SHORTEST_PAUSE, LONGEST_PAUSE)
+
+
+def _is_whole(frame: bytearray) -> bool:
+    """Whether an answer is at its end."""
+    if frame[0] == SLASH:
+        return frame[-1] == LF
+    if frame[0] == FLAG:
+        return len(frame) > 2 and frame[-1] == FLAG
+    return frame[0] not in (SOH, STX) or (len(frame) > 2 and frame[-2] in (ETX, EOT))

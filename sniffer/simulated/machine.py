@@ -14,7 +14,7 @@ MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these octets (seven bits each) after a delay of so many nanoseconds."""
+    """Send these octets (seven bits each, but in mode E) after a delay of so many nanoseconds."""
 
     octets: bytes
     delay: int
@@ -22,9 +22,11 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSpeed:
-    """Go on at this speed (bit/s), once what is being sent has gone."""
+    """Go on at this speed (bit/s), once what is being sent has gone; ``binary``: with eight bits and no parity (mode
+    E of IEC 62056-21), otherwise with the wire's own line."""
 
     speed: int
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Machine(Protocol):
     """A device on the wire. Each call but :meth:`wake_at` may bring actions, to be carried out in their order."""
 
     def receive(self, octet: int, now: int) -> list[Action]:
-        """An octet has ended at ``now``: its seven bits, NUL where parity or stop bit were wrong (as a UART's driver
+        """An octet has ended at ``now``: its data bits, NUL where parity or stop bit were wrong (as a UART's driver
         hands it over)."""
         ...
 

@@ -1,17 +1,37 @@
 """The simulated payment meter.
 
 A server as the default profile assumes one (IEC 62055-52: sign-on, reads, writes and break at a fixed speed), which
-also serves clients of IEC 62056-21: option select with its change of speed, data readout, password. It speaks only when
-spoken to. See :mod:`vtctap.sniffer.simulated.machine` for how it is driven.
+also serves clients of IEC 62056-21: option select with its change of speed, data readout, password; mode B where its
+identification says so; of mode E (HDLC) the opening and closing of a connection. It speaks only when spoken to. See
+:mod:`vtctap.sniffer.simulated.machine` for how it is driven.
 
 Its register numbers are the default profile's, which assumes them: those of IEC 62055-52 are not public.
 """
 
+from collections.abc import Callable
 from random import Random
 from typing import Final
 
 from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Send
-from vtctap.sniffer.simulated.octets import ACK, EOT, ETX, LF, NAK, SLASH, SOH, command, data, is_checked
+from vtctap.sniffer.simulated.octets import (
+    ACK,
+    DISC,
+    EOT,
+    ETX,
+    FLAG,
+    LF,
+    MODE_B,
+    MODE_C,
+    NAK,
+    SLASH,
+    SNRM,
+    SOH,
+    UA,
+    command,
+    data,
+    hdlc,
+    is_checked,
+)
 from vtctap.sniffer.simulated.tokens import TokenRegister
 
 IDENTIFICATION: Final = "ZZz5vtctap-demo"
@@ -34,9 +54,6 @@ _FIXED_VALUES: Final = {
 READABLE: Final = tuple(sorted((*_FIXED_VALUES, TOKEN_STATUS)))
 """The registers that can be read; TOKEN_DATA can be written, and nothing else."""
 
-SPEEDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
-"""Speed characters of mode C (IEC 62056-21 clause 6.3.2)."""
-
 SHORTEST_REACTION: Final = 20 * MS
 LONGEST_REACTION: Final = 300 * MS
 CHARACTER_TIMEOUT: Final = 1_500 * MS
@@ -45,6 +62,7 @@ SESSION_TIMEOUT: Final = 120_000 * MS
 """After so long without an octet the meter waits for a sign-on again."""
 SHORTEST_PROCESSING: Final = 900 * MS
 LONGEST_PROCESSING: Final = 1_100 * MS
+_HDLC_SHORTEST: Final = len(hdlc(1, 1, UA))
 _MAX_MESSAGE: Final = 160
 """No message to the meter is longer: a data set is a register, a value of 128 characters and two brackets."""
 
@@ -66,7 +84,8 @@ class MeterMachine:
         self._tokens = TokenRegister()
         self._frame = bytearray()
         self._heard = 0
-        self._signed_on = False
+        self._signed_on = self._binary = False
+        self._afterwards: Callable[[], list[Action]] = list
         self._last = b""
 
     def receive(self, octet: int, now: int) -> list[Action]:
@@ -74,9 +93,11 @@ class MeterMachine:
         if now - self._heard > CHARACTER_TIMEOUT:
             self._frame.clear()
         self._heard = now
-        message = self._collect(octet)
+        message = self._collect_hdlc(octet) if self._binary else self._collect(octet)
         if message is None:
             return []
+        if self._binary:
+            return self._answer_hdlc(message)
         if message[0] == SLASH:
             return self._sign_on(message)
         return self._answer(message, now) if self._signed_on else []
@@ -84,7 +105,8 @@ class MeterMachine:
     def sent(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
         self._heard = now
-        return []
+        afterwards, self._afterwards = self._afterwards, list
+        return afterwards()
 
     def wake_at(self) -> int | None:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -122,13 +144,22 @@ class MeterMachine:
             return []
         actions = self._leave()
         self._signed_on = True
+        if chr(self._identification[4]) in MODE_B:
+            self._afterwards = self._read_out_unasked
         return [*actions, self._send(self._identification)]
+
+    def _read_out_unasked(self) -> list[Action]:
+        """Mode B: the speed that the identification says, and the readout, which is all."""
+        self._speed = MODE_B[chr(self._identification[4])]
+        self._afterwards = self._leave
+        return [ChangeSpeed(self._speed), self._send(self._readout())]
 
     def _leave(self) -> list[Action]:
         """Back to where a session begins."""
         self._signed_on = False
-        if self._speed == self._opening_speed:
+        if self._speed == self._opening_speed and not self._binary:
             return []
+        self._binary = False
         self._speed = self._opening_speed
         return [ChangeSpeed(self._speed)]
 
@@ -150,16 +181,41 @@ class MeterMachine:
         return [self._send(bytes([ACK if name == "P1" else NAK]))]
 
     def _select_option(self, option: str) -> list[Action]:
-        """Protocol, speed and mode: three characters. The meter knows readout (0) and programming (1)."""
-        if len(option) != 3 or option[0] != "0" or option[1] not in SPEEDS or option[2] not in "01":
+        """Protocol, speed and mode: three characters. The meter knows readout (0), programming (1) and mode E."""
+        if len(option) != 3 or option[1] not in MODE_C or option[::2] not in ("00", "01", "22"):
             return []
-        self._speed = SPEEDS[option[1]]
-        if option[2] == "1":
-            answer = command("P0", "(00000000)")
-        else:
-            lines = (self._data_set(register, self._heard) + "\r\n" for register in READABLE)
-            answer = data("".join(lines) + "!\r\n")
-        return [ChangeSpeed(self._speed), self._send(answer, self._patience)]
+        self._speed = MODE_C[option[1]]
+        self._binary = option[0] == "2"
+        changed = ChangeSpeed(self._speed, self._binary)
+        if self._binary:
+            return [changed]
+        answer = command("P0", "(00000000)") if option[2] == "1" else self._readout()
+        return [changed, self._send(answer, self._patience)]
+
+    def _readout(self) -> bytes:
+        lines = (self._data_set(register, self._heard) + "\r\n" for register in READABLE)
+        return data("".join(lines) + "!\r\n")
+
+    def _collect_hdlc(self, octet: int) -> bytes | None:
+        """The HDLC frame that ``octet`` completes."""
+        frame = self._frame
+        if octet == FLAG and len(frame) < _HDLC_SHORTEST - 1:
+            frame[:] = (FLAG,)
+        elif frame:
+            frame.append(octet)
+        if len(frame) < _HDLC_SHORTEST or octet != FLAG:
+            return None
+        message = bytes(frame)
+        frame.clear()
+        return message
+
+    def _answer_hdlc(self, message: bytes) -> list[Action]:
+        server, client, control = message[3] >> 1, message[4] >> 1, message[5]
+        if control not in (SNRM, DISC) or message != hdlc(server, client, control):
+            return []
+        if control == DISC:
+            self._afterwards = self._leave
+        return [self._send(hdlc(client, server, UA))]
 
     def _data_set(self, register: str, now: int) -> str:
         value = str(self._tokens.status(now)) if register == TOKEN_STATUS else _FIXED_VALUES[register]

@@ -4,7 +4,8 @@
 Neither ever waits for its reader: what nobody reads in time is lost, as on a line.
 
 Limits: POSIX only. A pseudo-terminal has no speed, parity or break: octets carry the parity bit in bit 7, as a tap set
-to 8N1 reads it, and a break arrives as NUL. Pace is kept to about a millisecond.
+to 8N1 reads it, and a break arrives as NUL (:mod:`vtctap.sniffer.simulated.garbling` has taps that do better). Pace is
+kept to about a millisecond.
 """
 
 import os
@@ -25,7 +26,7 @@ _PATIENCE: Final = 5.0
 
 class Pty:
     """One pseudo-terminal in raw mode. ``name`` is what another program opens; both ends stay open until :meth:`close`,
-    so that programs may come and go. Raises OSError where there are none."""
+    so that programs may come and go; ``terminal`` is the other program's end. Raises OSError where there are none."""
 
     def __init__(self) -> None:
         try:
@@ -34,11 +35,11 @@ class Pty:
             import tty
         except ImportError:
             raise OSError("this system has no pseudo-terminals: use the virtual wire (demo --fast)") from None
-        self.fd, self._other = pty.openpty()
+        self.fd, self.terminal = pty.openpty()
         try:
-            tty.setraw(self._other, termios.TCSANOW)
+            tty.setraw(self.terminal, termios.TCSANOW)
             os.set_blocking(self.fd, False)
-            self.name = os.ttyname(self._other)
+            self.name = os.ttyname(self.terminal)
         except BaseException:
             self.close()
             raise
@@ -60,7 +61,7 @@ class Pty:
     def close(self) -> None:
         """Closes both ends."""
         os.close(self.fd)
-        os.close(self._other)
+        os.close(self.terminal)
 
 
 class PtyTaps:

@@ -1,9 +1,9 @@
 """What a real receiver makes of the line when it is set to another speed or line than the sender.
 
-:class:`Waveform` is the line as it is in life: a level that goes up and down. :class:`Receiver` is a UART on it, set as
-a tap sets its port: it waits for a falling edge, looks at the line in the middle of each bit of its own speed, and looks
-for the next falling edge once it has seen the stop bit. Set as the sender is, it delivers what was sent; set otherwise,
-the garbage that a real one would. Sans-IO: time is what the caller says it is.
+:class:`Waveform` is the line as it is in life: a level that goes up and down. :class:`Receiver` is a UART on it, set
+as a tap sets its port: it waits for a falling edge, looks at the line in the middle of each bit of its own speed, and
+looks for the next falling edge once it has seen the stop bit. Set as the sender is, it delivers what was sent; set
+otherwise, the garbage that a real one would. Sans-IO: time is what the caller says it is.
 
 Limits: one look a bit, where a real receiver takes several and lets them vote; edges are sharp and both clocks exact.
 """
@@ -29,7 +29,8 @@ class Received(NamedTuple):
 
 
 class Waveform:
-    """The levels of one line, high when idle, that carries characters of ``line``. Octets are added in order of time."""
+    """The levels of one line, high when idle, that carries characters of ``line``. Octets are added in order of
+    time."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -67,7 +68,7 @@ class Waveform:
             self._levels.append(level)
 
     def _bits(self, octet: int) -> list[int]:
-        """Start bit, data bits from the lowest on, parity bit, stop bit; the octet holds the parity bit of 7E1 and such."""
+        """Start bit, data bits from the lowest on, parity bit (that of 7E1 is in the octet), stop bit."""
         sent = uart(self._line)
         bits = [octet >> at & 1 for at in range(sent.data_bits)]
         if sent.parity != "N":
@@ -81,8 +82,8 @@ def uart(line: Line) -> Line:
 
 
 class Receiver:
-    """A UART at ``speed`` bit/s and ``line`` on a waveform. Both may be set at any time, as on a real one: an octet that
-    is being received goes on at the new speed."""
+    """A UART at ``speed`` bit/s and ``line`` on a waveform. Both may be set at any time, as on a real one: an octet
+    that is being received goes on at the new speed."""
 
     def __init__(self, waveform: Waveform, speed: int, line: Line) -> None:
         self.speed = speed
@@ -94,8 +95,8 @@ class Receiver:
 
     @property
     def busy(self) -> bool:
-        """Whether an octet is being received."""
-        return self._next is not None
+        """Whether an octet is being received, or will be as far as the line is known."""
+        return self._next is not None or self._waveform.falls(self._after) is not None
 
     def run(self, until: int) -> list[Received]:
         """The octets that are complete by ``until`` (ns), which never goes back."""

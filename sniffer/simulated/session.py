@@ -11,9 +11,21 @@ from typing import Final
 
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated import meter
-from vtctap.sniffer.simulated.client import Break, ClientMachine, Poll, Read, SignOn, Step, Write
+from vtctap.sniffer.simulated.client import (
+    Break,
+    ClientMachine,
+    Hdlc,
+    Poll,
+    Read,
+    Readout,
+    SelectOption,
+    SignOn,
+    Step,
+    Write,
+)
 from vtctap.sniffer.simulated.faults import Fault, Faults
 from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.octets import DISC, SNRM
 from vtctap.sniffer.simulated.tokens import NOT_READY, token
 from vtctap.sniffer.simulated.wire import Wire, WireOctet
 
@@ -58,6 +70,24 @@ def script(random: Random) -> list[Step]:
     ]
 
 
+_NEGOTIATED: Final[dict[str, tuple[str, tuple[Step, ...]]]] = {
+    "B": ("ZZzCvtctap-demo", (SignOn(), Readout())),
+    "C": (
+        meter.IDENTIFICATION,
+        (
+            SignOn(),
+            SelectOption("051"),
+            *map(Read, (meter.METER_NUMBER_REGISTER, meter.TOTAL_UNITS, meter.TOKEN_STATUS)),
+            Break(),
+        ),
+    ),
+    "C readout": (meter.IDENTIFICATION, (SignOn(), SelectOption("050"))),
+    "E": ("ZZz5\\2vtctap-demo", (SignOn(), SelectOption("252"), Hdlc(SNRM), Hdlc(DISC))),
+}
+"""Sessions of the modes of IEC 62056-21 that change their speed: the meter's identification, and the client's steps."""
+MODES: Final = tuple(_NEGOTIATED)
+
+
 class Play:
     """A run of the demonstration: iterate for its octets, in order of time. ``faults`` lists the faults so far."""
 
@@ -81,21 +111,26 @@ def play(
     line: Line = LINE,
     faults: Collection[str] = (),
     sessions: int = 1,
+    mode: str = "",
 ) -> Play:
     """Sessions of a client and a meter at ``speed`` (bit/s) on ``line``, from :data:`EPOCH` on.
 
     ``faults`` are the codes of what is to go wrong in each session (:data:`~vtctap.sniffer.simulated.faults.FAULTS`).
+    ``mode`` is one of :data:`MODES`: another story, which begins at ``speed`` and goes on at 9600 bit/s (mode B: 2400).
     Raises ValueError for other codes, and for ``parity`` on a line on which a tap cannot see the parity bit.
     """
+    if mode and mode not in MODES:
+        raise ValueError(f"no such mode: {mode}; there are {', '.join(MODES)}")
     if "parity" in faults and not line.has_parity:
         raise ValueError(f"a line of {line} shows no parity errors: leave the fault out, or choose 7E1")
     story = Random(f"{seed} story")
-    steps = (step for _ in range(sessions) for step in script(story))
+    identification, negotiated = _NEGOTIATED.get(mode, (meter.IDENTIFICATION, ()))
+    steps = (step for _ in range(sessions) for step in negotiated or script(story))
     disturbance = Faults(Random(f"{seed} faults"), faults)
     wire = Wire(
         {
-            "client": ClientMachine(steps, Random(f"{seed} client")),
-            "server": MeterMachine(Random(f"{seed} meter"), speed=speed),
+            "client": ClientMachine(steps, Random(f"{seed} client"), speed=speed),
+            "server": MeterMachine(Random(f"{seed} meter"), speed=speed, identification=identification),
         },
         speed=speed,
         line=line,

@@ -22,6 +22,7 @@ Side = Literal["client", "server"]
 """Who sends; with two taps also the tap that hears it."""
 OTHER: Final[dict[Side, Side]] = {"client": "server", "server": "client"}
 
+_EIGHT_BITS: Final = Line(8, "N", 1)
 BREAK_CHARACTERS: Final = 2
 """How long a break lasts, in character times; it must exceed one (ITU-T V.4)."""
 
@@ -84,6 +85,7 @@ class Wire:
     ) -> None:
         self._machines = machines
         self._line = line
+        self._lines: dict[Side, Line] = {"client": line, "server": line}
         self._disturbance = disturbance
         self._now = now
         self._speeds: dict[Side, int] = {"client": speed, "server": speed}
@@ -133,16 +135,18 @@ class Wire:
                     start = max(self._now + delay, self._free[side])
                     self._transmit(side, self._disturbance(side, octets, start), start)
                     self._at(self._free[side], partial(self._sent, side))
-                case ChangeSpeed(speed):
-                    self._speeds[side] = speed  # What was sent before has its times already.
-                    if OTHER[side] not in self._machines:
-                        self._speeds[OTHER[side]] = speed
+                case ChangeSpeed(speed, binary):
+                    both: tuple[Side, ...] = (side,) if OTHER[side] in self._machines else (side, OTHER[side])
+                    for changed in both:
+                        self._speeds[changed] = speed  # What was sent before has its times already.
+                        self._lines[changed] = _EIGHT_BITS if binary else self._line
                 case Done():
                     self._done = True
 
     def _transmit(self, side: Side, characters: list[Character], start: int) -> None:
         """Each octet begins where the one before it ended; times are rounded once, so they do not drift."""
-        bits, speed, anchor, count = self._line.character_bits, self._speeds[side], start, 0
+        line, speed, anchor, count = self._lines[side], self._speeds[side], start, 0
+        bits = line.character_bits
         end = start
         for character in characters:
             if character.gap:
@@ -150,7 +154,7 @@ class Wire:
             begin = anchor + count * bits * 1_000_000_000 // speed
             count += BREAK_CHARACTERS if character.is_break else 1
             end = anchor + count * bits * 1_000_000_000 // speed
-            value = received(character.octet, self._line, bad_parity=character.bad_parity)
+            value = received(character.octet, line, bad_parity=character.bad_parity)
             octet = WireOctet(side, NUL if character.is_break else value, begin, end, character.is_break)
             self._at(end, partial(self._deliver, octet, character))
         self._free[side] = end

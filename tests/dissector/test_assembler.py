@@ -244,6 +244,21 @@ def test_held_too_long() -> None:
     assert (late.octets, late.flags, late.time) == (b"\x02(12)\x03\x07", 0, T0)
 
 
+def test_noise_on_one_tap_does_not_hold_the_other_up() -> None:
+    """A disturbance as the client ends, and an answer that is longer than a record is held."""
+    slow = 300 * MS
+    new = assembler(two_taps())
+    records = new.feed(0, timed(with_even_parity(b"/?!\r\n\x7f")))
+    now = T0 + 50 * MS
+    for octet in timed(with_even_parity(b"/ABC5x\r\n\x02(1)\x033"), now, slow):
+        records += new.feed(1, [octet])
+        records += new.advance(octet.start + slow // 2)
+    records += new.close()
+    assert [(record.tap, record.octets, record.flags) for record in records] == [
+        (0, b"/?!\r\n", 0), (0, b"\x7f", 0), (1, b"/ABC5x\r\n", 0), (1, b"\x02(1)\x033", 0),
+    ]  # fmt: skip
+
+
 def test_order_within_a_tap_is_that_of_the_octets() -> None:
     """Even where their times go back, as in a trace whose clock was set."""
     new = assembler(two_taps())
@@ -253,6 +268,22 @@ def test_order_within_a_tap_is_that_of_the_octets() -> None:
     records += new.close()
     assert [record.octets for record in records] == [b"/?1!\r\n", b"/?2!\r\n", b"\x06"]
     assert [record.time for record in records] == [T0, T0 - 10 * MS, T0 + 100 * MS]
+
+
+def test_the_other_side_is_not_heard_before_it_can_have_reacted() -> None:
+    """A disturbance on the other wire does not end an ACK that goes on as an option select."""
+    new = assembler(two_taps(EIGHT))
+    records = new.feed(0, timed(b"\x06"))
+    records += new.feed(1, timed(b"\xff", T0 + CHARACTER + 10 * MS))
+    records += new.feed(0, timed(b"051\r\n", T0 + 20 * MS)) + new.close()
+    assert [record.octets for record in records] == [b"\x06051\r\n", b"\xff"]
+
+
+def test_a_time_that_was_told_stays_told() -> None:
+    new = assembler(two_taps())
+    new.advance(T0 + MS)
+    new.advance(T0 - MS)
+    assert len(new.feed(0, timed(with_even_parity(b"/?!\r\n")))) == 1
 
 
 def test_nothing_is_held_at_the_end() -> None:
@@ -333,6 +364,13 @@ def test_an_echo_that_is_stamped_before_its_original_makes_this_no_echo() -> Non
     records += new.feed(0, timed(with_even_parity(b"/?!\r\n"), T0 + MS // 2))
     by_tap = {record.tap: record.flags for record in records + new.close()}
     assert by_tap[0] == 0
+
+
+def test_an_original_has_one_echo() -> None:
+    new = assembler(two_taps())
+    records = new.feed(0, timed(with_even_parity(b"/?!\r\n")))
+    records += new.feed(1, timed(with_even_parity(b"/?!\r\n/?!\r\n"), T0 + MS))
+    assert [record.flags for record in records + new.close()] == [0, Flag.ECHO, 0]
 
 
 def test_one_wire_has_no_echo() -> None:
@@ -451,6 +489,22 @@ def test_the_parts_of_a_long_frame_have_one_sender(merged: bool) -> None:
     assert b"".join(record.octets for record in records) == body
     assert [len(record.octets) for record in records] == [MAX_OCTETS, MAX_OCTETS, len(body) - 2 * MAX_OCTETS]
     assert {(record.sender, record.inferred, record.flags) for record in records} == {(SERVER, merged, Flag.CUT)}
+
+
+def test_the_later_part_of_a_frame_is_no_message() -> None:
+    """Mode E goes on, though the second part begins like the sign-on that would end it."""
+    long = (b"\x02" + b"a" * (MAX_OCTETS - 1) + b"/?!\r\n").ljust(MAX_OCTETS + 99, b"b") + b"\x03\x55"
+    new = assembler(one_tap(line=EIGHT))
+    records = new.feed(0, timed(b"\x06252\r\n" + long + HDLC_2)) + new.close()
+    assert [(record.octets, record.kind) for record in records[-1:]] == [(HDLC_2, Kind.FRAME)]
+
+
+def test_without_a_speed_there_are_no_pauses() -> None:
+    taps = one_tap(line=EIGHT)
+    taps[0].speed = 0
+    new = assembler(taps)
+    (record,) = new.feed(0, timed(b"/?!\r\n", T0, 0))
+    assert (record.pauses, record.duration) == ((), 0)
 
 
 def test_too_many_pauses_for_one_record() -> None:

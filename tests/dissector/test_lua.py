@@ -1,17 +1,28 @@
 """The generated dissector as a program: it compiles, leaves no globals, takes nothing for code, declines what is
-foreign. What it decodes is tests/test_agreement.py's."""
+foreign. It decodes whatever octets as our own decoder does, and the tree shows it well. (Traces as they are in life are tests/test_agreement.py's.)"""
 
+import json
+import random
 import re
+import struct
 import subprocess
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vtctap.dissector import lua
+from vtctap.dissector.catalogue import CATALOGUE, FIELDS
+from vtctap.dissector.characters import show
+from vtctap.dissector.checks import bcc_xor
+from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profile import Profile, load, parse
-from vtctap.pcap import Record, create_capture, create_trace
+from vtctap.pcap import Flag, Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
+from vtctap.pcap.record import RecordError, decode, encode
 
+START = 1_767_225_600_000_000_000
 API = {
     "Address", "DissectorTable", "NSTime", "Proto", "ProtoExpert", "ProtoField", "base", "bit", "expert", "ipairs",
     "math", "pairs", "set_plugin_info", "string", "table", "tonumber", "wtap",
@@ -151,3 +162,317 @@ def test_faults_can_be_filtered(trace: Path, tmp_path: Path) -> None:
     assert len(tshark(trace, script, "-Y", "vtc.expert.bcc_bad")) == 2
     assert len(tshark(trace, script, "-Y", "vtc.expert.rejected")) == 1
     assert len(tshark(trace, script, "-Y", 'vtc.assumed == "vtc.register.name"')) == 1
+
+
+SMALL = (
+    b"/?!\r\n", b"/?0012!\r\n", b"/ISK5\\2MT174\r\n", b"\x06051\r\n", b"\x06", b"\x15", b"\x00\x00", b"\x7e\xa0\x7e",
+    b"\x01P0\x02(1234)\x03\x60", b"\x01R1\x020004()\x03\x64", b"\x01W1\x020010(99)\x03\x11", b"\x01B0\x03q",
+    b"\x01E2\x020040(1)\x03\x15", b"\x01X9\x02a(1)\x03\x11", b"\x020004(16)\x03\x04", b"\x020004(5)0010(1*k)\x03\x04",
+    b"\x02(ER01)\x03\x05", b"\x02P(1)(2)\x04\x03", b"\x02G(1(2)3(4))x\x03y", b"\x02a(b*c*d)\r\n!\r\n\x03x",
+    b"/ISK5X\r\n\r\n1.8(1*k)\r\n!12aF\r\n", b"/ISK5X\n\n1(2)\n!\n", b"xyz",
+)  # fmt: skip
+"""A frame of each message, and of each form that its rules know."""
+
+WORDS = (
+    b"(", b")", b"(", b")", b"*", b"!", b"?", b"/", b"\r\n", b"\r", b"\n", b"\x00", b"\x01", b"\x02", b"\x03", b"\x04",
+    b"\x06", b"\x15", b"\x7e", b"\x7f", b"\x80", b"\xff", b"\xe4", b" ", b"\\", b"%s", b"ER", b"ER07x", b"0004", b"0010",
+    b"R1", b"W", b"B0", b"12", b"5", b"000000005", b"0000000005", b"5 ", b"a.b", b"12AF", b"kWh",
+)  # fmt: skip
+HOSTILE_OCTETS = b"\x00\x80\xff()*\r\n\x01\x02\x03\x04!5"
+
+
+def even(frame: bytes) -> bytes:
+    """As a line of 7E1 sends it."""
+    return bytes(octet | (octet.bit_count() & 1) << 7 for octet in frame)
+
+
+def frames(octets: Iterable[bytes]) -> list[Record]:
+    return [Record(START + number * 10**9, each, duration=5 * 10**6) for number, each in enumerate(octets)]
+
+
+def test_every_prefix_and_every_octet_replaced(wireshark: Callable[..., Any]) -> None:
+    octets = [variant[:end] for frame in SMALL for variant in (frame, even(frame)) for end in range(len(frame) + 1)]
+    octets += [
+        variant[:at] + bytes([hostile]) + variant[at + 1 :]
+        for frame in SMALL
+        for variant in (frame, even(frame))
+        for at in range(len(frame))
+        for hostile in HOSTILE_OCTETS
+    ]
+    assert len(octets) > 5000
+    assert wireshark().differences(frames(octets)) == []
+
+
+def test_random_words(wireshark: Callable[..., Any]) -> None:
+    chance = random.Random(55)
+    octets = [
+        chance.choice((b"\x01R1\x02", b"\x01", b"\x02", b"\x02", b"/", b"/?", b"/ISK5X\r\n\r\n", b"\x06", b""))
+        + b"".join(chance.choices(WORDS, k=chance.randrange(12)))
+        for _ in range(3000)
+    ]
+    octets += [even(frame) for frame in octets[:500]]
+    assert wireshark().differences(frames(octets)) == []
+
+
+def test_random_headers(wireshark: Callable[..., Any]) -> None:
+    """Headers and options of any content: declined where our reader refuses them, the same fields where it does not."""
+    chance = random.Random(62)
+    packets = []
+    for _ in range(2000):
+        options = b""
+        for _ in range(chance.randrange(4)):
+            value = chance.choice(
+                (chance.randbytes(chance.randrange(20)), b"mark note=Z\xc3\xa4hler", b"lost", b" x", b"")
+            )
+            if (number := chance.choice((1, 2, 3, 4, 9, 4096))) == 4 and b"mark" not in value:
+                value = value.translate(None, bytes(range(0x20)) + bytes(range(0x7F, 256)))
+            size = chance.choice((len(value),) * 9 + (chance.randrange(40),))
+            options += struct.pack(">HH", number, size) + value + bytes(-len(value) % 4)
+        length = chance.choice((32 + len(options),) * 9 + (chance.randrange(60),))
+        head = chance.choice((b"VT\x01",) * 19 + (b"VT\x02", b"TV\x01")) + bytes([chance.choice((0, 0, 1, 2, 3))])
+        head += struct.pack(">I", length) + chance.randbytes(8)
+        head += struct.pack(">IIQ", *(chance.choice((0, chance.randrange(2**32), 2**32 - 1)) for _ in "ab"), 2**45)
+        packets.append(head + options + chance.choice((b"", b"\x020004(16)\x03\x04", b"\x15")))
+    assert len({packet[:33] for packet in packets}) > 1900
+    tool = wireshark()
+    path = tool.folder / "headers.pcapng"
+    with create_capture(path, linktype=147) as writer:
+        writer.add_interface(Interface(147))
+        for number, packet in enumerate(packets):
+            writer.write(Packet(START + number * 10**9, packet, 147))
+    dissect = Dissector(load()).dissect
+    taken = 0
+    for number, (packet, items) in enumerate(zip(packets, tool.items(path), strict=True)):
+        try:
+            record = decode(packet, START + number * 10**9)
+        except RecordError:
+            assert items == []
+            continue
+        taken += 1
+        assert tool.values(items) == tool.comparable(dissect(record).fields()), packet
+    assert 1000 < taken < 1900
+
+
+def test_the_longest_frames(wireshark: Callable[..., Any]) -> None:
+    long = (
+        b"()" * 32767,
+        b"(" * 65535,
+        b"a(b*c)" * 10922,
+        b"\r" * 65534 + b"x",
+        bytes(65535),
+        b"!" * 65535,
+        b"x" * 65535,
+    )
+    octets = [(start + frame)[:65535] for frame in long for start in (b"\x02", b"/?!", b"/A\r\n")]
+    pauses = tuple((at, 1000 + at) for at in range(20_000))
+    assert wireshark().differences([*frames(octets), Record(START, b"\x02" * 20_000, pauses=pauses)]) == []
+
+
+def test_the_gap(wireshark: Callable[..., Any]) -> None:
+    """From link to link, back in time, over noise and after made-up times; in one pass, in two, and filtered."""
+    records = [
+        Record(START + 10**9, b"\x06", duration=10**6),
+        Record(START, b"\x15", link=1, duration=7),
+        Record(START + 10**9 + 10**6, b"\x06"),
+        Record(START + 2 * 10**9, b"??", Kind.NOISE, duration=10**9),
+        Record(START + 2 * 10**9 + 1, b"\x06", duration=10**10),
+        Record(START + 3 * 10**9, b"\x06", duration=123_456_789),
+        Record(START + 4 * 10**9, b"\x15", link=1, flags=Flag.SYNTHETIC),
+        Record(START + 86_400 * 10**9 * 30 + 7, b"\x15", link=1),
+        Record(START + 86_400 * 10**9 * 30 + 8, b"\x06"),
+    ]
+    tool = wireshark()
+    gaps = [None, None, 0, None, 999_000_001, None, None, 2_591_996_000_000_007, 2_591_996_876_543_219]
+    for passes in ((), ("-2",)):
+        assert tool.differences(records, *passes) == []
+        shown = [tool.values(items).get("vtc.gap", [None]) for items in tool.items(tool.trace(records), *passes)]
+        assert shown == [[gap] for gap in gaps]
+        answer = tool.run(tool.trace(records), *passes, "-Y", "frame.number == 5", "-T", "fields", "-e", "vtc.gap")
+        assert answer == "0.999000001\n"
+
+
+ODD_PROFILE = """
+[profile]
+name = "odd"
+title = "odd"
+source = "here"
+confidence = "derived"
+[line]
+format = "7E1"
+speed = 9600
+[timing]
+gap_limit = 1.5
+reaction_min = 0.02
+reaction_max = 1.5
+[messages]
+Data = { confidence = "confirmed" }
+BreakCommand = { confidence = "assumed" }
+[registers.entries]
+"" = { name = "nameless", confidence = "confirmed" }
+"a.b" = { name = "Zähler ☃", confidence = "confirmed", table = "words" }
+"0004" = { name = "status", confidence = "confirmed", table = "tokenStatus" }
+"0010" = { name = "", table = "words", confidence = "assumed" }
+[tables.words.values]
+5 = ""
+12 = "zwölf"
+[tables.tokenStatus]
+confidence = "confirmed"
+[tables.tokenStatus.values]
+5 = ""
+12 = "twelve"
+"""
+
+
+@pytest.mark.parametrize("profile", ["iec62056-21", "odd"])
+def test_other_profiles(profile: str, wireshark: Callable[..., Any]) -> None:
+    chance = random.Random(profile)
+    registers = (b"a.b", b"0004", b"0010", b"", b"x")
+    octets = [
+        chance.choice((b"\x02", b"\x02", b"\x01R1\x02", b"\x01B0\x02", b"/ISK5X\r\n\r\n"))
+        + b"".join(
+            chance.choice(registers) + b"(" + chance.choice((b"5", b"12", b"05", b"7", b"", b"5*k")) + b")"
+            for _ in range(chance.randrange(4))
+        )
+        for _ in range(500)
+    ]
+    tool = wireshark(parse(ODD_PROFILE, "odd") if profile == "odd" else load(profile))
+    assert tool.differences(frames(octets)) == []
+
+
+def test_items_stand_for_their_octets(wireshark: Callable[..., Any]) -> None:
+    """What a field shows is what stands in the packet where the item points to."""
+    tool = wireshark()
+    records = frames([*SMALL, b"\x02a(b*c)d(e*)(*f)\x03g", b"\x02x\r\ny(1)z\x03!", b"/?12!ab\r\n"])
+    seen = set()
+    for record, items in zip(records, tool.items(tool.trace(records)), strict=True):
+        packet = encode(record)
+        for item in items:
+            if not FIELDS[item.name].generated if item.name in FIELDS else False:
+                octets = packet[item.at : item.at + item.size]
+                seen.add(item.name)
+                match item.name:
+                    case "vtc.message":
+                        assert octets == record.octets
+                    case "vtc.bcc":
+                        assert octets == bytes([int(item.shown)])
+                    case "vtc.crc":
+                        assert int(octets, 16) == int(item.shown)
+                    case "vtc.text" if b"\r\n" in octets or b"(" in octets or b"\x03" in octets:
+                        first, last = item.shown.split(" ")[0], item.shown.split(" ")[-1]
+                        assert octets.startswith(first.encode())
+                        assert octets.endswith(last.encode())
+                    case _:
+                        assert show(octets) == item.shown, (item, record.octets)
+    assert seen == {field.name for field in CATALOGUE if not field.generated}
+
+
+def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
+    """The tree of one answer: what is generated stands in brackets, what is assumed says so."""
+    tool = wireshark()
+    record = Record(
+        START, b"\x020004(5)x\x03\x44", sender=Sender.SERVER, inferred=True, line=Line(7, "E", 1), speed=300
+    )
+    tree = tool.run(tool.trace([record]), "-O", "vtc").splitlines()
+    assert [line.strip() for line in tree[1:] if line.strip()] == [
+        "Virtual token carrier, Data 0004(5) tokenStatus?=KeyTypeError x [bad check character 44h, not 49h]",
+        "Tap header",
+        "[Kind: frame]",
+        "[Sender: server]",
+        "[Sender inferred: True]",
+        "[Link: 0]",
+        "[Tap: 0]",
+        "[Speed: 300]",
+        "[Line: 7E1]",
+        "[Duration: 0.000000000 seconds]",
+        "Data",
+        "Message: Data",
+        "Data set 1: 0004(5) tokenStatus [assumed]",
+        "Register: 0004",
+        "Value: 5",
+        "Unit: ",
+        "[Register name: tokenStatus [assumed]]",
+        "[Value decoded: KeyTypeError [assumed]]",
+        "Text: x",
+        "Check character: 68 (44h)",
+        "[Check character expected: 73 (49h)]",
+        "[Check character status: bad]",
+        "[Expert Info (Error/Checksum): Bad check character]",
+        "[Bad check character]",
+        "[Severity level: Error]",
+        "[Group: Checksum]",
+        "[Status token: 5 [assumed]]",
+        "[Expert Info (Note/Response): Token rejected]",
+        "[Token rejected]",
+        "[Severity level: Note]",
+        "[Group: Response]",
+        "[Status token name: KeyTypeError [assumed]]",
+        "[Confidence: assumed]",
+        "[Assumed: vtc.register.name]",
+        "[Assumed: vtc.value.decoded]",
+        "[Assumed: vtc.status.token]",
+        "[Assumed: vtc.status.token.name]",
+    ]
+
+
+FAULTS = {
+    "bcc_bad": Record(START, b"\x01B0\x03r"),
+    "bcc_missing": Record(START, b"\x01B0\x03"),
+    "crc_bad": Record(START, b"/ISK5X\r\n\r\n1(2)\r\n!12AF\r\n"),
+    "parity": Record(START, b"\x06", flags=Flag.PARITY, parity_errors=(0,)),
+    "framing": Record(START, b"\x06", flags=Flag.FRAMING, framing_errors=(0,)),
+    "break": Record(START, b"\x00", Kind.NOISE, flags=Flag.BREAK),
+    "overrun": Record(START, b"\x06", flags=Flag.OVERRUN),
+    "cut": Record(START, b"/?12", flags=Flag.CUT),
+    "echo": Record(START, b"\x06", flags=Flag.ECHO),
+    "undefined": Record(START, b"\x01Q0\x03b"),
+}
+
+
+def test_each_fault_is_found_by_its_name(wireshark: Callable[..., Any]) -> None:
+    sound = frames([b"/?!\r\n", b"\x01B0\x03q", b"\x06", b"/ISK5X\r\n\r\n1(2)\r\n!\r\n", b"\x00"])
+    statuses = [b"\x020004(%d)\x03" % status for status in range(20)]
+    rejected = [status + bytes([bcc_xor(status[1:])]) for status in statuses]
+    tool = wireshark()
+    shown = tool.items(tool.trace([*sound, *FAULTS.values(), *frames(rejected)]))
+    faults = [{item.name for item in items if item.name.startswith("vtc.expert.")} for items in shown]
+    assert faults[: len(sound)] == [set()] * len(sound)
+    assert faults[len(sound) : -20] == [{f"vtc.expert.{name}"} for name in FAULTS]
+    assert [number for number, found in enumerate(faults[-20:]) if found] == [*range(4, 16)]
+    assert set().union(*faults[-20:]) == {"vtc.expert.rejected"}
+
+
+def test_columns(wireshark: Callable[..., Any]) -> None:
+    tool = wireshark()
+    records = [
+        Record(START, b"", Kind.EVENT, event="opened speed=9600"),
+        Record(START, b"/?!\r\n", sender=Sender.CLIENT),
+        Record(START, b"/ISK5\\2X\r\n", sender=Sender.SERVER, inferred=True),
+        Record(START, b"\x06"),
+        Record(START, bytes(40), Kind.NOISE, sender=Sender.SERVER),
+        Record(START, b"\x02" + b"a(1*k)" * 6 + b"\x03"),
+    ]
+    names = ("Source", "Destination", "Protocol", "Info")
+    shown = tool.run(tool.trace(records), "-T", "json", *(word for name in names for word in ("-e", f"_ws.col.{name}")))
+    rows = [[value for (value,) in packet["_source"]["layers"].values()] for packet in json.loads(shown)]
+    assert rows == [
+        ["unknown", "unknown", "VTC", "opened speed=9600"],
+        ["client", "server", "VTC", "IDRequest"],
+        ["server", "client", "VTC", "IDResponse ISK 5 \\2X"],
+        ["unknown", "unknown", "VTC", "ACK"],
+        ["server", "client", "VTC", "noise " + "<NUL>" * 32 + " ... 8 more octets"],
+        ["unknown", "unknown", "VTC", "Data a(1*k) a(1*k) a(1*k) a(1*k) ... 2 more data sets"],
+    ]
+
+
+def test_flow_graph_has_two_sides(wireshark: Callable[..., Any]) -> None:
+    tool = wireshark()
+    records = [Record(START, b"/?!\r\n", sender=Sender.CLIENT), Record(START, b"\x06", sender=Sender.SERVER)]
+    graph = tool.run(tool.trace(records), "-q", "-z", "flow,any,network")
+    assert "10.0.0.1" in graph
+    assert "10.0.0.2" in graph
+
+
+def test_a_nul_does_not_end_an_event(wireshark: Callable[..., Any]) -> None:
+    tool = wireshark()
+    (items,) = tool.items(tool.trace([Record(START, b"", Kind.EVENT, event="mark a\0b")]))
+    assert tool.values(items)["vtc.event.detail"] == ["a<NUL>b"]

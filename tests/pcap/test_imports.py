@@ -81,9 +81,9 @@ def test_files_of_other_systems(end: str, tmp_path: Path) -> None:
     for mark, encoding in (("", "latin-1"), ("\ufeff", "utf-8")):
         path.write_bytes((mark + end.join(lines)).encode(encoding))
         expected = [Run(b"/?!", Sender.CLIENT, 5 * SECOND), Run(b"\x06", Sender.SERVER)]
-        assert list(IMPORTERS["exchange"].read(str(path))) == expected
+        assert list(IMPORTERS["exchange"].read(str(path), print)) == expected
         with path.open("rb") as file:
-            assert list(IMPORTERS["exchange"].read(file)) == expected
+            assert list(IMPORTERS["exchange"].read(file, print)) == expected
             assert not file.closed
 
 
@@ -92,8 +92,8 @@ def test_the_corpus_has_the_octets_of_its_dumps() -> None:
     files = sorted(CORPUS.glob("**/*.exchange"))
     assert len(files) > 10
     for path in files:
-        (whole,) = IMPORTERS["raw"].read(path.with_suffix(".bin"))
-        assert b"".join(run.octets for run in IMPORTERS["exchange"].read(path)) == whole.octets
+        (whole,) = IMPORTERS["raw"].read(path.with_suffix(".bin"), print)
+        assert b"".join(run.octets for run in IMPORTERS["exchange"].read(path, print)) == whole.octets
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_raw(tmp_path: Path) -> None:
     path = tmp_path / "dump.bin"
     path.write_bytes(b"\x00\xff/?!")
     assert detect(str(path)) == "raw"
-    assert list(IMPORTERS["raw"].read(str(path))) == [Run(b"\x00\xff/?!")]
+    assert list(IMPORTERS["raw"].read(str(path), print)) == [Run(b"\x00\xff/?!")]
 
 
 EVENTS = [(1, b""), (11, b"/?!\r\n"), (7, b""), (12, b"/IS"), (2, b"ab"), (0, b""), (10, b"x")]
@@ -158,7 +158,7 @@ def rtac_capture(path: Path, events: list[tuple[int, bytes]] = EVENTS, time: int
 def test_rtac(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcap")
     assert detect(str(path)) == "rtac"
-    assert list(IMPORTERS["rtac"].read(str(path))) == [
+    assert list(IMPORTERS["rtac"].read(str(path), print)) == [
         Run(b"/?!\r\n", Sender.UNKNOWN, 1_001_250_000_000),
         Run(b"/IS", Sender.UNKNOWN, 1_003_250_000_000, Flag.FRAMING),
         Run(b"ab", Sender.SERVER, 1_004_250_000_000),
@@ -169,7 +169,7 @@ def test_rtac(tmp_path: Path) -> None:
 def test_rtac_senders(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcapng", [(event, b"\x06") for event in range(14)], 5 * SECOND)
     client, server = {1, 3}, {2, 4}
-    for event, run in enumerate(IMPORTERS["rtac"].read(path)):
+    for event, run in enumerate(IMPORTERS["rtac"].read(path, print)):
         sender = Sender.CLIENT if event in client else Sender.SERVER if event in server else Sender.UNKNOWN
         assert (run.octets, run.sender) == (b"\x06", sender)
         assert run.time == 5 * SECOND + event, "the packet's time, to the nanosecond"
@@ -187,7 +187,7 @@ def test_rtac_senders(tmp_path: Path) -> None:
 def test_rtac_errors_are_of_what_is_received_next(events: list[int], flags: list[int], tmp_path: Path) -> None:
     named = [(event, b"" if event > 4 else b"\x06") for event in events]
     path = rtac_capture(tmp_path / "serial.pcap", named)
-    assert [run.flags for run in IMPORTERS["rtac"].read(path)] == flags
+    assert [run.flags for run in IMPORTERS["rtac"].read(path, print)] == flags
 
 
 def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
         writer.add_interface(Interface(250))
         writer.write(Packet(0, bytes(11), 250))
     with pytest.raises(ImportFormatError, match="packet 1 is shorter than its header of 12"):
-        list(IMPORTERS["rtac"].read(path))
+        list(IMPORTERS["rtac"].read(path, print))
 
 
 def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
         "SERIAL_BREAK_EVENT": Flag.BREAK,
         "SERIAL_OVERFLOW_EVENT": Flag.OVERRUN,
     }
-    runs = list(IMPORTERS["rtac"].read(path))
+    runs = list(IMPORTERS["rtac"].read(path, print))
     assert len(runs) == len(shown) == 11
     for number, (run, line) in enumerate(zip(runs, shown, strict=True)):
         event, written, octets, time = line.split("|")
@@ -234,7 +234,7 @@ def test_user0(tmp_path: Path) -> None:
         detect(str(path))
     senders = [Sender.UNKNOWN, Sender.CLIENT, Sender.SERVER]
     octets = [b"/?!\r\n", b"\x06", b"VT no header"]
-    assert list(IMPORTERS["user0"].read(str(path))) == [
+    assert list(IMPORTERS["user0"].read(str(path), print)) == [
         Run(each, sender, 5 * SECOND) for each, sender in zip(octets, senders, strict=True)
     ]
 
@@ -246,7 +246,7 @@ def test_a_trace_is_not_imported(tmp_path: Path) -> None:
     with pytest.raises(ImportFormatError, match="reframe"):
         detect(str(path))
     with pytest.raises(ImportFormatError, match="reframe"):
-        list(IMPORTERS["user0"].read(str(path)))
+        list(IMPORTERS["user0"].read(str(path), print))
 
 
 def pcap(linktype: int, time: int, kept: bytes, original: int) -> bytes:
@@ -257,17 +257,17 @@ def pcap(linktype: int, time: int, kept: bytes, original: int) -> bytes:
 def test_what_a_capture_leaves_out_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "short.pcap"
     path.write_bytes(pcap(250, 7, bytes(8) + b"\x01\0\0\0/?", 17))
-    assert list(IMPORTERS["rtac"].read(path)) == [Run(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
+    assert list(IMPORTERS["rtac"].read(path, print)) == [Run(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
     path.write_bytes(pcap(147, 7, b"/?", 5))
-    assert list(IMPORTERS["user0"].read(path)) == [Run(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
+    assert list(IMPORTERS["user0"].read(path, print)) == [Run(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
 
 
 def test_a_packet_without_a_time_has_none(tmp_path: Path) -> None:
     path = tmp_path / "timeless.pcap"
     path.write_bytes(pcap(147, 0, b"/?", 2))
-    assert list(IMPORTERS["user0"].read(path)) == [Run(b"/?")]
+    assert list(IMPORTERS["user0"].read(path, print)) == [Run(b"/?")]
     path.write_bytes(pcap(250, 0, bytes(12) + b"/?", 14))
-    assert list(IMPORTERS["rtac"].read(path)) == [Run(b"/?")]
+    assert list(IMPORTERS["rtac"].read(path, print)) == [Run(b"/?")]
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         detect(tmp_path / "none.pcap")
     for importer in IMPORTERS.values():
         with pytest.raises(FileNotFoundError):
-            list(importer.read(tmp_path / "none"))
+            list(importer.read(tmp_path / "none", print))
 
 
 @pytest.mark.parametrize(("name", "content"), [("notes.txt", b"hello"), ("empty.log", b"")])
@@ -313,4 +313,17 @@ def test_other_link_types_are_refused(tmp_path: Path) -> None:
         detect(str(path))
     for name in ("rtac", "user0"):
         with pytest.raises(ImportFormatError, match="link type 1,"):
-            list(IMPORTERS[name].read(str(path)))
+            list(IMPORTERS[name].read(str(path), print))
+
+
+def test_a_capture_that_ends_cut_is_told(tmp_path: Path) -> None:
+    path = rtac_capture(tmp_path / "serial.pcap")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    told: list[str] = []
+    list(IMPORTERS["rtac"].read(path, told.append))
+    assert len(told) == 1
+    assert "ends cut" in told[0]
+    path.write_bytes(whole)
+    list(IMPORTERS["rtac"].read(path, told.append))
+    assert len(told) == 1

@@ -39,7 +39,10 @@ FIELDS = [
 
 def fields(run: Run, path: Path, *names: str) -> list[list[str]]:
     options = [part for name in names for part in ("-e", name)]
-    return [line.split("|") for line in run("tshark", "-r", path, "-T", "fields", "-E", "separator=|", *options)]
+    lines = run("tshark", "-r", path, "-T", "fields", "-E", "separator=|", *options)
+    # tshark prints booleans as 0 and 1, from 4.2 on as False and True.
+    words = {"False": "0", "True": "1"}
+    return [[words.get(value, value) for value in line.split("|")] for line in lines]
 
 
 @pytest.fixture(params=[".pcapng", ".pcap"])

@@ -11,12 +11,23 @@ own in the trace.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import add_output, add_profile, line, load_profile, speed, whole_trace
+from vtctap.commands.common import (
+    STANDARD,
+    CommandError,
+    add_output,
+    add_profile,
+    line,
+    load_profile,
+    speed,
+    warn,
+    whole_trace,
+)
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
@@ -27,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     from vtctap.pcap.imports import IMPORTERS
 
-    parser.add_argument("files", nargs="+", metavar="FILE", help="what was recorded")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="what was recorded; - is standard input")
     parser.add_argument("--from", dest="format", choices=sorted(IMPORTERS), help="the format of the files")
     parser.add_argument("--speed", type=speed, metavar="N", help="speed of the line, bit/s (default: the profile's)")
     parser.add_argument("--line", type=line, metavar="7E1", help="how the octets are to be read (default: by evidence)")
@@ -42,7 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     profile = load_profile(arguments)
     rate = arguments.speed or profile.speed
-    recorded = [list(IMPORTERS[arguments.format or detect(name)].read(name)) for name in arguments.files]
+    if STANDARD in arguments.files and not arguments.format:
+        raise CommandError("say with --from which format standard input is in")
+    recorded = [
+        list(IMPORTERS[arguments.format or detect(name)].read(sys.stdin.buffer if name == STANDARD else name, warn))
+        for name in arguments.files
+    ]
     with whole_trace(arguments, []) as writer:
         taps = 0
         for link, (name, runs) in enumerate(zip(arguments.files, recorded, strict=True)):

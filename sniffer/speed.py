@@ -1,0 +1,256 @@
+"""Following the speed of a link: what all its taps are to be set to, from what they hear. Sans-IO.
+
+A :class:`Follower` is told each chunk as it is read, before anything else is done with it: the other side answers 20 ms
+after what it answers to, and by then the ports must be set. So it has framers of its own, and needs no exact times.
+
+What changes the speed (IEC 62056-21 clause 6.3 and annex E): the client's OptionSelect in modes C and E, the meter's
+identification in mode B. A session ends, and with it the speed, with a break, after a readout, or in silence. Where
+none of this explains what is heard, a :class:`~vtctap.sniffer.detect.Detector` searches; what is heard meanwhile is
+noise.
+
+The start speed, at which sessions begin, is what the follower was given. Whoever signs on elsewhere corrects it; so
+does garbage, heard twice there where nothing good was heard before.
+
+Limits: a damaged OptionSelect changes nothing, the garbage that follows does. A client that pauses for longer than
+:data:`SILENCE` within a session is believed to have gone; what it says next is lost up to its first octet's end, for
+that octet shows that the session goes on.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vtctap.dissector.characters import LF, NUL, SEVEN_BITS, wrong_parity
+from vtctap.dissector.framer import Framer, Octet, Piece
+from vtctap.dissector.messages import SLASH, Message, decode
+from vtctap.pcap.record import Flag, Sender
+from vtctap.sniffer.detect import EIGHT_BITS, Detector
+from vtctap.sniffer.port import Settings
+
+MODE_B: Final = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
+"""Speed characters of an identification in mode B (IEC 62056-21 clause 6.3.2)."""
+MODE_C: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
+"""Speed characters of an OptionSelect in modes C and E (IEC 62056-21 clause 6.3.3)."""
+
+SILENCE: Final = 1_500_000_000
+"""ns; the longest reaction time (IEC 62056-21 clause 6.5): who has not spoken by then does not in this session."""
+READOUT_REST: Final = 500_000_000
+"""ns; so long after a readout a NAK that asks for it again, or a break, may still come."""
+GARBAGE_OCTETS: Final = 64
+GARBAGE: Final = 16
+"""So many bad ones among the last octets are garbage. At a wrong speed every other is bad, one in four at the least."""
+DOUBTS: Final = 2
+"""So often must the start speed prove wrong to be given up."""
+_UNCHECKED: Final = frozenset(("IDRequest", "IDResponse", "OptionSelect", "Telegram", "HDLC"))
+"""Messages without check character that are none by chance."""
+_READOUT_END: Final = b"!"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All taps of the link are to be set to ``settings`` now. ``why`` is one word."""
+
+    settings: Settings
+    why: str
+
+    def event(self, before: Settings) -> str:
+        """The text of the event that states the change."""
+        return f"speed from={before.speed} to={self.settings.speed} line={self.settings.line} why={self.why}"
+
+
+class Follower:
+    """Follows the speed of one link, whose taps (by number) carry the octets of the senders named.
+
+    ``settings`` are those at which sessions begin; None: unknown, so the search begins at once. ``gap_limit`` (ns) is
+    the longest pause in a message. ``latency`` (ns) and ``marks`` are those of the worst port, see
+    :class:`~vtctap.sniffer.detect.Detector`. The caller sets the ports to :attr:`settings` at the beginning and to what
+    each :class:`Change` says; :attr:`searching` says whether what was heard before that is noise.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None,
+        *,
+        gap_limit: int,
+        taps: Mapping[int, Sender],
+        latency: int = 0,
+        marks: bool = True,
+    ) -> None:
+        self._gap_limit = gap_limit
+        self._taps = taps
+        self._one_sided = set(taps.values()) == {Sender.SERVER}
+        """Whether no tap hears the client, so that the meter's identification must do."""
+        self._latency = latency
+        self._marks = marks
+        self._start = settings
+        self._proved = False
+        self._doubts = 0
+        self._detector = None if settings else self._new_detector()
+        self.settings = settings or Detector().settings
+        self._heard = 0
+        self._bad: deque[bool] = deque(maxlen=GARBAGE_OCTETS)
+        self._framers: dict[int, Framer] = {}
+        self._asked = self._readout = False
+        self._over_at: int | None = None
+        self._resumable: tuple[Settings, bool] | None = None
+        self._set(self.settings)
+
+    @property
+    def searching(self) -> bool:
+        """Whether speed and line are unknown at present."""
+        return self._detector is not None
+
+    def hear(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
+        """Octets of one tap with their flags, read at ``arrival`` (ns), received with :attr:`settings`."""
+        self._heard = arrival
+        self._over_at = None
+        if self._detector:
+            return self._search(self._detector, octets, arrival)
+        if self._resumable and octets:
+            resumable, self._resumable = self._resumable, None
+            if self._is_bad(*octets[0]) or octets[0][0] & 0x7F not in (SLASH, NUL):
+                return self._resume(*resumable)
+        for piece in self._pieces(tap, octets, arrival):
+            if piece.is_frame and not piece.cut and not any(self._is_bad(*octet) for octet in _raw(piece)):
+                change = self._follow(*self._decoded(piece), arrival)
+                if change:
+                    return change
+        self._bad.extend(self._is_bad(*octet) for octet in octets)
+        if len(self._bad) == GARBAGE_OCTETS and sum(self._bad) >= GARBAGE:
+            return self._give_up()
+        return None
+
+    def silence(self, now: int) -> Change | None:
+        """Nothing has been heard up to ``now`` (ns); to be called every 100 ms or so."""
+        if self._detector or self.settings == self._start:
+            return None
+        if self._over_at is not None and now >= self._over_at:
+            return self._end("end-of-readout")
+        if now - self._heard > SILENCE + 2 * self.settings.line.character_time(self.settings.speed):
+            resumable = self.settings, self._binary
+            change = self._end("silence")
+            self._resumable = resumable
+            return change
+        return None
+
+    def _new_detector(self) -> Detector:
+        return Detector(latency=self._latency, marks=self._marks)
+
+    def _set(self, settings: Settings, *, binary: bool = False) -> None:
+        self.settings = settings
+        self._binary = binary
+        self._bad.clear()
+        self._resumable = None
+        step = settings.line.character_time(settings.speed)
+        for tap, sender in self._taps.items():
+            self._framers[tap] = Framer(sender=sender, character_time=step, gap_limit=self._gap_limit)
+            self._framers[tap].binary = binary
+
+    def _change(self, settings: Settings, why: str, *, binary: bool = False) -> Change | None:
+        """A change where there is one: what a session asks for may be what is set already."""
+        if settings == self.settings:
+            return None
+        self._set(settings, binary=binary)
+        return Change(settings, why)
+
+    def _pieces(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> list[Piece]:
+        framer = self._framers[tap]
+        step = framer.character_time
+        start = arrival - len(octets) * step
+        pieces = framer.feed(Octet(value, start + at * step, None, flags) for at, (value, flags) in enumerate(octets))
+        if octets and octets[-1][0] & 0x7F == LF:
+            pieces += framer.turn()  # An identification; if there is more to it, it is no mode B's.
+        return pieces
+
+    def _decoded(self, piece: Piece) -> tuple[Message, bytes]:
+        values = piece.values.translate(SEVEN_BITS) if self.settings.line.data_bits == 7 else piece.values
+        return decode(values), values
+
+    def _is_bad(self, value: int, flags: int) -> bool:
+        """Whether an octet shows that it was not received as it was sent."""
+        if flags & (Flag.FRAMING | Flag.BREAK) or wrong_parity(bytes((value,)), self.settings.line):
+            return True
+        return not self._marks and not self._binary and self.settings.line == EIGHT_BITS and value >= 0x80
+
+    def _follow(self, message: Message, octets: bytes, arrival: int) -> Change | None:
+        """What a good frame changes."""
+        name, good = message.message, message.bcc_status == "good"
+        if good or name in _UNCHECKED:
+            self._bad.clear()
+            self._prove()
+        if name == "IDRequest":
+            self._begin_here()
+            self._asked = True
+        elif name == "IDResponse":
+            asked = self._asked or self._one_sided
+            self._begin_here()
+            if asked and (speed := MODE_B.get(message.id_speed or "")):
+                self._readout = True
+                return self._change(Settings(speed, self.settings.line), "IDResponse")
+        elif name == "OptionSelect":
+            self._readout = message.option_mode == "0"
+            binary = message.option_protocol == "2" and message.option_mode == "2"
+            line = EIGHT_BITS if binary else self.settings.line
+            if speed := MODE_C.get(message.option_speed or ""):
+                return self._change(Settings(speed, line), "OptionSelect", binary=binary)
+        elif name == "BreakCommand" and good:
+            return self._end("BreakCommand")
+        elif message.cmd:
+            self._readout = False
+        elif name == "Data" and good and self._readout and _READOUT_END in octets:
+            self._over_at = arrival + READOUT_REST
+        return None
+
+    def _begin_here(self) -> None:
+        """A session begins at these settings."""
+        self._start = self.settings
+        self._readout = self._asked = False
+        self._prove()
+
+    def _prove(self) -> None:
+        if self.settings == self._start:
+            self._proved, self._doubts = True, 0
+
+    def _end(self, why: str) -> Change | None:
+        """A session has ended; the next begins at the start speed."""
+        self._readout = self._asked = False
+        self._over_at = None
+        return self._change(self._start or self.settings, why)
+
+    def _resume(self, settings: Settings, binary: bool) -> Change | None:
+        """What comes after a silence is no sign-on: the session goes on, or never began at the start speed."""
+        self._doubt(settings)
+        return self._change(settings, "session-goes-on", binary=binary)
+
+    def _doubt(self, instead: Settings) -> None:
+        if not self._proved:
+            self._doubts += 1
+            if self._doubts >= DOUBTS:
+                self._start, self._doubts = instead, 0
+
+    def _give_up(self) -> Change:
+        if self.settings == self._start:
+            self._proved = False
+        self._detector = self._new_detector()
+        self._set(self._detector.settings)
+        self._asked = self._readout = False
+        return Change(self.settings, "garbage")
+
+    def _search(self, detector: Detector, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
+        finding = detector.hear(octets, arrival)
+        if finding is None:
+            return None
+        self._set(finding.settings)
+        if not finding.settled:
+            return Change(finding.settings, "searching")
+        self._detector = None
+        if self._start is None:
+            self._start = finding.settings
+        elif self._start != finding.settings:
+            self._doubt(finding.settings)
+        return Change(finding.settings, "found")
+
+
+def _raw(piece: Piece) -> list[tuple[int, int]]:
+    return [(octet.value, octet.flags) for octet in piece.octets]

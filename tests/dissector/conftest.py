@@ -1,0 +1,117 @@
+"""What the tests of this room share: the generated dissector run by tshark, and how it compares to our own decoder."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from vtctap.dissector import lua
+from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.dissect import Dissector, Value
+from vtctap.dissector.profile import Profile, load
+from vtctap.pcap import Record, create_trace
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of Wireshark's tree: its field, its value, the text that the tree shows, and which octets it stands
+    for."""
+
+    name: str
+    shown: str
+    label: str
+    at: int
+    size: int
+
+
+class Wireshark:
+    """tshark with the dissector of one profile."""
+
+    def __init__(self, folder: Path, profile: Profile) -> None:
+        self.folder = folder
+        self.profile = profile
+        self.script = folder / "vtctap.lua"
+        self.script.write_text(lua.generate(profile, version="1.2.3"), "ascii")
+
+    def trace(self, records: Sequence[Record]) -> Path:
+        path = self.folder / "trace.pcapng"
+        with create_trace(path, force=True) as writer:
+            for record in records:
+                writer.write(record)
+        return path
+
+    def run(self, trace: Path, *more: str) -> str:
+        """What tshark prints; that it has nothing to complain of is asserted."""
+        command = ["tshark", "-r", str(trace), "-X", f"lua_script:{self.script}", *more]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert [line for line in done.stderr.splitlines() if not line.startswith("Running as user")] == []
+        assert done.returncode == 0
+        return done.stdout
+
+    def items(self, trace: Path, *more: str) -> list[list[Item]]:
+        """The items of each packet's tree that are fields of ours or faults, in order."""
+        return [
+            [
+                Item(
+                    name,
+                    field.get("show", ""),
+                    field.get("showname", ""),
+                    int(field.get("pos", "0")),
+                    int(field.get("size", "0")),
+                )
+                for field in packet.iter("field")
+                if (name := field.get("name", "")) in FIELDS or name.startswith("vtc.expert.")
+            ]
+            for packet in ElementTree.fromstring(self.run(trace, "-T", "pdml", *more)).iter("packet")
+        ]
+
+    def differences(self, records: Sequence[Record], *more: str) -> list[object]:
+        """Where tshark's fields are not those of :class:`Dissector`: the record's octets, the fields that we have, and
+        those that Wireshark has."""
+        dissect = Dissector(self.profile).dissect
+        ours = [dissect(record) for record in records]
+        shown = self.items(self.trace(records), *more)
+        assert len(shown) == len(ours)
+        found: list[object] = []
+        for dissection, items in zip(ours, shown, strict=True):
+            expected, theirs = self.comparable(dissection.fields()), self.values(items)
+            if expected != theirs:
+                names = [name for name in expected.keys() | theirs.keys() if expected.get(name) != theirs.get(name)]
+                found.append(
+                    (dissection.record.octets, [(name, expected.get(name), theirs.get(name)) for name in names])
+                )
+        return found
+
+    @staticmethod
+    def values(items: Sequence[Item]) -> dict[str, list[str | int]]:
+        """The values of each field in a tree, in order."""
+        found: dict[str, list[str | int]] = {}
+        for item in items:
+            if item.name in FIELDS:
+                found.setdefault(item.name, []).append(plain(item.name, item.shown))
+        return found
+
+    @staticmethod
+    def comparable(fields: dict[str, Value]) -> dict[str, list[str | int]]:
+        """Our fields in the same form."""
+        return {
+            name: [plain(name, item) for item in (value if isinstance(value, list) else [value])]
+            for name, value in fields.items()
+        }
+
+
+def plain(name: str, value: object) -> str | int:
+    """Times as whole nanoseconds, since we have them as binary fractions; booleans as 0 or 1; the others as text."""
+    kind = FIELDS[name].type
+    if kind == "t":
+        return round(float(str(value)) * 1e9)
+    return int(str(value) in ("1", "True")) if kind == "b" else str(value)
+
+
+@pytest.fixture
+def wireshark(tmp_path: Path) -> Callable[..., Wireshark]:
+    """Makes a Wireshark with the dissector of a profile, the default one if none is given."""
+    return lambda profile=None: Wireshark(tmp_path, profile or load())
