@@ -146,6 +146,11 @@ class Assembler:
             self._horizon[tap] = max(self._horizon[tap], now)
         return self._release()
 
+    def garbage(self, unknown: bool) -> None:
+        """From now on what is fed is noise, whatever it looks like; or no longer."""
+        for framer in self._framers.values():
+            framer.garbage = unknown
+
     def event(self, record: Record) -> list[Record]:
         """An event of this link takes its place among the records."""
         self._push(record, record.time)

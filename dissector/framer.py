@@ -21,10 +21,11 @@ delimiter. A message is known by its first octet, and each kind ends in its own 
 
 All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it.
 
-A grammar that looks back. Some beginnings turn out not to be what they looked like: a slash in the noise, an ACK with a
-digit behind it that is no OptionSelect. So the octets since a beginning are kept, and where the grammar fails, what was
-already a message in itself (the ACK, the identification) becomes a frame, or else the first octet becomes noise, and
-the rest is looked at again. Such candidates are short (:data:`MAX_IDENTIFICATION`), so this stays linear.
+A grammar that looks back (:mod:`vtctap.dissector.grammar`). Some beginnings turn out not to be what they looked like: a
+slash in the noise, an ACK with a digit behind it that is no OptionSelect. So the octets since a beginning are kept, and
+where the grammar fails, what was already a message in itself (the ACK, the identification) becomes a frame, or else the
+first octet becomes noise, and the rest is looked at again. Such candidates are short (:data:`MAX_IDENTIFICATION`), so
+this stays linear.
 
 Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes
 next tells. What tells is the next octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak
@@ -41,12 +42,12 @@ message, and the old one is cut.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum, auto
 from typing import Final, NamedTuple
 
-from vtctap.dissector.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, STX
+from vtctap.dissector.characters import ACK, NAK, SOH, STX
+from vtctap.dissector.grammar import BOUNDED, CLASSES, OPEN, SETTLED, TABLE, WHOLE, State, Step
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 
 MAX_IDENTIFICATION: Final = 96
@@ -89,203 +90,6 @@ class Piece:
         return bytes([octet.value for octet in self.octets])
 
 
-class _Class(IntEnum):
-    """What the grammar distinguishes in an octet's low seven bits."""
-
-    NUL = 0
-    SOH = auto()
-    STX = auto()
-    END = auto()  # ETX, EOT
-    ACK = auto()
-    NAK = auto()
-    CR = auto()
-    LF = auto()
-    SLASH = auto()
-    QUERY = auto()
-    BANG = auto()
-    BRACKET = auto()
-    DIGIT = auto()
-    HEX_LETTER = auto()
-    LETTER = auto()
-    PRINTABLE = auto()
-    OTHER = auto()
-
-
-_C = _Class
-_ALL = frozenset(_C)
-_HEX = {_C.DIGIT, _C.HEX_LETTER}
-_LETTERS = {_C.HEX_LETTER, _C.LETTER}
-_PRINTABLE = _HEX | _LETTERS | {_C.PRINTABLE, _C.SLASH, _C.QUERY, _C.BANG, _C.BRACKET}
-_LINE_END = {_C.CR, _C.LF}
-
-
-class _State(IntEnum):
-    IDLE = 0
-    NULS = auto()
-    SLASH = auto()
-    REQUEST = auto()
-    REQUEST_BANG = auto()
-    REQUEST_CR = auto()
-    MAKER_1 = auto()
-    MAKER_2 = auto()
-    MAKER_3 = auto()
-    IDENT = auto()
-    IDENT_CR = auto()
-    IDENT_END = auto()
-    BLANK_CR = auto()
-    BLANK = auto()
-    TELEGRAM = auto()
-    TELEGRAM_LINE = auto()
-    CRC_0 = auto()
-    CRC_1 = auto()
-    CRC_2 = auto()
-    CRC_3 = auto()
-    CRC_4 = auto()
-    CRC_CR = auto()
-    ACK = auto()
-    OPTION_V = auto()
-    OPTION_Z = auto()
-    OPTION_Y = auto()
-    OPTION_CR = auto()
-    BLOCK = auto()
-    CHECK = auto()
-    HDLC = auto()
-
-
-_S = _State
-
-
-class _Step(IntEnum):
-    ADD = 0  # the octet belongs to what is open
-    END = auto()  # it is the frame's last octet
-    BEFORE = auto()  # the frame was whole before it
-    CUT = auto()  # the frame was not, yet another begins here
-    FALL = auto()  # what is open is not what it looked like
-    NOISE = auto()
-    CHECK = auto()  # it is the check character, or there is none
-    HDLC = auto()
-
-
-_T = _Step
-_Rule = tuple[Iterable[_Class], _Step, _State]
-
-# In each state the first rule that names the octet's class holds.
-_GRAMMAR: Final[dict[_State, Sequence[_Rule]]] = {
-    _S.IDLE: [
-        ({_C.SOH, _C.STX}, _T.ADD, _S.BLOCK),
-        ({_C.SLASH}, _T.ADD, _S.SLASH),
-        ({_C.ACK}, _T.ADD, _S.ACK),
-        ({_C.NAK}, _T.END, _S.IDLE),
-        ({_C.NUL}, _T.ADD, _S.NULS),
-        (_ALL, _T.NOISE, _S.IDLE),
-    ],
-    _S.NULS: [({_C.NUL}, _T.ADD, _S.NULS), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.SLASH: [({_C.QUERY}, _T.ADD, _S.REQUEST), (_LETTERS, _T.ADD, _S.MAKER_1), (_ALL, _T.FALL, _S.IDLE)],
-    _S.REQUEST: [
-        ({_C.BANG}, _T.ADD, _S.REQUEST_BANG),
-        ({_C.CR}, _T.ADD, _S.REQUEST_CR),
-        ({_C.LF}, _T.END, _S.IDLE),
-        ({_C.SLASH, _C.SOH, _C.STX}, _T.CUT, _S.IDLE),
-        (_ALL, _T.ADD, _S.REQUEST),
-    ],
-    _S.REQUEST_BANG: [({_C.CR}, _T.ADD, _S.REQUEST_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.REQUEST_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.MAKER_1: [(_LETTERS, _T.ADD, _S.MAKER_2), (_ALL, _T.FALL, _S.IDLE)],
-    _S.MAKER_2: [(_LETTERS, _T.ADD, _S.MAKER_3), (_ALL, _T.FALL, _S.IDLE)],
-    _S.MAKER_3: [
-        ({_C.SLASH, _C.BANG, _C.BRACKET}, _T.FALL, _S.IDLE),
-        (_PRINTABLE, _T.ADD, _S.IDENT),
-        (_ALL, _T.FALL, _S.IDLE),
-    ],
-    _S.IDENT: [
-        ({_C.CR}, _T.ADD, _S.IDENT_CR),
-        ({_C.LF}, _T.ADD, _S.IDENT_END),
-        # None of these stands in an identification; text in the noise has them (m3/hour), and so has the message that
-        # follows where the line end was lost.
-        ({_C.SLASH, _C.BANG, _C.BRACKET}, _T.FALL, _S.IDLE),
-        (_ALL, _T.ADD, _S.IDENT),
-    ],
-    _S.IDENT_CR: [({_C.LF}, _T.ADD, _S.IDENT_END), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.IDENT_END: [({_C.CR}, _T.ADD, _S.BLANK_CR), ({_C.LF}, _T.ADD, _S.BLANK), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.BLANK_CR: [({_C.LF}, _T.ADD, _S.BLANK), (_ALL, _T.FALL, _S.IDLE)],
-    _S.BLANK: [
-        (_LINE_END, _T.ADD, _S.BLANK),
-        ({_C.BANG}, _T.ADD, _S.CRC_0),
-        ({_C.SLASH, _C.SOH, _C.STX, _C.ACK, _C.NAK}, _T.FALL, _S.IDLE),
-        (_ALL, _T.ADD, _S.TELEGRAM),
-    ],
-    _S.TELEGRAM: [
-        (_LINE_END, _T.ADD, _S.TELEGRAM_LINE),
-        ({_C.BANG}, _T.ADD, _S.CRC_0),
-        (_ALL, _T.ADD, _S.TELEGRAM),
-    ],
-    _S.TELEGRAM_LINE: [
-        (_LINE_END, _T.ADD, _S.TELEGRAM_LINE),
-        ({_C.BANG}, _T.ADD, _S.CRC_0),
-        ({_C.SLASH, _C.SOH, _C.STX}, _T.CUT, _S.IDLE),
-        (_ALL, _T.ADD, _S.TELEGRAM),
-    ],
-    **{
-        state: [
-            *([(_HEX, _T.ADD, _State(state + 1))] if state < _S.CRC_4 else []),
-            ({_C.CR}, _T.ADD, _S.CRC_CR),
-            ({_C.LF}, _T.END, _S.IDLE),
-            ({_C.BANG}, _T.ADD, _S.CRC_0),
-            ({_C.SLASH, _C.SOH, _C.STX}, _T.BEFORE, _S.IDLE),
-            (_ALL, _T.ADD, _S.TELEGRAM),
-        ]
-        for state in (_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4)
-    },
-    _S.CRC_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.ACK: [({_C.DIGIT}, _T.ADD, _S.OPTION_V), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.OPTION_V: [(_PRINTABLE, _T.ADD, _S.OPTION_Z), (_ALL, _T.FALL, _S.IDLE)],
-    _S.OPTION_Z: [(_PRINTABLE, _T.ADD, _S.OPTION_Y), (_ALL, _T.FALL, _S.IDLE)],
-    _S.OPTION_Y: [({_C.CR}, _T.ADD, _S.OPTION_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.FALL, _S.IDLE)],
-    _S.OPTION_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.BLOCK: [({_C.END}, _T.ADD, _S.CHECK), (_ALL, _T.ADD, _S.BLOCK)],
-    _S.CHECK: [(_ALL, _T.CHECK, _S.IDLE)],
-    _S.HDLC: [(_ALL, _T.HDLC, _S.HDLC)],
-}
-
-# Silence in one of these states ends a whole frame; ...
-_WHOLE: Final = frozenset(
-    {_S.REQUEST_BANG, _S.REQUEST_CR, _S.IDENT_CR, _S.IDENT_END, _S.ACK, _S.OPTION_CR, _S.CHECK, _S.CRC_CR}
-    | {_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4, _S.NULS}
-)
-# ... in one of these a frame that is cut. In any other, what is open is not (yet) what it looks like.
-_OPEN: Final = frozenset(
-    {_S.REQUEST, _S.IDENT, _S.OPTION_V, _S.OPTION_Z, _S.OPTION_Y, _S.BLOCK, _S.TELEGRAM, _S.TELEGRAM_LINE, _S.HDLC}
-)
-# In these the candidate's length is bounded, and ...
-_BOUNDED: Final = frozenset({_S.REQUEST, _S.IDENT, _S.BLANK})
-# ... on reaching one of these, the octets so far are a message whatever follows.
-_SETTLED: Final = frozenset({_S.ACK, _S.IDENT_END})
-
-
-def _classify(value: int) -> _Class:
-    named = {
-        NUL: _C.NUL, SOH: _C.SOH, STX: _C.STX, ETX: _C.END, EOT: _C.END, ACK: _C.ACK, NAK: _C.NAK, CR: _C.CR,
-        LF: _C.LF, ord("/"): _C.SLASH, ord("?"): _C.QUERY, ord("!"): _C.BANG, ord("("): _C.BRACKET,
-        ord(")"): _C.BRACKET,
-    }  # fmt: skip
-    character = chr(value)
-    if value in named:
-        return named[value]
-    if character.isdigit():
-        return _C.DIGIT
-    if character in "abcdefABCDEF":
-        return _C.HEX_LETTER
-    if character.isalpha():
-        return _C.LETTER
-    return _C.PRINTABLE if character.isprintable() else _C.OTHER
-
-
-_CLASSES: Final = [_classify(value & 0x7F) for value in range(256)]
-_TABLE: Final[list[list[tuple[_Step, _State]]]] = [
-    [next((step, then) for classes, step, then in _GRAMMAR[state] if kind in classes) for kind in _Class]
-    for state in _State
-]
-
 _HDLC_FLAG: Final = 0x7E
 _HDLC_HEADER: Final = 3
 
@@ -294,18 +98,20 @@ class Framer:
     """Finds the frames on one wire.
 
     ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit`` (ns) is the longest
-    pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time`` (ns)
-    and ``binary`` (mode E was agreed on) may be set at any time.
+    pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time`` (ns),
+    ``binary`` (mode E was agreed on) and ``garbage`` (the line's settings are unknown, so what comes is noise, whatever
+    it looks like) may be set at any time.
     """
 
     def __init__(self, *, sender: Sender, character_time: int, gap_limit: int, synthetic: bool = False) -> None:
         self.character_time = character_time
         self.binary = False
+        self.garbage = False
         self._sender = sender
         self._gap_limit = gap_limit
         self._patience = gap_limit * PATIENCE
         self._synthetic = synthetic
-        self._state = _S.IDLE
+        self._state = State.IDLE
         self._noise: list[Octet] = []
         self._open: list[Octet] = []
         self._settled = 0
@@ -329,6 +135,8 @@ class Framer:
     def feed(self, octets: Iterable[Octet]) -> list[Piece]:
         """The pieces that these octets complete. Octets come in the order in which they were received."""
         for octet in octets:
+            if self.garbage and self._open:
+                self._flush()
             pause = octet.start - self._end
             if pause > self._gap_limit and (pause > self._patience or self._begins_message(octet)):
                 self._flush()
@@ -346,7 +154,7 @@ class Framer:
         """The pieces that are complete because the other side of a half-duplex link begins to speak, at ``start`` (ns;
         None where times say nothing)."""
         late = start is not None and start - self._end > self._gap_limit
-        if self._synthetic or late or self._state in _WHOLE or not self._open:
+        if self._synthetic or late or self._state in WHOLE or not self._open:
             self._flush()
         return self._collect()
 
@@ -356,8 +164,8 @@ class Framer:
         return self._collect()
 
     def _begins_message(self, octet: Octet) -> bool:
-        step, _ = _TABLE[_S.IDLE][_CLASSES[octet.value]]
-        return not self._open or step is not _T.NOISE
+        step, _ = TABLE[State.IDLE][CLASSES[octet.value]]
+        return not self._open or step is not Step.NOISE
 
     def _collect(self) -> list[Piece]:
         pieces, self._pieces = self._pieces, []
@@ -365,42 +173,45 @@ class Framer:
 
     def _take(self, octet: Octet) -> None:
         """One octet through the grammar, and again what falls back out of it."""
+        if self.garbage:
+            self._add_noise(octet)
+            return
         again = deque((octet,))
         while again:
             octet = again.popleft()
             value = octet.value
-            if self._state is _S.IDLE and self.binary and value == _HDLC_FLAG:
-                self._add(octet, _S.HDLC)
+            if self._state is State.IDLE and self.binary and value == _HDLC_FLAG:
+                self._add(octet, State.HDLC)
                 continue
-            step, then = _TABLE[self._state][_CLASSES[value]]
-            if step is _T.ADD:
+            step, then = TABLE[self._state][CLASSES[value]]
+            if step is Step.ADD:
                 self._add(octet, then)
-                if self._state in _BOUNDED and len(self._open) > MAX_IDENTIFICATION:
+                if self._state in BOUNDED and len(self._open) > MAX_IDENTIFICATION:
                     self._fall(again)
-            elif step is _T.END:
+            elif step is Step.END:
                 self._keep(octet)
                 self._emit(cut=False)
-            elif step is _T.NOISE:
+            elif step is Step.NOISE:
                 self._add_noise(octet)
-            elif step is _T.CHECK and not self._lacks_check(octet):
+            elif step is Step.CHECK and not self._lacks_check(octet):
                 self._keep(octet)
                 self._emit(cut=False)
-            elif step is _T.HDLC:
+            elif step is Step.HDLC:
                 self._hdlc(octet, again)
-            elif step is _T.FALL or self._too_few():
+            elif step is Step.FALL or self._too_few():
                 again.appendleft(octet)
                 self._fall(again)
             else:
-                self._emit(cut=step is _T.CUT)
+                self._emit(cut=step is Step.CUT)
                 again.appendleft(octet)
 
-    def _add(self, octet: Octet, then: _State) -> None:
+    def _add(self, octet: Octet, then: State) -> None:
         self._keep(octet)
-        if self._state is _S.BLOCK:
+        if self._state is State.BLOCK:
             self._xor ^= octet.value
             self._sum += octet.value & 0x7F
         self._state = then
-        if then in _SETTLED:
+        if then in SETTLED:
             self._settled = len(self._open)
 
     def _keep(self, octet: Octet) -> None:
@@ -413,7 +224,7 @@ class Framer:
 
     def _too_few(self) -> bool:
         """Whether what is open are NULs, and too few for a WakeUp."""
-        return self._state is _S.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
+        return self._state is State.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
 
     def _add_noise(self, octet: Octet) -> None:
         self._noise.append(octet)
@@ -434,11 +245,11 @@ class Framer:
 
     def _put(self, octets: tuple[Octet, ...], *, cut: bool) -> None:
         self._pieces += self._take_noise()
-        self._pieces.append(Piece(octets, True, cut, self._state is _S.HDLC, self._continues))
+        self._pieces.append(Piece(octets, True, cut, self._state is State.HDLC, self._continues))
 
     def _reset(self) -> None:
         self._open.clear()
-        self._state = _S.IDLE
+        self._state = State.IDLE
         self._settled = self._xor = self._sum = 0
         self._continues = False
 
@@ -483,9 +294,9 @@ class Framer:
         """Ends all that is open."""
         again: deque[Octet] = deque()
         while self._open:
-            if self._state in _WHOLE and not self._too_few():
+            if self._state in WHOLE and not self._too_few():
                 self._emit(cut=False)
-            elif self._state in _OPEN:
+            elif self._state in OPEN:
                 self._emit(cut=True)
             else:
                 self._fall(again)

@@ -128,7 +128,7 @@ class _Reader:
             raise self._fail(path, "must be a table")
         unknown = sorted(set(value) - set(known)) if known else []
         if unknown:
-            raise self._fail(f"{path}.{unknown[0]}", f"is not known here; known are {', '.join(known)}")
+            raise self._fail(f"{path}.{unknown[0]}".lstrip("."), f"is not known here; known are {', '.join(known)}")
         return value
 
     def _get(self, table: Mapping[str, Any], key: str, kind: type, path: str) -> Any:
@@ -151,7 +151,7 @@ class _Reader:
         return Provenance(source, confidence)
 
     def profile(self, document: dict[str, Any]) -> Profile:
-        self._table({"profile": document}, "profile", "profile", _SECTIONS)
+        self._table({"": document}, "", "", _SECTIONS)
         head = self._table(document, "profile", "profile", ("name", "title", *_PROVENANCE))
         whole = self._provenance(head, "profile")
         line, speed = self._line(document, whole)
@@ -170,8 +170,9 @@ class _Reader:
     def _line(self, document: dict[str, Any], whole: Provenance) -> tuple[Line, int]:
         table = self._table(document, "line", "line", ("format", "speed", *_PROVENANCE))
         self._provenance(table, "line", whole)
+        format = self._get(table, "format", str, "line")
         try:
-            line = Line.parse(self._get(table, "format", str, "line"))
+            line = Line.parse(format)
         except ValueError as error:
             raise self._fail("line.format", str(error)) from None
         speed = self._get(table, "speed", int, "line")

@@ -32,12 +32,22 @@ def summary(dissection: Dissection) -> str:
     """Message, contents and what is wrong with it, in one line."""
     record, message = dissection.record, dissection.message
     if record.kind is Kind.EVENT:
-        return record.event
+        return _words(record.event)
     if message is None:
         return " ".join(["noise", _noise(record.octets), *_notes(dissection)])
-    return " ".join(
-        part for part in (message.message or "continued", _contents(dissection), *_notes(dissection)) if part
-    )
+    word = (message.message or "continued") + _doubt(dissection, "vtc.message")
+    return " ".join(part for part in (word, _contents(dissection), *_notes(dissection)) if part)
+
+
+def _doubt(dissection: Dissection, *fields: str) -> str:
+    """A question mark where one of the fields is assumed."""
+    assert dissection.meaning is not None
+    return "?" if any(field in dissection.meaning.assumed for field in fields) else ""
+
+
+def _words(event: str) -> str:
+    """An operator's words, whatever their language, but nothing that would steer a terminal."""
+    return "".join(sign if sign.isprintable() else show(sign.encode(errors="replace")) for sign in event)
 
 
 def _noise(octets: bytes) -> str:
@@ -60,14 +70,15 @@ def _data_sets(dissection: Dissection, message: Message) -> list[str]:
     count = len(message.register)
     names = meaning.register_name or ("",) * count
     decoded = meaning.value_decoded or ("",) * count
-    unsure = "?" if "vtc.register.name" in meaning.assumed else ""
+    name_doubt = _doubt(dissection, "vtc.register.name")
+    word_doubt = "" if name_doubt else _doubt(dissection, "vtc.value.decoded")
     sets = []
     for register, value, unit, name, word in zip(
         message.register[:MAX_SETS], message.value, message.unit, names, decoded, strict=False
     ):
         text = f"{register}({value}*{unit})" if unit else f"{register}({value})"
         if name:
-            text += f" {name}{unsure}" + (f"={word}" if word else "")
+            text += f" {name}{name_doubt}" + (f"={word}{word_doubt}" if word else "")
         sets.append(text)
     if count > MAX_SETS:
         sets.append(f"... {count - MAX_SETS} more data sets")

@@ -1,25 +1,28 @@
 """A capture: the taps of one or more links, from their ports to the records of one trace.
 
-:class:`Capture` opens the ports, waits, stamps and frames; it hands records to whoever calls :meth:`Capture.poll`. It
-writes nothing, neither to a port nor to a file.
+:class:`Capture` opens the ports, waits, and sends what arrives two ways: at once to the link's follower, which may set
+its ports to another speed; and through each tap's estimator, which knows when octets began once more have come, to the
+link's assembler. It hands records to whoever calls :meth:`Capture.poll`, and writes nothing, neither to a port nor to a
+file.
 """
 
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Literal, Self
 
 from vtctap.dissector.assembler import Assembler, Tap
 from vtctap.pcap.record import Kind, Record, Sender
 from vtctap.sniffer.adapter import latency_timer
-from vtctap.sniffer.port import Port, Settings, open_port
+from vtctap.sniffer.estimator import Estimator
+from vtctap.sniffer.port import Port, PortError, Settings, open_port
 from vtctap.sniffer.reader import Chunk, Reader
-from vtctap.sniffer.timing import SCHEDULING, Clock
+from vtctap.sniffer.speed import Change, Follower
 
-_LATE: Final = 50_000_000
-"""ns; octets that began earlier than this, and the adapter's latency, have been read by now."""
+Following = Literal["fixed", "follow", "auto"]
+"""Whether the speed stays; is followed from the one given; or is looked for from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,22 @@ class _OpenTap:
     """A tap while it is open."""
 
     wire: Wire
-    link: int
     tap: Tap
     port: Port
-    clock: Clock
+    estimator: Estimator
     latency: int
-    octets: int = field(default=0)
+    octets: int = 0
+
+
+@dataclass(slots=True)
+class _OpenLink:
+    """A link while its taps are open. ``follower`` is None where the speed stays."""
+
+    number: int
+    taps: list[_OpenTap]
+    assembler: Assembler
+    settings: Settings
+    follower: Follower | None
 
 
 class Capture:
@@ -58,36 +71,38 @@ class Capture:
     PortError where one cannot be opened; then none is.
     """
 
-    def __init__(self, links: Sequence[Link], settings: Settings, *, gap_limit: int, profile: str) -> None:
-        self._links = links
+    def __init__(
+        self,
+        links: Sequence[Link],
+        settings: Settings,
+        *,
+        gap_limit: int,
+        profile: str,
+        following: Following = "fixed",
+    ) -> None:
+        self._wanted = links
         self._settings = settings
         self._gap_limit = gap_limit
         self._profile = profile
-        self._taps: list[_OpenTap] = []
-        self._assemblers: list[Assembler] = []
+        self._following = following
+        self._links: list[_OpenLink] = []
+        self._of_port: list[tuple[_OpenLink, _OpenTap]] = []
         self._exit = ExitStack()
-        self._started: list[Record] = []
+        self._ready: list[Record] = []
         self.lost: list[str] = []
         """Why ports were lost, one message each."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for number, link in enumerate(self._links):
-                for wire in link.wires:
-                    port = open_port(wire.port, self._settings)
-                    stack.callback(port.close)
-                    self._taps.append(self._open(number, wire, port))
+            for number, link in enumerate(self._wanted):
+                self._links.append(self._open(number, link, stack))
             self._exit = stack.pop_all()
-        self._reader = Reader([tap.port for tap in self._taps])
+        self._reader = Reader([tap.port for _, tap in self._of_port])
         self._wall = time.time_ns() - time.monotonic_ns()
-        self._assemblers = [
-            Assembler(number, [tap.tap for tap in self._taps if tap.link == number], gap_limit=self._gap_limit)
-            for number in range(len(self._links))
-        ]
-        for tap in self._taps:
+        for link, tap in self._of_port:
             adapter = f" latency_timer={tap.latency // 1_000_000}ms" if tap.latency else ""
-            text = f"profile={self._profile} speed={self._settings.speed} line={self._settings.line}{adapter}"
-            self._event(tap, f"opened {text} port={_word(tap.wire.port)}")
+            settings = f"speed={link.settings.speed} line={link.settings.line}"
+            self._event(link, tap, f"opened profile={self._profile} {settings}{adapter} port={_word(tap.wire.port)}")
         return self
 
     def __exit__(
@@ -95,11 +110,31 @@ class Capture:
     ) -> None:
         self._exit.close()
 
-    def _open(self, link: int, wire: Wire, port: Port) -> _OpenTap:
-        tap = Tap(len(self._taps), wire.sender, self._settings.line, self._settings.speed)
-        latency = latency_timer(wire.port) or 0
-        clock = Clock(self._settings.line.character_time(self._settings.speed), latency)
-        return _OpenTap(wire, link, tap, port, clock, latency)
+    def _open(self, number: int, link: Link, stack: ExitStack) -> _OpenLink:
+        taps: list[_OpenTap] = []
+        for wire in link.wires:
+            port = open_port(wire.port, self._settings)
+            stack.callback(port.close)
+            tap = Tap(len(self._of_port) + len(taps), wire.sender, self._settings.line, self._settings.speed)
+            latency = latency_timer(wire.port) or 0
+            estimator = Estimator(self._settings.line.character_time(self._settings.speed), latency)
+            taps.append(_OpenTap(wire, tap, port, estimator, latency))
+        follower = None
+        if self._following != "fixed":
+            follower = Follower(
+                self._settings if self._following == "follow" else None,
+                gap_limit=self._gap_limit,
+                taps={tap.tap.number: tap.wire.sender for tap in taps},
+                latency=max(tap.latency for tap in taps),
+                marks=all(tap.port.marks_errors for tap in taps),
+            )
+        assembler = Assembler(number, [tap.tap for tap in taps], gap_limit=self._gap_limit)
+        opened = _OpenLink(number, taps, assembler, self._settings, follower)
+        if follower and follower.searching:
+            self._set(opened, follower.settings)
+            assembler.garbage(True)
+        self._of_port += [(opened, tap) for tap in taps]
+        return opened
 
     @property
     def live(self) -> bool:
@@ -109,55 +144,90 @@ class Capture:
     @property
     def octets(self) -> int:
         """How many octets all taps received."""
-        return sum(tap.octets for tap in self._taps)
+        return sum(tap.octets for _, tap in self._of_port)
 
     def poll(self, timeout: float) -> list[Record]:
         """Waits at most ``timeout`` seconds; the records that are complete, each link's in the order of their start."""
-        chunks = self._reader.wait(timeout)
-        records, self._started = self._started, []
-        for chunk in chunks:
-            records += self._take(chunk)
-        late = _LATE + SCHEDULING + max(tap.latency for tap in self._taps)
-        for assembler in self._assemblers:
-            records += assembler.advance(self._now() - late)
-        return records
+        asked = self._now()  # What had arrived by then is read now.
+        for chunk in self._reader.wait(timeout):
+            self._take(chunk)
+        for link in self._links:
+            change = link.follower.silence(asked) if link.follower else None
+            if change:
+                self._change(link, change)
+            for tap in link.taps:
+                self._ready += link.assembler.feed(tap.tap.number, tap.estimator.advance(asked))
+            self._ready += link.assembler.advance(min(tap.estimator.horizon(asked) for tap in link.taps))
+        return self._take_ready()
 
     def close(self) -> list[Record]:
         """The rest of the records, and an event for each tap that says so. The ports stay open until the context
         ends."""
-        for tap in self._taps:
-            self._event(tap, f"closed octets={tap.octets}")
-        records, self._started = self._started, []
-        for assembler in self._assemblers:
-            records += assembler.close()
+        for link, tap in self._of_port:
+            self._settle(link)
+            self._event(link, tap, f"closed octets={tap.octets}")
+        for link in self._links:
+            self._ready += link.assembler.close()
+        return self._take_ready()
+
+    def _take_ready(self) -> list[Record]:
+        records, self._ready = self._ready, []
         return records
 
     def _now(self) -> int:
         return time.monotonic_ns() + self._wall
 
-    def _take(self, chunk: Chunk) -> list[Record]:
-        tap = self._taps[chunk.port]
-        assembler = self._assemblers[tap.link]
+    def _take(self, chunk: Chunk) -> None:
+        link, tap = self._of_port[chunk.port]
         if chunk.lost:
             self.lost.append(chunk.lost)
-            self._event(tap, f"lost octets={tap.octets}")
-            records, self._started = self._started, []
-            return records
+            self._settle(link)
+            self._event(link, tap, f"lost octets={tap.octets}")
+            return
+        arrival = chunk.arrival + self._wall
         tap.octets += len(chunk.octets)
-        return assembler.feed(tap.tap.number, tap.clock.stamp(chunk.octets, chunk.arrival + self._wall))
+        self._ready += link.assembler.feed(tap.tap.number, tap.estimator.receive(chunk.octets, arrival))
+        change = link.follower.hear(tap.tap.number, chunk.octets, arrival) if link.follower else None
+        if change:
+            self._change(link, change)
 
-    def _event(self, tap: _OpenTap, text: str) -> None:
+    def _settle(self, link: _OpenLink) -> None:
+        """All that a link's taps have received goes to the assembler as it was received: before its settings change."""
+        for tap in link.taps:
+            self._ready += link.assembler.feed(tap.tap.number, tap.estimator.close())
+
+    def _change(self, link: _OpenLink, change: Change) -> None:
+        """The ports first: the other side may answer 20 ms after what it answers to."""
+        before = link.settings
+        self._set(link, change.settings)
+        self._event(link, link.taps[0], change.event(before))
+        assert link.follower
+        link.assembler.garbage(link.follower.searching)
+
+    def _set(self, link: _OpenLink, settings: Settings) -> None:
+        for tap in link.taps:
+            try:
+                tap.port.set(settings)
+            except PortError as error:
+                self._event(link, tap, f"speed failed={_word(str(error))}")
+        self._settle(link)
+        link.settings = settings
+        for tap in link.taps:
+            tap.tap.line, tap.tap.speed = settings.line, settings.speed
+            tap.estimator.character_time = settings.line.character_time(settings.speed)
+
+    def _event(self, link: _OpenLink, tap: _OpenTap, text: str) -> None:
         record = Record(
             self._now(),
             kind=Kind.EVENT,
             sender=tap.wire.sender,
-            link=tap.link,
+            link=link.number,
             tap=tap.tap.number,
-            line=self._settings.line,
-            speed=self._settings.speed,
+            line=link.settings.line,
+            speed=link.settings.speed,
             event=text,
         )
-        self._started += self._assemblers[tap.link].event(record)
+        self._ready += link.assembler.event(record)
 
 
 def _word(text: str) -> str:

@@ -88,6 +88,7 @@ class Estimator:
         self._arrival = 0
         self._start = self._end = 0  # Of the last settled octet; ...
         self._earliest = 0  # ... and before this it did not end.
+        self._promised = 0
         self._ready: list[Octet] = []
         self._set(character_time)
 
@@ -141,15 +142,19 @@ class Estimator:
         return self._take()
 
     def horizon(self, now: int) -> int:
-        """No octet that has not been returned began before this (ns since 1970 UTC), if all that was read before
-        ``now`` has been received."""
+        """No octet that has not been returned begins before this (ns since 1970 UTC), if all that was read before
+        ``now`` has been received. Never goes back. Octets of before that come nevertheless, because the program was
+        stopped, are stamped as late as was promised."""
         if self._ready:
-            return self._ready[0].start
-        if self._chunks:
-            ended = self._ended(self._chunks[self._settled])
+            horizon = self._ready[0].start
         else:
-            ended = max(now - self._latency * (_COLLECTED if self._fills else 1), self._arrival)
-        return max(self._end, ended - SCHEDULING) - int(self._longest) - 1
+            if self._chunks:
+                ended = self._ended(self._chunks[self._settled])
+            else:
+                ended = max(now - self._latency * (_COLLECTED if self._fills else 1), self._arrival)
+            horizon = max(self._end, ended - SCHEDULING) - int(self._longest) - 1
+        self._promised = max(self._promised, horizon)
+        return self._promised
 
     def _take(self) -> list[Octet]:
         ready, self._ready = self._ready, []
@@ -161,11 +166,10 @@ class Estimator:
         return max(timers * self._latency, (count - 1) * self._character_time)
 
     def _most(self, count: int) -> int:
-        """The most that is not known of the first of ``count`` octets that were read together: packets that were full
-        took at least their characters' time, and at most the timer's."""
-        if self._fills:
-            return max(self._latency, count // PACKET * (self._latency - PACKET * self._character_time))
-        return max(self._latency, (count - 1) * self._character_time)
+        """The most that is not known of ``count`` octets that were read together by a program woken at once: packets
+        that were full took at least their characters' time, and at most the timer's."""
+        packets = count // PACKET if self._fills else 0
+        return max(self._latency, packets * (self._latency - PACKET * self._character_time))
 
     def _ended(self, chunk: _Chunk) -> int:
         """The first octet of a chunk ended later than this, if the program was woken at once."""
@@ -256,7 +260,7 @@ class Estimator:
             for _ in octets:
                 next(estimates)
         latest = self._latest(base)
-        start, end = float(self._start - base), float(self._end - base)
+        start, end, promised = (float(time - base) for time in (self._start, self._end, self._promised))
         earliest = float(self._earliest - base)
         for chunk in self._chunks[self._settled : until]:
             least = float(self._ended(chunk) - SCHEDULING - base)
@@ -269,7 +273,7 @@ class Estimator:
                 estimate = max(min(max(estimate, earliest, end + self._shortest), bound), end, least)
                 uncertainty = max(abs(estimate - earliest), abs(bound - estimate))
                 uncertainty += max(self._longest - character, character - self._shortest)
-                start = max(estimate - character, min(start + self._shortest, bound - self._shortest), start)
+                start = max(start, min(start + self._shortest, bound - self._shortest), estimate - character, promised)
                 self._ready.append(Octet(value, base + round(start), round(min(uncertainty, most)), flags))
                 end = estimate
         self._start = base + round(start)

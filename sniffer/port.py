@@ -42,12 +42,17 @@ class Port(Protocol):
     """An open port. ``read`` gives octets with the flags the driver put on each (empty: none are there now)."""
 
     name: str
+    marks_errors: bool
+    """Whether octets with framing errors, and breaks, are flagged."""
 
     def fileno(self) -> int:
         """The descriptor to poll."""
 
     def read(self) -> list[tuple[int, int]]:
         """What has arrived: values and :class:`~vtctap.pcap.record.Flag` bits. Raises PortError when it is lost."""
+
+    def set(self, settings: Settings) -> None:
+        """Sets speed and line anew; what was received stays. Raises PortError."""
 
     def close(self) -> None:
         """Gives the port back."""
@@ -124,6 +129,8 @@ def port_error(name: str, error: OSError) -> PortError:
 class PosixPort:
     """A serial device, opened for reading only."""
 
+    marks_errors = True
+
     def __init__(self, name: str, settings: Settings) -> None:
         import termios
 
@@ -157,6 +164,15 @@ class PosixPort:
             fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS))
         termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         fcntl.ioctl(self._fd, termios.TIOCEXCL)  # Last: it outlives the descriptor while others have the port open.
+
+    def set(self, settings: Settings) -> None:
+        """Sets speed and line anew; what was received stays. Raises PortError."""
+        import termios
+
+        try:
+            termios.tcsetattr(self._fd, termios.TCSANOW, self._raw(termios.tcgetattr(self._fd), settings))
+        except termios.error as error:
+            raise port_error(self.name, OSError(*error.args)) from None
 
     def _raw(self, attributes: list[Any], settings: Settings) -> list[Any]:
         """The attributes of a raw line as wanted, with breaks and framing errors marked; HUPCL stays as it was."""

@@ -16,20 +16,32 @@ _READ_SIZE = 4096
 class PyserialPort:
     """A port that pyserial opens."""
 
+    marks_errors = False
+
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
-        line = settings.line
         try:
             self._serial = serial.serial_for_url(name, do_not_open=True)
-            self._serial.baudrate = settings.speed
-            self._serial.bytesize = 8 if line.has_parity else line.data_bits
-            self._serial.parity = serial.PARITY_NONE if line.has_parity else line.parity
+            self._apply(settings)
             self._serial.timeout = 0
             self._serial.dtr = False
             self._serial.rts = False
             self._open_unflushed()
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"{name}: {error}") from None
+
+    def _apply(self, settings: Settings) -> None:
+        line = settings.line
+        self._serial.baudrate = settings.speed
+        self._serial.bytesize = 8 if line.has_parity else line.data_bits
+        self._serial.parity = serial.PARITY_NONE if line.has_parity else line.parity
+
+    def set(self, settings: Settings) -> None:
+        """Sets speed and line anew. Raises PortError."""
+        try:
+            self._apply(settings)
+        except (serial.SerialException, ValueError, OSError) as error:
+            raise PortError(f"{self.name}: {error}") from None
 
     def _open_unflushed(self) -> None:
         """Opens; pyserial's ``open`` flushes by these methods (but not on Windows)."""

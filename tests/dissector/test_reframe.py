@@ -1,7 +1,7 @@
 """Octets that were received earlier: restored bit for bit, and framed again."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -245,6 +245,39 @@ def test_a_tap_that_changes_sides() -> None:
     assert list(reframe([client, server], gap_limit=GAP)) == [client, server]
 
 
+def test_a_wired_trace_after_a_tap_that_changed_sides() -> None:
+    first, second = session(EIGHT, merged=False), session(EIGHT, merged=True)
+    later = [replace(record, time=record.time + 100_000 * MS) for record in second]
+    last = [replace(record, time=record.time + 200_000 * MS) for record in first]
+    assert list(reframe([*first, *later, *last], gap_limit=GAP)) == [*first, *later, *last]
+
+
+def test_a_trace_with_made_up_times() -> None:
+    """Where pauses say nothing, the change of sides still ends the ACK."""
+    runs = [Run(b"\x06", CLIENT), Run(DATA, SERVER), Run(b"051\r\n", CLIENT), Run(b"\x02(1", SERVER), Run(READ, CLIENT)]
+    records = list(assemble(runs, speed=SPEED, gap_limit=GAP))
+    assert [record.octets for record in records] == [run.octets for run in runs]
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+def test_a_long_trace_is_not_gathered() -> None:
+    """Records come out while the trace is read, though one tap is heard no more."""
+    first, *_ = session(EIGHT, merged=False)
+    server = replace(first, time=T0, tap=1, sender=SERVER, octets=DATA, duration=len(DATA) * CHARACTER)
+    read = 0
+
+    def trace() -> Iterator[Record]:
+        nonlocal read
+        yield server
+        for number in range(100):
+            read += 1
+            yield replace(first, time=first.time + number * 500 * MS)
+
+    for written, _ in enumerate(reframe(trace(), gap_limit=GAP)):
+        assert read <= written + 2
+    assert written == 100
+
+
 def test_links_and_events() -> None:
     records = [
         Record(T0 - MS, kind=Kind.EVENT, event="opened", link=0),
@@ -337,6 +370,26 @@ def test_the_order_of_the_runs_is_kept(times: list[int | None], line: Line | Non
     starts = [record.time for record in records]
     assert starts == sorted(starts)
     assert {record.flags & ~Flag.SYNTHETIC for record in records} == {0}
+
+
+def test_octets_are_pressed_together_to_end_before_the_next_run() -> None:
+    runs = [Run(IDENTIFICATION, SERVER, T0), Run(OPTION, CLIENT, T0 + 7 * MS), Run(b"\x06", SERVER, T0 + 900 * MS)]
+    records = import_runs(runs)
+    steps = [7 * MS // len(IDENTIFICATION), CHARACTER, CHARACTER]
+    assert [record.duration for record in records] == [
+        (len(run.octets) - 1) * step + CHARACTER for run, step in zip(runs, steps, strict=True)
+    ]
+
+
+def test_an_import_waits_as_long_as_it_takes() -> None:
+    """A frame that lasts longer than a capture would hold the other side's records back."""
+    runs = [
+        Run(DATA[:3], SERVER, T0),
+        Run(REQUEST, CLIENT, T0 + 100 * MS),
+        Run(REQUEST, CLIENT, T0 + 1_300 * MS),
+        Run(DATA[3:], SERVER, T0 + 1_400 * MS),
+    ]
+    assert [(record.octets, record.flags) for record in import_runs(runs)] == [(DATA, 0), (REQUEST, 0), (REQUEST, 0)]
 
 
 def test_runs_are_not_frames() -> None:

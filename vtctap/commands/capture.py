@@ -34,24 +34,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PORT[,PORT]",
         help="a link of several: its name, and its port, or its client's and server's",
     )
-    parser.add_argument("--speed", type=speed, metavar="N", help="speed, bit/s (default: the profile's)")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default="follow",
+        metavar="N|follow|auto",
+        help="speed, bit/s; or follow its changes from the profile's on (default); or look for it, and the line",
+    )
     parser.add_argument("--line", type=line, metavar="7E1", help="character format (default: the profile's)")
     add_sink(parser)
     add_profile(parser)
 
 
+def _speed(text: str) -> int | str:
+    return text if text in ("follow", "auto") else speed(text)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.sniffer.capture import Capture
+    from vtctap.sniffer.capture import Capture, Following
     from vtctap.sniffer.port import Settings
 
     profile = load_profile(arguments)
     links = _links(arguments)
-    settings = Settings(arguments.speed or profile.speed, arguments.line or profile.line)
+    fixed = isinstance(arguments.speed, int)
+    settings = Settings(arguments.speed if fixed else profile.speed, arguments.line or profile.line)
+    following: Following = "fixed" if fixed else arguments.speed
     sink = Sink(arguments, profile)
     with (
         sink.stoppable(),
-        Capture(links, settings, gap_limit=profile.timing.gap_limit, profile=profile.name) as capture,
+        Capture(
+            links, settings, gap_limit=profile.timing.gap_limit, profile=profile.name, following=following
+        ) as capture,
         sink.writing(interfaces(links, settings)),
     ):
         poll(sink, capture.poll, lambda: capture.live)

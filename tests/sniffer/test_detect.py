@@ -1,0 +1,236 @@
+"""Finding speed and line: brute force over speeds, lines, kinds of traffic and where the tap comes in."""
+
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import xor
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from vtctap.pcap.record import Flag, Line
+from vtctap.sniffer.detect import Detector, Finding, fcs16
+from vtctap.sniffer.port import Settings
+from vtctap.sniffer.simulated.octets import hdlc
+from vtctap.sniffer.simulated.receiver import Receiver, Waveform
+from vtctap.sniffer.simulated.session import play
+from vtctap.sniffer.simulated.wire import WireOctet, received
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+EVEN, EIGHT, ODD = Line(7, "E", 1), Line(8, "N", 1), Line(7, "O", 1)
+LISTED = (300, 600, 1200, 2400, 4800, 9600, 19200, 115200)
+
+Messages = list[tuple[bytes, int]]
+"""Messages, and the silence after each, ns."""
+
+
+def checked(message: bytes) -> bytes:
+    return message + bytes([reduce(xor, message[1:])])
+
+
+def session(random: Random) -> Messages:
+    messages, message, end = [], b"", 0
+    for octet in play(random.randrange(1000), line=EIGHT):
+        if message and octet.start > end + 5 * MS:
+            messages.append((message, octet.start - end))
+            message = b""
+        message += bytes([octet.octet])
+        end = octet.end
+    return [*messages, (message, SECOND)] * 2
+
+
+def readout(random: Random) -> Messages:
+    lines = (
+        f"{random.choice('123CF')}.{random.randrange(100)}.{random.randrange(10)}({random.randrange(10**6):06}"
+        f"{random.choice(['', '*kWh', '*kW', '.5*V'])})\r\n"
+        for _ in range(30)
+    )
+    data = checked(b"\x02" + "".join(lines).encode() + b"!\r\n\x03")
+    return [(b"/?!\r\n", 100 * MS), (b"/ABC5XYZ 123\r\n", 200 * MS), (data, SECOND)] * 2
+
+
+def telegram(random: Random) -> Messages:
+    lines = (
+        f"1-0:{random.randrange(100)}.{random.randrange(10)}.0({random.randrange(10**6):06}.{random.randrange(1000):03}"
+        "*kWh)\r\n"
+        for _ in range(15)
+    )
+    return [(f"/XMX5LGBBFG1009394887\r\n\r\n{''.join(lines)}!{random.randrange(1 << 16):04X}\r\n".encode(), SECOND)] * 3
+
+
+def polls(random: Random) -> Messages:
+    """The same two messages over and over, many zeros in them."""
+    return [(checked(b"\x01R1\x020000()\x03"), 60 * MS), (checked(b"\x020000(000000000000)\x03"), 250 * MS)] * 40
+
+
+def wake_up(random: Random) -> Messages:
+    return [(bytes(40), 1_500 * MS), *session(random)]
+
+
+def on_the_wire(messages: Messages, speed: int, line: Line, skipped: int = 0) -> list[WireOctet]:
+    octets, start = [], SECOND
+    for message, silence in messages:
+        for value in message:
+            end = start + line.character_bits * SECOND // speed
+            octets.append(WireOctet("server", received(value, line), start, end))
+            start = end
+        start += silence
+    return octets[skipped:]
+
+
+def listen(
+    octets: Sequence[WireOctet],
+    line: Line,
+    *,
+    begin: int,
+    chunk: int = MS,
+    detector: Detector | None = None,
+    marks: bool = True,
+    error: float = 1.0,
+) -> tuple[int, Finding | None]:
+    """Lets a detector listen until it has settled, from the time ``begin`` on. How many octets had begun on the line by
+    then, and what it found. ``error``: how wrong the speed of the receiver is, as a factor."""
+    waveform = Waveform(line)
+    for octet in octets:
+        waveform.add(octet)
+    detector = detector or Detector(marks=marks)
+    receiver = Receiver(waveform, round(detector.settings.speed * error), EIGHT)
+    starts, now = [octet.start for octet in octets], begin
+    receiver._after = now
+    while now < octets[-1].end:
+        now += chunk
+        heard = [(octet.value, octet.flags if marks else 0) for octet in receiver.run(now)]
+        if heard and (finding := detector.hear(heard, now)):
+            if finding.settled:
+                return bisect(starts, now), finding
+            assert finding.settings == detector.settings
+            receiver.speed = round(finding.settings.speed * error)
+    return len(octets), None
+
+
+@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
+@pytest.mark.parametrize("speed", LISTED)
+@pytest.mark.parametrize("traffic", [session, readout, telegram, polls])
+def test_settles_within_64_octets(traffic: Callable[[Random], Messages], speed: int, line: Line) -> None:
+    random = Random(f"{traffic.__name__} {speed}")
+    for skipped in (0, random.randrange(1, 50), random.randrange(50, 200)):
+        octets = on_the_wire(traffic(random), speed, line, skipped)
+        # Before the first octet, or in the middle of it.
+        begin = octets[0].start + (random.randrange(octets[0].end - octets[0].start) if skipped else -MS)
+        count, finding = listen(octets, line, begin=begin, chunk=min(MS, line.character_time(speed)))
+        assert finding == Finding(Settings(speed, line), settled=True), (skipped, count)
+        assert count <= 64, (skipped, count)
+
+
+@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
+@pytest.mark.parametrize("speed", LISTED)
+def test_a_wake_up_leads_nobody_astray(speed: int, line: Line) -> None:
+    """NULs say nothing about parity, and little about speed; within 64 octets after them all is clear."""
+    octets = on_the_wire(wake_up(Random(speed)), speed, line)
+    count, finding = listen(octets, line, begin=octets[0].start - MS, chunk=min(MS, line.character_time(speed)))
+    assert finding == Finding(Settings(speed, line), settled=True)
+    assert count <= 40 + 64
+
+
+@pytest.mark.parametrize("error", [0.98, 1.02])
+@pytest.mark.parametrize("speed", LISTED)
+def test_clocks_that_differ(speed: int, error: float) -> None:
+    random = Random(speed)
+    for line in (EVEN, EIGHT, ODD):
+        octets = on_the_wire(telegram(random), speed, line, random.randrange(50))
+        count, finding = listen(octets, line, begin=octets[0].start, chunk=MS, error=error)
+        assert finding == Finding(Settings(speed, line), settled=True)
+        assert count <= 64 + 2 * MS // line.character_time(speed)
+
+
+@pytest.mark.parametrize("speed", LISTED)
+def test_a_port_that_tells_no_framing_errors(speed: int) -> None:
+    random = Random(speed)
+    for line in (EVEN, EIGHT, ODD):
+        octets = on_the_wire(session(random), speed, line)
+        count, finding = listen(octets, line, begin=0, chunk=min(MS, line.character_time(speed)), marks=False)
+        assert finding == Finding(Settings(speed, line), settled=True)
+        assert count <= 100
+
+
+@pytest.mark.parametrize("speed", LISTED)
+def test_hdlc(speed: int) -> None:
+    random = Random(speed)
+    frames = []
+    for _ in range(20):
+        body = bytes([0xA0, (size := random.randint(8, 30)) + 2, *random.randbytes(size - 2)])
+        frames.append((b"\x7e" + body + (fcs16(body) ^ 0xFFFF).to_bytes(2, "little") + b"\x7e", 30 * MS))
+    octets = on_the_wire(frames, speed, EIGHT)
+    count, finding = listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time(speed)))
+    assert finding == Finding(Settings(speed, EIGHT), settled=True)
+    assert count <= 96  # three frames
+
+
+def test_the_check_sequence_of_hdlc() -> None:
+    # The check value of CRC-16/X-25, and the simulated devices' own frames.
+    assert fcs16(b"123456789") ^ 0xFFFF == 0x906E
+    assert fcs16(hdlc(1, 16, 0x93)[1:-1]) == 0xF0B8
+
+
+@pytest.mark.parametrize("speed", [300, 9600, 115200])
+def test_octets_of_any_value_are_no_evidence(speed: int) -> None:
+    random = Random(speed)
+    octets = on_the_wire([(random.randbytes(30), 20 * MS) for _ in range(40)], speed, EIGHT)
+    assert listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time(speed)))[1] is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_no_evidence(seed: int) -> None:
+    random, detector, now = Random(seed), Detector(), 0
+    for _ in range(3000):
+        now += random.randrange(5 * MS)
+        finding = detector.hear([(random.randrange(256), random.choice((0, 0, Flag.FRAMING)))], now)
+        assert finding is None or not finding.settled
+
+
+def test_listens_with_the_fastest_that_is_plausible() -> None:
+    detector = Detector()
+    assert detector.settings == Settings(115200, EIGHT)
+    # A start bit alone, six times too fast; then longer ones, which no faster line has.
+    finding = detector.hear([(0xE0, 0)] * 4 + [(0, Flag.FRAMING | Flag.BREAK)], 0)
+    assert finding == Finding(Settings(19200, EIGHT), settled=False)
+    assert detector.settings == Settings(19200, EIGHT)
+
+
+def test_what_was_received_before_a_change_weighs_nothing() -> None:
+    detector = Detector(latency=16 * MS)
+    finding = detector.hear([(0, Flag.FRAMING)] * 10, SECOND)
+    assert finding
+    before = list(detector._weights)
+    assert detector.hear([(0x30, 0)] * 50, SECOND + 16 * MS - 1) is None
+    assert detector._weights == before
+    assert detector.hear([(0x30, 0)], SECOND + 16 * MS) is None or detector._weights != before
+
+
+def test_eight_octets_at_the_least() -> None:
+    detector = Detector()
+    text = b"/?!\r\n/XMX5 12"
+    counts = [at for at in range(1, 13) if detector.hear([(text[at - 1], 0)], at * MS)]
+    assert not [at for at in counts if at < 8]
+
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="no recordings here")
+@pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
+def test_recordings_of_real_meters(speed: int) -> None:
+    names = sorted(path for path in CORPUS.glob("*.bin") if path.stat().st_size > 400)[::3]
+    random, counts = Random(speed), []
+    for path in names:
+        text = bytes(octet & 0x7F for octet in path.read_bytes()[:3000])
+        for line in (EVEN, EIGHT, ODD):
+            octets = on_the_wire([(text, SECOND)] * 2, speed, line, random.randrange(200))
+            count, finding = listen(octets, line, begin=octets[0].start, chunk=min(MS, line.character_time(speed)))
+            assert finding == Finding(Settings(speed, line), settled=True), path.name
+            counts.append(count)
+    # A receiver that is astray in a block without pauses may stay so for some time.
+    assert sum(count <= 64 for count in counts) >= 0.9 * len(counts)
+    assert max(counts) <= 160

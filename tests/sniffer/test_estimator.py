@@ -1,0 +1,324 @@
+"""When each octet began. Virtual time throughout: examples reckoned by hand, laws, and the published accuracy."""
+
+import importlib.util
+import sys
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtctap.dissector.framer import Octet
+from vtctap.pcap.record import Line
+from vtctap.sniffer.envelope import TOLERANCE
+from vtctap.sniffer.estimator import HOLD, HOLD_CHARACTERS, SCHEDULING, Estimator
+
+US = 1_000
+MS = 1_000_000
+START = 1_700_000_000_000_000_000
+SEVEN_EVEN = Line(7, "E", 1)
+
+
+def octets(count: int, flags: int = 0) -> list[tuple[int, int]]:
+    return [(0x41 + number % 26, flags) for number in range(count)]
+
+
+def estimate(character_time: int, latency: int, chunks: list[tuple[int, int]]) -> list[Octet]:
+    """All octets of chunks (number of octets, arrival in ns after START)."""
+    estimator = Estimator(character_time, latency)
+    settled = []
+    for count, arrival in chunks:
+        settled += estimator.receive(octets(count), START + arrival)
+    return settled + estimator.close()
+
+
+def starts(settled: list[Octet]) -> list[float]:
+    """In ms after START."""
+    return [(octet.start - START) / MS for octet in settled]
+
+
+# Examples
+
+
+def test_values_and_flags_are_kept() -> None:
+    estimator = Estimator(MS, 0)
+    assert estimator.receive([(0x00, 6), (0xFF, 0), (0x41, 2)], START) == []
+    assert [(octet.value, octet.flags) for octet in estimator.close()] == [(0x00, 6), (0xFF, 0), (0x41, 2)]
+
+
+def test_nothing_received() -> None:
+    estimator = Estimator(MS, 0)
+    assert estimator.receive([], START) == []
+    assert estimator.advance(START + 1000 * MS) == []
+    assert estimator.close() == []
+
+
+def test_octet_by_octet_at_once() -> None:
+    settled = estimate(MS, 0, [(1, number * MS) for number in range(1, 30)])
+    assert starts(settled) == pytest.approx(range(29), abs=0.15)
+    assert all(octet.uncertainty and octet.uncertainty <= SCHEDULING for octet in settled)
+
+
+def test_a_chunk_alone() -> None:
+    """Four octets of 1 ms, a timer of 16 ms: the first ended 3 to 16 ms before the read, so it began 4 to 17 before."""
+    settled = estimate(MS, 16 * MS, [(4, 0)])
+    assert starts(settled)[0] == pytest.approx(-10.5, abs=0.1)
+    assert settled[0].uncertainty is not None
+    assert 6.5 * MS <= settled[0].uncertainty <= 18 * MS
+
+
+def test_ticks_close_in_on_the_start() -> None:
+    """Octets of 3 ms from 0 on, a timer of 4 ms that ticks at 4, 8, .. and is read at once.
+
+    The first, of 0 to 3, is read at 4: it began after -3 and before 1. The second at 8: the first began after -2. The
+    fourth, of 9 to 12, at 12: the first began before 0. The next pair, 12 to 18, at 16 and 20: after -1."""
+    reads = [(1, 4 * MS), (1, 8 * MS), (2, 12 * MS), (1, 16 * MS), (1, 20 * MS), (2, 24 * MS)]
+    settled = estimate(3 * MS, 4 * MS, reads)
+    assert starts(settled)[0] == pytest.approx(-0.5, abs=0.2)
+    gaps = [later - earlier for earlier, later in pairwise(starts(settled))]
+    assert gaps == pytest.approx([3.0] * 7, abs=0.1)
+
+
+def test_one_late_wake_up_does_not_tear_a_run_apart() -> None:
+    arrivals = [(1, number * MS + (1500 * US if number == 10 else 0)) for number in range(1, 30) if number != 11]
+    arrivals = [(2 if arrival == 11_500 * US else count, arrival) for count, arrival in arrivals]
+    assert starts(estimate(MS, 0, arrivals)) == pytest.approx(range(29), abs=0.2)
+
+
+def test_a_pause_is_seen_where_it_was() -> None:
+    """Ten octets, 5 ms of silence, ten more."""
+    settled = estimate(MS, 0, [(1, number * MS + (5 * MS if number > 10 else 0)) for number in range(1, 21)])
+    assert starts(settled) == pytest.approx([*range(10), *range(15, 25)], abs=0.15)
+
+
+def test_a_slow_clock_is_followed() -> None:
+    """A sender 1 % slow, each octet read as it ends: the last begins 2 ms later than the speed says."""
+    settled = estimate(MS, 0, [(1, round(number * 1.01 * MS)) for number in range(1, 202)])
+    assert starts(settled) == pytest.approx([number * 1.01 for number in range(201)], abs=0.15)
+
+
+def test_a_full_packet_starts_the_timer() -> None:
+    """115200 bit/s, 16 ms: 70 octets from 0 on. The packet of 62 is full at 62 characters; the rest comes 16 ms later,
+    and the packet with it."""
+    character = 86_806
+    settled = estimate(character, 16 * MS, [(70, 62 * character + 16 * MS)])
+    assert starts(settled)[0] == pytest.approx(0, abs=0.15)
+
+
+def test_a_change_of_speed() -> None:
+    estimator = Estimator(33 * MS, 0)
+    assert estimator.receive(octets(1), START) == []
+    estimator.character_time = MS
+    assert estimator.character_time == MS
+    (slow,) = estimator.receive(octets(2), START + 100 * MS)
+    fast = estimator.close()
+    assert starts([slow, *fast]) == pytest.approx([-33, 98, 99], abs=0.15)
+
+
+def test_silence_settles() -> None:
+    estimator = Estimator(MS, 4 * MS)
+    estimator.receive(octets(2), START)
+    assert estimator.advance(START + 6 * MS) == []
+    assert len(estimator.advance(START + 10 * MS)) == 2
+    assert estimator.close() == []
+
+
+@pytest.mark.parametrize(("character_time", "latency"), [(MS, 0), (MS, 16 * MS), (33 * MS, MS)])
+def test_a_stream_without_a_pause_is_not_held_for_ever(character_time: int, latency: int) -> None:
+    estimator = Estimator(character_time, latency)
+    hold = max(HOLD, HOLD_CHARACTERS * character_time)
+    settled = 0
+    for number in range(1, 1001):
+        arrival = START + number * character_time
+        settled += len(estimator.receive(octets(1), arrival))
+        assert number - settled <= hold // character_time + 3
+    assert settled + len(estimator.close()) == 1000
+
+
+def test_a_speed_that_is_not_known() -> None:
+    settled = estimate(0, 0, [(2, 0), (3, 5 * MS)])
+    assert starts(settled) == pytest.approx([0, 0, 5, 5, 5], abs=0.15)
+
+
+# Laws
+
+CHUNKS = st.lists(
+    st.tuples(st.integers(1, 130), st.one_of(st.integers(0, 3 * MS), st.integers(0, 200 * MS))), max_size=40
+)
+LINES = {
+    "character_time": st.sampled_from([0, 86_805, MS, 33_333_333]),
+    "latency": st.sampled_from([0, MS, 16 * MS]),
+}
+
+
+@given(chunks=CHUNKS, **LINES)
+def test_laws(chunks: list[tuple[int, int]], character_time: int, latency: int) -> None:
+    """Whatever comes whenever: all of it comes out in order, no octet ends after it was read, and none begins before
+    the one before it."""
+    shortest = int(character_time * (1 - TOLERANCE))
+    arrival = 0
+    reads = []
+    for count, wait in chunks:
+        arrival += wait
+        reads.append((count, arrival))
+    settled = estimate(character_time, latency, reads)
+    assert [octet.value for octet in settled] == [value for count, _ in reads for value, _ in octets(count)]
+    arrivals = [START + arrival for count, arrival in reads for _ in range(count)]
+    for octet, arrival in zip(settled, arrivals, strict=True):
+        assert octet.start + shortest <= arrival + 2
+        assert octet.uncertainty is not None
+        assert octet.uncertainty >= 0
+    assert all(later.start >= earlier.start for earlier, later in pairwise(settled))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    seed=st.integers(0, 1 << 32),
+    speed=st.sampled_from([300, 2400, 9600, 115200]),
+    timer=st.sampled_from([0, MS, 16 * MS]),
+    rough=st.booleans(),
+)
+def test_the_truth_lies_within_the_uncertainty(
+    lengths: list[int], seed: int, speed: int, timer: int, rough: bool
+) -> None:
+    """A line whose true times are known, read when a timer ticks or octet by octet, each time up to 2 ms late; with
+    pauses and clocks that are 1 % off, or without. No two octets overlap."""
+    random = Random(seed)
+    step = SEVEN_EVEN.character_time(speed)
+    truth: list[tuple[float, float]] = []
+    at = float(START)
+    for length in lengths:
+        at += random.randint(20 * MS, 300 * MS)
+        character = step * (random.uniform(0.99, 1.01) if rough else 1)
+        for _ in range(length):
+            if rough and random.random() < 0.05:
+                at += random.uniform(0, 40 * MS)
+            truth.append((at, character))
+            at += character
+    phase = random.randrange(timer) if timer else 0
+    reads: dict[int, int] = {}
+    for start, character in truth:
+        end = round(start + character)
+        tick = end + (phase - end) % timer if timer else end
+        reads[tick] = reads.get(tick, 0) + 1
+    late = SCHEDULING - round(2 * TOLERANCE * step)  # What a character's length may differ by is in those 2 ms too.
+    estimator = Estimator(step, timer)
+    settled = []
+    now = 0
+    for tick, count in sorted(reads.items()):
+        now = max(now, tick + random.randrange(late))
+        settled += estimator.receive(octets(count), now)
+    settled += estimator.close()
+    for (start, _), octet in zip(truth, settled, strict=True):
+        assert octet.uncertainty is not None
+        assert octet.uncertainty <= timer + SCHEDULING or (speed == 115200 and timer)
+        assert abs(octet.start - start) <= octet.uncertainty
+    shortest = step * (1 - TOLERANCE)
+    assert all(later.start - earlier.start >= shortest - 2 for earlier, later in pairwise(settled))
+
+
+@given(chunks=CHUNKS, split=st.integers(1, 20), **LINES)
+def test_how_octets_and_the_clock_are_handed_over_does_not_matter(
+    chunks: list[tuple[int, int]], split: int, character_time: int, latency: int
+) -> None:
+    whole, parts = Estimator(character_time, latency), Estimator(character_time, latency)
+    expected, settled = [], []
+    arrival = START
+    for count, wait in chunks:
+        settled += parts.advance(arrival + wait // 2)
+        arrival += wait
+        expected += whole.receive(octets(count), arrival)
+        for at in range(0, count, split):
+            settled += parts.receive(octets(count)[at : at + split], arrival)
+    assert settled + parts.close() == expected + whole.close()
+
+
+@given(
+    chunks=st.lists(st.tuples(st.integers(1, 60), st.integers(0, 200 * MS)), max_size=30),
+    character_time=st.sampled_from([86_805, MS, 33_333_333]),
+    latency=st.sampled_from([0, MS, 16 * MS]),
+)
+def test_the_horizon_holds(chunks: list[tuple[int, int]], character_time: int, latency: int) -> None:
+    """What comes out later began after it."""
+    estimator = Estimator(character_time, latency)
+    horizon, now = 0, START
+    released: list[Octet] = []
+    for count, wait in chunks:
+        count = min(count, 1 + (latency + SCHEDULING // 2) // character_time)
+        for moment in (now + wait // 2, now + wait):
+            released = estimator.advance(moment)
+            assert all(octet.start >= horizon for octet in released)
+            horizon = max(horizon, estimator.horizon(moment))
+        now += wait
+        released = estimator.receive(octets(count), now)
+        assert all(octet.start >= horizon for octet in released)
+    assert all(octet.start >= horizon for octet in estimator.close())
+    assert horizon <= now
+
+
+def test_the_horizon_follows_the_clock_where_nothing_comes() -> None:
+    estimator = Estimator(MS, 16 * MS)
+    assert START - 25 * MS <= estimator.horizon(START) <= START - 17 * MS
+
+
+# The published accuracy
+
+
+@pytest.fixture(scope="module")
+def accuracy() -> ModuleType:
+    path = Path(__file__).parents[2] / "bench" / "accuracy.py"
+    specification = importlib.util.spec_from_file_location("accuracy", path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["accuracy"] = module  # Data classes look their module up.
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_targets_are_met(accuracy: ModuleType) -> None:
+    results = {row: accuracy.measure(row, accuracy.FRAMES[True]) for row in accuracy.QUICK}
+    assert len(results) >= 12
+    assert {row.label: texts for row, result in results.items() if (texts := accuracy.missed(row, result))} == {}
+
+
+def test_the_targets_can_be_missed(accuracy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the time when read, nor that less the characters read, is good enough."""
+
+    class WhenRead:
+        back_dated = False
+
+        def __init__(self, character_time: int, latency: int) -> None:
+            self.character_time = character_time
+            self.uncertainty = latency + SCHEDULING
+
+        def receive(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
+            start = arrival - len(octets) * self.character_time if self.back_dated else arrival
+            return [Octet(value, start, self.uncertainty) for value, _ in octets]
+
+        def close(self) -> list[Octet]:
+            return []
+
+    monkeypatch.setattr(accuracy, "Estimator", WhenRead)
+    gated = [row for row in accuracy.QUICK if row.length is accuracy.long and row.deliver is accuracy.ftdi]
+    gated = [row for row in gated if row.timer == 1 or row.condition == accuracy.EXACT]
+    assert len(gated) >= 5
+    for back_dated in (False, True):
+        monkeypatch.setattr(WhenRead, "back_dated", back_dated)
+        assert all(accuracy.missed(row, accuracy.measure(row, 100)) for row in gated)
+
+
+@pytest.mark.parametrize("deliver", ["ftdi", "triggered", "uart", "fifo"])
+def test_the_model_delivers_every_octet_after_its_end(accuracy: ModuleType, deliver: str) -> None:
+    random = Random(1)
+    row = next(row for row in accuracy.ROWS if row.speed == 2400 and row.condition == accuracy.ROUGH)
+    truth = list(accuracy.line(random, row, 50))
+    ends = [start + frame.character for frame in truth for start in frame.starts]
+    timer = 16 * MS if deliver != "fifo" else 11 * 10_000 * MS // 2400
+    packets = getattr(accuracy, deliver)(random, ends, timer)
+    arrivals = [arrival for arrival, count in accuracy.read(random, packets) for _ in range(count)]
+    assert len(arrivals) == len(ends)
+    assert all(end <= arrival + 1 for end, arrival in zip(ends, arrivals, strict=True))

@@ -1,0 +1,563 @@
+"""Following the speed: on a line that garbles what a tap that is set wrongly hears, and word by word."""
+
+import os
+import select
+import termios
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import xor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtctap.dissector.assembler import Assembler, Tap
+from vtctap.dissector.framer import Octet
+from vtctap.dissector.messages import decode
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer.detect import SPEEDS, Detector
+from vtctap.sniffer.port import PosixPort, Settings
+from vtctap.sniffer.simulated.garbling import GarblingTaps
+from vtctap.sniffer.simulated.receiver import Receiver, Waveform
+from vtctap.sniffer.simulated.session import play
+from vtctap.sniffer.simulated.wire import WireOctet, received
+from vtctap.sniffer.speed import MODE_B, MODE_C, Change, Follower
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+GAP_LIMIT = 1_500 * MS
+EVEN, EIGHT, ODD = Line(7, "E", 1), Line(8, "N", 1), Line(7, "O", 1)
+TWO = {0: Sender.CLIENT, 1: Sender.SERVER}
+MERGED = {0: Sender.UNKNOWN}
+START = Settings(300, EVEN)
+FAST = Settings(9600, EVEN)
+
+
+def follower(settings: Settings | None = START, taps: dict[int, Sender] = TWO, **options: int) -> Follower:
+    return Follower(settings, gap_limit=GAP_LIMIT, taps=taps, **options)
+
+
+class Link:
+    """A virtual line with taps whose receivers are set as a follower says. ``delay`` (ns) is how late the octets of
+    each millisecond are read; what the follower asks for is done at once."""
+
+    def __init__(self, follower: Follower, taps: dict[int, Sender], *, line: Line = EVEN, delay: int = 0) -> None:
+        self.follower = follower
+        self.taps = [Tap(number, sender, line, 0) for number, sender in taps.items()]
+        self.delay = delay
+        self.changes: list[Change] = []
+        self.records: list[Record] = []
+        self.noise = self.octets = 0
+        self.waveforms = [Waveform(line) for _ in taps]
+        self.receivers = [Receiver(waveform, 0, EIGHT) for waveform in self.waveforms]
+        self._set()
+        self.assembler = Assembler(0, self.taps, gap_limit=GAP_LIMIT)
+
+    def _set(self) -> None:
+        settings = self.follower.settings
+        for receiver, tap in zip(self.receivers, self.taps, strict=True):
+            receiver.speed, receiver.line = tap.speed, tap.line = settings.speed, settings.line
+
+    def _do(self, change: Change | None) -> None:
+        if change:
+            assert change.settings == self.follower.settings
+            self.changes.append(change)
+            self._set()
+
+    def carry(self, octets: Iterable[WireOctet]) -> None:
+        """Plays octets, and three seconds of silence."""
+        waiting = list(octets)
+        waveforms = {"client": self.waveforms[0], "server": self.waveforms[-1]}
+        now, end, read = waiting[0].start - SECOND, waiting[-1].end + 3 * SECOND, []
+        while now < end:
+            now += MS
+            while waiting and waiting[0].start <= now:
+                octet = waiting.pop(0)
+                waveforms[octet.side].add(octet)
+            for tap, receiver in enumerate(self.receivers):
+                if heard := receiver.run(now):
+                    step = self.follower.settings.line.character_time(self.follower.settings.speed)
+                    stamped = [Octet(octet.value, octet.end - step * 19 // 20, 0, octet.flags) for octet in heard]
+                    read.append((now + self.delay, tap, stamped))
+            while read and read[0][0] <= now:
+                self._hear(now, *read.pop(0)[1:])
+            if now % (100 * MS) == 0:
+                self._do(self.follower.silence(now))
+                self.records += self.assembler.advance(now - 100 * MS)
+        self.records += self.assembler.close()
+
+    def _hear(self, now: int, tap: int, octets: list[Octet]) -> None:
+        self.octets += len(octets)
+        if self.follower.searching:
+            self.noise += len(octets)
+        else:
+            self.records += self.assembler.feed(tap, octets)
+        self._do(self.follower.hear(tap, [(octet.value, octet.flags) for octet in octets], now))
+
+    @property
+    def frames(self) -> list[bytes]:
+        return [record.octets for record in self.records if record.kind is Kind.FRAME]
+
+    @property
+    def steps(self) -> list[tuple[int, str]]:
+        return [(change.settings.speed, change.why) for change in self.changes]
+
+
+def messages(octets: Sequence[WireOctet]) -> list[bytes]:
+    """The messages on the line, in seven bits: what one side says without a pause."""
+    found: list[bytearray] = []
+    last: WireOctet | None = None
+    for octet in octets:
+        if last is None or octet.side != last.side or octet.start > last.end + 5 * MS:
+            found.append(bytearray())
+        found[-1].append(octet.octet & 0x7F)
+        last = octet
+    return [bytes(message) for message in found]
+
+
+UP, DOWN = (9600, "OptionSelect"), (300, "BreakCommand")
+STEPS = {
+    "B": [(2400, "IDResponse"), (300, "end-of-readout")],
+    "C": [UP, DOWN],
+    "C readout": [UP, (300, "end-of-readout")],
+    "E": [UP, (300, "silence")],
+}
+
+
+@pytest.mark.parametrize("delay", [0, 15 * MS])
+@pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
+@pytest.mark.parametrize("mode", ["B", "C", "C readout"])
+def test_every_message_of_every_session(mode: str, taps: dict[int, Sender], delay: int) -> None:
+    octets = list(play(3, speed=300, mode=mode, sessions=2))
+    link = Link(follower(taps=taps), taps, delay=delay)
+    link.carry(octets)
+    assert link.frames == messages(octets)
+    assert {decode(frame).bcc_status for frame in link.frames} == {"good", "none"}
+    assert all(record.kind is Kind.FRAME and not record.flags for record in link.records)
+    assert link.steps == STEPS[mode] * 2
+    fast = STEPS[mode][0][0]
+    assert {record.speed for record in link.records} == {300, fast}
+    assert {record.speed for record in link.records if b"0021(" in record.octets} == {fast}
+
+
+@pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
+def test_mode_e(taps: dict[int, Sender]) -> None:
+    """The line changes with the speed. The client signs on again before the silence has lasted, so one session only."""
+    octets = list(play(3, speed=300, mode="E"))
+    link = Link(follower(taps=taps), taps)
+    link.carry(octets)
+    assert link.steps == STEPS["E"]
+    assert [change.settings.line for change in link.changes] == [EIGHT, EVEN]
+    fast = [record for record in link.records if record.speed == 9600]
+    assert len(fast) == 4
+    assert {record.line for record in fast} == {EIGHT}
+    assert b"".join(record.octets for record in fast) == bytes(
+        octet.octet for octet in octets if octet.end - octet.start < 2 * MS
+    )
+
+
+def test_a_fixed_speed_changes_nothing() -> None:
+    octets = list(play(3, sessions=2))
+    link = Link(follower(FAST), TWO)
+    link.carry(octets)
+    assert link.steps == []
+    assert link.frames == messages(octets)
+
+
+@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
+@pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
+def test_an_unknown_line(speed: int, line: Line) -> None:
+    octets = list(play(3, speed=speed, line=line, sessions=2))
+    unknown = follower(None)
+    assert unknown.searching
+    assert unknown.settings == Detector().settings
+    link = Link(unknown, TWO, line=line)
+    link.carry(octets)
+    assert not unknown.searching
+    assert unknown.settings == Settings(speed, line)
+    assert link.steps[-1] == (speed, "found")
+    assert {why for _, why in link.steps[:-1]} <= {"searching"}
+    # Nothing is lost: what is in no record was noise, and from then on there is a record for every message.
+    assert link.octets == link.noise + sum(len(record.octets) for record in link.records)
+    whole = messages(octets)
+    assert len(whole) - len(link.frames) <= 9
+    assert link.frames[-len(link.frames) + 1 :] == whole[-len(link.frames) + 1 :]
+
+
+@pytest.mark.parametrize("speed", [300, 1200, 2400, 19200])
+def test_a_start_speed_that_is_wrong_is_found_out(speed: int) -> None:
+    octets = list(play(3, speed=speed, sessions=4))
+    link = Link(wrong := follower(FAST), TWO)
+    link.carry(octets)
+    assert wrong.settings == Settings(speed, EVEN)
+    garbage = [at for at, change in enumerate(link.changes) if change.why == "garbage"]
+    assert 1 <= len(garbage) <= 2
+    assert link.steps[-1][0] == speed
+    assert link.frames[-20:] == messages(octets)[-20:]
+
+
+def test_joined_in_the_middle_of_a_session() -> None:
+    octets = list(play(3, speed=300, mode="C", sessions=3))
+    first_fast = next(at for at, octet in enumerate(octets) if octet.end - octet.start < 2 * MS)
+    slow = Link(follower(), TWO)
+    slow.carry(octets[first_fast + 3 :])
+    assert slow.follower.settings == START
+    assert slow.steps[-2:] == [UP, DOWN]
+    last = messages(octets)[-11:]
+    assert slow.frames[-len(last) :] == last
+
+
+def test_a_line_that_is_wrong() -> None:
+    """Right speed, wrong parity: every other octet is bad."""
+    octets = list(play(3, line=EIGHT, sessions=2))
+    link = Link(wrong := follower(FAST), TWO, line=EIGHT)
+    link.carry(octets)
+    assert wrong.settings == Settings(9600, EIGHT)
+    assert [why for _, why in link.steps if why != "searching"][:2] == ["garbage", "found"]
+
+
+# Word by word
+
+
+def checked(message: bytes) -> bytes:
+    return message + bytes([reduce(xor, message[1:])])
+
+
+REQUEST, IDENT, OPTION = b"/?!\r\n", b"/ZZz5test\r\n", b"\x06051\r\n"
+BREAK = b"\x01B0\x03\x71"
+READOUT = checked(b"\x021.8.0(1)\r\n!\r\n\x03")
+
+
+class Talk:
+    """Tells a follower what was said, 100 ms after what was said before, octets as they are received with its line."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.follower = follower
+        self.now = 10 * SECOND
+
+    def say(self, text: bytes, tap: int = 0, *, wrong: int | None = None) -> Change | None:
+        self.now += 100 * MS
+        octets = [(received(octet, self.follower.settings.line), 0) for octet in text]
+        if wrong is not None:
+            octets[wrong] = (octets[wrong][0] ^ 0x80, 0)
+        return self.follower.hear(tap, octets, self.now)
+
+    def wait(self, time: int) -> Change | None:
+        self.now += time
+        return self.follower.silence(self.now)
+
+
+@pytest.fixture
+def talk() -> Talk:
+    return Talk(follower())
+
+
+def fast(talk: Talk) -> Talk:
+    talk.say(REQUEST)
+    talk.say(IDENT, 1)
+    assert talk.say(OPTION) == Change(FAST, "OptionSelect")
+    return talk
+
+
+@pytest.mark.parametrize(("character", "speed"), MODE_C.items())
+def test_option_select(character: str, speed: int) -> None:
+    talk = Talk(follower(Settings(4800, EVEN)))
+    change = talk.say(b"\x060" + character.encode() + b"1\r\n")
+    assert change == (None if speed == 4800 else Change(Settings(speed, EVEN), "OptionSelect"))
+    assert talk.follower.settings.speed == speed
+
+
+@pytest.mark.parametrize(
+    "said", [b"\x06001\r\n", b"\x06", b"\x06\r\n", b"\x06071\r\n", b"\x060:1\r\n", REQUEST, IDENT, b"\x15", READOUT]
+)
+def test_what_changes_nothing(talk: Talk, said: bytes) -> None:
+    assert talk.say(said) is None
+    assert talk.follower.settings == START
+
+
+def test_octet_by_octet(talk: Talk) -> None:
+    assert [talk.say(bytes([octet])) for octet in OPTION] == [None] * 5 + [Change(FAST, "OptionSelect")]
+
+
+def test_what_came_in_the_same_read_as_the_option_is_not_heard(talk: Talk) -> None:
+    assert talk.say(OPTION + BREAK) == Change(FAST, "OptionSelect")
+    assert talk.follower.settings == FAST
+
+
+@pytest.mark.parametrize("wrong", range(6))
+def test_a_damaged_option_select_changes_nothing(talk: Talk, wrong: int) -> None:
+    assert talk.say(OPTION, wrong=wrong) is None
+
+
+@pytest.mark.parametrize(
+    ("option", "line", "speed"),
+    [(b"252", EIGHT, 9600), (b"202", EIGHT, 300), (b"256", EVEN, 9600), (b"052", EVEN, 9600)],
+)
+def test_eight_bits_in_mode_e_only(talk: Talk, option: bytes, line: Line, speed: int) -> None:
+    assert talk.say(b"\x06" + option + b"\r\n") == Change(Settings(speed, line), "OptionSelect")
+
+
+@pytest.mark.parametrize(("character", "speed"), MODE_B.items())
+def test_identification_of_mode_b(talk: Talk, character: str, speed: int) -> None:
+    talk.say(REQUEST)
+    identification = f"/ZZz{character}test\r\n".encode()
+    assert talk.say(identification, 1) == Change(Settings(speed, EVEN), "IDResponse")
+    assert talk.say(READOUT, 1) is None
+    assert talk.wait(400 * MS) is None
+    assert talk.wait(200 * MS) == Change(START, "end-of-readout")
+
+
+def test_identification_that_nobody_asked_for(talk: Talk) -> None:
+    """Telegrams begin with one."""
+    assert talk.say(b"/ZZzDtest\r\n", 1) is None
+
+
+def test_a_tap_that_does_not_hear_who_asked() -> None:
+    talk = Talk(follower(taps={0: Sender.SERVER}))
+    assert talk.say(b"/ZZzCtest\r\n") == Change(Settings(2400, EVEN), "IDResponse")
+
+
+def test_an_identification_with_more_behind_it_is_no_mode_b(talk: Talk) -> None:
+    talk.say(REQUEST)
+    assert talk.say(b"/ZZzCtest\r\n\r\n1.8.0(1)\r\n!\r\n", 1) is None
+
+
+def test_mode_b_is_over_with_the_session(talk: Talk) -> None:
+    talk.say(REQUEST)
+    talk.say(BREAK)
+    assert talk.say(b"/ZZzCtest\r\n", 1) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "back"),
+    [
+        (BREAK, True),
+        (b"\x01B0\x03\x75", True),  # the sum, which some meters want
+        (b"\x01B0\x03\x70", False),
+        (b"\x01B0\x03", False),
+        (b"\x01R1\x020()\x03\x53", False),
+    ],
+)
+def test_break(talk: Talk, said: bytes, back: bool) -> None:
+    fast(talk)
+    assert talk.say(said) == (Change(START, "BreakCommand") if back else None)
+
+
+def test_a_break_with_wrong_parity_is_none(talk: Talk) -> None:
+    assert fast(talk).say(BREAK, wrong=2) is None
+
+
+def test_a_second_session(talk: Talk) -> None:
+    for _ in range(3):
+        fast(talk)
+        assert talk.say(checked(b"\x01P0\x02(1)\x03"), 1) is None
+        assert talk.say(BREAK) == Change(START, "BreakCommand")
+
+
+READS = {
+    "whole": (b"\x06050\r\n", [READOUT], True),
+    "bad check": (b"\x06050\r\n", [READOUT[:-1] + b"\x7f"], False),
+    "refused": (b"\x06050\r\n", [READOUT, b"\x15"], False),
+    "in parts": (b"\x06050\r\n", [checked(b"\x021.8.0(1)\r\n\x04")], False),
+    "of a register": (b"\x06051\r\n", [checked(b"\x021.8.0(1)\x03")], False),
+    "programming": (b"\x06051\r\n", [READOUT], False),
+}
+
+
+@pytest.mark.parametrize(("option", "answers", "over"), READS.values(), ids=READS)
+def test_the_end_of_a_readout(talk: Talk, option: bytes, answers: list[bytes], over: bool) -> None:
+    assert talk.say(option) == Change(FAST, "OptionSelect")
+    for answer in answers:
+        assert talk.say(answer, 0 if answer == b"\x15" else 1) is None
+    assert talk.wait(600 * MS) == (Change(START, "end-of-readout") if over else None)
+
+
+def test_a_register_that_is_read_in_mode_b_is_no_readout() -> None:
+    talk = Talk(follower(taps={0: Sender.SERVER}))
+    assert talk.say(b"/ZZzCtest\r\n")
+    assert talk.say(checked(b"\x021.8.0(1)\x03")) is None
+    assert talk.wait(600 * MS) is None
+
+
+def test_a_readout_that_a_command_asked_for_ends_nothing(talk: Talk) -> None:
+    talk.say(b"\x06050\r\n")
+    assert talk.say(checked(b"\x01R5\x02ALL()\x03")) is None
+    assert talk.say(READOUT, 1) is None
+    assert talk.wait(600 * MS) is None
+
+
+def test_a_break_after_a_readout_is_heard(talk: Talk) -> None:
+    talk.say(b"\x06050\r\n")
+    talk.say(READOUT, 1)
+    assert talk.say(BREAK) == Change(START, "BreakCommand")
+
+
+def test_silence(talk: Talk) -> None:
+    fast(talk)
+    assert talk.wait(1_500 * MS) is None
+    assert talk.wait(100 * MS) == Change(START, "silence")
+    assert talk.wait(SECOND) is None
+    assert talk.say(REQUEST) is None
+    assert talk.follower.settings == START
+
+
+@pytest.mark.parametrize("octet", [(0x00, Flag.FRAMING | Flag.BREAK), (0xF1, 0), (0x2F, 0), (0xB1, 0)])
+def test_a_session_goes_on_after_a_silence(talk: Talk, octet: tuple[int, int]) -> None:
+    """9600 bit/s heard with 300. (2Fh is a slash whose parity is wrong, B1h a 1 whose parity is right.)"""
+    fast(talk)
+    talk.wait(2 * SECOND)
+    assert talk.follower.hear(0, [octet], talk.now) == Change(FAST, "session-goes-on")
+    assert talk.wait(2 * SECOND) == Change(START, "silence")
+    talk.say(BREAK[:1])
+    # Sessions still begin where the client signed on.
+    assert talk.wait(2 * SECOND) == Change(START, "silence")
+
+
+def test_mode_e_goes_on_as_mode_e(talk: Talk) -> None:
+    talk.say(b"\x06252\r\n")
+    assert talk.wait(2 * SECOND) == Change(START, "silence")
+    assert talk.follower.hear(0, [(0x35, 0)], talk.now) == Change(Settings(9600, EIGHT), "session-goes-on")
+
+
+@pytest.mark.parametrize("first", [b"\x00", b"/"])
+def test_a_wake_up_or_sign_on_after_a_silence(talk: Talk, first: bytes) -> None:
+    fast(talk)
+    talk.wait(2 * SECOND)
+    assert talk.say(first) is None
+    assert talk.say(b"1") is None
+
+
+def test_at_the_start_speed_silence_is_no_end(talk: Talk) -> None:
+    talk.say(REQUEST)
+    assert talk.wait(100 * SECOND) is None
+
+
+def hear(follower: Follower, octets: Sequence[tuple[int, int]]) -> list[Change | None]:
+    return [follower.hear(0, [octet], at * MS) for at, octet in enumerate(octets)]
+
+
+def test_64_octets_of_garbage(talk: Talk) -> None:
+    garbage = [(0x01, 0), (0x83, 0)] * 32  # One of two has the wrong parity.
+    changes = hear(talk.follower, garbage)
+    assert changes[:63] == [None] * 63
+    assert changes[63] == Change(Detector().settings, "garbage")
+    assert talk.follower.searching
+
+
+def test_a_quarter_is_garbage_and_less_is_not() -> None:
+    bad, good = (0x01, 0), (0x81, 0)
+    assert not any(hear(follower(), [bad, good, good, good, good] * 100))
+    assert any(hear(follower(), [bad, good, good, good] * 16))
+
+
+def test_good_messages_are_no_garbage(talk: Talk) -> None:
+    for _ in range(20):
+        for octet in [0x01] * 8 + [0x0A]:
+            assert talk.follower.hear(1, [(octet, 0)], talk.now) is None
+        assert talk.say(REQUEST) is None
+    assert not talk.follower.searching
+
+
+def test_eight_bits_may_be_anything() -> None:
+    octets = [(at * 7 & 0xFF, 0) for at in range(1000)]
+    assert not any(hear(follower(Settings(9600, EIGHT)), octets))
+    # But where the port tells no framing errors, octets that are no text are all that there is to tell by.
+    assert any(hear(follower(Settings(9600, EIGHT), marks=False), octets))
+    broken = [(0, Flag.FRAMING), (0x30, 0)] * 32
+    assert any(hear(follower(Settings(9600, EIGHT)), broken))
+
+
+def test_the_event(talk: Talk) -> None:
+    before = talk.follower.settings
+    change = talk.say(b"\x06252\r\n")
+    assert change
+    assert change.event(before) == "speed from=300 to=9600 line=8N1 why=OptionSelect"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([REQUEST, IDENT, OPTION, BREAK, READOUT, b"\x06252\r\n", b"/ZZzBtest\r\n", b"\x15"]),
+            st.binary(max_size=40),
+            st.integers(0, 3 * SECOND),
+        ),
+        max_size=30,
+    ),
+    st.sampled_from([START, FAST, None]),
+    st.integers(0, 1),
+)
+def test_whatever_is_heard(said: list[bytes | int], start: Settings | None, tap: int) -> None:
+    """What is asked for is what is set, each change changes something, and a search is open until it has found."""
+    talk = Talk(follower(start))
+    for what in said:
+        before, searching = talk.follower.settings, talk.follower.searching
+        change = talk.wait(what) if isinstance(what, int) else talk.say(what, tap)
+        if change is None:
+            assert (talk.follower.settings, talk.follower.searching) == (before, searching)
+        else:
+            assert change.settings == talk.follower.settings
+            assert change.settings.speed in SPEEDS
+            assert talk.follower.searching == (change.why in ("garbage", "searching"))
+            assert change.settings != before or change.why in ("garbage", "found")
+
+
+# In real time, on pseudo-terminals
+
+
+@pytest.fixture
+def leakless() -> Iterator[None]:
+    files = len(os.listdir("/dev/fd"))
+    yield
+    assert len(os.listdir("/dev/fd")) == files
+
+
+def set_speed(port: PosixPort, speed: int) -> None:
+    attributes = termios.tcgetattr(port.fileno())
+    attributes[4] = attributes[5] = getattr(termios, f"B{speed}")
+    termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
+
+
+def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list[Change], list[list[tuple[int, int]]]]:
+    """What is changed, and the octets heard before and after each change, both sides' in the order of their arrival."""
+    changes: list[Change] = []
+    heard: list[list[tuple[int, int]]] = [[]]
+    with GarblingTaps(EVEN) as taps:
+        ports = [PosixPort(name, following.settings) for name in (taps.client, taps.server)]
+        taps.start(octets, beginning=octets[0].start - 100 * MS)
+        rounds = 0
+        while taps.playing or rounds < 2:
+            rounds += not taps.playing
+            for port in select.select(ports, [], [], 0.1)[0]:
+                heard[-1] += (some := port.read())
+                if change := following.hear(ports.index(port), some, time.monotonic_ns()):
+                    for each in ports:
+                        set_speed(each, change.settings.speed)
+                    changes.append(change)
+                    heard.append([])
+        for port in ports:
+            port.close()
+    return changes, heard
+
+
+@pytest.mark.usefixtures("leakless")
+@pytest.mark.parametrize("mode", ["B", "C"])
+def test_on_terminals_that_garble(mode: str) -> None:
+    octets = list(play(3, speed=300, mode=mode))
+    changes, heard = on_terminals(follower(), octets)
+    # Nobody tells of silence here, so the readout of mode B is not over.
+    assert [(change.settings.speed, change.why) for change in changes] == STEPS[mode][: 1 if mode == "B" else 2]
+    assert all(flags == 0 for part in heard for _, flags in part)
+    assert bytes(value for part in heard for value, _ in part) == bytes(octet.octet for octet in octets)
+
+
+@pytest.mark.usefixtures("leakless")
+@pytest.mark.parametrize("speed", [1200, 9600])
+def test_an_unknown_line_on_terminals_that_garble(speed: int) -> None:
+    octets = list(play(3, speed=speed))[:120]
+    changes, heard = on_terminals(follower(None), octets)
+    assert changes[-1] == Change(Settings(speed, EVEN), "found")
+    assert {change.why for change in changes[:-1]} == {"searching"}
+    clear = bytes(value for value, _ in heard[-1])
+    assert clear
+    assert clear == bytes(octet.octet for octet in octets)[-len(clear) :]
