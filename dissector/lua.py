@@ -59,10 +59,10 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines += [f"    {name} = {quote(entry.confidence)}," for name, entry in profile.messages.items()]
     lines += ["}, registers = {"]
     for register in profile.registers.values():
-        table = f", table = {quote(register.table.name)}" if register.table else ""
+        words = f", table = {quote(register.table.name)}" if register.table else ""
         lines.append(
             f"    [{quote(register.id)}] = {{ name = {quote(register.name)}, "
-            f"confidence = {quote(register.provenance.confidence)}{table} }},"
+            f"confidence = {quote(register.provenance.confidence)}{words} }},"
         )
     lines += ["}, tables = {"]
     tables = {register.table.name: register.table for register in profile.registers.values() if register.table}

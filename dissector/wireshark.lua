@@ -13,7 +13,7 @@ local byte, char, find, format, sub = string.byte, string.char, string.find, str
 local concat, floor, max, min = table.concat, math.floor, math.max, math.min
 
 local HEADER = 32
-local NUL, SOH, STX, ETX, EOT, ACK, NAK, SLASH, HDLC = 0, 1, 2, 3, 4, 6, 0x15, 0x2F, 0x7E
+local NUL, SOH, STX, EOT, ACK, NAK, SLASH, HDLC = 0, 1, 2, 4, 6, 0x15, 0x2F, 0x7E
 
 set_plugin_info({ version = VERSION, description = "Prepaid-meter links, made by vtctap from profile " .. PROFILE.name,
     author = "vtctap" })
@@ -44,11 +44,11 @@ local experts = {
     bcc_bad = expertise("bcc_bad", "Bad check character", "CHECKSUM", "ERROR"),
     bcc_missing = expertise("bcc_missing", "No check character", "CHECKSUM", "WARN"),
     crc_bad = expertise("crc_bad", "Bad CRC", "CHECKSUM", "ERROR"),
-    parity = expertise("parity", "Wrong parity", "MALFORMED", "WARN"),
-    framing = expertise("framing", "Framing error", "MALFORMED", "WARN"),
+    parity = expertise("parity", "Wrong parity", "CHECKSUM", "WARN"),
+    framing = expertise("framing", "Framing error", "PROTOCOL", "WARN"),
     break_ = expertise("break", "Break", "SEQUENCE", "NOTE"),
-    overrun = expertise("overrun", "Octets were lost", "MALFORMED", "WARN"),
-    cut = expertise("cut", "Cut frame", "MALFORMED", "WARN"),
+    overrun = expertise("overrun", "Octets were lost", "SEQUENCE", "WARN"),
+    cut = expertise("cut", "Cut frame", "SEQUENCE", "WARN"),
     echo = expertise("echo", "Echo of the other side", "SEQUENCE", "NOTE"),
     undefined = expertise("undefined", "Undefined command", "UNDECODED", "WARN"),
     rejected = expertise("rejected", "Token rejected", "RESPONSE_CODE", "NOTE"),
@@ -430,13 +430,23 @@ local function line_name(octet)
     return bits .. parity .. (1 + octet % 2)
 end
 
+-- The header's 16- and 32-bit numbers, by their offsets.
+local function u16(raw, offset)
+    local a, b = byte(raw, offset + 1, offset + 2)
+    return a * 256 + b
+end
+
+local function u32(raw, offset)
+    local a, b, c, d = byte(raw, offset + 1, offset + 4)
+    return ((a * 256 + b) * 256 + c) * 256 + d
+end
+
 -- Positions, pauses and the event, from the header's options; nil where the header is damaged.
 local function options(raw, length)
     local found = { parity = {}, framing = {}, pauses = {} }
     local at = HEADER
     while at + 4 <= length do
-        local high, low, size_high, size_low = byte(raw, at + 1, at + 4)
-        local number, size = high * 256 + low, size_high * 256 + size_low
+        local number, size = u16(raw, at), u16(raw, at + 2)
         at = at + 4
         if at + size > length then
             return nil
@@ -444,13 +454,11 @@ local function options(raw, length)
         if number == 1 or number == 2 then
             local list = number == 1 and found.parity or found.framing
             for position = at, at + size - 2, 2 do
-                local a, b = byte(raw, position + 1, position + 2)
-                list[#list + 1] = { a * 256 + b, position }
+                list[#list + 1] = { u16(raw, position), position }
             end
         elseif number == 3 then
             for position = at, at + size - 8, 8 do
-                local a, b, c, d = byte(raw, position + 5, position + 8)
-                found.pauses[#found.pauses + 1] = { ((a * 256 + b) * 256 + c) * 256 + d, position }
+                found.pauses[#found.pauses + 1] = { u32(raw, position + 4), position }
             end
         elseif number == 4 then
             found.event = unicode(sub(raw, at + 1, at + size))
@@ -697,7 +705,7 @@ function protocol.dissector(tvb, pinfo, tree)
         return 0
     end
     local raw = tvb:raw()
-    local length = tvb(4, 4):uint()
+    local length = u32(raw, 4)
     if sub(raw, 1, 2) ~= "VT" or byte(raw, 3) ~= 1 or byte(raw, 4) > 2 or length % 4 ~= 0 or length < HEADER
         or length > size then
         return 0
@@ -713,10 +721,10 @@ function protocol.dissector(tvb, pinfo, tree)
         sender = SENDERS[band(sender, 3)] or "unknown",
         inferred = sender >= 128,
         link = byte(raw, 10),
-        flags = tvb(12, 2):uint(),
-        speed = tvb(16, 4):uint(),
-        uncertainty = tvb(20, 4):uint(),
-        duration = tvb(24, 4):uint() * 4294967296.0 + tvb(28, 4):uint(),
+        flags = u16(raw, 12),
+        speed = u32(raw, 16),
+        uncertainty = u32(raw, 20),
+        duration = u32(raw, 24) * 4294967296.0 + u32(raw, 28),
     }
     local octets = sub(raw, length + 1)
     local message, text, gap

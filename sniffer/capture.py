@@ -93,12 +93,12 @@ class Capture:
         """Why ports were lost, one message each."""
 
     def __enter__(self) -> Self:
+        self._wall = time.time_ns() - time.monotonic_ns()
         with ExitStack() as stack:
-            for number, link in enumerate(self._wanted):
-                self._links.append(self._open(number, link, stack))
+            for number, wanted in enumerate(self._wanted):
+                self._links.append(self._open(number, wanted, stack))
             self._exit = stack.pop_all()
         self._reader = Reader([tap.port for _, tap in self._of_port])
-        self._wall = time.time_ns() - time.monotonic_ns()
         for link, tap in self._of_port:
             adapter = f" latency_timer={tap.latency // 1_000_000}ms" if tap.latency else ""
             settings = f"speed={link.settings.speed} line={link.settings.line}"
@@ -131,8 +131,8 @@ class Capture:
         assembler = Assembler(number, [tap.tap for tap in taps], gap_limit=self._gap_limit)
         opened = _OpenLink(number, taps, assembler, self._settings, follower)
         if follower and follower.searching:
-            self._set(opened, follower.settings)
-            assembler.garbage(True)
+            self._set_ports(opened, follower.settings)
+            self._use(opened, follower.settings)
         self._of_port += [(opened, tap) for tap in taps]
         return opened
 
@@ -154,7 +154,8 @@ class Capture:
         for link in self._links:
             change = link.follower.silence(asked) if link.follower else None
             if change:
-                self._change(link, change)
+                self._set_ports(link, change.settings)
+                self._follow(link, change)
             for tap in link.taps:
                 self._ready += link.assembler.feed(tap.tap.number, tap.estimator.advance(asked))
             self._ready += link.assembler.advance(min(tap.estimator.horizon(asked) for tap in link.taps))
@@ -186,35 +187,39 @@ class Capture:
             return
         arrival = chunk.arrival + self._wall
         tap.octets += len(chunk.octets)
-        self._ready += link.assembler.feed(tap.tap.number, tap.estimator.receive(chunk.octets, arrival))
         change = link.follower.hear(tap.tap.number, chunk.octets, arrival) if link.follower else None
         if change:
-            self._change(link, change)
+            self._set_ports(link, change.settings)  # First: the other side may answer in 20 ms.
+        self._ready += link.assembler.feed(tap.tap.number, tap.estimator.receive(chunk.octets, arrival))
+        if change:
+            self._follow(link, change)
 
     def _settle(self, link: _OpenLink) -> None:
         """All that a link's taps have received goes to the assembler as it was received: before its settings change."""
         for tap in link.taps:
             self._ready += link.assembler.feed(tap.tap.number, tap.estimator.close())
 
-    def _change(self, link: _OpenLink, change: Change) -> None:
-        """The ports first: the other side may answer 20 ms after what it answers to."""
-        before = link.settings
-        self._set(link, change.settings)
-        self._event(link, link.taps[0], change.event(before))
-        assert link.follower
-        link.assembler.garbage(link.follower.searching)
-
-    def _set(self, link: _OpenLink, settings: Settings) -> None:
+    def _set_ports(self, link: _OpenLink, settings: Settings) -> None:
         for tap in link.taps:
             try:
                 tap.port.set(settings)
             except PortError as error:
                 self._event(link, tap, f"speed failed={_word(str(error))}")
+
+    def _follow(self, link: _OpenLink, change: Change) -> None:
+        """The ports have been set anew: what comes from now on is read with other settings, and an event says so."""
         self._settle(link)
+        text = change.event(link.settings)
+        self._use(link, change.settings)
+        self._event(link, link.taps[0], text)
+
+    def _use(self, link: _OpenLink, settings: Settings) -> None:
         link.settings = settings
         for tap in link.taps:
             tap.tap.line, tap.tap.speed = settings.line, settings.speed
             tap.estimator.character_time = settings.line.character_time(settings.speed)
+        if link.follower:
+            link.assembler.garbage(link.follower.searching)
 
     def _event(self, link: _OpenLink, tap: _OpenTap, text: str) -> None:
         record = Record(

@@ -52,7 +52,11 @@ class Wireshark:
         return done.stdout
 
     def items(self, trace: Path, *more: str) -> list[list[Item]]:
-        """The items of each packet's tree that are fields of ours or faults, in order."""
+        """The items of each packet's tree that are fields of ours or faults, in order. An error of the script, which
+        Wireshark tells in the tree alone, is asserted not to be there."""
+        shown = self.run(trace, "-T", "pdml", *more)
+        assert "_ws.lua.error" not in shown
+        assert "_ws.malformed" not in shown
         return [
             [
                 Item(
@@ -65,7 +69,7 @@ class Wireshark:
                 for field in packet.iter("field")
                 if (name := field.get("name", "")) in FIELDS or name.startswith("vtc.expert.")
             ]
-            for packet in ElementTree.fromstring(self.run(trace, "-T", "pdml", *more)).iter("packet")
+            for packet in ElementTree.fromstring(shown).iter("packet")
         ]
 
     def differences(self, records: Sequence[Record], *more: str) -> list[object]:

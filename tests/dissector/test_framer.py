@@ -577,6 +577,24 @@ def test_wake_up_with_parity_bits_or_framing_errors() -> None:
     assert piece.octets == tuple(octets)
 
 
+# Settings that are not known.
+
+
+def test_garbage_is_noise_whatever_it_looks_like() -> None:
+    """From when it is said to when it is taken back; what was open before is cut."""
+    new = framer(UNKNOWN)
+    octets = timed(b"\x02(1" + b"/?!\r\n\x06" + b"\x06/?!\r\n")
+    found = new.feed(octets[:3])
+    new.garbage = True
+    found += new.feed(octets[3:9])
+    new.garbage = False
+    found += new.feed(octets[9:]) + new.close()
+    check_law(octets, found)
+    assert [form(piece) for piece in found] == [
+        ("cut", b"\x02(1"), ("noise", b"/?!\r\n\x06"), ("frame", b"\x06"), ("frame", b"/?!\r\n"),
+    ]  # fmt: skip
+
+
 # Time.
 
 
@@ -628,7 +646,8 @@ def test_linear_time(unit: bytes) -> None:
 
 
 def test_linear_time_in_mode_e() -> None:
-    """The worst that HDLC can be: every third octet opens a frame of the greatest length that ends in no flag."""
-    size = 6000
-    once, twice = (calls((b"\x7e\xa7\xfd" * size)[: size * n], binary=True) for n in (1, 2))
-    assert twice <= 4 * once
+    """Every third octet opens a frame that ends in no flag: each is looked at again as often as frames begin in one."""
+    size, length = 1500, 0x3F
+    once, twice = (calls((bytes([0x7E, 0xA0, length]) * size)[: size * n], binary=True) for n in (1, 2))
+    assert once <= 12 * size * (length // 3)
+    assert twice <= 2.3 * once

@@ -278,6 +278,33 @@ def test_a_long_trace_is_not_gathered() -> None:
     assert written == 100
 
 
+@pytest.mark.parametrize("merged", [True, False])
+def test_mode_e(merged: bool) -> None:
+    """Binary frames are 8N1 in the trace of a 7E1 line."""
+    taps = [Tap(0, UNKNOWN, SEVEN_EVEN, SPEED)] if merged else []
+    taps = taps or [Tap(0, CLIENT, SEVEN_EVEN, SPEED), Tap(1, SERVER, SEVEN_EVEN, SPEED)]
+    assembler = Assembler(0, taps, gap_limit=GAP)
+    hdlc = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
+    records, now = [], T0
+    select = with_even_parity(b"\x06252\r\n")
+    for side, values in [
+        (0, select),
+        (1, select),
+        (0, hdlc),
+        (1, hdlc),
+        (0, b"\xff"),
+        (0, hdlc),
+        (0, with_even_parity(BREAK)),
+    ]:
+        now += 200 * MS
+        octets = [Octet(value, now + at * CHARACTER) for at, value in enumerate(values)]
+        records += assembler.feed(side % len(taps), octets)
+        now = octets[-1].start + CHARACTER
+    records += assembler.close()
+    assert [record.line for record in records if record.octets == hdlc] == [EIGHT] * 3
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
 def test_links_and_events() -> None:
     records = [
         Record(T0 - MS, kind=Kind.EVENT, event="opened", link=0),

@@ -1,0 +1,169 @@
+"""Recordings of real meters that nobody of this project made, through import, framing and decoding.
+
+They lie beside the repository, in ``shared/corpus``, and are not part of it. An independent scanner counted their
+frames and check characters; where we judge otherwise, JUDGED says so and docs/judgements.md says why.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from vtctap.dissector.messages import decode
+from vtctap.dissector.profile import load
+from vtctap.dissector.reframe import assemble, received, reframe
+from vtctap.pcap.exchange import parse
+from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.pcap.run import Run
+
+CORPUS: Final = Path(__file__).parents[2] / "shared" / "corpus"
+GAP_LIMIT: Final = load("iec62056-21").timing.gap_limit
+
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+INDEX: Final[list[dict[str, Any]]] = json.loads((CORPUS / "index.json").read_text()) if CORPUS.is_dir() else []
+
+each_recording = pytest.mark.parametrize("entry", INDEX, ids=[entry["name"] for entry in INDEX])
+
+JUDGED: Final[dict[str, tuple[dict[str, int], dict[str, int], str]]] = {
+    "energomera_ce303_fastgroup": (
+        {"fastreq": -1, "idreq": +1},
+        {},
+        "a request without a line end is an IDRequest all the same",
+    ),
+    "kamstrup_kmp5_midstart": (
+        {"ident": -1, "junk": -1, "telegram/cut": +1},
+        {"no-crc": +1},
+        "an identification, an empty line and data lines are a Telegram, though the recording ends in it",
+    ),
+    "peer_iec6205621_pty_wakeup": ({"junk": -1, "wakeup": +1}, {}, "NULs before a request are a WakeUp"),
+    "peer_ultraheat_pty_modeB": ({"junk": -1, "wakeup": +1}, {}, "NULs before a request are a WakeUp"),
+}
+"""Recordings that are counted otherwise here: what changes in the index's frames and checks, and why."""
+
+WORDS: Final = {
+    "IDRequest": "idreq",
+    "IDResponse": "ident",
+    "OptionSelect": "ackopt",
+    "ACK": "ACK",
+    "NAK": "NAK",
+    "Data": "data",
+    "PartialData": "data-partial",
+    "Error": "data-error",
+    "Telegram": "telegram",
+    "WakeUp": "wakeup",
+}
+"""What the index calls the messages; commands it calls by their letters."""
+
+INDEX_CHECKS: Final = {"xor": "xor", "xor+sum7": "xor", "sum7": "sum"}
+"""Where both rules agree, it is the standard's to us."""
+
+
+def dump(entry: dict[str, Any]) -> bytes:
+    return (folder(entry) / f"{entry['name']}.bin").read_bytes()
+
+
+def folder(entry: dict[str, Any]) -> Path:
+    return CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
+
+
+def runs_of(entry: dict[str, Any]) -> list[Run]:
+    if entry["direction_known"]:
+        path = folder(entry) / f"{entry['name']}.exchange"
+        return list(parse(path.read_text("utf-8"), path.name))
+    return [Run(dump(entry))]
+
+
+@cache
+def records_of(name: str) -> list[Record]:
+    (entry,) = (entry for entry in INDEX if entry["name"] == name)
+    return list(assemble(runs_of(entry), speed=9600, gap_limit=GAP_LIMIT))
+
+
+def count(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
+    """Frames and checks, in the index's words."""
+    frames: Counter[str] = Counter()
+    checks: Counter[str] = Counter()
+    for record in records:
+        if record.kind is Kind.NOISE:
+            frames["junk"] += 1
+            continue
+        message = decode(record.octets)
+        cut = bool(record.flags & Flag.CUT)
+        word = WORDS.get(message.message or "", f"cmd:{message.cmd}")
+        frames["unterminated" if cut and word == "data" else f"{word}/cut" if cut else word] += 1
+        if message.bcc_status == "good":
+            assert message.bcc_rule
+            checks[message.bcc_rule] += 1
+        elif message.bcc_status == "bad":
+            checks["BAD"] += 1
+        elif message.bcc_status == "missing" and not cut:
+            checks["no-bcc"] += 1
+        if message.crc_status:
+            checks[{"good": "crc-ok", "bad": "crc-BAD", "missing": "no-crc"}[message.crc_status]] += 1
+    return frames, checks
+
+
+def judged(entry: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
+    """What the index says, but for what is judged otherwise."""
+    frames, checks = Counter(entry["frames"]), Counter[str]()
+    for word, number in entry["checks"].items():
+        checks[INDEX_CHECKS.get(word, word)] += number
+    more_frames, more_checks, _ = JUDGED.get(entry["name"], ({}, {}, ""))
+    frames.update(more_frames)
+    checks.update(more_checks)
+    return +frames, +checks
+
+
+def test_the_corpus_is_whole() -> None:
+    assert len(INDEX) >= 70
+    assert {entry["name"] for entry in INDEX} > set(JUDGED)
+    for entry in INDEX:
+        assert hashlib.sha256(dump(entry)).hexdigest() == entry["sha256"]
+
+
+@each_recording
+def test_every_octet_is_there(entry: dict[str, Any]) -> None:
+    """Once, in order, bit for bit, of each side."""
+    runs, records = runs_of(entry), records_of(entry["name"])
+    for sender in {run.sender for run in runs}:
+        sent = b"".join(run.octets for run in runs if run.sender is sender)
+        side = [record for record in records if sender is Sender.UNKNOWN or record.sender is sender]
+        assert b"".join(received(record) for record in side) == sent
+        assert sender is Sender.UNKNOWN or not any(record.inferred for record in side)
+    assert sum(len(record.octets) for record in records) == entry["bytes"]
+
+
+@each_recording
+def test_frames_and_checks(entry: dict[str, Any]) -> None:
+    frames, checks = count(records_of(entry["name"]))
+    expected_frames, expected_checks = judged(entry)
+    assert frames == expected_frames
+    assert checks == expected_checks
+
+
+@each_recording
+def test_framed_again(entry: dict[str, Any]) -> None:
+    records = records_of(entry["name"])
+    assert list(reframe(records, gap_limit=GAP_LIMIT)) == records
+
+
+UNCLEAR: Final = "els5_v930_mode_ack"
+"""Only the meter's side was recorded, an ACK that answers nothing among it: on one wire that is the client's."""
+
+BOTH_SIDES: Final = [entry for entry in INDEX if entry["direction_known"] and entry["name"] != UNCLEAR]
+
+
+@pytest.mark.parametrize("entry", BOTH_SIDES, ids=[entry["name"] for entry in BOTH_SIDES])
+def test_one_wire_tells_who_spoke(entry: dict[str, Any]) -> None:
+    """Both sides' octets on one wire, at the same times: each frame gets the sender that it had."""
+    wired = records_of(entry["name"])
+    runs = [Run(run.octets, Sender.UNKNOWN, run.time) for run in runs_of(entry)]
+    merged = list(assemble(runs, speed=9600, gap_limit=GAP_LIMIT))
+    senders = [(record.octets, record.sender) for record in wired if record.kind is Kind.FRAME]
+    inferred = [(record.octets, record.sender) for record in merged if record.kind is Kind.FRAME]
+    assert inferred == senders
