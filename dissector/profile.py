@@ -139,6 +139,8 @@ class _Reader:
             return float(value)
         if type(value) is not kind:
             raise self._fail(f"{path}.{key}", f"must be a {_KINDS[kind]}, not {value!r}")
+        if kind is str and not value.isprintable():
+            raise self._fail(f"{path}.{key}", "must be one line of printable text")
         return value
 
     def _provenance(self, table: Mapping[str, Any], path: str, inherited: Provenance | None = None) -> Provenance:
@@ -207,7 +209,7 @@ class _Reader:
             table = self._table(document["tables"], name, path, ("values", *_PROVENANCE))
             values = {}
             for key, word in self._table(table, "values", f"{path}.values").items():
-                if not key.isdecimal() or not isinstance(word, str):
+                if not key.isdecimal() or not isinstance(word, str) or not word.isprintable():
                     raise self._fail(f"{path}.values.{key}", "must be a whole number with a text")
                 values[int(key)] = word
             tables[name] = Table(name, values, self._provenance(table, path, whole))

@@ -33,10 +33,9 @@ HOSTILE = (
     "]] .. os.execute('x') .. [[",
     "\\",
     '\\"',
-    "new\nline\rand\ttab",
     "--[[ comment",
-    "Zähler ☃ \x7f",
-    "%s %d \x00 nul",
+    "Zähler ☃",
+    "%s %d %c",
     "$(id) `id` {{7*7}}",
 )
 
