@@ -61,6 +61,7 @@ examples: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/accuracy.py
 
 docs: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md

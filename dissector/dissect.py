@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
+from vtctap.dissector.characters import show
 from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.profile import Profile, Register
 from vtctap.pcap.record import Flag, Kind, Record
@@ -109,7 +110,7 @@ def _record_fields(record: Record) -> dict[str, Value]:
     if record.pauses:
         values["pause"] = [pause / 1e6 for _, pause in record.pauses]
     if record.event:
-        values["event"], _, detail = record.event.partition(" ")
+        values["event"], _, detail = show(record.event.encode(errors="replace")).partition(" ")
         if detail:
             values["event_detail"] = detail
     if record.parity_errors:

@@ -89,20 +89,6 @@ local function has_high(octets)
     return find(octets, "[\128-\255]") ~= nil
 end
 
-local UTF8 = { "[\194-\223][\128-\191]", "\224[\160-\191][\128-\191]", "[\225-\236\238\239][\128-\191][\128-\191]",
-    "\237[\128-\159][\128-\191]", "\240[\144-\191][\128-\191][\128-\191]",
-    "[\241-\243][\128-\191][\128-\191][\128-\191]", "\244[\128-\143][\128-\191][\128-\191]" }
-
--- UTF-8 as it is, anything else as octets are shown: Wireshark would pass wrong UTF-8 on to those who read its output.
--- A NUL is shown, since Wireshark ends a string there.
-local function unicode(octets)
-    local rest = octets
-    for _, sequence in ipairs(UTF8) do
-        rest = rest:gsub(sequence, "?")
-    end
-    return has_high(rest) and show(octets) or (octets:gsub("[^\1-\255]", "<NUL>"))
-end
-
 -- Whether octets received as eight bits plainly are seven bits and even parity.
 local function carries_even_parity(octets)
     if not has_high(octets) then
@@ -461,7 +447,7 @@ local function options(raw, length)
                 found.pauses[#found.pauses + 1] = { u32(raw, position + 4), position }
             end
         elseif number == 4 then
-            found.event = unicode(sub(raw, at + 1, at + size))
+            found.event = show(sub(raw, at + 1, at + size))
             found.event_at, found.event_size = at, size
         end
         at = at + size + (-size) % 4
