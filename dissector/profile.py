@@ -139,7 +139,7 @@ class _Reader:
             return float(value)
         if type(value) is not kind:
             raise self._fail(f"{path}.{key}", f"must be a {_KINDS[kind]}, not {value!r}")
-        if kind is str and not value.isprintable():
+        if isinstance(value, str) and not value.isprintable():
             raise self._fail(f"{path}.{key}", "must be one line of printable text")
         return value
 

@@ -11,8 +11,11 @@ from vtctap.sniffer.simulated.wire import WireOctet
 _TAPS: Final = {"client": (0, Sender.CLIENT), "server": (1, Sender.SERVER)}
 
 
-def capture(octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit: int) -> Iterator[Record]:
-    """The records of two taps, one a direction, opened at ``start`` (ns since 1970 UTC)."""
+def capture(
+    octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit: int, profile: str
+) -> Iterator[Record]:
+    """The records of two taps, one a direction, opened at ``start`` (ns since 1970 UTC). ``profile`` is the name that
+    the events state."""
     taps = [Tap(number, sender, line, speed) for number, sender in _TAPS.values()]
     assembler = Assembler(0, taps, gap_limit=gap_limit)
     end = start
@@ -22,7 +25,7 @@ def capture(octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, 
         return Record(time, b"", Kind.EVENT, tap.sender, False, 0, tap.number, line, speed=speed, event=text)
 
     for tap in taps:
-        yield from assembler.event(event(tap, start, f"opened speed={speed} line={line}"))
+        yield from assembler.event(event(tap, start, f"opened profile={profile} speed={speed} line={line}"))
     for octet in octets:
         number, _ = _TAPS[octet.side]
         counts[number] += 1

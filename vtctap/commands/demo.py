@@ -75,7 +75,12 @@ def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings
     faults = _possible(FAULTS, settings) if arguments.faults else ()
     playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
     records = virtual.capture(
-        playing, start=EPOCH, speed=settings.speed, line=settings.line, gap_limit=profile.timing.gap_limit
+        playing,
+        start=EPOCH,
+        speed=settings.speed,
+        line=settings.line,
+        gap_limit=profile.timing.gap_limit,
+        profile=profile.name,
     )
     with sink.writing(interfaces([link], settings)):
         sink.take(records)

@@ -34,6 +34,7 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
     """``-w`` and what goes with it, ``-a``, ``--print``, ``-q``, ``--stats-json``."""
     add_output(parser, required=False)
     parser.add_argument("--print", action="store_true", help="print records too while they are written to a trace")
+    parser.add_argument("--json", action="store_true", help="print records as JSON, one object a line")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was captured")
     parser.add_argument("--stats-json", metavar="FILE", help="write to FILE what was counted")
     parser.add_argument(
@@ -57,9 +58,10 @@ class Sink:
         self._arguments = arguments
         self._limits: dict[str, int] = dict(arguments.stop)
         self._writer: TraceWriter | None = None
-        self._prints = arguments.print or not arguments.output
+        self._prints = arguments.print or arguments.json or not arguments.output
         self._dissector = Dissector(profile)
-        self._line = Printer().line
+        line = Printer().line
+        self._shown = (lambda dissection: json.dumps(dissection.as_json())) if arguments.json else line
         self._counts: Counter[str] = Counter()
         self._began = time.monotonic()
         self.stopped = False
@@ -111,7 +113,7 @@ class Sink:
             self._count(dissection)
             if self._prints:
                 with output_errors("standard output"):
-                    print(self._line(dissection), flush=True)
+                    print(self._shown(dissection), flush=True)
         late = time.monotonic() - self._began >= self._limits.get("duration", float("inf"))
         self.stopped = self.stopped or late or self._full()
 
@@ -124,6 +126,8 @@ class Sink:
         )
 
     def _count(self, dissection: "Dissection") -> None:
+        from vtctap.pcap.record import Flag
+
         record, message = dissection.record, dissection.message
         counts = self._counts
         counts["records"] += 1
@@ -133,7 +137,7 @@ class Sink:
         counts["framing errors"] += len(record.framing_errors)
         if message is not None:
             counts[f"check character {message.bcc_status}"] += 1
-            counts["cut"] += "cut" in dissection.fields()
+            counts["cut"] += record.flags & Flag.CUT > 0
 
     def _report(self) -> None:
         counts = self._counts
