@@ -251,10 +251,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+only_as_in_4_0 = pytest.mark.skipif(
+    " 4.0." not in subprocess.run(["tshark", "--version"], capture_output=True, text=True).stdout.splitlines()[0],
+    reason="later versions of tshark take rare filters otherwise ('not in', 'all' with '~=', times in hexadecimal)",
+)
+
+
+@only_as_in_4_0
 def test_finds_what_tshark_finds_in_made_records(made: Path, dissector: Path) -> None:
     assert len(compare(made, dissector, ON_MADE_RECORDS)) > len(ON_MADE_RECORDS) // 2
 
 
+@only_as_in_4_0
 def test_tshark_refuses_what_is_refused(made: Path, dissector: Path) -> None:
     for text, found in zip(REFUSED_BY_BOTH, judged(made, dissector, REFUSED_BY_BOTH), strict=True):
         assert found is None, text
@@ -286,6 +294,7 @@ def random_filter(generator: random.Random, depth: int) -> str:
     return choose([name, f"{kind}{name} {sign} {choose(values)}", f"count({name}) {sign} {choose('123')}"])
 
 
+@only_as_in_4_0
 def test_finds_what_tshark_finds_with_any_filter(made: Path, dissector: Path) -> None:
     generator = random.Random(62055)
     filters = tuple(random_filter(generator, 3) for _ in range(300))
