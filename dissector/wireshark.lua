@@ -719,6 +719,8 @@ function protocol.dissector(tvb, pinfo, tree)
         message = decode(octets)
         meaning(message)
         text = info(message)
+            .. (band(head.flags, 16) ~= 0 and " [cut]" or "")
+            .. (#found.parity > 0 and " [wrong parity]" or "")
     elseif head.kind == "noise" then
         local more = #octets - MAX_NOISE
         text = "noise " .. show(sub(octets, 1, MAX_NOISE)) .. (more > 0 and " ... " .. more .. " more octets" or "")

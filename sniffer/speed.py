@@ -4,9 +4,9 @@ A :class:`Follower` is told each chunk as it is read, before anything else is do
 after what it answers to, and by then the ports must be set. So it has framers of its own, and needs no exact times.
 
 What changes the speed (IEC 62056-21 clause 6.3 and annex E): the client's OptionSelect in modes C and E, the meter's
-identification in mode B. A session ends, and with it the speed, with a break, after a readout, or in silence. Where
-none of this explains what is heard, a :class:`~vtctap.sniffer.detect.Detector` searches; what is heard meanwhile is
-noise.
+identification in mode B. A session ends, and with it the speed, with a break, after a readout, or in silence. Where an
+expected parity bit is never set, the line is one without parity. Where none of this explains what is heard, a
+:class:`~vtctap.sniffer.detect.Detector` searches; what is heard meanwhile is noise.
 
 The start speed, at which sessions begin, is what the follower was given. Whoever signs on elsewhere corrects it; so
 does garbage, heard twice there where nothing good was heard before.
@@ -90,6 +90,7 @@ class Follower:
         self.settings = settings or Detector().settings
         self._heard = 0
         self._bad: deque[bool] = deque(maxlen=GARBAGE_OCTETS)
+        self._high: deque[bool] = deque(maxlen=GARBAGE_OCTETS)
         self._framers: dict[int, Framer] = {}
         self._asked = self._readout = False
         self._over_at: int | None = None
@@ -117,8 +118,12 @@ class Follower:
                 if change:
                     return change
         self._bad.extend(self._is_bad(*octet) for octet in octets)
+        self._high.extend(value >= 0x80 or flags != 0 for value, flags in octets)
         if len(self._bad) == GARBAGE_OCTETS and sum(self._bad) >= GARBAGE:
-            return self._give_up()
+            if any(self._high):
+                return self._give_up()
+            if all(framer.open_since is None for framer in self._framers.values()):
+                return self._drop_parity()  # Between messages, so that none is cut.
         return None
 
     def silence(self, now: int) -> Change | None:
@@ -141,6 +146,7 @@ class Follower:
         self.settings = settings
         self._binary = binary
         self._bad.clear()
+        self._high.clear()
         self._resumable = None
         step = settings.line.character_time(settings.speed)
         for tap, sender in self._taps.items():
@@ -228,6 +234,13 @@ class Follower:
             self._doubts += 1
             if self._doubts >= DOUBTS:
                 self._start, self._doubts = instead, 0
+
+    def _drop_parity(self) -> Change | None:
+        """Wrong in parity, yet without a single bit 7: text from a line without parity, at the right speed."""
+        settings = Settings(self.settings.speed, EIGHT_BITS)
+        if self.settings == self._start:
+            self._start = settings
+        return self._change(settings, "no-parity")
 
     def _give_up(self) -> Change:
         if self.settings == self._start:
