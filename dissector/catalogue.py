@@ -103,6 +103,11 @@ CATALOGUE: Final = (
     _tap("vtc.crc.status", "e", "Verdict on the CRC16", words=("good", "bad", "missing")),
     _tap("vtc.status.token", "u", "Token status"),
     _tap("vtc.status.token.name", "s", "Meaning of the token status"),
+    _tap("vtc.request_in", "f", "The request that this answers"),
+    _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)"),
+    _tap("vtc.response_time", "t", "From the end of the request to the start of its answer"),
+    _tap("vtc.repeat_of", "f", "The record that this one repeats, the first of a row"),
+    _tap("vtc.session", "u", "Session number, through the trace, from 1"),
     _tap("vtc.confidence", "e", "The weakest source that the record's decoding leans on", words=CONFIDENCES),
     _tap("vtc.assumed", "s", "Name of a field that is assumed", repeats=True),
 )

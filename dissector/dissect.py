@@ -12,6 +12,7 @@ from typing import Final
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
 from vtctap.dissector.characters import show
 from vtctap.dissector.messages import Message, decode
+from vtctap.dissector.pairing import Pairing, Place
 from vtctap.dissector.profile import Profile, Register
 from vtctap.pcap.record import Flag, Kind, Record
 
@@ -40,27 +41,30 @@ _NOTHING = Meaning()
 
 @dataclass(frozen=True, slots=True)
 class Dissection:
-    """A record with its decoding. ``number`` counts the trace's records from 1; ``message`` and ``meaning`` are None
-    but for frames; ``gap`` (ns) is the time since the end of the link's previous frame, None where there is none or it
-    cannot be known."""
+    """A record with its decoding. ``number`` counts the trace's records from 1; ``message``, ``meaning`` and ``place``
+    are None but for frames; ``gap`` (ns) is the time since the end of the link's previous frame, None where there is
+    none or it cannot be known."""
 
     number: int
     record: Record
     message: Message | None
     meaning: Meaning | None
     gap: int | None
+    place: Place | None = None
 
     def fields(self) -> dict[str, Value]:
         """The fields of the catalogue that apply, by name, in its order."""
         values = _record_fields(self.record)
         if self.gap is not None:
             values["gap"] = self.gap / 1e9
-        for part in (self.message, self.meaning):
+        for part in (self.message, self.meaning, self.place):
             if part is not None:
                 for attribute in part.__slots__:
                     value = getattr(part, attribute)
                     if value is not None and value != ():
                         values[attribute] = list(value) if isinstance(value, tuple) else value
+        if self.place and self.place.response_time is not None:
+            values["response_time"] = self.place.response_time / 1e9
         return {name: values[attribute] for name, attribute in _NAMES if attribute in values}
 
     def as_json(self) -> dict[str, Value]:
@@ -130,6 +134,7 @@ class Dissector:
         self._profile = profile
         self._number = 0
         self._frame_end: dict[int, int] = {}
+        self._pairing = Pairing()
 
     def dissect(self, record: Record) -> Dissection:
         """The dissection of the next record."""
@@ -142,7 +147,8 @@ class Dissector:
             gap = record.time - before
         self._frame_end[record.link] = record.end
         message = decode(record.octets)
-        return Dissection(self._number, record, message, self.meaning(message), gap)
+        place = self._pairing.place(self._number, record, message)
+        return Dissection(self._number, record, message, self.meaning(message), gap, place)
 
     def meaning(self, message: Message) -> Meaning:
         """What the profile makes of a message."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import TOKEN_STATUS
+from vtctap.dissector.pairing import SESSION_TIMEOUT
 from vtctap.dissector.profile import Profile
 from vtctap.pcap.record import LINKTYPE_USER0
 
@@ -47,7 +48,8 @@ def _comment(text: str) -> str:
 
 
 def _tables(profile: Profile, version: str, linktype: int) -> str:
-    lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}", ""]
+    lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}"]
+    lines += [f"local SESSION_TIMEOUT = {SESSION_TIMEOUT}", ""]
     lines.append("local FIELDS = {")
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""

@@ -50,6 +50,7 @@ local experts = {
     overrun = expertise("overrun", "Octets were lost", "SEQUENCE", "WARN"),
     cut = expertise("cut", "Cut frame", "SEQUENCE", "WARN"),
     echo = expertise("echo", "Echo of the other side", "SEQUENCE", "NOTE"),
+    repeated = expertise("repeat", "Said again", "SEQUENCE", "NOTE"),
     undefined = expertise("undefined", "Undefined command", "UNDECODED", "WARN"),
     rejected = expertise("rejected", "Token rejected", "RESPONSE_CODE", "NOTE"),
 }
@@ -464,7 +465,7 @@ local FLAGS = {
     { 64, "vtc.time.synthetic" },
 }
 
-local function show_header(tree, tvb, raw, head, found, gap)
+local function show_header(tree, tvb, raw, head, found, place)
     local top = tree:add(tvb(0, head.length), "Tap header")
     add(top, "vtc.kind", tvb(3, 1), head.kind)
     add(top, "vtc.sender", tvb(8, 1), head.sender)
@@ -484,8 +485,8 @@ local function show_header(tree, tvb, raw, head, found, gap)
     if head.uncertainty ~= 0xFFFFFFFF then
         add(top, "vtc.uncertainty", tvb(20, 4), interval(head.uncertainty))
     end
-    if gap then
-        add(top, "vtc.gap", tvb(0, 0), interval(gap))
+    if place.gap then
+        add(top, "vtc.gap", tvb(0, 0), interval(place.gap))
     end
     for _, pause in ipairs(found.pauses) do
         add(top, "vtc.pause", tvb(pause[2], 8), interval(pause[1] * 1000))
@@ -582,6 +583,19 @@ local function show_sets(tree, body, message)
     end
 end
 
+local function show_place(tree, nowhere, place)
+    for _, entry in ipairs({ { "vtc.request_in", place.request_in }, { "vtc.response_in", place.response_in },
+        { "vtc.response_time", place.response_time and interval(place.response_time) },
+        { "vtc.repeat_of", place.repeat_of }, { "vtc.session", place.session } }) do
+        if entry[2] then
+            local item = add(tree, entry[1], nowhere, entry[2])
+            if entry[1] == "vtc.repeat_of" then
+                item:add_proto_expert_info(experts.repeated)
+            end
+        end
+    end
+end
+
 local function show_checks(tree, body, message, octets)
     if message.bcc_status then
         local range = message.bcc_at and body(message.bcc_at - 1, 1) or body(#octets, 0)
@@ -614,7 +628,7 @@ local function show_checks(tree, body, message, octets)
     end
 end
 
-local function show_message(tree, body, message, octets)
+local function show_message(tree, body, message, octets, place)
     local all = body(0, #octets)
     local top = tree:add(all, message.name or "Continued message")
     if message.name then
@@ -648,6 +662,7 @@ local function show_message(tree, body, message, octets)
             item:add_proto_expert_info(experts.rejected)
         end
     end
+    show_place(top, body(0, 0), place)
     add(top, "vtc.confidence", body(0, 0), message.confidence)
     for _, field in ipairs(message.assumed or {}) do
         add(top, "vtc.assumed", body(0, 0), field)
@@ -656,25 +671,99 @@ end
 
 -- Packets -------------------------------------------------------------------------------------------------------------
 
--- The gap before each frame, by frame number; filled on the first pass, when packets come in order.
-local gaps, ends = {}, {}
+-- What the frames before tell of each: its gap, and its place among them by the rules of vtctap's pairing. Packets come
+-- in order on the first pass only; what was found then is kept by frame number.
+local links, sessions, places, responses = {}, 0, {}, {}
 
 function protocol.init()
-    gaps, ends = {}, {}
+    links, sessions, places, responses = {}, 0, {}, {}
 end
 
-local function follow(pinfo, head, synthetic)
+local CALLS = { IDRequest = true, WakeUp = true }
+local NOT_REPEATED = { ACK = true, NAK = true, WakeUp = true }
+
+local function begin_session(link)
+    sessions = sessions + 1
+    link.session, link.opening, link.over = sessions, true, false
+    link.request, link.last = nil, {}
+end
+
+-- Whether a side's frame repeats the one that it sent before.
+local function repeats(link, sender, octets, before)
+    local request, same = link.request, octets == before.octets
+    if not request then
+        return false
+    elseif sender == "client" then
+        return request.answer ~= "good" and (same or (before.damaged and request.answer == "NAK"))
+    end
+    local asked = link.last.client
+    return not request.answer and (request.is_nak or (same and asked ~= nil and asked.repeats))
+end
+
+local function pair(link, place, number, head, message, octets, start)
+    local name, sender = message.name, head.sender
+    if not name or head.echo or sender == "unknown" then
+        if not name and sender == "client" and link.request then
+            link.request.stop = start + head.duration
+        end
+        return
+    end
+    local before, repeated = link.last[sender], nil
+    if before and not NOT_REPEATED[name] and repeats(link, sender, octets, before) then
+        repeated = before
+        place.repeat_of = before.number
+    end
+    if sender == "client" then
+        local breaks = name == "BreakCommand"
+        if not repeated and ((CALLS[name] and not link.opening) or (link.over and not breaks)) then
+            begin_session(link)
+        end
+        link.opening, link.over = link.opening and CALLS[name], breaks
+        if name ~= "WakeUp" then
+            link.request = { number = number, stop = start + head.duration, synthetic = head.synthetic,
+                is_nak = name == "NAK" }
+        end
+    else
+        local request = link.request
+        link.opening = false
+        if request and not request.answer then
+            request.answer = name == "NAK" and name or head.damaged and "damaged" or "good"
+            place.request_in, responses[request.number] = request.number, number
+            if request.stop <= start and not (request.synthetic or head.synthetic) then
+                place.response_time = start - request.stop
+            end
+        end
+    end
+    if not NOT_REPEATED[name] then
+        link.last[sender] = { number = place.repeat_of or number, octets = octets, damaged = head.damaged,
+            repeats = repeated ~= nil }
+    end
+end
+
+local function follow(pinfo, head, message, octets)
+    local number = pinfo.number
     if pinfo.visited then
-        return gaps[pinfo.number]
+        return places[number]
     end
     -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
     local start = floor(pinfo.rel_ts * 1e9 + 0.5)
-    local before = ends[head.link]
-    ends[head.link] = start + head.duration
-    if before and before <= start and not synthetic then
-        gaps[pinfo.number] = start - before
+    local link = links[head.link]
+    if not link then
+        link = { last = {} }
+        links[head.link] = link
     end
-    return gaps[pinfo.number]
+    local place = {}
+    places[number] = place
+    if link.stop and link.stop <= start and not head.synthetic then
+        place.gap = start - link.stop
+    end
+    if not link.session or start - link.stop > SESSION_TIMEOUT then
+        begin_session(link)
+    end
+    link.stop = start + head.duration
+    pair(link, place, number, head, message, octets, start)
+    place.session = link.session
+    return place
 end
 
 local function show_columns(pinfo, head, text)
@@ -713,11 +802,14 @@ function protocol.dissector(tvb, pinfo, tree)
         duration = u32(raw, 24) * 4294967296.0 + u32(raw, 28),
     }
     local octets = sub(raw, length + 1)
-    local message, text, gap
+    local message, text
+    local place = {}
     if head.kind == "frame" then
-        gap = follow(pinfo, head, band(head.flags, 64) ~= 0)
         message = decode(octets)
         meaning(message)
+        head.synthetic, head.echo = band(head.flags, 64) ~= 0, band(head.flags, 128) ~= 0
+        head.damaged = band(head.flags, 19) ~= 0 or message.bcc_status == "bad" or message.crc_status == "bad"
+        place = follow(pinfo, head, message, octets)
         text = info(message)
             .. (band(head.flags, 16) ~= 0 and " [cut]" or "")
             .. (#found.parity > 0 and " [wrong parity]" or "")
@@ -729,9 +821,10 @@ function protocol.dissector(tvb, pinfo, tree)
     end
     show_columns(pinfo, head, text)
     local top = tree:add(protocol, tvb(), "Virtual token carrier, " .. text)
-    show_header(top, tvb, raw, head, found, gap)
+    show_header(top, tvb, raw, head, found, place)
     if message then
-        show_message(top, function(at, count) return tvb(length + at, count) end, message, octets)
+        place.response_in = responses[pinfo.number]
+        show_message(top, function(at, count) return tvb(length + at, count) end, message, octets, place)
     elseif #octets > 0 then
         top:add(tvb(length), "Octets: " .. show(octets))
     end

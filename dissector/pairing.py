@@ -1,0 +1,146 @@
+"""Pairing: which record answers which, which repeats which, and which session each belongs to.
+
+A :class:`Pairing` is told the frames of a trace in order and keeps a few values a link. The rules, which the Lua
+dissector follows as well:
+
+- A request is any frame of the client but a WakeUp; its response is the server's first frame after it. What the server
+  sends beyond that answers nothing (the readout of modes A and B comes unasked).
+- A frame is a repeat when it comes again because the other side did not have it: the client's same octets after a
+  request that nothing answered, or that a NAK or a damaged answer did; the server's frame after the client's NAK, or
+  its same octets after a repeated request. After a NAK, a frame that was damaged may be repeated with other octets.
+  ACK, NAK and WakeUp repeat nothing. The record named is the first of the row.
+- A session begins with an IDRequest or the WakeUp before it, and ends with a BreakCommand, or by silence. Frames that
+  no sign-on came before (the capture began late, or the meter sends by itself) make a session of their own. Sessions
+  count through the trace, from 1.
+
+An echo belongs to its session and is nothing else: its original is what counts. Frames of an unknown sender, and the
+later records of a message that did not fit into one, pair with nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from vtctap.dissector.messages import Message
+from vtctap.pcap.record import Flag, Record, Sender
+
+SESSION_TIMEOUT: Final = 120_000_000_000
+"""ns; a session has ended when the link was silent for longer (IEC 62056-21: a meter gives up after 60 to 120 s)."""
+
+_DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
+_NOT_REPEATED: Final = ("ACK", "NAK", "WakeUp")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A frame's place among the others. Attributes are fields of the catalogue; ``response_time`` in ns. What is None
+    does not apply."""
+
+    session: int
+    request_in: int | None = None
+    response_time: int | None = None
+    repeat_of: int | None = None
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What is kept of a side's last frame. ``number`` is that of the first where it was a repeat."""
+
+    number: int
+    octets: bytes
+    damaged: bool
+    repeats: bool
+
+
+@dataclass(slots=True)
+class _Request:
+    """The client's last request, and the answer to it: '' none yet, ``good``, ``damaged`` or ``NAK``."""
+
+    number: int
+    end: int
+    synthetic: bool
+    is_nak: bool
+    answer: str = ""
+
+
+@dataclass(slots=True)
+class _Link:
+    """A link's state. ``opening``: its session has had nothing but calls so far; ``over``: a break ended it."""
+
+    session: int = 0
+    opening: bool = False
+    over: bool = False
+    end: int = 0
+    request: _Request | None = None
+    last: dict[Sender, _Frame] = field(default_factory=dict)
+
+
+class Pairing:
+    """Pairs the frames of one trace, told in order."""
+
+    def __init__(self, session_timeout: int = SESSION_TIMEOUT) -> None:
+        self._session_timeout = session_timeout
+        self._links: dict[int, _Link] = {}
+        self._sessions = 0
+
+    def place(self, number: int, record: Record, message: Message) -> Place:
+        """The place of frame ``number``."""
+        link = self._links.setdefault(record.link, _Link())
+        if not link.session or record.time - link.end > self._session_timeout:
+            self._begin(link)
+        link.end = record.end
+        name, sender = message.message, record.sender
+        if name is None or record.flags & Flag.ECHO or sender is Sender.UNKNOWN:
+            if name is None and sender is Sender.CLIENT and link.request:
+                link.request.end = record.end
+            return Place(link.session)
+        damaged = bool(record.flags & _DAMAGE) or "bad" in (message.bcc_status, message.crc_status)
+        before = link.last.get(sender)
+        repeated = before if before and name not in _NOT_REPEATED and _repeats(link, sender, record, before) else None
+        request_in = response_time = None
+        if sender is Sender.CLIENT:
+            self._turn(link, name, anew=not repeated)
+            if name != "WakeUp":
+                synthetic = bool(record.flags & Flag.SYNTHETIC)
+                link.request = _Request(number, record.end, synthetic, name == "NAK")
+        else:
+            link.opening = False
+            answer = "NAK" if name == "NAK" else "damaged" if damaged else "good"
+            request_in, response_time = _answer(link.request, record, answer)
+        repeat_of = repeated.number if repeated else None
+        if name not in _NOT_REPEATED:
+            link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
+        return Place(link.session, request_in, response_time, repeat_of)
+
+    def _turn(self, link: _Link, name: str, *, anew: bool) -> None:
+        """The client speaks: a call, or anything after a break, begins a session, unless it is said again."""
+        calls, breaks = name in ("IDRequest", "WakeUp"), name == "BreakCommand"
+        if anew and ((calls and not link.opening) or (link.over and not breaks)):
+            self._begin(link)
+        link.opening = link.opening and calls
+        link.over = breaks
+
+    def _begin(self, link: _Link) -> None:
+        self._sessions += 1
+        link.session, link.opening, link.over = self._sessions, True, False
+        link.request = None
+        link.last.clear()
+
+
+def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int | None, int | None]:
+    """The request that a server's frame answers, and how long that took."""
+    if request is None or request.answer:
+        return None, None
+    request.answer = answer
+    known = request.end <= record.time and not (request.synthetic or record.flags & Flag.SYNTHETIC)
+    return request.number, record.time - request.end if known else None
+
+
+def _repeats(link: _Link, sender: Sender, record: Record, before: _Frame) -> bool:
+    """Whether a side's frame repeats the one that it sent ``before``."""
+    request, same = link.request, record.octets == before.octets
+    if request is None:
+        return False
+    if sender is Sender.CLIENT:
+        return request.answer != "good" and (same or (before.damaged and request.answer == "NAK"))
+    asked = link.last.get(Sender.CLIENT)
+    return not request.answer and (request.is_nak or (same and asked is not None and asked.repeats))
