@@ -1,0 +1,128 @@
+"""Exchanges and sessions: a trace's frames, grouped by who answers whom.
+
+An exchange is a request and what the server sent until the client spoke again; a session is its exchanges, from sign-on
+to break or silence. Who answers and who repeats is said by each frame's :class:`~vtctap.dissector.pairing.Place`; here
+it is only gathered. Events, noise and echoes are in none. What is held is one session a link.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from vtctap.dissector.dissect import Dissection
+from vtctap.pcap.record import Flag, Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and what answers it.
+
+    ``request`` is None where the server spoke unasked; ``responses`` is empty where nothing came, and holds more than
+    one frame where the server went on (an identification and the readout that follows it, or a frame that did not fit
+    into one record; the later records of a request are left out). ``session`` is ``vtc.session``, ``link`` is
+    ``vtc.link``.
+    """
+
+    session: int
+    link: int
+    request: Dissection | None
+    responses: tuple[Dissection, ...]
+
+    @property
+    def response(self) -> Dissection | None:
+        """The frame that answers the request, None where there is none."""
+        first = self.responses[0] if self.responses else None
+        return first if first and first.place and first.place.request_in else None
+
+    @property
+    def response_time(self) -> float | None:
+        """From the end of the request to the start of its answer, seconds; None where it cannot be known."""
+        place = self.response.place if self.response else None
+        return place.response_time / 1e9 if place and place.response_time is not None else None
+
+    @property
+    def repeat_of(self) -> int | None:
+        """The number of the record that the request repeats."""
+        return self.request.place.repeat_of if self.request and self.request.place else None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session: ``vtc.session``, the link, and its exchanges in order."""
+
+    number: int
+    link: int
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def frames(self) -> tuple[Dissection, ...]:
+        """The frames of its exchanges, in order."""
+        return tuple(
+            frame
+            for exchange in self.exchanges
+            for frame in ((exchange.request,) if exchange.request else ()) + exchange.responses
+        )
+
+
+@dataclass(slots=True)
+class _Open:
+    """The exchange that a link is in."""
+
+    session: int
+    request: Dissection | None
+    responses: list[Dissection] = field(default_factory=list)
+
+    def done(self, link: int) -> Exchange:
+        return Exchange(self.session, link, self.request, tuple(self.responses))
+
+
+class Gatherer:
+    """Gathers exchanges from dissections that are told in order."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, _Open] = {}
+
+    def feed(self, dissection: Dissection) -> Exchange | None:
+        """The exchange that this record shows to be complete."""
+        record, place, message = dissection.record, dissection.place, dissection.message
+        if place is None or message is None or record.flags & Flag.ECHO:
+            return None
+        before = self._links.get(record.link)
+        asks = record.sender is Sender.CLIENT and message.message is not None
+        if before and before.session == place.session and not asks:
+            if record.sender is not Sender.CLIENT:
+                before.responses.append(dissection)
+            return None
+        answers = [] if record.sender is Sender.CLIENT else [dissection]
+        self._links[record.link] = _Open(place.session, dissection if asks else None, answers)
+        return before.done(record.link) if before else None
+
+    def close(self) -> list[Exchange]:
+        """The exchanges that the end of the trace leaves open, one a link."""
+        return [last.done(link) for link, last in self._links.items()]
+
+
+def exchanges(dissections: Iterable[Dissection]) -> Iterator[Exchange]:
+    """The exchanges of a trace, each once it is complete: on each link in order."""
+    gatherer = Gatherer()
+    for dissection in dissections:
+        exchange = gatherer.feed(dissection)
+        if exchange:
+            yield exchange
+    yield from gatherer.close()
+
+
+def sessions(dissections: Iterable[Dissection]) -> Iterator[Session]:
+    """The sessions of a trace, each once it has ended."""
+    links: dict[int, list[Exchange]] = {}
+    for exchange in exchanges(dissections):
+        held = links.setdefault(exchange.link, [])
+        if held and held[0].session != exchange.session:
+            yield _session(held)
+            links[exchange.link] = held = []
+        held.append(exchange)
+    for held in links.values():
+        yield _session(held)
+
+
+def _session(held: list[Exchange]) -> Session:
+    return Session(held[0].session, held[0].link, tuple(held))
