@@ -65,6 +65,7 @@ bench: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md
+	$(BIN)/python -m vtctap.dissector.analysis.findings > docs/findings.md
 
 clean:
 	rm -rf $(VENV) build demo.pcapng demo.lua

@@ -7,8 +7,8 @@ dissector follows as well:
   sends beyond that answers nothing (the readout of modes A and B comes unasked).
 - A frame is a repeat when it comes again because the other side did not have it: the client's same octets after a
   request that nothing answered, or that a NAK or a damaged answer did; the server's frame after the client's NAK, or
-  its same octets after a repeated request. After a NAK, a frame that was damaged may be repeated with other octets.
-  ACK, NAK and WakeUp repeat nothing. The record named is the first of the row.
+  its same octets again when the request that it answered is repeated. After a NAK, a frame that was damaged may be
+  repeated with other octets. ACK, NAK and WakeUp repeat nothing. The record named is the first of the row.
 - A session begins with an IDRequest or the WakeUp before it, and ends with a BreakCommand, or by silence. Frames that
   no sign-on came before (the capture began late, or the meter sends by itself) make a session of their own. Sessions
   count through the trace, from 1.
@@ -143,4 +143,5 @@ def _repeats(link: _Link, sender: Sender, record: Record, before: _Frame) -> boo
     if sender is Sender.CLIENT:
         return request.answer != "good" and (same or (before.damaged and request.answer == "NAK"))
     asked = link.last.get(Sender.CLIENT)
-    return not request.answer and (request.is_nak or (same and asked is not None and asked.repeats))
+    asked_again = asked is not None and asked.repeats and asked.number < before.number
+    return not request.answer and (request.is_nak or (same and asked_again))

@@ -697,7 +697,8 @@ local function repeats(link, sender, octets, before)
         return request.answer ~= "good" and (same or (before.damaged and request.answer == "NAK"))
     end
     local asked = link.last.client
-    return not request.answer and (request.is_nak or (same and asked ~= nil and asked.repeats))
+    local asked_again = asked ~= nil and asked.repeats and asked.number < before.number
+    return not request.answer and (request.is_nak or (same and asked_again))
 end
 
 local function pair(link, place, number, head, message, octets, start)

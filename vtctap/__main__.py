@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "capture": ("capture", "listen to a link and write what it says to a trace"),
     "demo": ("demo", "capture a simulated link"),
     "read": ("read", "show a trace, decoded"),
+    "check": ("check", "find what is wrong in traces: damage, protocol, timing, tokens"),
     "reframe": ("reframe", "frame a trace's octets again, with another profile or line"),
     "import": ("import_", "make a trace of what other tools recorded"),
     "profile": ("profile", "list and show protocol profiles"),

@@ -104,6 +104,7 @@ def test_who_answers_whom(story: Sequence[Any], expected: dict[int, int]) -> Non
         ([("C", READ), ("S", DATA_BAD), ("C", NAK), ("S", DATA_BAD), ("C", NAK), ("S", DATA)], {4: 2, 6: 2}),
         ([("C", READ), ("S", DATA, {"flags": Flag.PARITY}), ("C", READ), ("S", DATA)], {3: 1, 4: 2}),
         ([("C", READ), ("S", DATA), ("C", NAK), ("S", DATA), ("S", DATA)], {4: 2}),
+        ([("C", READ), ("S", DATA), ("C", READ), ("C", READ), ("S", DATA)], {4: 3}),
         ([("C", NAK), ("S", DATA)], {}),
         ([("C", READ), ("S", NAK), ("S", NAK), ("C", NAK), ("C", NAK)], {}),
         # A break parts what looks the same, and so does time.

@@ -40,7 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("files", nargs="+", metavar="FILE", help="what was recorded; - is standard input")
     parser.add_argument("--from", dest="format", choices=sorted(IMPORTERS), help="the format of the files")
-    parser.add_argument("--speed", type=speed, metavar="N", help="speed of the line, bit/s (default: the profile's)")
+    parser.add_argument(
+        "--speed",
+        type=speed,
+        metavar="N",
+        help="speed of the line, bit/s (default: unknown; octets are spaced as at the profile's)",
+    )
     parser.add_argument("--line", type=line, metavar="7E1", help="how the octets are to be read (default: by evidence)")
     add_output(parser, required=True)
     add_profile(parser)
@@ -52,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.pcap.imports import IMPORTERS, detect
 
     profile = load_profile(arguments)
-    rate = arguments.speed or profile.speed
+    rate = arguments.speed or profile.speed  # A guess spaces the octets; it is not said to be their speed.
     if STANDARD in arguments.files and not arguments.format:
         raise CommandError("say with --from which format standard input is in")
     recorded = [
@@ -62,11 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     with whole_trace(arguments, []) as writer:
         taps = 0
         for link, (name, runs) in enumerate(zip(arguments.files, recorded, strict=True)):
-            for tap in _taps(name, runs, rate):
+            for tap in _taps(name, runs, arguments.speed or 0):
                 writer.add_tap(tap)
             for record in assemble(runs, speed=rate, gap_limit=profile.timing.gap_limit, line=arguments.line):
-                writer.write(replace(record, link=link, tap=taps + record.tap))
-            taps += len(_taps(name, runs, rate))
+                writer.write(replace(record, link=link, tap=taps + record.tap, speed=arguments.speed or 0))
+            taps += len(_taps(name, runs, 0))
     return 0
 
 

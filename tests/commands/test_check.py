@@ -1,0 +1,78 @@
+"""``vtctap check``: what it prints, and its exit status."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def faults(vtctap: Run, tmp_path: Path) -> Path:
+    path = tmp_path / "faults.pcapng"
+    assert vtctap("demo", "--fast", "--faults", "-q", "-w", path).returncode == 0
+    return path
+
+
+def test_the_list_of_faults(vtctap: Run, faults: Path) -> None:
+    """``demo --faults`` lists what must be found: that, and nothing else above a note."""
+    done = vtctap("check", faults, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    found = json.loads(done.stdout)["findings"]
+    assert all(set(finding) == {"code", "severity", "frames", "message", "source"} for finding in found)
+    grave = [(finding["frames"][0], finding["code"]) for finding in found if finding["severity"] != "note"]
+    listed = json.loads(Path(f"{faults}.faults.json").read_text())
+    assert sorted(grave) == sorted((fault["frame"], fault["code"]) for fault in listed)
+    assert len(listed) > 8
+
+
+def test_lines(vtctap: Run, faults: Path) -> None:
+    done = vtctap("check", faults, "--severity", "error")
+    assert done.returncode == 1
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["error", "bcc-bad"]] * 2 + [["error", "parity"]]
+    assert done.stderr == "vtctap: 3 errors, 7 warnings, 10 notes\n"
+
+
+@pytest.mark.parametrize(("fail_on", "status"), [("note", 1), ("warning", 0), ("error", 0), ("never", 0)])
+def test_exit_status(vtctap: Run, tmp_path: Path, fail_on: str, status: int) -> None:
+    (tmp_path / "t.exchange").write_text("C> 15\nM> 15\n")
+    assert vtctap("import", "t.exchange", "-w", "t.pcapng").returncode == 0
+    (tmp_path / "t.exchange").write_text("M> 2f 4c 67 5a 35 0d 0a\n")
+    assert vtctap("import", "t.exchange", "-w", "note.pcapng").returncode == 0
+    assert vtctap("check", "note.pcapng", "--fail-on", fail_on).returncode == status
+
+
+def test_several_traces(vtctap: Run, faults: Path, tmp_path: Path) -> None:
+    assert vtctap("demo", "--fast", "-q", "-w", "clean.pcapng").returncode == 0
+    done = vtctap("check", faults, "clean.pcapng", "--json", "--junit", "report.xml")
+    assert done.returncode == 1
+    assert {finding["trace"] for finding in json.loads(done.stdout)["findings"]} == {str(faults), "clean.pcapng"}
+    suites = ElementTree.parse(tmp_path / "report.xml").getroot().findall("testsuite")
+    assert [suite.get("failures") for suite in suites] == ["9", "1"]
+    assert vtctap("check", faults, "--junit", "report.xml").returncode == 2
+    assert vtctap("check", faults, "--junit", "report.xml", "--force").returncode == 1
+
+
+def test_nothing_found(vtctap: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.exchange").write_text("C> 2f 3f 21 0d 0a\nM> 2f 4c 47 5a 35 0d 0a\n")
+    assert vtctap("import", "t.exchange", "-w", "t.pcapng").returncode == 0
+    done = vtctap("check", "t.pcapng", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"findings": []})
+
+
+def test_a_trace_that_is_cut(vtctap: Run, faults: Path) -> None:
+    faults.write_bytes(faults.read_bytes()[:-7])
+    done = vtctap("check", faults)
+    assert done.returncode == 1
+    assert "ends cut" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["none.pcapng"], [], ["x.pcapng", "--fail-on", "fatal"]])
+def test_wrong_use(vtctap: Run, arguments: list[str]) -> None:
+    done = vtctap("check", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,232 @@
+"""The check: stories told by hand, each with the findings that it must lead to and no others; and the demonstration,
+whose faults the simulated line itself lists."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from vtctap.dissector.analysis import findings
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
+from vtctap.dissector.analysis.junit import MOST, Report
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.profile import load
+from vtctap.pcap import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.octets import with_check
+from vtctap.sniffer.simulated.session import EPOCH, play
+
+MS = 1_000_000
+SECOND = 1000 * MS
+SEVEN = Line(7, "E", 1)
+PROFILE = load()
+CALL, IDENT = b"/?!\r\n", b"/LGZ5vtc\r\n"
+READ, DATA = b"\x01R1\x020004()\x03g", b"\x020004(1)\x037"
+WRITE, BREAK = b"\x01W1\x020010(1)\x03V", b"\x01B0\x03q"
+ACK, NAK, NULS, SELECT = b"\x06", b"\x15", bytes(9), b"\x06051\r\n"
+STATUS = {value: b"\x020004(%d)\x03" % value for value in range(17)}
+STATUS = {
+    value: text + bytes([__import__("functools").reduce(int.__xor__, text[1:])]) for value, text in STATUS.items()
+}
+UNDEFINED = with_check(b"\x01X1\x02a()\x03")
+SUM_READ = READ[:-1] + bytes([sum(READ[1:-1]) % 128])
+
+Frame = tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]
+
+
+def found(story: Sequence[Frame], *, quiet: int = 5 * SECOND) -> list[tuple[str, str, tuple[int, ...]]]:
+    """What the check says of a story: ``C`` client, ``S`` server, ``N`` noise by the client, ``E`` event. Each frame
+    lasts 10 ms; the next begins 250 ms later, but for ``after`` (ns). The capture goes on for ``quiet`` (ns)."""
+    dissector = Dissector(PROFILE)
+    records = []
+    time = EPOCH
+    for side, octets, *more in story:
+        special: dict[str, Any] = {"uncertainty": MS, "line": SEVEN, "speed": 9600, **(more[0] if more else {})}
+        time += special.pop("after", 250 * MS)
+        sender = Sender.SERVER if side == "S" else Sender.CLIENT
+        kind = {"N": Kind.NOISE, "E": Kind.EVENT}.get(side, Kind.FRAME)
+        records.append(Record(time, octets, kind, sender, duration=10 * MS, **special))
+        time += 10 * MS
+    records.append(Record(time + quiet, b"", Kind.EVENT, event="closed"))
+    findings = list(check(map(dissector.dissect, records), PROFILE))
+    assert all(finding.source and finding.message for finding in findings)
+    return sorted((finding.code, finding.severity, finding.frames) for finding in findings)
+
+
+GOOD: list[Frame] = [("C", CALL), ("S", IDENT), ("C", READ), ("S", DATA)]
+
+
+def test_a_good_session() -> None:
+    assert found([*GOOD, ("C", WRITE), ("S", ACK), ("C", READ), ("S", STATUS[16]), ("C", READ), ("S", STATUS[1]),
+                  ("C", BREAK), ("C", NULS), ("C", CALL), ("S", IDENT), ("C", BREAK)]) == []  # fmt: skip
+
+
+DAMAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    ([("C", READ), ("S", DATA[:-1] + b"8")], [("bcc-bad", "error", (2,))]),
+    ([("C", READ), ("S", DATA[:-1])], [("bcc-missing", "warning", (2,))]),
+    ([("C", READ), ("S", DATA, {"flags": Flag.PARITY, "parity_errors": (3,)})], [("parity", "error", (2,))]),
+    ([("C", READ), ("S", DATA, {"flags": Flag.FRAMING, "framing_errors": (3,)})], [("framing-error", "error", (2,))]),
+    ([("N", b"\0", {"flags": Flag.BREAK | Flag.FRAMING, "framing_errors": (0,)})], [("break", "warning", (1,))]),
+    ([("N", b"abc")], [("noise", "warning", (1,))]),
+    ([("C", READ, {"flags": Flag.OVERRUN}), ("S", DATA)], [("overrun", "error", (1,))]),
+    ([("C", READ), ("S", DATA[:5], {"flags": Flag.CUT})], [("cut", "warning", (2,))]),
+    ([("S", b"/LGZ5x\r\n\r\n1.8(1)\r\n!0000\r\n")], [("bcc-bad", "error", (1,))]),
+    ([("C", READ), ("S", DATA, {"pauses": ((3, 1_600_000),)})], [("char-gap", "warning", (2,))]),
+    ([("C", READ), ("S", DATA, {"pauses": ((3, 1_501_000),)})], []),
+    ([("C", READ), ("S", DATA, {"pauses": ((3, 1_600_000),), "uncertainty": 60 * MS})], []),
+    ([("C", READ), ("S", DATA, {"pauses": ((3, 1_600_000),), "uncertainty": None})], []),
+    ([("C", READ), ("S", DATA, {"pauses": ((3, 1_600_000),), "flags": Flag.SYNTHETIC})], []),
+]
+
+FORM: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    ([("C", CALL), ("S", b"/L1Z5vtc\r\n")], [("syntax", "warning", (2,))]),
+    ([("C", CALL), ("S", b"/LgZ5vtc\r\n")], [("syntax", "note", (2,))]),
+    ([("C", CALL), ("S", b"/LGz5vtc\r\n")], []),
+    ([("C", CALL), ("S", b"/LGZ9vtc\r\n")], [("syntax", "note", (2,))]),
+    ([("C", CALL), ("S", IDENT), ("C", b"\x0605\r\n"), ("S", DATA)], [("syntax", "warning", (3,))]),
+    ([("C", b"/?" + b"1" * 32 + b"!\r\n"), ("S", IDENT)], []),
+    ([("C", b"/?" + b"1" * 33 + b"!\r\n"), ("S", IDENT)], [("field-width", "note", (1,))]),
+    ([("C", CALL), ("S", b"/LGZ5" + b"x" * 17 + b"\r\n")], [("field-width", "note", (2,))]),
+    ([("C", UNDEFINED), ("S", NAK)], [("nak", "note", (2,)), ("undefined-command", "warning", (1,))]),
+]
+
+SEQUENCE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    ([*GOOD, ("C", READ), ("C", READ, {"after": 2 * SECOND}), ("S", DATA)],
+     [("no-response", "warning", (5,)), ("repeat", "note", (6,))]),
+    ([*GOOD, ("C", READ)], [("no-response", "warning", (5,))]),
+    ([("C", READ), ("C", READ), ("S", DATA)], [("no-response", "warning", (1,)), ("repeat", "note", (2,))]),
+    ([("C", CALL), ("C", READ), ("C", READ)], [("no-response", "note", (1, 2, 3)), ("repeat", "note", (3,))]),
+    ([("C", b"/?1!"), ("C", READ), ("S", DATA)], []),
+    ([*GOOD, ("C", READ[:4], {"flags": Flag.CUT}), ("C", READ), ("S", DATA)],
+     [("cut", "warning", (5,))]),
+    ([("C", READ), ("S", DATA, {"after": 1_600 * MS})], [("response-late", "warning", (2,))]),
+    ([("C", READ), ("S", DATA, {"after": 1_501 * MS})], []),
+    ([("C", READ), ("S", DATA, {"after": 1_600 * MS, "uncertainty": 100 * MS})], []),
+    ([("C", READ, {"uncertainty": None}), ("S", DATA, {"after": 1_600 * MS})], []),
+    ([("C", READ), ("S", DATA, {"after": 1_600 * MS, "flags": Flag.ORDER_UNCERTAIN})], []),
+    ([("C", READ), ("S", DATA, {"after": 10 * MS})], [("response-early", "warning", (2,))]),
+    ([("C", READ), ("S", DATA, {"after": 19 * MS})], []),
+    ([*GOOD, ("S", DATA)], [("unexpected-answer", "warning", (5,))]),
+    ([("S", DATA), *GOOD], []),
+    ([*GOOD, ("C", BREAK), ("S", DATA, {"after": 200 * SECOND})], [("unexpected-answer", "warning", (6,))]),
+    ([("C", CALL), ("S", IDENT), ("S", DATA)], []),
+    ([("C", WRITE), ("S", DATA)], [("unexpected-answer", "warning", (1, 2))]),
+    ([("C", READ), ("S", ACK)], [("unexpected-answer", "warning", (1, 2))]),
+    ([("C", READ), ("S", BREAK)], []),
+    ([*GOOD, ("C", BREAK), ("C", READ), ("S", DATA)], [("out-of-sequence", "warning", (6,))]),
+    ([("C", CALL), ("C", SELECT), ("S", DATA)],
+     [("no-response", "warning", (1,)), ("out-of-sequence", "warning", (2,))]),
+    ([("C", SELECT), ("S", DATA)], []),
+    ([("C", READ), ("S", NAK), ("C", READ), ("S", DATA)], [("nak", "note", (2,)), ("repeat", "note", (3,))]),
+    ([("C", WRITE), ("S", NAK), ("C", READ), ("S", DATA)], [("nak", "warning", (2,))]),
+    ([("C", READ[:-1] + b"x"), ("S", NAK)], [("bcc-bad", "error", (1,)), ("nak", "note", (2,))]),
+    ([("C", READ), ("S", DATA), ("C", NAK), ("S", DATA)], [("nak", "note", (3,)), ("repeat", "note", (4,))]),
+    ([("C", WRITE), ("S", NAK), ("C", WRITE), ("S", NAK), ("C", WRITE), ("S", NAK)],
+     [("nak", "note", (2,)), ("nak", "note", (4,)), ("nak", "warning", (6,)), ("nak-loop", "warning", (5, 6)),
+      ("repeat", "note", (3,)), ("repeat", "note", (5,))]),
+    ([("C", READ), ("S", DATA), ("C", SUM_READ), ("S", DATA)], [("bcc-rule-changed", "warning", (3,))]),
+    ([("C", SUM_READ), ("S", DATA)], []),
+]  # fmt: skip
+
+TOKENS: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    ([("C", WRITE), ("S", ACK), ("C", READ), ("S", STATUS[16]), ("C", READ), ("S", STATUS[10]), ("C", READ),
+      ("S", STATUS[10])], [("token-rejected", "note", (1, 6))]),
+    ([("C", WRITE), ("S", ACK), ("C", READ), ("S", STATUS[10]), ("C", WRITE), ("S", ACK), ("C", READ),
+      ("S", STATUS[10])], [("token-rejected", "note", (1, 4)), ("token-rejected", "note", (5, 8))]),
+    ([("C", READ), ("S", STATUS[13])], [("token-rejected", "note", (2,))]),
+    ([("C", WRITE), ("S", ACK), ("C", READ), ("S", STATUS[15])], [("token-lockout", "warning", (1, 4))]),
+    ([("C", READ), ("S", STATUS[13][:-1] + b"x")], [("bcc-bad", "error", (2,))]),
+    *(([("C", WRITE), ("S", ACK), ("C", READ), ("S", STATUS[value])], []) for value in (0, 1, 2, 3, 16)),
+]  # fmt: skip
+
+SPEED: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA)], []),
+    ([("C", CALL), ("S", IDENT), ("C", b"\x06041\r\n"), ("S", DATA, {"speed": 4800})],
+     [("speed-mismatch", "warning", (3,))]),
+    ([("C", CALL), ("S", IDENT), ("C", b"\x06001\r\n"), ("S", DATA, {"speed": 300})], []),
+    ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 300})],
+     [("speed-mismatch", "warning", (3, 4))]),
+    ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 0})], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("story", "expected"), [*DAMAGE, *FORM, *SEQUENCE, *TOKENS, *SPEED])
+def test_stories(story: list[Frame], expected: list[tuple[str, str, tuple[int, ...]]]) -> None:
+    assert found(story) == expected
+
+
+def test_every_code_is_shown_by_a_story() -> None:
+    told = {code for _, expected in (*DAMAGE, *FORM, *SEQUENCE, *TOKENS, *SPEED) for code, _, _ in expected}
+    assert told == KINDS.keys()
+
+
+def test_what_the_end_of_the_capture_hides() -> None:
+    """The last request had no time to be answered."""
+    assert found([*GOOD, ("C", READ)], quiet=100 * MS) == []
+
+
+def test_a_tap_on_one_wire() -> None:
+    """Of a side that is not tapped nothing is said."""
+    assert found([("S", IDENT), ("S", DATA), ("S", DATA)]) == []
+    assert found([("C", CALL), ("C", READ), ("C", BREAK)]) == [("no-response", "note", (1, 2))]
+
+
+def test_links_are_told_apart() -> None:
+    other = {"link": 1}
+    assert found([("C", READ), ("C", READ, other), ("S", DATA), ("S", DATA, other)]) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_demonstration(seed: int) -> None:
+    """Each fault is named, at the record that shows it, and nothing else is more than a note."""
+    codes = ("bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command",
+             "break")  # fmt: skip
+    playing = play(seed, faults=codes, sessions=2)
+    records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit=1_500 * MS, profile="demo")
+    dissections = list(map(Dissector(PROFILE).dissect, records))
+    grave = [finding for finding in check(dissections, PROFILE) if finding.severity != "note"]
+    starts = {dissection.number: dissection.record for dissection in dissections}
+    assert Counter(finding.code for finding in grave) == Counter(fault.code for fault in playing.faults)
+    for fault in playing.faults:
+        near = [
+            finding
+            for finding in grave
+            if finding.code == fault.code
+            and starts[finding.frames[0]].sender.name.lower() == fault.side
+            and abs(starts[finding.frames[0]].time - fault.time) < 5 * MS
+        ]
+        assert len(near) == 1, fault
+
+
+def test_the_reference_is_current() -> None:
+    written = Path(__file__).parents[3] / "docs" / "findings.md"
+    assert written.read_text() == findings.reference()
+    assert all(f"`{code}`" in written.read_text() for code in KINDS)
+    assert {kind.severity for kind in KINDS.values()} == set(SEVERITIES)
+
+
+def test_junit() -> None:
+    report = Report()
+    report.begin("a<b.pcapng")
+    bad = Finding("bcc-bad", "error", (1, 2), 'wrong & "bad" \x80', "a source")
+    for _ in range(MOST + 7):
+        report.add(bad)
+    report.add(replace(bad, code="nak", severity="note"))
+    report.begin("second")
+    root = ElementTree.fromstring(report.text())
+    first, second = root.findall("testsuite")
+    assert (first.get("name"), first.get("tests"), first.get("failures")) == ("a<b.pcapng", str(len(KINDS)), "1")
+    assert second.get("failures") == "0"
+    cases = {case.get("name"): case for case in first}
+    assert cases.keys() == KINDS.keys()
+    failure = cases["bcc-bad"].find("failure")
+    assert failure is not None
+    assert failure.get("message") == bad.message
+    assert (failure.text or "").endswith("... and 7 more")
+    assert cases["nak"].find("failure") is None
+    assert "a source" in (cases["nak"].findtext("system-out") or "")

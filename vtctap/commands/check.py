@@ -1,0 +1,105 @@
+"""Looks for what is wrong in traces: damage, protocol, timing, tokens.
+
+A line has the severity, the code (docs/findings.md explains each), the records that show it, and what was found. Exit
+status 1 says that something of the severity of --fail-on or above was found. A device is accused only of what the tap
+could see: the uncertainty of time stamps is taken into account.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vtctap.commands.common import add_profile, input_trace, load_profile, refuse_existing, warn, write_text
+
+if TYPE_CHECKING:
+    from vtctap.dissector.analysis.findings import Finding
+    from vtctap.dissector.profile import Profile
+
+_SHOWN_FRAMES = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    from vtctap.dissector.analysis.findings import SEVERITIES
+
+    parser.add_argument("traces", nargs="+", metavar="TRACE", help="the traces; - is standard input")
+    parser.add_argument("--json", action="store_true", help="one object with all findings")
+    parser.add_argument("--junit", metavar="FILE", help="write a JUnit report too, for a continuous integration")
+    parser.add_argument("--force", action="store_true", help="overwrite the JUnit report if it exists")
+    parser.add_argument(
+        "--severity", choices=SEVERITIES, default="note", help="the least severity that is shown (default: note)"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=(*SEVERITIES, "never"),
+        default="warning",
+        help="the least severity that makes the exit status 1 (default: warning)",
+    )
+    add_profile(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from vtctap.dissector.analysis.findings import SEVERITIES
+
+    profile = load_profile(arguments)
+    if arguments.junit:
+        from vtctap.dissector.analysis.junit import Report
+
+        refuse_existing(arguments.junit, force=arguments.force)
+        report = Report()
+    counts: Counter[str] = Counter()
+    separator = '{"findings": ['
+    for trace in arguments.traces:
+        if arguments.junit:
+            report.begin(trace)
+        for found in _findings(trace, profile):
+            counts[found.severity] += 1
+            if arguments.junit:
+                report.add(found)
+            if SEVERITIES.index(found.severity) < SEVERITIES.index(arguments.severity):
+                continue
+            if arguments.json:
+                print(separator, json.dumps(_as_json(found, trace, arguments.traces)), sep="", end="")
+                separator = ",\n"
+            else:
+                print(_line(found, trace, arguments.traces))
+    if arguments.json:
+        print("]}" if separator == ",\n" else separator + "]}")
+    else:
+        warn(
+            ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES[::-1])
+        )
+    if arguments.junit:
+        write_text(arguments.junit, report.text(), force=True)
+    failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
+    return 1 if any(counts[severity] for severity in failing) else 0
+
+
+def _findings(trace: str, profile: "Profile") -> "Iterator[Finding]":
+    from vtctap.dissector.analysis.check import check
+    from vtctap.dissector.dissect import Dissector
+
+    dissector = Dissector(profile)
+    with input_trace(trace) as reader:
+        yield from check((dissector.dissect(record) for record in reader), profile)
+
+
+def _as_json(found: "Finding", trace: str, traces: list[str]) -> dict[str, object]:
+    named: dict[str, object] = {"trace": trace} if len(traces) > 1 else {}
+    return named | {
+        "code": found.code,
+        "severity": found.severity,
+        "frames": list(found.frames),
+        "message": found.message,
+        "source": found.source,
+    }
+
+
+def _line(found: "Finding", trace: str, traces: list[str]) -> str:
+    name = f"{trace}: " if len(traces) > 1 else ""
+    more = " ..." if len(found.frames) > _SHOWN_FRAMES else ""
+    frames = ", ".join(map(str, found.frames[:_SHOWN_FRAMES])) + more
+    return f"{name}{found.severity:8}{found.code:18} {frames:>9}  {found.message}"
