@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "demo": ("demo", "capture a simulated link"),
     "read": ("read", "show a trace, decoded"),
     "check": ("check", "find what is wrong in traces: damage, protocol, timing, tokens"),
+    "stats": ("stats", "count what traces hold"),
     "reframe": ("reframe", "frame a trace's octets again, with another profile or line"),
     "import": ("import_", "make a trace of what other tools recorded"),
     "profile": ("profile", "list and show protocol profiles"),

@@ -1,0 +1,246 @@
+"""Statistics of a trace: what was said, what went wrong, how long answers took, how full the line was.
+
+Told a trace's dissections in order (:class:`Statistics`), it keeps counts a link, a session, and a register: memory
+grows with their number alone, not with the number of frames. Times are kept as a :class:`Distribution`, whose quantiles
+are good to one per cent.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
+from vtctap.dissector.dissect import Dissection
+from vtctap.pcap.record import Flag, Kind, Sender
+
+_STEP: Final = math.log(1.02)
+"""The width of a distribution's classes, as a logarithm: quantiles are off by half of it at the most."""
+_LEAST: Final = 1_000
+"""ns; what is shorter is in the first class."""
+
+_ERRORS: Final = {
+    Flag.PARITY: "parity",
+    Flag.FRAMING: "framing",
+    Flag.BREAK: "break",
+    Flag.OVERRUN: "overrun",
+    Flag.CUT: "cut",
+}
+
+
+@dataclass(slots=True)
+class Distribution:
+    """Times (ns): their number, least, most, sum, and how many fell into each class of two per cent."""
+
+    count: int = 0
+    least: int = 0
+    most: int = 0
+    total: int = 0
+    classes: Counter[int] = field(default_factory=Counter)
+
+    def add(self, time: int) -> None:
+        """One more."""
+        self.least = min(self.least, time) if self.count else time
+        self.most = max(self.most, time)
+        self.count += 1
+        self.total += time
+        self.classes[int(math.log(max(time, _LEAST)) / _STEP)] += 1
+
+    def quantile(self, share: float) -> int:
+        """The time (ns) that ``share`` of all do not exceed, to one per cent; 0 where there are none."""
+        wanted = max(1, math.ceil(share * self.count))
+        seen = 0
+        for number in sorted(self.classes):
+            seen += self.classes[number]
+            if seen >= wanted:
+                return min(max(round(math.exp((number + 0.5) * _STEP)), self.least), self.most)
+        return 0
+
+    def as_json(self) -> dict[str, float]:
+        """Seconds: least, median, 95th percentile, most, mean; and the count."""
+        mean = self.total / self.count if self.count else 0
+        figures = {"min": self.least, "median": self.quantile(0.5), "p95": self.quantile(0.95), "max": self.most}
+        seconds = {name: round(value / 1e9, 9) for name, value in (figures | {"mean": mean}).items()}
+        return {"count": self.count, **seconds}
+
+
+@dataclass(slots=True)
+class RegisterStatistics:
+    """One register: how often it was read and written, and how long its answers took."""
+
+    name: str = ""
+    reads: int = 0
+    writes: int = 0
+    refused: int = 0
+    times: Distribution = field(default_factory=Distribution)
+
+
+@dataclass(slots=True)
+class SessionStatistics:
+    """One session: ``vtc.session``, link, start (ns), end (ns), frames, exchanges, unanswered requests, errors and the
+    token verdicts in order."""
+
+    number: int
+    link: int
+    start: int
+    end: int
+    frames: int = 0
+    requests: int = 0
+    unanswered: int = 0
+    repeats: int = 0
+    errors: int = 0
+    verdicts: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """One link: counts of records by kind, of messages, and of errors by side; octets and the time (ns) that they took,
+    by side; when the first record began and the last ended; registers by their id; answers' times by message."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+    octets: Counter[str] = field(default_factory=Counter)
+    busy: Counter[str] = field(default_factory=Counter)
+    start: int = 0
+    end: int = 0
+    times: dict[str, Distribution] = field(default_factory=dict)
+    registers: dict[str, RegisterStatistics] = field(default_factory=dict)
+    sessions: dict[int, SessionStatistics] = field(default_factory=dict)
+
+
+class Statistics:
+    """Counts what it is told. ``links``: the statistics of each link, by its number."""
+
+    def __init__(self) -> None:
+        self.links: dict[int, LinkStatistics] = {}
+        self._gatherer = Gatherer()
+
+    def feed(self, dissection: Dissection) -> None:
+        """Takes the next record."""
+        record = dissection.record
+        link = self.links.get(record.link)
+        if link is None:
+            link = self.links[record.link] = LinkStatistics(start=record.time)
+        link.end = max(link.end, record.end)
+        link.kinds[record.kind.name.lower()] += 1
+        side = record.sender.name.lower()
+        if record.kind is not Kind.EVENT:
+            link.octets[side] += len(record.octets)
+            link.busy[side] += record.duration - sum(pause for _, pause in record.pauses) * 1000
+        errors = [word for flag, word in _ERRORS.items() if record.flags & flag]
+        if record.flags & Flag.BREAK and "framing" in errors:
+            errors.remove("framing")  # A break has no stop bit either.
+        if dissection.message and dissection.message.message:
+            link.messages[side, dissection.message.message] += 1
+            if "bad" in (dissection.message.bcc_status, dissection.message.crc_status):
+                errors.append("check character")
+        if record.kind is Kind.NOISE:
+            errors.append("noise")
+        link.errors.update((side, word) for word in errors)
+        if dissection.place:
+            session = link.sessions.get(dissection.place.session)
+            if session is None:
+                number = dissection.place.session
+                session = link.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
+            session.end = max(session.end, record.end)
+            session.frames += 1
+            session.errors += len(errors)
+        exchange = self._gatherer.feed(dissection)
+        if exchange:
+            self._count(exchange)
+
+    def close(self) -> None:
+        """Takes what the end of the trace completes."""
+        for exchange in self._gatherer.close():
+            self._count(exchange)
+
+    def _count(self, exchange: Exchange) -> None:
+        link, request, response = self.links[exchange.link], exchange.request, exchange.response
+        session = link.sessions[exchange.session]
+        if request is None or request.message is None:
+            return
+        name = request.message.message or ""
+        session.requests += 1
+        session.repeats += exchange.repeat_of is not None
+        session.unanswered += response is None and name not in ("BreakCommand", "WakeUp")
+        time = response.place.response_time if response and response.place else None
+        if time is not None:
+            link.times.setdefault(name, Distribution()).add(time)
+        if response and response.meaning and response.meaning.status_token_name:
+            verdict = response.meaning.status_token_name
+            if not session.verdicts or session.verdicts[-1] != verdict:
+                session.verdicts.append(verdict)
+        names = request.meaning.register_name if request.meaning else ()
+        for at, register in enumerate(request.message.register):
+            if name in ("ReadCommand", "WriteCommand", "ExecuteCommand"):
+                entry = link.registers.setdefault(register, RegisterStatistics())
+                entry.name = names[at] if names else ""
+                entry.reads += name == "ReadCommand"
+                entry.writes += name == "WriteCommand"
+                answer = response.message.message if response and response.message else None
+                entry.refused += answer in ("NAK", "Error")
+                if time is not None:
+                    entry.times.add(time)
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, as ``stats --json`` prints them. Times are seconds."""
+        return {"links": [{"link": number} | _link_as_json(link) for number, link in sorted(self.links.items())]}
+
+
+def statistics(dissections: Iterable[Dissection]) -> Statistics:
+    """The statistics of a trace."""
+    counted = Statistics()
+    for dissection in dissections:
+        counted.feed(dissection)
+    counted.close()
+    return counted
+
+
+def _by_side(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    sides = sorted({side for side, _ in counts}, key=[sender.name.lower() for sender in Sender].index)
+    return {
+        side: {word: count for (of, word), count in sorted(counts.items(), key=_most) if of == side} for side in sides
+    }
+
+
+def _most(item: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
+    return -item[1], item[0]
+
+
+def _link_as_json(link: LinkStatistics) -> dict[str, Any]:
+    elapsed = link.end - link.start
+    return {
+        "seconds": elapsed / 1e9,
+        "records": dict(sorted(link.kinds.items())),
+        "messages": _by_side(link.messages),
+        "errors": _by_side(link.errors),
+        "octets": dict(sorted(link.octets.items())),
+        "line_use": {side: round(busy / elapsed, 6) if elapsed else 0 for side, busy in sorted(link.busy.items())},
+        "response_times": {name: times.as_json() for name, times in sorted(link.times.items())},
+        "registers": {
+            number: {
+                **({"name": register.name} if register.name else {}),
+                "reads": register.reads,
+                "writes": register.writes,
+                "refused": register.refused,
+                **({"response_time": register.times.as_json()} if register.times.count else {}),
+            }
+            for number, register in sorted(link.registers.items())
+        },
+        "sessions": [
+            {
+                "session": session.number,
+                "start": session.start / 1e9,
+                "seconds": (session.end - session.start) / 1e9,
+                "frames": session.frames,
+                "requests": session.requests,
+                "unanswered": session.unanswered,
+                "repeats": session.repeats,
+                "errors": session.errors,
+                "token_verdicts": session.verdicts,
+            }
+            for session in link.sessions.values()
+        ],
+    }

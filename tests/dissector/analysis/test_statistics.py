@@ -1,0 +1,87 @@
+"""Statistics, against counts made by hand and against other ways to count the same."""
+
+import statistics as stdlib
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtctap.dissector.analysis.exchanges import exchanges
+from vtctap.dissector.analysis.statistics import Distribution, statistics
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.profile import load
+from vtctap.pcap import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.session import EPOCH, LINE, SPEED, play
+
+MS = 1_000_000
+READ, DATA = b"\x01R1\x020004()\x03g", b"\x020004(5)\x033"
+
+
+@given(st.lists(st.integers(1_000, 10**13), min_size=1), st.sampled_from((0.01, 0.5, 0.95, 1.0)))
+def test_quantiles_are_good_to_one_per_cent(times: list[int], share: float) -> None:
+    distribution = Distribution()
+    for time in times:
+        distribution.add(time)
+    exact = sorted(times)[max(0, -(-int(share * 1000) * len(times) // 1000) - 1)]
+    assert distribution.quantile(share) == pytest.approx(exact, rel=0.0101)
+    assert (distribution.least, distribution.most, distribution.count) == (min(times), max(times), len(times))
+    assert distribution.as_json()["mean"] == pytest.approx(stdlib.mean(times) / 1e9, rel=1e-6, abs=1e-9)
+
+
+def test_an_empty_distribution() -> None:
+    assert Distribution().as_json() == {"count": 0, "min": 0, "median": 0, "p95": 0, "max": 0, "mean": 0}
+
+
+def test_by_hand() -> None:
+    line = {"line": Line(7, "E", 1), "speed": 9600}
+    records = [
+        Record(EPOCH, b"", Kind.EVENT, event="opened"),
+        Record(EPOCH, READ, sender=Sender.CLIENT, duration=10 * MS, **line),
+        Record(EPOCH + 110 * MS, DATA[:-1] + b"!", sender=Sender.SERVER, duration=90 * MS, pauses=((3, 50_000),),
+               **line),
+        Record(EPOCH + 300 * MS, b"ab", Kind.NOISE, Sender.CLIENT, **line),
+        Record(EPOCH + 400 * MS, READ, sender=Sender.CLIENT, duration=10 * MS, **line),
+        Record(EPOCH + 480 * MS, b"\x15", sender=Sender.SERVER, duration=10 * MS, **line),
+        Record(EPOCH + 500 * MS, READ, sender=Sender.CLIENT, link=3, flags=Flag.BREAK | Flag.FRAMING, **line),
+        Record(EPOCH + 990 * MS, READ, sender=Sender.CLIENT, duration=10 * MS, **line),
+    ]  # fmt: skip
+    figures = statistics(map(Dissector(load()).dissect, records)).as_json()
+    first, second = figures["links"]
+    assert (first["link"], second["link"]) == (0, 3)
+    assert first["seconds"] == 1.0
+    assert first["records"] == {"event": 1, "frame": 5, "noise": 1}
+    assert first["messages"] == {"client": {"ReadCommand": 3}, "server": {"Data": 1, "NAK": 1}}
+    assert first["errors"] == {"client": {"noise": 1}, "server": {"check character": 1}}
+    assert second["errors"] == {"client": {"break": 1}}
+    assert first["octets"] == {"client": 3 * len(READ) + 2, "server": len(DATA) + 1}
+    assert first["line_use"] == {"client": 0.03, "server": 0.05}
+    times = first["response_times"]["ReadCommand"]
+    assert (times["count"], times["min"], times["max"], times["mean"]) == (2, 0.07, 0.1, 0.085)
+    register = first["registers"]["0004"]
+    assert (register["name"], register["reads"], register["writes"], register["refused"]) == ("tokenStatus", 3, 0, 1)
+    session = first["sessions"][0]
+    assert {name: session[name] for name in ("frames", "requests", "unanswered", "repeats", "errors")} == {
+        "frames": 5, "requests": 3, "unanswered": 1, "repeats": 2, "errors": 1,
+    }  # fmt: skip
+    assert session["token_verdicts"] == ["KeyTypeError"]
+
+
+def test_the_demonstration() -> None:
+    """Sums over the demonstration, counted a second time in another way."""
+    playing = play(2, faults=("no-response", "cut", "parity"), sessions=4)
+    records = list(virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit=1_500 * MS, profile="demo"))
+    dissections = list(map(Dissector(load()).dissect, records))
+    figures = statistics(dissections).as_json()["links"][0]
+    shown = Counter(d.message.message for d in dissections if d.message)
+    assert Counter(figures["messages"]["client"]) + Counter(figures["messages"]["server"]) == shown
+    assert sum(figures["octets"].values()) == sum(len(record.octets) for record in records)
+    assert len(figures["sessions"]) == 4
+    times = [exchange.response_time for exchange in exchanges(dissections) if exchange.response_time is not None]
+    assert sum(entry["count"] for entry in figures["response_times"].values()) == len(times)
+    assert max(entry["max"] for entry in figures["response_times"].values()) == pytest.approx(max(times))
+    assert sum(session["unanswered"] for session in figures["sessions"]) == 4
+    assert sum(session["repeats"] for session in figures["sessions"]) == sum(
+        bool(d.place and d.place.repeat_of and d.record.sender is Sender.CLIENT) for d in dissections
+    )
