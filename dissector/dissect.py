@@ -5,7 +5,7 @@ decodes the message (:mod:`vtctap.dissector.messages`), looks up its meaning in 
 Memory is constant: a few values a link.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
 from vtctap.dissector.characters import show
 from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.pairing import Pairing, Place
-from vtctap.dissector.profile import Profile, Register
+from vtctap.dissector.profile import Profile, Register, load
 from vtctap.pcap.record import Flag, Kind, Record
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
@@ -195,6 +195,19 @@ def _weakest(*confidences: str) -> str:
 
 def _doubt(doubts: dict[str, str], name: str, confidence: str) -> None:
     doubts[name] = _weakest(doubts.get(name, confidence), confidence)
+
+
+def dissections(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Dissection]:
+    """The dissections of a trace's records, in order; those that are dissected already stay as they are. Without a
+    ``profile`` it is the default one."""
+    dissector: Dissector | None = None
+    for record in records:
+        if isinstance(record, Dissection):
+            yield record
+            continue
+        if dissector is None:
+            dissector = Dissector(profile or load())
+        yield dissector.dissect(record)
 
 
 def field_values(dissections: Mapping[str, Value], name: str) -> list[Value]:

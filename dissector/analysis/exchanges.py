@@ -8,8 +8,9 @@ it is only gathered. Events, noise and echoes are in none. What is held is one s
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from vtctap.dissector.dissect import Dissection
-from vtctap.pcap.record import Flag, Sender
+from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.profile import Profile
+from vtctap.pcap.record import Flag, Record, Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +102,23 @@ class Gatherer:
         return [last.done(link) for link, last in self._links.items()]
 
 
-def exchanges(dissections: Iterable[Dissection]) -> Iterator[Exchange]:
-    """The exchanges of a trace, each once it is complete: on each link in order."""
+def exchanges(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Exchange]:
+    """The exchanges of a trace, each once it is complete: on each link in order.
+
+    ``records`` are what :func:`vtctap.open` gives, dissected with ``profile`` (the default one), or their dissections.
+    """
     gatherer = Gatherer()
-    for dissection in dissections:
+    for dissection in dissections(records, profile):
         exchange = gatherer.feed(dissection)
         if exchange:
             yield exchange
     yield from gatherer.close()
 
 
-def sessions(dissections: Iterable[Dissection]) -> Iterator[Session]:
-    """The sessions of a trace, each once it has ended."""
+def sessions(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Session]:
+    """The sessions of a trace, each once it has ended; the arguments are those of :func:`exchanges`."""
     links: dict[int, list[Exchange]] = {}
-    for exchange in exchanges(dissections):
+    for exchange in exchanges(records, profile):
         held = links.setdefault(exchange.link, [])
         if held and held[0].session != exchange.session:
             yield _session(held)

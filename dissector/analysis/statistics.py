@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
-from vtctap.dissector.dissect import Dissection
-from vtctap.pcap.record import Flag, Kind, Sender
+from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.profile import Profile
+from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 _STEP: Final = math.log(1.02)
 """The width of a distribution's classes, as a logarithm: quantiles are off by half of it at the most."""
@@ -189,10 +190,10 @@ class Statistics:
         return {"links": [{"link": number} | _link_as_json(link) for number, link in sorted(self.links.items())]}
 
 
-def statistics(dissections: Iterable[Dissection]) -> Statistics:
-    """The statistics of a trace."""
+def statistics(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Statistics:
+    """The statistics of a trace; ``records`` may be dissected already, otherwise with ``profile`` (the default one)."""
     counted = Statistics()
-    for dissection in dissections:
+    for dissection in dissections(records, profile):
         counted.feed(dissection)
     counted.close()
     return counted

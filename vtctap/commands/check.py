@@ -80,11 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _findings(trace: str, profile: "Profile") -> "Iterator[Finding]":
     from vtctap.dissector.analysis.check import check
-    from vtctap.dissector.dissect import Dissector
 
-    dissector = Dissector(profile)
     with input_trace(trace) as reader:
-        yield from check((dissector.dissect(record) for record in reader), profile)
+        yield from check(reader, profile)
 
 
 def _as_json(found: "Finding", trace: str, traces: list[str]) -> dict[str, object]:

@@ -25,13 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.analysis.statistics import statistics
-    from vtctap.dissector.dissect import Dissector
 
     profile = load_profile(arguments)
     for trace in arguments.traces:
-        dissector = Dissector(profile)
         with input_trace(trace) as reader:
-            figures = statistics(map(dissector.dissect, reader)).as_json()
+            figures = statistics(reader, profile).as_json()
         if arguments.json:
             print(json.dumps({"trace": trace, **figures}))
             continue

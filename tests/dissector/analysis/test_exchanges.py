@@ -96,3 +96,9 @@ def test_the_demonstration() -> None:
                 assert exchange.request
                 assert response.place.request_in == exchange.request.number
     assert sum(exchange.response is None for session in found for exchange in session.exchanges) == 3 + 3
+
+
+def test_records_are_dissected_on_the_way() -> None:
+    records = [dissection.record for dissection in dissections("CSC", CALL, IDENT, BREAK)]
+    assert shape(list(exchanges(iter(records)))) == [(1, [2]), (3, [])]
+    assert [session.number for session in sessions(records, load("iec62056-21"))] == [1]
