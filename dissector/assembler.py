@@ -59,7 +59,7 @@ def _selects_binary(message: Message) -> bool:
 class Tap:
     """A receiver on one wire: its number, whose octets it hears (UNKNOWN: both sides'), and how its line is set.
 
-    ``line`` and ``speed`` may change while the assembler works. They hold for what is fed afterwards, and end what was
+    All but the first two may change while the assembler works. They hold for what is fed afterwards, and end what was
     open.
     """
 
@@ -67,6 +67,8 @@ class Tap:
     sender: Sender
     line: Line
     speed: int
+    without_parity: frozenset[Sender] = frozenset()
+    """Senders whose octets carry no parity bit, though those of others on this line do."""
 
 
 class Assembler:
@@ -146,6 +148,11 @@ class Assembler:
             self._horizon[tap] = max(self._horizon[tap], now)
         return self._release()
 
+    def end(self, tap: int) -> list[Record]:
+        """What is open on one tap ends here: octets may be missing before what follows."""
+        self._add(tap, self._framers[tap].close())
+        return self._release()
+
     def garbage(self, unknown: bool) -> None:
         """From now on what is fed is noise, whatever it looks like; or no longer."""
         for framer in self._framers.values():
@@ -175,8 +182,12 @@ class Assembler:
         self._count += 1
 
     def _record(self, tap: Tap, piece: Piece) -> Record:
-        line = EIGHT_BITS if piece.binary else tap.line
         values = piece.values
+        seven = values.translate(SEVEN_BITS) if tap.line.data_bits == 7 and not piece.binary else values
+        message = decode(seven) if piece.is_frame else None
+        sender, inferred = self._sender(tap, piece, message)
+        plain = sender in tap.without_parity and tap.line.data_bits == 7
+        line = EIGHT_BITS if piece.binary or plain else tap.line
         parity = wrong_parity(values, line)
         framing = tuple(at for at, octet in enumerate(piece.octets) if octet.flags & Flag.FRAMING)
         flags = (
@@ -186,19 +197,11 @@ class Assembler:
             flags |= octet.flags
         character_time = line.character_time(tap.speed)
         first, last = piece.octets[0], piece.octets[-1]
-        octets = values.translate(SEVEN_BITS) if line.data_bits == 7 else values
-        sender, inferred = tap.sender, False
-        if piece.is_frame:
-            message = decode(octets)
-            if sender is Sender.UNKNOWN:
-                sender = self._last_sender if piece.later else natural_sender(message) or self._last_sender.other
-                inferred = sender is not Sender.UNKNOWN
-            self._last_sender = sender
-            if not piece.later:
-                self._follow_mode(message)
+        if message and not piece.later:
+            self._follow_mode(message)
         return Record(
             time=first.start,
-            octets=octets,
+            octets=values if line == EIGHT_BITS else seven,
             kind=Kind.FRAME if piece.is_frame else Kind.NOISE,
             sender=sender,
             inferred=inferred,
@@ -213,6 +216,16 @@ class Assembler:
             framing_errors=framing,
             pauses=_pauses(piece.octets, character_time),
         )
+
+    def _sender(self, tap: Tap, piece: Piece, message: Message | None) -> tuple[Sender, bool]:
+        """Who sent a piece, and whether that is inferred."""
+        sender, inferred = tap.sender, False
+        if message:
+            if sender is Sender.UNKNOWN:
+                sender = self._last_sender if piece.later else natural_sender(message) or self._last_sender.other
+                inferred = sender is not Sender.UNKNOWN
+            self._last_sender = sender
+        return sender, inferred
 
     def _follow_mode(self, message: Message) -> None:
         """HDLC frames exist only once mode E was selected, until a sign-on or a break."""

@@ -1,16 +1,164 @@
-"""What the system knows of the USB adapter behind a port. Linux only: elsewhere nothing is known.
+"""What the system knows of the adapter behind a port: its driver, and how long it may keep an octet. Linux only:
+elsewhere nothing is known.
 
 A module of its own, so that listing the ports does not import what opening them needs.
+
+Sources. FTDI: note AN232B-04 and the driver's ``latency_timer`` file: exact. A UART: its FIFO asks to be read when
+there are ``rx_trig_bytes`` octets in it (8 of 16 in a 16550A, drivers/tty/serial/8250/8250_port.c), or four characters
+after the last (National's PC16550D data sheet): exact where the file is there. Any other USB chip: Silicon Labs say
+that a CP210x waits until its buffer is full or a receive time-out ends, which varies with the device, and give no
+figure; for WCH's CH340 and CH341, Prolific's PL2303 and devices of the class cdc_acm we know of none either. They are
+*assumed* to keep an octet no longer than the slowest timer in common use, FTDI's 16 ms. Who knows better says so
+(``--latency``).
 """
 
 import os.path
+import re
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+_ASSUMED: Final = 16_000_000
+"""ns; see the module's sources."""
+_TIMEOUT: Final = 4
+"""Characters after which a UART's FIFO asks to be read although few are in it."""
+_TRIGGERS: Final = {1: 1, 2: 1, 3: 1, 4: 8}
+"""Port types of <linux/serial_core.h> (8250, 16450, 16550, 16550A) and the octets at which they ask to be read."""
+_OTHER_TRIGGER: Final = 16
+_LOW_LATENCY: Final = 0x2000
+"""ASYNC_LOW_LATENCY of <linux/tty_flags.h>, ..."""
+_FLAGS: Final = 4
+"""... in this integer of struct serial_struct, which is shorter than ..."""
+_SERIAL_STRUCT: Final = 32
+"""... so many integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter may keep an octet for ``time`` (ns) and ``characters`` characters, together. ``source`` is one word:
+    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); empty: nothing is known, and it is taken to hand on each
+    at once."""
+
+    driver: str = ""
+    time: int = 0
+    characters: int = 0
+    source: str = ""
+
+    def latency(self, character_time: int) -> int:
+        """The longest that it keeps an octet on a line with such characters (ns), ns."""
+        return self.time + self.characters * character_time
+
+    def stated(self, latency: int | None) -> "Adapter":
+        """With the latency (ns) that the user states, if any."""
+        return self if latency is None else replace(self, time=latency, characters=0, source="stated")
+
+    @property
+    def latency_text(self) -> str:
+        """The latency as one word; empty where nothing is known."""
+        if not self.source:
+            return ""
+        return f"{self.characters}characters" if self.characters else f"{self.time / 1e6:g}ms"
+
+    def words(self) -> str:
+        """As an event's words."""
+        words = {"adapter": self.driver, "latency": self.latency_text, "latency_source": self.source}
+        return " ".join(f"{key}={value}" for key, value in words.items() if value)
+
+    def __str__(self) -> str:
+        latency = self.latency_text.replace("ms", " ms").replace("characters", " characters")
+        texts = (self.driver, f"latency {latency} ({self.source})" if latency else "")
+        return ", ".join(text for text in texts if text)
+
+
+def adapter(name: str, system: str = "/sys") -> Adapter:
+    """The adapter behind a port. ``system`` is where the system's files are."""
+    tty = f"{system}/class/tty/{_device(name)}"
+    device = os.path.realpath(f"{tty}/device")
+    link = f"{device}/driver"
+    driver = os.path.basename(os.path.realpath(link)) if os.path.exists(link) else ""
+    timer = _number(_timer(name, system))
+    if timer is not None:
+        return Adapter(driver, timer * 1_000_000, source="timer")
+    if any(re.fullmatch(r"usb\d+", part) for part in device.split(os.sep)):
+        return Adapter(driver, _ASSUMED, source="assumed")
+    kind = _number(f"{tty}/type")
+    if kind:
+        trigger = _number(f"{tty}/rx_trig_bytes") or _TRIGGERS.get(kind)
+        characters = (trigger or _OTHER_TRIGGER) - 1 + _TIMEOUT if trigger != 1 else 0
+        return Adapter(driver, characters=characters, source="fifo" if trigger else "assumed")
+    return Adapter(driver)
 
 
 def latency_timer(name: str) -> int | None:
     """The latency timer of a USB adapter, ns; None where the system names none."""
-    device = os.path.basename(os.path.realpath(name))
+    timer = _number(_timer(name, "/sys"))
+    return None if timer is None else timer * 1_000_000
+
+
+def ask_low_latency(name: str, descriptor: int, system: str = "/sys") -> Callable[[], None] | None:
+    """Asks the driver to hand octets on as soon as it can: by its flag, and by what files it has for that. Gives what
+    puts back what was changed; None where the driver has nothing of the kind, or not for us."""
+    undo: list[Callable[[], object]] = []
+    was = _set_flag(descriptor, on=True)
+    if was is False:
+        undo.append(partial(_set_flag, descriptor, on=False))
+    fast = was is not None
+    for path in (_timer(name, system), f"{system}/class/tty/{_device(name)}/rx_trig_bytes"):
+        before = _number(path)
+        if before is None:
+            continue
+        if before > 1 and _write(path, 1):
+            undo.append(partial(_write, path, before))
+        fast = fast or _number(path) == 1
+
+    def put_back() -> None:
+        for step in reversed(undo):
+            step()
+
+    return put_back if fast else None
+
+
+def _device(name: str) -> str:
+    return os.path.basename(os.path.realpath(name))
+
+
+def _timer(name: str, system: str) -> str:
+    return f"{system}/bus/usb-serial/devices/{_device(name)}/latency_timer"
+
+
+def _number(path: str) -> int | None:
     try:
-        with open(f"/sys/bus/usb-serial/devices/{device}/latency_timer", encoding="ascii") as file:
-            return int(file.read()) * 1_000_000
+        with open(path, encoding="ascii") as file:
+            return int(file.read())
     except (OSError, ValueError):
         return None
+
+
+def _write(path: str, number: int) -> bool:
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(number))
+    except OSError:
+        return False
+    return True
+
+
+def _set_flag(descriptor: int, *, on: bool) -> bool | None:
+    """Sets the driver's low-latency flag; what it was, None where there is none or it cannot be set."""
+    import fcntl
+    import termios
+
+    get, change = getattr(termios, "TIOCGSERIAL", None), getattr(termios, "TIOCSSERIAL", None)
+    if get is None or change is None:
+        return None
+    try:
+        settings = array("i", fcntl.ioctl(descriptor, get, bytes(_SERIAL_STRUCT * 4)))
+        was = bool(settings[_FLAGS] & _LOW_LATENCY)
+        if was != on:
+            settings[_FLAGS] ^= _LOW_LATENCY
+            fcntl.ioctl(descriptor, change, settings.tobytes())
+    except OSError:
+        return None
+    return was

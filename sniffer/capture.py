@@ -1,74 +1,47 @@
-"""A capture: the taps of one or more links, from their ports to the records of one trace.
+"""A capture: the ports of one or more links, read until somebody has enough.
 
-:class:`Capture` opens the ports, waits, and sends what arrives two ways: at once to the link's follower, which may set
-its ports to another speed; and through each tap's estimator, which knows when octets began once more have come, to the
-link's assembler. It hands records to whoever calls :meth:`Capture.poll`, and writes nothing, neither to a port nor to a
-file.
+:class:`Capture` opens the ports, waits, and gives what arrives to its link (:mod:`~vtctap.sniffer.link`). A port that is
+lost is closed, and tried again until it is back. It hands records to whoever calls :meth:`Capture.poll`, and writes
+nothing, neither to a port nor to a file.
 """
 
-import time
+import contextlib
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from vtctap.dissector.assembler import Assembler, Tap
-from vtctap.pcap.record import Kind, Record, Sender
-from vtctap.sniffer.adapter import latency_timer
-from vtctap.sniffer.estimator import Estimator
-from vtctap.sniffer.port import Port, PortError, Settings, open_port
+from vtctap.dissector.assembler import Tap
+from vtctap.pcap.record import Record
+from vtctap.sniffer.adapter import adapter, ask_low_latency
+from vtctap.sniffer.clock import Clock
+from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
+from vtctap.sniffer.port import PortError, Settings, is_url, open_port
 from vtctap.sniffer.reader import Chunk, Reader
-from vtctap.sniffer.speed import Change, Follower
+from vtctap.sniffer.reopening import Opened, Reopening
+from vtctap.sniffer.speed import Follower
+
+__all__ = ["Capture", "Following", "Link", "Wire"]
 
 Following = Literal["fixed", "follow", "auto"]
 """Whether the speed stays; is followed from the one given; or is looked for from the start."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """One tap: the name of its port, and whose octets it carries (UNKNOWN: both sides')."""
-
-    port: str
-    sender: Sender = Sender.UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One link: its name (empty: the only one) and its one or two wires."""
-
-    wires: tuple[Wire, ...]
-    name: str = ""
-
-
-@dataclass(slots=True)
-class _OpenTap:
-    """A tap while it is open."""
-
-    wire: Wire
-    tap: Tap
-    port: Port
-    estimator: Estimator
-    latency: int
-    octets: int = 0
-
-
-@dataclass(slots=True)
-class _OpenLink:
-    """A link while its taps are open. ``follower`` is None where the speed stays."""
-
-    number: int
-    taps: list[_OpenTap]
-    assembler: Assembler
-    settings: Settings
-    follower: Follower | None
+_SWEEP: Final = 10_000_000
+"""ns; while octets come all the time, so often is looked at what is complete."""
+_WATCH: Final = 1_000_000_000
+"""ns; so often is looked at what changes seldom: the wall clock, and the drivers' counts of errors."""
+_RETURN: Final = 0.1
+"""Seconds in which a port that is back is noticed."""
+_WAITING_READS: Final = 16
+"""A port that gives more at once is not one in which octets were waiting; it speaks."""
 
 
 class Capture:
     """Captures from ``links`` with ``settings`` on every port; ``gap_limit`` (ns) is the longest pause in a message.
 
-    ``profile`` is the name that the trace's events state. A context manager: the ports are open inside. Raises
-    PortError where one cannot be opened; then none is.
+    ``profile`` is the name that the trace's events state. ``latency`` (ns) is what the user knows of how long the
+    adapters keep an octet; ``low_latency`` asks their drivers to keep it as short as they can, and puts that back at
+    the end; ``power`` raises DTR. A context manager: the ports are open inside. Raises PortError where one cannot be
+    opened; then none is. All but ``poll`` and ``close`` only take note: their records come with the next ``poll``.
     """
 
     def __init__(
@@ -79,162 +52,188 @@ class Capture:
         gap_limit: int,
         profile: str,
         following: Following = "fixed",
+        latency: int | None = None,
+        low_latency: bool = False,
+        power: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self._wanted = links
         self._settings = settings
         self._gap_limit = gap_limit
         self._profile = profile
         self._following = following
-        self._links: list[_OpenLink] = []
-        self._of_port: list[tuple[_OpenLink, _OpenTap]] = []
-        self._exit = ExitStack()
-        self._ready: list[Record] = []
-        self.lost: list[str] = []
-        """Why ports were lost, one message each."""
+        self._latency = latency
+        self._low_latency = low_latency
+        self._power = power
+        self._clock = clock or Clock()
+        self._links: list[OpenLink] = []
+        self._of_port: list[tuple[OpenLink, OpenTap]] = []
+        self._opened: dict[int, Opened] = {}
+        self._reopening: dict[int, Reopening] = {}
+        self._swept = self._watched = 0
 
     def __enter__(self) -> Self:
-        self._wall = time.time_ns() - time.monotonic_ns()
-        with ExitStack() as stack:
-            for number, wanted in enumerate(self._wanted):
-                self._links.append(self._open(number, wanted, stack))
-            self._exit = stack.pop_all()
-        self._reader = Reader([tap.port for _, tap in self._of_port])
-        for link, tap in self._of_port:
-            adapter = f" latency_timer={tap.latency // 1_000_000}ms" if tap.latency else ""
-            settings = f"speed={link.settings.speed} line={link.settings.line}"
-            self._event(link, tap, f"opened profile={self._profile} {settings}{adapter} port={_word(tap.wire.port)}")
+        opened: list[Opened] = []
+        self._reader = Reader([])
+        try:
+            for wire in (wire for link in self._wanted for wire in link.wires):
+                opened.append(self._open(wire.port, self._settings))
+            self._make_links(opened)
+        except BaseException:
+            for port in opened:
+                port.close()
+            raise
+        try:
+            for index, port in enumerate(opened):
+                self._adopt(index, port)
+            for (link, tap), port in zip(self._of_port, opened, strict=True):
+                link.hear_waiting(tap, port.waiting)
+        except BaseException:
+            self._close_ports()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._exit.close()
-
-    def _open(self, number: int, link: Link, stack: ExitStack) -> _OpenLink:
-        taps: list[_OpenTap] = []
-        for wire in link.wires:
-            port = open_port(wire.port, self._settings)
-            stack.callback(port.close)
-            tap = Tap(len(self._of_port) + len(taps), wire.sender, self._settings.line, self._settings.speed)
-            latency = latency_timer(wire.port) or 0
-            estimator = Estimator(self._settings.line.character_time(self._settings.speed), latency)
-            taps.append(_OpenTap(wire, tap, port, estimator, latency))
-        follower = None
-        if self._following != "fixed":
-            follower = Follower(
-                self._settings if self._following == "follow" else None,
-                gap_limit=self._gap_limit,
-                taps={tap.tap.number: tap.wire.sender for tap in taps},
-                latency=max(tap.latency for tap in taps),
-                marks=all(tap.port.marks_errors for tap in taps),
-            )
-        assembler = Assembler(number, [tap.tap for tap in taps], gap_limit=self._gap_limit)
-        opened = _OpenLink(number, taps, assembler, self._settings, follower)
-        if follower and follower.searching:
-            self._set_ports(opened, follower.settings)
-            self._use(opened, follower.settings)
-        self._of_port += [(opened, tap) for tap in taps]
-        return opened
+        self._close_ports()
 
     @property
     def live(self) -> bool:
-        """Whether any port is still there."""
+        """Whether any port is there now."""
         return self._reader.live > 0
+
+    @property
+    def lost(self) -> list[str]:
+        """Why ports are lost that are not back, one message each."""
+        return [tap.lost for _, tap in self._of_port if tap.lost]
 
     @property
     def octets(self) -> int:
         """How many octets all taps received."""
         return sum(tap.octets for _, tap in self._of_port)
 
+    @property
+    def drops(self) -> dict[int, int]:
+        """How many octets each tap (its number) is known to have lost, at the least; only taps whose driver counts."""
+        return {tap.tap.number: tap.errors.lost for _, tap in self._of_port if tap.errors}
+
     def poll(self, timeout: float) -> list[Record]:
         """Waits at most ``timeout`` seconds; the records that are complete, each link's in the order of their start."""
-        asked = self._now()  # What had arrived by then is read now.
-        for chunk in self._reader.wait(timeout):
+        for index in list(self._reopening):
+            self._reopen(index)
+        asked = self._clock.now()  # What had arrived by then is read now.
+        chunks = self._reader.wait(min(timeout, _RETURN) if self._reopening else timeout)
+        for chunk in chunks:
             self._take(chunk)
-        for link in self._links:
-            change = link.follower.silence(asked) if link.follower else None
-            if change:
-                self._set_ports(link, change.settings)
-                self._follow(link, change)
-            for tap in link.taps:
-                self._ready += link.assembler.feed(tap.tap.number, tap.estimator.advance(asked))
-            self._ready += link.assembler.advance(min(tap.estimator.horizon(asked) for tap in link.taps))
+        if not chunks or asked - self._swept >= _SWEEP:
+            self._swept = asked
+            for link in self._links:
+                link.sweep(asked)
+        if asked - self._watched >= _WATCH:
+            self._watched = asked
+            self._watch()
         return self._take_ready()
+
+    def mark(self, note: str) -> None:
+        """The operator notes something, on every link."""
+        for link in self._links:
+            link.event(link.taps[0], f"mark note={word(note)}")
+
+    def set(self, settings: Settings) -> None:
+        """The operator sets speed and line of every link; what is followed is followed from there on."""
+        for link in self._links:
+            link.set(settings)
 
     def close(self) -> list[Record]:
         """The rest of the records, and an event for each tap that says so. The ports stay open until the context
         ends."""
-        for link, tap in self._of_port:
-            self._settle(link)
-            self._event(link, tap, f"closed octets={tap.octets}")
         for link in self._links:
-            self._ready += link.assembler.close()
+            link.close()
         return self._take_ready()
 
-    def _take_ready(self) -> list[Record]:
-        records, self._ready = self._ready, []
-        return records
+    def _open(self, name: str, settings: Settings) -> Opened:
+        """Opens a port. May be called in another thread. Raises PortError."""
+        port = open_port(name, settings, power=self._power)
+        waiting: list[tuple[int, int]] = []
+        put_back = None
+        with contextlib.suppress(PortError):  # Who reads it next will see the same.
+            for _ in range(_WAITING_READS):
+                octets = port.read()
+                if not octets:
+                    break
+                waiting += octets
+        if self._low_latency and not is_url(name):
+            put_back = ask_low_latency(name, port.fileno())
+        return Opened(port, settings, waiting, adapter(name).stated(self._latency), put_back)
 
-    def _now(self) -> int:
-        return time.monotonic_ns() + self._wall
+    def _make_links(self, opened: Sequence[Opened]) -> None:
+        for number, wanted in enumerate(self._wanted):
+            first = len(self._of_port)
+            ports = opened[first : first + len(wanted.wires)]
+            taps = [
+                OpenTap(wire, Tap(first + at, wire.sender, self._settings.line, self._settings.speed), port.adapter)
+                for at, (wire, port) in enumerate(zip(wanted.wires, ports, strict=True))
+            ]
+            follower = None
+            if self._following != "fixed":
+                follower = Follower(
+                    self._settings if self._following == "follow" else None,
+                    gap_limit=self._gap_limit,
+                    taps={tap.tap.number: tap.wire.sender for tap in taps},
+                    latency=max(tap.adapter.time for tap in taps),
+                    marks=all(port.port.marks_errors for port in ports),
+                )
+            link = OpenLink(number, taps, self._settings, follower, self._clock, gap_limit=self._gap_limit)
+            self._links.append(link)
+            self._of_port += [(link, tap) for tap in taps]
+
+    def _adopt(self, index: int, opened: Opened) -> None:
+        """A port is there (again)."""
+        link, tap = self._of_port[index]
+        self._opened[index] = opened
+        asked = ("low_latency=no", "low_latency=yes")[opened.put_back is not None] if self._low_latency else ""
+        link.open(tap, opened.port, opened.settings, opened.adapter, profile=self._profile, more=asked)
+        self._reader.add(index, opened.port)
+
+    def _reopen(self, index: int) -> None:
+        """Looks whether a port that was lost is back."""
+        opened = self._reopening[index].take()
+        if opened:
+            del self._reopening[index]
+            self._adopt(index, opened)
+            link, tap = self._of_port[index]
+            link.hear_waiting(tap, opened.waiting)
 
     def _take(self, chunk: Chunk) -> None:
         link, tap = self._of_port[chunk.port]
-        if chunk.lost:
-            self.lost.append(chunk.lost)
-            self._settle(link)
-            self._event(link, tap, f"lost octets={tap.octets}")
+        if not chunk.lost:
+            link.hear(tap, chunk.octets, self._clock.at(chunk.arrival))
             return
-        arrival = chunk.arrival + self._wall
-        tap.octets += len(chunk.octets)
-        change = link.follower.hear(tap.tap.number, chunk.octets, arrival) if link.follower else None
-        if change:
-            self._set_ports(link, change.settings)  # First: the other side may answer in 20 ms.
-        self._ready += link.assembler.feed(tap.tap.number, tap.estimator.receive(chunk.octets, arrival))
-        if change:
-            self._follow(link, change)
+        self._opened.pop(chunk.port).close()  # At once: an adapter that is back gets its old name if it is free.
+        link.lose(tap, chunk.lost)
+        self._reopening[chunk.port] = Reopening(lambda: self._open(tap.wire.port, link.settings))
 
-    def _settle(self, link: _OpenLink) -> None:
-        """All that a link's taps have received goes to the assembler as it was received: before its settings change."""
-        for tap in link.taps:
-            self._ready += link.assembler.feed(tap.tap.number, tap.estimator.close())
+    def _watch(self) -> None:
+        stepped = self._clock.step()
+        for link in self._links:
+            if stepped:
+                step, ahead = (f"{time / 1e9:+.3f}s" for time in stepped)
+                link.event(link.taps[0], f"clock step={step} ahead={ahead}")
+            for tap in link.taps:
+                link.look(tap)
 
-    def _set_ports(self, link: _OpenLink, settings: Settings) -> None:
-        for tap in link.taps:
-            try:
-                tap.port.set(settings)
-            except PortError as error:
-                self._event(link, tap, f"speed failed={_word(str(error))}")
+    def _take_ready(self) -> list[Record]:
+        records: list[Record] = []
+        for link in self._links:
+            records += link.ready
+            link.ready = []
+        return records
 
-    def _follow(self, link: _OpenLink, change: Change) -> None:
-        """The ports have been set anew: what comes from now on is read with other settings, and an event says so."""
-        self._settle(link)
-        text = change.event(link.settings)
-        self._use(link, change.settings)
-        self._event(link, link.taps[0], text)
-
-    def _use(self, link: _OpenLink, settings: Settings) -> None:
-        link.settings = settings
-        for tap in link.taps:
-            tap.tap.line, tap.tap.speed = settings.line, settings.speed
-            tap.estimator.character_time = settings.line.character_time(settings.speed)
-        if link.follower:
-            link.assembler.garbage(link.follower.searching)
-
-    def _event(self, link: _OpenLink, tap: _OpenTap, text: str) -> None:
-        record = Record(
-            self._now(),
-            kind=Kind.EVENT,
-            sender=tap.wire.sender,
-            link=link.number,
-            tap=tap.tap.number,
-            line=link.settings.line,
-            speed=link.settings.speed,
-            event=text,
-        )
-        self._ready += link.assembler.event(record)
-
-
-def _word(text: str) -> str:
-    """Text as one word of an event."""
-    return "".join("_" if character.isspace() else character for character in text)
+    def _close_ports(self) -> None:
+        for reopening in self._reopening.values():
+            reopening.stop()
+        self._reopening.clear()
+        for opened in self._opened.values():
+            opened.close()
+        self._opened.clear()

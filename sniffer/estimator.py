@@ -82,7 +82,6 @@ class Estimator:
     """
 
     def __init__(self, character_time: int, latency: int) -> None:
-        self._latency = latency
         self._chunks: list[_Chunk] = []
         self._settled = 0  # So many of the chunks are, and are kept for what they tell of those that follow.
         self._arrival = 0
@@ -90,10 +89,11 @@ class Estimator:
         self._earliest = 0  # ... and before this it did not end.
         self._promised = 0
         self._ready: list[Octet] = []
-        self._set(character_time)
+        self._set(character_time, latency)
 
-    def _set(self, character_time: int) -> None:
+    def _set(self, character_time: int, latency: int) -> None:
         self._character_time = character_time
+        self._latency = latency
         self._shortest = character_time * (1 - TOLERANCE)
         self._longest = character_time * (1 + TOLERANCE)
         self._pace = Pace(character_time)
@@ -108,9 +108,13 @@ class Estimator:
 
     @character_time.setter
     def character_time(self, character_time: int) -> None:
-        if character_time != self._character_time:
+        self.use(character_time, self._latency)
+
+    def use(self, character_time: int, latency: int) -> None:
+        """Sets both, in ns, from now on: what is held is settled with the old ones."""
+        if (character_time, latency) != (self._character_time, self._latency):
             self._settle(len(self._chunks))
-            self._set(character_time)
+            self._set(character_time, latency)
 
     def receive(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
         """Takes octets (value, flags) that were read together at ``arrival``; returns those that are settled."""

@@ -4,7 +4,7 @@ On POSIX a device is opened for reading only, and its settings are made on the d
 RTS, and throws away what is waiting. Nothing is ever written. DTR and RTS are lowered at once; that the kernel itself
 may raise them while it opens the device is not in a program's hands (so: connect RX only). pyserial URLs
 (``socket://...``, ``rfc2217://...``), and all ports elsewhere, go through pyserial with its flushing and raising
-switched off.
+switched off. Only who asks for it gets DTR raised, to power an optical head.
 
 A line with seven data bits and parity is received as eight bits without: the same frame on the wire. The parity bit
 arrives in bit 7 and is checked in software, exactly and on any adapter; on any other line with parity the adapter
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from vtctap.pcap.record import Flag, Line
+from vtctap.sniffer import counters
 
 _READ_SIZE: Final = 4096
 _CMSPAR: Final = 0x40000000
@@ -54,6 +55,9 @@ class Port(Protocol):
     def set(self, settings: Settings) -> None:
         """Sets speed and line anew; what was received stays. Raises PortError."""
 
+    def counters(self) -> counters.Counters | None:
+        """The driver's totals of errors; None where it keeps none."""
+
     def close(self) -> None:
         """Gives the port back."""
 
@@ -63,13 +67,14 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
-def open_port(name: str, settings: Settings) -> Port:
-    """Opens a device or pyserial URL for listening. Raises PortError."""
+def open_port(name: str, settings: Settings, *, power: bool = False) -> Port:
+    """Opens a device or pyserial URL for listening. ``power`` raises DTR, to feed an optical head, where it would be
+    lowered. Raises PortError."""
     if is_url(name) or sys.platform == "win32":
         from vtctap.sniffer.pyserial_port import PyserialPort
 
-        return PyserialPort(name, settings)
-    return PosixPort(name, settings)
+        return PyserialPort(name, settings, power=power)
+    return PosixPort(name, settings, power=power)
 
 
 class Marks:
@@ -131,7 +136,7 @@ class PosixPort:
 
     marks_errors = True
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, *, power: bool = False) -> None:
         import termios
 
         self.name = name
@@ -141,7 +146,7 @@ class PosixPort:
         except OSError as error:
             raise port_error(name, error) from None
         try:
-            self._prepare(settings)
+            self._prepare(settings, power=power)
         except termios.error as error:
             os.close(self._fd)
             raise port_error(name, OSError(*error.args)) from None
@@ -152,7 +157,7 @@ class PosixPort:
             os.close(self._fd)
             raise
 
-    def _prepare(self, settings: Settings) -> None:
+    def _prepare(self, settings: Settings, *, power: bool) -> None:
         import fcntl
         import struct
         import termios
@@ -160,8 +165,14 @@ class PosixPort:
         # First, since it tells a terminal from any other file.
         attributes = self._raw(termios.tcgetattr(self._fd), settings)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lowered = termios.TIOCM_RTS if power else termios.TIOCM_DTR | termios.TIOCM_RTS
         with contextlib.suppress(OSError):  # A pseudo-terminal has no such lines.
-            fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS))
+            fcntl.ioctl(self._fd, termios.TIOCMBIC, struct.pack("I", lowered))
+        if power:
+            try:
+                fcntl.ioctl(self._fd, termios.TIOCMBIS, struct.pack("I", termios.TIOCM_DTR))
+            except OSError:
+                raise PortError(f"{self.name}: this port has no DTR to power a head from") from None
         termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         fcntl.ioctl(self._fd, termios.TIOCEXCL)  # Last: it outlives the descriptor while others have the port open.
 
@@ -209,6 +220,10 @@ class PosixPort:
         if not received:
             raise PortError(f"{self.name}: the device is gone")
         return self._marks.take(received)
+
+    def counters(self) -> counters.Counters | None:
+        """The driver's totals of errors; None where it keeps none."""
+        return counters.read(self._fd)
 
     def close(self) -> None:
         """Gives the port back."""

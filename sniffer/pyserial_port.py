@@ -18,13 +18,13 @@ class PyserialPort:
 
     marks_errors = False
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, *, power: bool = False) -> None:
         self.name = name
         try:
             self._serial = serial.serial_for_url(name, do_not_open=True)
             self._apply(settings)
             self._serial.timeout = 0
-            self._serial.dtr = False
+            self._serial.dtr = power
             self._serial.rts = False
             self._open_unflushed()
         except (serial.SerialException, ValueError, OSError) as error:
@@ -62,6 +62,10 @@ class PyserialPort:
             return [(value, 0) for value in self._serial.read(_READ_SIZE)]
         except (serial.SerialException, OSError) as error:
             raise PortError(f"{self.name}: {error}") from None
+
+    def counters(self) -> None:
+        """pyserial has no totals."""
+        return
 
     def close(self) -> None:
         """Gives the port back."""

@@ -28,21 +28,25 @@ class Chunk(NamedTuple):
 
 
 class Reader:
-    """Reads several ports, each as soon as it has octets."""
+    """Reads several ports, each as soon as it has octets. They are numbered as they come in ``ports``."""
 
     def __init__(self, ports: Sequence[Port]) -> None:
-        self._ports = dict(enumerate(ports))
+        self._ports: dict[int, Port] = {}
         self._poll = select.poll() if hasattr(select, "poll") else None
+        self._descriptors: dict[int, int] = {}
         self._polled: dict[int, int] = {}
-        for index, port in self._ports.items():
-            descriptor = None
-            with contextlib.suppress(io.UnsupportedOperation, OSError, AttributeError):
-                descriptor = port.fileno()
-            if self._poll is None or descriptor is None:
-                self._poll = None
-                break
-            self._poll.register(descriptor, select.POLLIN)
-            self._polled[descriptor] = index
+        for index, port in enumerate(ports):
+            self.add(index, port)
+
+    def add(self, index: int, port: Port) -> None:
+        """Reads one port more, or one that was lost again."""
+        self._ports[index] = port
+        with contextlib.suppress(io.UnsupportedOperation, OSError, AttributeError):
+            descriptor = port.fileno()
+            if self._poll is not None:
+                self._poll.register(descriptor, select.POLLIN)
+                self._descriptors[index] = descriptor
+                self._polled[descriptor] = index
 
     @property
     def live(self) -> int:
@@ -51,7 +55,7 @@ class Reader:
 
     def wait(self, timeout: float) -> list[Chunk]:
         """What arrives within ``timeout`` seconds: returns at the first octets, or empty."""
-        if self._poll is not None:
+        if self._poll is not None and len(self._polled) == len(self._ports):
             ready = self._poll.poll(timeout * 1000)
             return [chunk for descriptor, _ in ready for chunk in self._read(self._polled[descriptor])]
         deadline = time.monotonic() + timeout
@@ -62,11 +66,8 @@ class Reader:
             time.sleep(_TURN)
 
     def _read(self, index: int) -> list[Chunk]:
-        port = self._ports.get(index)
-        if port is None:
-            return []
         try:
-            octets = port.read()
+            octets = self._ports[index].read()
         except PortError as error:
             self._drop(index)
             return [Chunk(index, [], time.monotonic_ns(), str(error))]
@@ -74,7 +75,7 @@ class Reader:
 
     def _drop(self, index: int) -> None:
         del self._ports[index]
-        if self._poll is not None:
-            for descriptor in [fd for fd, polled in self._polled.items() if polled == index]:
-                self._poll.unregister(descriptor)
-                del self._polled[descriptor]
+        descriptor = self._descriptors.pop(index, None)
+        if descriptor is not None and self._poll is not None:
+            self._poll.unregister(descriptor)
+            del self._polled[descriptor]

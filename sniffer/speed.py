@@ -5,7 +5,8 @@ after what it answers to, and by then the ports must be set. So it has framers o
 
 What changes the speed (IEC 62056-21 clause 6.3 and annex E): the client's OptionSelect in modes C and E, the meter's
 identification in mode B. A session ends, and with it the speed, with a break, after a readout, or in silence. Where an
-expected parity bit is never set, the line is one without parity. Where none of this explains what is heard, a
+expected parity bit is never set, the line is one without parity; where only one side never sets it, that side sends
+none (:mod:`~vtctap.sniffer.parity`). Where none of this explains what is heard, a
 :class:`~vtctap.sniffer.detect.Detector` searches; what is heard meanwhile is noise.
 
 The start speed, at which sessions begin, is what the follower was given. Whoever signs on elsewhere corrects it; so
@@ -21,11 +22,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from vtctap.dissector.assembler import natural_sender
 from vtctap.dissector.characters import LF, NUL, SEVEN_BITS, wrong_parity
 from vtctap.dissector.framer import Framer, Octet, Piece
 from vtctap.dissector.messages import SLASH, Message, decode
 from vtctap.pcap.record import Flag, Sender
 from vtctap.sniffer.detect import EIGHT_BITS, Detector
+from vtctap.sniffer.parity import ParityWatch
 from vtctap.sniffer.port import Settings
 
 MODE_B: Final = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
@@ -40,6 +43,8 @@ READOUT_REST: Final = 500_000_000
 GARBAGE_OCTETS: Final = 64
 GARBAGE: Final = 16
 """So many bad ones among the last octets are garbage. At a wrong speed every other is bad, one in four at the least."""
+STRANGE: Final = 4
+"""So many of the bad ones are such as no text without parity is: bit 7 is set, or the framing wrong."""
 DOUBTS: Final = 2
 """So often must the start speed prove wrong to be given up."""
 _UNCHECKED: Final = frozenset(("IDRequest", "IDResponse", "OptionSelect", "Telegram", "HDLC"))
@@ -49,14 +54,17 @@ _READOUT_END: Final = b"!"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All taps of the link are to be set to ``settings`` now. ``why`` is one word."""
+    """All taps of the link are to be set to ``settings`` now. ``why`` is one word. With a ``sender`` nothing is to be
+    set, but that sender's octets carry no parity bit."""
 
     settings: Settings
     why: str
+    sender: Sender = Sender.UNKNOWN
 
     def event(self, before: Settings) -> str:
         """The text of the event that states the change."""
-        return f"speed from={before.speed} to={self.settings.speed} line={self.settings.line} why={self.why}"
+        line, of = (EIGHT_BITS, f" sender={self.sender.name.lower()}") if self.sender else (self.settings.line, "")
+        return f"speed from={before.speed} to={self.settings.speed} line={line} why={self.why}{of}"
 
 
 class Follower:
@@ -89,8 +97,11 @@ class Follower:
         self._detector = None if settings else self._new_detector()
         self.settings = settings or Detector().settings
         self._heard = 0
-        self._bad: deque[bool] = deque(maxlen=GARBAGE_OCTETS)
-        self._high: deque[bool] = deque(maxlen=GARBAGE_OCTETS)
+        self._recent: deque[tuple[bool, bool]] = deque(maxlen=GARBAGE_OCTETS)
+        """Whether each was bad, and whether it had what no text without parity has: bit 7, or an error."""
+        self._parity: ParityWatch | None = None
+        self.without_parity: frozenset[Sender] = frozenset()
+        """The senders whose octets carry no parity bit, though the line has parity."""
         self._framers: dict[int, Framer] = {}
         self._asked = self._readout = False
         self._over_at: int | None = None
@@ -110,21 +121,34 @@ class Follower:
             return self._search(self._detector, octets, arrival)
         if self._resumable and octets:
             resumable, self._resumable = self._resumable, None
-            if self._is_bad(*octets[0]) or octets[0][0] & 0x7F not in (SLASH, NUL):
+            if self._is_bad(tap, *octets[0]) or octets[0][0] & 0x7F not in (SLASH, NUL):
                 return self._resume(*resumable)
+        sender = self._taps[tap]
+        if sender is not Sender.UNKNOWN:
+            self._hear_parity(sender, octets)
         for piece in self._pieces(tap, octets, arrival):
-            if piece.is_frame and not piece.cut and not any(self._is_bad(*octet) for octet in _raw(piece)):
-                change = self._follow(*self._decoded(piece), arrival)
+            if not piece.is_frame or piece.cut:
+                continue
+            message, values = self._decoded(piece)
+            raw = _raw(piece)
+            if sender is Sender.UNKNOWN and not piece.later:
+                self._hear_parity(natural_sender(message), raw)
+            if not any(self._is_bad(tap, *octet) for octet in raw):
+                change = self._follow(message, values, arrival)
                 if change:
                     return change
-        self._bad.extend(self._is_bad(*octet) for octet in octets)
-        self._high.extend(value >= 0x80 or flags != 0 for value, flags in octets)
-        if len(self._bad) == GARBAGE_OCTETS and sum(self._bad) >= GARBAGE:
-            if any(self._high):
-                return self._give_up()
-            if all(framer.open_since is None for framer in self._framers.values()):
-                return self._drop_parity()  # Between messages, so that none is cut.
-        return None
+        self._recent.extend((self._is_bad(tap, value, flags), value >= 0x80 or flags != 0) for value, flags in octets)
+        return self._garbage() or self._drop_one_sides_parity()
+
+    def use(self, settings: Settings) -> Change:
+        """The operator says what the settings are: sessions begin there, and it is followed from there on."""
+        self._detector = None
+        self._start, self._proved, self._doubts = settings, False, 0
+        self._parity, self.without_parity = None, frozenset()
+        self._asked = self._readout = False
+        self._over_at = None
+        self._set(settings)
+        return Change(settings, "operator")
 
     def silence(self, now: int) -> Change | None:
         """Nothing has been heard up to ``now`` (ns); to be called every 100 ms or so."""
@@ -145,8 +169,7 @@ class Follower:
     def _set(self, settings: Settings, *, binary: bool = False) -> None:
         self.settings = settings
         self._binary = binary
-        self._bad.clear()
-        self._high.clear()
+        self._recent.clear()
         self._resumable = None
         step = settings.line.character_time(settings.speed)
         for tap, sender in self._taps.items():
@@ -173,17 +196,20 @@ class Follower:
         values = piece.values.translate(SEVEN_BITS) if self.settings.line.data_bits == 7 else piece.values
         return decode(values), values
 
-    def _is_bad(self, value: int, flags: int) -> bool:
+    def _is_bad(self, tap: int, value: int, flags: int) -> bool:
         """Whether an octet shows that it was not received as it was sent."""
-        if flags & (Flag.FRAMING | Flag.BREAK) or wrong_parity(bytes((value,)), self.settings.line):
+        if flags & (Flag.FRAMING | Flag.BREAK):
             return True
+        if wrong_parity(bytes((value,)), self.settings.line):
+            maybe_without = self._taps[tap] is Sender.UNKNOWN or self._taps[tap] in self.without_parity
+            return value >= 0x80 or not (self.without_parity and maybe_without)
         return not self._marks and not self._binary and self.settings.line == EIGHT_BITS and value >= 0x80
 
     def _follow(self, message: Message, octets: bytes, arrival: int) -> Change | None:
         """What a good frame changes."""
         name, good = message.message, message.bcc_status == "good"
         if good or name in _UNCHECKED:
-            self._bad.clear()
+            self._recent.clear()
             self._prove()
         if name == "IDRequest":
             self._begin_here()
@@ -235,6 +261,48 @@ class Follower:
             if self._doubts >= DOUBTS:
                 self._start, self._doubts = instead, 0
 
+    def _hear_parity(self, sender: Sender, octets: Sequence[tuple[int, int]]) -> None:
+        if sender is Sender.UNKNOWN or not self._checks_parity:
+            return
+        if self._parity is None:
+            self._parity = ParityWatch(self.settings.line)
+        self._parity.hear(sender, octets)
+
+    @property
+    def _checks_parity(self) -> bool:
+        """Whether parity is checked in bit 7."""
+        return self.settings.line.data_bits == 7 and self.settings.line.has_parity
+
+    @property
+    def _between_messages(self) -> bool:
+        return all(framer.open_since is None for framer in self._framers.values())
+
+    def _garbage(self) -> Change | None:
+        """What to do about so many bad octets, if there are so many."""
+        if len(self._recent) < GARBAGE_OCTETS or sum(bad for bad, _ in self._recent) < GARBAGE:
+            return None
+        strange = sum(bad and odd for bad, odd in self._recent)
+        if strange >= STRANGE or not self._checks_parity:
+            return self._give_up()
+        senders = self._parity.with_parity() if self._parity else ()
+        if not any(odd for _, odd in self._recent) and not senders:
+            return self._drop_parity() if self._between_messages else None  # So that no message is cut.
+        if self._parity and self._parity.without():
+            return None
+        both_heard = any(sender is Sender.UNKNOWN for sender in self._taps.values())
+        return None if both_heard and strange == 0 and not self._between_messages else self._give_up()
+
+    def _drop_one_sides_parity(self) -> Change | None:
+        """One side sends parity and the other, by all that it says, does not. Between messages, so that none is cut."""
+        if self._parity is None or not self._checks_parity or not self._between_messages:
+            return None
+        for sender in self._parity.without():
+            if sender not in self.without_parity and self._parity.with_parity():
+                self.without_parity |= {sender}
+                self._recent.clear()
+                return Change(self.settings, "no-parity", sender)
+        return None
+
     def _drop_parity(self) -> Change | None:
         """Wrong in parity, yet without a single bit 7: text from a line without parity, at the right speed."""
         settings = Settings(self.settings.speed, EIGHT_BITS)
@@ -245,6 +313,7 @@ class Follower:
     def _give_up(self) -> Change:
         if self.settings == self._start:
             self._proved = False
+        self._parity, self.without_parity = None, frozenset()
         self._detector = self._new_detector()
         self._set(self._detector.settings)
         self._asked = self._readout = False

@@ -5,7 +5,8 @@
   vtctap capture --link A=PORT --link B=PORT,PORT -w t.pcapng
   vtctap capture -i PORT -w - | wireshark -k -i -
 
-PORT is a device or a pyserial URL. Nothing is ever written to it. Ctrl-C ends the capture properly.
+PORT is a device or a pyserial URL. Nothing is ever written to it. A port that is lost is tried again until
+it is back. Ctrl-C ends the capture properly.
 """
 
 import argparse
@@ -42,8 +43,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="speed, bit/s; or follow its changes from the profile's on (default); or look for it, and the line",
     )
     parser.add_argument("--line", type=line, metavar="7E1", help="character format (default: the profile's)")
+    parser.add_argument(
+        "--latency",
+        type=_latency,
+        metavar="MS",
+        help="how long the adapters may keep an octet, ms (default: what the system knows of them)",
+    )
+    parser.add_argument(
+        "--low-latency",
+        action="store_true",
+        help="ask the adapters' drivers to keep octets as short as they can; put back at the end",
+    )
+    parser.add_argument(
+        "--power",
+        choices=["dtr"],
+        help="raise DTR to power an optical head (never done otherwise; not on a line that others use)",
+    )
     add_sink(parser)
     add_profile(parser)
+
+
+def _latency(text: str) -> int:
+    """Milliseconds as ns."""
+    if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text, re.ASCII):
+        return round(float(text) * 1_000_000)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds")
 
 
 def _speed(text: str) -> int | str:
@@ -64,12 +88,20 @@ def run(arguments: argparse.Namespace) -> int:
     with (
         sink.stoppable(),
         Capture(
-            links, settings, gap_limit=profile.timing.gap_limit, profile=profile.name, following=following
+            links,
+            settings,
+            gap_limit=profile.timing.gap_limit,
+            profile=profile.name,
+            following=following,
+            latency=arguments.latency,
+            low_latency=arguments.low_latency,
+            power=arguments.power is not None,
         ) as capture,
-        sink.writing(interfaces(links, settings)),
+        sink.writing(interfaces(links, settings, latency=arguments.latency)),
     ):
-        poll(sink, capture.poll, lambda: capture.live)
+        poll(sink, capture.poll, lambda: True)
         sink.take(capture.close())
+        sink.drops = capture.drops
     for reason in capture.lost:
         warn(reason)
     return 3 if capture.lost else 0
@@ -109,17 +141,16 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
     return links
 
 
-def interfaces(links: "list[Link]", settings: "Settings") -> "list[Interface]":
-    """How the trace describes its taps."""
+def interfaces(links: "list[Link]", settings: "Settings", *, latency: int | None = None) -> "list[Interface]":
+    """How the trace describes its taps; ``latency`` (ns) is what the user states of their adapters."""
     from vtctap.pcap.capture_file import Interface
-    from vtctap.sniffer.adapter import latency_timer
+    from vtctap.sniffer.adapter import adapter
 
     described = []
     for link in links:
         for wire in link.wires:
             what = "both directions" if wire.sender == 0 else f"the {wire.sender.name.lower()}'s octets"
-            timer = latency_timer(wire.port)
-            hardware = f"latency timer {timer // 1_000_000} ms" if timer else ""
+            hardware = str(adapter(wire.port).stated(latency))
             name = f"{link.name}:{wire.port}" if link.name else wire.port
             described.append(Interface(147, name, f"{what}, {settings.line}", hardware, settings.speed))
     return described

@@ -64,6 +64,8 @@ class Sink:
         self._shown = (lambda dissection: json.dumps(dissection.as_json())) if arguments.json else line
         self._counts: Counter[str] = Counter()
         self._began = time.monotonic()
+        self.drops: dict[int, int] = {}
+        """How many octets each tap (its number) is known to have lost, for the end of the trace."""
         self.stopped = False
         """Whether a stop condition holds, a signal asked for it, or nobody reads any more."""
 
@@ -79,6 +81,8 @@ class Sink:
             with live_trace(self._arguments, taps) if self._arguments.output else nullcontext() as self._writer:
                 began = True
                 yield
+                if self._writer:
+                    self._writer.close(self.drops)
         except BrokenPipeError:
             if not began:
                 raise

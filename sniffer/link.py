@@ -1,0 +1,225 @@
+"""One link while it is listened to: its taps, what follows its speed, and what makes records of it.
+
+What a tap reads goes two ways: at once to the link's follower, which may ask for other settings; and through the tap's
+estimator, which knows when octets began once more have come, to the assembler. The ports are opened, read and closed by
+:mod:`~vtctap.sniffer.capture`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from vtctap.dissector.assembler import Assembler, Tap
+from vtctap.dissector.framer import Octet
+from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.sniffer.adapter import Adapter
+from vtctap.sniffer.clock import Clock
+from vtctap.sniffer.counters import Counters
+from vtctap.sniffer.estimator import Estimator
+from vtctap.sniffer.port import Port, PortError, Settings
+from vtctap.sniffer.speed import Change, Follower
+
+_LOSSES: Final = ("overrun", "buf_overrun")
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One tap: the name of its port, and whose octets it carries (UNKNOWN: both sides')."""
+
+    port: str
+    sender: Sender = Sender.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link: its name (empty: the only one) and its one or two wires."""
+
+    wires: tuple[Wire, ...]
+    name: str = ""
+
+
+@dataclass(slots=True)
+class OpenTap:
+    """A tap of a link. ``port`` is None while it is lost, and ``lost`` then says why."""
+
+    wire: Wire
+    tap: Tap
+    adapter: Adapter
+    estimator: Estimator = field(init=False)
+    port: Port | None = None
+    lost: str = ""
+    octets: int = 0
+    counted: Counters | None = None
+    """The driver's totals when they were last looked at; None where it keeps none."""
+    errors: Counters | None = None
+    """What was added to them while the port was open."""
+    overrun: bool = False
+    """Whether octets were lost before the next one."""
+
+    def __post_init__(self) -> None:
+        character_time = self.tap.line.character_time(self.tap.speed)
+        self.estimator = Estimator(character_time, self.adapter.latency(character_time))
+
+
+class OpenLink:
+    """Link ``number`` with its taps; ``follower`` is None where the speed stays. What is done gives records, which
+    gather in ``ready``, in the order of their start."""
+
+    def __init__(
+        self,
+        number: int,
+        taps: Sequence[OpenTap],
+        settings: Settings,
+        follower: Follower | None,
+        clock: Clock,
+        *,
+        gap_limit: int,
+    ) -> None:
+        self.number = number
+        self.taps = taps
+        self.settings = settings
+        self.ready: list[Record] = []
+        self._follower = follower
+        self._clock = clock
+        self._assembler = Assembler(number, [tap.tap for tap in taps], gap_limit=gap_limit)
+        if follower and follower.searching:
+            self._use(follower.settings)
+
+    def open(
+        self, tap: OpenTap, port: Port, settings: Settings, adapter: Adapter, *, profile: str, more: str = ""
+    ) -> None:
+        """A tap's port, which was opened with ``settings``, is there. ``profile`` and ``more`` are stated in the
+        event."""
+        tap.port, tap.lost, tap.adapter = port, "", adapter
+        tap.counted = port.counters()
+        tap.errors = tap.errors or (Counters() if tap.counted else None)
+        character_time = self.settings.line.character_time(self.settings.speed)
+        tap.estimator.use(character_time, adapter.latency(character_time))
+        if settings != self.settings:
+            self._set_port(tap, self.settings)
+        known = " ".join(filter(None, (adapter.words(), more)))
+        text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
+        self.event(tap, f"opened {text} port={word(tap.wire.port)}")
+
+    def hear(self, tap: OpenTap, octets: list[tuple[int, int]], arrival: int) -> None:
+        """Octets that a tap has just read, at ``arrival`` (ns since 1970 UTC)."""
+        tap.octets += len(octets)
+        change = self._follower.hear(tap.tap.number, octets, arrival) if self._follower else None
+        if change:
+            self._set_ports(change.settings)  # First: the other side may answer in 20 ms.
+        if tap.overrun:
+            (value, flags), *rest = octets
+            octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
+        self.ready += self._assembler.feed(tap.tap.number, tap.estimator.receive(octets, arrival))
+        if change:
+            self._change(change)
+
+    def hear_waiting(self, tap: OpenTap, octets: list[tuple[int, int]]) -> None:
+        """Octets that were waiting in the port when it was opened: nobody knows since when, nor with what settings they
+        were received. They are stamped with the opening, which they came before, and their uncertainty is unknown."""
+        tap.octets += len(octets)
+        order = Flag.ORDER_UNCERTAIN if len(self.taps) > 1 else 0
+        if not octets:
+            return
+        start = self._clock.now() + 1  # After the event of the opening.
+        stamped = [Octet(value, start, None, flags | order) for value, flags in octets]
+        self.ready += self._assembler.feed(tap.tap.number, stamped)
+
+    def sweep(self, now: int) -> None:
+        """All that had arrived by ``now`` (ns since 1970 UTC) has been heard."""
+        change = self._follower.silence(now) if self._follower else None
+        if change:
+            self._set_ports(change.settings)
+            self._change(change)
+        for tap in self.taps:
+            self.ready += self._assembler.feed(tap.tap.number, tap.estimator.advance(now))
+        self.ready += self._assembler.advance(min(tap.estimator.horizon(now) for tap in self.taps))
+
+    def set(self, settings: Settings) -> None:
+        """The operator sets speed and line; a follower goes on from there."""
+        change = self._follower.use(settings) if self._follower else Change(settings, "operator")
+        self._set_ports(settings)
+        self._change(change)
+
+    def lose(self, tap: OpenTap, reason: str) -> None:
+        """A tap's port is gone, and closed."""
+        tap.port, tap.lost = None, reason
+        self._settle()
+        self.event(tap, f"lost octets={tap.octets}")
+        self.ready += self._assembler.end(tap.tap.number)
+
+    def look(self, tap: OpenTap) -> None:
+        """Looks at what a tap's driver counts: whether octets were lost."""
+        now = tap.port.counters() if tap.port and tap.counted else None
+        if now is None or tap.counted is None or now == tap.counted:
+            return
+        added, tap.counted = now.since(tap.counted), now
+        tap.errors = added.plus(tap.errors or Counters())
+        if added.lost:
+            tap.overrun = True
+            self.event(tap, f"overrun {added.words(*_LOSSES)}")
+
+    def close(self) -> None:
+        """No more will be heard: the rest of the records, and an event for each tap that says so."""
+        self._settle()
+        for tap in self.taps:
+            self.look(tap)
+            errors = f" {tap.errors.words()}" if tap.errors else ""
+            self.event(tap, f"closed octets={tap.octets}{errors}")
+        self.ready += self._assembler.close()
+
+    def event(self, tap: OpenTap, text: str) -> None:
+        """Something happens now."""
+        record = Record(
+            self._clock.now(),
+            kind=Kind.EVENT,
+            sender=tap.wire.sender,
+            link=self.number,
+            tap=tap.tap.number,
+            line=self.settings.line,
+            speed=self.settings.speed,
+            event=text,
+        )
+        self.ready += self._assembler.event(record)
+
+    def _settle(self) -> None:
+        """All that the taps have received goes to the assembler as it was received: before anything changes."""
+        for tap in self.taps:
+            self.ready += self._assembler.feed(tap.tap.number, tap.estimator.close())
+
+    def _set_ports(self, settings: Settings) -> None:
+        if settings == self.settings:
+            return
+        for tap in self.taps:
+            self._set_port(tap, settings)
+
+    def _set_port(self, tap: OpenTap, settings: Settings) -> None:
+        try:
+            if tap.port:
+                tap.port.set(settings)
+        except PortError as error:
+            self.event(tap, f"speed failed={word(str(error))}")
+
+    def _change(self, change: Change) -> None:
+        """The ports have been set anew: what comes from now on is read with other settings, and an event says so."""
+        self._settle()
+        text = change.event(self.settings)
+        self._use(change.settings)
+        concerned = [tap for tap in self.taps if tap.wire.sender is change.sender]
+        self.event((concerned or self.taps)[0], text)
+
+    def _use(self, settings: Settings) -> None:
+        self.settings = settings
+        character_time = settings.line.character_time(settings.speed)
+        for tap in self.taps:
+            tap.tap.line, tap.tap.speed = settings.line, settings.speed
+            tap.estimator.use(character_time, tap.adapter.latency(character_time))
+            if self._follower:
+                tap.tap.without_parity = self._follower.without_parity
+        if self._follower:
+            self._assembler.garbage(self._follower.searching)
+
+
+def word(text: str) -> str:
+    """Text as one word of an event."""
+    return "".join("_" if character.isspace() else character for character in text)

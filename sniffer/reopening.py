@@ -1,0 +1,67 @@
+"""A port that is gone is tried again and again, in a thread of its own: opening may take seconds (a network port that
+does not answer), and the other taps must not wait for it."""
+
+import threading
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from vtctap.sniffer.adapter import Adapter
+from vtctap.sniffer.port import Port, PortError, Settings
+
+PERIOD: Final = 0.5
+"""Seconds between two attempts."""
+
+
+class Opened(NamedTuple):
+    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``put_back`` undoes what was
+    changed to have octets sooner."""
+
+    port: Port
+    settings: Settings
+    waiting: list[tuple[int, int]]
+    adapter: Adapter
+    put_back: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """Gives the port back as it was found."""
+        if self.put_back:
+            self.put_back()
+        self.port.close()
+
+
+class Reopening:
+    """Calls ``attempt`` until it raises PortError no more."""
+
+    def __init__(self, attempt: Callable[[], Opened]) -> None:
+        self._attempt = attempt
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._opened: Opened | None = None
+        threading.Thread(target=self._run, name="reopening", daemon=True).start()
+
+    def take(self) -> Opened | None:
+        """The port, once it is open."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+            return opened
+
+    def stop(self) -> None:
+        """Nobody wants the port any more."""
+        with self._lock:
+            self._ended.set()
+            if self._opened:
+                self._opened.close()
+                self._opened = None
+
+    def _run(self) -> None:
+        while not self._ended.wait(PERIOD):
+            try:
+                opened = self._attempt()
+            except PortError:
+                continue
+            with self._lock:
+                if self._ended.is_set():
+                    opened.close()
+                else:
+                    self._opened = opened
+            return
