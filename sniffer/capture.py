@@ -1,7 +1,7 @@
 """A capture: the ports of one or more links, read until somebody has enough.
 
-:class:`Capture` opens the ports, waits, and gives what arrives to its link (:mod:`~vtctap.sniffer.link`). A port that is
-lost is closed, and tried again until it is back. It hands records to whoever calls :meth:`Capture.poll`, and writes
+:class:`Capture` opens the ports, waits, and gives what arrives to its link (:mod:`~vtctap.sniffer.link`). A port that
+is lost is closed, and tried again until it is back. It hands records to whoever calls :meth:`Capture.poll`, and writes
 nothing, neither to a port nor to a file.
 """
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final
 
 STEP: Final = 50_000_000
-"""ns; a wall clock that is off by more than this was stepped. Time services slew what is less (ntpd up to 128 ms, systemd
-up to 400 ms), and a program that is interrupted between two looks at a clock is not off by so much."""
+"""ns; a wall clock that is off by more than this was stepped. Time services slew what is less (ntpd up to 128 ms), and
+the best of some looks is never so far off because the program was interrupted."""
 _LOOKS: Final = 3
 """The best of so many looks counts."""
 

@@ -116,6 +116,11 @@ class Estimator:
             self._settle(len(self._chunks))
             self._set(character_time, latency)
 
+    def begin(self, start: int) -> None:
+        """No octet is stamped before ``start`` (ns since 1970 UTC): that is the stamp of octets before it, which are not
+        estimated."""
+        self._promised = max(self._promised, start)
+
     def receive(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
         """Takes octets (value, flags) that were read together at ``arrival``; returns those that are settled."""
         if not octets:

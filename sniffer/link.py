@@ -122,6 +122,7 @@ class OpenLink:
         if not octets:
             return
         start = self._clock.now() + 1  # After the event of the opening.
+        tap.estimator.begin(start)
         stamped = [Octet(value, start, None, flags | order) for value, flags in octets]
         self.ready += self._assembler.feed(tap.tap.number, stamped)
 

@@ -13,8 +13,8 @@ PERIOD: Final = 0.5
 
 
 class Opened(NamedTuple):
-    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``put_back`` undoes what was
-    changed to have octets sooner."""
+    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``put_back`` undoes what
+    was changed to have octets sooner."""
 
     port: Port
     settings: Settings

@@ -360,37 +360,134 @@ def test_filesize(taps: Any, tmp_path: Path, start: Start, listening: Listening,
 # What can go wrong.
 
 
-def test_lost_port(
+class Plugs:
+    """The taps' names, as in /dev/serial/by-id: gone when an adapter is pulled out."""
+
+    def __init__(self, taps: Any, folder: Path) -> None:
+        self._taps = taps
+        self.names = [str(folder / name) for name in ("client", "server")]
+        for name, device in zip(self.names, taps.names, strict=True):
+            os.symlink(device, name)
+
+    def pull(self, tap: int) -> None:
+        os.unlink(self.names[tap])
+        self._taps.unplug(tap)
+
+    def put_in(self, tap: int, device: str) -> None:
+        os.symlink(device, self.names[tap])
+
+
+def test_lost_ports(
     taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, records: Records, said: Said
 ) -> None:
+    """The capture goes on, even when no port is left, until somebody ends it; then it says what is missing."""
     path = tmp_path / "trace.pcapng"
-    process = start("capture", *pair(taps), "-w", path)
+    plugs = Plugs(taps, tmp_path)
+    process = start("capture", *pair(plugs), "-w", path)
     listening(path)
     taps.say(0, REQUEST)
     pace()
     taps.say(1, ANSWER[:6])
     pace(0.1)
-    taps.unplug(0)
+    plugs.pull(0)
     until(lambda: b"lost octets=5" in path.read_bytes())
-    assert process.poll() is None
     taps.say(1, ANSWER[6:])
     pace(0.1)
-    taps.unplug(1)
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 3
-    assert errors.decode().splitlines()[1:] == [f"vtctap: {name}: the device is gone" for name in taps.names]
+    plugs.pull(1)
+    until(lambda: b"lost octets=18" in path.read_bytes())
+    pace(0.3)
+    assert process.poll() is None
+    status, errors = end(process)
+    assert status == 3
+    assert errors.splitlines()[1:] == [f"vtctap: {name}: the device is gone" for name in plugs.names]
     assert said(records(path)) == [REQUEST, ANSWER]
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
 
 
-def test_lost_port_and_a_signal(taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_lost_port_and_a_signal(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, number: int
+) -> None:
     """One port is not back at the end: 3, though somebody stopped the capture."""
     path = tmp_path / "trace.pcapng"
-    process = start("capture", "-q", *pair(taps), "-w", path)
+    plugs = Plugs(taps, tmp_path)
+    process = start("capture", "-q", *pair(plugs), "-w", path)
     listening(path)
-    taps.unplug(0)
+    plugs.pull(0)
     until(lambda: b"lost octets=0" in path.read_bytes())
-    assert end(process, signal.SIGINT) == (3, f"vtctap: {taps.names[0]}: the device is gone\n")
+    assert end(process, number) == (3, f"vtctap: {plugs.names[0]}: the device is gone\n")
+
+
+def test_lost_port_and_a_stop_condition(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
+    path = tmp_path / "trace.pcapng"
+    plugs = Plugs(taps, tmp_path)
+    process = start("capture", "-q", "-i", plugs.names[0], "-w", path, "-a", "duration:2")
+    listening(path, 1)
+    plugs.pull(0)
+    assert process.wait(PATIENCE) == 3
+
+
+def test_pulled_out_and_back(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, records: Records, said: Said
+) -> None:
+    """One continuous trace of the same taps, and all is well at the end."""
+    path = tmp_path / "trace.pcapng"
+    plugs = Plugs(taps, tmp_path)
+    process = start("capture", "-q", *pair(plugs), "-w", path)
+    listening(path)
+    taps.say(0, REQUEST)
+    pace(0.1)
+    plugs.pull(0)
+    until(lambda: b"lost octets=5" in path.read_bytes())
+    taps.say(1, ANSWER)
+    pace(0.1)
+    spare = type(taps)(1)
+    plugs.put_in(0, spare.names[0])
+    listening(path, 3)
+    spare.say(0, READ)
+    pace(0.1)
+    taps.say(1, DATA)
+    pace(0.1)
+    assert end(process) == (0, "")
+    found = records(path)
+    assert said(found) == [REQUEST, ANSWER, READ, DATA]
+    assert [record.tap for record in found if record.kind is Kind.FRAME] == [0, 1, 0, 1]
+    own = [record.event.split()[0] for record in found if record.tap == 0 and record.kind is Kind.EVENT]
+    assert own == ["opened", "lost", "opened", "closed"]
+    spare.close()
+
+
+def test_what_is_stated_of_the_adapter(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
+    arguments = ["-i", taps.names[0], "--latency", "2.5", "--low-latency", "-a", "packets:1", "-w", "t.pcapng"]
+    assert vtctap("capture", "-q", *arguments).returncode == 0
+    opened = records(tmp_path / "t.pcapng")[0].event.split()
+    assert {"latency=2.5ms", "latency_source=stated", "low_latency=no"} < set(opened)
+    assert b"latency 2.5 ms (stated)" in (tmp_path / "t.pcapng").read_bytes()
+
+
+def test_power_for_a_port_that_has_none(taps: Any, tmp_path: Path, inside: Run) -> None:
+    result = inside("capture", "-i", taps.names[0], "--power", "dtr", "-w", "t.pcapng")
+    assert result.returncode == 3
+    assert result.stderr == f"vtctap: {taps.names[0]}: this port has no DTR to power a head from\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+DROPS = struct.pack("<HHQ", 5, 8, 12)
+"""The option isb_ifdrop of a pcapng statistics block (draft-ietf-opsawg-pcapng section 4.6)."""
+
+
+def test_drops_are_in_the_statistics(
+    taps: Any, tmp_path: Path, inside: Run, monkeypatch: pytest.MonkeyPatch, records: Records
+) -> None:
+    from vtctap.sniffer import counters
+
+    totals = iter([counters.Counters(), counters.Counters()])  # At the openings; then:
+    after = counters.Counters(overrun=2, buf_overrun=10)
+    monkeypatch.setattr(counters, "read", lambda descriptor: next(totals, after))
+    assert inside("capture", "-q", *pair(taps), "-a", "packets:2", "-w", "t.pcapng").returncode == 0
+    statistics = [body for kind, body in blocks((tmp_path / "t.pcapng").read_bytes()) if kind == STATISTICS]
+    assert len(statistics) == 2
+    assert all(DROPS in body for body in statistics)
 
 
 def test_missing_port_makes_no_file(taps: Any, tmp_path: Path, vtctap: Run) -> None:
@@ -498,6 +595,10 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
         (["-i", "A", "--speed", "fast"], "'fast' is not a speed in bit/s"),
         (["-i", "A", "--speed", "0"], "'0' is not a speed in bit/s"),
         (["-i", "A", "--speed", "-1"], "--speed"),
+        (["-i", "A", "--latency", "-1"], "--latency"),
+        (["-i", "A", "--latency", "soon"], "'soon' is not a number of milliseconds"),
+        (["-i", "A", "--latency", "1e3"], "'1e3' is not a number of milliseconds"),
+        (["-i", "A", "--power", "rts"], "invalid choice: 'rts'"),
         (["-i", "A", "--dlt", "1"], "'1' is no link type for private use: 147 to 162"),
         (["-i", "A", "-a", "duration:0"], "is none of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES"),
         (["-i", "A", "-a", "hours:1"], "is none of duration:SECONDS"),

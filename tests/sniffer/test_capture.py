@@ -2,18 +2,29 @@
 
 import contextlib
 import os
+import socket
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from operator import xor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.capture import Capture, Link, Wire
-from vtctap.sniffer.port import PortError, Settings
+from vtctap.sniffer.clock import Clock
+from vtctap.sniffer.counters import Counters
+from vtctap.sniffer.port import PortError, Settings, open_port
 from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
-pytest.importorskip("termios")
+termios = pytest.importorskip("termios")
+pty = pytest.importorskip("pty")
+tty = pytest.importorskip("tty")
 
 MS = 1_000_000
 SEVEN_EVEN = Line(7, "E", 1)
@@ -161,43 +172,482 @@ def test_records_come_when_the_other_side_speaks(taps: PtyTaps) -> None:
 
 
 class Hardware:
-    """A pseudo-terminal that can be unplugged."""
+    """A pseudo-terminal that can be unplugged and plugged in again. Its name is a link, as in /dev/serial/by-id: what
+    another program opens under the number that is free then is not ours to touch."""
 
-    def __init__(self) -> None:
-        import pty
+    def __init__(self, name: Path) -> None:
+        self.name = str(name)
+        self.far = self.near = -1
+        self.plug()
 
+    def plug(self) -> None:
         self.far, self.near = pty.openpty()
-        self.name = os.ttyname(self.near)
+        tty.setraw(self.near)
+        os.symlink(os.ttyname(self.near), self.name)
 
     def unplug(self) -> None:
-        os.close(self.far)
-        os.close(self.near)
+        if self.far >= 0:
+            os.unlink(self.name)
+            os.close(self.far)
+            os.close(self.near)
+            self.far = self.near = -1
+
+    def say(self, octets: bytes) -> None:
+        os.write(self.far, even(octets))
+
+    @property
+    def speed(self) -> int:
+        return int(termios.tcgetattr(self.near)[5])
 
 
-def test_a_lost_port_and_one_that_goes_on() -> None:
-    client, server = Hardware(), Hardware()
-    links = [Link((Wire(client.name, Sender.CLIENT), Wire(server.name, Sender.SERVER)))]
-    with Capture(links, SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
-        os.write(client.far, even(b"/?!\r\n"))
-        os.write(server.far, even(b"/ZZz5v"))
-        records = tap.poll(1) + tap.poll(0.1)
+@pytest.fixture
+def hardware(tmp_path: Path) -> Iterator[tuple[Hardware, Hardware]]:
+    both = Hardware(tmp_path / "client"), Hardware(tmp_path / "server")
+    yield both
+    for one in both:
+        one.unplug()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports are tried again without delay, and what changes seldom is looked at each time."""
+    monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD", 0.02)
+    monkeypatch.setattr("vtctap.sniffer.capture._WATCH", 0)
+
+
+def link_of(*hardware: Hardware) -> Link:
+    senders = (Sender.CLIENT, Sender.SERVER) if len(hardware) == 2 else (Sender.UNKNOWN,)
+    return Link(tuple(Wire(one.name, sender) for one, sender in zip(hardware, senders, strict=True)))
+
+
+def until(tap: Capture, holds: Callable[[list[Record]], object]) -> list[Record]:
+    """What a capture has when something holds of it."""
+    records: list[Record] = []
+    end = time.monotonic() + 10
+    while not holds(records):
+        assert time.monotonic() < end, events(records)
+        records += tap.poll(0.02)
+    return records
+
+
+def heard(tap: Capture, octets: int) -> Callable[[list[Record]], bool]:
+    return lambda _: tap.octets == octets
+
+
+def said(records: Iterable[Record], sender: Sender = Sender.UNKNOWN) -> bytes:
+    return b"".join(record.octets for record in records if sender in (Sender.UNKNOWN, record.sender))
+
+
+def test_a_lost_port_and_one_that_goes_on(hardware: tuple[Hardware, Hardware]) -> None:
+    client, server = hardware
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        client.say(b"/?!\r\n")
+        server.say(b"/ZZz5v")
+        records = until(tap, lambda _: tap.octets == 11)
         client.unplug()
-        records += tap.poll(1) + tap.poll(0.1)
+        records += until(tap, lambda _: tap.lost)
         assert tap.live
         assert tap.lost == [f"{client.name}: the device is gone"]
-        os.write(server.far, even(b"tctap\r\n"))
-        records += tap.poll(1) + tap.poll(0.05)
+        server.say(b"tctap\r\n")
+        records += until(tap, lambda _: tap.octets == 18)
         server.unplug()
-        records += tap.poll(1) + tap.poll(0.05)
-        assert not tap.live
+        records += until(tap, lambda _: not tap.live)
         assert tap.poll(0.01) == []
+        assert tap.lost == [f"{name}: the device is gone" for name in (client.name, server.name)]
         records += tap.close()
-    assert tap.lost == [f"{name}: the device is gone" for name in (client.name, server.name)]
     heard = {record.sender: record.octets for record in frames(records)}
     assert heard == {Sender.CLIENT: b"/?!\r\n", Sender.SERVER: b"/ZZz5vtctap\r\n"}
     assert [text for text in events(records) if not text.startswith("opened")] == [
         "lost octets=5", "lost octets=13", "closed octets=5", "closed octets=13",
     ]  # fmt: skip
+
+
+def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
+    """One continuous trace: the same tap, lost, then opened again; the other tap hears all the while."""
+    client, server = hardware
+    before = len(os.listdir("/dev/fd"))
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        open_files = len(os.listdir("/dev/fd"))
+        records: list[Record] = []
+        for round_ in range(1, 4):
+            client.say(b"/?!\r\n")
+            records += until(tap, heard(tap, 23 * round_ - 18))
+            client.unplug()
+            records += until(tap, lambda _: tap.lost)
+            assert len(os.listdir("/dev/fd")) == open_files - 3  # Both ends, and the tap's own.
+            server.say(b"/ZZz5vtctap-test\r\n")
+            records += until(tap, heard(tap, 23 * round_))
+            client.plug()
+            records += until(tap, lambda _: not tap.lost)
+            assert len(os.listdir("/dev/fd")) == open_files
+        records += tap.close()
+    assert len(os.listdir("/dev/fd")) == before
+    assert [record.octets for record in frames(records)] == [b"/?!\r\n", b"/ZZz5vtctap-test\r\n"] * 3
+    own = [record for record in records if record.tap == 0]
+    assert [text.split()[0] for text in events(own)] == ["opened", *["lost", "opened"] * 3, "closed"]
+    assert events(own)[-1] == "closed octets=15"
+    assert len({text for text in events(own) if text.startswith("opened")}) == 1
+    assert {record.sender for record in own} == {Sender.CLIENT}
+    assert [record.time for record in records] == sorted(record.time for record in records)
+
+
+def test_what_was_open_ends_with_the_port(hardware: tuple[Hardware, Hardware]) -> None:
+    """What comes when it is back does not complete what was there before: octets are missing between."""
+    client, _ = hardware
+    with Capture([link_of(client)], SETTINGS, gap_limit=60_000 * MS, profile="p") as tap:
+        client.say(b"\x01R1\x0200")
+        records = until(tap, lambda _: tap.octets == 6)
+        client.unplug()
+        records += until(tap, lambda _: tap.lost)
+        client.plug()
+        records += until(tap, lambda _: not tap.lost)
+        client.say(b"21()\x03\x60")
+        records += until(tap, lambda _: tap.octets == 12)
+        records += tap.close()
+    first, second = frames(records)
+    assert (first.octets, first.flags & Flag.CUT) == (b"\x01R1\x0200", Flag.CUT)
+    assert (second.octets, second.kind) == (b"21()\x03\x60", Kind.NOISE)
+
+
+def test_back_at_the_speed_that_the_link_has_then(hardware: tuple[Hardware, Hardware]) -> None:
+    client, server = hardware
+    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit=1_500 * MS, profile="p",
+                 following="follow") as tap:  # fmt: skip
+        client.unplug()
+        records = until(tap, lambda _: tap.lost)
+        tap.set(Settings(2400, SEVEN_EVEN))
+        client.plug()
+        records += until(tap, lambda _: not tap.lost)
+        records += tap.close()
+        assert client.speed == server.speed == termios.B2400
+    assert events(records)[-3].startswith("opened profile=p speed=2400 line=7E1 port=")
+
+
+def test_a_port_that_takes_long_to_open_delays_nobody(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, server = hardware
+    opening, go_on = threading.Event(), threading.Event()
+
+    def slowly(name: str, settings: Settings, *, power: bool) -> Any:
+        opening.set()
+        assert go_on.wait(10)
+        return open_port(name, settings, power=power)
+
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        monkeypatch.setattr("vtctap.sniffer.capture.open_port", slowly)
+        client.unplug()
+        client.plug()
+        records = until(tap, lambda _: opening.is_set())
+        server.say(b"\x06")
+        records += until(tap, lambda _: tap.octets == 1)
+        assert tap.lost
+        go_on.set()
+        records += until(tap, lambda _: not tap.lost)
+        go_on.clear()
+        opening.clear()
+        client.unplug()
+        until(tap, lambda _: opening.is_set())
+        open_files = len(os.listdir("/dev/fd"))
+        client.plug()
+    go_on.set()  # Too late: nobody wants it, and it is closed.
+    end = time.monotonic() + 5
+    while any(thread.name == "reopening" for thread in threading.enumerate()) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(os.listdir("/dev/fd")) == open_files + 2 - 1  # The terminal's ends, and the server's port is closed.
+
+
+def test_a_network_port_that_ends_and_comes_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"socket://127.0.0.1:{listening.getsockname()[1]}"
+        with Capture([Link((Wire(url),))], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+            records: list[Record] = []
+            for round_ in (1, 2):
+                records += until(tap, lambda _: tap.live)
+                connection, _ = listening.accept()
+                with connection:
+                    connection.sendall(even(b"/?!\r\n"))
+                    records += until(tap, heard(tap, 5 * round_))
+                records += until(tap, lambda _: tap.lost)
+            records += tap.close()
+    assert said(records) == b"/?!\r\n" * 2
+    names = [text.split()[0] for text in events(records)]
+    assert names[:4] == ["opened", "lost", "opened", "lost"]
+    assert names[-1] == "closed"
+
+
+# What was there before.
+
+
+def test_octets_that_were_waiting_have_no_known_time(hardware: tuple[Hardware, Hardware]) -> None:
+    client, server = hardware
+    server.say(b"\x06/ZZz")
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        assert tap.octets == 5
+        server.say(b"5vtctap\r\n")
+        time.sleep(0.05)
+        client.say(b"/?!\r\n")
+        records = until(tap, lambda _: tap.octets == 19)
+        records += tap.close()
+    assert [text.split()[0] for text in events(records)[:2]] == ["opened"] * 2
+    assert all(record.kind is Kind.EVENT for record in records[:2])
+    assert [record.flags for record in records[:2]] == [0, 0]
+    ack, ident = [record for record in frames(records) if record.sender is Sender.SERVER]
+    assert (ack.octets, ident.octets) == (b"\x06", b"/ZZz5vtctap\r\n")
+    assert ack.uncertainty is ident.uncertainty is None
+    assert ack.flags == ident.flags == Flag.ORDER_UNCERTAIN
+    assert ack.time > records[1].time
+    (request,) = [record for record in frames(records) if record.sender is Sender.CLIENT]
+    assert request.uncertainty is not None
+    assert request.flags == 0
+    assert ident.duration >= 0
+
+
+def test_waiting_on_the_only_tap_has_no_other_to_be_in_order_with(hardware: tuple[Hardware, Hardware]) -> None:
+    client, _ = hardware
+    client.say(b"\x06")
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        records = tap.poll(0) + tap.close()
+    (ack,) = frames(records)
+    assert (ack.octets, ack.uncertainty, ack.flags) == (b"\x06", None, 0)
+
+
+def test_what_was_waiting_does_not_change_the_speed(hardware: tuple[Hardware, Hardware]) -> None:
+    """It was said to somebody else, some time ago."""
+    client, server = hardware
+    client.say(b"\x06051\r\n")
+    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit=1_500 * MS, profile="p",
+                 following="follow") as tap:  # fmt: skip
+        tap.poll(0.05)
+        assert client.speed == server.speed == termios.B300
+
+
+# What is watched.
+
+
+class Counting:
+    """What a driver counts, in the place of TIOCGICOUNT."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.totals: Counters | None = Counters(frame=3, overrun=2, parity=1, brk=0, buf_overrun=7)
+        monkeypatch.setattr("vtctap.sniffer.counters.read", lambda descriptor: self.totals)
+
+
+def test_overruns(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event at once, the flag on what comes next; earlier programs' overruns are not ours."""
+    client, _ = hardware
+    counting = Counting(monkeypatch)
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        client.say(b"/?!\r\n")
+        records = until(tap, frames)
+        assert tap.drops == {0: 0}
+        counting.totals = Counters(frame=4, overrun=3, parity=1, brk=0, buf_overrun=17)
+        records += until(tap, lambda new: any("overrun" in text for text in events(new)))
+        client.say(b"\x01B0\x03\x71")
+        records += until(tap, frames)
+        client.say(b"/?!\r\n")
+        records += until(tap, frames)
+        counting.totals = Counters(frame=4, overrun=4, parity=1, brk=0, buf_overrun=17)
+        records += tap.close()
+        assert tap.drops == {0: 12}
+    assert [record.flags for record in frames(records)] == [0, Flag.OVERRUN, 0]
+    assert events(records)[1:] == [
+        "overrun overrun=1 buf_overrun=10",
+        "overrun overrun=1 buf_overrun=0",
+        "closed octets=15 frame=1 overrun=2 parity=0 brk=0 buf_overrun=10",
+    ]
+
+
+def test_overruns_of_a_port_that_was_lost_add_up(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = hardware
+    counting = Counting(monkeypatch)
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        counting.totals = Counters(overrun=5)
+        until(tap, lambda new: any("overrun" in text for text in events(new)))
+        assert tap.drops == {0: 3}
+        client.unplug()
+        until(tap, lambda _: tap.lost)
+        counting.totals = Counters(overrun=100)
+        client.plug()
+        until(tap, lambda _: not tap.lost)
+        counting.totals = Counters(overrun=101)
+        until(tap, lambda new: any("overrun" in text for text in events(new)))
+        assert tap.drops == {0: 4}
+
+
+def test_a_driver_that_does_not_count(taps: PtyTaps) -> None:
+    with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        tap.poll(0.01)
+        assert tap.drops == {}
+
+
+def test_a_stepped_clock(hardware: tuple[Hardware, Hardware]) -> None:
+    """Stamps stay in order; an event on each link says by how much they are off from now on."""
+    steps = [0]
+    clock = Clock(time.monotonic_ns, lambda: time.time_ns() + steps[0])
+    client, server = hardware
+    with Capture([link_of(client), link_of(server)], SETTINGS, gap_limit=1_500 * MS, profile="p", clock=clock) as tap:
+        records = tap.poll(0.01)
+        for steps[0] in (3_200 * MS, -5_000 * MS):
+            client.say(b"/?!\r\n")
+            records += until(tap, frames)
+        records += tap.close()
+    for link in (0, 1):
+        own = [record for record in records if record.link == link]
+        clocks = [text for text in events(own) if text.startswith("clock")]
+        assert [text.split() for text in clocks] == [
+            ["clock", "step=+3.200s", "ahead=+3.200s"],
+            ["clock", "step=-8.200s", "ahead=-5.000s"],
+        ]
+        assert [record.time for record in own] == sorted(record.time for record in own)
+    assert len(frames(records)) == 2
+
+
+# What the operator does.
+
+
+def test_a_mark(hardware: tuple[Hardware, Hardware]) -> None:
+    client, server = hardware
+    with Capture([link_of(client), link_of(server)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        tap.mark("token 1 of\t2")
+        records = until(tap, lambda new: len(events(new)) >= 4)
+    marks = [record for record in records if record.event.startswith("mark")]
+    assert [(record.event, record.link, record.tap) for record in marks] == [
+        ("mark note=token_1_of_2", 0, 0),
+        ("mark note=token_1_of_2", 1, 1),
+    ]
+
+
+@pytest.mark.parametrize("following", ["fixed", "follow", "auto"])
+def test_the_operator_sets_the_speed(hardware: tuple[Hardware, Hardware], following: Any) -> None:
+    """And what is followed is followed from there."""
+    client, server = hardware
+    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit=1_500 * MS, profile="p",
+                 following=following) as tap:  # fmt: skip
+        records = tap.poll(0.01)
+        before = client.speed
+        tap.set(Settings(2400, SEVEN_EVEN))
+        assert before != client.speed == server.speed == termios.B2400
+        client.say(b"/?!\r\n")
+        records += until(tap, frames)
+        client.say(b"\x06050\r\n")
+        records += until(tap, frames)
+        assert client.speed == server.speed == (termios.B2400 if following == "fixed" else termios.B9600)
+        records += tap.close()
+    speeds = [text for text in events(records) if text.startswith("speed")]
+    start = 115200 if following == "auto" else 300
+    assert speeds[0] == f"speed from={start} to=2400 line=7E1 why=operator"
+    assert speeds[1:] == ([] if following == "fixed" else ["speed from=2400 to=9600 line=7E1 why=OptionSelect"])
+    request, _ = frames(records)
+    assert (request.speed, request.octets, request.kind) == (2400, b"/?!\r\n", Kind.FRAME)
+
+
+def test_one_side_without_parity(hardware: tuple[Hardware, Hardware]) -> None:
+    """Noted once, on that side's tap; from then on no octet of it is called wrong, and the other side's are checked."""
+    client, server = hardware
+    answer = b"\x020021(00123.4*kWh)(4711)(AAAA)\x03"
+    answer += bytes([reduce(xor, answer[1:])])
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p", following="follow") as tap:
+        records: list[Record] = []
+        for round_ in range(1, 6):
+            client.say(b"\x01R1\x020021()\x03\x60")
+            records += until(tap, heard(tap, round_ * 12 + (round_ - 1) * len(answer)))
+            time.sleep(0.03)
+            os.write(server.far, answer)
+            records += until(tap, heard(tap, round_ * (12 + len(answer))))
+            time.sleep(0.03)
+        records += tap.close()
+    (noted,) = [record for record in records if record.event.startswith("speed")]
+    assert noted.event == "speed from=9600 to=9600 line=8N1 why=no-parity sender=server"
+    assert (noted.tap, noted.sender) == (1, Sender.SERVER)
+    assert len(frames(records)) == 10
+    assert all(record.kind is Kind.FRAME for record in frames(records))
+    for record in frames(records):
+        if record.sender is Sender.CLIENT:
+            assert (record.line, record.parity_errors) == (SEVEN_EVEN, ())
+        else:
+            assert record.octets == answer
+            later = record.time > noted.time
+            assert (str(record.line), record.parity_errors == ()) == (("8N1", True) if later else ("7E1", False))
+    assert sum(str(record.line) == "8N1" for record in frames(records)) >= 3
+
+
+# What is stated of the adapters.
+
+
+def test_latency(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = hardware
+    monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("cp210x", 16 * MS, source="assumed"))
+    spread = []
+    for latency, stated in ((None, "latency=16ms latency_source=assumed"), (MS, "latency=1ms latency_source=stated")):
+        with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", latency=latency) as tap:
+            client.say(b"\x06")
+            records = until(tap, heard(tap, 1)) + tap.close()
+        assert events(records)[0] == (
+            f"opened profile=p speed=9600 line=7E1 adapter=cp210x {stated} port={client.name}"
+        )
+        (ack,) = frames(records)
+        assert ack.uncertainty
+        spread.append(ack.uncertainty)
+    assert 8 * MS < spread[0] <= 18 * MS
+    assert spread[1] <= 3 * MS
+
+
+def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = hardware
+    monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("", characters=11, source="fifo"))
+    with Capture([link_of(client)], Settings(300, SEVEN_EVEN), gap_limit=5_000 * MS, profile="p") as tap:
+        client.say(b"\x06")
+        slow = until(tap, heard(tap, 1))
+        tap.set(Settings(19200, SEVEN_EVEN))
+        client.say(b"\x06")
+        fast = until(tap, heard(tap, 2)) + tap.close()
+    assert [(record.uncertainty or 0) > 100 * MS for record in frames(slow + fast)] == [True, False]
+    assert "latency=11characters latency_source=fifo" in events(slow + fast)[0]
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_low_latency_is_put_back(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch, offered: bool
+) -> None:
+    client, _ = hardware
+    done: list[str] = []
+
+    def ask(name: str, descriptor: int) -> Callable[[], None] | None:
+        assert os.ttyname(descriptor) == os.ttyname(client.near)
+        done.append("asked")
+        return (lambda: done.append("put back")) if offered else None
+
+    monkeypatch.setattr("vtctap.sniffer.capture.ask_low_latency", ask)
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", low_latency=True) as tap:
+        assert f"low_latency={'yes' if offered else 'no'}" in events(tap.poll(0) + tap.close())[0].split()
+        assert done == ["asked"]
+    assert done == (["asked", "put back"] if offered else ["asked"])
+
+
+@pytest.mark.parametrize("power", [False, True])
+def test_power_is_asked_for_each_time(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch, power: bool
+) -> None:
+    client, _ = hardware
+    asked: list[bool] = []
+
+    def opening(name: str, settings: Settings, *, power: bool) -> Any:
+        asked.append(power)
+        return open_port(name, settings)
+
+    monkeypatch.setattr("vtctap.sniffer.capture.open_port", opening)
+    options = {"power": True} if power else {}
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", **options) as tap:
+        client.unplug()
+        until(tap, lambda _: tap.lost)
+        client.plug()
+        until(tap, lambda _: not tap.lost)
+    assert set(asked) == {power}
 
 
 def test_one_port_that_is_missing_leaves_the_other_alone(taps: PtyTaps) -> None:

@@ -342,7 +342,7 @@ def strace(tmp_path: Path) -> Callable[..., list[str]]:
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
 
-    def run(name: str, *arguments: str) -> list[str]:
+    def run(name: str, *arguments: str, status: int = 0) -> list[str]:
         log = tmp_path / "strace.log"
         done = subprocess.run(
             ["strace", "-f", "-yy", "-o", str(log), sys.executable, "-m", "vtctap", "capture", "-i", name, *arguments],
@@ -350,7 +350,7 @@ def strace(tmp_path: Path) -> Callable[..., list[str]]:
         )  # fmt: skip
         if "ptrace" in done.stderr and "Operation not permitted" in done.stderr:
             pytest.skip("strace may not trace here")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == status, done.stderr
         return log.read_text().splitlines()
 
     return run
@@ -371,10 +371,63 @@ def test_a_capture_never_acts_on_its_port(strace: Callable[..., list[str]], term
     assert names <= {"read", "ioctl", "flock", "poll", "close", "lseek", "fstat", "newfstatat", "fcntl"}
     requests = [match[1] for call in own if (match := re.search(r"ioctl\(\d+<.*?>>?, (?:SNDCTL_\w+ or )?(\w+)", call))]
     # In this order: is it a terminal; DTR and RTS down; how it is to be; nobody else's; and given back at the end.
-    assert [name for name in requests if name not in ("TCGETS", "TCGETS2")] == [
+    assert [name for name in requests if name not in ("TCGETS", "TCGETS2", "TIOCGICOUNT")] == [
         "TIOCMBIC", "TCSETS", "TIOCEXCL", "TIOCNXCL",
     ]  # fmt: skip
     assert not [call for call in calls if any(name in call for name in FORBIDDEN)]
+
+
+def test_power_is_the_only_thing_that_raises_a_line(strace: Callable[..., list[str]], terminal: Terminal) -> None:
+    """A pseudo-terminal has no DTR, and who asked for power is told so; what was asked of it is seen all the same."""
+    calls = strace(terminal.name, "-a", "duration:1", "--power", "dtr", status=3)
+    own = [call for call in calls if f"<{terminal.name}" in call]
+    (raised,) = [call for call in own if "TIOCMBIS" in call]
+    assert "[TIOCM_DTR]" in raised
+    assert "[TIOCM_RTS]" in next(call for call in own if "TIOCMBIC" in call)
+    assert not [call for call in calls if any(name in call for name in FORBIDDEN if name != "TIOCMBIS")]
+
+
+class Modem:
+    """A terminal with modem lines, as its driver is asked to set them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ioctl = fcntl.ioctl
+        self.asked: list[tuple[int, int]] = []
+
+        def recorded(descriptor: int, request: int, *arguments: Any) -> Any:
+            if request in (termios.TIOCMBIC, termios.TIOCMBIS):
+                self.asked.append((request, int.from_bytes(arguments[0], sys.byteorder)))
+                return arguments[0]
+            return ioctl(descriptor, request, *arguments)
+
+        monkeypatch.setattr(fcntl, "ioctl", recorded)
+
+
+@pytest.mark.parametrize("power", [False, True])
+def test_dtr(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, power: bool) -> None:
+    modem = Modem(monkeypatch)
+    PosixPort(terminal.name, SEVEN_EVEN, power=power).close()
+    dtr, rts = 0x002, 0x004
+    if power:
+        assert modem.asked == [(termios.TIOCMBIC, rts), (termios.TIOCMBIS, dtr)]
+    else:
+        assert modem.asked == [(termios.TIOCMBIC, dtr | rts)]
+
+
+def test_no_dtr_to_raise(terminal: Terminal) -> None:
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(PortError, match=f"^{terminal.name}: this port has no DTR to power a head from$"):
+        PosixPort(terminal.name, SEVEN_EVEN, power=True)
+    assert len(os.listdir("/dev/fd")) == before
+    PosixPort(terminal.name, SEVEN_EVEN).close()
+
+
+@pytest.mark.parametrize("power", [False, True])
+def test_dtr_through_pyserial(power: bool) -> None:
+    port: Any = open_port("loop://", SEVEN_EVEN, power=power)
+    assert (port._serial.dtr, port._serial.rts) == (power, False)
+    assert port.counters() is None
+    port.close()
 
 
 def test_a_second_capture_is_refused(terminal: Terminal, tmp_path: Path) -> None:

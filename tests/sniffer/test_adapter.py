@@ -1,0 +1,210 @@
+"""What the system says of adapters: on a copy of its files, made by hand as Linux lays them out."""
+
+import fcntl
+import os
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vtctap.sniffer.adapter import Adapter, adapter, ask_low_latency
+
+MS = 1_000_000
+USB = "devices/pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0"
+GET, SET, LOW_LATENCY = 0x541E, 0x541F, 0x2000
+
+
+class System:
+    """A folder in the place of /sys."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, device: str, parent: str, driver: str = "", **files: int) -> None:
+        """A terminal on a device; files are those of the terminal."""
+        below = self.root / parent
+        below.mkdir(parents=True)
+        tty = self.root / "class/tty" / device
+        tty.mkdir(parents=True)
+        (tty / "device").symlink_to(below)
+        if driver:
+            (self.root / "drivers" / driver).mkdir(parents=True)
+            (below / "driver").symlink_to(self.root / "drivers" / driver)
+        for name, number in files.items():
+            (tty / name).write_text(f"{number}\n")
+
+    def timer(self, device: str, milliseconds: int) -> Path:
+        path = self.root / "bus/usb-serial/devices" / device / "latency_timer"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{milliseconds}\n")
+        return path
+
+    def adapter(self, name: str) -> Adapter:
+        return adapter(name, str(self.root))
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    return System(tmp_path)
+
+
+def test_ftdi_says_its_timer(system: System) -> None:
+    system.put("ttyUSB0", f"{USB}/ttyUSB0", "ftdi_sio")
+    system.timer("ttyUSB0", 16)
+    known = system.adapter("/dev/ttyUSB0")
+    assert known == Adapter("ftdi_sio", 16 * MS, source="timer")
+    assert known.latency(MS) == 16 * MS
+    assert known.words() == "adapter=ftdi_sio latency=16ms latency_source=timer"
+    assert str(known) == "ftdi_sio, latency 16 ms (timer)"
+
+
+def test_a_name_that_stays_leads_to_the_device(system: System, tmp_path: Path) -> None:
+    system.put("ttyUSB7", f"{USB}/ttyUSB7", "ftdi_sio")
+    system.timer("ttyUSB7", 1)
+    (tmp_path / "ttyUSB7").touch()
+    (tmp_path / "by-id").symlink_to(tmp_path / "ttyUSB7")
+    assert system.adapter(str(tmp_path / "by-id")).time == MS
+
+
+@pytest.mark.parametrize(
+    ("device", "driver", "below"),
+    [("ttyUSB0", "cp210x", "/ttyUSB0"), ("ttyUSB0", "ch341", "/ttyUSB0"), ("ttyUSB0", "pl2303", "/ttyUSB0"),
+     ("ttyACM0", "cdc_acm", "")],
+)  # fmt: skip
+def test_other_usb_chips_are_assumed_to_be_as_slow_as_any(system: System, device: str, driver: str, below: str) -> None:
+    system.put(device, USB + below, driver)
+    assert system.adapter(f"/dev/{device}") == Adapter(driver, 16 * MS, source="assumed")
+
+
+@pytest.mark.parametrize(
+    ("files", "characters", "source"),
+    [
+        ({"type": 4, "rx_trig_bytes": 8}, 11, "fifo"),
+        ({"type": 4, "rx_trig_bytes": 14}, 17, "fifo"),
+        ({"type": 4, "rx_trig_bytes": 1}, 0, "fifo"),
+        ({"type": 4}, 11, "fifo"),
+        ({"type": 2}, 0, "fifo"),
+        ({"type": 32}, 19, "assumed"),
+        ({"type": 0}, 0, ""),
+        ({}, 0, ""),
+    ],
+)
+def test_uarts_keep_characters(system: System, files: dict[str, int], characters: int, source: str) -> None:
+    system.put("ttyS0", "devices/platform/serial8250", "serial8250", **files)
+    known = system.adapter("/dev/ttyS0")
+    assert known == Adapter("serial8250", characters=characters, source=source)
+    assert known.latency(MS) == characters * MS
+
+
+def test_words_of_a_uart(system: System) -> None:
+    system.put("ttyS0", "devices/pnp0", "serial", type=4, rx_trig_bytes=8)
+    known = system.adapter("/dev/ttyS0")
+    assert known.words() == "adapter=serial latency=11characters latency_source=fifo"
+    assert str(known) == "serial, latency 11 characters (fifo)"
+
+
+def test_the_user_knows_better(system: System) -> None:
+    system.put("ttyS0", "devices/pnp0", "serial", type=4, rx_trig_bytes=8)
+    known = system.adapter("/dev/ttyS0")
+    assert known.stated(None) == known
+    assert known.stated(2_500_000) == Adapter("serial", 2_500_000, source="stated")
+    assert known.stated(2_500_000).words() == "adapter=serial latency=2.5ms latency_source=stated"
+
+
+@pytest.mark.parametrize("name", ["/dev/pts/0", "socket://nowhere:1", ""])
+def test_nothing_is_known(name: str) -> None:
+    assert adapter(name) == Adapter()
+    assert (str(Adapter()), Adapter().words(), Adapter().latency(MS)) == ("", "", 0)
+
+
+# Asking for low latency
+
+
+class Driver:
+    """The driver's settings, struct serial_struct as 32 integers; the flags are the fifth."""
+
+    def __init__(self, flags: int | None, *, allowed: bool = True) -> None:
+        self.flags = flags
+        self.allowed = allowed
+
+    def ioctl(self, descriptor: int, request: int, argument: bytes) -> bytes:
+        assert descriptor == 7
+        assert len(argument) == 128
+        if self.flags is None or (request == SET and not self.allowed):
+            raise OSError
+        if request == SET:
+            settings = array("i", argument)
+            self.flags = settings[4]
+            settings[4] = 0
+            assert list(settings) == [*range(4), 0, *range(5, 32)]  # The rest is as it was.
+        else:
+            assert request == GET
+        return array("i", [*range(4), self.flags, *range(5, 32)]).tobytes()
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driver]:
+    def make(flags: int | None, **options: bool) -> Driver:
+        driver = Driver(flags, **options)
+        monkeypatch.setattr(fcntl, "ioctl", driver.ioctl)
+        return driver
+
+    return make
+
+
+@pytest.mark.parametrize("before", [0, 0x1040, LOW_LATENCY | 0x1040])
+def test_the_drivers_flag(system: System, driver: Callable[..., Driver], before: int) -> None:
+    own = driver(before)
+    put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    assert own.flags == before | LOW_LATENCY
+    assert put_back
+    put_back()
+    assert own.flags == before
+
+
+@pytest.mark.parametrize("flags", [None, 0x40])
+def test_the_timers_file(system: System, driver: Callable[..., Driver], flags: int | None) -> None:
+    own = driver(flags, allowed=False)
+    timer = system.timer("ttyUSB0", 16)
+    put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    assert timer.read_text() == "1"
+    assert put_back
+    put_back()
+    assert int(timer.read_text()) == 16
+    assert own.flags == flags
+
+
+def test_the_fifos_file(system: System, driver: Callable[..., Driver]) -> None:
+    driver(None)
+    system.put("ttyS0", "devices/pnp0", "serial", type=4, rx_trig_bytes=8)
+    put_back = ask_low_latency("/dev/ttyS0", 7, str(system.root))
+    assert system.adapter("/dev/ttyS0").characters == 0
+    assert put_back
+    put_back()
+    assert system.adapter("/dev/ttyS0").characters == 11
+
+
+def test_nothing_to_ask(system: System, driver: Callable[..., Driver]) -> None:
+    driver(None)
+    assert ask_low_latency("/dev/ttyUSB0", 7, str(system.root)) is None
+    system.put("ttyUSB0", f"{USB}/ttyUSB0", "cp210x")
+    assert ask_low_latency("/dev/ttyUSB0", 7, str(system.root)) is None
+    assert not list(system.root.rglob("latency_timer"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_file_that_is_not_ours(system: System, driver: Callable[..., Driver]) -> None:
+    driver(None)
+    system.timer("ttyUSB0", 16).chmod(0o444)
+    assert ask_low_latency("/dev/ttyUSB0", 7, str(system.root)) is None
+
+
+def test_what_is_low_already_stays(system: System, driver: Callable[..., Driver]) -> None:
+    driver(None)
+    timer = system.timer("ttyUSB0", 1)
+    timer.chmod(0o444)
+    put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    assert put_back
+    put_back()
+    assert timer.read_text() == "1\n"
