@@ -1,7 +1,7 @@
 """What the system knows of the adapter behind a port: its driver, and how long it may keep an octet. Linux only:
 elsewhere nothing is known.
 
-A module of its own, so that listing the ports does not import what opening them needs.
+A module of its own, so that listing the ports does not import what opening them needs (nor dataclasses).
 
 Sources. FTDI: note AN232B-04 and the driver's ``latency_timer`` file: exact. A UART: its FIFO asks to be read when
 there are ``rx_trig_bytes`` octets in it (8 of 16 in a 16550A, drivers/tty/serial/8250/8250_port.c), or four characters
@@ -16,9 +16,8 @@ import os.path
 import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 _ASSUMED: Final = 16_000_000
 """ns; see the module's sources."""
@@ -35,8 +34,7 @@ _SERIAL_STRUCT: Final = 32
 """... so many integers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(NamedTuple):
     """An adapter may keep an octet for ``time`` (ns) and ``characters`` characters, together. ``source`` is one word:
     ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); empty: nothing is known, and it is taken to hand on each
     at once."""
@@ -52,7 +50,7 @@ class Adapter:
 
     def stated(self, latency: int | None) -> "Adapter":
         """With the latency (ns) that the user states, if any."""
-        return self if latency is None else replace(self, time=latency, characters=0, source="stated")
+        return self if latency is None else self._replace(time=latency, characters=0, source="stated")
 
     @property
     def latency_text(self) -> str:

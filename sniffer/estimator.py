@@ -24,7 +24,8 @@ A pause shorter than the timer may go unseen, or be found some octets late. Wher
 the packet before it, each octet of a run is late by the same time, which no arrival reveals: estimates are then late by
 up to half the timer, inside the uncertainty. A UART's FIFO keeps octets until there are enough, or for some characters
 after the last: its ``latency`` is both together. A program that is stopped for longer than :data:`SCHEDULING` just when
-octets come stamps them with less certainty than it states.
+octets come stamps them with less certainty than it states. Where nobody states an adapter's latency it is assumed
+(:mod:`~vtctap.sniffer.adapter`).
 """
 
 from collections.abc import Iterator
@@ -117,7 +118,7 @@ class Estimator:
             self._set(character_time, latency)
 
     def begin(self, start: int) -> None:
-        """No octet is stamped before ``start`` (ns since 1970 UTC): that is the stamp of octets before it, which are not
+        """No octet is stamped before ``start`` (ns since 1970 UTC), the stamp of octets before it that were not
         estimated."""
         self._promised = max(self._promised, start)
 

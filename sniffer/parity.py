@@ -17,8 +17,8 @@ from vtctap.pcap.record import Line, Sender
 WINDOW: Final = 64
 """Octets of a sender that are remembered."""
 WRONG: Final = 16
-"""With so many wrong ones and none whose bit 7 is set a sender sends no parity: by chance that happens less than once in
-2**16 times."""
+"""With so many wrong ones and none whose bit 7 is set a sender sends no parity; chance would have to set bit 7 wrongly
+so many times."""
 RIGHT: Final = 4
 """With so many whose bit 7 is set, and ..."""
 STRAY: Final = 8

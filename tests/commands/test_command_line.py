@@ -154,43 +154,6 @@ def test_ports(vtctap: Run) -> None:
         assert plain.stderr == "vtctap: no serial port found; is the adapter plugged in?\n"
 
 
-ADAPTER = """
-import sys
-from types import SimpleNamespace
-from serial.tools import list_ports
-from vtctap.commands import ports
-from vtctap.sniffer import adapter
-found = SimpleNamespace(device="/dev/ttyUSB7", vid=0x0403, pid=0x6001, description="FT232R USB UART")
-plain = SimpleNamespace(device="/dev/ttyS0", vid=None, pid=None, description="n/a")
-list_ports.comports = lambda: [found, plain]
-adapter.latency_timer = lambda name: 16_000_000 if name == "/dev/ttyUSB7" else None
-ports._stable_names = lambda: {"/dev/ttyUSB7": "/dev/serial/by-id/usb-FTDI"}
-from vtctap.__main__ import main
-sys.exit(main(["ports", *sys.argv[1:]]))
-"""
-
-
-def test_ports_with_an_adapter() -> None:
-    outputs = []
-    for options in ([], ["--json"]):
-        command = [sys.executable, "-c", ADAPTER, *options]
-        outputs.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert outputs[0].splitlines() == [
-        "/dev/ttyS0        -          -",
-        "/dev/ttyUSB7      0403:6001  16 ms   /dev/serial/by-id/usb-FTDI",
-    ]
-    assert [json.loads(line) for line in outputs[1].splitlines()] == [
-        {"device": "/dev/ttyS0"},
-        {
-            "device": "/dev/ttyUSB7",
-            "usb": "0403:6001",
-            "by_id": "/dev/serial/by-id/usb-FTDI",
-            "latency_timer_ms": 16,
-            "description": "FT232R USB UART",
-        },
-    ]
-
-
 def test_profile_list_and_show(vtctap: Run) -> None:
     listed = vtctap("profile", "list")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == ["iec62055-52", "iec62056-21"]

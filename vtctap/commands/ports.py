@@ -1,4 +1,7 @@
-"""Lists the serial ports: device, USB identity, stable name, and an adapter's latency timer."""
+"""Lists the serial ports: device, USB identity, how long the adapter may keep an octet, and the port's stable name.
+
+A latency with a question mark is assumed: the adapter's maker states none. 'capture --latency MS' states a better one.
+"""
 
 import argparse
 import os
@@ -14,18 +17,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from serial.tools.list_ports import comports
 
-    from vtctap.sniffer.adapter import latency_timer
+    from vtctap.sniffer.adapter import adapter
 
     stable = _stable_names()
     ports = []
     for port in sorted(comports(), key=lambda port: str(port.device)):
-        latency = latency_timer(port.device)
+        known = adapter(port.device)
         ports.append(
             {
                 "device": port.device,
                 "usb": f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None else None,
                 "by_id": stable.get(port.device),
-                "latency_timer_ms": latency // 1_000_000 if latency is not None else None,
+                "driver": known.driver or None,
+                "latency_timer_ms": known.time // 1_000_000 if known.source == "timer" else None,
+                "latency_ms": known.time / 1e6 if known.source and not known.characters else None,
+                "latency_characters": known.characters or None,
+                "latency_source": known.source or None,
                 "description": port.description if port.description != "n/a" else None,
             }
         )
@@ -35,11 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
 
             print(json.dumps({key: value for key, value in entry.items() if value is not None}))
         else:
-            timer = entry["latency_timer_ms"]
+            unit, number = "ms", entry["latency_ms"]
+            if entry["latency_characters"]:
+                unit, number = "chars", entry["latency_characters"]
+            doubt = "?" if entry["latency_source"] == "assumed" else ""
             words = [
                 f"{entry['device']:16}",
                 f"{entry['usb'] or '-':9}",
-                f"{f'{timer} ms' if timer is not None else '-':6}",
+                f"{f'{number:g} {unit}{doubt}' if number is not None else '-':9}",
                 entry["by_id"] or entry["description"] or "",
             ]
             print("  ".join(str(word) for word in words).rstrip())
