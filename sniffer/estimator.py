@@ -272,19 +272,33 @@ class Estimator:
         latest = self._latest(base)
         start, end, promised = (float(time - base) for time in (self._start, self._end, self._promised))
         earliest = float(self._earliest - base)
+        shortest, longest = self._shortest, self._longest
+        drift = last = 0.0
+        # Comparisons, not max and min: this is where a capture of many taps spends its time.
         for chunk in self._chunks[self._settled : until]:
             least = float(self._ended(chunk) - SCHEDULING - base)
             most = self._most(len(chunk.octets)) + SCHEDULING
-            earliest = max(earliest, least - self._shortest)
+            earliest = max(earliest, least - shortest)
             for value, flags in chunk.octets:
-                earliest += self._shortest
+                earliest += shortest
                 bound = latest.pop()
                 estimate, character = next(estimates)
-                estimate = max(min(max(estimate, earliest, end + self._shortest), bound), end, least)
-                uncertainty = max(abs(estimate - earliest), abs(bound - estimate))
-                uncertainty += max(self._longest - character, character - self._shortest)
-                start = max(start, min(start + self._shortest, bound - self._shortest), estimate - character, promised)
-                self._ready.append(Octet(value, base + round(start), round(min(uncertainty, most)), flags))
+                if character != last:
+                    last, drift = character, max(longest - character, character - shortest)
+                after = end + shortest
+                estimate = earliest if estimate < earliest else estimate
+                estimate = after if estimate < after else estimate
+                estimate = bound if estimate > bound else estimate
+                estimate = end if estimate < end else estimate
+                estimate = least if estimate < least else estimate
+                below, above = abs(estimate - earliest), abs(bound - estimate)
+                uncertainty = (below if below > above else above) + drift
+                after = start + shortest if start + shortest < bound - shortest else bound - shortest
+                start = after if start < after else start
+                start = estimate - character if start < estimate - character else start
+                start = promised if start < promised else start
+                uncertainty = most if uncertainty > most else uncertainty
+                self._ready.append(Octet(value, base + round(start), round(uncertainty), flags))
                 end = estimate
         self._start = base + round(start)
         self._end = base + round(end)

@@ -30,17 +30,14 @@ class ParityWatch:
     """Listens to what each sender's octets, on a line of ``line``, carry in bit 7."""
 
     def __init__(self, line: Line) -> None:
-        self._line = line
+        self._says = [_says(value, line) for value in range(256)]
         self._recent: dict[Sender, deque[tuple[bool, bool]]] = {}
 
     def hear(self, sender: Sender, octets: Iterable[tuple[int, int]]) -> None:
         """Octets of one sender with their flags; those that are no text, or were not received well, say nothing."""
         recent = self._recent.setdefault(sender, deque(maxlen=WINDOW))
-        recent.extend(
-            (bool(wrong_parity(bytes((value,)), self._line)), value >= 0x80)
-            for value, flags in octets
-            if not flags and value & 0x7F in _TEXT
-        )
+        says = self._says
+        recent.extend([said for value, flags in octets if not flags and (said := says[value])])
 
     def without(self) -> Sequence[Sender]:
         """The senders that send no parity."""
@@ -57,3 +54,8 @@ class ParityWatch:
             for sender, recent in self._recent.items()
             if sum(high for _, high in recent) >= RIGHT and sum(wrong for wrong, _ in recent) * STRAY <= len(recent)
         ]
+
+
+def _says(value: int, line: Line) -> tuple[bool, bool] | None:
+    """Whether an octet of text is wrong on that line, and whether bit 7 is set; None for one that is no text."""
+    return (bool(wrong_parity(bytes((value,)), line)), value >= 0x80) if value & 0x7F in _TEXT else None

@@ -50,6 +50,7 @@ DOUBTS: Final = 2
 _UNCHECKED: Final = frozenset(("IDRequest", "IDResponse", "OptionSelect", "Telegram", "HDLC"))
 """Messages without check character that are none by chance."""
 _READOUT_END: Final = b"!"
+_ERRORS: Final = Flag.FRAMING | Flag.BREAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Follower:
         self._asked = self._readout = False
         self._over_at: int | None = None
         self._resumable: tuple[Settings, bool] | None = None
+        self._bad_values: dict[int, list[bool]] = {}
         self._set(self.settings)
 
     @property
@@ -137,7 +139,10 @@ class Follower:
                 change = self._follow(message, values, arrival)
                 if change:
                     return change
-        self._recent.extend((self._is_bad(tap, value, flags), value >= 0x80 or flags != 0) for value, flags in octets)
+        bad = self._bad_values[tap]
+        self._recent.extend(
+            [(bad[value] or flags & _ERRORS != 0, value >= 0x80 or flags != 0) for value, flags in octets]
+        )
         return self._garbage() or self._drop_one_sides_parity()
 
     def use(self, settings: Settings) -> Change:
@@ -171,6 +176,7 @@ class Follower:
         self._binary = binary
         self._recent.clear()
         self._resumable = None
+        self._judge()
         step = settings.line.character_time(settings.speed)
         for tap, sender in self._taps.items():
             self._framers[tap] = Framer(sender=sender, character_time=step, gap_limit=self._gap_limit)
@@ -198,12 +204,18 @@ class Follower:
 
     def _is_bad(self, tap: int, value: int, flags: int) -> bool:
         """Whether an octet shows that it was not received as it was sent."""
-        if flags & (Flag.FRAMING | Flag.BREAK):
-            return True
-        if wrong_parity(bytes((value,)), self.settings.line):
-            maybe_without = self._taps[tap] is Sender.UNKNOWN or self._taps[tap] in self.without_parity
-            return value >= 0x80 or not (self.without_parity and maybe_without)
-        return not self._marks and not self._binary and self.settings.line == EIGHT_BITS and value >= 0x80
+        return bool(flags & _ERRORS) or self._bad_values[tap][value]
+
+    def _judge(self) -> None:
+        """Makes the table of bad values of each tap."""
+        line = self.settings.line
+        wrong = [bool(wrong_parity(bytes((value,)), line)) for value in range(256)]
+        if not self._marks and not self._binary and line == EIGHT_BITS:
+            wrong = [value >= 0x80 for value in range(256)]
+        lenient = [bad and value >= 0x80 for value, bad in enumerate(wrong)]
+        for tap, sender in self._taps.items():
+            maybe_without = self.without_parity and (sender is Sender.UNKNOWN or sender in self.without_parity)
+            self._bad_values[tap] = lenient if maybe_without else wrong
 
     def _follow(self, message: Message, octets: bytes, arrival: int) -> Change | None:
         """What a good frame changes."""
@@ -299,6 +311,7 @@ class Follower:
         for sender in self._parity.without():
             if sender not in self.without_parity and self._parity.with_parity():
                 self.without_parity |= {sender}
+                self._judge()
                 self._recent.clear()
                 return Change(self.settings, "no-parity", sender)
         return None
