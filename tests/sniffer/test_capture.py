@@ -180,9 +180,10 @@ class Hardware:
         self.far = self.near = -1
         self.plug()
 
-    def plug(self) -> None:
+    def plug(self, waiting: bytes = b"") -> None:
         self.far, self.near = pty.openpty()
         tty.setraw(self.near)
+        self.say(waiting)
         os.symlink(os.ttyname(self.near), self.name)
 
     def unplug(self) -> None:
@@ -342,8 +343,10 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
         server.say(b"\x06")
         records += until(tap, lambda _: tap.octets == 1)
         assert tap.lost
+        tap.set(Settings(2400, SEVEN_EVEN))
         go_on.set()
         records += until(tap, lambda _: not tap.lost)
+        assert client.speed == termios.B2400  # What was set while it was being opened.
         go_on.clear()
         opening.clear()
         client.unplug()
@@ -401,6 +404,27 @@ def test_octets_that_were_waiting_have_no_known_time(hardware: tuple[Hardware, H
     assert request.uncertainty is not None
     assert request.flags == 0
     assert ident.duration >= 0
+
+
+def test_what_follows_what_was_waiting_is_not_stamped_before_it(hardware: tuple[Hardware, Hardware]) -> None:
+    client, _ = hardware
+    client.say(b"/?!\r\n")
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        client.say(b"\x01B0\x03\x71")  # At once: by its length alone it would have begun 5 ms ago.
+        records = until(tap, heard(tap, 10)) + tap.close()
+    assert [record.octets for record in frames(records)] == [b"/?!\r\n", b"\x01B0\x03\x71"]
+    assert [record.time for record in records] == sorted(record.time for record in records)
+
+
+def test_waiting_in_a_port_that_is_back(hardware: tuple[Hardware, Hardware]) -> None:
+    client, _ = hardware
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        client.unplug()
+        records = until(tap, lambda _: tap.lost)
+        client.plug(b"\x06")
+        records += until(tap, lambda _: not tap.lost) + tap.close()
+    (ack,) = frames(records)
+    assert (ack.octets, ack.uncertainty) == (b"\x06", None)
 
 
 def test_waiting_on_the_only_tap_has_no_other_to_be_in_order_with(hardware: tuple[Hardware, Hardware]) -> None:
@@ -604,6 +628,7 @@ def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
         client.say(b"\x06")
         slow = until(tap, heard(tap, 1))
         tap.set(Settings(19200, SEVEN_EVEN))
+        time.sleep(0.4)
         client.say(b"\x06")
         fast = until(tap, heard(tap, 2)) + tap.close()
     assert [(record.uncertainty or 0) > 100 * MS for record in frames(slow + fast)] == [True, False]

@@ -69,6 +69,14 @@ def test_neither() -> None:
     assert not watch.without()
 
 
+def test_how_many_it_takes() -> None:
+    watch = ParityWatch(EVEN)
+    watch.hear(CLIENT, plain(b"1" * 15 + b"3" * 40))
+    assert not watch.without()
+    watch.hear(CLIENT, plain(b"1"))
+    assert watch.without() == [CLIENT]
+
+
 def test_one_set_bit_refutes() -> None:
     watch = ParityWatch(EVEN)
     watch.hear(CLIENT, plain(b"1" * 63 + b"\xb1"))
@@ -166,6 +174,16 @@ def test_both_sides_are_the_line(taps: dict[int, Sender]) -> None:
     session = Session(taps, {CLIENT, SERVER})
     session.talk(12)
     assert session.changes == [Change(Settings(9600, Line(8, "N", 1)), "no-parity")]
+
+
+@pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one"])
+def test_bad_messages_that_carry_parity_make_no_garbage(taps: dict[int, Sender]) -> None:
+    """Between them, half of the other side's octets are wrong; but not as garbage is."""
+    session = Session(taps, {SERVER})
+    for _ in range(12):
+        session.say(CLIENT, READ[:-1] + b"\x00")
+        session.say(SERVER, DATA)
+    assert session.changes == [Change(FAST, "no-parity", SERVER)]
 
 
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one"])
