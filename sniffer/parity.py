@@ -19,6 +19,8 @@ WINDOW: Final = 64
 WRONG: Final = 16
 """With so many wrong ones and none whose bit 7 is set a sender sends no parity; chance would have to set bit 7 wrongly
 so many times."""
+SUSPECT: Final = 8
+"""With so many it may be so."""
 RIGHT: Final = 4
 """With so many whose bit 7 is set, and ..."""
 STRAY: Final = 8
@@ -39,12 +41,12 @@ class ParityWatch:
         says = self._says
         recent.extend([said for value, flags in octets if not flags and (said := says[value])])
 
-    def without(self) -> Sequence[Sender]:
-        """The senders that send no parity."""
+    def without(self, wrong: int = WRONG) -> Sequence[Sender]:
+        """The senders that send no parity, by so many wrong ones."""
         return [
             sender
             for sender, recent in self._recent.items()
-            if sum(wrong for wrong, _ in recent) >= WRONG and not any(high for _, high in recent)
+            if sum(bad for bad, _ in recent) >= wrong and not any(high for _, high in recent)
         ]
 
     def with_parity(self) -> Sequence[Sender]:

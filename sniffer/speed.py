@@ -28,7 +28,7 @@ from vtctap.dissector.framer import Framer, Octet, Piece
 from vtctap.dissector.messages import SLASH, Message, decode
 from vtctap.pcap.record import Flag, Sender
 from vtctap.sniffer.detect import EIGHT_BITS, Detector
-from vtctap.sniffer.parity import ParityWatch
+from vtctap.sniffer.parity import SUSPECT, ParityWatch
 from vtctap.sniffer.port import Settings
 
 MODE_B: Final = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
@@ -299,7 +299,7 @@ class Follower:
         senders = self._parity.with_parity() if self._parity else ()
         if not any(odd for _, odd in self._recent) and not senders:
             return self._drop_parity() if self._between_messages else None  # So that no message is cut.
-        if self._parity and self._parity.without():
+        if self._parity and self._parity.without(SUSPECT):
             return None
         both_heard = any(sender is Sender.UNKNOWN for sender in self._taps.values())
         return None if both_heard and strange == 0 and not self._between_messages else self._give_up()
