@@ -11,9 +11,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. ``type``: ``s`` string, ``e`` enumeration shown as one of ``words``, ``u`` unsigned number, ``b``
-    boolean (present only where true), ``t`` seconds, ``f`` record number. ``repeats``: a list, one item an occurrence.
-    ``generated``: not in the octets of the message but said by the tap or concluded."""
+    """One field. ``type``: ``s`` string, ``e`` enumeration shown as one of ``words``, ``u`` unsigned number, ``n``
+    number, ``b`` boolean (present only where true), ``t`` seconds, ``f`` record number. ``repeats``: a list, one item
+    an occurrence. ``generated``: not in the octets of the message but said by the tap or concluded. ``wide``: an
+    unsigned number of more than 32 bits."""
 
     name: str
     type: str
@@ -21,6 +22,7 @@ class Field:
     words: tuple[str, ...] = ()
     repeats: bool = False
     generated: bool = False
+    wide: bool = False
 
     @property
     def attribute(self) -> str:
@@ -103,6 +105,42 @@ CATALOGUE: Final = (
     _tap("vtc.crc.status", "e", "Verdict on the CRC16", words=("good", "bad", "missing")),
     _tap("vtc.status.token", "u", "Token status"),
     _tap("vtc.status.token.name", "s", "Meaning of the token status"),
+    _tap("vtc.token", "s", "Token, as its 20 digits"),
+    _tap("vtc.token.encoding", "e", "Form of the token in the value", words=("decimal", "hexadecimal", "packed")),
+    _tap("vtc.token.class", "u", "Class of the token"),
+    _tap("vtc.token.subclass", "u", "Subclass of the token"),
+    _tap("vtc.token.name", "s", "What the token is; of an encrypted one, what its class is"),
+    _tap("vtc.token.crc", "u", "CRC of the token"),
+    _tap("vtc.token.crc.status", "e", "Verdict on the token's CRC", words=("good", "bad", "encrypted")),
+    _tap("vtc.token.control", "u", "Control field of a test token", wide=True),
+    _tap("vtc.token.control.name", "s", "What a bit of the control field asks for", repeats=True),
+    _tap("vtc.token.manufacturer", "u", "Manufacturer code of a test token"),
+    _tap("vtc.token.payload", "s", "Payload whose layout is not public, hexadecimal"),
+    _tap("vtc.token.pan", "s", "Number (PAN) of the meter whose key of the key file reads the token"),
+    _tap("vtc.token.rnd", "u", "Random number"),
+    _tap("vtc.token.tid", "u", "Token identifier: minutes since the base date"),
+    _tap("vtc.token.issued", "s", "Minute of issue, if the base date is 1993, 2014, 2035", repeats=True),
+    _tap("vtc.token.amount", "n", "Credit, in units"),
+    _tap("vtc.token.unit", "s", "Unit of the credit or limit"),
+    _tap("vtc.token.mpl", "u", "Maximum power limit, W"),
+    _tap("vtc.token.mppul", "u", "Maximum phase power unbalance limit, W"),
+    _tap("vtc.token.register", "u", "Register that is cleared; 65535: all"),
+    _tap("vtc.token.rate", "u", "Tariff rate"),
+    _tap("vtc.token.wmf", "u", "Water meter factor"),
+    _tap("vtc.token.pad", "u", "Filling of a token that carries no value"),
+    _tap("vtc.token.kenho", "u", "Key expiry number, high order (4 bits)"),
+    _tap("vtc.token.kenlo", "u", "Key expiry number, low order (4 bits)"),
+    _tap("vtc.token.krn", "u", "Key revision number"),
+    _tap("vtc.token.ro", "u", "Rollover of the base date"),
+    _tap("vtc.token.3kct", "b", "Further key change tokens follow"),
+    _tap("vtc.token.kt", "u", "Key type"),
+    _tap("vtc.token.ti", "u", "Tariff index"),
+    _tap("vtc.token.sgcho", "u", "Supply group code, high order (12 bits)"),
+    _tap("vtc.token.sgclo", "u", "Supply group code, low order (12 bits)"),
+    _tap("vtc.token.nkho", "s", "New decoder key, section of the first token; 'vtctap token' alone shows it"),
+    _tap("vtc.token.nklo", "s", "New decoder key, section of the second token; 'vtctap token' alone shows it"),
+    _tap("vtc.token.nkmo2", "s", "New decoder key, section of the third token; 'vtctap token' alone shows it"),
+    _tap("vtc.token.nkmo1", "s", "New decoder key, section of the fourth token; 'vtctap token' alone shows it"),
     _tap("vtc.request_in", "f", "The request that this answers"),
     _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)"),
     _tap("vtc.response_time", "t", "From the end of the request to the start of its answer"),
@@ -131,6 +169,7 @@ TYPES: Final = {
     "s": "string",
     "e": "enumeration",
     "u": "unsigned number",
+    "n": "number",
     "b": "boolean",
     "t": "seconds",
     "f": "record number",

@@ -14,6 +14,8 @@ from vtctap.dissector.characters import show
 from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.pairing import Pairing, Place
 from vtctap.dissector.profile import Profile, Register, load
+from vtctap.dissector.tokens import Keys, Token
+from vtctap.dissector.tokens.recognise import proven, recognise
 from vtctap.pcap.record import Flag, Kind, Record
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
@@ -32,6 +34,7 @@ class Meaning:
     value_decoded: tuple[str, ...] = ()
     status_token: int | None = None
     status_token_name: str | None = None
+    token: Token | None = None
     confidence: str = CONFIDENCES[0]
     assumed: tuple[str, ...] = ()
 
@@ -61,7 +64,9 @@ class Dissection:
             if part is not None:
                 for attribute in part.__slots__:
                     value = getattr(part, attribute)
-                    if value is not None and value != ():
+                    if isinstance(value, Token):
+                        values |= value.attributes()
+                    elif value is not None and value != ():
                         values[attribute] = list(value) if isinstance(value, tuple) else value
         if self.place and self.place.response_time is not None:
             values["response_time"] = self.place.response_time / 1e9
@@ -128,10 +133,11 @@ def _record_fields(record: Record) -> dict[str, Value]:
 
 
 class Dissector:
-    """Dissects the records of one trace, in order."""
+    """Dissects the records of one trace, in order. ``keys`` open its encrypted tokens."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, keys: Keys | None = None) -> None:
         self._profile = profile
+        self._keys = keys
         self._number = 0
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing()
@@ -178,8 +184,21 @@ class Dissector:
                     _doubt(doubts, "vtc.status.token.name", confidence)
             if any(words):
                 decoded = tuple(word or "" for word in words)
+        token = self._token(message, registers, doubts)
         assumed = tuple(name for name, _ in _NAMES if doubts.get(name) == "assumed")
-        return Meaning(names, decoded, status, status_name, _weakest(*doubts.values()), assumed)
+        return Meaning(names, decoded, status, status_name, token, _weakest(*doubts.values()), assumed)
+
+    def _token(self, message: Message, registers: list[Register | None], doubts: dict[str, str]) -> Token | None:
+        """The first token in a message's values."""
+        for register, value in zip(registers, message.value, strict=True):
+            encodings = register.token_encodings if register else ()
+            token = recognise(value, encodings, self._keys)
+            if token:
+                doubted = register.provenance.confidence if register and not proven(token) else token.confidence
+                _doubt(doubts, "vtc.token", _weakest(doubted, token.confidence))
+                _doubt(doubts, "vtc.token.encoding", doubted)
+                return token
+        return None
 
 
 def _word(register: Register | None, value: str) -> str | None:

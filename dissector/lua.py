@@ -12,6 +12,7 @@ from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import TOKEN_STATUS
 from vtctap.dissector.pairing import SESSION_TIMEOUT
 from vtctap.dissector.profile import Profile
+from vtctap.dissector.tokens import layouts
 from vtctap.pcap.record import LINKTYPE_USER0
 
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:;!?/+*=()<>_-")
@@ -53,8 +54,9 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines.append("local FIELDS = {")
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""
+        kind = quote("w" if field.wide else field.type)
         lines.append(
-            f"    {{ name = {quote(field.name)}, type = {quote(field.type)}, title = {quote(_title(field.name))},\n"
+            f"    {{ name = {quote(field.name)}, type = {kind}, title = {quote(_title(field.name))},\n"
             f"      about = {quote(field.description)}{generated} }},"
         )
     lines += ["}", "", f"local PROFILE = {{ name = {quote(profile.name)}, messages = {{"]
@@ -62,6 +64,8 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines += ["}, registers = {"]
     for register in profile.registers.values():
         words = f", table = {quote(register.table.name)}" if register.table else ""
+        if register.token_encodings:
+            words += f", token = {{ {', '.join(map(quote, register.token_encodings))} }}"
         lines.append(
             f"    [{quote(register.id)}] = {{ name = {quote(register.name)}, "
             f"confidence = {quote(register.provenance.confidence)}{words} }},"
@@ -79,4 +83,25 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
         if number not in _ACCEPTED
     ]
     lines.append(f"local REJECTED = {{ {', '.join(f'[{number}] = true' for number in rejected)} }}")
-    return "\n".join(lines)
+    return "\n".join(lines + _token_tables())
+
+
+def _token_tables() -> list[str]:
+    """What tokens in clear, those of class 1, are called and ask for."""
+    subclasses = [layouts.layout(1, subclass) for subclass in range(16)]
+    return [
+        "",
+        "local TOKENS = { classes = {",
+        *(f"    [{number}] = {quote(name)}," for number, name in enumerate(layouts.CLASSES)),
+        "}, subclasses = {",
+        *(
+            f"    [{number}] = {{ name = {quote(layout.name)}, confidence = {quote(layout.confidence)} }},"
+            for number, layout in enumerate(subclasses)
+        ),
+        f"}}, every = {quote(layouts.EVERY_TEST)}, control = {{",
+        *(
+            f"    [{number}] = {{ name = {quote(test.name)}, confidence = {quote(test.confidence)} }},"
+            for number, test in enumerate(layouts.CONTROL)
+        ),
+        "} }",
+    ]

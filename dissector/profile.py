@@ -60,6 +60,12 @@ class Register:
     table: Table | None
     provenance: Provenance
 
+    @property
+    def token_encodings(self) -> tuple[str, ...]:
+        """The encodings (:data:`vtctap.dissector.tokens.recognise.ENCODINGS`) in which the register holds a token;
+        empty where it is no token register."""
+        return ("decimal", "hexadecimal") if self.name == "TokenData" else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

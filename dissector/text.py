@@ -61,7 +61,7 @@ def _contents(dissection: Dissection) -> str:
     identification = (message.id_manufacturer, message.id_speed, message.id_text)
     option = (message.option_protocol, message.option_speed, message.option_mode)
     words = [message.cmd, message.address, *identification, *option, *_data_sets(dissection, message)]
-    return " ".join(word for word in (*words, message.text) if word)
+    return " ".join(word for word in (*words, message.text, _token(dissection)) if word)
 
 
 def _data_sets(dissection: Dissection, message: Message) -> list[str]:
@@ -83,6 +83,17 @@ def _data_sets(dissection: Dissection, message: Message) -> list[str]:
     if count > MAX_SETS:
         sets.append(f"... {count - MAX_SETS} more data sets")
     return sets
+
+
+def _token(dissection: Dissection) -> str:
+    """What the token in the message is."""
+    token = dissection.meaning.token if dissection.meaning else None
+    if token is None:
+        return ""
+    parts = token.parts
+    amount = f" {parts['amount']} {parts['unit']}" if "amount" in parts else ""
+    status = {"good": "", "bad": ", bad CRC"}.get(token.crc_status or "", f", {token.crc_status}")
+    return f"token{_doubt(dissection, 'vtc.token')}: {token.name}{amount}{status if token.crc_status else ''}"
 
 
 def _notes(dissection: Dissection) -> list[str]:

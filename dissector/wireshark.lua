@@ -11,6 +11,7 @@ local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 6205
 local bxor, band, rshift = bit.bxor, bit.band, bit.rshift
 local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
 local concat, floor, max, min = table.concat, math.floor, math.max, math.min
+local unpack = table.unpack or unpack
 
 local HEADER = 32
 local NUL, SOH, STX, EOT, ACK, NAK, SLASH, HDLC = 0, 1, 2, 4, 6, 0x15, 0x2F, 0x7E
@@ -24,6 +25,8 @@ local KINDS = {
     s = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
     e = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
     u = function(name, title, about) return ProtoField.uint32(name, title, base.DEC, nil, nil, about) end,
+    w = function(name, title, about) return ProtoField.uint64(name, title, base.DEC, nil, nil, about) end,
+    n = function(name, title, about) return ProtoField.double(name, title, about) end,
     b = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,
     t = function(name, title, about) return ProtoField.relative_time(name, title, about) end,
     f = function(name, title, about) return ProtoField.framenum(name, title, base.NONE, nil, nil, about) end,
@@ -53,6 +56,7 @@ local experts = {
     repeated = expertise("repeat", "Said again", "SEQUENCE", "NOTE"),
     undefined = expertise("undefined", "Undefined command", "UNDECODED", "WARN"),
     rejected = expertise("rejected", "Token rejected", "RESPONSE_CODE", "NOTE"),
+    token_crc = expertise("token_crc", "Bad CRC of a token", "CHECKSUM", "WARN"),
 }
 protocol.experts = experts
 
@@ -125,8 +129,8 @@ for index = 0, 255 do
     CRC16[index] = value
 end
 
-local function crc16(octets, last)
-    local value = 0
+local function crc16(octets, last, start)
+    local value = start or 0
     for at = 1, last do
         value = bxor(rshift(value, 8), CRC16[band(bxor(value, byte(octets, at)), 255)])
     end
@@ -200,7 +204,7 @@ local function data_sets(message, text, first, last)
                 value = star and sub(value, 1, star - 1) or value
             end
             local closed = after <= last and byte(text, after) == 41
-            sets[#sets + 1] = { register = show(register), value = show(value), unit = show(unit), first = at,
+            sets[#sets + 1] = { register = show(register), value = show(value), unit = show(unit), raw = value, first = at,
                 open = stop, after = after, last = closed and after or after - 1, length = #value, unit_length = #unit }
             at = closed and after + 1 or after
         end
@@ -338,9 +342,125 @@ local function decode(octets)
     return message
 end
 
+-- How sure a source is.
+local RANK = { confirmed = 1, derived = 2, assumed = 3 }
+
+-- Tokens (IEC 62055-41) ---------------------------------------------------------------------------------------------
+
+-- A token's number: nine octets, the highest first, since Lua's numbers do not hold 66 bits. nil where the text is none.
+local NUMBERS = {}
+
+local function shift_in(number, factor, digit)
+    for at = #number, 1, -1 do
+        local value = number[at] * factor + digit
+        number[at] = value % 256
+        digit = floor(value / 256)
+    end
+    return digit
+end
+
+local function number_of(text, factor, value)
+    local number, over = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 0
+    for at = 1, #text do
+        over = over + shift_in(number, factor, value(text, at))
+    end
+    return over == 0 and number[1] < 4 and number or nil
+end
+
+function NUMBERS.decimal(value)
+    return #value == 20 and find(value, "^%d+$")
+        and number_of(value, 10, function(text, at) return byte(text, at) - 48 end) or nil
+end
+
+function NUMBERS.hexadecimal(value)
+    return #value == 17 and find(value, "^%x+$")
+        and number_of(value, 16, function(text, at) return tonumber(sub(text, at, at), 16) end) or nil
+end
+
+function NUMBERS.packed(value)
+    return #value == 10 and not has_high(value) and number_of(value, 128, byte) or nil
+end
+
+local function digits_of(number)
+    local left, digits = { unpack(number) }, {}
+    for at = 20, 1, -1 do
+        local rest = 0
+        for place = 1, #left do
+            local value = rest * 256 + left[place]
+            left[place], rest = floor(value / 10), value % 10
+        end
+        digits[at] = rest
+    end
+    return concat(digits)
+end
+
+-- What the control field of a test token asks for; bits counts its width.
+local function tests_of(token, control, bits)
+    if control == 2 ^ bits - 1 then
+        token.tests = { TOKENS.every }
+        return
+    end
+    token.tests = {}
+    for bit_number = 0, bits - 1 do
+        if floor(control / 2 ^ bit_number) % 2 == 1 then
+            local test = TOKENS.control[bit_number]
+            token.tests[#token.tests + 1] = test and test.name or "bit " .. bit_number
+            token.rank = max(token.rank, test and RANK[test.confidence] or 1)
+        end
+    end
+end
+
+local function open_token(number, encoding)
+    -- The sixth octet holds bits 31 to 24: the class is bits 28 and 27. The first has the data bits that stood there.
+    local sixth = number[6]
+    local class = floor(sixth / 8) % 4
+    local token = { digits = digits_of(number), encoding = encoding, class = class, name = TOKENS.classes[class],
+        rank = 1 }
+    if class ~= 1 then
+        token.status = class ~= 3 and "encrypted" or nil
+        return token
+    end
+    local block = { unpack(number, 2) }
+    block[5] = sixth - class * 8 + number[1] * 8
+    local crc = crc16(char(class, unpack(block, 1, 6)), 7, 0xFFFF)
+    local stored = block[7] * 256 + block[8]
+    if stored ~= crc % 256 * 256 + floor(crc / 256) then
+        token.status = "bad"
+        return token
+    end
+    token.status, token.crc = "good", stored
+    token.subclass = floor(block[1] / 16)
+    local layout = TOKENS.subclasses[token.subclass]
+    token.name, token.rank = layout.name, RANK[layout.confidence]
+    local high, low = block[1] % 16 * 256 + block[2], (block[3] * 256 + block[4]) * 256 + block[5]
+    if token.subclass == 0 then
+        token.control, token.manufacturer = high * 16777216 + low, block[6]
+        tests_of(token, token.control, 36)
+    elseif token.subclass == 1 then
+        token.control, token.manufacturer = high * 65536 + floor(low / 256), low % 256 * 256 + block[6]
+        tests_of(token, token.control, 28)
+    else
+        token.payload = format("%03X%06X%02X", high, low, block[6])
+    end
+    return token
+end
+
+local ANYWHERE = { "decimal", "hexadecimal" }
+
+-- The token in a data set's value; where the profile names no encodings for the register, only one that proves itself.
+local function recognise(set, encodings)
+    for _, encoding in ipairs(encodings or ANYWHERE) do
+        local number = NUMBERS[encoding](set.raw)
+        local token = number and open_token(number, encoding)
+        if token and (encodings or token.class == 1 and token.status == "good") then
+            token.set = set
+            return token
+        end
+    end
+end
+
 -- Meaning: what the profile makes of a message ------------------------------------------------------------------------
 
-local RANK = { confirmed = 1, derived = 2, assumed = 3 }
 local WORDS = { "confirmed", "derived", "assumed" }
 
 local function meaning(message)
@@ -374,6 +494,18 @@ local function meaning(message)
                     doubt("vtc.status.token.name", rank)
                 end
             end
+        end
+    end
+    for _, set in ipairs(message.sets or {}) do
+        local register = PROFILE.registers[set.register]
+        local token = recognise(set, register and register.token)
+        if token then
+            local proven = token.class == 1 and token.status == "good"
+            local rank = register and not proven and RANK[register.confidence] or token.rank
+            doubt("vtc.token", max(rank, token.rank))
+            doubt("vtc.token.encoding", rank)
+            message.token = token
+            break
         end
     end
     message.confidence = WORDS[weakest]
@@ -556,6 +688,11 @@ local function info(message)
         words[#words + 1] = sets_text(message)
     end
     words[#words + 1] = message.text
+    if message.token then
+        local status = message.token.status
+        words[#words + 1] = "token" .. (message.assumed["vtc.token"] and "?" or "") .. ": " .. message.token.name
+            .. (status == "bad" and ", bad CRC" or status == "encrypted" and ", encrypted" or "")
+    end
     if message.bcc_status == "bad" then
         words[#words + 1] = format("[bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
     elseif message.crc_status == "bad" then
@@ -628,6 +765,35 @@ local function show_checks(tree, body, message, octets)
     end
 end
 
+local function show_token(tree, body, message)
+    local token = message.token
+    local range = body(token.set.open, token.set.length)
+    local top = tree:add(range, "Token: " .. token.name .. (token.status == "good" and "" or token.status
+        and ", " .. (token.status == "bad" and "bad CRC" or token.status) or ""))
+    local function put_in(field, value)
+        if value ~= nil then
+            return add(top, field, range, value)
+        end
+    end
+    put_in("vtc.token", token.digits):append_text(sure(message, "vtc.token"))
+    put_in("vtc.token.encoding", token.encoding):append_text(sure(message, "vtc.token.encoding"))
+    put_in("vtc.token.class", token.class)
+    put_in("vtc.token.subclass", token.subclass)
+    put_in("vtc.token.name", token.name)
+    put_in("vtc.token.crc", token.crc)
+    local status = put_in("vtc.token.crc.status", token.status)
+    if token.status == "bad" then
+        status:add_proto_expert_info(experts.token_crc)
+    end
+    put_in("vtc.token.control", token.control
+        and UInt64.new(token.control % 4294967296, floor(token.control / 4294967296)))
+    for _, test in ipairs(token.tests or {}) do
+        put_in("vtc.token.control.name", test)
+    end
+    put_in("vtc.token.manufacturer", token.manufacturer)
+    put_in("vtc.token.payload", token.payload)
+end
+
 local function show_message(tree, body, message, octets, place)
     local all = body(0, #octets)
     local top = tree:add(all, message.name or "Continued message")
@@ -661,6 +827,9 @@ local function show_message(tree, body, message, octets, place)
         if REJECTED[message.status] then
             item:add_proto_expert_info(experts.rejected)
         end
+    end
+    if message.token then
+        show_token(top, body, message)
     end
     show_place(top, body(0, 0), place)
     add(top, "vtc.confidence", body(0, 0), message.confidence)

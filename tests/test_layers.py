@@ -24,6 +24,7 @@ MAY_IMPORT = {
 LIBRARIES = {
     "scapy": ["vtctap", "vtctap.dissector.scapy"],
     "pyshark": ["vtctap.dissector.pyshark"],
+    "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.commands"],
 }
 """What is not in the standard library, and the modules (or the packages of modules) that may import it."""

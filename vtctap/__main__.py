@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "stats": ("stats", "count what traces hold"),
     "reframe": ("reframe", "frame a trace's octets again, with another profile or line"),
     "import": ("import_", "make a trace of what other tools recorded"),
+    "token": ("token", "decode STS tokens"),
     "profile": ("profile", "list and show protocol profiles"),
     "wireshark": ("wireshark", "make the dissector for Wireshark"),
 }
@@ -31,11 +32,14 @@ COMMANDS: Final = {
 FOUND, WRONG_USE, NO_PORT, NO_OUTPUT, INTERRUPTED = 1, 2, 3, 4, 130
 
 _STATUS: Final = {
+    "CipherError": WRONG_USE,
     "CommandError": WRONG_USE,
     "FilterError": WRONG_USE,
     "ImportFormatError": WRONG_USE,
+    "KeyFileError": WRONG_USE,
     "ProfileError": WRONG_USE,
     "RecordError": WRONG_USE,
+    "TokenError": WRONG_USE,
     "TraceError": WRONG_USE,
     "PortError": NO_PORT,
     "OutputError": NO_OUTPUT,

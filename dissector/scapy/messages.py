@@ -35,7 +35,8 @@ ANSWERS: Final = {
 }
 """What may answer a message (IEC 62056-21 clause 6.3). An ACK asks for the next part, a NAK for the same once more."""
 
-_MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__))
+_TOKEN_FIELDS: Final = (attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_"))
+_MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))
 _MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in _MESSAGE_FIELDS)
 
 Split = tuple[dict[str, Any], bytes]

@@ -25,8 +25,8 @@ from vtctap.pcap.record import RecordError, decode, encode
 
 START = 1_767_225_600_000_000_000
 API = {
-    "Address", "DissectorTable", "NSTime", "Proto", "ProtoExpert", "ProtoField", "base", "bit", "expert", "ipairs",
-    "math", "pairs", "set_plugin_info", "string", "table", "tonumber", "wtap",
+    "Address", "DissectorTable", "NSTime", "Proto", "ProtoExpert", "ProtoField", "UInt64", "base", "bit", "expert",
+    "ipairs", "math", "pairs", "set_plugin_info", "string", "table", "tonumber", "unpack", "wtap",
 }  # fmt: skip
 HOSTILE = (
     '"] = 1 } os.exit(7) --',

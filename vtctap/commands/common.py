@@ -12,6 +12,7 @@ from vtctap import __version__
 
 if TYPE_CHECKING:
     from vtctap.dissector.profile import Profile
+    from vtctap.dissector.tokens import Keys
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Line
     from vtctap.pcap.trace import TraceReader, TraceWriter
@@ -45,6 +46,20 @@ def load_profile(arguments: argparse.Namespace) -> "Profile":
     from vtctap.dissector.profile import DEFAULT, load
 
     return load(arguments.profile or DEFAULT)
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    """``--keys``."""
+    parser.add_argument("--keys", metavar="FILE", help="key file that opens encrypted tokens (docs/tokens.md)")
+
+
+def load_keys(arguments: argparse.Namespace) -> "Keys | None":
+    """The keys of the key file that was named, if any."""
+    if arguments.keys is None:
+        return None
+    from vtctap.dissector.tokens import load_keys
+
+    return load_keys(arguments.keys)
 
 
 def line(text: str) -> "Line":

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import STANDARD, add_profile, input_trace, load_profile
+from vtctap.commands.common import STANDARD, add_keys, add_profile, input_trace, load_keys, load_profile
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--filter", metavar="EXPR", help="show what matches: a subset of Wireshark's display filters")
     parser.add_argument("--follow", action="store_true", help="go on with what is appended to the trace")
     add_profile(parser)
+    add_keys(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         from vtctap.dissector.filter import compile_filter
 
         wanted = compile_filter(arguments.filter)
-    dissector = Dissector(load_profile(arguments))
+    dissector = Dissector(load_profile(arguments), load_keys(arguments))
     show = _printer(arguments)
     # What comes through a pipe has an end of its own, and is shown as it comes.
     follow = arguments.follow and arguments.trace != STANDARD

@@ -1,0 +1,154 @@
+"""A token taken apart: class, subclass, name, CRC and all that its kind holds.
+
+What the CRC does not vouch for is not shown: a wrong key, or a token with a wrong digit, gives its class and "bad",
+never numbers.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
+from vtctap.dissector.tokens import layouts
+from vtctap.dissector.tokens.keys import Keys
+from vtctap.dissector.tokens.number import crc, digits, parse, split
+
+Value = str | int | float | bool | list[str]
+"""What a field holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token. ``crc_status`` is ``good``, ``bad`` or ``encrypted``, and None for class 3, of which nothing is public;
+    ``parts`` are its fields by their names without ``vtc.token.``; ``key_sections``, the parts that are a section of a
+    new decoder key, stand apart, so that no trace shows them by the way. ``pans`` are the meters whose key fits; where
+    several do, one by chance, nothing is read. ``confidence`` is that of the weakest source the decoding leans on."""
+
+    number: int
+    token_class: int
+    name: str
+    crc_status: str | None
+    parts: Mapping[str, Value] = field(default_factory=dict)
+    key_sections: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pans: tuple[str, ...] = ()
+    confidence: str = CONFIDENCES[0]
+    encoding: str | None = None
+
+    def attributes(self, *, key_sections: bool = False) -> dict[str, Value]:
+        """The fields of the catalogue that apply, by their names in Python (``token_class``), in its order."""
+        values: dict[str, Value] = {
+            "token": digits(self.number),
+            "token_class": self.token_class,
+            "token_name": self.name,
+        }
+        if self.encoding:
+            values["token_encoding"] = self.encoding
+        if self.crc_status:
+            values["token_crc_status"] = self.crc_status
+        if self.crc_status == "good" and self.pans:
+            values["token_pan"] = self.pans[0]
+        for parts in (self.parts, self.key_sections if key_sections else {}):
+            values |= {"token_" + name.replace(".", "_"): value for name, value in parts.items()}
+        return {attribute: values[attribute] for attribute in _ATTRIBUTES if attribute in values}
+
+    def fields(self, *, key_sections: bool = False) -> dict[str, Value]:
+        """The fields of the catalogue that apply, by name (``vtc.token.class``), in its order. Sections of a new
+        decoder key are among them only where they are asked for."""
+        values = self.attributes(key_sections=key_sections)
+        return {name: values[attribute] for attribute, name in _ATTRIBUTES.items() if attribute in values}
+
+
+_ATTRIBUTES: Final = {
+    field.attribute: field.name
+    for field in CATALOGUE
+    if field.name == "vtc.token" or field.name.startswith("vtc.token.")
+}
+
+
+def decode(token: str | int, keys: Keys | None = None, *, encoding: str | None = None) -> Token:
+    """The token of these 20 digits, or of this number below 2^66. Raises TokenError where it is none, and CipherError
+    where the library that a key needs is missing. What ``keys.decrypt`` raises goes through."""
+    number = parse(token if isinstance(token, str) else digits(token))
+    token_class, block = split(number)
+    name = layouts.CLASSES[token_class]
+    if token_class == 3:
+        return Token(number, token_class, name, None, encoding=encoding)
+    if token_class == 1:
+        if not _good(token_class, block):
+            return Token(number, token_class, name, "bad", encoding=encoding)
+        return _clear(number, token_class, block, encoding=encoding)
+    if keys is None or not (keys.meters or keys.decrypt):
+        return Token(number, token_class, name, "encrypted", encoding=encoding)
+    found = {
+        clear: (pan, confidence) for clear, pan, confidence in _decrypted(block, keys) if _good(token_class, clear)
+    }
+    if len(found) == 1:
+        [(clear, (pan, confidence))] = found.items()
+        return _clear(number, token_class, clear, pans=(pan,) if pan else (), confidence=confidence, encoding=encoding)
+    status = "encrypted" if found else "bad"
+    return Token(number, token_class, name, status, pans=tuple(pan for pan, _ in found.values()), encoding=encoding)
+
+
+def _good(token_class: int, block: int) -> bool:
+    return crc(token_class, block) == block & 0xFFFF
+
+
+def _decrypted(block: int, keys: Keys) -> Iterator[tuple[int, str, str]]:
+    """What each key makes of a block, with its meter's number and how sure the cipher's use is."""
+    from vtctap.dissector.tokens.ciphers import CIPHERS
+
+    octets = block.to_bytes(8)
+    for meter in keys.meters:
+        _, decrypt, confidence = CIPHERS[meter.ea]
+        yield int.from_bytes(decrypt(meter.decoder_key, octets)), meter.pan, confidence
+    if keys.decrypt:
+        clear = keys.decrypt(octets)
+        if len(clear) != 8:
+            raise ValueError(f"the user's decrypt function gave {len(clear)} octets, not 8")
+        yield int.from_bytes(clear), "", CONFIDENCES[0]
+
+
+def _clear(
+    number: int,
+    token_class: int,
+    block: int,
+    *,
+    pans: tuple[str, ...] = (),
+    confidence: str = CONFIDENCES[0],
+    encoding: str | None,
+) -> Token:
+    """The token of a clear block whose CRC is good."""
+    subclass = block >> 60
+    layout = layouts.layout(token_class, subclass)
+    parts: dict[str, Value] = {"subclass": subclass, "crc": block & 0xFFFF}
+    sections: dict[str, str] = {}
+    confidences = [confidence, layout.confidence]
+    at = 60
+    for name, width in layout.parts:
+        at -= width
+        value = block >> at & (1 << width) - 1
+        match name:
+            case "control":
+                parts["control"] = value
+                if value:
+                    parts["control.name"] = list(layouts.tests(value, width))
+                confidences += [bit.confidence for place, bit in enumerate(layouts.CONTROL) if value >> place & 1]
+            case "tid":
+                parts |= {"tid": value, "issued": list(layouts.issued(value))}
+            case "amount":
+                parts |= {"amount": layouts.quantity(value) / 10**layout.decimals, "unit": layout.unit}
+            case "mpl" | "mppul":
+                parts |= {name: layouts.quantity(value), "unit": layout.unit}
+            case "3kct":  # a boolean is there only where it is true
+                if value:
+                    parts[name] = True
+            case "payload":
+                parts[name] = f"{value:0{width // 4}X}"
+            case _ if name in layouts.KEY_SECTIONS:
+                sections[name] = f"{value:08x}"
+            case _:
+                parts[name] = value
+    if layouts.EVERY_TEST in parts.get("control.name", ()):  # type: ignore[operator]
+        confidences = [layout.confidence]
+    weakest = max(confidences, key=CONFIDENCES.index)
+    return Token(number, token_class, layout.name, "good", parts, sections, pans, weakest, encoding)

@@ -1,0 +1,68 @@
+"""Finds tokens in values: in which forms a token travels, and what is one beyond chance.
+
+Which form IEC 62055-52 uses for TokenData is not public: a profile names the encodings of its token register. In any
+other register only a token that proves itself is one: a class 1 token whose CRC is good, which one value in about
+260 000 of the right length is by chance.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from vtctap.dissector.characters import SHOWN
+from vtctap.dissector.tokens.decode import Token, decode
+from vtctap.dissector.tokens.keys import Keys
+from vtctap.dissector.tokens.number import DIGITS, LIMIT
+
+_SHOWN_OCTET: Final = re.compile("|".join(re.escape(shown) for shown in SHOWN if len(shown) > 1) + "|.", re.DOTALL)
+_OCTETS: Final = {shown: octet for octet, shown in enumerate(SHOWN)}
+
+
+def _decimal(value: str) -> int | None:
+    """As people write it: 20 decimal digits."""
+    return int(value) if len(value) == DIGITS and value.isascii() and value.isdecimal() else None
+
+
+def _hexadecimal(value: str) -> int | None:
+    """17 hexadecimal digits, two zero bits in front."""
+    return int(value, 16) if re.fullmatch("[0-9A-Fa-f]{17}", value) else None
+
+
+def _packed(value: str) -> int | None:
+    """Ten characters of seven bits, the highest first, four zero bits in front."""
+    octets = [_OCTETS[shown] for shown in _SHOWN_OCTET.findall(value)]
+    if len(octets) != 10 or max(octets) > 0x7F:
+        return None
+    number = 0
+    for octet in octets:
+        number = number << 7 | octet
+    return number
+
+
+ENCODINGS: Final[Mapping[str, Callable[[str], int | None]]] = {
+    "decimal": _decimal,
+    "hexadecimal": _hexadecimal,
+    "packed": _packed,
+}
+"""The forms that a token may have on the wire, by the word of ``vtc.token.encoding``. All three are guesses for
+IEC 62055-52; a profile says which of them it means, and how sure it is."""
+
+ANYWHERE: Final = ("decimal", "hexadecimal")
+"""The encodings that are looked for where no profile names one: ten characters are too often something else."""
+
+
+def recognise(value: str, encodings: tuple[str, ...] = (), keys: Keys | None = None) -> Token | None:
+    """The token in a register's value, None where there is none. ``encodings`` are those that the profile names for
+    this register, where it is a token register; without them, only a token that proves itself is recognised."""
+    for encoding in encodings or ANYWHERE:
+        number = ENCODINGS[encoding](value)
+        if number is not None and number < LIMIT:
+            token = decode(number, keys if encodings else None, encoding=encoding)
+            if encodings or proven(token):
+                return token
+    return None
+
+
+def proven(token: Token) -> bool:
+    """Whether the token's own digits show that it is one."""
+    return token.token_class == 1 and token.crc_status == "good"
