@@ -347,8 +347,17 @@ def _nanoseconds(time: float | str) -> int:
     return int(f"{sign}{seconds}{fraction:0<9}")
 
 
-_CONVERTERS: Final[dict[str, tuple[Callable[[str], int], str]]] = {
+def _decimal(text: str) -> float:
+    """A number with or without a decimal fraction. Raises ValueError."""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(text)
+    return float(text)
+
+
+_DECIMAL: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_CONVERTERS: Final[dict[str, tuple[Callable[[str], float], str]]] = {
     "u": (_number, "no number"),
+    "n": (_decimal, "no number"),
     "f": (_number, "no number"),
     "b": (_boolean, "neither true nor false"),
     "t": (_nanoseconds, "no number of seconds"),

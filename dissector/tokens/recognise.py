@@ -30,8 +30,8 @@ def _hexadecimal(value: str) -> int | None:
 
 def _packed(value: str) -> int | None:
     """Ten characters of seven bits, the highest first, four zero bits in front."""
-    octets = [_OCTETS[shown] for shown in _SHOWN_OCTET.findall(value)]
-    if len(octets) != 10 or max(octets) > 0x7F:
+    octets = [_OCTETS.get(shown, 0x80) for shown in _SHOWN_OCTET.findall(value)]
+    if len(octets) != 10 or max(octets) >= 0x80:
         return None
     number = 0
     for octet in octets:

@@ -67,7 +67,7 @@ def fits(field: Field, value: Value) -> bool:
         items: list[object] = list(value)
     else:
         items = [value]
-    kinds = {"s": str, "e": str, "u": int, "b": bool, "t": float, "f": int}
+    kinds = {"s": str, "e": str, "u": int, "n": float, "b": bool, "t": float, "f": int}
     return all(
         type(item) is kinds[field.type]
         and (field.type != "e" or item in field.words)
