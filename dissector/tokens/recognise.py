@@ -15,7 +15,7 @@ from vtctap.dissector.tokens.keys import Keys
 from vtctap.dissector.tokens.number import DIGITS, LIMIT
 
 _SHOWN_OCTET: Final = re.compile("|".join(re.escape(shown) for shown in SHOWN if len(shown) > 1) + "|.", re.DOTALL)
-_OCTETS: Final = {shown: octet for octet, shown in enumerate(SHOWN)}
+_OCTETS: Final = {SHOWN[octet]: octet for octet in range(0x80)}
 
 
 def _decimal(value: str) -> int | None:
@@ -29,12 +29,15 @@ def _hexadecimal(value: str) -> int | None:
 
 
 def _packed(value: str) -> int | None:
-    """Ten characters of seven bits, the highest first, four zero bits in front."""
-    octets = [_OCTETS.get(shown, 0x80) for shown in _SHOWN_OCTET.findall(value)]
-    if len(octets) != 10 or max(octets) >= 0x80:
+    """Ten characters of seven bits, the highest first, four zero bits in front. (FFh is shown as a form feed is, so it
+    is taken for one; no line of seven bits carries it.)"""
+    octets = [_OCTETS.get(shown) for shown in _SHOWN_OCTET.findall(value)]
+    if len(octets) != 10:
         return None
     number = 0
     for octet in octets:
+        if octet is None:
+            return None
         number = number << 7 | octet
     return number
 
