@@ -1,6 +1,7 @@
 """``vtctap token``, and ``--keys`` with a trace: what is printed, the exit status, and that no key is."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,15 @@ def test_no_output_shows_a_key(trace: Path, keys: Path, capsys: pytest.CaptureFi
         assert key[:8] not in read + shown
     for at in range(0, 32, 8):
         assert NEW_KEY[at : at + 8] not in read
+
+
+def test_without_des_a_key_that_needs_it_says_what_to_install(
+    keys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "Crypto", None)
+    monkeypatch.setitem(sys.modules, "Crypto.Cipher", None)
+    assert main(["token", "--keys", str(keys), CREDIT]) == 0
+    keys.write_text('[[meter]]\npan = "600727000000000009"\nea = 9\ndecoder_key = "e653341f9d5bf36f"\n')
+    capsys.readouterr()
+    assert main(["token", "--keys", str(keys), CREDIT]) == 2
+    assert capsys.readouterr().err == "vtctap: EA09 and DKGA02 need DES: pip install 'vtctap[keys]'\n"
