@@ -15,7 +15,7 @@ from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.pairing import Pairing, Place
 from vtctap.dissector.profile import Profile, Register, load
 from vtctap.dissector.tokens import Keys, Token
-from vtctap.dissector.tokens.recognise import proven, recognise
+from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
 from vtctap.pcap.record import Flag, Kind, Record
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
@@ -64,13 +64,14 @@ class Dissection:
             if part is not None:
                 for attribute in part.__slots__:
                     value = getattr(part, attribute)
-                    if isinstance(value, Token):
-                        values |= value.attributes()
-                    elif value is not None and value != ():
+                    if value is not None and value != ():
                         values[attribute] = list(value) if isinstance(value, tuple) else value
+        if self.meaning and self.meaning.token:
+            values |= self.meaning.token.attributes()
         if self.place and self.place.response_time is not None:
             values["response_time"] = self.place.response_time / 1e9
-        return {name: values[attribute] for name, attribute in _NAMES if attribute in values}
+        attributes = sorted(filter(_NAMES.__contains__, values), key=_PLACES.__getitem__)
+        return {_NAMES[attribute]: values[attribute] for attribute in attributes}
 
     def as_json(self) -> dict[str, Value]:
         """The fields with ``frame.number``, ``frame.time_epoch`` and ``vtc.octets``, as ``read --json`` prints them."""
@@ -82,7 +83,9 @@ class Dissection:
         }
 
 
-_NAMES: Final = [(field.name, field.attribute) for field in CATALOGUE]
+_NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
+_PLACES: Final = {key: place for place, field in enumerate(CATALOGUE) for key in (field.attribute, field.name)}
+"""Where a field stands in the catalogue, by either of its names."""
 
 _FLAGS: Final = (
     (Flag.BREAK, "error_break"),
@@ -185,13 +188,15 @@ class Dissector:
             if any(words):
                 decoded = tuple(word or "" for word in words)
         token = self._token(message, registers, doubts)
-        assumed = tuple(name for name, _ in _NAMES if doubts.get(name) == "assumed")
-        return Meaning(names, decoded, status, status_name, token, _weakest(*doubts.values()), assumed)
+        assumed = sorted((name for name, doubt in doubts.items() if doubt == "assumed"), key=_PLACES.__getitem__)
+        return Meaning(names, decoded, status, status_name, token, _weakest(*doubts.values()), tuple(assumed))
 
     def _token(self, message: Message, registers: list[Register | None], doubts: dict[str, str]) -> Token | None:
         """The first token in a message's values."""
         for register, value in zip(registers, message.value, strict=True):
             encodings = register.token_encodings if register else ()
+            if not encodings and len(value) not in LENGTHS:
+                continue
             token = recognise(value, encodings, self._keys)
             if token:
                 doubted = register.provenance.confidence if register and not proven(token) else token.confidence

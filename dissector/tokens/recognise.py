@@ -53,15 +53,13 @@ IEC 62055-52; a profile says which of them it means, and how sure it is."""
 ANYWHERE: Final = ("decimal", "hexadecimal")
 """The encodings that are looked for where no profile names one: ten characters are too often something else."""
 
-_LENGTHS: Final = (DIGITS, 17)
-"""Of the values in which they may be: most values need no closer look."""
+LENGTHS: Final = (DIGITS, 17)
+"""Of the values in which those may be: no other needs a closer look."""
 
 
 def recognise(value: str, encodings: tuple[str, ...] = (), keys: Keys | None = None) -> Token | None:
     """The token in a register's value, None where there is none. ``encodings`` are those that the profile names for
     this register, where it is a token register; without them, only a token that proves itself is recognised."""
-    if not encodings and len(value) not in _LENGTHS:
-        return None
     for encoding in encodings or ANYWHERE:
         number = ENCODINGS[encoding](value)
         if number is not None and number < LIMIT:

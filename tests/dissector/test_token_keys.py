@@ -95,6 +95,9 @@ WRONG = [
     (GIVEN + GIVEN.replace("[[meter]]", "[[meter]"), "(at line 7, column"),
     (GIVEN.replace(f'"{DECODER_KEY}"', DECODER_KEY), "(at line 5, column"),
     (GIVEN.replace('d"\n', "d\n"), "(at line 5, column"),
+    (GIVEN + f"{DECODER_KEY} = 1\n", "line 6: meter 1: an entry: is not known here"),
+    (GIVEN + f"[{DECODER_KEY}]\n", "k.toml: an entry: is not known here"),
+    (GIVEN + f"[{DECODER_KEY}]\n[{DECODER_KEY}]\n", "Cannot declare (what stands there,) twice"),
 ]
 
 

@@ -291,6 +291,16 @@ def test_dkga02_with_another_vending_key() -> None:
     assert key.hex() == "2a6184f983c10ea5"
 
 
+def test_dkga02_common_key() -> None:
+    """Key type 3 is common to the meters of a group: the meter's number is not in it, its issuer's is."""
+    pytest.importorskip("Crypto")
+    keys = {
+        pan: dkga02(bytes.fromhex("ab" * 8), pan=pan, sgc=123456, ti=1, kt=3, krn=1)
+        for pan in (PAN, "600727123456789011", OTHER_PAN)
+    }
+    assert keys[PAN] == keys["600727123456789011"] != keys[OTHER_PAN]
+
+
 @pytest.mark.parametrize(
     ("pan", "ti", "key"),
     [(PAN, 1, KEY), (OTHER_PAN, 1, OTHER_KEY), (PAN, 2, "b208834372ef892ef6e04c28593090d4")],
