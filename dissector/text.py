@@ -1,23 +1,30 @@
 """A record as a line of text, for people: what ``read`` and ``capture`` print.
 
-Assumed names carry a question mark, so that no line passes an assumption off as the standard.
+No line passes a guess off as knowledge: names that are assumed and senders that are inferred carry a question mark,
+times that were made up a tilde.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from vtctap.dissector.characters import show
 from vtctap.dissector.dissect import Dissection, epoch
 from vtctap.dissector.messages import Message
-from vtctap.pcap.record import Flag, Kind, Sender
+from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4
-"""So many data sets of a message are shown; the rest is counted."""
+"""So many data sets of a message are shown unless all are asked for; the rest is counted."""
 MAX_NOISE: Final = 32
-"""So many octets of noise are shown; the rest is counted."""
+"""So many octets of noise are shown unless all are asked for; the rest is counted."""
 
 ARROWS: Final = {Sender.CLIENT: "C>", Sender.SERVER: "M>", Sender.UNKNOWN: "??"}
 """The senders as ``.exchange`` files write them: client to meter, meter to client."""
+_INFERRED: Final = {sender: arrow.replace(">", "?") for sender, arrow in ARROWS.items()}
+
+_COLOURS: Final = {Sender.CLIENT: 36, Sender.SERVER: 33, Sender.UNKNOWN: 39}
+"""Foregrounds of ISO 6429 (SGR): cyan, yellow, the terminal's own. Red, which is for errors, stands out from each."""
+_FAINT, _RED = 2, 31
 
 _NOTES: Final = (
     (Flag.CUT, "cut"),
@@ -28,15 +35,19 @@ _NOTES: Final = (
 )
 
 
-def summary(dissection: Dissection) -> str:
-    """Message, contents and what is wrong with it, in one line."""
+def summary(dissection: Dissection, *, full: bool = False) -> str:
+    """Message, contents and what is wrong with it, in one line; ``full``: however long."""
+    return " ".join((_statement(dissection, full), *_notes(dissection)))
+
+
+def _statement(dissection: Dissection, full: bool) -> str:
     record, message = dissection.record, dissection.message
     if record.kind is Kind.EVENT:
         return _words(record.event)
     if message is None:
-        return " ".join(["noise", _noise(record.octets), *_notes(dissection)])
+        return f"noise {_noise(record.octets, full)}"
     word = (message.message or "continued") + _doubt(dissection, "vtc.message")
-    return " ".join(part for part in (word, _contents(dissection), *_notes(dissection)) if part)
+    return " ".join(part for part in (word, _contents(dissection, full)) if part)
 
 
 def _doubt(dissection: Dissection, *fields: str) -> str:
@@ -50,38 +61,40 @@ def _words(event: str) -> str:
     return "".join(sign if sign.isprintable() else show(sign.encode(errors="replace")) for sign in event)
 
 
-def _noise(octets: bytes) -> str:
-    more = len(octets) - MAX_NOISE
-    return show(octets[:MAX_NOISE]) + (f" ... {more} more octets" if more > 0 else "")
+def _noise(octets: bytes, full: bool) -> str:
+    limit = len(octets) if full else MAX_NOISE
+    more = len(octets) - limit
+    return show(octets[:limit]) + (f" ... {more} more octets" if more > 0 else "")
 
 
-def _contents(dissection: Dissection) -> str:
+def _contents(dissection: Dissection, full: bool) -> str:
     message = dissection.message
     assert message is not None
     identification = (message.id_manufacturer, message.id_speed, message.id_text)
     option = (message.option_protocol, message.option_speed, message.option_mode)
-    words = [message.cmd, message.address, *identification, *option, *_data_sets(dissection, message)]
+    words = [message.cmd, message.address, *identification, *option, *_data_sets(dissection, message, full)]
     return " ".join(word for word in (*words, message.text, _token(dissection)) if word)
 
 
-def _data_sets(dissection: Dissection, message: Message) -> list[str]:
+def _data_sets(dissection: Dissection, message: Message, full: bool) -> list[str]:
     meaning = dissection.meaning
     assert meaning is not None
     count = len(message.register)
+    limit = count if full else MAX_SETS
     names = meaning.register_name or ("",) * count
     decoded = meaning.value_decoded or ("",) * count
     name_doubt = _doubt(dissection, "vtc.register.name")
     word_doubt = "" if name_doubt else _doubt(dissection, "vtc.value.decoded")
     sets = []
     for register, value, unit, name, word in zip(
-        message.register[:MAX_SETS], message.value, message.unit, names, decoded, strict=False
+        message.register[:limit], message.value, message.unit, names, decoded, strict=False
     ):
         text = f"{register}({value}*{unit})" if unit else f"{register}({value})"
         if name:
             text += f" {name}{name_doubt}" + (f"={word}{word_doubt}" if word else "")
         sets.append(text)
-    if count > MAX_SETS:
-        sets.append(f"... {count - MAX_SETS} more data sets")
+    if count > limit:
+        sets.append(f"... {count - limit} more data sets")
     return sets
 
 
@@ -119,24 +132,41 @@ before, e seconds since 1970, r seconds since the first record."""
 
 
 class Printer:
-    """Lines of text for the dissections of one trace, in order; ``time`` is one of :data:`TIMES`."""
+    """Lines of text for the dissections of one trace, in order.
 
-    def __init__(self, time: str = "r") -> None:
+    ``time`` is one of :data:`TIMES`; ``full``: show all, however long the line; ``colour``: for a terminal.
+    ``links`` are the names of the taps' links, by the tap's number; set it as soon as they are known, and leave it
+    empty where there is one link only. A link without a name is shown by its number, where that is not 0.
+    """
+
+    def __init__(self, time: str = "r", *, full: bool = False, colour: bool = False) -> None:
         self._time = time
+        self._full = full
+        self._colour = colour
         self._first: int | None = None
         self._before: int | None = None
+        self.links: Sequence[str] = ()
 
     def skip(self, dissection: Dissection) -> None:
         """A record that is not shown still counts as the first, or as the one before."""
         self._stamp(dissection.record.time)
 
     def line(self, dissection: Dissection) -> str:
-        """Number, time, link where it is not the first, sender, and the summary."""
+        """Number, time, link, sender, and the summary."""
         record = dissection.record
-        arrow = ARROWS[record.sender]
-        sender = arrow.lower() if record.inferred else arrow
-        link = f"{record.link} " if record.link else ""
-        return f"{dissection.number:5} {self._stamp(record.time)} {link}{sender} {summary(dissection)}"
+        mark = "~" if record.flags & Flag.SYNTHETIC else ""
+        sender = (_INFERRED if record.inferred else ARROWS)[record.sender]
+        head = f"{dissection.number:5} {self._stamp(record.time)}{mark} {self._link(record)}"
+        said, notes = f"{sender} {_statement(dissection, self._full)}", _notes(dissection)
+        if self._colour:
+            said = _painted(said, _FAINT if record.kind is Kind.EVENT else _COLOURS[record.sender])
+            notes = [_painted(note, _RED) for note in notes]
+        return head + " ".join((said, *notes))
+
+    def _link(self, record: Record) -> str:
+        if record.tap < len(self.links) and self.links[record.tap]:
+            return f"{_words(self.links[record.tap]):{max(map(len, self.links))}} "
+        return f"{record.link} " if record.link else ""
 
     def _stamp(self, time: int) -> str:
         first = time if self._first is None else self._first
@@ -147,6 +177,10 @@ class Printer:
             return f"{moment:{'%Y-%m-%d ' if self._time == 'ad' else ''}%H:%M:%S}.{time % 1_000_000_000 // 1000:06d}"
         since = {"d": time - before, "e": time, "r": time - first}[self._time]
         return f"{epoch(since)[:-3]:>12}"
+
+
+def _painted(text: str, colour: int) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def hex_dump(octets: bytes) -> str:

@@ -133,6 +133,8 @@ class TraceWriter:
         self._writer = writer
         self._linktype = linktype
         self._taps = 0
+        self.records = 0
+        """How many records were written."""
 
     @property
     def size(self) -> int:
@@ -156,6 +158,7 @@ class TraceWriter:
         flags = _DIRECTION_WORDS[record.sender] | _ERROR_WORDS[record.flags & _FLAG_BITS]
         comments = (comment,) if comment else ()
         self._writer.write(Packet(record.time, data, self._linktype, record.tap, len(data), comments, flags))
+        self.records += 1
 
     def close(self, drops: Mapping[int, int] | None = None) -> None:
         """Ends the file; ``drops`` is how many records each tap (its number) is known to have lost. Raises

@@ -171,7 +171,7 @@ def test_one_wire_and_odd_octets(
     pace(0.15)
     status, errors = end(process)
     assert status == 0
-    assert errors.startswith("vtctap: 3 frames, 1 with a bad check character; 1 pieces of noise; 38 octets received, ")
+    assert errors.startswith("vtctap: 3 frames, 1 with a bad check character; 1 piece of noise; 38 octets received, ")
     heard = [record for record in records(path) if record.kind is not Kind.EVENT]
     assert [(record.kind, record.sender, record.octets) for record in heard] == [
         (Kind.NOISE, Sender.UNKNOWN, b"\x7f\x7f\x7f"),
@@ -183,14 +183,22 @@ def test_one_wire_and_odd_octets(
     assert [record.parity_errors for record in heard] == [(2,), (3,), (), ()]
     assert json.loads((tmp_path / "stats.json").read_text()) == {
         "records": 6,
+        "written": 6,
         "frame": 3,
         "noise": 1,
         "event": 2,
         "octets": 38,
         "parity_errors": 2,
         "framing_errors": 0,
+        "breaks": 0,
+        "overruns": 0,
         "cut": 0,
         "check_characters": {"good": 0, "bad": 1, "missing": 0},
+        "messages": {"IDRequest": 1, "IDResponse": 1, "ReadCommand": 1},
+        "marks": 0,
+        "files": [str(path)],
+        "size": path.stat().st_size,
+        "lost": [],
     }
 
 

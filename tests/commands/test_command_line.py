@@ -23,7 +23,7 @@ def test_help(inside: Run, name: str) -> None:
         assert (result.returncode, result.stderr) == (0, "")
         lines = result.stdout.splitlines()
         assert lines[0].startswith(f"usage: vtctap {name} ")
-        assert len(lines) <= 50
+        assert len(lines) <= 60
         assert all(len(line) <= 120 for line in lines)
 
 
@@ -170,7 +170,9 @@ def test_a_profile_that_is_shown_can_be_used(vtctap: Run, tmp_path: Path) -> Non
 
 def test_wireshark_lua(vtctap: Run, tmp_path: Path) -> None:
     made = vtctap("wireshark", "lua", "-o", "d.lua")
-    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    done = "vtctap: the dissector is in d.lua: 'wireshark -X lua_script:d.lua TRACE' uses it\n"
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", done)
+    assert vtctap("wireshark", "lua", "-q", "--force", "-o", "d.lua").stderr == ""
     text = (tmp_path / "d.lua").read_text(encoding="ascii")
     assert vtctap("wireshark", "lua", "-o", "-").stdout == text
     again = vtctap("wireshark", "lua", "-o", "d.lua")

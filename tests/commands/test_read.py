@@ -77,6 +77,42 @@ def test_times(inside: Run, short: Path, monkeypatch: pytest.MonkeyPatch, form: 
     assert [re.match(r" +\d+ +(.*?) (?:C>|M>|\?\?) ", line)[1] for line in lines] == stamps  # type: ignore[index]
 
 
+def named(path: Path, *names: str) -> Path:
+    with create_trace(path, taps=[Interface(147, name) for name in names]) as writer:
+        for tap, _ in enumerate(names):
+            writer.write(Record(NOON, b"\x06", link=tap, tap=tap, sender=Sender.CLIENT))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["A:/dev/ttyUSB0", "longer:/dev/ttyUSB1"], ["A      C>", "longer C>"]),
+        (["A:/dev/ttyUSB0", "A:/dev/ttyUSB1"], ["C>", "1 C>"]),
+        (["one file.exchange:octets", "b.exchange:octets"], ["one_file.exchange C>", "b.exchange        C>"]),
+        (["/dev/serial/by-path/pci-0000:00:14.0", "socket://host:1"], ["C>", "1 C>"]),
+        (["A:socket://host:1", "B:socket://host:2"], ["A C>", "B C>"]),
+    ],
+)
+def test_links_have_names(inside: Run, tmp_path: Path, names: list[str], shown: list[str]) -> None:
+    lines = inside("read", named(tmp_path / "t.pcapng", *names)).stdout.splitlines()
+    assert [line[19:-4] for line in lines] == shown
+    assert "link" not in inside("read", "--json", tmp_path / "t.pcapng").stdout.replace("vtc.link", "")
+
+
+def test_links_without_names(inside: Run, tmp_path: Path) -> None:
+    lines = inside("read", named(tmp_path / "t.pcap", "A:x", "B:y")).stdout.splitlines()
+    assert [line[19:-4] for line in lines] == ["C>", "1 C>"]
+
+
+def test_everything(inside: Run, tmp_path: Path) -> None:
+    with create_trace(tmp_path / "t.pcapng") as writer:
+        writer.write(Record(NOON, b"\x02a(1)b(2)c(3)d(4)e(5)f(6)\x03\x03"))
+    assert inside("read", "t.pcapng").stdout.endswith("d(4) ... 2 more data sets\n")
+    for option in ("-V", "--full"):
+        assert inside("read", option, "t.pcapng").stdout.endswith("d(4) e(5) f(6)\n")
+
+
 def test_octets(inside: Run, short: Path) -> None:
     lines = inside("read", short, "-x").stdout.splitlines()
     assert lines[1:3] == [
@@ -343,9 +379,11 @@ def same(left: list[Record], right: list[Record]) -> bool:
 
 def test_reframe_of_a_good_trace_is_the_same_trace(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
     result = vtctap("reframe", trace, "-w", "again.pcapng")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    done = f"vtctap: {len(records(trace))} records in again.pcapng\n"
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", done)
+    assert vtctap("reframe", trace, "-q", "-w", "quiet.pcapng").stderr == ""
     assert same(records(tmp_path / "again.pcapng"), records(trace))
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["again.pcapng", "trace.pcapng"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["again.pcapng", "quiet.pcapng", "trace.pcapng"]
 
 
 def test_reframe_reads_eight_bits_as_seven(vtctap: Run, tmp_path: Path, records: Records) -> None:

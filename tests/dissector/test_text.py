@@ -1,5 +1,6 @@
 """Records as lines of text."""
 
+import re
 import time
 from collections.abc import Iterator
 from functools import reduce
@@ -135,6 +136,64 @@ def lines(how: str) -> list[str]:
     ]
 
 
+def test_marks_of_what_is_not_known() -> None:
+    """A time that was made up, and who is taken to have sent it."""
+    printer, dissector = Printer(), Dissector(load())
+    shown = [
+        printer.line(dissector.dissect(Record(T0, b"\x06", sender=sender, inferred=inferred, flags=flags)))
+        for sender, inferred, flags in (
+            (Sender.CLIENT, False, 0),
+            (Sender.CLIENT, True, 0),
+            (Sender.SERVER, True, Flag.SYNTHETIC),
+            (Sender.SERVER, False, Flag.SYNTHETIC),
+            (Sender.UNKNOWN, False, 0),
+        )
+    ]
+    assert [line.removeprefix(f"    {number}     0.000000") for number, line in enumerate(shown, 1)] == [
+        " C> ACK",
+        " C? ACK",
+        "~ M? ACK",
+        "~ M> ACK",
+        " ?? ACK",
+    ]
+
+
+def test_names_of_links() -> None:
+    printer, dissector = Printer(), Dissector(load())
+    printer.links = ["A", "A", "hall\x1b[2J", ""]
+    shown = [printer.line(dissector.dissect(Record(T0, b"\x06", tap=tap, link=tap // 2))) for tap in range(5)]
+    assert [line[19:] for line in shown] == [
+        "A        ?? ACK",
+        "A        ?? ACK",
+        "hall<ESC>[2J ?? ACK",
+        "1 ?? ACK",
+        "2 ?? ACK",
+    ]
+
+
+def test_all_of_it() -> None:
+    long = dissect(b"\x02a(1)b(2)c(3)d(4)e(5)f(6)\x03\x03")
+    assert summary(long, full=True) == "Data a(1) b(2) c(3) d(4) e(5) f(6)"
+    noise = dissect(b"a" * 40, Kind.NOISE)
+    assert summary(noise, full=True) == f"noise {'a' * 40}"
+    assert Printer(full=True).line(noise).endswith(f"noise {'a' * 40}")
+    assert "more octets" in Printer().line(noise)
+
+
+@pytest.mark.parametrize("flags", [0, Flag.CUT | Flag.BREAK])
+def test_colours(flags: int) -> None:
+    """Standard sequences only, each ended on its line; without them it is the same line."""
+    for sender, colour in ((Sender.CLIENT, "36"), (Sender.SERVER, "33"), (Sender.UNKNOWN, "39")):
+        said = dissect(b"/?!\r\n", sender=sender, flags=flags)
+        line, plain = Printer(colour=True).line(said), Printer().line(said)
+        arrow = {Sender.CLIENT: "C>", Sender.SERVER: "M>", Sender.UNKNOWN: "??"}[sender]
+        notes = " \x1b[31m[cut]\x1b[0m \x1b[31m[break]\x1b[0m" if flags else ""
+        assert line == f"    1     0.000000 \x1b[{colour}m{arrow} IDRequest\x1b[0m{notes}"
+        assert re.sub(r"\x1b\[\d+m", "", line) == plain
+    event = dissect(kind=Kind.EVENT, event="mark x", sender=Sender.CLIENT)
+    assert Printer(colour=True).line(event) == "    1     0.000000 \x1b[2mC> mark x\x1b[0m"
+
+
 @pytest.mark.usefixtures("paris")
 @pytest.mark.parametrize(
     ("how", "times"),
@@ -149,7 +208,7 @@ def lines(how: str) -> list[str]:
 def test_lines(how: str, times: list[str]) -> None:
     assert lines(how) == [
         f"    1 {times[0]} C> IDRequest",
-        f"    2 {times[1]} m> ACK",
+        f"    2 {times[1]} M? ACK",
         f"    3 {times[2]} 2 ?? NAK",
     ]
 

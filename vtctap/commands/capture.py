@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vtctap.commands.common import CommandError, add_profile, line, load_profile, speed, warn
-from vtctap.commands.live import Sink, add_sink, poll
+from vtctap.commands.live import Sink, add_sink
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     fixed = isinstance(arguments.speed, int)
     settings = Settings(arguments.speed if fixed else profile.speed, arguments.line or profile.line)
     following: Following = "fixed" if fixed else arguments.speed
+    listening = f"at {settings.speed} {settings.line}" if following != "auto" else "for the speed"
     sink = Sink(arguments, profile)
     with (
         sink.stoppable(),
@@ -97,9 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
             low_latency=arguments.low_latency,
             power=arguments.power is not None,
         ) as capture,
-        sink.writing(interfaces(links, settings, latency=arguments.latency)),
+        sink.writing(interfaces(links, settings, latency=arguments.latency), listening),
     ):
-        poll(sink, capture.poll, lambda: True)
+        sink.run(capture, lambda: True)
         sink.take(capture.close())
         sink.drops = capture.drops
     for reason in capture.lost:

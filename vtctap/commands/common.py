@@ -34,6 +34,11 @@ def warn(text: str) -> None:
     print(f"vtctap: {text}", file=sys.stderr)
 
 
+def count(number: int, what: str) -> str:
+    """A number of things, in words: ``1 frame``, ``2 frames``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def add_profile(parser: argparse.ArgumentParser) -> None:
     """``--profile``."""
     parser.add_argument(
@@ -89,11 +94,12 @@ def link_type(text: str) -> int:
 
 
 def add_output(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """``-w``, ``--force`` and ``--dlt``."""
+    """``-w``, ``--force``, ``-q`` and ``--dlt``."""
     parser.add_argument(
         "-w", dest="output", metavar="FILE", required=required, help="the trace to write (.pcapng, .pcap)"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
     parser.add_argument("--dlt", type=link_type, default=147, metavar="N", help="link type, 147 to 162 (default: 147)")
 
 
@@ -150,7 +156,15 @@ def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> It
 
 @contextmanager
 def whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
-    """The trace to make out of files: it appears under its name only when it is whole."""
+    """The trace to make out of files: it appears under its name only when it is whole, and a line says so."""
+    with _whole_trace(arguments, taps) as writer:
+        yield writer
+    if not arguments.quiet:
+        warn(f"{count(writer.records, 'record')} in {arguments.output}")
+
+
+@contextmanager
+def _whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
     from vtctap.pcap.capture_file import TraceError, TraceExists
 
     final = Path(arguments.output)

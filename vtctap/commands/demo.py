@@ -18,7 +18,7 @@ from vtctap.commands.common import (
     speed,
     write_text,
 )
-from vtctap.commands.live import Sink, add_sink, poll
+from vtctap.commands.live import Sink, add_sink
 
 if TYPE_CHECKING:
     from vtctap.dissector.profile import Profile
@@ -103,10 +103,10 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
         with (
             sink.stoppable(),
             Capture([link], settings, gap_limit=profile.timing.gap_limit, profile=profile.name) as capture,
-            sink.writing(interfaces([link], settings)),
+            sink.writing(interfaces([link], settings), f"at {settings.speed} {settings.line}"),
         ):
             taps.start(playing, beginning=EPOCH)
-            poll(sink, capture.poll, lambda: taps.playing)
+            sink.run(capture, lambda: taps.playing)
             sink.take(capture.poll(_DRAIN))
             sink.take(capture.close())
         return [replace(fault, time=fault.time + taps.offset) for fault in playing.faults]

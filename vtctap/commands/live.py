@@ -1,166 +1,323 @@
-"""Where the records of a running capture go: into a trace, onto the screen, or both; and when to stop."""
+"""Where the records of a running capture go: into a trace, onto the screen, or both; and what runs it until its end."""
 
 import argparse
 import json
-import signal
+import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from types import FrameType
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, Protocol
 
-from vtctap.commands.common import STANDARD, add_output, live_trace, output_errors, refuse_existing, warn, write_text
+from vtctap.commands.common import (
+    APPLICATION,
+    STANDARD,
+    add_output,
+    live_trace,
+    output_errors,
+    refuse_existing,
+    warn,
+    write_text,
+)
+from vtctap.commands.counts import Counts
+from vtctap.commands.keys import Keyboard
+from vtctap.commands.lines import add_lines, link_names, printer, shower
+from vtctap.commands.status import Screen, is_terminal, screen, status
+from vtctap.commands.stopping import RING, STOP, PipeWatch, Signals, Trigger, condition, limits
 
 if TYPE_CHECKING:
+    from vtctap.commands.hints import Hints
     from vtctap.dissector.dissect import Dissection
     from vtctap.dissector.profile import Profile
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
+    from vtctap.pcap.ring import RingWriter
     from vtctap.pcap.trace import TraceWriter
 
-_CONDITIONS: Final = ("duration", "packets", "filesize")
+_IDLE: Final = 0.1
+_BUSY: Final = 0.01
+"""Seconds that one turn waits for octets: when nothing came for a while, and when something did, which becomes a record
+once the line has been silent for long enough."""
+_LOOK: Final = 0.05
+"""Seconds between two looks at what is not the line: keys, clock, pipe and terminal. On a busy line turns are short."""
+_SETTLED: Final = 1.0
+"""Seconds after the last octet until all that it completes has surely been given out."""
+_MARK_KEY: Final = "m"
 
 
-def stop_condition(text: str) -> tuple[str, int]:
-    """The type of an ``-a`` argument, in dumpcap's words."""
-    name, _, value = text.partition(":")
-    if name not in _CONDITIONS or not value.isdecimal() or not int(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES")
-    return name, int(value)
+class Source(Protocol):
+    """What delivers records while it runs: :class:`vtctap.sniffer.capture.Capture`."""
+
+    @property
+    def octets(self) -> int:
+        """How many octets were received so far."""
+
+    def poll(self, timeout: float) -> "list[Record]":
+        """The records that are complete; waits at most ``timeout`` seconds for octets."""
+
+    def mark(self, note: str) -> None:
+        """Writes an operator's mark into the trace."""
 
 
 def add_sink(parser: argparse.ArgumentParser) -> None:
-    """``-w`` and what goes with it, ``-a``, ``--print``, ``-q``, ``--stats-json``."""
+    """``-w`` and what goes with it, when to stop, what to print, ``--stats-json``."""
     add_output(parser, required=False)
     parser.add_argument("--print", action="store_true", help="print records too while they are written to a trace")
-    parser.add_argument("--json", action="store_true", help="print records as JSON, one object a line")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was captured")
+    add_lines(parser)
     parser.add_argument("--stats-json", metavar="FILE", help="write to FILE what was counted")
     parser.add_argument(
         "-a",
         dest="stop",
-        type=stop_condition,
+        type=condition(STOP),
         action="append",
         default=[],
         metavar="COND",
-        help="stop after duration:SECONDS, packets:NUMBER or filesize:KILOBYTES",
+        help="stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES, files:NUMBER, or with the first record "
+        "that matches, match:EXPR",
+    )
+    parser.add_argument(
+        "-b",
+        dest="ring",
+        type=condition(RING),
+        action="append",
+        default=[],
+        metavar="COND",
+        help="write ring files FILE_00001_DATE...: the next after filesize:KILOBYTES, duration:SECONDS or "
+        "packets:NUMBER; files:NUMBER is how many are kept",
+    )
+    parser.add_argument(
+        "--trigger",
+        metavar="EXPR",
+        help="begin to write with the first record that matches, and the 30 s before it",
     )
 
 
 class Sink:
-    """Takes records, and knows when enough is enough. Open it with :meth:`writing`."""
+    """Takes records, and knows when enough is enough. Records can be taken inside :meth:`writing`."""
 
     def __init__(self, arguments: argparse.Namespace, profile: "Profile") -> None:
+        """Raises CommandError and FilterError for arguments that make no sense."""
         from vtctap.dissector.dissect import Dissector
-        from vtctap.dissector.text import Printer
 
         self._arguments = arguments
-        self._limits: dict[str, int] = dict(arguments.stop)
-        self._writer: TraceWriter | None = None
+        self._end, self._ring = limits(arguments)
+        self._trigger = Trigger(arguments.trigger)
+        self._renumber = self._trigger.waiting
+        self._writer: TraceWriter | RingWriter | None = None
+        self._rings: RingWriter | None = None
         self._prints = arguments.print or arguments.json or not arguments.output
         self._dissector = Dissector(profile)
-        line = Printer().line
-        self._shown = (lambda dissection: json.dumps(dissection.as_json())) if arguments.json else line
-        self._counts: Counter[str] = Counter()
-        self._began = time.monotonic()
+        self._printer = printer(arguments)
+        self._shown = shower(arguments, self._printer)
+        self._counts = Counts()
+        self._written = 0
+        self._began = self._started = time.monotonic()
+        self._signals = Signals()
+        self._keyboard = Keyboard()
+        self._marks = 0
+        self._finished = self._matched = False
+        self._screen: Screen | None = None
+        self._hints: Hints | None = None
+        self._pipe: PipeWatch | None = None
+        self._ports: list[str] = []
+        self._speed = self._last = ""
+        self._latest = (0, 0.0)
         self.drops: dict[int, int] = {}
         """How many octets each tap (its number) is known to have lost, for the end of the trace."""
-        self.stopped = False
+
+    @property
+    def stopped(self) -> bool:
         """Whether a stop condition holds, a signal asked for it, or nobody reads any more."""
+        return self._finished or self._signals.stopped or self._full()
+
+    def stoppable(self) -> AbstractContextManager[None]:
+        """Inside, signals end the capture instead of the program, and SIGUSR1 marks."""
+        return self._signals.heeded()
 
     @contextmanager
-    def writing(self, taps: "list[Interface]") -> Iterator[None]:
-        """Inside, records can be taken. The trace is closed properly, whatever ends it; a closed pipe is an end."""
+    def writing(self, taps: "list[Interface]", listening: str = "") -> Iterator[None]:
+        """Inside, records can be taken. The trace is closed properly, whatever ends it; a closed pipe is an end.
+
+        ``listening``: how the ports are set, for what is said on a terminal."""
         if self._prints and self._arguments.output == STANDARD:
             self._prints = False  # Standard output carries the trace.
         if self._arguments.stats_json:
             refuse_existing(self._arguments.stats_json, force=self._arguments.force)
+        self._printer.links = link_names(taps)
+        self._ports = [tap.name for tap in taps]
         began = False
         try:
-            with live_trace(self._arguments, taps) if self._arguments.output else nullcontext() as self._writer:
+            with self._trace(taps) as self._writer:
                 began = True
+                self._prepare(listening)
                 yield
                 if self._writer:
                     self._writer.close(self.drops)
         except BrokenPipeError:
             if not began:
                 raise
+        finally:
+            if self._screen:
+                self._screen.clear()
         self._report()
 
+    def _trace(self, taps: "list[Interface]") -> "AbstractContextManager[TraceWriter | RingWriter | None]":
+        if not self._arguments.output:
+            return nullcontext()
+        return self._ring_trace(taps) if self._ring else live_trace(self._arguments, taps)
+
     @contextmanager
-    def stoppable(self) -> Iterator[None]:
-        """Inside, SIGINT, SIGTERM and SIGHUP set :attr:`stopped` instead of ending the program."""
+    def _ring_trace(self, taps: "list[Interface]") -> "Iterator[RingWriter]":
+        from vtctap.pcap.ring import RingWriter
 
-        def stop(number: int, frame: FrameType | None) -> None:
-            self.stopped = True
+        assert self._ring
+        arguments = self._arguments
+        with output_errors(arguments.output):
+            self._rings = RingWriter(
+                arguments.output,
+                self._ring,
+                linktype=arguments.dlt,
+                application=APPLICATION,
+                taps=taps,
+                force=arguments.force,
+            )
+            with self._rings:
+                yield self._rings
 
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        # Whoever started us with nohup wants us to outlive the terminal.
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            numbers.append(signal.SIGHUP)
-        before = {number: signal.signal(number, stop) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _prepare(self, listening: str) -> None:
+        """What goes with a capture that runs: standard output is watched; a terminal gets a status line and hints."""
+        if self._prints or self._arguments.output == STANDARD:
+            self._pipe = PipeWatch(sys.stdout)
+        if not listening or self._arguments.quiet:
+            return
+        self._screen = screen()
+        if self._screen:
+            from vtctap.commands.hints import Hints
+
+            self._hints = Hints(self._ports)
+            keys = "Ctrl-C ends, m marks" if is_terminal(sys.stdin) else "Ctrl-C ends"
+            self._screen.say(f"listening on {', '.join(self._ports)} {listening}; {keys}")
+
+    def run(self, source: Source, going: Callable[[], bool]) -> None:
+        """Takes what comes from a capture until there is an end; ``going``: whether there can be more."""
+        heard, latest, due = -1, 0.0, 0.0
+        with self._keyboard.listening():
+            while not self.stopped and going():
+                now = time.monotonic()
+                if now >= due:
+                    due = now + _LOOK
+                    self._mark(source)
+                    self._look(now)
+                if source.octets != heard:
+                    heard, latest = source.octets, now
+                self.take(source.poll(_BUSY if now - latest < _SETTLED else _IDLE))
+            self._mark(source)
+
+    def _mark(self, source: Source) -> None:
+        """Marks for the keys that were pressed and the signals that came."""
+        pressed, self._signals.marks = self._signals.marks, 0
+        notes = ["SIGUSR1"] * pressed + ["key"] * self._keyboard.pressed().count(_MARK_KEY)
+        for note in notes:
+            self._marks += 1
+            source.mark(f"{note}-{self._marks}")
+
+    def _look(self, now: float) -> None:
+        """What is to be seen to when time passes, whether records come or not."""
+        if self._end.duration is not None and not self._trigger.waiting:
+            self._finished = self._finished or now - self._began >= self._end.duration
+        if self._rings and self._latest[0]:
+            # By the clock of the records, whatever is done to the wall clock meanwhile.
+            self._rings.advance(self._latest[0] + round((now - self._latest[1]) * 1e9))
+        if self._pipe and self._pipe.closed:
+            self._prints = False
+            self._finished = True
+            if self._arguments.output == STANDARD:
+                raise BrokenPipeError
+        if self._screen and self._hints:
+            for hint in self._hints.advise(now - self._started):
+                self._screen.say(f"hint: {hint}")
+            if self._screen.due(now):
+                self._screen.show(self._status(self._screen.width), now)
+
+    def _status(self, width: int) -> str:
+        size = self._writer.size if self._writer else None
+        note = "waiting for the trigger" if self._trigger.waiting else ""
+        return status(self._counts, speed=self._speed, last=self._last, size=size, note=note, width=width)
 
     def take(self, records: "Iterable[Record]") -> None:
-        """Writes and prints records, as many as were asked for."""
+        """Counts records, and writes and prints as many as were asked for."""
         for record in records:
             if self._full():
                 break
-            if self._writer:
-                self._writer.write(record)
             dissection = self._dissector.dissect(record)
-            self._count(dissection)
-            if self._prints:
-                with output_errors("standard output"):
-                    print(self._shown(dissection), flush=True)
-        late = time.monotonic() - self._began >= self._limits.get("duration", float("inf"))
-        self.stopped = self.stopped or late or self._full()
+            self._watch(dissection)
+            was_waiting = self._trigger.waiting
+            released = self._trigger.let_through(dissection)
+            if was_waiting and released:
+                self._began = time.monotonic()
+            for one in released:
+                self._put(one)
+            if released and self._end.matches:
+                fields = dissection.as_json()
+                self._matched = any(matches(fields) for matches in self._end.matches)
+
+    def _watch(self, dissection: "Dissection") -> None:
+        """Counts a record; and keeps of it what a terminal shows."""
+        record = dissection.record
+        self._counts.add(dissection)
+        self._latest = record.time, time.monotonic()
+        if record.event:
+            name = record.event.partition(" ")[0]
+            if name == "lost":
+                self._counts.lost[record.tap] = self._ports[record.tap]
+            elif name == "opened":
+                self._counts.lost.pop(record.tap, None)
+        if self._screen and self._hints:
+            self._hints.feed(record, self._latest[1] - self._started)
+            if record.speed:
+                self._speed = f"{record.speed} {record.line or ''}"
+            if not record.event:
+                from vtctap.dissector.text import ARROWS, summary
+
+                self._last = f"{ARROWS[record.sender]} {summary(dissection)}"
+
+    def _put(self, dissection: "Dissection") -> None:
+        """Writes and prints a record."""
+        self._written += 1
+        if self._writer:
+            self._writer.write(dissection.record)
+        if not self._prints:
+            return
+        if self._renumber:
+            from dataclasses import replace
+
+            dissection = replace(dissection, number=self._written)
+        try:
+            with self._screen.above() if self._screen else nullcontext(), output_errors("standard output"):
+                print(self._shown(dissection), flush=True)
+        except BrokenPipeError:
+            self._prints = False  # But what has come is still written to the trace.
+            self._finished = True
 
     def _full(self) -> bool:
-        """Whether there are as many packets, or octets in the file, as were asked for."""
-        size = self._writer.size if self._writer else 0
+        """Whether there are as many packets, octets or files as were asked for, or a record matched."""
+        end, writer = self._end, self._writer
         return (
-            self._counts["records"] >= self._limits.get("packets", float("inf"))
-            or size >= self._limits.get("filesize", float("inf")) * 1000
+            self._matched
+            or (end.packets is not None and self._written >= end.packets)
+            or (end.size is not None and writer is not None and writer.size >= end.size)
+            or (end.files is not None and self._rings is not None and self._rings.done >= end.files)
         )
 
-    def _count(self, dissection: "Dissection") -> None:
-        from vtctap.pcap.record import Flag
-
-        record, message = dissection.record, dissection.message
-        counts = self._counts
-        counts["records"] += 1
-        counts[record.kind.name.lower()] += 1
-        counts["octets"] += len(record.octets)
-        counts["parity errors"] += len(record.parity_errors)
-        counts["framing errors"] += len(record.framing_errors)
-        if message is not None:
-            counts[f"check character {message.bcc_status}"] += 1
-            counts["cut"] += record.flags & Flag.CUT > 0
-
     def _report(self) -> None:
-        counts = self._counts
-        if self._arguments.stats_json:
-            names = ("records", "frame", "noise", "event", "octets", "parity errors", "framing errors", "cut")
-            checks = {name: counts[f"check character {name}"] for name in ("good", "bad", "missing")}
-            stats = {name.replace(" ", "_"): counts[name] for name in names} | {"check_characters": checks}
-            write_text(self._arguments.stats_json, json.dumps(stats) + "\n", force=True)
-        if not self._arguments.quiet:
-            bad = counts["check character bad"]
-            size = f", {self._writer.size} octets in {self._arguments.output}" if self._writer else ""
-            warn(
-                f"{counts['frame']} frames, {bad} with a bad check character; {counts['noise']} pieces of noise; "
-                f"{counts['octets']} octets received{size}"
-            )
-
-
-def poll(sink: Sink, wait: "Callable[[float], list[Record]]", live: Callable[[], bool]) -> None:
-    """Takes what comes until there is an end: ``wait`` gives records within a number of seconds, ``live`` says whether
-    there can be more."""
-    while not sink.stopped and live():
-        sink.take(wait(0.1))
+        counts, arguments = self._counts, self._arguments
+        if arguments.stats_json:
+            stats = counts.as_json() | {"written": self._written, "marks": self._marks}
+            if self._writer:
+                files = list(self._rings.kept) if self._rings else [arguments.output]
+                stats |= {"files": files, "size": self._writer.size}
+            stats["lost"] = list(counts.lost.values())
+            write_text(arguments.stats_json, json.dumps(stats) + "\n", force=True)
+        if not arguments.quiet:
+            waiting = "; nothing matched --trigger" if self._trigger.waiting else ""
+            size = f", {self._writer.size} octets in {arguments.output}" if self._writer else ""
+            warn(f"{counts.summary()}{size}{waiting}")

@@ -7,7 +7,7 @@ tshark -r trace.pcapng -X lua_script:vtctap.lua
 import argparse
 
 from vtctap import __version__
-from vtctap.commands.common import add_profile, link_type, load_profile, write_text
+from vtctap.commands.common import STANDARD, add_profile, link_type, load_profile, warn, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", metavar="FILE", required=True, help="the file to write; - is standard output"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
     parser.add_argument("--dlt", type=link_type, default=147, metavar="N", help="link type, 147 to 162 (default: 147)")
     add_profile(parser)
 
@@ -27,4 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     text = generate(load_profile(arguments), linktype=arguments.dlt, version=__version__)
     write_text(arguments.output, text, force=arguments.force)
+    if arguments.output != STANDARD and not arguments.quiet:
+        warn(f"the dissector is in {arguments.output}: 'wireshark -X lua_script:{arguments.output} TRACE' uses it")
     return 0

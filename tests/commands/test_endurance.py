@@ -1,0 +1,242 @@
+"""Captures that are killed, whose disk is full, or whose reader has gone: what was complete is in the file."""
+
+import errno
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.pcap.record import Kind, Record
+from vtctap.pcap.trace import open_trace
+
+pytest.importorskip("termios")
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Listening = Callable[..., None]
+Records = Callable[[Path], list[Record]]
+
+PATIENCE = 30
+GRACE = 0.05
+"""Seconds in which a complete record may still be on its way into the file."""
+SETTLED = 0.0125
+"""Seconds after a frame's last octet until the silence that completes it: six characters at 9600 bit/s and what a
+program may be woken late. Each frame ends in its check character, so no more than that is needed."""
+
+
+def frame(number: int) -> bytes:
+    """An answer that states its number; with the check character of IEC 62056-21."""
+    checked = f"9.9.9({number:06})".encode() + b"\x03"
+    return b"\x02" + checked + bytes([reduce(lambda value, octet: value ^ octet, checked, 0)])
+
+
+def even(octets: bytes) -> bytes:
+    return bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets)
+
+
+@dataclass
+class Victim:
+    """A capture of a line on which numbered frames are said, and when each had been said to the end."""
+
+    process: "subprocess.Popen[bytes]"
+    line: int
+    path: Path
+    due: float
+    said: list[float] = field(default_factory=list)
+    killed: float = 0.0
+
+    def say(self) -> None:
+        os.write(self.line, even(frame(len(self.said))))
+        self.said.append(time.monotonic())
+
+    def numbers(self) -> list[int]:
+        """The frames that the file holds, which must read, whether its last record is whole or not."""
+        with open_trace(self.path) as reader:
+            heard = [record.octets for record in reader if record.kind is not Kind.EVENT]
+        numbers = [int(octets[7:13]) for octets in heard]
+        assert heard == [frame(number) for number in numbers]
+        return numbers
+
+
+@pytest.fixture
+def kill_some(tmp_path: Path) -> Iterator[Callable[[int, random.Random], list[Victim]]]:
+    """Runs captures, all at once, each killed at a random moment after it began to listen."""
+    import pty
+    import tty
+
+    descriptors: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(count: int, chance: random.Random) -> list[Victim]:
+        victims = []
+        for number in range(count):
+            line, near = pty.openpty()
+            tty.setraw(near)
+            descriptors.extend((line, near))
+            path = tmp_path / f"{len(running)}-{number}.pcapng"
+            command = [sys.executable, "-m", "vtctap", "capture", "-q", "-i", os.ttyname(near), "-w", str(path)]
+            with path.with_suffix(".txt").open("wb") as said:
+                running.append(subprocess.Popen(command, stderr=said))
+            victims.append(Victim(running[-1], line, path, 0.0))
+        listening = time.monotonic() + PATIENCE
+        while not all(victim.path.exists() and b"opened profile" in victim.path.read_bytes() for victim in victims):
+            said = [victim.path.with_suffix(".txt").read_text() for victim in victims]
+            assert time.monotonic() < listening, said
+            time.sleep(0.02)
+        now = time.monotonic()
+        ends = [now + chance.uniform(0.1, 1.0) for _ in victims]
+        alive = list(zip(ends, victims, strict=True))
+        while alive:
+            now = time.monotonic()
+            for end, victim in alive:
+                if now >= end:
+                    victim.killed = time.monotonic()  # It lives a little longer, which is in its favour.
+                    victim.process.kill()
+                elif now >= victim.due:
+                    victim.say()
+                    victim.due = time.monotonic() + chance.choice((0.02, 0.25))  # Busy, or silent for a while.
+            alive = [(end, victim) for end, victim in alive if not victim.killed]
+            time.sleep(0.001)
+        for victim in victims:
+            victim.process.wait(PATIENCE)
+        return victims
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.wait(PATIENCE)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def judge(victims: list[Victim]) -> list[float]:
+    """What each file must hold; gives the ages at death of the frames that are not there."""
+    missing = []
+    for victim in victims:
+        numbers = victim.numbers()
+        assert numbers == list(range(len(numbers)))  # In order, each once, none left out.
+        missing += [victim.killed - said - SETTLED for said in victim.said[len(numbers) :]]
+    return missing
+
+
+def test_ten_captures_killed(kill_some: Callable[[int, random.Random], list[Victim]]) -> None:
+    victims = kill_some(5, random.Random(1)) + kill_some(5, random.Random(2))
+    assert sum(len(victim.said) for victim in victims) > 30
+    assert max(judge(victims), default=0.0) <= GRACE
+
+
+@pytest.mark.slow
+def test_two_hundred_captures_killed(kill_some: Callable[[int, random.Random], list[Victim]]) -> None:
+    victims = [victim for seed in range(40) for victim in kill_some(5, random.Random(seed))]
+    assert len(victims) == 200
+    missing = judge(victims)
+    print(f"{sum(len(victim.said) for victim in victims)} frames said, {len(missing)} not yet in a file; ", end="")
+    print(f"the oldest had been complete for {max(missing, default=0) * 1000:.0f} ms")
+    assert max(missing, default=0.0) <= GRACE
+
+
+# A disk that fills.
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 32 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = os.geteuid() == 0 and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", folder], capture_output=True, check=False
+    )
+    if not done or done.returncode:
+        pytest.skip("needs to mount a file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_disk_that_fills(taps: Any, small_disk: Path, start: Start, listening: Listening) -> None:
+    path = small_disk / "t.pcapng"
+    process = start("capture", "-i", taps.names[0], "-w", path)
+    listening(path, 1)
+    said = 0
+    while process.poll() is None:
+        taps.say(0, b"".join(map(frame, range(said, said + 20))))
+        said += 20
+        time.sleep(0.05)
+        assert said < 2000
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 4
+    assert errors.decode() == f"vtctap: {path}: {os.strerror(errno.ENOSPC)}; what was written before is complete\n"
+    assert path.stat().st_size == 32768
+    with open_trace(path) as reader:
+        heard = [record.octets for record in reader if record.kind is not Kind.EVENT]
+    assert len(heard) > 200
+    assert heard == [frame(number) for number in range(len(heard))]
+
+
+def test_ring_files_on_a_small_disk(
+    taps: Any, small_disk: Path, start: Start, until: Callable[..., None], records: Records
+) -> None:
+    """The oldest go before there is no room for the next."""
+    ring = ["-b", "filesize:8", "-b", "files:2"]
+    process = start("capture", "-q", "-i", taps.names[0], "-w", small_disk / "t.pcapng", *ring)
+    until(lambda: any(small_disk.iterdir()))
+    for number in range(0, 1000, 20):
+        taps.say(0, b"".join(map(frame, range(number, number + 20))))
+        time.sleep(0.03)
+    until(lambda: frame(998) in b"".join(path.read_bytes() for path in small_disk.iterdir()))
+    process.terminate()
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, b"")
+    paths = sorted(small_disk.iterdir())
+    assert len(paths) == 2
+    heard = [record.octets for path in paths for record in records(path) if record.kind is not Kind.EVENT]
+    assert heard == [frame(number) for number in range(1000 - len(heard), 1000)]
+
+
+# A reader that goes away while nothing is said.
+
+
+@pytest.mark.parametrize("arguments", [["-w", "-"], [], ["--print", "-w", "t.pcapng"]])
+def test_nobody_reads_an_idle_line(taps: Any, start: Start, tmp_path: Path, arguments: list[str]) -> None:
+    process = start("capture", "-q", "-i", taps.names[0], *arguments)
+    assert process.stdout
+    assert os.read(process.stdout.fileno(), 4)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 0
+    assert process.stderr
+    assert process.stderr.read() == b""
+    if "t.pcapng" in arguments:
+        with open_trace(tmp_path / "t.pcapng") as reader:
+            assert [record.event.partition(" ")[0] for record in reader] == ["opened", "closed"]
+            assert reader.cut is None
+
+
+def test_the_pipeline_of_the_manual(taps: Any, tmp_path: Path) -> None:
+    """``capture -w - | head``: head has enough, and the shell gets its prompt back."""
+    command = '"$0" -m vtctap capture -q -i "$1" -w - | head -c 4'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, taps.names[0]], capture_output=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\x0a\x0d\x0d\x0a", b"")
+
+
+def test_a_file_is_never_given_up(tmp_path: Path) -> None:
+    from vtctap.commands.stopping import PipeWatch
+
+    with (tmp_path / "file").open("w") as file:
+        assert not PipeWatch(file).closed
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as pipe:
+        watch = PipeWatch(pipe)
+        assert not watch.closed
+        os.close(read)
+        assert watch.closed

@@ -1,0 +1,495 @@
+"""A capture that somebody watches, on a real terminal: what it shows, the keys it takes, how it leaves the terminal;
+and the conditions on which it begins and ends to write."""
+
+import fcntl
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.commands.counts import Counts
+from vtctap.commands.status import status
+from vtctap.pcap.record import Kind, Record
+from vtctap.pcap.trace import open_trace
+
+pytest.importorskip("termios")
+
+import pty
+import struct
+import termios
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Listening = Callable[..., None]
+Until = Callable[[Callable[[], object]], None]
+Records = Callable[[Path], list[Record]]
+
+REQUEST, ANSWER = b"/?!\r\n", b"/ZZz5vtctap-test\r\n"
+READ, DATA = b"\x01R1\x020021()\x03\x60", b"\x020021(00123.4*kWh)\x03\x55"
+PATIENCE = 30
+COLUMNS = 100
+
+
+class Terminal:
+    """A terminal of its own session, and the program that runs in its foreground."""
+
+    def __init__(self) -> None:
+        self._far, self.near = pty.openpty()
+        fcntl.ioctl(self.near, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+        self.modes = termios.tcgetattr(self.near)
+        self.output = b""
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def run(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
+        """Starts a command with this as its terminal: standard input, output and error, unless stated otherwise."""
+
+        def take_terminal() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            fcntl.ioctl(self.near, termios.TIOCSCTTY, 0)
+
+        streams = {"stdin": self.near, "stdout": self.near, "stderr": self.near}
+        environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "vtctap", *map(str, arguments)],
+            **streams | {"env": environment, "start_new_session": True, "preexec_fn": take_terminal} | options,
+        )
+        return self.process
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._far, keys)
+
+    def read(self, seconds: float = 0.0) -> bytes:
+        """All that was written so far, and within some seconds."""
+        end = time.monotonic() + seconds
+        while True:
+            ready, _, _ = select.select([self._far], [], [], max(end - time.monotonic(), 0))
+            if not ready:
+                return self.output
+            self.output += os.read(self._far, 4096)
+
+    def until(self, text: bytes) -> None:
+        end = time.monotonic() + PATIENCE
+        while text not in self.read(0.02):
+            assert time.monotonic() < end, self.output
+
+    def wait(self) -> int:
+        """The exit status; the terminal keeps what was written."""
+        assert self.process
+        end = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < end
+            self.read(0.02)
+        self.read(0.05)
+        return self.process.returncode
+
+    def lines(self) -> list[str]:
+        """What stands on the terminal, as it carries out carriage returns and new lines; without colours."""
+        lines, column = [""], 0
+        for sign in re.sub(r"\x1b\[\d+m", "", self.read().decode()):
+            if sign == "\r":
+                column = 0
+            elif sign == "\n":
+                lines.append("")
+            else:
+                assert sign.isprintable(), repr(sign)
+                line = lines[-1].ljust(column)
+                lines[-1] = line[:column] + sign + line[column + 1 :]
+                column += 1
+        return [line.rstrip() for line in lines]
+
+    def close(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(PATIENCE)
+        os.close(self._far)
+        os.close(self.near)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
+STATISTICS = 5
+
+
+def kinds(path: Path) -> list[int]:
+    """The types of the blocks of a pcapng file."""
+    octets, at, found = path.read_bytes(), 0, []
+    while at + 8 <= len(octets):
+        kind, length = struct.unpack_from("<II", octets, at)
+        found.append(kind)
+        at += length
+    return found
+
+
+def events(path: Path) -> list[str]:
+    with open_trace(path) as reader:
+        return [record.event for record in reader if record.kind is Kind.EVENT]
+
+
+# What a person sees.
+
+
+def test_status_line(taps: Any, tmp_path: Path, terminal: Terminal, listening: Listening) -> None:
+    path = tmp_path / "t.pcapng"
+    names = ["--client", taps.names[0], "--server", taps.names[1]]
+    terminal.run("capture", *names, "--line", "7e1", "--speed", "9600", "-w", path)
+    terminal.until(f"listening on {', '.join(taps.names)} at 9600 7E1; Ctrl-C ends, m marks".encode())
+    listening(path)
+    taps.say(0, REQUEST)
+    time.sleep(0.1)
+    taps.say(1, b"\x020021(1)\x03\x00")
+    terminal.until(b"2 frames | 15 octets | errors: check 1 | 9600 7E1 | ")
+    assert re.search(r"\| 0\.\d kB \| M> Data 0021\(1\) totalUnits\? \[bad ch\.\.\.$", terminal.lines()[-1])
+    terminal.type(b"\x03")
+    assert terminal.wait() == 0
+    size = path.stat().st_size
+    assert terminal.lines() == [
+        f"vtctap: listening on {', '.join(taps.names)} at 9600 7E1; Ctrl-C ends, m marks",
+        "vtctap: 2 frames, 1 with a bad check character; 0 pieces of noise; 15 octets received, "
+        f"{size} octets in {path}",
+        "",
+    ]
+
+
+def test_lines_and_status_do_not_garble_each_other(
+    taps: Any, tmp_path: Path, terminal: Terminal, until: Until, listening: Listening
+) -> None:
+    path = tmp_path / "t.pcapng"
+    terminal.run("capture", "-i", taps.names[0], "--print", "-w", path)
+    listening(path, 1)
+    for _ in range(30):
+        taps.say(0, READ)
+        terminal.read(0.03)
+        taps.say(0, DATA)
+        terminal.read(0.03)
+    until(lambda: path.read_bytes().count(DATA) == 30)
+    terminal.read(0.6)
+    assert terminal.lines()[-1].startswith("60 frames | ")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 0
+    shown = [line for line in terminal.lines() if line]
+    read = subprocess.run([sys.executable, "-m", "vtctap", "read", path], capture_output=True, text=True, check=True)
+    assert shown[1:-1] == read.stdout.splitlines()
+    assert [line.split()[1] for line in (shown[0], shown[-1])] == ["listening", "60"]
+
+
+def test_at_most_four_times_a_second(taps: Any, tmp_path: Path, terminal: Terminal) -> None:
+    terminal.run("capture", "-i", taps.names[0], "-w", tmp_path / "t.pcapng")
+    terminal.until(b"0 frames")
+    before, began = terminal.output.count(b" frames |"), time.monotonic()
+    while time.monotonic() < began + 1.5:
+        taps.say(0, READ)
+        terminal.read(0.01)
+    seconds = time.monotonic() - began
+    assert 1 < terminal.output.count(b" frames |") - before <= 4 * seconds + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "colours"),
+    [
+        ([], {}, True),
+        ([], {"NO_COLOR": "1"}, False),
+        ([], {"NO_COLOR": ""}, True),
+        ([], {"TERM": "dumb"}, False),
+        (["--color=always"], {"NO_COLOR": "1"}, True),
+        (["--color=never"], {}, False),
+    ],
+)
+def test_colours(
+    trace: Path, terminal: Terminal, options: list[str], environment: dict[str, str], colours: bool
+) -> None:
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    terminal.run("read", trace, *options, env=plain | {"TERM": "xterm"} | environment)
+    assert terminal.wait() == 0
+    assert (b"\x1b[36mC> IDRequest\x1b[0m\r\n" in terminal.output) is colours
+    assert (b" \x1b[31m[bad check character " in terminal.output) is colours
+    assert (b"\x1b" in terminal.output) is colours
+
+
+def test_no_colours_in_a_pipe(trace: Path, vtctap: Run) -> None:
+    assert "\x1b" not in vtctap("read", trace).stdout
+    painted = vtctap("read", trace, "--color=always").stdout
+    assert re.sub(r"\x1b\[\d+m", "", painted) == vtctap("read", trace).stdout != painted
+
+
+def test_piped_none_of_it(taps: Any, tmp_path: Path, terminal: Terminal, listening: Listening) -> None:
+    """Standard error is what counts: there may be a terminal elsewhere."""
+    path = tmp_path / "t.pcapng"
+    process = terminal.run("capture", "-i", taps.names[0], "-w", path, stderr=subprocess.PIPE)
+    listening(path, 1)
+    taps.say(0, REQUEST)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert terminal.read(0.05) == b""
+    assert errors.count(b"\n") == 1
+    assert errors.startswith(b"vtctap: 1 frame, 0 with a bad check character; 0 pieces of noise; 5 octets received")
+
+
+@pytest.mark.parametrize("quiet", [["-q"], []])
+def test_quiet(taps: Any, tmp_path: Path, terminal: Terminal, quiet: list[str]) -> None:
+    terminal.run("capture", *quiet, "-i", taps.names[0], "-w", tmp_path / "t.pcapng", "-a", "duration:0.6")
+    assert terminal.wait() == 0
+    assert (terminal.output == b"") is bool(quiet)
+
+
+def test_a_port_that_is_lost_is_shown(taps: Any, tmp_path: Path, terminal: Terminal, listening: Listening) -> None:
+    path = tmp_path / "t.pcapng"
+    terminal.run("capture", "--link", f"A={taps.names[0]}", "--link", f"B={taps.names[1]}", "-w", path)
+    listening(path)
+    name = taps.names[0]
+    taps.unplug(0)
+    terminal.until(f"| lost: A:{name}".encode())
+
+
+def test_a_hint_on_a_terminal(taps: Any, tmp_path: Path, terminal: Terminal, listening: Listening) -> None:
+    path = tmp_path / "t.pcapng"
+    terminal.run("capture", "-i", taps.names[0], "--speed", "9600", "-w", path)
+    listening(path, 1)
+    for _ in range(5):
+        taps.put(0, DATA * 2)
+        time.sleep(0.05)
+    hint = "hint: " + taps.names[0] + ": the parity bit is always 0: a line of eight bits? '--line 8N1' reads it"
+    terminal.until(hint.encode())
+    terminal.read(0.6)
+    assert [line for line in terminal.lines() if "hint" in line] == [f"vtctap: {hint}"]
+
+
+def test_status_line_fits(trace: Path) -> None:
+    counts = Counts()
+    whole = status(counts, speed="9600 7E1", last="M> Data " + "x" * 100, size=12345, width=500)
+    assert whole == "0 frames | 0 octets | 9600 7E1 | 12.3 kB | M> Data " + "x" * 100
+    for width in range(len(whole) + 2):
+        line = status(counts, speed="9600 7E1", last="M> Data " + "x" * 100, size=12345, width=width)
+        assert len(line) == min(width, len(whole))
+        assert whole.startswith(line.removesuffix("..."[:width]))
+
+
+# Keys and marks.
+
+
+@pytest.mark.parametrize("end", [b"\x03", signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, b"\x1c", "duration"])
+def test_the_terminal_is_left_as_it_was_found(
+    taps: Any, tmp_path: Path, terminal: Terminal, end: bytes | signal.Signals | str
+) -> None:
+    path = tmp_path / "t.pcapng"
+    stop = ["-a", "duration:1"] if end == "duration" else []
+    process = terminal.run("capture", "-i", taps.names[0], "-w", path, *stop)
+    terminal.until(b"0 frames")
+    changed = termios.tcgetattr(terminal.near)
+    assert not changed[3] & (termios.ICANON | termios.ECHO)
+    assert changed[3] & termios.ISIG
+    if isinstance(end, bytes):
+        terminal.type(end)
+    elif isinstance(end, signal.Signals):
+        process.send_signal(end)
+    assert terminal.wait() == 0
+    assert termios.tcgetattr(terminal.near) == terminal.modes
+    assert events(path)[-1] == "closed octets=0"
+
+
+def test_the_terminal_after_an_error(taps: Any, terminal: Terminal) -> None:
+    terminal.run("capture", "-i", taps.names[0], "-w", "/dev/full")
+    assert terminal.wait() == 4
+    assert termios.tcgetattr(terminal.near) == terminal.modes
+
+
+def test_marks(taps: Any, tmp_path: Path, terminal: Terminal, until: Until) -> None:
+    path = tmp_path / "t.pcapng"
+    process = terminal.run("capture", "-i", taps.names[0], "-w", path, "--stats-json", tmp_path / "s.json")
+    terminal.until(b"0 frames")
+    terminal.type(b"m")
+    until(lambda: b"mark note=key-1" in path.read_bytes())
+    process.send_signal(signal.SIGUSR1)
+    until(lambda: b"mark note=SIGUSR1-2" in path.read_bytes())
+    terminal.type(b"xmm")
+    until(lambda: b"mark note=key-4" in path.read_bytes())
+    terminal.type(b"\x03")
+    assert terminal.wait() == 0
+    assert events(path)[1:-1] == ["mark note=key-1", "mark note=SIGUSR1-2", "mark note=key-3", "mark note=key-4"]
+    assert json.loads((tmp_path / "s.json").read_text())["marks"] == 4
+
+
+def test_marks_without_a_terminal(taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Until) -> None:
+    """What comes through a pipe to standard input is nobody's keys."""
+    path = tmp_path / "t.pcapng"
+    process = start("capture", "-q", "-i", taps.names[0], "-w", path, stdin=subprocess.PIPE)
+    listening(path, 1)
+    assert process.stdin
+    process.stdin.write(b"mmm")
+    process.stdin.flush()
+    process.send_signal(signal.SIGUSR1)
+    until(lambda: b"mark note=SIGUSR1-1" in path.read_bytes())
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    assert events(path)[1:-1] == ["mark note=SIGUSR1-1"]
+
+
+def test_in_the_background_the_terminal_is_the_shells(taps: Any, tmp_path: Path, terminal: Terminal) -> None:
+    """It is neither set nor read from: the system would stop the capture for either."""
+    path = tmp_path / "t.pcapng"
+    command = f'set -m; "{sys.executable}" -m vtctap capture -q -i {taps.names[0]} -w {path} -a duration:1 & wait $!'
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+
+    def take_terminal() -> None:
+        fcntl.ioctl(terminal.near, termios.TIOCSCTTY, 0)
+
+    streams = {"stdin": terminal.near, "stdout": terminal.near, "stderr": terminal.near}
+    terminal.process = subprocess.Popen(
+        ["sh", "-c", command], **streams, env=environment, start_new_session=True, preexec_fn=take_terminal
+    )
+    terminal.read(0.6)
+    assert termios.tcgetattr(terminal.near) == terminal.modes
+    terminal.type(b"m")
+    assert terminal.wait() == 0
+    assert [event.partition(" ")[0] for event in events(path)] == ["opened", "closed"]
+
+
+# When to stop, and when to begin.
+
+
+def test_stop_with_a_match(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+    whole = records(trace)
+    vtctap("demo", "--fast", "-q", "-w", "t.pcapng", "-a", 'match:vtc.message == "NAK"', "-a", "match:vtc.value == 9")
+    found = records(tmp_path / "t.pcapng")
+    assert found == whole[: len(found)]
+    assert [record.octets for record in found].count(b"\x15") == 1
+    assert found[-1].octets == b"\x15"
+
+
+def test_ring_and_its_end(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+    whole = records(trace)
+    (tmp_path / "r").mkdir()
+    options = ["-b", "packets:5", "-a", "files:3", "--stats-json", "s.json"]
+    assert vtctap("demo", "--fast", "-q", "-w", "r/t.pcapng", *options).returncode == 0
+    paths = sorted((tmp_path / "r").iterdir())
+    assert [re.sub(r"\d{14}", "DATE", path.name) for path in paths] == [f"t_0000{n}_DATE.pcapng" for n in (1, 2, 3)]
+    assert [records(path) for path in paths] == [whole[:5], whole[5:10], whole[10:15]]
+    stats = json.loads((tmp_path / "s.json").read_text())
+    assert stats["files"] == [f"r/{path.name}" for path in paths]
+    assert stats["size"] == sum(path.stat().st_size for path in paths)
+
+
+def test_filesize_of_both_is_that_of_a_file(vtctap: Run, tmp_path: Path, records: Records, trace: Path) -> None:
+    """``-a filesize:`` beside ``-b`` ends a file, not the capture: dumpcap(1)."""
+    vtctap("demo", "--fast", "-q", "-w", "t.pcap", "-b", "files:100", "-a", "filesize:1")
+    paths = sorted(tmp_path.glob("t_*.pcap"))
+    assert len(paths) > 2
+    assert [record for path in paths for record in records(path)] == records(trace)
+
+
+def test_a_ring_file_is_completed_though_nothing_more_comes(
+    taps: Any, tmp_path: Path, start: Start, until: Until, records: Records
+) -> None:
+    start("capture", "-q", "-i", taps.names[0], "-w", "t.pcapng", "-b", "duration:0.4")
+    until(lambda: [path for path in tmp_path.glob("t_*") if STATISTICS in kinds(path)])
+    (path,) = tmp_path.glob("t_*")
+    time.sleep(0.5)
+    assert len(records(path)) == 1
+    assert list(tmp_path.glob("t_*")) == [path]
+
+
+def test_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed is numbered as in the file."""
+    monkeypatch.setattr("vtctap.commands.stopping.BEFORE_SECONDS", 2)
+    whole = records(trace)
+    at = max(number for number, record in enumerate(whole) if record.octets[:3] == b"\x01W1")
+    since = next(n for n, record in enumerate(whole) if record.time >= whole[at].time - 2_000_000_000)
+    assert 0 < since < at - 2
+    options = ["--trigger", f"frame.number == {at + 1}", "--stats-json", "s.json"]
+    result = inside("demo", "--fast", "--print", "-w", "t.pcapng", *options)
+    assert result.returncode == 0
+    assert records(tmp_path / "t.pcapng") == whole[since:]
+    assert result.stdout == inside("read", "t.pcapng").stdout
+    stats = json.loads((tmp_path / "s.json").read_text())
+    assert (stats["records"], stats["written"]) == (len(whole), len(whole) - since)
+
+
+def test_duration_counts_from_the_trigger(
+    taps: Any, tmp_path: Path, start: Start, until: Until, listening: Listening
+) -> None:
+    path = tmp_path / "t.pcapng"
+    process = start("capture", "-q", "-i", taps.names[0], "-w", path, "--trigger", "vtc.message", "-a", "duration:0.6")
+    until(path.exists)
+    time.sleep(1.0)
+    assert process.poll() is None
+    taps.say(0, REQUEST)
+    until(lambda: REQUEST in path.read_bytes())
+    time.sleep(0.2)
+    assert process.poll() is None
+    assert process.wait(PATIENCE) == 0
+    assert [event.partition(" ")[0] for event in events(path)] == ["opened", "closed"]
+
+
+def test_trigger_that_never_comes(vtctap: Run, tmp_path: Path, records: Records) -> None:
+    result = vtctap("demo", "--fast", "-w", "t.pcapng", "--trigger", "vtc.value == 9")
+    assert result.returncode == 0
+    assert result.stderr.endswith("in t.pcapng; nothing matched --trigger\n")
+    assert records(tmp_path / "t.pcapng") == []
+
+
+def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+    options = ["--trigger", 'vtc.message == "IDResponse"', "-a", "match:vtc.message", "-a", "packets:9"]
+    vtctap("demo", "--fast", "-q", "-w", "t.pcapng", *options)
+    assert records(tmp_path / "t.pcapng") == records(trace)[:4]
+
+
+def test_what_is_kept_before_the_trigger_is_bounded() -> None:
+    from vtctap.commands.stopping import BEFORE_RECORDS, Trigger
+    from vtctap.dissector.dissect import Dissector
+    from vtctap.dissector.profile import load
+
+    dissector = Dissector(load())
+    trigger = Trigger("vtc.link == 1")
+    for number in range(BEFORE_RECORDS + 5):
+        assert trigger.let_through(dissector.dissect(Record(number, b"", Kind.EVENT))) == []
+    released = trigger.let_through(dissector.dissect(Record(BEFORE_RECORDS + 5, b"", Kind.EVENT, link=1)))
+    assert [one.record.time for one in released] == list(range(6, BEFORE_RECORDS + 6))
+    trigger = Trigger("vtc.link == 1")
+    for second in (0, 5, 9, 10, 20):
+        trigger.let_through(dissector.dissect(Record(second * 10**9, b"", Kind.EVENT)))
+    released = trigger.let_through(dissector.dissect(Record(40 * 10**9, b"", Kind.EVENT, link=1)))
+    assert [one.record.time // 10**9 for one in released] == [10, 20, 40]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-b", "filesize:1"], "-b needs the name that its files' names are made of: add -w FILE"),
+        (["-b", "filesize:1", "-w", "-"], "add -w FILE"),
+        (["-b", "files:2", "-w", "t.pcap"], "-b files: must come with when a file ends"),
+        (
+            ["-b", "files:0", "-w", "t.pcap"],
+            "'files:0' is none of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES",
+        ),
+        (["-b", "match:x", "-w", "t.pcap"], "'match:x' is none of"),
+        (["-b", "duration:0.0", "-w", "t.pcap"], "'duration:0.0' is none of"),
+        (["-b", "duration:-1", "-w", "t.pcap"], "'duration:-1' is none of"),
+        (["-b", "packets:1.5", "-w", "t.pcap"], "'packets:1.5' is none of"),
+        (["-b", "packets:1", "-w", "t.txt"], "t.txt: the name must end in .pcapng or .pcap"),
+        (["-a", "files:2", "-w", "t.pcap"], "-a files: counts ring files"),
+        (["-a", "match:", "-w", "t.pcap"], "'match:' is none of"),
+        (["-a", "match:vtc.nosuch", "-w", "t.pcap"], "vtc.nosuch"),
+        (["--trigger", "(", "-w", "t.pcap"], "filter: "),
+    ],
+)
+def test_conditions_that_make_no_sense(inside: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
+    result = inside("demo", "--fast", *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("vtctap")
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
