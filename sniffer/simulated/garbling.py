@@ -1,8 +1,9 @@
-"""Pseudo-terminals that garble: a tap that is set to another speed than the simulated line hears nonsense.
+"""Pseudo-terminals that garble: who is set to another speed than the simulated line hears nonsense.
 
 A pseudo-terminal takes any settings and ignores them. :class:`GarblingTaps` reads what each tap has set on its terminal
 and delivers what a real receiver, set so, would make of the line (:mod:`vtctap.sniffer.simulated.receiver`): framing
-errors and breaks too, as the driver marks them (termios PARMRK).
+errors and breaks too, as the driver marks them (termios PARMRK). :class:`GarblingMeterPort` does the same for a client
+program that talks to the meter, and for two taps.
 
 Limits: a pseudo-terminal keeps to eight bits and no parity, whatever is asked of it, so only the speed can be wrong.
 Settings are looked at once a millisecond while an octet is being received. The terminal would double each FFh
@@ -15,9 +16,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from vtctap.pcap.record import Flag, Line
-from vtctap.sniffer.simulated.ptys import Pty, PtyTaps
+from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, MeterPort, Pty, PtyTaps
 from vtctap.sniffer.simulated.receiver import Received, Receiver, Waveform
-from vtctap.sniffer.simulated.wire import WireOctet
+from vtctap.sniffer.simulated.wire import Wire, WireOctet
 
 _STEP: Final = 1_000_000
 """ns between two looks at the settings."""
@@ -38,12 +40,13 @@ class _Tap:
 
     def run(self, until: int) -> None:
         """Goes on to the time ``until`` (ns), with the settings that the terminal has now."""
-        self._look()
+        self.look()
         octets = self.receiver.run(until)
         if octets:
             self._pty.write(b"".join(map(self._delivered, octets)))
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Sets the receiver as the terminal is set."""
         import termios
 
         attributes = termios.tcgetattr(self._pty.terminal)
@@ -98,3 +101,46 @@ class GarblingTaps(PtyTaps):
                 wait = min(wait, _STEP)
             if self._stop.wait(wait / 1e9):
                 return False
+
+
+class _Client(_Tap):
+    """The terminal of a client program: octets of seven bits, NUL for what is no octet."""
+
+    def _delivered(self, octet: Received) -> bytes:
+        return bytes((0 if octet.flags else octet.value & 0x7F,))
+
+
+class GarblingMeterPort(MeterPort):
+    """A simulated meter for a client program and two taps whose settings count, on a line of 7E1, as
+    :class:`MeterPort` with ``taps``. What the client sends at another speed than the meter's the meter takes for
+    damaged; the speed that counts is the one that is set when the octets are taken from the terminal."""
+
+    def __init__(self, meter: MeterMachine, *, speed: int) -> None:
+        super().__init__(meter, speed=speed, taps=SEVEN_EVEN)
+
+    def _wired(self, meter: MeterMachine, speed: int) -> Wire:
+        client, client_tap, server_tap = self._ptys
+        self._client = _Client(client, SEVEN_EVEN)
+        self._tapped = {"client": _Tap(client_tap, SEVEN_EVEN), "server": _Tap(server_tap, SEVEN_EVEN)}
+        return Wire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns(), plan=self._plan)
+
+    def _plan(self, octet: WireOctet) -> None:
+        self._tapped[octet.side].waveform.add(octet)
+        if octet.side == "server":
+            self._client.waveform.add(octet)
+
+    def _pass_on(self, octet: WireOctet) -> None:
+        """The receivers do that."""
+
+    def _due(self, now: int) -> int | None:
+        due = super()._due(now)
+        receivers = [self._client, *self._tapped.values()]
+        for receiver in receivers:
+            receiver.run(now)
+        if any(receiver.receiver.busy for receiver in receivers):
+            return now + _STEP if due is None else min(due, now + _STEP)
+        return due
+
+    def _hear(self, octets: bytes) -> None:
+        self._client.look()
+        self._wire.put("client", octets, time.monotonic_ns(), self._client.receiver.speed)

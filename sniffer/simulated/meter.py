@@ -8,7 +8,7 @@ identification says so; of mode E (HDLC) the opening and closing of a connection
 Its register numbers are the default profile's, which assumes them: those of IEC 62055-52 are not public.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
@@ -70,17 +70,26 @@ _MAX_MESSAGE: Final = 160
 class MeterMachine:
     """A meter. ``random`` draws its reaction times; ``speed`` (bit/s) is the one it opens at.
 
-    ``patience`` (ns) is how much longer it waits after an option select: clients that open their port anew to change
-    the speed lose what comes before they have.
+    ``patience`` (ns) is how much longer it waits before it speaks at another speed: clients that open their port anew
+    to change it, or take their time, lose what comes before they have. ``registers``: what can be read, instead of the
+    default profile's registers.
     """
 
     def __init__(
-        self, random: Random, *, speed: int = 9600, identification: str = IDENTIFICATION, patience: int = 0
+        self,
+        random: Random,
+        *,
+        speed: int = 9600,
+        identification: str = IDENTIFICATION,
+        patience: int = 0,
+        registers: Mapping[str, str] | None = None,
     ) -> None:
         self._random = random
         self._opening_speed = self._speed = speed
         self._identification = f"/{identification}\r\n".encode("ascii")
         self._patience = patience
+        self._values = _FIXED_VALUES if registers is None else registers
+        self._readable = READABLE if registers is None else tuple(registers)
         self._tokens = TokenRegister()
         self._frame = bytearray()
         self._heard = 0
@@ -152,7 +161,7 @@ class MeterMachine:
         """Mode B: the speed that the identification says, and the readout, which is all."""
         self._speed = MODE_B[chr(self._identification[4])]
         self._afterwards = self._leave
-        return [ChangeSpeed(self._speed), self._send(self._readout())]
+        return [ChangeSpeed(self._speed), self._send(self._readout(), self._patience)]
 
     def _leave(self) -> list[Action]:
         """Back to where a session begins."""
@@ -193,7 +202,7 @@ class MeterMachine:
         return [changed, self._send(answer, self._patience)]
 
     def _readout(self) -> bytes:
-        lines = (self._data_set(register, self._heard) + "\r\n" for register in READABLE)
+        lines = (self._data_set(register, self._heard) + "\r\n" for register in self._readable)
         return data("".join(lines) + "!\r\n")
 
     def _collect_hdlc(self, octet: int) -> bytes | None:
@@ -218,18 +227,18 @@ class MeterMachine:
         return [self._send(hdlc(client, server, UA))]
 
     def _data_set(self, register: str, now: int) -> str:
-        value = str(self._tokens.status(now)) if register == TOKEN_STATUS else _FIXED_VALUES[register]
+        value = self._values[register] if register in self._values else str(self._tokens.status(now))
         return f"{register}({value})"
 
     def _read(self, register: str, now: int) -> bytes:
-        return data(self._data_set(register, now) if register in READABLE else "(ER01)")
+        return data(self._data_set(register, now) if register in self._readable else "(ER01)")
 
     def _write(self, register: str, value: str, now: int) -> bytes:
         if register == TOKEN_DATA:
             processing = self._random.randint(SHORTEST_PROCESSING, LONGEST_PROCESSING)
             self._tokens.enter(value, now, processing)
             return bytes([ACK])
-        return bytes([NAK]) if register in READABLE else data("(ER01)")
+        return bytes([NAK]) if register in self._readable else data("(ER01)")
 
     def _send(self, octets: bytes, wait: int = 0) -> Send:
         self._last = octets

@@ -20,6 +20,7 @@ from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.wire import Side, Wire, WireOctet, received
 
+SEVEN_EVEN: Final = Line(7, "E", 1)
 _PATIENCE: Final = 5.0
 """Seconds for a thread to end; it is woken and has nothing to wait for."""
 
@@ -147,7 +148,7 @@ class MeterPort:
         self.port = self._ptys[0].name
         self.client_tap = self._ptys[1].name if taps else None
         self.server_tap = self._ptys[2].name if taps else None
-        self._wire = Wire({"server": meter}, speed=speed, line=Line(7, "E", 1), now=time.monotonic_ns())
+        self._wire = self._wired(meter, speed)
         self._thread = threading.Thread(target=self._serve, name="simulated meter", daemon=True)
         self._thread.start()
 
@@ -165,6 +166,9 @@ class MeterPort:
     ) -> None:
         self.close()
 
+    def _wired(self, meter: MeterMachine, speed: int) -> Wire:
+        return Wire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns())
+
     def _close_all(self) -> None:
         for pty in self._ptys:
             pty.close()
@@ -174,16 +178,23 @@ class MeterPort:
     def _serve(self) -> None:
         port = self._ptys[0]
         while True:
-            for octet in self._wire.advance(time.monotonic_ns()):
+            now = time.monotonic_ns()
+            for octet in self._wire.advance(now):
                 self._pass_on(octet)
-            due = self._wire.next_due()
+            due = self._due(now)
             wait = None if due is None else max(due - time.monotonic_ns(), 0) / 1e9
             ready, _, _ = select.select([port.fd, self._wake_end], [], [], wait)
             if self._wake_end in ready:
                 return
             if port.fd in ready:
-                octets = bytes(octet & 0x7F for octet in port.read())
-                self._wire.put("client", octets, time.monotonic_ns())
+                self._hear(bytes(octet & 0x7F for octet in port.read()))
+
+    def _due(self, now: int) -> int | None:
+        """When there is something to do next, ns."""
+        return self._wire.next_due()
+
+    def _hear(self, octets: bytes) -> None:
+        self._wire.put("client", octets, time.monotonic_ns())
 
     def _pass_on(self, octet: WireOctet) -> None:
         bits = octet.octet & 0x7F

@@ -48,6 +48,8 @@ class Character:
     gap: int = 0
     bad_parity: bool = False
     is_break: bool = False
+    garbled: bool = False
+    """Whether the listener is set to another speed, and takes it for damaged."""
 
 
 Disturbance = Callable[[Side, bytes, int], list[Character]]
@@ -72,6 +74,7 @@ class Wire:
     """The wire at ``speed`` bit/s and its devices, from the time ``now`` (ns) on.
 
     A side without a machine is somebody else's, whose octets come by :meth:`put`; it follows the other side's speed.
+    ``plan`` is given each octet as soon as its times are known, before it begins.
     """
 
     def __init__(
@@ -82,11 +85,13 @@ class Wire:
         line: Line,
         now: int,
         disturbance: Disturbance = undisturbed,
+        plan: Callable[[WireOctet], None] = lambda octet: None,
     ) -> None:
         self._machines = machines
         self._line = line
         self._lines: dict[Side, Line] = {"client": line, "server": line}
         self._disturbance = disturbance
+        self._plan = plan
         self._now = now
         self._speeds: dict[Side, int] = {"client": speed, "server": speed}
         self._free: dict[Side, int] = {"client": now, "server": now}
@@ -94,9 +99,13 @@ class Wire:
         self._count = 0
         self._done = False
 
-    def put(self, side: Side, octets: bytes, now: int) -> None:
-        """The other party sends seven-bit octets at ``now``; they take their time on the wire."""
-        self._transmit(side, [Character(octet) for octet in octets], max(now, self._free[side]))
+    def put(self, side: Side, octets: bytes, now: int, speed: int | None = None) -> None:
+        """The other party sends seven-bit octets at ``now``; they take their time on the wire. ``speed`` (bit/s) is
+        what it is set to, where that is known: the listener understands only its own."""
+        if speed is not None:
+            self._speeds[side] = speed
+        garbled = self._speeds[side] != self._speeds[OTHER[side]]
+        self._transmit(side, [Character(octet, garbled=garbled) for octet in octets], max(now, self._free[side]))
 
     def next_due(self) -> int | None:
         """When something happens next, ns; None: only when somebody else sends."""
@@ -156,13 +165,14 @@ class Wire:
             end = anchor + count * bits * 1_000_000_000 // speed
             value = received(character.octet, line, bad_parity=character.bad_parity)
             octet = WireOctet(side, NUL if character.is_break else value, begin, end, character.is_break)
+            self._plan(octet)
             self._at(end, partial(self._deliver, octet, character))
         self._free[side] = end
 
     def _deliver(self, octet: WireOctet, character: Character) -> WireOctet:
         listener = OTHER[octet.side]
         if listener in self._machines:
-            damaged = character.bad_parity or character.is_break
+            damaged = character.bad_parity or character.is_break or character.garbled
             self._act(listener, self._machines[listener].receive(NUL if damaged else character.octet, self._now))
         return octet
 
