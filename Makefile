@@ -11,7 +11,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
 	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
 
-.PHONY: demo test check docs examples bench test-corpus clean
+.PHONY: demo test check docs examples bench test-corpus test-peers clean
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -56,12 +56,22 @@ check: $(VENV)/dev
 test-corpus: check
 	$(BIN)/python -m pytest -m corpus_playback
 
+# A client from npm beside those from PyPI.
+PEERS := build/peers
+
+test-peers: check
+	$(call install,node:nodejs npm:npm)
+	npm install --prefix $(PEERS) --no-audit --no-fund smartmeter-obis@4.0.0
+	VTCTAP_NODE_MODULES=$(CURDIR)/$(PEERS)/node_modules $(BIN)/python -m pytest -m "slow or not slow" \
+		tests/commands/test_independent_client.py
+
 examples: $(VENV)/dev
 	$(BIN)/python examples/make.py
 
 bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/accuracy.py
+	$(BIN)/python bench/load.py
 
 docs: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md

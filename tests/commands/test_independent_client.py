@@ -1,14 +1,17 @@
-"""A client that nobody of this project wrote talks to the simulated meter, and ``vtctap capture`` listens.
+"""Clients that nobody of this project wrote talk to the simulated meter, and ``vtctap capture`` follows their speed.
 
-The client is iec62056-21 from PyPI. What crossed the line is known without the capture: the client's octets from what
-it gives to its port, the meter's from what it gets from there.
+They are iec62056-21 and pyneva (PyPI), and smartmeter-obis (npm; ``make test-peers`` installs it and says where). The
+line garbles: a client, or a tap, that is set to another speed than the meter hears nonsense. What crossed is known
+without the capture: all that the client wrote into its pseudo-terminal, and all that was written for it to read.
 """
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,68 +19,104 @@ from typing import Any
 import pytest
 
 from vtctap.pcap.record import Kind, Line, Record, Sender
+from vtctap.sniffer.simulated.garbling import GarblingMeterPort
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import MeterPort
+from vtctap.sniffer.simulated.ptys import Pty
 
 pytest.importorskip("termios")
-peer = pytest.importorskip("iec62056_21.client")
 
 MS = 1_000_000
+PATIENCE = 900 * MS
+"""The clients take up to 0.5 s to change their speed; the meter waits for that."""
+NODE_MODULES = os.environ.get("VTCTAP_NODE_MODULES", "")
 Crossing = tuple[Sender, bytes]
 
 
-class Recorder:
-    """Stands between the client and its serial port, and notes what passes, in order."""
-
-    def __init__(self, port: Any, crossed: list[Crossing]) -> None:
-        self._port = port
-        self._crossed = crossed
-
-    def _note(self, sender: Sender, octets: bytes) -> None:
-        if self._crossed and self._crossed[-1][0] is sender:
-            octets = self._crossed.pop()[1] + octets
-        if octets:
-            self._crossed.append((sender, octets))
-
-    def write(self, octets: bytes) -> Any:
-        self._note(Sender.CLIENT, bytes(octets))
-        return self._port.write(octets)
-
-    def read(self, count: int = 1) -> bytes:
-        octets = bytes(self._port.read(count))
-        self._note(Sender.SERVER, octets)
-        return octets
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._port, name)
+def joined(crossings: list[Crossing]) -> list[Crossing]:
+    """With what one side said in several pieces in one."""
+    said: list[Crossing] = []
+    for sender, octets in crossings:
+        if said and said[-1][0] is sender:
+            octets = said.pop()[1] + octets
+        said.append((sender, octets))
+    return said
 
 
 @pytest.fixture
-def meter() -> Iterator[MeterPort]:
-    """The client opens its port anew to change the speed; the meter waits for that."""
-    machine = MeterMachine(Random(1), speed=9600, patience=900 * MS)
-    with MeterPort(machine, taps=Line(7, "E", 1)) as meter:
-        yield meter
+def talk(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: Callable[..., "subprocess.Popen[bytes]"],
+    vtctap: Callable[..., "subprocess.CompletedProcess[str]"],
+    listening: Callable[[Path], None],
+    records: Callable[[Path], list[Record]],
+) -> Callable[..., tuple[list[str], list[str]]]:
+    """Lets a client talk to a meter that opens at 300 bit/s, and captures that: messages, and changes of speed."""
+
+    def run(client: Callable[[str], None], **meter_options: Any) -> tuple[list[str], list[str]]:
+        crossed: list[Crossing] = []
+        path = tmp_path / "trace.pcapng"
+        machine = MeterMachine(Random(1), speed=300, patience=PATIENCE, **meter_options)
+        with GarblingMeterPort(machine, speed=300) as meter:
+            read, write = Pty.read, Pty.write
+
+            def noted_read(pty: Pty) -> bytes:
+                octets = read(pty)
+                if pty.name == meter.port:
+                    crossed.append((Sender.CLIENT, octets))
+                return octets
+
+            def noted_write(pty: Pty, octets: bytes) -> None:
+                if pty.name == meter.port:
+                    crossed.append((Sender.SERVER, octets))
+                write(pty, octets)
+
+            monkeypatch.setattr(Pty, "read", noted_read)
+            monkeypatch.setattr(Pty, "write", noted_write)
+            process = start("capture", "--client", meter.client_tap, "--server", meter.server_tap, "-w", path,
+                            "--profile", "iec62056-21", "--stats-json", "stats.json")  # fmt: skip
+            listening(path)
+            client(meter.port)
+            time.sleep(2)  # After a break or a readout, and 1.5 s of silence, nothing follows any more.
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+        assert process.returncode == 0
+
+        trace = records(path)
+        heard = [record for record in trace if record.kind is not Kind.EVENT]
+        assert all(record.kind is Kind.FRAME and record.flags == 0 and not record.inferred for record in heard)
+        assert {record.line for record in heard} == {Line(7, "E", 1)}
+        # In order, with directions, octet for octet.
+        assert joined([(record.sender, record.octets) for record in heard]) == joined(crossed)
+        # Decoded, with every check character good.
+        lines = vtctap("read", path, "--json").stdout.splitlines()
+        decoded = [entry for entry in map(json.loads, lines) if entry["vtc.kind"] == "frame"]
+        plain = ("WakeUp", "IDRequest", "IDResponse", "OptionSelect", "ACK", "NAK")
+        for entry in decoded:
+            assert entry.get("vtc.bcc.status", "none") == ("none" if entry["vtc.message"] in plain else "good")
+        # The numbers agree with what was said.
+        stats = json.loads((tmp_path / "stats.json").read_text())
+        assert stats["octets"] == sum(len(octets) for _, octets in crossed)
+        assert stats["parity_errors"] == stats["noise"] == stats["cut"] == 0
+        assert stats["check_characters"] == {
+            "good": sum(entry.get("vtc.bcc.status") == "good" for entry in decoded), "bad": 0, "missing": 0,
+        }  # fmt: skip
+        changes = [record.event for record in trace if record.event.startswith("speed")]
+        return [entry["vtc.message"] for entry in decoded], changes
+
+    return run
 
 
-@pytest.fixture
-def crossed(monkeypatch: pytest.MonkeyPatch) -> list[Crossing]:
-    """What crosses the line, as the client's port has it."""
-    import serial
-
-    crossed: list[Crossing] = []
-    real = serial.Serial
-    monkeypatch.setattr(serial, "Serial", lambda *words, **options: Recorder(real(*words, **options), crossed))
-    return crossed
-
-
-def readout(client: Any) -> None:
+def iec62056_21_readout(port: str) -> None:
+    client = iec62056_21_client(port)
     assert [item.address for item in client.standard_readout().data][-1] == "0021"
+    client.disconnect()
 
 
-def programming(client: Any) -> None:
+def iec62056_21_programming(port: str) -> None:
     from iec62056_21.messages import CommandMessage, DataSet
 
+    client = iec62056_21_client(port)
     client.access_programming_mode()
     client.transport.send(CommandMessage("P", 1, DataSet(address="", value="00000000")).to_bytes())
     assert client.transport.recv(1) == b"\x06"
@@ -87,67 +126,87 @@ def programming(client: Any) -> None:
         client.write_single_value("0020", "1")
     assert client.read_single_value("9999").value == "ER01"  # There is no such register.
     client.send_break()
+    client.disconnect()
 
 
-Talk = Callable[[Any], None]
-PROGRAMMING = [
-    "IDRequest", "IDResponse", "OptionSelect", "PasswordCommand", "PasswordCommand", "ACK", "ReadCommand", "Data",
-    "WriteCommand", "ACK", "WriteCommand", "NAK", "ReadCommand", "Error", "BreakCommand",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("talk", "messages"), [(readout, ["IDRequest", "IDResponse", "OptionSelect", "Data"]), (programming, PROGRAMMING)]
-)
-def test_all_that_crossed_is_in_the_trace(
-    meter: MeterPort,
-    crossed: list[Crossing],
-    tmp_path: Path,
-    start: Callable[..., "subprocess.Popen[bytes]"],
-    vtctap: Callable[..., "subprocess.CompletedProcess[str]"],
-    listening: Callable[[Path], None],
-    records: Callable[[Path], list[Record]],
-    talk: Talk,
-    messages: list[str],
-) -> None:
-    path = tmp_path / "trace.pcapng"
-    assert meter.client_tap
-    assert meter.server_tap
-    process = start("capture", "--client", meter.client_tap, "--server", meter.server_tap, "-w", path,
-                    "--profile", "iec62056-21", "--speed", "9600", "--stats-json", "stats.json")  # fmt: skip
-    listening(path)
-    client = peer.Iec6205621Client.with_serial_transport(meter.port)
+def iec62056_21_client(port: str) -> Any:
+    peer = pytest.importorskip("iec62056_21.client")
+    client = peer.Iec6205621Client.with_serial_transport(port)
     client.connect()
-    try:
-        talk(client)
-    finally:
-        client.disconnect()
-    time.sleep(0.3)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
-    assert process.returncode == 0
+    return client
 
-    heard = [record for record in records(path) if record.kind is not Kind.EVENT]
-    assert all(record.kind is Kind.FRAME and record.flags == 0 and not record.inferred for record in heard)
-    # In order, with directions, octet for octet.
-    joined: list[Crossing] = []
-    for record in heard:
-        if joined and joined[-1][0] is record.sender:
-            joined[-1] = (record.sender, joined[-1][1] + record.octets)
-        else:
-            joined.append((record.sender, record.octets))
-    assert joined == crossed
-    assert len(crossed) == len(messages)
-    # Decoded, with every check character good.
-    lines = vtctap("read", path, "--json").stdout.splitlines()
-    decoded = [entry for entry in map(json.loads, lines) if entry["vtc.kind"] == "frame"]
-    assert [entry["vtc.message"] for entry in decoded] == messages
-    checked = {entry["vtc.bcc.status"] for entry in decoded if entry["vtc.message"] not in ("ACK", "NAK")}
-    assert checked == {"good", "none"}
-    # The numbers agree with what was said.
-    stats = json.loads((tmp_path / "stats.json").read_text())
-    assert stats["octets"] == sum(len(octets) for _, octets in crossed)
-    assert stats["parity_errors"] == stats["noise"] == stats["cut"] == 0
-    assert stats["check_characters"] == {
-        "good": sum(octets[0] in (1, 2) for _, octets in crossed), "bad": 0, "missing": 0,
-    }  # fmt: skip
+
+NEVA = {"600100FF": "12345678", "200700FF": "0230.10", "0E0701FF": "50.01", "0F0880FF": "001234.56,1.00,2.00,3.00,4.00"}
+"""What a NEVA MT 324 has under these OBIS codes: as many characters as pyneva reads, not one fewer."""
+
+
+def pyneva(port: str) -> None:
+    peer = pytest.importorskip("pyneva")
+    with peer.NevaMT324AOS(port) as meter:
+        assert meter.model == "MT324 A OS 5(60)A"
+        assert meter.serial_number == "12345678"
+        assert meter.voltage_l1 == 230.1
+        assert meter.frequency == 50.01
+
+
+IN_TO, ACCESS, OUT_OF = (
+    ["IDRequest", "IDResponse", "OptionSelect"],
+    ["PasswordCommand", "PasswordCommand", "ACK"],
+    ["BreakCommand"],
+)
+UP = "speed from=300 to=9600 line=7E1 why=OptionSelect"
+BREAK = "speed from=9600 to=300 line=7E1 why=BreakCommand"
+END = "speed from=9600 to=300 line=7E1 why=end-of-readout"
+
+
+def test_iec62056_21_reads_out(talk: Any) -> None:
+    assert talk(iec62056_21_readout) == ([*IN_TO, "Data"], [UP, END])
+
+
+def test_iec62056_21_reads_and_writes(talk: Any) -> None:
+    said = ["ReadCommand", "Data", "WriteCommand", "ACK", "WriteCommand", "NAK", "ReadCommand", "Error"]
+    assert talk(iec62056_21_programming) == ([*IN_TO, *ACCESS, *said, *OUT_OF], [UP, BREAK])
+
+
+def test_pyneva(talk: Any) -> None:
+    pytest.importorskip("pyneva", reason="pyneva is not installed: pip install '.[dev]'")
+    messages, changes = talk(pyneva, identification="TPC5NEVAMT324.1106", registers=NEVA)
+    assert messages == [*IN_TO, *ACCESS, *("ReadCommand", "Data") * 3, *OUT_OF]
+    assert changes == [UP, BREAK]
+
+
+SMARTMETER = {"1-0:1.8.0*255": "00123.4*kWh", "1-0:2.8.0*255": "00001.5*kWh", "1-0:32.7.0*255": "230.1*V"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NODE_MODULES, reason="'make test-peers' installs smartmeter-obis, and names its folder")
+@pytest.mark.parametrize("wake_up", [0, 20])
+@pytest.mark.parametrize(
+    ("identification", "messages", "changes"),
+    [
+        ("ABC5smart", [*IN_TO, "Data"], [UP, END]),
+        (
+            "ABCCsmart",
+            ["IDRequest", "IDResponse", "Data"],
+            [
+                "speed from=300 to=2400 line=7E1 why=IDResponse",
+                "speed from=2400 to=300 line=7E1 why=end-of-readout",
+            ],
+        ),
+    ],
+    ids=["mode C", "mode B"],
+)
+def test_smartmeter_obis(talk: Any, identification: str, messages: list[str], changes: list[str], wake_up: int) -> None:
+    node = shutil.which("node")
+    assert node, "VTCTAP_NODE_MODULES is set, but there is no node"
+
+    def client(port: str) -> None:
+        script = Path(__file__).with_name("smartmeter_obis.js")
+        command = [node, str(script), NODE_MODULES, port, str(wake_up)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert list(json.loads(done.stdout).values()) == list(SMARTMETER.values())
+
+    said, followed = talk(client, identification=identification, registers=SMARTMETER)
+    assert said == ["WakeUp"] * bool(wake_up) + messages
+    assert followed == changes
