@@ -332,18 +332,23 @@ def cells(result: Result) -> str:
 
 def live() -> int:
     """Chunks of 1 and 16 ms through a pseudo-terminal, read and estimated as in a capture; the medians."""
-    from threading import Thread
+    from multiprocessing import Pipe, Process
+    from multiprocessing.connection import Connection
 
     from vtctap.pcap.record import Line
     from vtctap.sniffer.port import Settings, open_port
     from vtctap.sniffer.reader import Reader
     from vtctap.sniffer.simulated.ptys import Pty
 
-    def play(pty: Pty, packets: Packets, shift: int) -> None:
+    def play(pty: Pty, packets: Packets, shift: int, results: Connection) -> None:
+        late = []
         for due, count in packets:
             time.sleep(max(due + shift - time.monotonic_ns(), 0) / 1e9)
             pty.write(b"U" * count)
+            late.append((time.monotonic_ns() - due - shift) / MS)
+        results.send(late)
 
+    late: list[float] = []
     for row in [row for row in ROWS if (row.deliver, row.condition) == (ftdi, EXACT)]:
         if row.speed not in (2400, 9600) or row.timer == 2:
             continue
@@ -358,21 +363,25 @@ def live() -> int:
         port = open_port(pty.name, Settings(row.speed, Line(8, "N", 1)))
         try:
             shift = time.monotonic_ns()
-            player = Thread(target=play, args=(pty, packets, shift), daemon=True)
+            here, there = Pipe()
+            player = Process(target=play, args=(pty, packets, shift, there), daemon=True)
             player.start()
             reader = Reader([port])
             while len(arrivals) < len(ends):
                 chunks = reader.wait(2)
-                if not chunks and not player.is_alive():
+                if not chunks and here.poll():
                     raise SystemExit("the pseudo-terminal lost octets: the machine is too busy for this")
                 for chunk in chunks:
                     stamped += estimator.receive(chunk.octets, chunk.arrival)
                     arrivals += [chunk.arrival] * len(chunk.octets)
+            late += here.recv()
+            player.join()
         finally:
             port.close()
             pty.close()
         result = summary(truth, stamped + estimator.close(), arrivals, shift)
         print(f"| {row.label.replace('FTDI', 'pty as FTDI')} | {cells(result)} |", flush=True)
+    print("\nPackets were written {:.3f} ms late (median; 99 %: {:.2f}, at most {:.1f}).".format(*_figures(late)))
     return 0
 
 
