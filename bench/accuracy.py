@@ -332,7 +332,7 @@ def cells(result: Result) -> str:
 
 def live() -> int:
     """Chunks of 1 and 16 ms through a pseudo-terminal, read and estimated as in a capture; the medians."""
-    from multiprocessing import Pipe, Process
+    from multiprocessing import Pipe, get_context
     from multiprocessing.connection import Connection
 
     from vtctap.pcap.record import Line
@@ -364,7 +364,7 @@ def live() -> int:
         try:
             shift = time.monotonic_ns()
             here, there = Pipe()
-            player = Process(target=play, args=(pty, packets, shift, there), daemon=True)
+            player = get_context("fork").Process(target=play, args=(pty, packets, shift, there), daemon=True)
             player.start()
             reader = Reader([port])
             while len(arrivals) < len(ends):

@@ -41,6 +41,8 @@ from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import received
 
+FORK: Final = multiprocessing.get_context("fork")
+"""Children have the terminals."""
 LINE: Final = Line(7, "E", 1)
 MOST_CPU: Final = 0.45
 """Of one processor."""
@@ -128,9 +130,9 @@ def used(process: int) -> float:
 
 def share(load: Load, seconds: float, ptys: list[Pty], listener: int) -> tuple[float, list[tuple[int, str]]]:
     """Feeds the terminals; how much of a processor the listener took, and what was fed."""
-    end = multiprocessing.Event()
-    here, there = multiprocessing.Pipe()
-    feeder = multiprocessing.Process(target=feed, args=(load, [pty.fd for pty in ptys], end, there), daemon=True)
+    end = FORK.Event()
+    here, there = FORK.Pipe()
+    feeder = FORK.Process(target=feed, args=(load, [pty.fd for pty in ptys], end, there), daemon=True)
     feeder.start()
     time.sleep(_WARM_UP)
     before, began = used(listener), time.monotonic()
@@ -148,8 +150,8 @@ def share(load: Load, seconds: float, ptys: list[Pty], listener: int) -> tuple[f
 
 def counting(load: Load, seconds: float, ptys: list[Pty]) -> float:
     """The bare loop's share."""
-    here, there = multiprocessing.Pipe()
-    counter = multiprocessing.Process(target=bare, args=([pty.name for pty in ptys], there), daemon=True)
+    here, there = FORK.Pipe()
+    counter = FORK.Process(target=bare, args=([pty.name for pty in ptys], there), daemon=True)
     counter.start()
     here.recv()
     cpu, fed = share(load, seconds, ptys, counter.pid or 0)
@@ -258,7 +260,7 @@ def remember(links: int, results: Connection) -> None:
 def memory(links: int) -> str:
     """Prints a table; what target it misses, if any."""
     print("\n| taps | of an hour | octets | peak, MiB |\n|---:|---:|---:|---:|")
-    here, there = multiprocessing.Pipe()
+    here, there = FORK.Pipe()
     player = multiprocessing.get_context("spawn").Process(target=remember, args=(links, there), daemon=True)
     player.start()
     there.close()
