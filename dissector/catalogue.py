@@ -13,8 +13,9 @@ from typing import Final
 class Field:
     """One field. ``type``: ``s`` string, ``e`` enumeration shown as one of ``words``, ``u`` unsigned number, ``n``
     number, ``b`` boolean (present only where true), ``t`` seconds, ``f`` record number. ``repeats``: a list, one item
-    an occurrence. ``generated``: not in the octets of the message but said by the tap or concluded. ``wide``: an
-    unsigned number of more than 32 bits."""
+    an occurrence. ``generated``: not in the octets of the message but said by the tap or concluded. ``context``:
+    concluded from the records before, so that a record by itself has none. ``wide``: an unsigned number of more than 32
+    bits."""
 
     name: str
     type: str
@@ -22,6 +23,7 @@ class Field:
     words: tuple[str, ...] = ()
     repeats: bool = False
     generated: bool = False
+    context: bool = False
     wide: bool = False
 
     @property
@@ -69,7 +71,7 @@ CATALOGUE: Final = (
     _tap("vtc.line", "s", "Character format of the line, such as 7E1"),
     _tap("vtc.duration", "t", "From the first start bit to the last stop bit"),
     _tap("vtc.uncertainty", "t", "How far the true time may lie from the time stamp"),
-    _tap("vtc.gap", "t", "Since the end of the link's previous frame"),
+    _tap("vtc.gap", "t", "Since the end of the link's previous frame", context=True),
     _tap("vtc.pause", "t", "Silence inside the record, before an octet that did not follow back to back", repeats=True),
     _tap("vtc.event", "s", "Name of the event"),
     _tap("vtc.event.detail", "s", "What the event says"),
@@ -141,11 +143,11 @@ CATALOGUE: Final = (
     _tap("vtc.token.nklo", "s", "New decoder key, section of the second token; 'vtctap token' alone shows it"),
     _tap("vtc.token.nkmo2", "s", "New decoder key, section of the third token; 'vtctap token' alone shows it"),
     _tap("vtc.token.nkmo1", "s", "New decoder key, section of the fourth token; 'vtctap token' alone shows it"),
-    _tap("vtc.request_in", "f", "The request that this answers"),
-    _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)"),
-    _tap("vtc.response_time", "t", "From the end of the request to the start of its answer"),
-    _tap("vtc.repeat_of", "f", "The record that this one repeats, the first of a row"),
-    _tap("vtc.session", "u", "Session number, through the trace, from 1"),
+    _tap("vtc.request_in", "f", "The request that this answers", context=True),
+    _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)", context=True),
+    _tap("vtc.response_time", "t", "From the end of the request to the start of its answer", context=True),
+    _tap("vtc.repeat_of", "f", "The record that this one repeats, the first of a row", context=True),
+    _tap("vtc.session", "u", "Session number, through the trace, from 1", context=True),
     _tap("vtc.confidence", "e", "The weakest source that the record's decoding leans on", words=CONFIDENCES),
     _tap("vtc.assumed", "s", "Name of a field that is assumed", repeats=True),
 )

@@ -21,6 +21,7 @@ from scapy.fields import (
     StrFixedLenField,
 )
 
+from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.dissect import Value
 from vtctap.dissector.messages import decode
 from vtctap.dissector.scapy.base import Derived, Exact, ImpliedField, LineField, SecondsField, dissect
@@ -161,11 +162,13 @@ class VTC(Derived):
         return decode_record(bytes(self), int(self.time * 1_000_000_000))
 
     def fields_vtc(self) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name, but gap; none where the header is damaged."""
+        """The fields of the catalogue that apply, by name, but for those that need the records before; none where the
+        header is damaged."""
         try:
-            return dissect(self.record()).fields()
+            fields = dissect(self.record()).fields()
         except RecordError:
             return {}
+        return {name: value for name, value in fields.items() if not FIELDS[name].context}
 
     def hashret(self) -> bytes:
         """The link: nothing else is the same in a request and its answer."""

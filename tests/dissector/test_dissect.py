@@ -135,6 +135,7 @@ def test_all_that_a_tap_can_say() -> None:
         "vtc.bcc.rule": "xor",
         "vtc.status.token": 16,
         "vtc.status.token.name": "status not ready",
+        "vtc.session": 1,
         "vtc.confidence": "assumed",
         "vtc.assumed": ["vtc.register.name", "vtc.value.decoded", "vtc.status.token", "vtc.status.token.name"],
     }
@@ -149,6 +150,7 @@ def test_what_does_not_apply_is_absent() -> None:
         "vtc.duration": 0.0,
         "vtc.message": "ACK",
         "vtc.bcc.status": "none",
+        "vtc.session": 1,
         "vtc.confidence": "derived",
     }
     assert dissect(Record(T0, b"xyz", Kind.NOISE)).fields() == {
