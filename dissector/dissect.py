@@ -11,6 +11,8 @@ from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
 from vtctap.dissector.characters import show
+from vtctap.dissector.encodings import number, reading
+from vtctap.dissector.manufacturers import manufacturer
 from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.pairing import Pairing, Place
 from vtctap.dissector.profile import Profile, Register, load
@@ -32,6 +34,8 @@ class Meaning:
 
     register_name: tuple[str, ...] = ()
     value_decoded: tuple[str, ...] = ()
+    id_manufacturer_name: str | None = None
+    id_field: tuple[str, ...] = ()
     status_token: int | None = None
     status_token_name: str | None = None
     token: Token | None = None
@@ -143,7 +147,7 @@ class Dissector:
         self._keys = keys
         self._number = 0
         self._frame_end: dict[int, int] = {}
-        self._pairing = Pairing()
+        self._pairing = Pairing(profile.timing.session_timeout)
 
     def dissect(self, record: Record) -> Dissection:
         """The dissection of the next record."""
@@ -165,7 +169,8 @@ class Dissector:
         if stated is None:
             return _NOTHING
         doubts = {"vtc.message": stated.confidence}
-        registers = [self._profile.registers.get(register) for register in message.register]
+        registers = [self._profile.register(register) for register in message.register]
+        maker, parts = self._identification(message, doubts)
         names: tuple[str, ...] = ()
         decoded: tuple[str, ...] = ()
         status: int | None = None
@@ -175,21 +180,26 @@ class Dissector:
             for register in registers:
                 if register:
                     _doubt(doubts, "vtc.register.name", register.provenance.confidence)
-            words = [_word(register, value) for register, value in zip(registers, message.value, strict=True)]
+            words = [_word(*each) for each in zip(registers, message.value, message.unit, strict=True)]
             for register, value, word in zip(registers, message.value, words, strict=True):
-                if word is None or register is None or register.table is None:
+                if word is None or register is None:
                     continue
-                confidence = _weakest(register.provenance.confidence, register.table.provenance.confidence)
+                confidence = register.provenance.confidence
+                if register.table:
+                    count = number(value, register.encoding.base) or 0
+                    confidence = _weakest(confidence, register.table.provenance_of(count).confidence)
+                    if register.table.name == TOKEN_STATUS and status is None:
+                        status, status_name = count, word
+                        _doubt(doubts, "vtc.status.token", confidence)
+                        _doubt(doubts, "vtc.status.token.name", confidence)
                 _doubt(doubts, "vtc.value.decoded", confidence)
-                if register.table.name == TOKEN_STATUS and status is None:
-                    status, status_name = int(value), word
-                    _doubt(doubts, "vtc.status.token", confidence)
-                    _doubt(doubts, "vtc.status.token.name", confidence)
             if any(words):
                 decoded = tuple(word or "" for word in words)
         token = self._token(message, registers, doubts)
         assumed = sorted((name for name, doubt in doubts.items() if doubt == "assumed"), key=_PLACES.__getitem__)
-        return Meaning(names, decoded, status, status_name, token, _weakest(*doubts.values()), tuple(assumed))
+        return Meaning(
+            names, decoded, maker, parts, status, status_name, token, _weakest(*doubts.values()), tuple(assumed)
+        )
 
     def _token(self, message: Message, registers: list[Register | None], doubts: dict[str, str]) -> Token | None:
         """The first token in a message's values."""
@@ -205,12 +215,32 @@ class Dissector:
                 return token
         return None
 
+    def _identification(self, message: Message, doubts: dict[str, str]) -> tuple[str | None, tuple[str, ...]]:
+        """Who made the meter, and the fields that the profile finds in the identification's text."""
+        layout = self._profile.identification
+        maker = manufacturer(message.id_manufacturer) if layout.flag and message.id_manufacturer else None
+        if maker:
+            _doubt(doubts, "vtc.id.manufacturer.name", layout.provenance.confidence)
+        parts = []
+        rest = message.id_text or ""
+        for name, length in layout.fields:
+            if len(rest) < length:
+                break
+            parts.append(f"{name}={rest[:length]}")
+            rest = rest[length:]
+        if parts:
+            _doubt(doubts, "vtc.id.field", layout.provenance.confidence)
+        return maker, tuple(parts)
 
-def _word(register: Register | None, value: str) -> str | None:
-    """The word for a value in its register's table; None where there is no word."""
-    if register is None or register.table is None or not (value.isascii() and value.isdecimal() and len(value) < 10):
+
+def _word(register: Register | None, value: str, unit: str) -> str | None:
+    """What a value means: the word for it in its register's table, or what its encoding reads; None for nothing."""
+    if register is None:
         return None
-    return register.table.values.get(int(value))
+    if register.table is None:
+        return reading(register.encoding, value, unit)
+    count = number(value, register.encoding.base)
+    return None if count is None else register.table.values.get(count)
 
 
 def _weakest(*confidences: str) -> str:

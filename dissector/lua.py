@@ -10,8 +10,9 @@ from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import TOKEN_STATUS
-from vtctap.dissector.pairing import SESSION_TIMEOUT
-from vtctap.dissector.profile import Profile
+from vtctap.dissector.encodings import date_parts
+from vtctap.dissector.manufacturers import manufacturers
+from vtctap.dissector.profile_model import OBIS, Profile, Register
 from vtctap.dissector.tokens import layouts
 from vtctap.pcap.record import LINKTYPE_USER0
 
@@ -48,9 +49,30 @@ def _comment(text: str) -> str:
     )
 
 
+def _register(register: Register) -> str:
+    """A register as a Lua table."""
+    encoding = register.encoding
+    words = [
+        f"name = {quote(register.name)}",
+        f"confidence = {quote(register.provenance.confidence)}",
+        f"type = {quote(encoding.type)}, scale = {encoding.scale}, unit = {quote(encoding.unit)}",
+        f"base = {encoding.base}, epoch = {encoding.epoch}, step = {encoding.step}",
+    ]
+    if register.table:
+        words.append(f"table = {quote(register.table.name)}")
+    if encoding.tokens:
+        words.append(f"token = {{ {', '.join(map(quote, encoding.tokens))} }}")
+    if encoding.format:
+        parts = (f"{{ {quote(name)}, {quote(text)} }}" for name, text in date_parts(encoding.format))
+        words.append(f"format = {{ {', '.join(parts)} }}")
+    if encoding.bits:
+        words.append(f"bits = {{ {', '.join(f'[{bit}] = {quote(name)}' for bit, name in encoding.bits.items())} }}")
+    return f"{{ {', '.join(words)} }}"
+
+
 def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}"]
-    lines += [f"local SESSION_TIMEOUT = {SESSION_TIMEOUT}", ""]
+    lines += [f"local SESSION_TIMEOUT = {profile.timing.session_timeout}", ""]
     lines.append("local FIELDS = {")
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""
@@ -61,22 +83,23 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
         )
     lines += ["}", "", f"local PROFILE = {{ name = {quote(profile.name)}, messages = {{"]
     lines += [f"    {name} = {quote(entry.confidence)}," for name, entry in profile.messages.items()]
-    lines += ["}, registers = {"]
-    for register in profile.registers.values():
-        words = f", table = {quote(register.table.name)}" if register.table else ""
-        if register.token_encodings:
-            words += f", token = {{ {', '.join(map(quote, register.token_encodings))} }}"
-        lines.append(
-            f"    [{quote(register.id)}] = {{ name = {quote(register.name)}, "
-            f"confidence = {quote(register.provenance.confidence)}{words} }},"
-        )
+    layout = profile.identification
+    lines.append(f"}}, identification = {{ confidence = {quote(layout.provenance.confidence)}, fields = {{")
+    lines += [f"    {{ name = {quote(name)}, length = {length} }}," for name, length in layout.fields]
+    lines += [f"}} }}, obis = {str(profile.numbering == OBIS).lower()}, registers = {{"]
+    lines += [f"    [{quote(register.id)}] = {_register(register)}," for register in profile.registers.values()]
     lines += ["}, tables = {"]
     tables = {register.table.name: register.table for register in profile.registers.values() if register.table}
     for name, table in tables.items():
-        lines.append(f"    [{quote(name)}] = {{ confidence = {quote(table.provenance.confidence)},")
+        lines.append(f"    [{quote(name)}] = {{ confidence = {quote(table.provenance.confidence)}, added = {{")
+        lines += [f"        [{number}] = {quote(entry.confidence)}," for number, entry in sorted(table.added.items())]
+        lines.append("    }, words = {")
         lines += [f"        [{number}] = {quote(word)}," for number, word in sorted(table.values.items())]
-        lines.append("    },")
-    lines += ["} }", ""]
+        lines.append("    } },")
+    lines += ["} }", "", "local MANUFACTURERS = {"]
+    if layout.flag:
+        lines += [f"    [{quote(code)}] = {quote(name)}," for code, name in manufacturers().items()]
+    lines += ["}", ""]
     rejected = [
         number
         for number in sorted(tables[TOKEN_STATUS].values if TOKEN_STATUS in tables else ())

@@ -72,7 +72,11 @@ def _contents(dissection: Dissection, full: bool) -> str:
     assert message is not None
     identification = (message.id_manufacturer, message.id_speed, message.id_text)
     option = (message.option_protocol, message.option_speed, message.option_mode)
-    words = [message.cmd, message.address, *identification, *option, *_data_sets(dissection, message, full)]
+    assert dissection.meaning is not None
+    maker = dissection.meaning.id_manufacturer_name
+    if maker:
+        maker = f"({maker}{_doubt(dissection, 'vtc.id.manufacturer.name')})"
+    words = [message.cmd, message.address, *identification, maker, *option, *_data_sets(dissection, message, full)]
     return " ".join(word for word in (*words, message.text, _token(dissection)) if word)
 
 

@@ -10,6 +10,7 @@ local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 6205
 
 local bxor, band, rshift = bit.bxor, bit.band, bit.rshift
 local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
+local gsub, match, rep = string.gsub, string.match, string.rep
 local concat, floor, max, min = table.concat, math.floor, math.max, math.min
 local unpack = table.unpack or unpack
 
@@ -459,9 +460,201 @@ local function recognise(set, encodings)
     end
 end
 
+-- Values: what they read as, by the rules of vtctap's encodings. Doubles hold every number here exactly. --------------
+
+-- Octets by the names that stand for them; <FF> is the form feed, since lines of seven bits have no 255.
+local CODES = {}
+for value = 255, 0, -1 do
+    local name = SHOWN[char(value)]
+    if name then
+        CODES[name] = char(value)
+    end
+end
+
+-- The whole number of an enumeration or of bits.
+local function number(value, base)
+    if base == 10 then
+        return find(value, "^%d+$") and #value < 10 and tonumber(value) or nil
+    end
+    return find(value, "^%x+$") and #value <= 13 and tonumber(value, 16) or nil
+end
+
+local function quantity(register, sign, digits, places, unit)
+    if places < 0 then
+        digits, places = digits .. rep("0", -places), 0
+    end
+    digits = rep("0", places + 1 - #digits) .. digits
+    local whole, rest = gsub(sub(digits, 1, #digits - places), "^0+", ""), sub(digits, #digits - places + 1)
+    local text = (sign == "-" and "-" or "") .. (whole == "" and "0" or whole) .. (rest ~= "" and "." .. rest or "")
+    unit = unit ~= "" and unit or register.unit
+    return unit ~= "" and text .. " " .. unit or text
+end
+
+-- The parts of a date as ISO 8601 orders them; nil for what no calendar or clock has.
+local MONTHS = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+local CLOCK = { { "hh", 23 }, { "mm", 59 }, { "ss", 59 } }
+local function shown_date(found)
+    local year, month, day = found.YYYY or found.YY and "20" .. found.YY, tonumber(found.MM), tonumber(found.DD)
+    if month and (month < 1 or month > 12) then
+        return nil
+    end
+    if day then
+        local count = tonumber(year)
+        local leap = not count or (count % 4 == 0 and (count % 100 ~= 0 or count % 400 == 0))
+        if day < 1 or day > (month == 2 and leap and 29 or month and MONTHS[month] or 31) then
+            return nil
+        end
+    end
+    local days, clock = {}, {}
+    for _, piece in ipairs({ year or "", found.MM or "", found.DD or "" }) do
+        days[#days + 1] = piece ~= "" and piece or nil
+    end
+    for _, limit in ipairs(CLOCK) do
+        local piece = found[limit[1]]
+        if piece and tonumber(piece) > limit[2] then
+            return nil
+        end
+        clock[#clock + 1] = piece
+    end
+    local first, second = concat(days, "-"), concat(clock, ":")
+    return first .. (first ~= "" and second ~= "" and " " or "") .. second
+end
+
+-- The date so many seconds after the start of a day, by the Gregorian calendar; see vtctap's encodings.
+local function since(epoch, seconds)
+    local days, clock = epoch + floor(seconds / 86400), seconds % 86400
+    local era, day = floor((days + 719468) / 146097), (days + 719468) % 146097
+    local year = floor((day - floor(day / 1460) + floor(day / 36524) - floor(day / 146096)) / 365)
+    day = day - (365 * year + floor(year / 4) - floor(year / 100))
+    local month = floor((5 * day + 2) / 153)
+    day = day + 1 - floor((153 * month + 2) / 5)
+    month = month + (month < 10 and 3 or -9)
+    year = year + era * 400 + (month <= 2 and 1 or 0)
+    return format("%04.0f-%02.0f-%02.0f %02.0f:%02.0f:%02.0f", year, month, day, floor(clock / 3600),
+        floor(clock / 60) % 60, clock % 60)
+end
+
+local READERS = {}
+
+function READERS.decimal(register, value, unit)
+    local sign, whole, point, part = match(value, "^([+-]?)(%d+)(%.?)(%d*)$")
+    if not whole or (point == "" and part ~= "") or #whole > 64 or #part > 64 then
+        return nil
+    end
+    return quantity(register, sign, whole .. part, #part - register.scale, unit)
+end
+
+function READERS.hexadecimal(register, value, unit)
+    local whole = number(value, 16)
+    return whole and quantity(register, "", format("%.0f", whole), -register.scale, unit)
+end
+
+function READERS.ascii(_, value)
+    if #value % 2 ~= 0 or #value > 512 or not find(value, "^%x+$") then
+        return nil
+    end
+    return show((gsub(value, "%x%x", function(pair) return char(tonumber(pair, 16)) end)))
+end
+
+function READERS.packed7(_, value)
+    local characters = gsub(value, "<%w+>", CODES)
+    if characters == "" or #characters > 256 or has_high(characters) then
+        return nil
+    end
+    local length, rest, digits = 7 * #characters, 0, {}
+    -- From the last character to the first, four bits at a time; rest holds what is left over, in "held" bits.
+    local held, weight = 0, 1
+    for at = #characters, 1, -1 do
+        rest, held, weight = rest + byte(characters, at) * weight, held + 7, weight * 128
+        while held >= 4 do
+            digits[#digits + 1] = format("%X", rest % 16)
+            rest, held, weight = floor(rest / 16), held - 4, weight / 16
+        end
+    end
+    if length % 4 ~= 0 then
+        digits[#digits + 1] = format("%X", rest)
+    end
+    return concat(digits):reverse()
+end
+
+function READERS.bits(register, value)
+    local whole = number(value, register.base)
+    if not whole then
+        return nil
+    end
+    local names, bit = {}, 0
+    while whole > 0 do
+        if whole % 2 == 1 then
+            names[#names + 1] = register.bits and register.bits[bit] or "bit " .. bit
+        end
+        whole, bit = floor(whole / 2), bit + 1
+    end
+    return #names > 0 and concat(names, ", ") or "none"
+end
+
+function READERS.date(register, value)
+    if register.step > 0 then
+        local count = number(value, 10)
+        return count and since(register.epoch, count * register.step)
+    end
+    local found, at = {}, 1
+    for _, part in ipairs(register.format) do
+        local piece = sub(value, at, at + #part[2] - 1)
+        at = at + #part[2]
+        if #piece < #part[2] or (part[1] == "" and piece ~= part[2]) then
+            return nil
+        end
+        if part[1] ~= "" and part[1] ~= "?" then
+            if not find(piece, "^%d+$") then
+                return nil
+            end
+            found[part[1]] = piece
+        end
+    end
+    return at == #value + 1 and shown_date(found) or nil
+end
+
 -- Meaning: what the profile makes of a message ------------------------------------------------------------------------
 
 local WORDS = { "confirmed", "derived", "assumed" }
+
+-- The register of an id, and which historic value of it the id asks for.
+local function find_register(id)
+    local register = PROFILE.registers[id]
+    if register or not PROFILE.obis then
+        return register
+    end
+    local code, history = gsub(gsub(id, "^[01]%-0:", ""), "^1%-1:", ""), nil
+    local plain, mark, digits = match(code, "^([^:*&]+)([*&])(%d+)$")
+    if plain and #digits <= 3 then
+        code = plain
+        history = tonumber(digits) ~= 255 and digits or nil
+    elseif mark or not find(code, "^[^:*&]+$") then
+        return nil
+    end
+    return PROFILE.registers[code], history
+end
+
+local function identification(message, doubt)
+    local rank = RANK[PROFILE.identification.confidence]
+    local letters = message["vtc.id.manufacturer"]
+    message.maker = letters and MANUFACTURERS[letters:upper()]
+    if message.maker then
+        doubt("vtc.id.manufacturer.name", rank)
+    end
+    local rest = message["vtc.id.text"] or ""
+    message.id_fields = {}
+    for _, part in ipairs(PROFILE.identification.fields) do
+        if #rest < part.length then
+            break
+        end
+        message.id_fields[#message.id_fields + 1] = part.name .. "=" .. sub(rest, 1, part.length)
+        rest = sub(rest, part.length + 1)
+    end
+    if #message.id_fields > 0 then
+        doubt("vtc.id.field", rank)
+    end
+end
 
 local function meaning(message)
     local stated = PROFILE.messages[message.name]
@@ -475,21 +668,29 @@ local function meaning(message)
         doubts[field] = max(doubts[field] or 1, rank)
         weakest = max(weakest, rank)
     end
+    identification(message, doubt)
     for _, set in ipairs(message.sets or {}) do
-        local register = PROFILE.registers[set.register]
+        local register, history = find_register(set.register)
         if register then
             message.named = true
-            set.name = register.name
-            doubt("vtc.register.name", RANK[register.confidence])
+            set.name = history and register.name .. ", historic value " .. history or register.name
+            local rank = RANK[register.confidence]
+            doubt("vtc.register.name", rank)
             local values = PROFILE.tables[register.table]
-            local word = values and find(set.value, "^%d+$") and #set.value < 10 and values[tonumber(set.value)]
+            local word, count
+            if values then
+                count = number(set.value, register.base)
+                word = count and values.words[count]
+                rank = max(rank, RANK[values.added[count or 0] or values.confidence])
+            elseif READERS[register.type] then
+                word = READERS[register.type](register, set.value, set.unit)
+            end
             if word then
                 message.decoded = message.decoded or word ~= ""
                 set.word = word
-                local rank = max(RANK[register.confidence], RANK[values.confidence])
                 doubt("vtc.value.decoded", rank)
                 if register.table == "tokenStatus" and not message.status then
-                    message.status, message.status_name, message.status_set = tonumber(set.value), word, set
+                    message.status, message.status_name, message.status_set = count, word, set
                     doubt("vtc.status.token", rank)
                     doubt("vtc.status.token.name", rank)
                 end
@@ -672,8 +873,12 @@ local function sets_text(message)
             words[#words + 1] = "... " .. #message.sets - MAX_SETS .. " more data sets"
             break
         end
-        local name = set.name and " " .. set.name .. (message.assumed["vtc.register.name"] and "?" or "") or ""
+        local doubted = message.assumed["vtc.register.name"]
+        local name = set.name and " " .. set.name .. (doubted and "?" or "") or ""
         local word = set.word and "=" .. set.word or ""
+        if set.word and not doubted and message.assumed["vtc.value.decoded"] then
+            word = word .. "?"
+        end
         words[#words + 1] = set_text(set) .. name .. word
     end
     return concat(words, " ")
@@ -683,6 +888,9 @@ local function info(message)
     local words = { message.name or "continued" }
     for _, entry in ipairs(message) do
         words[#words + 1] = entry[2]
+    end
+    if message.maker then
+        words[#words + 1] = "(" .. message.maker .. (message.assumed["vtc.id.manufacturer.name"] and "?" or "") .. ")"
     end
     if message.sets and #message.sets > 0 then
         words[#words + 1] = sets_text(message)
@@ -805,7 +1013,16 @@ local function show_message(tree, body, message, octets, place)
         end
     end
     for _, entry in ipairs(message) do
-        add(top, entry[1], body(entry[3] - 1, entry[4] - entry[3] + 1), entry[2])
+        local range = body(entry[3] - 1, entry[4] - entry[3] + 1)
+        add(top, entry[1], range, entry[2])
+        if entry[1] == "vtc.id.manufacturer" and message.maker then
+            add(top, "vtc.id.manufacturer.name", range, message.maker)
+                :append_text(sure(message, "vtc.id.manufacturer.name"))
+        elseif entry[1] == "vtc.id.text" then
+            for _, part in ipairs(message.id_fields) do
+                add(top, "vtc.id.field", range, part):append_text(sure(message, "vtc.id.field"))
+            end
+        end
     end
     if message.sets then
         show_sets(top, body, message)

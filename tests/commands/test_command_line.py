@@ -86,7 +86,7 @@ def test_broken_profile(inside: Run, tmp_path: Path) -> None:
         (tmp_path / "p.toml").write_text(text)
         result = inside("demo", "--fast", "--profile", "p.toml")
         assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr.startswith("vtctap: p.toml: ")
+        assert result.stderr.startswith("vtctap: p.toml:")
         assert reason in result.stderr
         assert result.stderr.count("\n") == 1
 

@@ -460,7 +460,7 @@ def test_columns(wireshark: Callable[..., Any]) -> None:
     assert rows == [
         ["unknown", "unknown", "VTC", "opened speed=9600"],
         ["client", "server", "VTC", "IDRequest"],
-        ["server", "client", "VTC", "IDResponse ISK 5 \\2X"],
+        ["server", "client", "VTC", "IDResponse ISK 5 \\2X (Iskraemeco, Slovenia?)"],
         ["unknown", "unknown", "VTC", "ACK"],
         ["server", "client", "VTC", "noise " + "<NUL>" * 32 + " ... 8 more octets"],
         ["unknown", "unknown", "VTC", "Data a(1*k) a(1*k) a(1*k) a(1*k) ... 2 more data sets"],

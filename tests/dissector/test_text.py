@@ -25,7 +25,7 @@ def dissect(octets: bytes = b"", kind: Kind = Kind.FRAME, **more: object) -> Dis
 SUMMARIES = [
     (b"/?!\r\n", "IDRequest"),
     (b"/?123!\r\n", "IDRequest 123"),
-    (b"/ISK5\\2MT382\r\n", "IDResponse ISK 5 \\2MT382"),
+    (b"/ISK5\\2MT382\r\n", "IDResponse ISK 5 \\2MT382 (Iskraemeco, Slovenia?)"),
     (b"\x06", "ACK"),
     (b"\x15", "NAK"),
     (b"\x06051\r\n", "OptionSelect 0 5 1"),

@@ -1,31 +1,188 @@
-"""Lists and shows protocol profiles: line, timing limits, registers and tables, each with its source and confidence."""
+"""Protocol profiles: line, timing limits, registers and tables, each with its source and confidence.
+
+vtctap profile list                           the profiles there are, shipped and your own
+vtctap profile show [NAME]                    the text of one
+vtctap profile check [TRACE...] [--profile P] whether it is valid, and how much of the traces it explains
+vtctap profile learn TRACE... [-o FILE]       a skeleton of the registers in traces, for you to name
+vtctap profile new NAME [-o FILE]             a profile to begin by hand, in your profiles' folder
+"""
 
 import argparse
 import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vtctap.commands.common import CommandError
+from vtctap.commands.common import (
+    STANDARD,
+    CommandError,
+    add_profile,
+    input_trace,
+    load_profile,
+    output_errors,
+    warn,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    from vtctap.dissector.dissect import Dissection
+    from vtctap.dissector.profile import Profile
+
+_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("action", choices=("list", "show"), help="list the shipped profiles, or show one")
-    parser.add_argument("name", nargs="?", help="the profile to show: a name, or a file (default: the default profile)")
-    parser.add_argument("--json", action="store_true", help="for list: one object a profile")
+    parser.add_argument("action", choices=("list", "show", "check", "learn", "new"), help="what to do, see above")
+    parser.add_argument("names", nargs="*", metavar="NAME|TRACE", help="a profile's name, or traces")
+    parser.add_argument("--json", action="store_true", help="for list, show and check: as JSON")
+    parser.add_argument(
+        "-o", dest="output", metavar="FILE", help="for learn and new: the profile to write; - is standard output"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on (default: default)")
+    add_profile(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    if arguments.profile and arguments.action != "check":
+        hint = " (did you mean --inherits?)" if arguments.action in ("learn", "new") else ""
+        raise CommandError(f"--profile is for 'profile check'{hint}")
+    action = {"list": _list, "show": _show, "check": _check, "learn": _learn, "new": _new}[arguments.action]
+    return action(arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
     from vtctap.dissector import profile
 
-    if arguments.action == "show":
-        print(profile.text(arguments.name or profile.DEFAULT), end="")
-        return 0
-    if arguments.name:
+    if arguments.names:
         raise CommandError("'profile list' takes no name; did you mean 'profile show'?")
-    for name in profile.shipped():
-        entry = profile.load(name)
+    status = 0
+    for name in (*profile.shipped(), *profile.users()):
+        try:
+            entry = profile.load(name)
+        except profile.ProfileError as error:
+            warn(str(error))
+            status = 1
+            continue
         if arguments.json:
             print(json.dumps({"name": name, "title": entry.title, "confidence": entry.provenance.confidence}))
         else:
             print(f"{name:14}{entry.title} ({entry.provenance.confidence})")
+    return status
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from vtctap.dissector import profile
+
+    if len(arguments.names) > 1:
+        raise CommandError("'profile show' takes one name")
+    name = arguments.names[0] if arguments.names else profile.DEFAULT
+    if arguments.json:
+        from dataclasses import asdict
+
+        print(json.dumps(asdict(profile.load(name))))
+    else:
+        sys.stdout.write(profile.text(name))
+    return 0
+
+
+def _dissections(arguments: argparse.Namespace, profile: "Profile") -> "Iterator[Dissection]":
+    from vtctap.dissector.dissect import Dissector
+
+    for name in arguments.names:
+        dissector = Dissector(profile)
+        with input_trace(name) as reader:
+            for record in reader:
+                yield dissector.dissect(record)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from vtctap.dissector.analysis.learn import Coverage
+
+    wrong = [name for name in arguments.names if name.endswith(".toml")]
+    if wrong:
+        raise CommandError(f"{wrong[0]} is no trace; say --profile {wrong[0]}")
+    profile = load_profile(arguments)
+    if not arguments.names:
+        if arguments.json:
+            print(json.dumps({"profile": profile.name, "valid": True}))
+        else:
+            print(f"{profile.name} is valid: {len(profile.registers)} registers, {len(profile.tables)} tables")
+        return 0
+    coverage = Coverage()
+    for dissection in _dissections(arguments, profile):
+        coverage.add(dissection, profile)
+    if arguments.json:
+        print(json.dumps({"profile": profile.name, **coverage.as_json()}))
+        return 0
+    print(f"messages known    {_share(coverage.messages, coverage.frames)}")
+    print(f"data sets named   {_share(coverage.named, coverage.data_sets)}")
+    print(f"values decoded    {_share(coverage.decoded, coverage.values)} of those that the profile says how to read")
+    print(f"leaning on an assumption: {_share(coverage.assumed, coverage.frames)} frames")
+    for title, counts in (("without a name", coverage.unnamed), ("not of their form", coverage.undecoded)):
+        for register, count in counts.most_common(_SHOWN):
+            print(f"{title}: {register} ({count})")
+        if len(counts) > _SHOWN:
+            print(f"{title}: {len(counts) - _SHOWN} more registers")
+    return 0
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" + (f" ({100 * part // whole} %)" if whole else "")
+
+
+def _learn(arguments: argparse.Namespace) -> int:
+    from vtctap.dissector.analysis.learn import Learner, skeleton
+
+    if not arguments.names:
+        raise CommandError("'profile learn' needs a trace")
+    base = _base(arguments)
+    learner = Learner()
+    for dissection in _dissections(arguments, base):
+        learner.add(dissection)
+    if not learner.registers:
+        warn("no register was seen in a frame that arrived whole; the skeleton names none")
+    output = arguments.output or STANDARD
+    name = Path(output).stem if output != STANDARD else "learned"
+    traces = ["standard input" if trace == STANDARD else Path(trace).name for trace in arguments.names]
+    write_text(output, skeleton(learner, base, name=name, traces=traces), force=arguments.force)
+    return 0
+
+
+def _base(arguments: argparse.Namespace) -> "Profile":
+    from vtctap.dissector.profile import DEFAULT, load
+
+    parent = arguments.inherits or DEFAULT
+    if parent.endswith(".toml"):
+        raise CommandError(
+            "--inherits takes the name of a profile, not a file; put the file into your profiles' folder"
+        )
+    return load(parent)
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    from vtctap.dissector.analysis.learn import template
+    from vtctap.dissector.profile import shipped, user_directory
+
+    if len(arguments.names) != 1:
+        raise CommandError("'profile new' takes one name")
+    name = arguments.names[0]
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".toml") or name in shipped():
+        raise CommandError(
+            f"{name!r} cannot be a new profile's name: letters, digits, '.', '_', '-', none that is shipped"
+        )
+    text = template(_base(arguments), name=name)
+    output = arguments.output
+    if output is None:
+        folder = user_directory()
+        output = str(folder / f"{name}.toml")
+        with output_errors(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+    write_text(output, text, force=arguments.force)
+    if output != STANDARD:
+        print(output)
     return 0

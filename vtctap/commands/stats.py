@@ -57,7 +57,7 @@ def _lines(link: dict[str, Any], profile: "Profile", *, sessions: bool) -> list[
     if link["registers"]:
         lines.append(f"  {'register':34}{'count':>7}{'min':>9}{'median':>9}{'95 %':>9}{'max':>9}")
     for number, register in link["registers"].items():
-        known = profile.registers.get(number)
+        known = profile.register(number)
         doubt = "?" if known and known.provenance.confidence == "assumed" else ""
         counts = [f"{register[word]} {word}" for word in ("reads", "writes", "refused") if register[word]]
         name = f"{number} {register.get('name', '')}{doubt if register.get('name') else ''}".rstrip()

@@ -1,0 +1,283 @@
+"""Learning a profile from traces, and telling how much of a trace a profile explains.
+
+A :class:`Learner` is given the dissections of traces and keeps, for each register, counts and the forms of its values,
+never the values of what was written, of passwords or of what looks like a token. Of short numbers that were read it
+keeps the range. :func:`skeleton` makes a profile of it, for the user to name. A :class:`Coverage` counts what a profile
+names and decodes. Memory grows with the number of registers alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.messages import Message
+from vtctap.dissector.profile import Profile, Register
+from vtctap.pcap.record import Flag, Line
+
+MAX_REGISTERS: Final = 10_000
+"""So many registers are kept; those that come later are counted."""
+_MAX_ID: Final = 40
+_MAX_FORMS: Final = 5
+_MAX_FORM: Final = 40
+_DAMAGED: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT | Flag.ECHO
+_ANSWERS: Final = ("Data", "PartialData", "Telegram")
+_TEACHING: Final = ("ReadCommand", "WriteCommand", *_ANSWERS)
+"""The messages that registers are learned from; a password command is none."""
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{0,12})?")
+_SECRET: Final = re.compile(r"[0-9]{16,}|[0-9A-Fa-f]{16,}")
+"""What may be a token, or a key: too long a number."""
+HIDDEN: Final = "(long number: not shown)"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of a register. ``forms`` counts forms of values: 9 is any digit, A and a any letter."""
+
+    read: int = 0
+    written: int = 0
+    answered: int = 0
+    forms: Counter[str] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+
+    def value(self, value: str, unit: str, *, read: bool) -> None:
+        """Counts a value; ``read``: the meter gave it."""
+        self._count(self.forms, form(value))
+        if unit:
+            self._count(self.units, form(unit, digits_only=True))
+        if read and _NUMBER.fullmatch(value):
+            number = Decimal(value)
+            self.lowest = number if self.lowest is None else min(self.lowest, number)
+            self.highest = number if self.highest is None else max(self.highest, number)
+
+    @staticmethod
+    def _count(counter: Counter[str], key: str) -> None:
+        counter[key if key in counter or len(counter) < _MAX_FORMS else "(other)"] += 1
+
+    @property
+    def access(self) -> str:
+        """The profile's word for what was done to it."""
+        if self.written:
+            return "read and write" if self.read or self.answered else "write"
+        return "read"
+
+
+def form(value: str, *, digits_only: bool = False) -> str:
+    """The form of a value: every digit 9, every letter A or a; of what may be a token or a key, nothing."""
+    if _SECRET.search(value):
+        return HIDDEN
+    text = re.sub(r"[0-9]", "9", value)
+    if not digits_only:
+        text = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", text))
+    return text if len(text) <= _MAX_FORM else f"{text[:_MAX_FORM]}... ({len(text)} characters)"
+
+
+def _sound(dissection: Dissection) -> Message | None:
+    """The message of a frame that arrived whole, None for any other record."""
+    message = dissection.message
+    if message is None or dissection.record.flags & _DAMAGED or dissection.record.parity_errors:
+        return None
+    return None if "bad" in (message.bcc_status, message.crc_status) or message.bcc_status == "missing" else message
+
+
+class Learner:
+    """Takes in the dissections of traces, in order."""
+
+    def __init__(self) -> None:
+        self.registers: dict[str, Seen] = {}
+        self.left_out = 0
+        self.messages = 0
+        self.lines: Counter[tuple[Line, int]] = Counter()
+        self._asked: dict[int, str] = {}
+
+    def add(self, dissection: Dissection) -> None:
+        """Takes in one record."""
+        message = _sound(dissection)
+        record = dissection.record
+        if message is None or message.message is None:
+            return
+        self.messages += 1
+        if record.line and record.speed and len(self.lines) < 100:
+            self.lines[record.line, record.speed] += 1
+        if message.message in ("ReadCommand", "WriteCommand"):
+            self._asked[record.link] = message.register[0] if len(message.register) == 1 else ""
+        if message.message not in _TEACHING:
+            return
+        for register, value, unit in zip(message.register, message.value, message.unit, strict=True):
+            if message.message in _ANSWERS and not register and len(message.register) == 1:
+                register = self._asked.get(record.link, "")
+            seen = self._seen(register)
+            if seen is None:
+                continue
+            if message.message == "ReadCommand":
+                seen.read += 1
+            elif message.message == "WriteCommand":
+                seen.written += 1
+                seen.value(value, unit, read=False)
+            else:
+                seen.answered += 1
+                seen.value(value, unit, read=True)
+
+    def _seen(self, register: str) -> Seen | None:
+        if not register or len(register) > _MAX_ID or _SECRET.search(register):
+            return None
+        if register not in self.registers and len(self.registers) >= MAX_REGISTERS:
+            self.left_out += 1
+            return None
+        return self.registers.setdefault(register, Seen())
+
+
+def skeleton(learner: Learner, base: Profile, *, name: str, traces: Iterable[str]) -> str:
+    """A profile's TOML text: what was learned, inheriting ``base``. Every register seen has an entry of its own, with
+    the name that ``base`` has for it, or a made-up one; all are assumed until the user says better."""
+    source = quote(f"learned from {', '.join(traces)}")
+    lines = [
+        f"# Learned from {learner.messages} messages. Name what you know, and say where from (source) and how sure",
+        "# (confidence: confirmed, derived or assumed). In the forms of values 9 is any digit, A and a any letter.",
+        "",
+        "[profile]",
+        f"name = {quote(name)}",
+        f"title = {quote(f'{name}: registers learned from traces')}",
+        f"inherits = {quote(base.name)}",
+        f"source = {source}",
+        'confidence = "assumed"',
+        "",
+    ]
+    if learner.lines:
+        (line, speed), _ = learner.lines.most_common(1)[0]
+        lines += ["[line]", f'format = "{line}"', f"speed = {speed}", ""]
+    lines += ["[registers.entries]"]
+    for id, seen in sorted(learner.registers.items()):
+        known = base.register(id)
+        lines += ["", f"# {_seen_text(seen)}"]
+        if known:
+            lines.append(f"# {base.name} calls it so ({known.provenance.confidence}).")
+        lines.append(f"{quote(id)} = {{ {_entry(id, seen, known)} }}")
+    if learner.left_out:
+        lines += ["", f"# {learner.left_out} data sets of further registers are left out."]
+    return "\n".join(lines) + "\n"
+
+
+_TEMPLATE: Final = """\
+# A profile to fill in: docs/profiles.md describes the format. What is not said here is {base}'s.
+
+[profile]
+name = {name}
+title = {title}
+inherits = {base}
+source = "who says so: a data sheet, a capture, a measurement"
+confidence = "assumed"  # or confirmed, derived
+
+[registers.entries]
+# "0021" = {{ name = "totalUnits", access = "read", type = "decimal", scale = -1, unit = "kWh" }}
+"""
+
+
+def template(base: Profile, *, name: str) -> str:
+    """The TOML text of a profile that says nothing yet but what it inherits."""
+    return _TEMPLATE.format(name=quote(name), title=quote(f"{name}, on {base.name}"), base=quote(base.name))
+
+
+def _entry(id: str, seen: Seen, known: Register | None) -> str:
+    words = [f"name = {quote(known.name if known else f'register {id}')}", f"access = {quote(seen.access)}"]
+    if known and known.table:
+        words.append(f"table = {quote(known.table.name)}")
+        words += ["base = 16"] if known.encoding.base == 16 else []
+    elif known and known.encoding.tokens:
+        words.append(f'type = "token", encodings = [{", ".join(map(quote, known.encoding.tokens))}]')
+    elif seen.units and seen.lowest is not None:
+        words.append('type = "decimal"')
+        if len(seen.units) == 1 and "9" not in (unit := next(iter(seen.units))):
+            words.append(f"unit = {quote(unit)}")
+    return ", ".join(words)
+
+
+def _seen_text(seen: Seen) -> str:
+    counts = ((seen.read, "asked for"), (seen.answered, "answered"), (seen.written, "written"))
+    words = [", ".join(f"{word} {count} times" if count != 1 else f"{word} once" for count, word in counts if count)]
+    if seen.forms:
+        words.append("forms " + " ".join(f"{text or '(empty)'}" for text, _ in seen.forms.most_common()))
+    if seen.lowest is not None and seen.highest is not None:
+        low, high = f"{seen.lowest:f}", f"{seen.highest:f}"
+        words.append(f"always {low}" if low == high else f"from {low} to {high}")
+    if seen.units:
+        words.append("in " + " ".join(unit for unit, _ in seen.units.most_common()))
+    return "; ".join(words)
+
+
+def quote(text: str) -> str:
+    """A TOML string of one line; what is not ASCII is escaped, what is not printable a "?"."""
+    signs = []
+    for sign in text.encode("utf-8", "replace").decode():
+        if sign in '"\\':
+            signs.append(f"\\{sign}")
+        else:
+            signs.append(sign if " " <= sign <= "~" else f"\\U{ord(sign):08x}" if sign.isprintable() else "?")
+    return f'"{"".join(signs)}"'
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How much of a trace a profile explains. ``unnamed`` counts the data sets of registers that have no name,
+    ``undecoded`` those values of named registers that are not of the form that the profile says."""
+
+    records: int = 0
+    frames: int = 0
+    messages: int = 0
+    data_sets: int = 0
+    named: int = 0
+    values: int = 0
+    decoded: int = 0
+    assumed: int = 0
+    registers: set[str] = field(default_factory=set)
+    unnamed: Counter[str] = field(default_factory=Counter)
+    undecoded: Counter[str] = field(default_factory=Counter)
+
+    def add(self, dissection: Dissection, profile: Profile) -> None:
+        """Takes in one record."""
+        self.records += 1
+        message, meaning = dissection.message, dissection.meaning
+        if message is None or meaning is None:
+            return
+        self.frames += 1
+        self.messages += message.message not in (None, "UndefinedCommand")
+        self.assumed += bool(meaning.assumed)
+        decoded = meaning.value_decoded or ("",) * len(message.register)
+        for id, value, word in zip(message.register, message.value, decoded, strict=True):
+            if not id or len(id) > _MAX_ID:
+                continue
+            self.data_sets += 1
+            register = profile.register(id)
+            if register is None:
+                if id in self.unnamed or len(self.unnamed) < MAX_REGISTERS:
+                    self.unnamed[id] += 1
+                continue
+            self.named += 1
+            if len(self.registers) < MAX_REGISTERS:
+                self.registers.add(id)
+            if value and register.encoding.type not in ("text", "token"):
+                self.values += 1
+                self.decoded += bool(word)
+                if not word and (id in self.undecoded or len(self.undecoded) < MAX_REGISTERS):
+                    self.undecoded[id] += 1
+
+    def as_json(self) -> dict[str, object]:
+        """The counts by name, the registers as lists."""
+        return {
+            "records": self.records,
+            "frames": self.frames,
+            "messages": self.messages,
+            "data_sets": self.data_sets,
+            "named": self.named,
+            "values": self.values,
+            "decoded": self.decoded,
+            "assumed": self.assumed,
+            "registers": sorted(self.registers),
+            "unnamed": dict(sorted(self.unnamed.items())),
+            "undecoded": dict(sorted(self.undecoded.items())),
+        }
