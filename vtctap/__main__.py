@@ -25,7 +25,8 @@ COMMANDS: Final = {
     "import": ("import_", "make a trace of what other tools recorded"),
     "token": ("token", "decode STS tokens"),
     "profile": ("profile", "list and show protocol profiles"),
-    "wireshark": ("wireshark", "make the dissector for Wireshark"),
+    "wireshark": ("wireshark", "put dissector, live capture and profile into Wireshark, or take them out"),
+    "doctor": ("doctor", "find what is missing for capture and for Wireshark, and what mends it"),
 }
 """Command, its module, and what it does."""
 

@@ -6,6 +6,7 @@ A latency with a question mark is assumed: the adapter's maker states none. 'cap
 import argparse
 import os
 import sys
+from typing import NamedTuple
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    ports = serial_ports()
+    for port in ports:
+        if arguments.json:
+            import json
+
+            print(json.dumps({key: value for key, value in port._asdict().items() if value is not None}))
+        else:
+            unit, number = ("chars", port.latency_characters) if port.latency_characters else ("ms", port.latency_ms)
+            doubt = "?" if port.latency_source == "assumed" else ""
+            words = [
+                f"{port.device:16}",
+                f"{port.usb or '-':9}",
+                f"{f'{number:g} {unit}{doubt}' if number is not None else '-':9}",
+                port.by_id or port.description or "",
+            ]
+            print("  ".join(words).rstrip())
+    if not ports:
+        print("vtctap: no serial port found; is the adapter plugged in?", file=sys.stderr)
+    return 0
+
+
+class SerialPort(NamedTuple):
+    """A port of this machine, by the names of ``ports --json``; what is not known of it is None. ``usb`` is
+    vendor:product, in hexadecimal."""
+
+    device: str
+    usb: str | None = None
+    by_id: str | None = None
+    driver: str | None = None
+    latency_timer_ms: int | None = None
+    latency_ms: float | None = None
+    latency_characters: int | None = None
+    latency_source: str | None = None
+    description: str | None = None
+
+
+def serial_ports() -> list[SerialPort]:
+    """The serial ports of this machine, by name."""
     from serial.tools.list_ports import comports
 
     from vtctap.sniffer.adapter import adapter
@@ -24,38 +63,19 @@ def run(arguments: argparse.Namespace) -> int:
     for port in sorted(comports(), key=lambda port: str(port.device)):
         known = adapter(port.device)
         ports.append(
-            {
-                "device": port.device,
-                "usb": f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None else None,
-                "by_id": stable.get(port.device),
-                "driver": known.driver or None,
-                "latency_timer_ms": known.time // 1_000_000 if known.source == "timer" else None,
-                "latency_ms": known.time / 1e6 if known.source and not known.characters else None,
-                "latency_characters": known.characters or None,
-                "latency_source": known.source or None,
-                "description": port.description if port.description != "n/a" else None,
-            }
+            SerialPort(
+                device=port.device,
+                usb=f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None else None,
+                by_id=stable.get(port.device),
+                driver=known.driver or None,
+                latency_timer_ms=known.time // 1_000_000 if known.source == "timer" else None,
+                latency_ms=known.time / 1e6 if known.source and not known.characters else None,
+                latency_characters=known.characters or None,
+                latency_source=known.source or None,
+                description=port.description if port.description != "n/a" else None,
+            )
         )
-    for entry in ports:
-        if arguments.json:
-            import json
-
-            print(json.dumps({key: value for key, value in entry.items() if value is not None}))
-        else:
-            unit, number = "ms", entry["latency_ms"]
-            if entry["latency_characters"]:
-                unit, number = "chars", entry["latency_characters"]
-            doubt = "?" if entry["latency_source"] == "assumed" else ""
-            words = [
-                f"{entry['device']:16}",
-                f"{entry['usb'] or '-':9}",
-                f"{f'{number:g} {unit}{doubt}' if number is not None else '-':9}",
-                entry["by_id"] or entry["description"] or "",
-            ]
-            print("  ".join(str(word) for word in words).rstrip())
-    if not ports:
-        print("vtctap: no serial port found; is the adapter plugged in?", file=sys.stderr)
-    return 0
+    return ports
 
 
 def _stable_names() -> dict[str, str]:

@@ -1,0 +1,93 @@
+"""What the Wireshark of this machine says of itself, through its tshark: version, folders, and whether a dissector
+loads."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_PATIENCE: Final = 60
+"""Seconds for tshark to answer."""
+_LUA_FOLDER: Final = "Personal Lua Plugins"
+_CONFIGURATION: Final = "Personal configuration"
+_EXTCAP_FOLDER: Final = "Personal Extcap path"
+_EXTCAP_MOVED: Final = (4, 2)
+"""From this version on, a person's own capture programs lie beside the plugins, and before it among the settings;
+versions before it do not name the folder."""
+NO_LUA_FOR_ROOT: Final = (4, 4)
+"""From this version on, root gets no Lua script, and is not told."""
+_ROOT_REMARK: Final = re.compile(r'^Running as user "root" and group "root"\.[^\n]*\n', re.MULTILINE)
+
+
+class NoWireshark(Exception):
+    """There is no Wireshark here that can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wireshark:
+    """A Wireshark: where its tshark is, its version, the folders in which it looks for a person's own files.
+
+    ``plugins`` is None where it has no Lua."""
+
+    tshark: str
+    version: tuple[int, int, int]
+    configuration: Path
+    plugins: Path | None
+    extcap: Path
+
+    @property
+    def version_text(self) -> str:
+        """The version, as people write it."""
+        return ".".join(map(str, self.version))
+
+    def run(self, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        """Runs tshark; the output is text, and stderr without the remark that one is root."""
+        done = _run(self.tshark, arguments)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout, _ROOT_REMARK.sub("", done.stderr))
+
+
+def find(tshark: str = "tshark") -> Wireshark:
+    """The Wireshark of this machine and user. Raises NoWireshark."""
+    path = shutil.which(tshark)
+    if path is None:
+        raise NoWireshark("there is no tshark: install Wireshark first (Debian: sudo apt-get install wireshark tshark)")
+    try:
+        return described(path, _run(path, ["--version"]).stdout, _run(path, ["-G", "folders"]).stdout)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoWireshark(f"{path} does not run: {error}") from None
+
+
+def described(path: str, version: str, folders: str) -> Wireshark:
+    """The Wireshark that prints these two texts for ``--version`` and ``-G folders``. Raises NoWireshark."""
+    found = re.search(r"\b(\d+)\.(\d+)\.(\d+)", version)
+    lines = (line.partition(":\t") for line in folders.splitlines())
+    named = {name.strip(): Path(value.strip()) for name, _, value in lines}
+    if not found or _CONFIGURATION not in named:
+        raise NoWireshark(f"{path} does not say its version and its folders: is it a tshark of Wireshark 4?")
+    numbers = (int(found[1]), int(found[2]), int(found[3]))
+    configuration, plugins = named[_CONFIGURATION], named.get(_LUA_FOLDER)
+    beside = plugins.parent if plugins else Path.home() / ".local/lib/wireshark"
+    guess = beside / "extcap" if numbers >= _EXTCAP_MOVED else configuration / "extcap"
+    return Wireshark(path, numbers, configuration, plugins, named.get(_EXTCAP_FOLDER, guess))
+
+
+def _run(tshark: str, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [tshark, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def is_root() -> bool:
+    """Whether root runs this."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
