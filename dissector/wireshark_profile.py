@@ -8,6 +8,8 @@ profile by themselves when a trace has records of vtctap; earlier versions leave
 from typing import Final
 
 NAME: Final = "vtctap"
+TOOLBAR: Final = "vtctap: prepaid-meter links"
+"""What Wireshark calls the toolbar of a live capture."""
 
 COLUMNS: Final = (
     ("No.", "%m", 52),
@@ -31,7 +33,7 @@ COLOURS: Final = (
     ("Refused or undefined", 'vtc.message in {"NAK", "Error", "UndefinedCommand"}', "fbe7a1", "3d2b00"),
     ("Repeated", "vtc.repeat_of", "f3ecc8", "3d3500"),
     ("Event", 'vtc.kind == "event"', "e4e4e4", "404040"),
-    ("Token", 'vtc.token || vtc.message == "WriteCommand"', "e3d6f2", "2b1047"),
+    ("Write or token status", 'vtc.message == "WriteCommand" || vtc.status.token', "e3d6f2", "2b1047"),
     ("Sign-on and break", 'vtc.message in {"IDRequest", "IDResponse", "BreakCommand"}', "d3e9ec", "0d3338"),
     ("From the client", 'vtc.sender == "client"', "dfe9f8", "12233d"),
     ("From the server", 'vtc.sender == "server"', "e2f2e0", "14331a"),
@@ -79,9 +81,13 @@ def _preferences() -> str:
 
 
 def _recent() -> str:
-    """What Wireshark remembers of its window: here the columns' widths, and times since the first record."""
-    widths = ",\n".join(f"\t{shows}, {width}" for _, shows, width in COLUMNS)
-    return f"gui.time_format: RELATIVE\ngui.time_precision: 6\ncolumn.width: \n{widths}\n"
+    """What Wireshark remembers of its window: here the columns' widths, microseconds since the first record, and that
+    the toolbar of live captures is shown."""
+    widths = ",\n".join(f'\t"{shows.removesuffix(":0:R")}", {width}' for _, shows, width in COLUMNS)
+    return (
+        "gui.time_format: RELATIVE\ngui.time_precision: USEC\n"
+        f'gui.interface_toolbar_show: "{TOOLBAR}"\ncolumn.width: \n{widths}\n'
+    )
 
 
 def _colour(rrggbb: str) -> str:

@@ -108,15 +108,16 @@ _NO_FILTER: Final = "vtctap captures every octet: leave the capture filter empty
 
 def _interfaces() -> Iterator[str]:
     from vtctap.commands.ports import serial_ports
+    from vtctap.dissector.wireshark_profile import TOOLBAR
 
-    yield sentence("extcap", version=__version__, display="vtctap: prepaid-meter links")
-    yield sentence("interface", value=DEMO, display="vtctap: simulated link")
+    yield sentence("extcap", version=__version__, display=TOOLBAR)
+    yield sentence("interface", value=DEMO, display="Meter link (simulated)")
     for port in serial_ports():
         about = port.description or port.usb
         yield sentence(
             "interface",
             value=PREFIX + port.device.rpartition("/")[2],
-            display=f"vtctap: {port.device}" + (f" ({about})" if about else ""),
+            display=f"Meter link on {port.device}" + (f" ({about})" if about else ""),
         )
     yield sentence(
         "control", number=_SPEED, type="selector", display="Speed", tooltip="Sets the ports to another speed (bit/s)"

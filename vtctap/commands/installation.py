@@ -103,7 +103,7 @@ class Installation:
         there = _digest(file.path)
         digest = hashlib.sha256(file.text.encode("utf-8")).hexdigest()
         ours = self.files.get(file.path)
-        if there == digest or (there and ours and file.path.name == _DIARY):
+        if there == digest or (there and ours and file.path.name == _DIARY and not force):
             if not self.dry:
                 self.files[file.path] = digest
             return Step("unchanged", file.path)
