@@ -141,7 +141,7 @@ def interfaces(screen: Screen) -> None:
 def live(screen: Screen) -> None:
     """A live capture of the simulated link, with its toolbar."""
     with screen.running("wireshark", "-C", "vtctap", "-k", "-i", "vtctap-demo"):
-        screen.await_window("Capturing from vtctap")
+        screen.await_window("Capturing from")
         time.sleep(12)
         screen.picture("wireshark-live")
 
