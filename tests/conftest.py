@@ -9,9 +9,10 @@ import pytest
 
 AS_NOBODY = (
     "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override "
-    "env HOME=/nonexistent"
+    'env HOME="${TSHARK_HOME:-/nonexistent}"'
 )
-"""Wireshark from 4.4 on loads no Lua script for root. As nobody it does; the capability lets it read root's files."""
+"""Wireshark from 4.4 on loads no Lua script for root. As nobody it does; the capability lets it read root's files.
+A test that installs something for Wireshark says in TSHARK_HOME where."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,11 +51,11 @@ def test_without_pipes_there_is_nobody() -> None:
 
 
 @pytest.fixture
-def pipes(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+def pipes(tmp_path: Path) -> tuple[Path, Path]:
     into, out = tmp_path / "in", tmp_path / "out"
     os.mkfifo(into)
     os.mkfifo(out)
-    yield into, out
+    return into, out
 
 
 def test_both_pipes_meet_whichever_end_is_opened_first(pipes: tuple[Path, Path]) -> None:

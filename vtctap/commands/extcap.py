@@ -278,9 +278,12 @@ class _Live:
                 )
             )
             # The ports are open: only now is there a trace to begin.
-            with suppress(BrokenPipeError), _fifo(self._arguments.fifo, stopped) as fifo:
-                taps = interfaces(links, self._settings)
-                writer = stack.enter_context(create_trace(fifo, application=APPLICATION, taps=taps))
+            taps = interfaces(links, self._settings)
+            with (
+                suppress(BrokenPipeError),
+                _fifo(self._arguments.fifo, stopped) as fifo,
+                create_trace(fifo, application=APPLICATION, taps=taps) as writer,
+            ):
                 start()
                 while not stopped and capture.live and not _is_closed(fifo):
                     self._take(writer, capture.poll(_TURN))
