@@ -147,10 +147,10 @@ class Installation:
     def _save(self) -> None:
         if self.dry:
             return
-        stated = {"files": {str(path): digest for path, digest in sorted(self.files.items())}}
-        text = json.dumps(stated | {"folders": sorted(map(str, self.folders))}, indent=1)
         with output_errors(str(self.manifest)):
             self._make(self.manifest.parent)
+            stated = {"files": {str(path): digest for path, digest in sorted(self.files.items())}}
+            text = json.dumps(stated | {"folders": sorted(map(str, self.folders))}, indent=1)
             self.manifest.write_text(text + "\n", encoding="utf-8")
 
 

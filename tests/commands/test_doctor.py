@@ -1,0 +1,178 @@
+"""What the doctor finds, on machines made for it."""
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vtctap.commands import doctor
+from vtctap.commands.doctor import Finding, Machine, examine
+from vtctap.commands.installation import Installation, wanted
+from vtctap.commands.ports import SerialPort
+from vtctap.commands.tshark import NoWireshark, Wireshark
+
+
+class Said(Wireshark):
+    """A Wireshark that prints what it is told to."""
+
+    fields, complaint, interfaces = "event\n", "", "1. vtctap-demo (Meter link)\n"
+
+    def run(self, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+        if arguments[0] == "-D":
+            return subprocess.CompletedProcess([], 0, self.interfaces, "")
+        return subprocess.CompletedProcess([], 0, self.fields, self.complaint)
+
+
+@pytest.fixture
+def wireshark(tmp_path: Path) -> Said:
+    """One in which everything is installed."""
+    found = Said("tshark", (4, 4, 18), tmp_path / "config", tmp_path / "lib/plugins", tmp_path / "lib/extcap")
+    Installation.of(found).install(doctor._files(found), force=False)
+    return found
+
+
+@pytest.fixture
+def sound(tmp_path: Path, wireshark: Said) -> Machine:
+    """A machine on which nothing is missing."""
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/group").write_text("root:x:0:\ndialout:x:20:anna\n")
+    (root / "proc/1").mkdir(parents=True)
+    (root / "proc/1/comm").write_text("systemd\n")
+    return Machine(
+        root=root,
+        ports=[SerialPort("/dev/ttyUSB0", latency_timer_ms=1)],
+        superuser=False,
+        groups=["anna"],
+        readable=lambda device: True,
+        group_of=lambda device: "dialout",
+        wireshark=lambda: wireshark,
+    )
+
+
+def codes(machine: Machine) -> list[str]:
+    return [finding.code for finding in examine(machine)[0]]
+
+
+def test_nothing_is_found_where_nothing_is_missing(sound: Machine) -> None:
+    findings, seen = examine(sound)
+    assert findings == []
+    assert seen["wireshark"] == "4.4.18 (tshark)"
+    assert seen["ports"] == "/dev/ttyUSB0"
+
+
+def test_a_port_that_may_not_be_read_names_its_group(sound: Machine) -> None:
+    machine = replace(sound, readable=lambda device: False, group_of=lambda device: "uucp")
+    (finding,) = examine(machine)[0]
+    assert finding.code == "group"
+    assert finding.mend.startswith("sudo usermod -aG uucp $USER")
+
+
+@pytest.mark.parametrize(
+    ("groups", "superuser", "found"), [(["anna"], False, ["group"]), (["dialout"], False, []), ([], True, [])]
+)
+def test_without_a_port_the_usual_group_is_looked_for(
+    sound: Machine, groups: list[str], superuser: bool, found: list[str]
+) -> None:
+    machine = replace(sound, ports=[], groups=groups, superuser=superuser)
+    assert [code for code in codes(machine) if code != "lua-root"] == found
+
+
+def test_brltty_and_modem_manager_are_named(sound: Machine) -> None:
+    rules = sound.root / "usr/lib/udev/rules.d/90-brltty-device.rules"
+    rules.parent.mkdir(parents=True)
+    rules.write_text("")
+    (sound.root / "proc/77").mkdir()
+    (sound.root / "proc/77/comm").write_text("ModemManager\n")
+    findings, _ = examine(sound)
+    assert [(finding.code, finding.mend) for finding in findings] == [
+        ("brltty", "sudo apt-get remove brltty"),
+        ("modemmanager", "sudo systemctl disable --now ModemManager"),
+    ]
+
+
+def test_an_adapter_that_holds_octets_back(sound: Machine) -> None:
+    machine = replace(sound, ports=[SerialPort("/dev/ttyUSB0", latency_timer_ms=16), SerialPort("/dev/ttyUSB1")])
+    (finding,) = examine(machine)[0]
+    assert finding.mend == "echo 1 | sudo tee /sys/bus/usb-serial/devices/ttyUSB0/latency_timer"
+    assert "16 ms" in finding.problem
+
+
+def test_no_wireshark_is_no_disaster(sound: Machine) -> None:
+    def none() -> Wireshark:
+        raise NoWireshark("there is no tshark: install Wireshark first")
+
+    (finding,) = examine(replace(sound, wireshark=none))[0]
+    assert finding.code == "wireshark-missing"
+
+
+def with_wireshark(machine: Machine, **changes: object) -> Machine:
+    changed = replace(machine.wireshark(), **changes)  # type: ignore[arg-type]
+    return replace(machine, wireshark=lambda: changed)
+
+
+def test_versions_that_cannot_do_it(sound: Machine) -> None:
+    assert codes(with_wireshark(sound, version=(3, 6, 2))) == ["wireshark-old"]
+    assert codes(with_wireshark(sound, plugins=None)) == ["wireshark-no-lua"]
+
+
+@pytest.mark.parametrize(("version", "found"), [((4, 4, 0), ["lua-root"]), ((4, 2, 9), [])])
+def test_root_gets_no_lua_from_4_4_on(sound: Machine, version: tuple[int, int, int], found: list[str]) -> None:
+    assert codes(with_wireshark(replace(sound, superuser=True), version=version)) == found
+
+
+def test_what_is_not_installed_stale_or_not_executable(sound: Machine) -> None:
+    wireshark = sound.wireshark()
+    assert wireshark.plugins
+    script, launcher = wireshark.plugins / "vtctap.lua", wireshark.extcap / "vtctap"
+    script.write_text("-- of another version\n")
+    assert codes(sound) == ["dissector-stale"]
+    script.unlink()
+    assert codes(sound) == ["not-installed"]
+    Installation.of(wireshark).install(wanted(wireshark, doctor._files(wireshark)[0].text, {}), force=True)
+    Installation.of(wireshark).install(doctor._files(wireshark), force=True)
+    launcher.write_text("#!/bin/sh\nexec /gone/python\n")
+    assert codes(sound) == ["launcher-stale"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "code"),
+    [
+        ("complaint", "Lua: syntax error\n", "dissector-fails"),
+        ("fields", "\n", "dissector-fails"),
+        ("interfaces", "1. eth0\n", "extcap-fails"),
+    ],
+)
+def test_what_tshark_says_of_it(
+    sound: Machine, attribute: str, value: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Said, attribute, value)
+    assert codes(sound) == [code]
+
+
+def test_the_status_and_the_forms(
+    sound: Machine, monkeypatch: pytest.MonkeyPatch, inside: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    monkeypatch.setattr(doctor, "Machine", lambda: sound)
+    clean = inside("doctor")
+    assert (clean.returncode, clean.stderr) == (0, "")
+    assert clean.stdout.endswith("nothing is missing\n")
+    monkeypatch.setattr(doctor, "Machine", lambda: replace(sound, readable=lambda device: False))
+    found = inside("doctor")
+    assert found.returncode == 1
+    assert "\n    sudo usermod -aG dialout $USER" in found.stdout
+    stated = inside("doctor", "--json")
+    assert stated.returncode == 1
+    (finding,) = json.loads(stated.stdout)["findings"]
+    assert Finding(**finding).code == "group"
+
+
+def test_the_real_tshark_loads_the_dissector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is installed, what would be is tried."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TSHARK_HOME", str(tmp_path))
+    machine = Machine(superuser=False, ports=[])
+    assert [*doctor._dissector_loads(machine, machine.wireshark())] == []

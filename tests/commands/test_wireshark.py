@@ -1,0 +1,269 @@
+"""Installing in Wireshark: the real one that is here, and what others print of their folders."""
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess, run
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from vtctap.commands import tshark
+from vtctap.commands.installation import File, Installation, launcher
+from vtctap.commands.tshark import NoWireshark, Wireshark, described
+
+Run = Callable[..., CompletedProcess[str]]
+
+FOLDERS_4_0 = """\
+Temp:                	/tmp
+Personal configuration:	/home/anna/.config/wireshark
+Personal Plugins:    	/home/anna/.local/lib/wireshark/plugins/4.0
+Personal Lua Plugins:	/home/anna/.local/lib/wireshark/plugins
+Global Lua Plugins:  	/usr/lib/x86_64-linux-gnu/wireshark/plugins
+Extcap path:         	/usr/lib/x86_64-linux-gnu/wireshark/extcap
+"""
+FOLDERS_4_4 = FOLDERS_4_0.replace("Extcap path:         	", "Global Extcap path:  	").replace(
+    "Global Lua", "Personal Extcap path:	/home/anna/.local/lib/wireshark/extcap\nGlobal Lua"
+)
+"""As tshark 4.0.17 and 4.4.18 print them."""
+
+
+@pytest.mark.parametrize(
+    ("version", "folders", "extcap"),
+    [
+        ("TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3).", FOLDERS_4_0, ".config/wireshark"),
+        ("TShark (Wireshark) 4.2.2 (Git v4.2.2).", FOLDERS_4_4, ".local/lib/wireshark"),
+        ("TShark (Wireshark) 4.2.2, not naming the folder.", FOLDERS_4_0, ".local/lib/wireshark"),
+        ("TShark (Wireshark) 4.4.18.", FOLDERS_4_4, ".local/lib/wireshark"),
+        ("TShark (Wireshark) 4.6.0.", FOLDERS_4_4, ".local/lib/wireshark"),
+    ],
+)
+def test_versions_look_for_capture_programs_in_different_places(version: str, folders: str, extcap: str) -> None:
+    found = described("tshark", version, folders)
+    assert found.version_text == version.split()[2].rstrip(".,")
+    assert found.configuration == Path("/home/anna/.config/wireshark")
+    assert found.plugins == Path("/home/anna/.local/lib/wireshark/plugins")
+    assert found.extcap == Path("/home/anna", extcap, "extcap")
+
+
+def test_what_is_no_tshark_is_refused() -> None:
+    with pytest.raises(NoWireshark):
+        described("tshark", "something 1.2", FOLDERS_4_4)
+    with pytest.raises(NoWireshark):
+        described("tshark", "TShark (Wireshark) 4.4.18.", "")
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home, for vtctap and for tshark; where every user may look, for tshark runs as another than root."""
+    with TemporaryDirectory(prefix="vtctap-test-") as outer:
+        Path(outer).chmod(0o755)
+        folder = Path(outer, "anna's home")
+        folder.mkdir()
+        _settle(monkeypatch, folder)
+        yield folder
+
+
+def _settle(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    for name in [name for name in os.environ if name.startswith(("XDG_", "WIRESHARK"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("TSHARK_HOME", str(folder))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
+def ask(*arguments: str | Path) -> CompletedProcess[str]:
+    """What tshark says."""
+    return run(["tshark", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: Path, vtctap: Run) -> None:
+    installed = vtctap("wireshark", "install")
+    assert (installed.returncode, installed.stderr) == (0, "") or "loads no Lua for root" in installed.stderr
+    assert {line.partition(": ")[0] for line in installed.stdout.splitlines()} == {"installed"}
+    again = vtctap("wireshark", "install")
+    assert {line.partition(": ")[0] for line in again.stdout.splitlines()} == {"unchanged"}
+
+    assert "vtctap-demo (Meter link (simulated))" in ask("-D").stdout
+    live = ask("-i", "vtctap-demo", "-c", "20")
+    shown = live.stdout.splitlines()
+    assert len(shown) == 20
+    assert "client → server" in shown[2]
+    assert shown[2].endswith("IDRequest")
+    assert "IDResponse ZZz 5 vtctap-demo" in shown[3]
+
+    vtctap("demo", "--fast", "-w", "demo.pcapng", "-q")
+    trace = tmp_path / "demo.pcapng"
+    written = ask("-r", trace, "-Y", 'vtc.message == "WriteCommand" && vtc.bcc.status == "good"').stdout.splitlines()
+    assert len(written) == 3
+    assert all("WriteCommand W1 0010(" in line for line in written)
+
+    columns = ask("-C", "vtctap", "-r", trace, "-c", "4")
+    assert columns.stderr.replace('Running as user "root" and group "root". This could be dangerous.\n', "") == ""
+    assert columns.stdout.splitlines()[3].split() == [
+        *("4", "1.249805585", "server", "IDResponse", "ZZz", "5", "vtctap-demo", "0.244597253", "none")
+    ]
+
+    removed = vtctap("wireshark", "uninstall")
+    assert (removed.returncode, removed.stderr) == (0, "")
+    assert [*home.rglob("*")] == []
+    assert "vtctap" not in ask("-D").stdout
+
+
+def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap: Run) -> None:
+    """Wireshark leaves out a colour or a button whose filter it does not understand, and says so where nobody looks."""
+    from vtctap.dissector import wireshark_profile
+
+    assert vtctap("wireshark", "install").returncode == 0
+    vtctap("demo", "--fast", "-w", "demo.pcapng", "-q")
+    filters = {rule for _, rule, *_ in wireshark_profile.COLOURS} | {rule for _, rule in wireshark_profile.BUTTONS}
+    filters |= {rule for _, rule, *_ in wireshark_profile.GRAPHS}
+    together = " || ".join(f"({rule})" for rule in sorted(filters))
+    done = ask("-r", tmp_path / "demo.pcapng", "-Y", together)
+    assert done.returncode == 0, done.stderr
+    switch = wireshark_profile.files()["profile_settings"].partition(": ")[2].strip()
+    assert len(ask("-r", tmp_path / "demo.pcapng", "-Y", switch).stdout.splitlines()) == 49
+
+
+def test_a_dry_run_changes_nothing(home: Path, vtctap: Run) -> None:
+    planned = vtctap("wireshark", "install", "--dry-run")
+    assert planned.returncode == 0
+    assert all(line.startswith("would be installed: ") for line in planned.stdout.splitlines())
+    assert [*home.rglob("*")] == []
+    vtctap("wireshark", "install")
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+    planned = vtctap("wireshark", "uninstall", "--dry-run")
+    assert all(line.startswith("would be removed: ") for line in planned.stdout.splitlines())
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+
+
+def test_without_a_wireshark_it_says_so(home: Path, vtctap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    refused = vtctap("wireshark", "install")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "install Wireshark first" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_the_profile_is_a_zip_of_one_folder(tmp_path: Path, vtctap: Run) -> None:
+    assert vtctap("wireshark", "profile", "-o", "a.zip").returncode == 0
+    vtctap("wireshark", "profile", "-o", "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert sorted(archive.namelist()) == [
+            f"vtctap/{name}"
+            for name in ("colorfilters", "dfilter_buttons", "io_graphs", "preferences", "profile_settings", "recent")
+        ]
+        assert archive.read("vtctap/profile_settings") == b"auto_switch_filter: vtc\n"
+        assert b'@Check bad@vtc.bcc.status == "bad" || vtc.crc.status == "bad"@[62708,46774,46774][23644,0,0]\n' in (
+            archive.read("vtctap/colorfilters")
+        )
+        assert b'"TRUE","Writes","vtc.message == \\x22WriteCommand\\x22",""\n' in archive.read("vtctap/dfilter_buttons")
+    refused = vtctap("wireshark", "profile", "-o", "a.zip")
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["lua"], ["profile"], ["install", "-o", "x"]])
+def test_each_action_has_its_own_options(arguments: list[str], inside: Run) -> None:
+    assert inside("wireshark", *arguments).returncode == 2
+
+
+# The manifest, without a Wireshark.
+
+
+@pytest.fixture
+def wireshark(tmp_path: Path) -> Wireshark:
+    return Wireshark("tshark", (4, 4, 0), tmp_path / "config", tmp_path / "lib/plugins", tmp_path / "lib/extcap")
+
+
+def verbs(steps: object) -> list[str]:
+    return [step.verb.partition(",")[0] for step in steps]  # type: ignore[attr-defined]
+
+
+def test_what_a_person_changed_is_neither_overwritten_nor_removed(wireshark: Wireshark, tmp_path: Path) -> None:
+    plugin, colours = tmp_path / "lib/plugins/vtctap.lua", tmp_path / "config/profiles/vtctap/colorfilters"
+    files = [File(plugin, "one"), File(colours, "red")]
+    assert verbs(Installation.of(wireshark).install(files, force=False)) == ["installed", "installed"]
+    colours.write_text("mine")
+    newer = [File(plugin, "two"), File(colours, "blue")]
+    assert verbs(Installation.of(wireshark).install(newer, force=False)) == ["updated", "left as it is"]
+    assert (plugin.read_text(), colours.read_text()) == ("two", "mine")
+
+    steps = Installation.of(wireshark).uninstall(force=False)
+    assert [(step.path, step.kept) for step in steps] == [(colours, True), (plugin, False)]
+    assert colours.read_text() == "mine"
+    assert verbs(Installation.of(wireshark).uninstall(force=True)) == ["removed"]
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_of_somebody_else_is_left(wireshark: Wireshark, tmp_path: Path) -> None:
+    plugin = tmp_path / "lib/plugins/vtctap.lua"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text("theirs")
+    (step,) = Installation.of(wireshark).install([File(plugin, "ours")], force=False)
+    assert step.kept
+    assert Installation.of(wireshark).uninstall(force=True) == []
+    assert plugin.read_text() == "theirs"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["vtctap.lua"]
+
+
+def test_folders_that_were_there_or_are_used_stay(wireshark: Wireshark, tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    installation = Installation.of(wireshark)
+    installation.install([File(tmp_path / "lib/plugins/vtctap.lua", "x"), File(tmp_path / "new/a/b", "x")], force=False)
+    (tmp_path / "new/note").write_text("a person's")
+    Installation.of(wireshark).uninstall(force=False)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["lib", "new", "note"]
+
+
+def test_what_wireshark_writes_at_its_end_is_no_persons_work(wireshark: Wireshark, tmp_path: Path) -> None:
+    recent = tmp_path / "config/profiles/vtctap/recent"
+    Installation.of(wireshark).install([File(recent, "widths")], force=False)
+    recent.write_text("regenerated each time Wireshark is quit")
+    assert verbs(Installation.of(wireshark).install([File(recent, "new widths")], force=False)) == ["unchanged"]
+    assert recent.read_text().startswith("regenerated")
+    assert verbs(Installation.of(wireshark).uninstall(force=False)) == ["removed"]
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_that_is_no_longer_wanted_goes(wireshark: Wireshark, tmp_path: Path) -> None:
+    old, new = tmp_path / "lib/old", tmp_path / "lib/new"
+    Installation.of(wireshark).install([File(old, "x")], force=False)
+    assert verbs(Installation.of(wireshark).install([File(new, "y")], force=False)) == ["installed", "removed"]
+    assert [path.name for path in (tmp_path / "lib").iterdir()] == ["new"]
+
+
+def test_a_damaged_manifest_is_told(wireshark: Wireshark) -> None:
+    from vtctap.commands.common import CommandError
+
+    wireshark.configuration.mkdir()
+    for text in ("{", json.dumps([]), json.dumps({"files": 1, "folders": []})):
+        (wireshark.configuration / "vtctap.json").write_text(text)
+        with pytest.raises(CommandError, match=r"vtctap\.json is damaged"):
+            Installation.of(wireshark)
+
+
+def test_the_launcher_knows_its_interpreter_and_has_no_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path with a space and a quote, as homes have them, and longer than a shebang may be."""
+    folder = tmp_path / "o'brien documents" / ("x" * 120)
+    folder.mkdir(parents=True)
+    python = folder / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    program = tmp_path / "vtctap"
+    program.write_text(launcher())
+    program.chmod(0o755)
+    done = run([program, "--fifo", "a b"], capture_output=True, text=True, check=True, env={"PATH": ""})
+    assert done.stdout == "-P -m vtctap.commands.extcap --fifo a b\n"
+
+
+def test_the_wireshark_here_names_its_folders(home: Path) -> None:
+    found = tshark.find()
+    assert found.tshark == shutil.which("tshark")
+    assert found.configuration == home / ".config/wireshark"
+    assert found.run(["--version"]).returncode == 0
