@@ -11,7 +11,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
 	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
 
-.PHONY: demo test check docs examples bench test-corpus test-peers clean
+.PHONY: demo test check docs examples bench test-corpus test-peers test-wireshark screenshots clean
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -64,6 +64,17 @@ test-peers: check
 	npm install --prefix $(PEERS) --no-audit --no-fund smartmeter-obis@4.0.0
 	VTCTAP_NODE_MODULES=$(CURDIR)/$(PEERS)/node_modules $(BIN)/python -m pytest -m "slow or not slow" \
 		tests/commands/test_independent_client.py
+
+# The tests that ask a Wireshark, with that of another Debian release (4.4 in trixie); the first time it is set up.
+test-wireshark:
+	$(call install,debootstrap:debootstrap)
+	tests/other_wireshark.sh .debian-trixie tests/dissector/test_lua.py tests/commands/test_wireshark.py \
+		tests/commands/test_doctor.py tests/commands/test_extcap.py
+
+# The pictures of docs/wireshark.md, from a real Wireshark on a screen that nobody sees.
+screenshots: $(VENV)/core
+	$(call install,wireshark:wireshark Xvfb:xvfb openbox:openbox xdotool:xdotool import:imagemagick pngquant:pngquant)
+	$(BIN)/python docs/screenshots.py
 
 examples: $(VENV)/dev
 	$(BIN)/python examples/make.py

@@ -4,7 +4,7 @@
 
 Prints the median of RUNS (31) runs of each, taken in turn so that what else the machine does falls on all alike, and
 the ratio to pyserial's import, which no program that lists serial ports can do without. Exit status 1 where a ratio is
-above the target.
+above its target.
 """
 
 import statistics
@@ -12,15 +12,17 @@ import subprocess
 import sys
 import time
 
-TARGET = 2.5
 BASE = "import serial"
+TARGETS = {"vtctap --help": 2.5, "vtctap ports": 2.5, "extcap query": 4.0}
+"""The most that a command may take, as a multiple of the base."""
 COMMANDS = {
     "python": ["-c", ""],
     BASE: ["-c", BASE],
     "vtctap --help": ["-c", "import sys; from vtctap.__main__ import main; sys.exit(main(['--help']))"],
     "vtctap ports": ["-c", "import sys; from vtctap.__main__ import main; sys.exit(main(['ports']))"],
+    "extcap query": ["-P", "-m", "vtctap.commands.extcap", "--extcap-interfaces", "--extcap-version=4.4"],
 }
-"""What a run is; the commands as their console script calls them."""
+"""What a run is; the commands as their console script, and the launcher of Wireshark's folder, call them."""
 
 
 def main() -> int:
@@ -38,7 +40,7 @@ def main() -> int:
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
         print(f"{name:16} {median * 1000:6.1f} ms   {median / medians[BASE]:5.2f} of {BASE}")
-    return int(max(medians.values()) > TARGET * medians[BASE])
+    return int(any(medians[name] > target * medians[BASE] for name, target in TARGETS.items()))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Makes the pictures of docs/wireshark.md: a real Wireshark on a screen of its own, in a home of its own.
 
-    python docs/screenshots.py [NAME...]
+    python docs/screenshots.py [-o FOLDER] [NAME...]
 
 Needs wireshark, Xvfb, openbox, xdotool, ImageMagick and pngquant ('make screenshots' installs them on Debian).
 """
 
+import argparse
 import contextlib
 import os
 import subprocess
@@ -14,7 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "pictures"
 SIZE = (1280, 800)
 PATIENCE = 30.0
 """Seconds for a window to appear."""
@@ -34,8 +34,9 @@ TREE = (300, 505)
 class Screen:
     """A screen with a window manager, and a home in which vtctap is installed in Wireshark."""
 
-    def __init__(self, home: Path, display: str) -> None:
+    def __init__(self, home: Path, display: str, pictures: Path) -> None:
         self._home = home
+        self._pictures = pictures
         runtime = home / "run"
         runtime.mkdir(mode=0o700)
         self._environment = {
@@ -102,7 +103,7 @@ class Screen:
         """Takes a picture of the screen, of few colours so that it stays small, with the pointer out of the way."""
         self.run("xdotool", "mousemove", SIZE[0], SIZE[1])
         time.sleep(0.8)
-        path = FOLDER / f"{name}.png"
+        path = self._pictures / f"{name}.png"
         self.run("import", "-window", "root", path)
         self.run("pngquant", "--force", "--strip", "--speed", "1", "--output", path, "128", path)
 
@@ -151,8 +152,12 @@ PICTURES = {picture.__name__: picture for picture in (trace, interfaces, live, g
 
 def main() -> int:
     """Makes all pictures, or those that are named."""
-    FOLDER.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or PICTURES:
+    parser = argparse.ArgumentParser(description="Makes the pictures of docs/wireshark.md.")
+    parser.add_argument("-o", dest="folder", type=Path, default=Path(__file__).parent / "pictures")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PICTURES))
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(exist_ok=True)
+    for name in arguments.names or PICTURES:
         with tempfile.TemporaryDirectory(prefix="vtctap-screenshots-") as folder:
             read, write = os.pipe()
             server = subprocess.Popen(
@@ -162,7 +167,7 @@ def main() -> int:
             )
             try:
                 display = f":{os.read(read, 16).decode().strip()}"
-                screen = Screen(Path(folder), display)
+                screen = Screen(Path(folder), display, arguments.folder.resolve())
                 with screen.running("openbox"):
                     PICTURES[name](screen)
             finally:

@@ -1,0 +1,43 @@
+"""Wireshark's own window, on a screen that nobody sees: it opens a trace, lists the interfaces and captures live."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "import", "convert", "pngquant")
+CLIENT, SERVER = "#dfe9f8", "#e2f2e0"
+"""The colours of the rows of either side."""
+
+
+def pixels(picture: Path, colour: str) -> float:
+    """How many of a picture's pixels are of a colour, or nearly."""
+    count = ["-fuzz", "1%", "-fill", "red", "-opaque", colour, "-fill", "black", "+opaque", "red"]
+    done = subprocess.run(
+        ["convert", picture, "-alpha", "off", *count, "-format", "%[fx:mean.r*w*h]", "info:"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason=f"needs {', '.join(PROGRAMS)}")
+def test_the_window_shows_a_trace_the_interfaces_and_a_live_capture(tmp_path: Path) -> None:
+    """A toolbar whose pipes were not both opened would hang the window before it shows a packet."""
+    script = [sys.executable, ROOT / "docs/screenshots.py", "-o", tmp_path, "trace", "interfaces", "live"]
+    # As it is: the tests' tshark has a home of its own.
+    plain = os.environ | {"PATH": os.defpath + os.pathsep + "/usr/sbin:/usr/local/bin"}
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=180, env=plain)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("trace", "live"):
+        picture = tmp_path / f"wireshark-{name}.png"
+        assert picture.stat().st_size < 200_000
+        assert pixels(picture, CLIENT) > 10_000
+        assert pixels(picture, SERVER) > 10_000
+    assert pixels(tmp_path / "wireshark-interfaces.png", CLIENT) < 1000
