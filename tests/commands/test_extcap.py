@@ -224,8 +224,10 @@ def test_a_signal_ends_the_wait_for_a_reader(run: Callable[..., Running]) -> Non
 def test_a_closed_fifo_ends_a_capture_of_a_silent_line(run: Callable[..., Running], pty: Pty) -> None:
     running = run("--extcap-interface", f"vtctap-{pty.name.removeprefix('/dev/')}", "--speed", "9600")
     with running.fifo.open("rb") as fifo:
-        fifo.read(28)
-    assert running.end() == (0, "")
+        octets = fifo.read(28)
+        while b"opened" not in octets:
+            octets += fifo.read1()
+    assert running.end() == (0, "")  # Nothing more came that could not be written.
 
 
 def test_a_second_tap_is_the_servers(run: Callable[..., Running], pty: Pty) -> None:
@@ -302,10 +304,13 @@ def test_the_toolbar_shows_how_the_port_is_set_and_sets_it(
 
 
 def test_a_port_that_is_not_there_is_told_through_the_toolbar_too(run: Callable[..., Running], tmp_path: Path) -> None:
+    """Wireshark opens the pipe to us last, and would wait for ever if we were gone by then."""
     bar = Bar(tmp_path)
     running = run("--extcap-interface", "vtctap-nowhere", *bar.arguments)
-    with bar.out.open("rb", buffering=0) as hears, bar.into.open("wb", buffering=0):
+    with bar.out.open("rb", buffering=0) as hears:
         (message,) = Decoder().feed(hears.read(4096))
+        time.sleep(0.3)
+        os.close(os.open(bar.into, os.O_WRONLY | os.O_NONBLOCK))
     assert message.command == Command.ERROR
     assert "/dev/nowhere" in message.value
     status, errors = running.end()
