@@ -66,7 +66,7 @@ def test_no_command(vtctap: Run) -> None:
         (["profile", "show", "x"], "there is no profile 'x': name one of iec62055-52, iec62056-21, or the path of"),
         (["reframe", "t.pcapng"], "the following arguments are required: -w"),
         (["reframe", "t.pcapng", "-w", "u.pcapng"], "vtctap: t.pcapng: No such file or directory"),
-        (["wireshark", "lua"], "the following arguments are required: -o"),
+        (["wireshark", "lua"], "say which file to write"),
         (["demo", "--seed", "x"], "invalid int value: 'x'"),
         (["demo", "--faults"], "--faults needs a trace"),
         (["demo", "--faults", "-w", "-"], "--faults needs a trace"),

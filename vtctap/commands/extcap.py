@@ -261,7 +261,7 @@ class _Live:
         self._obeys = False
 
     def run(self, stopped: list[bool]) -> int:
-        """Captures until a signal, the end of the fifo, or the loss of every port; gives the exit status."""
+        """Captures until a signal or the end of the fifo; a port that is lost is waited for. Gives the exit status."""
         from vtctap.commands.capture import interfaces
         from vtctap.pcap.trace import create_trace
         from vtctap.sniffer.capture import Capture
@@ -285,11 +285,12 @@ class _Live:
                 create_trace(fifo, application=APPLICATION, taps=taps) as writer,
             ):
                 start()
-                while not stopped and capture.live and not _is_closed(fifo):
+                while not stopped and not _is_closed(fifo):
                     self._take(writer, capture.poll(_TURN))
                     for message in self._toolbar.received():
                         self._obey(message, capture)
                 self._take(writer, capture.close())
+                writer.close(capture.drops)
         for reason in capture.lost:
             print(f"vtctap: {reason}", file=sys.stderr)
         return 3 if capture.lost else 0
