@@ -17,8 +17,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap import __version__
+from vtctap.commands import extcap_queries
 from vtctap.commands.common import APPLICATION, CommandError, add_profile, line, load_profile, speed
+from vtctap.commands.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS
 
 if TYPE_CHECKING:
     from vtctap.dissector.profile import Profile
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
     from vtctap.sniffer.capture import Capture, Following, Link
     from vtctap.sniffer.extcap import Message, Toolbar
 
-PREFIX: Final = "vtctap-"
-DEMO: Final = "vtctap-demo"
-
-_SPEED, _LINE, _MARK, _LOG = range(4)
-"""The numbers of the toolbar's controls."""
-_SPEEDS: Final = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-_SPEED_PATTERN: Final = "^(follow|auto|[1-9][0-9]*)$"
-_LINE_PATTERN: Final = "^([78][NEOMS][12])?$"
 _TURN: Final = 0.05
 """Seconds that one turn waits for octets."""
 _ENDLESS: Final = 1 << 31
@@ -86,13 +79,13 @@ def _line(text: str) -> object:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.extcap_interfaces:
-        print(*_interfaces(), sep="\n")
+        print(*extcap_queries.interfaces(), sep="\n")
     elif not arguments.extcap_interface:
         raise CommandError("Wireshark runs this: 'vtctap wireshark install' puts it there; 'vtctap capture' is for you")
     elif arguments.extcap_dlts:
         print("dlt {number=147}{name=USER0}{display=Records of vtctap}")
     elif arguments.extcap_config:
-        print(*_config(arguments), sep="\n")
+        print(*extcap_queries.config(arguments), sep="\n")
     elif arguments.capture:
         return _capture(arguments)
     elif arguments.extcap_capture_filter:
@@ -101,111 +94,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 _NO_FILTER: Final = "vtctap captures every octet: leave the capture filter empty, and use a display filter"
-
-
-# What Wireshark asks for before it captures.
-
-
-def _interfaces() -> Iterator[str]:
-    from vtctap.commands.ports import serial_ports
-    from vtctap.dissector.wireshark_profile import TOOLBAR
-
-    yield sentence("extcap", version=__version__, display=TOOLBAR)
-    yield sentence("interface", value=DEMO, display="Meter link (simulated)")
-    for port in serial_ports():
-        about = port.description or port.usb
-        yield sentence(
-            "interface",
-            value=PREFIX + port.device.rpartition("/")[2],
-            display=f"Meter link on {port.device}" + (f" ({about})" if about else ""),
-        )
-    yield sentence(
-        "control", number=_SPEED, type="selector", display="Speed", tooltip="Sets the ports to another speed (bit/s)"
-    )
-    for number in _SPEEDS:
-        yield sentence("value", control=_SPEED, value=number, display=number)
-    yield sentence(
-        "control",
-        number=_LINE,
-        type="string",
-        display="Line",
-        tooltip="Sets the ports to another character format: 7E1, 8N1",
-        validation=_LINE_PATTERN,
-    )
-    yield sentence(
-        "control", number=_MARK, type="string", display="Mark", tooltip="Puts a note of yours into the trace, now"
-    )
-    yield sentence(
-        "control", number=_LOG, type="button", role="logger", display="Log", tooltip="What happens to the ports"
-    )
-
-
-def _config(arguments: argparse.Namespace) -> Iterator[str]:
-    from vtctap.dissector.profile import shipped
-
-    if arguments.extcap_reload_option:
-        if arguments.extcap_reload_option.lstrip("-") == "server":
-            yield from _ports(arguments.extcap_interface)
-        return
-    demo = arguments.extcap_interface == DEMO
-    yield sentence(
-        "arg",
-        number=0,
-        call="--speed",
-        display="Speed",
-        type="string",
-        default="follow",
-        validation=_SPEED_PATTERN,
-        tooltip="bit/s; or follow: begin with the profile's and follow each change; or auto: look for it",
-    )
-    yield sentence(
-        "arg",
-        number=1,
-        call="--line",
-        display="Line",
-        type="string",
-        placeholder="the profile's",
-        validation=_LINE_PATTERN,
-        tooltip="Character format: data bits, parity, stop bits, such as 7E1 or 8N1",
-    )
-    yield sentence("arg", number=2, call="--profile", display="Profile", type="selector", tooltip="Protocol profile")
-    for number, name in enumerate(shipped()):
-        yield sentence("value", arg=2, value=name, display=name, default="false" if number else "true")
-    if demo:
-        yield sentence(
-            "arg", number=3, call="--faults", display="Faults", type="boolflag", tooltip="Lets things go wrong"
-        )
-        return
-    yield sentence(
-        "arg",
-        number=3,
-        call="--server",
-        display="Server's wire",
-        type="selector",
-        reload="true",
-        placeholder="Look again",
-        tooltip="A second tap, on the wire on which the server sends; this interface is then the client's",
-    )
-    yield from _ports(arguments.extcap_interface)
-
-
-def _ports(interface: str) -> Iterator[str]:
-    """The values of ``--server``: no port, and every one but the interface's own."""
-    from vtctap.commands.ports import serial_ports
-
-    yield sentence("value", arg=3, value="", display="none: one tap hears both", default="true")
-    for port in serial_ports():
-        if PREFIX + port.device.rpartition("/")[2] != interface:
-            yield sentence("value", arg=3, value=port.device, display=port.device, default="false")
-
-
-def sentence(word: str, **values: object) -> str:
-    """A line of what Wireshark reads; what would end a value early is left out."""
-
-    def plain(value: object) -> str:
-        return "".join(character for character in str(value) if character.isprintable() and character not in "{}")
-
-    return f"{word} " + "".join(f"{{{key}={plain(value)}}}" for key, value in values.items())
 
 
 # The capture.
@@ -335,11 +223,11 @@ class _Live:
         from vtctap.sniffer.extcap import Command, Message
 
         time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // 1_000_000_000))
-        self._toolbar.send(Message(_LOG, Command.ADD, f"{time_of_day}  tap {event.tap}  {event.event}\n"))
-        for control, value in ((_SPEED, str(event.speed)), (_LINE, str(event.line))):
+        self._toolbar.send(Message(LOG, Command.ADD, f"{time_of_day}  tap {event.tap}  {event.event}\n"))
+        for control, value in ((SPEED, str(event.speed)), (LINE, str(event.line))):
             if self._shown.get(control) != value:
                 self._shown[control] = value
-                if control == _SPEED and event.speed not in _SPEEDS:
+                if control == SPEED and event.speed not in SPEEDS:
                     self._toolbar.send(Message(control, Command.ADD, f"{value}\0{value}"))
                 self._toolbar.send(Message(control, Command.SET, value))
 
@@ -352,15 +240,15 @@ class _Live:
         self._obeys = self._obeys or message.command == Command.INITIALIZED
         if not self._obeys or message.command != Command.SET or not message.value:
             return
-        if message.control == _MARK:
+        if message.control == MARK:
             capture.mark(message.value)
-            self._toolbar.send(Message(_MARK, Command.SET))
+            self._toolbar.send(Message(MARK, Command.SET))
             return
-        if message.control not in (_SPEED, _LINE) or message.value == self._shown.get(message.control):
+        if message.control not in (SPEED, LINE) or message.value == self._shown.get(message.control):
             return
         chosen = self._shown | {message.control: message.value}
         try:
-            settings = Settings(speed(chosen[_SPEED]), line(chosen[_LINE]))
+            settings = Settings(speed(chosen[SPEED]), line(chosen[LINE]))
         except argparse.ArgumentTypeError as error:
             self._toolbar.send(Message(message.control, Command.WARNING, str(error)))
             return
