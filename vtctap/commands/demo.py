@@ -1,7 +1,8 @@
 """Captures a simulated link: a hand-held unit reads a meter and gives it tokens.
 
-The devices talk over pseudo-terminals at the pace of a real line, and the capture is the same as 'vtctap capture'.
-With --fast a virtual wire and clock stand in: the same seed gives the same octets and the same time stamps.
+The devices talk over pseudo-terminals at the pace of a real line, and the capture is the same as 'vtctap capture'. One
+answer of each session arrives garbled, so that a NAK and a repeat are seen, and one token is rejected; --faults lets
+more go wrong. With --fast a virtual wire and clock stand in: the same seed gives the same octets and time stamps.
 """
 
 import argparse
