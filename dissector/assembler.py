@@ -1,11 +1,11 @@
 """The assembler: from the octets of a link's taps to the records of its trace, in order.
 
 One assembler serves one link. It gives each tap a framer, and makes the framers' pieces records: the parity bit checked
-and removed, pauses and errors listed, the sender known from the wiring or inferred from the protocol, an echo marked.
-Records leave in the order of their start. Like the framer it has no clock: :meth:`Assembler.advance` tells it the time.
+and removed, pauses and errors listed, the sender known from the wiring or inferred from the protocol. Records leave in
+the order in which they were said (:mod:`vtctap.dissector.order`), echoes marked. Like the framer it has no clock:
+:meth:`Assembler.advance` tells it the time.
 """
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from vtctap.dissector.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.framer import MIN_REACTION, Framer, Octet, Piece
 from vtctap.dissector.messages import Message, decode
+from vtctap.dissector.order import Order, natural_sender, selects_binary
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MAX_HOLD: Final = 1_000_000_000
@@ -23,36 +24,6 @@ MAX_PAUSES: Final = 20_000
 than 262 144 octets, and each pause takes eight."""
 
 EIGHT_BITS: Final = Line(8, "N", 1)
-
-_SENDERS: Final = {
-    "IDRequest": Sender.CLIENT,
-    "OptionSelect": Sender.CLIENT,
-    "ReadCommand": Sender.CLIENT,
-    "WriteCommand": Sender.CLIENT,
-    "ExecuteCommand": Sender.CLIENT,
-    "BreakCommand": Sender.CLIENT,
-    "PasswordCommand": Sender.CLIENT,
-    "WakeUp": Sender.CLIENT,
-    "IDResponse": Sender.SERVER,
-    "Data": Sender.SERVER,
-    "PartialData": Sender.SERVER,
-    "Error": Sender.SERVER,
-    "Telegram": Sender.SERVER,
-}
-
-
-def natural_sender(message: Message) -> Sender:
-    """Who sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK, HDLC)."""
-    if message.cmd == "P0":
-        return Sender.SERVER  # P0 carries the operand for the password's algorithm.
-    if _selects_binary(message):
-        return Sender.UNKNOWN  # The server confirms mode E in the same words.
-    return _SENDERS.get(message.message or "", Sender.UNKNOWN)
-
-
-def _selects_binary(message: Message) -> bool:
-    """Whether it is ``ACK 2 Z 2``: HDLC from here on, mode E (IEC 62056-21 annex E)."""
-    return (message.message, message.option_protocol, message.option_mode) == ("OptionSelect", "2", "2")
 
 
 @dataclass(slots=True)
@@ -95,12 +66,9 @@ class Assembler:
         self._settings: dict[int, Tap] = {}
         self._framers: dict[int, Framer] = {}
         self._horizon: dict[int, int] = {}
-        self._latest: dict[int, int] = {}
         self._now = 0
-        self._waiting: list[tuple[int, int, Record]] = []
-        self._count = 0
+        self._order = Order(gap_limit)
         self._last_sender = Sender.UNKNOWN
-        self._last: dict[int, Record] = {}
         for tap in taps:
             self.add(tap)
 
@@ -114,7 +82,8 @@ class Assembler:
             gap_limit=self._gap_limit,
             synthetic=self._synthetic,
         )
-        self._horizon[tap.number] = self._latest[tap.number] = 0
+        self._horizon[tap.number] = 0
+        self._order.add(tap.number)
 
     def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
         """The records that these octets of one tap complete."""
@@ -160,7 +129,7 @@ class Assembler:
 
     def event(self, record: Record) -> list[Record]:
         """An event of this link takes its place among the records."""
-        self._push(record, record.time)
+        self._order.push(record)
         return self._release()
 
     def close(self) -> list[Record]:
@@ -172,14 +141,7 @@ class Assembler:
     def _add(self, tap: int, pieces: list[Piece]) -> None:
         for piece in pieces:
             for part in _parts(piece, self._framers[tap].character_time):
-                record = self._record(self._settings[tap], part)
-                # Within a tap the order stays that of the octets, even where their times go back.
-                self._latest[tap] = max(self._latest[tap], record.time)
-                self._push(record, self._latest[tap])
-
-    def _push(self, record: Record, time: int) -> None:
-        heapq.heappush(self._waiting, (time, self._count, record))
-        self._count += 1
+                self._order.push(self._record(self._settings[tap], part))
 
     def _record(self, tap: Tap, piece: Piece) -> Record:
         values = piece.values
@@ -231,20 +193,14 @@ class Assembler:
         """HDLC frames exist only once mode E was selected, until a sign-on or a break."""
         if message.message in ("OptionSelect", "IDRequest", "BreakCommand"):
             for framer in self._framers.values():
-                framer.binary = _selects_binary(message)
+                framer.binary = selects_binary(message)
 
     def _release(self, *, everything: bool = False) -> list[Record]:
+        held_since = None if self._max_hold is None else self._now - self._max_hold
+        bounds = None if everything else self._bounds()
         records: list[Record] = []
-        while self._waiting:
-            time, _, record = self._waiting[0]
-            if not everything and any(
-                bound <= time for tap, bound in self._bounds().items() if tap != record.tap or record.kind is Kind.EVENT
-            ):
-                if self._max_hold is None or self._now - record.end <= self._max_hold:
-                    break
-                record = replace(record, flags=record.flags | Flag.ORDER_UNCERTAIN)
-            heapq.heappop(self._waiting)
-            records.append(self._mark_echo(record))
+        while (record := self._order.pop(bounds, held_since)) is not None:
+            records.append(record)
         return records
 
     def _bounds(self) -> dict[int, int]:
@@ -253,19 +209,6 @@ class Assembler:
             tap: self._horizon[tap] if framer.open_since is None else framer.open_since
             for tap, framer in self._framers.items()
         }
-
-    def _mark_echo(self, record: Record) -> Record:
-        """An echo is what only the other side would say, or what either would, heard on both taps at the same time."""
-        if record.kind is not Kind.FRAME:
-            return record
-        for tap, heard in self._last.items():
-            if tap != record.tap and heard.octets == record.octets:
-                natural = natural_sender(decode(record.octets))
-                if natural is heard.sender or (natural is Sender.UNKNOWN and record.time < heard.end):
-                    del self._last[tap]
-                    return replace(record, flags=record.flags | Flag.ECHO)
-        self._last[record.tap] = record
-        return record
 
 
 def _parts(piece: Piece, character_time: int) -> list[Piece]:

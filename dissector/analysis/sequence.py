@@ -16,6 +16,7 @@ from vtctap.dissector.characters import LF, SEVEN_BITS
 from vtctap.dissector.checks import bcc_sum, bcc_xor
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.messages import block_end
+from vtctap.dissector.order import MAY_ANSWER, NEEDS_NO_ANSWER
 from vtctap.dissector.profile import Timing
 from vtctap.pcap.record import Flag, Sender
 
@@ -31,19 +32,6 @@ MAX_SILENT: Final = 1000
 SPEEDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 """The speed characters of mode C, bit/s (IEC 62056-21)."""
 
-_NEEDS_NO_ANSWER: Final = ("BreakCommand", "WakeUp")
-_MAY_ANSWER: Final = {
-    "IDRequest": ("IDResponse", "Telegram"),
-    "ReadCommand": ("Data", "PartialData", "Error"),
-    "WriteCommand": ("ACK", "Error"),
-    "ExecuteCommand": ("ACK", "Data", "PartialData", "Error"),
-    "PasswordCommand": ("ACK", "Error", "BreakCommand"),
-    "OptionSelect": ("Data", "PartialData", "PasswordCommand", "ACK", "OptionSelect", "Error", "HDLC"),
-    "ACK": ("Data", "PartialData", "Error"),
-    "BreakCommand": ("ACK", "BreakCommand"),
-    "HDLC": ("HDLC",),
-}
-"""What may answer a message, besides NAK and a break; a message that is not here may have any answer."""
 _UNASKED: Final = ("Telegram", "HDLC")
 """Messages that a server sends by itself, or more than one of."""
 _READOUT: Final = ("Data", "PartialData", "Telegram")
@@ -124,7 +112,7 @@ class Sequence:
             return
         name = _name(request)
         # A call that does not end in a line end waits for no answer: the command follows at once.
-        waits = name not in _NEEDS_NO_ANSWER and not (name == "IDRequest" and request.record.octets[-1] & 127 != LF)
+        waits = name not in NEEDS_NO_ANSWER and not (name == "IDRequest" and request.record.octets[-1] & 127 != LF)
         if not waits or request.record.flags & Flag.CUT:
             return
         if Sender.SERVER in link.heard:
@@ -139,7 +127,7 @@ class Sequence:
             yield from self._times(request, response)
             yield from _refusal(link, exchange, request, response, after)
             yield from _speed(request, response)
-            name, expected = _name(response), _MAY_ANSWER.get(asked, ())
+            name, expected = _name(response), MAY_ANSWER.get(asked, ())
             if expected and name not in (*expected, "NAK", "BreakCommand") and not (_damaged(request, response)):
                 yield finding("unexpected-answer", (request.number, response.number), f"{name} answers {asked}")
             if name == "IDResponse" and response.message:
@@ -221,7 +209,7 @@ def _request(link: _Link, request: Dissection) -> Iterator[Finding]:
     """A request that has no place there."""
     name, number = _name(request), (request.number,)
     link.opened = link.opened or name == "IDRequest"
-    if link.broken and name not in (*_NEEDS_NO_ANSWER, "IDRequest") and not _damaged(request):
+    if link.broken and name not in (*NEEDS_NO_ANSWER, "IDRequest") and not _damaged(request):
         yield finding("out-of-sequence", number, f"{name} after a break, without a sign-on")
     link.broken = name == "BreakCommand"
     if name == "OptionSelect" and request.message and not _damaged(request):
