@@ -75,17 +75,12 @@ def selects_binary(message: Message) -> bool:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A record that waits. ``time`` (ns) is its own or, where times within the tap go back, that of one before it."""
+    """A record that waits, as the ``count``-th that came."""
 
-    time: int
     count: int
     record: Record
     uncertain: bool = False
     decoded: Message | None = None
-
-    @property
-    def end(self) -> int:
-        return self.time + self.record.duration
 
     @property
     def message(self) -> Message:
@@ -103,7 +98,6 @@ class Order:
         self._answer_within = answer_within
         self._taps: dict[int, deque[_Waiting]] = {}
         self._events: list[tuple[int, int, Record]] = []
-        self._latest: dict[int, int] = {}
         self._count = 0
         self._heard: dict[int, Record] = {}
         self._said: _Waiting | None = None
@@ -111,7 +105,6 @@ class Order:
     def add(self, tap: int) -> None:
         """One more tap of the link."""
         self._taps[tap] = deque()
-        self._latest[tap] = 0
 
     def push(self, record: Record) -> None:
         """A record that waits for its turn; an event may belong to any tap."""
@@ -119,9 +112,7 @@ class Order:
         if record.kind is Kind.EVENT:
             heapq.heappush(self._events, (record.time, self._count, record))
         else:
-            # Within a tap the order stays that of the octets, even where their times go back.
-            self._latest[record.tap] = time = max(self._latest[record.tap], record.time)
-            self._taps[record.tap].append(_Waiting(time, self._count, record))
+            self._taps[record.tap].append(_Waiting(self._count, record))
 
     def pop(self, bounds: Mapping[int, int] | None, held_since: int | None) -> Record | None:
         """The next record; None where there is none yet.
@@ -129,8 +120,8 @@ class Order:
         ``bounds`` says of each tap before which time (ns) nothing more of it will begin; None: nothing more comes at
         all. A record that ended before ``held_since`` (ns; None: no record) waits no longer.
         """
-        heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: (head.time, head.count))
-        if self._events and (not heads or self._events[0][:2] < (heads[0].time, heads[0].count)):
+        heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: (head.record.time, head.count))
+        if self._events and (not heads or self._events[0][:2] < (heads[0].record.time, heads[0].count)):
             time, _, event = self._events[0]
             late = bounds is not None and any(bound <= time for bound in bounds.values())
             if late and (held_since is None or event.end >= held_since):
@@ -140,14 +131,14 @@ class Order:
         if not heads:
             return None
         next_ = self._first(heads)
-        reach = next_.time + _reach(next_.record)
+        reach = _reach(next_.record)
         late = bounds is not None and any(
             bound <= reach and not self._taps[tap] for tap, bound in bounds.items() if tap != next_.record.tap
         )
         if late and (held_since is None or next_.record.end >= held_since):
             return None
         for other in heads:
-            if other is not next_ and not _is_certain(next_, other) and not _echo_pair(next_, other):
+            if other is not next_ and not _is_certain(next_.record, other.record) and not _echo_pair(next_, other):
                 next_.uncertain = other.uncertain = True
         self._taps[next_.record.tap].popleft()
         return self._leave(next_, late=late)
@@ -156,7 +147,7 @@ class Order:
         """Which of the taps' heads, in the order of their times, is next."""
         first = heads[0]
         for other in heads[1:]:
-            if not _is_certain(first, other) and self._precedes(other, first):
+            if not _is_certain(first.record, other.record) and self._precedes(other, first):
                 first = other
         return first
 
@@ -177,7 +168,7 @@ class Order:
             return None
         if self._said is not None and self._said.record.sender is Sender.CLIENT:
             before = self._said.message.message
-            in_time = server.time - self._said.end <= self._answer_within
+            in_time = server.record.time - self._said.record.end <= self._answer_within
             if before is not None and in_time and _may_answer(before, answer):
                 return server
         if asked in NEEDS_NO_ANSWER and answer in MAY_ANSWER["IDRequest"]:
@@ -215,17 +206,19 @@ def _overlap(one: Record, other: Record) -> bool:
 
 
 def _reach(record: Record) -> int:
-    """How much later another tap's record may be stamped that was first all the same, ns."""
-    return 0 if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY) + MAX_UNCERTAINTY
+    """Until when another tap's record may be stamped that was first all the same, ns."""
+    return record.time + (
+        0 if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY) + MAX_UNCERTAINTY
+    )
 
 
-def _is_certain(one: _Waiting, other: _Waiting) -> bool:
+def _is_certain(one: Record, other: Record) -> bool:
     """Whether the time stamps tell which of two taps' records was first. An unknown uncertainty leaves no doubt: then
     the time stamps are all there is."""
-    if one.record.uncertainty is None or other.record.uncertainty is None:
+    if one.uncertainty is None or other.uncertainty is None:
         return True
     early, late = (one, other) if one.time <= other.time else (other, one)
-    joint = min(one.record.uncertainty, MAX_UNCERTAINTY) + min(other.record.uncertainty, MAX_UNCERTAINTY)
+    joint = min(one.uncertainty, MAX_UNCERTAINTY) + min(other.uncertainty, MAX_UNCERTAINTY)
     return late.time - early.time > joint or (early.end <= late.time and late.end > early.time + joint)
 
 

@@ -159,7 +159,28 @@ def test_within_a_tap_nothing_moves() -> None:
     assert [record.octets for record in merged(records)] == [DATA, SIGN_ON, IDENTIFICATION]
 
 
+def test_the_rest_of_a_long_frame_says_nothing() -> None:
+    """Octets that begin as no message: the times' order stays."""
+    for records in (
+        [frame(SERVER, DATA, 0), frame(CLIENT, b"16)", MS)],
+        [frame(CLIENT, READ, 0), frame(SERVER, b"16)", MS)],
+    ):
+        assert [record.octets for record in merged(records)] == [record.octets for record in records]
+
+
 # Echoes.
+
+
+def test_an_echo_stamped_after_its_original() -> None:
+    records = merged([frame(CLIENT, SIGN_ON, 0), frame(SERVER, SIGN_ON, MS)])
+    assert [(record.tap, record.flags) for record in records] == [(0, 0), (1, ECHO)]
+
+
+def test_noise_and_one_sides_taps_have_no_echo() -> None:
+    noise = [replace(frame(side, b"x", 0), kind=Kind.NOISE) for side in (CLIENT, SERVER)]
+    assert [record.flags for record in merged(noise)] == [UNCERTAIN, UNCERTAIN]
+    unknown = [replace(frame(side, SIGN_ON, 0), sender=UNKNOWN) for side in (CLIENT, SERVER)]
+    assert [record.flags for record in merged(unknown)] == [UNCERTAIN, UNCERTAIN]
 
 
 @pytest.mark.parametrize("octets", [SIGN_ON, READ, ACK, SELECT, b"\x06252\r\n"])
@@ -273,6 +294,17 @@ def test_held_no_longer_than_another_could_come_before() -> None:
     reach = T0 + 10 * MS + MAX_UNCERTAINTY
     assert order.pop({0: T0, 1: reach}, None) is None
     record = order.pop({0: T0, 1: reach + 1}, None)
+    assert record is not None
+    assert (record.octets, record.flags) == (READ, 0)
+
+
+def test_not_held_where_the_other_tap_has_spoken() -> None:
+    order = Order(GAP)
+    order.add(0)
+    order.add(1)
+    order.push(frame(CLIENT, READ, 0))
+    order.push(frame(SERVER, DATA, 50 * MS))
+    record = order.pop({0: T0, 1: T0 + 58 * MS}, None)
     assert record is not None
     assert (record.octets, record.flags) == (READ, 0)
 
