@@ -221,13 +221,14 @@ SESSION = [
 
 
 def stamped(chance: random.Random, uncertainty: int, turnaround: int) -> tuple[list[Record], list[Record]]:
-    """The session as it was, and with each record's stamp off by up to ``uncertainty``; a tap's never go back."""
-    truth, seen, now, latest = [], [], 0, [0, 0]
+    """The session as it was, and with each record's stamp off by up to ``uncertainty``; on a tap none
+    begins before the one before it has ended."""
+    truth, seen, now, ends = [], [], 0, [0, 0]
     for side, octets in SESSION:
         truth.append(frame(side, octets, now, uncertainty))
         record = replace(truth[-1], time=truth[-1].time + chance.randint(-uncertainty, uncertainty))
-        latest[record.tap] = time = max(latest[record.tap], record.time)
-        seen.append(replace(record, time=time))
+        seen.append(replace(record, time=max(ends[record.tap], record.time)))
+        ends[record.tap] = seen[-1].end
         now = truth[-1].end - T0 + turnaround
     return truth, seen
 
