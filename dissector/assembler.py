@@ -13,7 +13,8 @@ from typing import Final
 from vtctap.dissector.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.framer import MIN_REACTION, Framer, Octet, Piece
 from vtctap.dissector.messages import Message, decode
-from vtctap.dissector.order import Order, natural_sender, selects_binary
+from vtctap.dissector.order import Order
+from vtctap.dissector.senders import Senders, selects_binary
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MAX_HOLD: Final = 1_000_000_000
@@ -68,7 +69,7 @@ class Assembler:
         self._horizon: dict[int, int] = {}
         self._now = 0
         self._order = Order(gap_limit)
-        self._last_sender = Sender.UNKNOWN
+        self._senders = Senders()
         for tap in taps:
             self.add(tap)
 
@@ -147,7 +148,7 @@ class Assembler:
         values = piece.values
         seven = values.translate(SEVEN_BITS) if tap.line.data_bits == 7 and not piece.binary else values
         message = decode(seven) if piece.is_frame else None
-        sender, inferred = self._sender(tap, piece, message)
+        sender, inferred = self._sender(tap, piece, seven, message)
         plain = sender in tap.without_parity and tap.line.data_bits == 7
         line = EIGHT_BITS if piece.binary or plain else tap.line
         parity = wrong_parity(values, line)
@@ -179,15 +180,14 @@ class Assembler:
             pauses=_pauses(piece.octets, character_time),
         )
 
-    def _sender(self, tap: Tap, piece: Piece, message: Message | None) -> tuple[Sender, bool]:
+    def _sender(self, tap: Tap, piece: Piece, octets: bytes, message: Message | None) -> tuple[Sender, bool]:
         """Who sent a piece, and whether that is inferred."""
-        sender, inferred = tap.sender, False
-        if message:
-            if sender is Sender.UNKNOWN:
-                sender = self._last_sender if piece.later else natural_sender(message) or self._last_sender.other
-                inferred = sender is not Sender.UNKNOWN
-            self._last_sender = sender
-        return sender, inferred
+        if message is None or tap.sender is not Sender.UNKNOWN:
+            if message:
+                self._senders.tell(tap.sender)
+            return tap.sender, False
+        sender = self._senders.infer(octets, message, later=piece.later)
+        return sender, sender is not Sender.UNKNOWN
 
     def _follow_mode(self, message: Message) -> None:
         """HDLC frames exist only once mode E was selected, until a sign-on or a break."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vtctap.dissector.messages import Message, decode
+from vtctap.dissector.senders import natural_sender
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_UNCERTAINTY: Final = 50_000_000
@@ -41,36 +42,6 @@ MAY_ANSWER: Final = {
 """What may answer a message, besides NAK and a break; a message that is not here may have any answer
 (IEC 62056-21 clause 6.3 and annex A)."""
 NEEDS_NO_ANSWER: Final = ("BreakCommand", "WakeUp")
-
-_SENDERS: Final = {
-    "IDRequest": Sender.CLIENT,
-    "OptionSelect": Sender.CLIENT,
-    "ReadCommand": Sender.CLIENT,
-    "WriteCommand": Sender.CLIENT,
-    "ExecuteCommand": Sender.CLIENT,
-    "BreakCommand": Sender.CLIENT,
-    "PasswordCommand": Sender.CLIENT,
-    "WakeUp": Sender.CLIENT,
-    "IDResponse": Sender.SERVER,
-    "Data": Sender.SERVER,
-    "PartialData": Sender.SERVER,
-    "Error": Sender.SERVER,
-    "Telegram": Sender.SERVER,
-}
-
-
-def natural_sender(message: Message) -> Sender:
-    """Who sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK, HDLC)."""
-    if message.cmd == "P0":
-        return Sender.SERVER  # P0 carries the operand for the password's algorithm.
-    if selects_binary(message):
-        return Sender.UNKNOWN  # The server confirms mode E in the same words.
-    return _SENDERS.get(message.message or "", Sender.UNKNOWN)
-
-
-def selects_binary(message: Message) -> bool:
-    """Whether it is ``ACK 2 Z 2``: HDLC from here on, mode E (IEC 62056-21 annex E)."""
-    return (message.message, message.option_protocol, message.option_mode) == ("OptionSelect", "2", "2")
 
 
 @dataclass(slots=True)

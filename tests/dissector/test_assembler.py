@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vtctap.dissector.assembler import MAX_HOLD, MAX_PAUSES, Assembler, Tap
 from vtctap.dissector.framer import Octet
 from vtctap.dissector.messages import decode
-from vtctap.dissector.order import natural_sender
+from vtctap.dissector.senders import natural_sender
 from vtctap.pcap.record import MAX_OCTETS, Flag, Kind, Line, Record, Sender
 from vtctap.pcap.record import encode as encode_record
 
