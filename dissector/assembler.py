@@ -13,7 +13,7 @@ from typing import Final
 from vtctap.dissector.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.framer import MIN_REACTION, Framer, Octet, Piece
 from vtctap.dissector.messages import Message, decode
-from vtctap.dissector.order import Order
+from vtctap.dissector.order import MAX_UNCERTAINTY, Bound, Order
 from vtctap.dissector.senders import Senders, selects_binary
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
@@ -196,19 +196,21 @@ class Assembler:
                 framer.binary = selects_binary(message)
 
     def _release(self, *, everything: bool = False) -> list[Record]:
-        held_since = None if self._max_hold is None else self._now - self._max_hold
-        bounds = None if everything else self._bounds()
         records: list[Record] = []
+        if not self._order.waiting:
+            return records
+        held_since = None if self._max_hold is None else self._now - self._max_hold
+        bounds = None if everything else {tap: self._bound(tap) for tap in self._framers}
         while (record := self._order.pop(bounds, held_since)) is not None:
             records.append(record)
         return records
 
-    def _bounds(self) -> dict[int, int]:
-        """Before which time no more records of each tap will begin."""
-        return {
-            tap: self._horizon[tap] if framer.open_since is None else framer.open_since
-            for tap, framer in self._framers.items()
-        }
+    def _bound(self, tap: int) -> Bound:
+        framer = self._framers[tap]
+        earliest = framer.earliest
+        if earliest is None:
+            return Bound(self._horizon[tap])
+        return Bound(earliest.start, min(earliest.uncertainty or 0, MAX_UNCERTAINTY), framer.end)
 
 
 def _parts(piece: Piece, character_time: int) -> list[Piece]:

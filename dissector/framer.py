@@ -122,10 +122,15 @@ class Framer:
         self._pieces: list[Piece] = []
 
     @property
-    def open_since(self) -> int | None:
-        """The start of the earliest octet that is in no piece yet, ns; None where there is none."""
+    def earliest(self) -> Octet | None:
+        """The earliest octet that is in no piece yet; None where there is none."""
         first = self._noise or self._open
-        return first[0].start if first else None
+        return first[0] if first else None
+
+    @property
+    def open_since(self) -> int | None:
+        """The start of that octet, ns; None where there is none."""
+        return self.earliest.start if self.earliest else None
 
     @property
     def end(self) -> int:

@@ -230,7 +230,9 @@ def _identification(structure: bytes, text: bytes) -> Message:
 
 
 def _request(text: bytes) -> Message:
-    address, _, rest = text[2:].partition(b"!")
+    address, mark, rest = text[2:].partition(b"!")
+    if not mark:
+        address = address.rstrip(b"\r\n")
     return Message("IDRequest", address=show(address) or None, text=show(rest.strip(b"\r\n")) or None)
 
 

@@ -18,7 +18,7 @@ import heapq
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.senders import natural_sender
@@ -61,6 +61,15 @@ class _Waiting:
         return self.decoded
 
 
+class Bound(NamedTuple):
+    """What is still to come of a tap begins no earlier than ``start`` (ns), with at most this ``uncertainty`` (ns). What
+    is being received has not ended before ``end`` (ns; 0: nothing is)."""
+
+    start: int
+    uncertainty: int = MAX_UNCERTAINTY
+    end: int = 0
+
+
 class Order:
     """Puts the records of one link's taps in order. ``answer_within`` (ns): an answer that takes longer may be one to a
     later request."""
@@ -70,6 +79,8 @@ class Order:
         self._taps: dict[int, deque[_Waiting]] = {}
         self._events: list[tuple[int, int, Record]] = []
         self._count = 0
+        self.waiting = 0
+        """How many records wait."""
         self._heard: dict[int, Record] = {}
         self._said: _Waiting | None = None
 
@@ -80,39 +91,45 @@ class Order:
     def push(self, record: Record) -> None:
         """A record that waits for its turn; an event may belong to any tap."""
         self._count += 1
+        self.waiting += 1
         if record.kind is Kind.EVENT:
             heapq.heappush(self._events, (record.time, self._count, record))
         else:
             self._taps[record.tap].append(_Waiting(self._count, record))
 
-    def pop(self, bounds: Mapping[int, int] | None, held_since: int | None) -> Record | None:
+    def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
         """The next record; None where there is none yet.
 
-        ``bounds`` says of each tap before which time (ns) nothing more of it will begin; None: nothing more comes at
-        all. A record that ended before ``held_since`` (ns; None: no record) waits no longer.
+        ``bounds`` says of each tap what may still come; None: nothing more comes at all. A record that ended before
+        ``held_since`` (ns; None: no record) waits no longer.
         """
         heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: (head.record.time, head.count))
         if self._events and (not heads or self._events[0][:2] < (heads[0].record.time, heads[0].count)):
             time, _, event = self._events[0]
-            late = bounds is not None and any(bound <= time for bound in bounds.values())
-            if late and (held_since is None or event.end >= held_since):
+            early = bounds is not None and any(bound.start <= time for bound in bounds.values())
+            if early and (held_since is None or event.end >= held_since):
                 return None
             heapq.heappop(self._events)
-            return replace(event, flags=event.flags | Flag.ORDER_UNCERTAIN) if late else event
+            self.waiting -= 1
+            return replace(event, flags=event.flags | Flag.ORDER_UNCERTAIN) if early else event
         if not heads:
             return None
         next_ = self._first(heads)
-        reach = _reach(next_.record)
-        late = bounds is not None and any(
-            bound <= reach and not self._taps[tap] for tap, bound in bounds.items() if tap != next_.record.tap
-        )
+        late = [
+            bound
+            for tap, bound in (bounds or {}).items()
+            if tap != next_.record.tap and not self._taps[tap] and bound.start <= _reach(next_.record, bound)
+        ]
         if late and (held_since is None or next_.record.end >= held_since):
             return None
+        if any(next_.record.end > bound.start or bound.end <= _reach(next_.record, bound) for bound in late):
+            next_.uncertain = True
         for other in heads:
             if other is not next_ and not _is_certain(next_.record, other.record) and not _echo_pair(next_, other):
                 next_.uncertain = other.uncertain = True
         self._taps[next_.record.tap].popleft()
-        return self._leave(next_, late=late)
+        self.waiting -= 1
+        return self._leave(next_)
 
     def _first(self, heads: list[_Waiting]) -> _Waiting:
         """Which of the taps' heads, in the order of their times, is next."""
@@ -146,9 +163,9 @@ class Order:
             return client  # What it answers is still to come.
         return client if _may_answer(asked, answer) else server
 
-    def _leave(self, waiting: _Waiting, *, late: bool) -> Record:
+    def _leave(self, waiting: _Waiting) -> Record:
         record = waiting.record
-        if waiting.uncertain or late:
+        if waiting.uncertain:
             record = replace(record, flags=record.flags | Flag.ORDER_UNCERTAIN)
         if record.kind is not Kind.FRAME:
             return record
@@ -176,11 +193,11 @@ def _overlap(one: Record, other: Record) -> bool:
     return one.time < other.end and other.time < one.end
 
 
-def _reach(record: Record) -> int:
+def _reach(record: Record, bound: Bound) -> int:
     """Until when another tap's record may be stamped that was first all the same, ns."""
-    return record.time + (
-        0 if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY) + MAX_UNCERTAINTY
-    )
+    if record.uncertainty is None:
+        return record.time
+    return record.time + min(record.uncertainty, MAX_UNCERTAINTY) + bound.uncertainty
 
 
 def _is_certain(one: Record, other: Record) -> bool:

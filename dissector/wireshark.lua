@@ -279,7 +279,8 @@ decoders[SLASH] = function(message, structure, text)
     if sub(structure, 2, 2) == "?" then
         message.name = "IDRequest"
         local bang = find(text, "!", 3, true)
-        put(message, "vtc.address", show(sub(text, 3, bang and bang - 1 or -1)), 3, bang and bang - 1 or #text)
+        local last = bang and bang - 1 or text:match("^.*()[^\r\n]")
+        put(message, "vtc.address", show(sub(text, 3, last)), 3, last)
         if bang then
             local first, last = find(text, "[^\r\n]", bang + 1), text:match("^.*()[^\r\n]", bang + 1)
             put_text(message, text, first or 1, last or 0)

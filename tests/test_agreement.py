@@ -26,7 +26,8 @@ CORPUS = ROOT.parent / "shared" / "corpus"
 IN_SCAPY = ("message", "cmd", "register", "value", "unit", "bcc_status")
 
 GRAMMAR = (
-    b"/?!\r\n", b"/?0012!\r\n", b"/?0012!", b"/ISK5\\2MT174\r\n", b"/KAM MC\r\n", b"\x06051\r\n", b"\x06", b"\x15",
+    b"/?!\r\n", b"/?0012!\r\n", b"/?0012!", b"/?\r\n", b"/?12\r\n",
+    b"/ISK5\\2MT174\r\n", b"/KAM MC\r\n", b"\x06051\r\n", b"\x06", b"\x15",
     bytes(9), b"\x7e\xa0\x03\x7e", b"\x01P0\x02(1234)\x03\x60", b"\x01R1\x020004()\x03\x64", b"\x01R1\x02T()\x03",
     b"\x01W1\x020010(12345678901234567890)\x03\x11", b"\x01B0\x03q", b"\x01B0\x03u", b"\x01E2\x020040(1)\x03\x15",
     b"\x01X9\x02a(1)\x03\x11", b"\x020004(16)\x03\x04", b"\x020004(5)0010(1)\x03\x04", b"\x02(ER01)\x03\x05",

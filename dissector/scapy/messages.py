@@ -212,10 +212,9 @@ class IDRequest(MessageLayer):
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Cuts octets."""
         mark = text.find(b"!", 2)
-        if mark < 0:
-            mark = len(octets)
-        head = {"start": octets[:2], "address": octets[2:mark]}
-        return head | {"mark": octets[mark : mark + 1], "rest": octets[mark + 1 :]}, b""
+        end = mark if mark >= 0 else max(2, len(text.rstrip(b"\r\n")))
+        rest = end + (mark >= 0)
+        return {"start": octets[:2], "address": octets[2:end], "mark": octets[end:rest], "rest": octets[rest:]}, b""
 
 
 _IDENTIFICATION: Final = (

@@ -34,6 +34,10 @@ TABLE: list[tuple[bytes, Message]] = [
     (b"/?12345678!\r\n", message("IDRequest", address="12345678")),
     (b"/?0000211!", message("IDRequest", address="0000211")),
     (b"/?!\n", message("IDRequest")),
+    (b"/?\r\n", message("IDRequest")),
+    (b"/?12\r\n", message("IDRequest", address="12")),
+    (b"/?1\r2\n", message("IDRequest", address="1<CR>2")),
+    (b"/?1\r!\n", message("IDRequest", address="1<CR>")),
     (b"/? a\x00b!\r\n", message("IDRequest", address=" a<NUL>b")),
     (b"/?a!b!\r\n", message("IDRequest", address="a", text="b!")),
     # IDResponse

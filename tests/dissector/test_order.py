@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vtctap.dissector.assembler import Assembler, Tap
 from vtctap.dissector.framer import Octet
-from vtctap.dissector.order import MAX_UNCERTAINTY, Order
+from vtctap.dissector.order import MAX_UNCERTAINTY, Bound, Order
 from vtctap.dissector.reframe import reframe
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
@@ -293,10 +293,43 @@ def test_held_no_longer_than_another_could_come_before() -> None:
     order.add(1)
     order.push(frame(CLIENT, READ, 0))
     reach = T0 + 10 * MS + MAX_UNCERTAINTY
-    assert order.pop({0: T0, 1: reach}, None) is None
-    record = order.pop({0: T0, 1: reach + 1}, None)
+    assert order.pop({0: Bound(T0), 1: Bound(reach)}, None) is None
+    record = order.pop({0: Bound(T0), 1: Bound(reach + 1)}, None)
     assert record is not None
     assert (record.octets, record.flags) == (READ, 0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "flags"),
+    [
+        (Bound(T0 + 15 * MS, 10 * MS, T0 + 20 * MS), UNCERTAIN),  # may have ended before the request began
+        (Bound(T0 + 15 * MS, 10 * MS, T0 + 20 * MS + 1), 0),
+        (Bound(T0 + 12 * MS, 10 * MS, T0 + 900 * MS), UNCERTAIN),  # overlaps with it
+        (Bound(T0 + 15 * MS), UNCERTAIN),  # nothing heard
+    ],
+)
+def test_held_too_long(heard: Bound, flags: int) -> None:
+    """A long answer does not put its request's place in doubt if nothing else is possible."""
+    request = frame(CLIENT, READ, 0)
+    order = Order(GAP)
+    order.add(0)
+    order.add(1)
+    order.push(request)
+    assert order.pop({0: Bound(T0), 1: heard}, request.end) is None
+    record = order.pop({0: Bound(T0), 1: heard}, request.end + 1)
+    assert record is not None
+    assert record.flags == flags
+
+
+def test_an_answer_that_has_begun_late_enough_releases_its_request() -> None:
+    """Though it has not ended: its own uncertainty is known by then."""
+    order = Order(GAP)
+    order.add(0)
+    order.add(1)
+    order.push(frame(CLIENT, READ, 0, MS))
+    assert order.pop({0: Bound(T0), 1: Bound(T0 + 3 * MS, 2 * MS, T0 + 4 * MS)}, None) is None
+    assert order.pop({0: Bound(T0), 1: Bound(T0 + 3 * MS + 1, 2 * MS, T0 + 4 * MS)}, None) is not None
+    assert order.waiting == 0
 
 
 def test_not_held_where_the_other_tap_has_spoken() -> None:
@@ -305,7 +338,7 @@ def test_not_held_where_the_other_tap_has_spoken() -> None:
     order.add(1)
     order.push(frame(CLIENT, READ, 0))
     order.push(frame(SERVER, DATA, 50 * MS))
-    record = order.pop({0: T0, 1: T0 + 58 * MS}, None)
+    record = order.pop({0: Bound(T0), 1: Bound(T0 + 58 * MS)}, None)
     assert record is not None
     assert (record.octets, record.flags) == (READ, 0)
 

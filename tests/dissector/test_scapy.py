@@ -72,6 +72,7 @@ FRAMES: list[tuple[type[Packet], bytes, dict[str, Any]]] = [
     (IDRequest, b"/?!\r\n", {"address": b"", "rest": b"\r\n"}),
     (IDRequest, b"/?12345678!\r\n", {"address": b"12345678", "text": None}),
     (IDRequest, b"/?12", {"address": b"12", "mark": b"", "rest": b""}),
+    (IDRequest, b"/?12\r\n", {"address": b"12", "mark": b"", "rest": b"\r\n"}),
     (IDRequest, b"/?1!x\r\n", {"rest": b"x\r\n", "text": "x"}),
     (
         IDResponse,
