@@ -62,8 +62,8 @@ class _Waiting:
 
 
 class Bound(NamedTuple):
-    """What is still to come of a tap begins no earlier than ``start`` (ns), with at most this ``uncertainty`` (ns). What
-    is being received has not ended before ``end`` (ns; 0: nothing is)."""
+    """What is still to come of a tap begins no earlier than ``start`` (ns), with at most this ``uncertainty`` (ns).
+    What is being received has not ended before ``end`` (ns; 0: nothing is)."""
 
     start: int
     uncertainty: int = MAX_UNCERTAINTY

@@ -22,10 +22,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vtctap.dissector.assembler import natural_sender
 from vtctap.dissector.characters import LF, NUL, SEVEN_BITS, wrong_parity
 from vtctap.dissector.framer import Framer, Octet, Piece
 from vtctap.dissector.messages import SLASH, Message, decode
+from vtctap.dissector.senders import natural_sender
 from vtctap.pcap.record import Flag, Sender
 from vtctap.sniffer.detect import EIGHT_BITS, Detector
 from vtctap.sniffer.parity import SUSPECT, ParityWatch
