@@ -332,6 +332,18 @@ def test_an_answer_that_has_begun_late_enough_releases_its_request() -> None:
     assert order.waiting == 0
 
 
+def test_the_assembler_releases_what_is_certain() -> None:
+    """A request as its answer begins; and an ACK before an answer that takes longer than a record is held."""
+    taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
+    assembler = Assembler(0, taps, gap_limit=GAP)
+    assert assembler.feed(0, octets_of(frame(CLIENT, READ, 0, MS))) == []
+    assert [r.octets for r in assembler.feed(1, octets_of(frame(SERVER, DATA[:3], 40 * MS, MS)))] == [READ]
+    assembler = Assembler(0, taps, gap_limit=GAP)
+    answer = octets_of(frame(SERVER, b"\x02" + b"a" * 1500, 20 * MS, 18 * MS))
+    records = assembler.feed(0, octets_of(frame(CLIENT, ACK, 0, 18 * MS))) + assembler.feed(1, answer)
+    assert said(records) == [(ACK, 0)]
+
+
 def test_not_held_where_the_other_tap_has_spoken() -> None:
     order = Order(GAP)
     order.add(0)

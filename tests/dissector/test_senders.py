@@ -60,6 +60,12 @@ def test_hdlc_that_is_cut() -> None:
         assert inferred([whole[:length]]) == [CLIENT if length > 8 else UNKNOWN]
 
 
+def test_a_sender_that_the_wiring_tells_counts() -> None:
+    senders = Senders()
+    senders.tell(CLIENT)
+    assert senders.infer(b"\x06", decode(b"\x06"), later=False) is SERVER
+
+
 def test_an_address_from_before_the_sign_on_says_nothing() -> None:
     frames = [hdlc("0321", 0x93), b"/?!\r\n", b"/ISK5\\2x\r\n", SELECT, SELECT, hdlc("0321", 0x10)]
     assert inferred(frames)[-1] is CLIENT
