@@ -16,7 +16,7 @@ from vtctap.sniffer.adapter import adapter, ask_low_latency
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
 from vtctap.sniffer.port import PortError, Settings, is_url, open_port
-from vtctap.sniffer.reader import Chunk, Reader
+from vtctap.sniffer.reader import MANY, REST, Chunk, Reader
 from vtctap.sniffer.reopening import Opened, Reopening
 from vtctap.sniffer.speed import Follower
 
@@ -168,11 +168,13 @@ class Capture:
         return Opened(port, settings, waiting, adapter(name).stated(self._latency), put_back)
 
     def _make_links(self, opened: Sequence[Opened]) -> None:
+        rest = REST if len(opened) > MANY else 0
         for number, wanted in enumerate(self._wanted):
             first = len(self._of_port)
             ports = opened[first : first + len(wanted.wires)]
+            settings = self._settings
             taps = [
-                OpenTap(wire, Tap(first + at, wire.sender, self._settings.line, self._settings.speed), port.adapter)
+                OpenTap(wire, Tap(first + at, wire.sender, settings.line, settings.speed), port.adapter, rest)
                 for at, (wire, port) in enumerate(zip(wanted.wires, ports, strict=True))
             ]
             follower = None
@@ -181,7 +183,7 @@ class Capture:
                     self._settings if self._following == "follow" else None,
                     gap_limit=self._gap_limit,
                     taps={tap.tap.number: tap.wire.sender for tap in taps},
-                    latency=max(tap.adapter.time for tap in taps),
+                    latency=max(tap.adapter.time for tap in taps) + rest,
                     marks=all(port.port.marks_errors for port in ports),
                 )
             link = OpenLink(number, taps, self._settings, follower, self._clock, gap_limit=self._gap_limit)

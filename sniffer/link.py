@@ -45,6 +45,8 @@ class OpenTap:
     wire: Wire
     tap: Tap
     adapter: Adapter
+    rest: int = 0
+    """ns; how much longer than the adapter the program keeps an octet, on purpose."""
     estimator: Estimator = field(init=False)
     port: Port | None = None
     lost: str = ""
@@ -58,7 +60,11 @@ class OpenTap:
 
     def __post_init__(self) -> None:
         character_time = self.tap.line.character_time(self.tap.speed)
-        self.estimator = Estimator(character_time, self.adapter.latency(character_time))
+        self.estimator = Estimator(character_time, self.latency(character_time))
+
+    def latency(self, character_time: int) -> int:
+        """The longest that an octet is kept on a line with such characters (ns), ns."""
+        return self.adapter.latency(character_time) + self.rest
 
 
 class OpenLink:
@@ -94,7 +100,7 @@ class OpenLink:
         tap.counted = port.counters()
         tap.errors = tap.errors or (Counters() if tap.counted else None)
         character_time = self.settings.line.character_time(self.settings.speed)
-        tap.estimator.use(character_time, adapter.latency(character_time))
+        tap.estimator.use(character_time, tap.latency(character_time))
         if settings != self.settings:
             self._set_port(tap, self.settings)
         known = " ".join(filter(None, (adapter.words(), more)))
@@ -214,7 +220,7 @@ class OpenLink:
         character_time = settings.line.character_time(settings.speed)
         for tap in self.taps:
             tap.tap.line, tap.tap.speed = settings.line, settings.speed
-            tap.estimator.use(character_time, tap.adapter.latency(character_time))
+            tap.estimator.use(character_time, tap.latency(character_time))
             if self._follower:
                 tap.tap.without_parity = self._follower.without_parity
         if self._follower:

@@ -13,6 +13,11 @@ from typing import Final, NamedTuple
 
 from vtctap.sniffer.port import Port, PortError
 
+MANY: Final = 8
+"""Of more ports than this, ..."""
+REST: Final = 500_000
+"""... which deliver every moment, so many ns of octets are read together: one wake-up for several ports, not one each.
+It adds to how late octets are read."""
 _TURN: Final = 0.002
 """Seconds between two rounds of asking ports that cannot be polled."""
 
@@ -35,6 +40,7 @@ class Reader:
         self._poll = select.poll() if hasattr(select, "poll") else None
         self._descriptors: dict[int, int] = {}
         self._polled: dict[int, int] = {}
+        self._busy = False
         for index, port in enumerate(ports):
             self.add(index, port)
 
@@ -56,7 +62,10 @@ class Reader:
     def wait(self, timeout: float) -> list[Chunk]:
         """What arrives within ``timeout`` seconds: returns at the first octets, or empty."""
         if self._poll is not None and len(self._polled) == len(self._ports):
+            if self._busy and len(self._ports) > MANY:
+                time.sleep(REST / 1e9)
             ready = self._poll.poll(timeout * 1000)
+            self._busy = bool(ready)
             return [chunk for descriptor, _ in ready for chunk in self._read(self._polled[descriptor])]
         deadline = time.monotonic() + timeout
         while True:
