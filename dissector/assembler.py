@@ -93,12 +93,14 @@ class Assembler:
             self._add(tap, framer.close())
             self._settings[tap] = settings = replace(self._taps[tap])
             framer.character_time = settings.line.character_time(settings.speed)
-        others = [number for number in self._framers if number != tap]
+        others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
-            for other in others:
-                if octet.start - self._framers[other].end >= MIN_REACTION:
-                    self._add(other, self._framers[other].turn(octet.start))
-            self._add(tap, framer.feed((octet,)))
+            for number, other in others:
+                if other.earliest and octet.start - other.end >= MIN_REACTION:
+                    self._add(number, other.turn(octet.start))
+            pieces = framer.feed((octet,))
+            if pieces:  # Before the next octet: a message may change what those that follow mean.
+                self._add(tap, pieces)
         self._horizon[tap] = max(self._horizon[tap], framer.end)
         self._now = max(self._now, framer.end)
         return self._release()

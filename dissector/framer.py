@@ -173,6 +173,8 @@ class Framer:
         return not self._open or step is not Step.NOISE
 
     def _collect(self) -> list[Piece]:
+        if not self._pieces:
+            return []
         pieces, self._pieces = self._pieces, []
         return pieces
 
@@ -180,6 +182,10 @@ class Framer:
         """One octet through the grammar, and again what falls back out of it."""
         if self.garbage:
             self._add_noise(octet)
+            return
+        step, then = TABLE[self._state][CLASSES[octet.value]]
+        if step is Step.ADD and then not in BOUNDED and not self.binary:
+            self._add(octet, then)  # As nearly all octets go.
             return
         again = deque((octet,))
         while again:

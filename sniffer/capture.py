@@ -25,7 +25,7 @@ __all__ = ["Capture", "Following", "Link", "Wire"]
 Following = Literal["fixed", "follow", "auto"]
 """Whether the speed stays; is followed from the one given; or is looked for from the start."""
 
-_SWEEP: Final = 10_000_000
+_SWEEP: Final = 20_000_000
 """ns; while octets come all the time, so often is looked at what is complete."""
 _WATCH: Final = 1_000_000_000
 """ns; so often is looked at what changes seldom: the wall clock, and the drivers' counts of errors."""

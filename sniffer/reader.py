@@ -15,7 +15,7 @@ from vtctap.sniffer.port import Port, PortError
 
 MANY: Final = 8
 """Of more ports than this, ..."""
-REST: Final = 500_000
+REST: Final = 2_000_000
 """... which deliver every moment, so many ns of octets are read together: one wake-up for several ports, not one each.
 It adds to how late octets are read."""
 _TURN: Final = 0.002

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vtctap.commands.common import count
 
 if TYPE_CHECKING:
-    from vtctap.dissector.dissect import Dissection
+    from vtctap.pcap.record import Record
 
 CHECKS: Final = ("good", "bad", "missing")
 
@@ -27,18 +27,19 @@ class Counts:
         self.lost: dict[int, str] = {}
         """The ports that are lost and not back, by tap."""
 
-    def add(self, dissection: "Dissection") -> None:
+    def add(self, record: "Record") -> None:
         """Counts a record."""
-        from vtctap.pcap.record import Flag
+        from vtctap.dissector.messages import decode
+        from vtctap.pcap.record import Flag, Kind
 
-        record, message = dissection.record, dissection.message
         self.kinds[record.kind.name.lower()] += 1
         self.octets += len(record.octets)
         self.parity += len(record.parity_errors)
         self.framing += len(record.framing_errors)
         self.breaks += record.flags & Flag.BREAK > 0
         self.overruns += record.flags & Flag.OVERRUN > 0
-        if message is not None:
+        if record.kind is Kind.FRAME:
+            message = decode(record.octets)
             self.checks[message.bcc_status or ""] += 1
             self.messages[message.message or "continued"] += 1
             self.cut += record.flags & Flag.CUT > 0

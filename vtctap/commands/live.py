@@ -105,6 +105,7 @@ class Sink:
         self._writer: TraceWriter | RingWriter | None = None
         self._rings: RingWriter | None = None
         self._prints = arguments.print or arguments.json or not arguments.output
+        self._profile = profile
         self._dissector = Dissector(profile)
         self._printer = printer(arguments)
         self._shown = shower(arguments, self._printer)
@@ -119,7 +120,8 @@ class Sink:
         self._hints: Hints | None = None
         self._pipe: PipeWatch | None = None
         self._ports: list[str] = []
-        self._speed = self._last = ""
+        self._speed = ""
+        self._last: Record | None = None
         self._latest = (0, 0.0)
         self.drops: dict[int, int] = {}
         """How many octets each tap (its number) is known to have lost, for the end of the trace."""
@@ -241,15 +243,27 @@ class Sink:
     def _status(self, width: int) -> str:
         size = self._writer.size if self._writer else None
         note = "waiting for the trigger" if self._trigger.waiting else ""
-        return status(self._counts, speed=self._speed, last=self._last, size=size, note=note, width=width)
+        last = ""
+        if self._last:
+            from vtctap.dissector.dissect import Dissector
+            from vtctap.dissector.text import ARROWS, summary
+
+            alone = Dissector(self._profile).dissect(self._last)  # Not in the row of those that are printed.
+            last = f"{ARROWS[self._last.sender]} {summary(alone)}"
+        return status(self._counts, speed=self._speed, last=last, size=size, note=note, width=width)
 
     def take(self, records: "Iterable[Record]") -> None:
         """Counts records, and writes and prints as many as were asked for."""
         for record in records:
             if self._full():
                 break
+            self._watch(record)
+            if not (self._prints or self._trigger.waiting or self._end.matches):
+                self._written += 1
+                if self._writer:
+                    self._writer.write(record)
+                continue
             dissection = self._dissector.dissect(record)
-            self._watch(dissection)
             was_waiting = self._trigger.waiting
             released = self._trigger.let_through(dissection)
             if was_waiting and released:
@@ -260,10 +274,9 @@ class Sink:
                 fields = dissection.as_json()
                 self._matched = any(matches(fields) for matches in self._end.matches)
 
-    def _watch(self, dissection: "Dissection") -> None:
+    def _watch(self, record: "Record") -> None:
         """Counts a record; and keeps of it what a terminal shows."""
-        record = dissection.record
-        self._counts.add(dissection)
+        self._counts.add(record)
         self._latest = record.time, time.monotonic()
         if record.event:
             name = record.event.partition(" ")[0]
@@ -276,9 +289,7 @@ class Sink:
             if record.speed:
                 self._speed = f"{record.speed} {record.line or ''}"
             if not record.event:
-                from vtctap.dissector.text import ARROWS, summary
-
-                self._last = f"{ARROWS[record.sender]} {summary(dissection)}"
+                self._last = record
 
     def _put(self, dissection: "Dissection") -> None:
         """Writes and prints a record."""
