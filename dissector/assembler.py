@@ -122,7 +122,7 @@ class Assembler:
 
     def end(self, tap: int) -> list[Record]:
         """What is open on one tap ends here: octets may be missing before what follows."""
-        self._add(tap, self._framers[tap].close())
+        self._add(tap, self._framers[tap].close(torn=True))
         return self._release()
 
     def garbage(self, unknown: bool) -> None:

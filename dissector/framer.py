@@ -163,8 +163,11 @@ class Framer:
             self._flush()
         return self._collect()
 
-    def close(self) -> list[Piece]:
-        """The rest: no more octets will come."""
+    def close(self, *, torn: bool = False) -> list[Piece]:
+        """The rest: no more octets will come. ``torn``: some may have come unheard, so that a message without its check
+        character is cut."""
+        if torn and self._state is State.CHECK and self._open:
+            self._emit(cut=True)
         self._flush()
         return self._collect()
 

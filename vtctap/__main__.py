@@ -68,6 +68,9 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; gives the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Who starts a program without standard output wants none.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  until the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         status = _run(arguments)
         sys.stdout.flush()

@@ -35,8 +35,8 @@ from vtctap.sniffer.simulated.octets import (
 from vtctap.sniffer.simulated.tokens import TokenRegister
 
 IDENTIFICATION: Final = "ZZz5vtctap-demo"
-"""What follows the slash of the identification. No maker has the FLAG id ZZZ; the small third letter announces a
-reaction time of 20 ms at the least (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
+"""What follows the slash of the identification. FLAG letters that no maker of prepayment meters has; the small third
+letter announces a reaction time of 20 ms at the least (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
 METER_NUMBER: Final = "00123456782"
 
 TABLE_ID, FOIN, PROTOCOL_VERSION, SERVER_STATUS, TOKEN_STATUS = "0000", "0001", "0002", "0003", "0004"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -407,7 +408,13 @@ def test_lost_ports(
     assert process.poll() is None
     status, errors = end(process)
     assert status == 3
-    assert errors.splitlines()[1:] == [f"vtctap: {name}: the device is gone" for name in plugs.names]
+    away = "at the end a port is still away"
+    lines = errors.splitlines()
+    assert lines[-2:] == [f"vtctap: {away}: {name}: the device is gone" for name in plugs.names]
+    assert [re.sub(r"\d", "0", line) for line in lines[:2]] == [
+        re.sub(r"\d", "0", f"vtctap: {name} is lost since 2026-01-01 00:00:00; it is tried again")
+        for name in plugs.names
+    ]
     assert said(records(path)) == [REQUEST, ANSWER]
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
 
@@ -423,7 +430,9 @@ def test_lost_port_and_a_signal(
     listening(path)
     plugs.pull(0)
     until(lambda: b"lost octets=0" in path.read_bytes())
-    assert end(process, number) == (3, f"vtctap: {plugs.names[0]}: the device is gone\n")
+    assert end(process, number) == (
+        3, f"vtctap: at the end a port is still away: {plugs.names[0]}: the device is gone\n"
+    )  # fmt: skip
 
 
 def test_lost_port_and_a_stop_condition(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
@@ -441,7 +450,7 @@ def test_pulled_out_and_back(
     """One continuous trace of the same taps, and all is well at the end."""
     path = tmp_path / "trace.pcapng"
     plugs = Plugs(taps, tmp_path)
-    process = start("capture", "-q", *pair(plugs), "-w", path)
+    process = start("capture", *pair(plugs), "-w", path)
     listening(path)
     taps.say(0, REQUEST)
     pace(0.1)
@@ -456,7 +465,11 @@ def test_pulled_out_and_back(
     pace(0.1)
     taps.say(1, DATA)
     pace(0.1)
-    assert end(process) == (0, "")
+    status, errors = end(process)
+    assert status == 0
+    lost, back, summary = errors.splitlines()
+    assert lost.startswith(f"vtctap: {plugs.names[0]} is lost since 20")
+    assert back.startswith(f"vtctap: {plugs.names[0]} is back since 20")
     found = records(path)
     assert said(found) == [REQUEST, ANSWER, READ, DATA]
     assert [record.tap for record in found if record.kind is Kind.FRAME] == [0, 1, 0, 1]

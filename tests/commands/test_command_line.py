@@ -196,3 +196,18 @@ def test_runs_from_a_checkout_that_is_not_installed(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert (tmp_path / "t.pcapng").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["ports"], ["read", "t.pcapng"], ["capture", "-i", "none"], ["x"]]
+)
+def test_without_standard_output_and_error(arguments: list[str], vtctap: Run, tmp_path: Path) -> None:
+    """As a daemon may start it."""
+    assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
+    run = [sys.executable, "-X", "dev", "-m", "vtctap", *arguments]
+    usual = subprocess.run(run, capture_output=True, check=False, cwd=tmp_path).returncode
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        line = f'exec "$@" {closed}'
+        done = subprocess.run(["sh", "-c", line, "sh", *run], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == usual
+        assert "Traceback" not in done.stderr + done.stdout

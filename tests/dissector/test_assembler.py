@@ -547,3 +547,19 @@ def test_records_are_whole_when_they_leave() -> None:
     """Each record can be stored."""
     for record in live(two_taps(), PROGRAMMING, 16 * MS):
         assert encode_record(replace(record, link=3))
+
+
+def test_what_is_open_when_a_tap_is_lost_is_cut() -> None:
+    """Its check character may have come unheard; at the end of a capture it may as well have had none."""
+    for text, flags in (
+        (b"\x020004(1)\x03", Flag.CUT),
+        (b"\x020004(1)\x037", 0),
+        (b"\x020004", Flag.CUT),
+        (b"\x06", 0),
+    ):
+        new = assembler(two_taps())
+        records = new.feed(1, timed(with_even_parity(text))) + new.end(1) + new.close()
+        assert [(record.octets, record.flags) for record in records] == [(text, flags)]
+    new = assembler(two_taps())
+    records = new.feed(1, timed(with_even_parity(b"\x020004(1)\x03"))) + new.close()
+    assert [record.flags for record in records] == [0]

@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         sink.take(capture.close())
         sink.drops = capture.drops
     for reason in capture.lost:
-        warn(reason)
+        warn(f"at the end a port is still away: {reason}")
     return 3 if capture.lost else 0
 
 

@@ -12,6 +12,7 @@ from vtctap.commands.common import (
     APPLICATION,
     STANDARD,
     add_output,
+    count,
     live_trace,
     output_errors,
     refuse_existing,
@@ -282,14 +283,21 @@ class Sink:
             name = record.event.partition(" ")[0]
             if name == "lost":
                 self._counts.lost[record.tap] = self._ports[record.tap]
-            elif name == "opened":
-                self._counts.lost.pop(record.tap, None)
+                self._say(f"{self._ports[record.tap]} is lost since {_clock(record.time)}; it is tried again")
+            elif name == "opened" and self._counts.lost.pop(record.tap, None):
+                self._say(f"{self._ports[record.tap]} is back since {_clock(record.time)}")
         if self._screen and self._hints:
             self._hints.feed(record, self._latest[1] - self._started)
             if record.speed:
                 self._speed = f"{record.speed} {record.line or ''}"
             if not record.event:
                 self._last = record
+
+    def _say(self, text: str) -> None:
+        """Something that whoever looks at the capture later should know, on a terminal or not."""
+        if self._arguments.quiet:
+            return
+        (self._screen.say if self._screen else warn)(text)
 
     def _put(self, dissection: "Dissection") -> None:
         """Writes and prints a record."""
@@ -330,5 +338,16 @@ class Sink:
             write_text(arguments.stats_json, json.dumps(stats) + "\n", force=True)
         if not arguments.quiet:
             waiting = "; nothing matched --trigger" if self._trigger.waiting else ""
-            size = f", {self._writer.size} octets in {arguments.output}" if self._writer else ""
-            warn(f"{counts.summary()}{size}{waiting}")
+            warn(f"{counts.summary()}{self._where()}{waiting}")
+
+    def _where(self) -> str:
+        """What was written, and where."""
+        if self._rings:
+            kept = list(self._rings.kept)
+            return f", the last {count(len(kept), 'file')} of {kept[0]} ... {kept[-1]} kept" if kept else ""
+        return f", {count(self._writer.size, 'octet')} in {self._arguments.output}" if self._writer else ""
+
+
+def _clock(time_ns: int) -> str:
+    """Local date and time of a record."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns // 1_000_000_000))
