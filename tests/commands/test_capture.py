@@ -411,10 +411,8 @@ def test_lost_ports(
     away = "at the end a port is still away"
     lines = errors.splitlines()
     assert lines[-2:] == [f"vtctap: {away}: {name}: the device is gone" for name in plugs.names]
-    assert [re.sub(r"\d", "0", line) for line in lines[:2]] == [
-        re.sub(r"\d", "0", f"vtctap: {name} is lost since 2026-01-01 00:00:00; it is tried again")
-        for name in plugs.names
-    ]
+    for name, line in zip(plugs.names, lines, strict=False):
+        assert re.fullmatch(rf"vtctap: {re.escape(name)} is lost since 20[-\d]+ [:\d]+; it is tried again", line)
     assert said(records(path)) == [REQUEST, ANSWER]
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
 
@@ -467,7 +465,7 @@ def test_pulled_out_and_back(
     pace(0.1)
     status, errors = end(process)
     assert status == 0
-    lost, back, summary = errors.splitlines()
+    lost, back, _ = errors.splitlines()
     assert lost.startswith(f"vtctap: {plugs.names[0]} is lost since 20")
     assert back.startswith(f"vtctap: {plugs.names[0]} is back since 20")
     found = records(path)

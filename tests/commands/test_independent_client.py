@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from vtctap.pcap.record import Kind, Line, Record, Sender
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.simulated.garbling import GarblingMeterPort
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import Pty
@@ -84,7 +84,9 @@ def talk(
 
         trace = records(path)
         heard = [record for record in trace if record.kind is not Kind.EVENT]
-        assert all(record.kind is Kind.FRAME and record.flags == 0 and not record.inferred for record in heard)
+        # A program answers at once: within the uncertainty of the stamps, which the records then say.
+        assert {record.flags for record in heard} <= {0, Flag.ORDER_UNCERTAIN}
+        assert all(record.kind is Kind.FRAME and not record.inferred for record in heard)
         assert {record.line for record in heard} == {Line(7, "E", 1)}
         # In order, with directions, octet for octet.
         assert joined([(record.sender, record.octets) for record in heard]) == joined(crossed)
