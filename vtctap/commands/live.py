@@ -284,7 +284,8 @@ class Sink:
             if name == "lost":
                 self._counts.lost[record.tap] = self._ports[record.tap]
                 self._say(f"{self._ports[record.tap]} is lost since {_clock(record.time)}; it is tried again")
-            elif name == "opened" and self._counts.lost.pop(record.tap, None):
+            elif name == "opened" and record.tap in self._counts.lost:
+                del self._counts.lost[record.tap]
                 self._say(f"{self._ports[record.tap]} is back since {_clock(record.time)}")
         if self._screen and self._hints:
             self._hints.feed(record, self._latest[1] - self._started)
