@@ -5,6 +5,7 @@ Wireshark without vtctap's dissector can show of a record is stated a second tim
 from the client are inbound: the meter is the device under test) and the errors.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -84,6 +85,15 @@ class TraceReader:
         if self._running is None:
             self._running = self._walk()
         return self._running
+
+    def follow(self, pause: float = 0.1) -> Iterator[Record]:
+        """The records, and then those that are appended, for ever; looks for more every ``pause`` seconds.
+
+        A record that is half written is given out when it is whole. Raises as iterating does.
+        """
+        while True:
+            yield from self
+            time.sleep(pause)
 
     def _walk(self) -> Iterator[Record]:
         decode, linktypes = record_codec.decode, LINKTYPES

@@ -9,18 +9,9 @@ contents, and what is wrong with it in brackets.
 
 import argparse
 import sys
-import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from vtctap.commands.common import STANDARD, add_keys, add_profile, input_trace, load_keys, load_profile
 from vtctap.commands.lines import add_lines, link_names, printer, shower
-
-if TYPE_CHECKING:
-    from vtctap.pcap.record import Record
-    from vtctap.pcap.trace import TraceReader
-
-_FOLLOW_PAUSE = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     follow = arguments.follow and arguments.trace != STANDARD
     taps = 0
     with input_trace(arguments.trace) as reader:
-        for record in _records(reader, follow):
+        for record in reader.follow() if follow else reader:
             if len(reader.interfaces) > taps:
                 taps = len(reader.interfaces)
                 lines.links = link_names(reader.interfaces)
@@ -61,10 +52,3 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.follow:
                 sys.stdout.flush()
     return 0
-
-
-def _records(reader: "TraceReader", follow: bool) -> "Iterator[Record]":
-    yield from reader
-    while follow:
-        time.sleep(_FOLLOW_PAUSE)
-        yield from reader

@@ -1,0 +1,101 @@
+"""Live records in a script: a tap that is iterated.
+
+    with tap("/dev/ttyUSB0", speed=9600) as records:
+        for record in records:
+            ...
+
+One link, its records in memory as they come and no file. It is :class:`~vtctap.sniffer.capture.Capture` with the
+profile's defaults; for several links, marks or drops use that.
+"""
+
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from vtctap.dissector.profile import DEFAULT, load
+from vtctap.pcap.record import Line, Record, Sender
+from vtctap.sniffer.capture import Capture, Following, Link, Wire
+from vtctap.sniffer.port import Settings
+
+_TURN: Final = 0.1
+"""Seconds in which :meth:`LiveRecords.stop` is noticed."""
+
+
+class LiveRecords:
+    """The records of a link, as they come: an iterator, and a context manager inside which the ports are open.
+
+    A port that is lost is tried again; events in the trace say so. Iteration ends after :meth:`stop` alone.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._ready: deque[Record] = deque()
+        self._open = self._stopped = self._closed = False
+
+    def __enter__(self) -> Self:
+        self._capture.__enter__()
+        self._open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        self._capture.__exit__(kind, error, trace)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Record:
+        """The next record, which is waited for. Raises RuntimeError outside the context."""
+        if not self._open:
+            raise RuntimeError("the tap is not open: iterate it inside `with tap(...) as records:`")
+        while not self._ready:
+            if self._closed:
+                raise StopIteration
+            if self._stopped:
+                self._closed = True
+                self._ready += self._capture.close()
+            else:
+                self._ready += self._capture.poll(_TURN)
+        return self._ready.popleft()
+
+    def stop(self) -> None:
+        """Lets the iteration end, once it has given what is there, whole or cut. From the loop, or another thread."""
+        self._stopped = True
+
+
+def tap(
+    port: str | None = None,
+    *,
+    client: str | None = None,
+    server: str | None = None,
+    speed: int | Following = "follow",
+    line: str | None = None,
+    profile: str = DEFAULT,
+) -> LiveRecords:
+    """Taps a link: ``port`` carries both directions, or ``client`` and ``server`` (or one of them) name the port of the
+    wire on which each sends. Ports are devices or pyserial URLs; nothing is written to them.
+
+    ``speed`` is bit/s, ``"follow"`` (its changes, from the profile's on) or ``"auto"`` (looked for); ``line`` is a
+    character format such as ``"7E1"`` (default: the profile's). Raises ValueError where these make no sense,
+    ProfileError for the profile; PortError comes where the context begins.
+    """
+    if (port is not None) == (client is not None or server is not None):
+        raise ValueError('say where to listen: tap("PORT"), or tap(client="PORT", server="PORT")')
+    if client is not None and client == server:
+        raise ValueError(f'client and server are the same port, {client}: tap("{client}") carries both directions')
+    if isinstance(speed, str):
+        if speed not in ("follow", "auto"):
+            raise ValueError(f'speed {speed!r} must be a number of bit/s, "follow" or "auto"')
+    elif not 0 < speed < 1 << 32:
+        raise ValueError(f"speed {speed} must be bit/s, 1 to {(1 << 32) - 1}")
+    chosen = load(profile)
+    wires = ((port, Sender.UNKNOWN), (client, Sender.CLIENT), (server, Sender.SERVER))
+    link = Link(tuple(Wire(name, sender) for name, sender in wires if name is not None))
+    bits = speed if isinstance(speed, int) else chosen.speed
+    following: Following = "fixed" if isinstance(speed, int) else speed
+    settings = Settings(bits, Line.parse(line) if line else chosen.line)
+    return LiveRecords(
+        Capture([link], settings, gap_limit=chosen.timing.gap_limit, profile=chosen.name, following=following)
+    )
