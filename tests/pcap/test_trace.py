@@ -250,6 +250,18 @@ class TraceContract:
             thread.join(20)
             assert read == records
 
+    def test_follow(self, records: list[Record], tmp_path: Path) -> None:
+        """Following gives each record as soon as it is whole, and not before."""
+        octets, _ = self.octets(records)
+        path = tmp_path / f"growing{self.suffix}"
+        path.write_bytes(octets[:-1])
+        with open_trace(path) as reader:
+            following = reader.follow(0.001)
+            assert [next(following) for _ in records[1:]] == records[:-1]
+            with path.open("ab") as growing:
+                growing.write(octets[-1:])
+            assert next(following) == records[-1]
+
     def test_closed_pipe(self, records: list[Record]) -> None:
         out, into = os.pipe()
         with open(into, "wb") as writing:

@@ -1,0 +1,134 @@
+"""Token flows: a token's way through the meter, as one thing.
+
+A token is written, the meter acknowledges, its token status is read until it no longer is "not ready", and the value
+that it then has is the verdict. The flow is derived: of IEC 62055-52 only the names of the messages and of tokenStatus
+are public, and the values are those of a maker's status register. What is held is one flow a link.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from vtctap.dissector.analysis.exchanges import Exchange, exchanges
+from vtctap.dissector.analysis.sequence import LOCKOUT, REJECTED
+from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.profile import Profile
+from vtctap.dissector.tokens.number import digits
+from vtctap.pcap.record import Flag, Record
+
+NOT_READY: Final = 16
+"""The token status while the last token is processed (the value is derived)."""
+OUTCOMES: Final = ("accepted", "rejected", "locked out", "refused", "unanswered", "pending", "unknown")
+"""What may become of a token: taken; not taken; the meter takes none for now; the write itself was not acknowledged; it
+was not answered; the trace ends, or another token is written, before the status is ready; the status was never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFlow:
+    """One token: the exchange that wrote it (the last, where it was repeated), the exchanges that read the token status
+    after it, and the ``outcome``, one of :data:`OUTCOMES`. ``status`` and ``status_name`` are the verdict's;
+    ``duration`` (s) runs from the end of the write to the start of the answer that brought it; None where they are not known."""
+
+    session: int
+    link: int
+    write: Exchange
+    polls: tuple[Exchange, ...]
+    outcome: str
+    status: int | None
+    status_name: str | None
+    duration: float | None
+
+    @property
+    def token(self) -> str:
+        """The token's 20 digits."""
+        request = self.write.request
+        token = request.meaning.token if request and request.meaning else None
+        return digits(token.number) if token else ""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A token whose verdict is not in."""
+
+    write: Exchange
+    polls: list[Exchange] = field(default_factory=list)
+    last: Dissection | None = None
+
+    def done(self) -> TokenFlow:
+        request, verdict = self.write.request, self.last
+        meaning = verdict.meaning if verdict else None
+        status = meaning.status_token if meaning else None
+        duration = None
+        if verdict and request and status != NOT_READY:
+            synthetic = (request.record.flags | verdict.record.flags) & Flag.SYNTHETIC
+            duration = None if synthetic else (verdict.record.time - request.record.end) / 1e9
+        return TokenFlow(
+            self.write.session,
+            self.write.link,
+            self.write,
+            tuple(self.polls),
+            _outcome(self.write, status),
+            status,
+            meaning.status_token_name if meaning else None,
+            duration,
+        )
+
+
+def _outcome(write: Exchange, status: int | None) -> str:
+    answer = write.response.message.message if write.response and write.response.message else None
+    if answer is None:
+        return "unanswered"
+    if answer != "ACK":
+        return "refused"
+    if status is None:
+        return "unknown"
+    if status == NOT_READY:
+        return "pending"
+    return "rejected" if status in REJECTED else "locked out" if status == LOCKOUT else "accepted"
+
+
+def token_flows(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[TokenFlow]:
+    """The tokens that were written, each once it is known what became of it; the arguments are those of
+    :func:`~vtctap.dissector.analysis.exchanges.exchanges`."""
+    follower = Follower()
+    for exchange in exchanges(records, profile):
+        yield from follower.feed(exchange)
+    yield from follower.close()
+
+
+class Follower:
+    """Follows tokens through exchanges that are told in order."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, _Open] = {}
+
+    def feed(self, exchange: Exchange) -> Iterator[TokenFlow]:
+        """The flow that this exchange ends, if it ends one."""
+        request, link = exchange.request, exchange.link
+        open_flow = self._links.get(link)
+        if open_flow and open_flow.write.session != exchange.session:
+            yield self._links.pop(link).done()
+            open_flow = None
+        if request and request.message and request.message.message == "WriteCommand":
+            if request.meaning and request.meaning.token:
+                if open_flow and exchange.repeat_of is None:
+                    yield open_flow.done()
+                self._links[link] = _Open(exchange)
+            return
+        response = exchange.response
+        status = response.meaning.status_token if response and response.meaning else None
+        if open_flow and response and status is not None and not _damaged(response):
+            open_flow.polls.append(exchange)
+            open_flow.last = response
+            if status != NOT_READY:
+                yield self._links.pop(link).done()
+
+    def close(self) -> list[TokenFlow]:
+        """The flows that the end of the trace leaves open."""
+        flows = [open_flow.done() for open_flow in self._links.values()]
+        self._links.clear()
+        return flows
+
+
+def _damaged(frame: Dissection) -> bool:
+    return bool(frame.record.parity_errors) or (frame.message is not None and frame.message.bcc_status == "bad")
