@@ -27,7 +27,7 @@ was not answered; the trace ends, or another token is written, before the status
 class TokenFlow:
     """One token: the exchange that wrote it (the last, where it was repeated), the exchanges that read the token status
     after it, and the ``outcome``, one of :data:`OUTCOMES`. ``status`` and ``status_name`` are the verdict's;
-    ``duration`` (s) runs from the end of the write to the start of the answer that brought it; None where they are not known."""
+    ``duration`` (s) runs from the end of the write to the start of the answer that brought it; None where not known."""
 
     session: int
     link: int
