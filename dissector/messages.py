@@ -147,11 +147,9 @@ def _block(
             if end + 2 < len(text):
                 rest.append(show(text[end + 2 :]))
     if name == "Data":
-        if registers == [""] and values[0].startswith("ER"):
-            name = "Error"
+        name = _answer_name(registers, values, structure[end : end + 1])
+        if name == "Error":
             error_code = _ERROR_CODE.match(values[0])[0]  # type: ignore[index]  # ER always matches
-        elif structure[end : end + 1] == b"\x04":
-            name = "PartialData"
     return Message(
         name,
         cmd,
@@ -170,21 +168,37 @@ def _block(
 _ERROR_CODE = re.compile("ER[0-9A-Za-z]*")
 
 
-def block_end(structure: bytes) -> int:
-    """Where the first ETX or EOT is; the length where there is none."""
-    ends = [at for at in (structure.find(ETX), structure.find(EOT)) if at >= 0]
-    return min(ends) if ends else len(structure)
+def block_end(structure: bytes, start: int = 0) -> int:
+    """Where the first ETX or EOT from ``start`` on is; the length where there is none."""
+    etx, eot = structure.find(ETX, start), structure.find(EOT, start)
+    if etx < 0 or 0 <= eot < etx:
+        etx = eot
+    return etx if etx >= 0 else len(structure)
+
+
+def _answer_name(registers: list[str], values: list[str], end: bytes) -> str:
+    if registers == [""] and values[0].startswith("ER"):
+        return "Error"
+    return "PartialData" if end == b"\x04" else "Data"
+
+
+def command_end(structure: bytes, end: int) -> int:
+    """Where the letter and type of a command end that itself ends at ``end``."""
+    stx = structure.find(STX, 1, end)
+    return min(3, end if stx < 0 else stx)
+
+
+def _command_name(cmd: str) -> str:
+    known = cmd[:1] in COMMANDS and (len(cmd) < 2 or cmd[1].isdecimal())
+    return COMMANDS[cmd[0]] if known else "UndefinedCommand"
 
 
 def _command(structure: bytes, text: bytes) -> Message:
     end = block_end(structure)
-    stx = structure.find(STX, 1, end)
-    body = min(3, end if stx < 0 else stx)
+    body = command_end(structure, end)
     cmd = show(text[1:body])
-    known = cmd[:1] in COMMANDS and (len(cmd) < 2 or cmd[1].isdecimal())
-    name = COMMANDS[cmd[0]] if known else "UndefinedCommand"
     body += structure[body : body + 1] == b"\x02"
-    return _block(name, structure, text, 1, body, end, cmd or None)
+    return _block(_command_name(cmd), structure, text, 1, body, end, cmd or None)
 
 
 def _data(structure: bytes, text: bytes) -> Message:
@@ -197,18 +211,26 @@ TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
 """How a Telegram ends: its CRC, if it has one, and a line end."""
 
 
-def _identification(structure: bytes, text: bytes) -> Message:
+def _identification_name(structure: bytes) -> str:
     if structure[1:2] == b"?":
+        return "IDRequest"
+    line = LINE_END.search(structure)
+    return "IDResponse" if line is None or line.end() == len(structure) else "Telegram"
+
+
+def _identification(structure: bytes, text: bytes) -> Message:
+    name = _identification_name(structure)
+    if name == "IDRequest":
         return _request(text)
     line = LINE_END.search(structure)
     end = line.start() if line else len(structure)
     identification = Message(
-        "IDResponse",
+        name,
         id_manufacturer=show(text[1 : min(4, end)]) or None,
         id_speed=show(text[4 : min(5, end)]) or None,
         id_text=show(text[5:end]) or None,
     )
-    if line is None or line.end() == len(structure):
+    if name == "IDResponse":
         return identification
     last = TELEGRAM_END.search(structure)
     registers, values, units, rest = data_sets(text[end : last.start() if last else len(text)])
@@ -219,7 +241,6 @@ def _identification(structure: bytes, text: bytes) -> Message:
         crc_status = "good" if crc == crc16(text[: last.start() + 1]) else "bad"
     return replace(
         identification,
-        message="Telegram",
         register=tuple(registers),
         value=tuple(values),
         unit=tuple(units),
@@ -254,10 +275,43 @@ _DECODERS: Final[dict[int, Callable[[bytes, bytes], Message]]] = {
 }
 
 
+def _block_name(structure: bytes, text: bytes) -> str:
+    end = block_end(structure)
+    body = text[1:end]
+    registers, values, _, _ = data_sets(body) if b"(ER" in body else ([], [], [], [])
+    return _answer_name(registers, values, structure[end : end + 1])
+
+
+_NAMES: Final[dict[int, Callable[[bytes, bytes], str]]] = {
+    SOH: lambda structure, text: _command_name(show(text[1 : command_end(structure, block_end(structure))])),
+    STX: _block_name,
+    SLASH: lambda structure, text: _identification_name(structure),
+    ACK: lambda structure, text: "ACK" if len(structure) == 1 else "OptionSelect",
+    NAK: lambda structure, text: "NAK",
+    NUL: lambda structure, text: "WakeUp",
+    HDLC_FLAG: lambda structure, text: "HDLC",
+}
+
+
+def readings(octets: bytes) -> tuple[bytes, bytes]:
+    """A frame's octets as its structure is read from them (seven bits), and as their text is."""
+    if octets.isascii():
+        return octets, octets
+    structure = octets.translate(SEVEN_BITS)
+    return structure, structure if carries_even_parity(octets) else octets
+
+
+def name_of(octets: bytes) -> str | None:
+    """The name of the message of a frame's octets: what :func:`decode` finds, and nothing else."""
+    structure, text = readings(octets)
+    name = _NAMES.get(structure[0]) if structure else None
+    return name(structure, text) if name else None
+
+
 def decode(octets: bytes) -> Message:
     """The message of a frame's octets (without the parity bit, or with it in bit 7)."""
-    structure = octets if octets.isascii() else octets.translate(SEVEN_BITS)
+    structure, text = readings(octets)
     decoder = _DECODERS.get(structure[0]) if structure else None
     if decoder is None:
         return Message(None, text=show(octets) or None, bcc_status=None)
-    return decoder(structure, structure if carries_even_parity(octets) else octets)
+    return decoder(structure, text)

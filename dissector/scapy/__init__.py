@@ -10,12 +10,17 @@ Importing this package registers :class:`VTC` for link type USER0, so that ``rdp
 - While they are None, building fills in the header length, an option's length and padding, the check character ``bcc``
   (by the exclusive or) and the ``crc``; STX and ``*`` stand where something follows them. ``b""`` leaves any of them
   out but the lengths. Nothing else is filled in.
-- The catalogue's other fields are read from a packet by their names (``p.bcc_status``, ``p.register``) and all at once
-  with ``fields_vtc()``: they are what the dissector says of the packet's octets, names and meanings by the profile in
-  ``conf.contribs["vtctap"]["profile"]``. ``gap`` needs the records before it and is not there.
+- The catalogue's other fields are read from a packet by their names (``p.bcc_status``, ``p.token_amount``) and all at
+  once with ``fields_vtc()``: they are what the dissector says of the packet's octets. Data sets have their own.
+- Those that need the records before (``p.response_time``) are there after ``sniff(session=VTCSession)``;
+  :func:`exchanges` pairs requests with their answers.
+- ``conf.contribs["vtctap"]`` names the ``profile`` and the ``keys`` (a key file) by which packets are read.
 
-Times are in seconds, as in the catalogue; ``VTC.fields`` holds nanoseconds.
+Times are in seconds, as in the catalogue; ``VTC.fields`` holds nanoseconds. ``load_extcap()`` finds the capture program
+that ``vtctap wireshark install`` installs: its folder is added to ``conf.prog.extcap_folders``.
 """
+
+import os
 
 from scapy.config import conf
 
@@ -42,6 +47,7 @@ from vtctap.dissector.scapy.messages import (
     WriteCommand,
 )
 from vtctap.dissector.scapy.record import VTC, VTCOption
+from vtctap.dissector.scapy.sessions import VTCSession, exchanges
 from vtctap.pcap.record import LINKTYPE_USER0
 
 __all__ = [
@@ -65,8 +71,15 @@ __all__ = [
     "Telegram",
     "UndefinedCommand",
     "VTCOption",
+    "VTCSession",
     "WakeUp",
     "WriteCommand",
+    "exchanges",
 ]
 
 conf.l2types.register(LINKTYPE_USER0, VTC)
+
+# Where Wireshark from 4.2 on looks for a user's capture programs; Scapy knows the folder before it.
+_extcap_folder = os.path.expanduser("~/.local/lib/wireshark/extcap")
+if _extcap_folder not in conf.prog.extcap_folders:
+    conf.prog.extcap_folders.append(_extcap_folder)

@@ -3,25 +3,41 @@
 
 from typing import Any, Final
 
-from scapy.fields import StrField
+from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity, show
+from vtctap.dissector.dissect import Dissection, Value
+from vtctap.dissector.messages import DATA_SET, Message, closing_bracket
+from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, dissector, set_slot
+from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
+from vtctap.pcap.record import Record
 
-from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
-from vtctap.dissector.messages import DATA_SET, closing_bracket
-from vtctap.dissector.scapy.base import Exact, ImpliedField, set_slot
+_MEANING: Final = ("register_name", "value_decoded", "status_token", "status_token_name", "assumed")
 
 
-class DataSet(Exact):
-    """A data set, ``register(value*unit)``, and before it what stands in no data set: line ends, ``!``, text."""
+_SHOWN: Final = {
+    "register": ("vtc.register.name",),
+    "value": ("vtc.value.decoded", "vtc.token.name", "vtc.token.crc.status"),
+}
+"""What is shown behind a field."""
+
+
+class DataSet(Derived):
+    """A data set, ``register(value*unit)``, and before it what stands in no data set: line ends, ``!``, text.
+
+    What the profile makes of it, and the token in it, are read by the catalogue's names, for this data set alone:
+    ``register_name`` and ``value_decoded`` are one text each.
+    """
 
     name = "data set"
+    derived = frozenset((*_MEANING, *(attribute for attribute in BY_ATTRIBUTE if attribute.split("_")[0] == "token")))
     fields_desc = (
-        StrField("before", b""),
-        StrField("register", b""),
-        StrField("opening", b"("),
-        StrField("value", b""),
+        OctetsField("before", b""),
+        MeantField("register", b""),
+        MarkField("opening", b"("),
+        MeantField("value", b""),
         ImpliedField("separator", lambda data_set: b"*" if data_set.unit else b""),
-        StrField("unit", b""),
-        StrField("closing", b")"),
+        OctetsField("unit", b""),
+        MarkField("closing", b")"),
     )
 
     def do_dissect(self, s: bytes) -> bytes:
@@ -36,6 +52,32 @@ class DataSet(Exact):
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes]:
         """What follows is the next data set's."""
         return b"", s
+
+    def fields_vtc(self) -> dict[str, Value]:
+        """The fields of the catalogue that say what the data set means, by name."""
+        packet = self if self.explicit else next(iter(self))  # Of a set of packets the first, as in building.
+        parity = carries_even_parity(bytes(self if self.parent is None else self.parent))
+        texts = (bytes(packet.getfieldval(name)) for name in ("register", "value", "unit"))
+        register, value, unit = (show(text.translate(SEVEN_BITS) if parity else text) for text in texts)
+        message = Message("Data", register=(register,), value=(value,), unit=(unit,))
+        fields = Dissection(1, Record(0), message, dissector().meaning(message), None).fields()
+        return {name: value for name, value in fields.items() if FIELDS[name].attribute in self.derived}
+
+    def derive(self, attribute: str) -> Any:
+        """A field that is read from the data set."""
+        value = super().derive(attribute)
+        return ("".join(value) or None) if attribute in ("register_name", "value_decoded") else value
+
+    def meaning_of(self, name: str) -> str:
+        """What the register is, or what the value says; with a question mark where that is assumed."""
+        said: dict[str, Any] = self.fields_vtc()
+        words = []
+        for field in _SHOWN[name]:
+            value = said.get(field, "")
+            text = value[0] if isinstance(value, list) else value
+            if text:
+                words.append(f"{text}?" if field in said.get("vtc.assumed", ()) else text)
+        return ", ".join(words)
 
 
 def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]], bytes]:
@@ -80,21 +122,9 @@ def data_sets(octets: bytes, text: bytes, parent: Any) -> tuple[list[DataSet], b
 
 
 def _packet(fields: dict[str, Any], parent: Any) -> DataSet:
-    """A dissected data set. Copying an empty packet takes a quarter of the time of making one."""
+    """A dissected data set."""
     packet = object.__new__(DataSet)
-    for slot, value in _EMPTY:
-        set_slot(packet, slot, value)
+    packet.make_empty(b"", None, parent, 0.0)
     set_slot(packet, "fields", fields)
-    set_slot(packet, "parent", parent)
-    set_slot(packet, "post_transforms", [])
     set_slot(packet, "explicit", 1)
     return packet
-
-
-_OWN: Final = ("fields", "parent", "post_transforms", "explicit")
-_EMPTY: Final = [
-    (slot, getattr(packet, slot))
-    for packet in (DataSet(_internal=1),)
-    for slot in sorted(packet.__all_slots__.difference(_OWN))
-    if hasattr(packet, slot)
-]

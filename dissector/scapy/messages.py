@@ -6,16 +6,16 @@ of it, so that the two cannot differ; here the octets are only cut.
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, Final
-
-from scapy.fields import PacketListField, StrField
 
 from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.checks import bcc_xor, crc16
 from vtctap.dissector.dissect import Meaning, Value
 from vtctap.dissector.messages import LINE_END, TELEGRAM_END, Message, block_end
-from vtctap.dissector.scapy.base import BY_ATTRIBUTE, CheckField, Derived, Exact, ImpliedField, dissect
+from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, Exact, dissect
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
+from vtctap.dissector.scapy.fields import CheckField, ImpliedField, MarkField, MeantField, OctetsField, PacketsField
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
 
@@ -35,7 +35,7 @@ ANSWERS: Final = {
 }
 """What may answer a message (IEC 62056-21 clause 6.3). An ACK asks for the next part, a NAK for the same once more."""
 
-_TOKEN_FIELDS: Final = (attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_"))
+_TOKEN_FIELDS: Final = [attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_")]
 _MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))
 _MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in _MESSAGE_FIELDS)
 
@@ -57,7 +57,7 @@ def _summary(packet: Any, kind: Kind) -> tuple[str, list[Any]]:
 class MessageLayer(Derived):
     """A message. Its fields are what :meth:`split` makes of its octets, or else one field with all of them."""
 
-    fields_desc: Sequence[Any] = (StrField("octets", b""),)
+    fields_desc: Sequence[Any] = (OctetsField("octets", b""),)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -82,6 +82,10 @@ class MessageLayer(Derived):
         fields = dissect(Record(0, bytes(self))).fields()
         return {name: value for name, value in fields.items() if name in _MESSAGE_NAMES}
 
+    def meaning_of(self, name: str) -> str:
+        """The maker that the letters of an identification stand for."""
+        return self.derive(f"{name}_name") or ""
+
     def hashret(self) -> bytes:
         """Nothing: a message does not say which one it answers."""
         return b""
@@ -96,7 +100,19 @@ class MessageLayer(Derived):
 
 
 class _Block(MessageLayer):
-    """A message with data sets."""
+    """A message with data sets. ``register``, ``value`` and ``unit``, each a text or a list, build them."""
+
+    def named(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a packet's keyword arguments."""
+        parts = [(name, fields.pop(name)) for name in ("register", "value", "unit") if name in fields]
+        if parts:
+            if "data_sets" in fields:
+                raise TypeError(f"{type(self).__name__} takes data_sets or {parts[0][0]}, not both")
+            rows = zip_longest(*(_texts(value) for _, value in parts))
+            names = [name for name, _ in parts]
+            sets = [{name: text for name, text in zip(names, row, strict=True) if text is not None} for row in rows]
+            fields["data_sets"] = [DataSet(**each) for each in sets]
+        return super().named(fields)
 
     def mutable(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {"data_sets": self.items("data_sets", fields["data_sets"])}
@@ -115,22 +131,26 @@ class _Block(MessageLayer):
         return bytes(pkt + pay)
 
 
-_BODY: Final = (PacketListField("data_sets", [], DataSet), StrField("rest", b""))
-_CHECKED: Final = (*_BODY, StrField("end", b"\x03"), CheckField("bcc", b"%c"))
+def _texts(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+_BODY: Final = (PacketsField("data_sets", [], DataSet), OctetsField("rest", b""))
+_CHECKED: Final = (*_BODY, MarkField("end", b"\x03"), CheckField("bcc", b"%c", 0xFF))
 
 
 class _Command(_Block):
     """A message that begins with SOH, a command letter and a type."""
 
     fields_desc = (
-        StrField("start", b"\x01"),
-        StrField("cmd", b""),
+        MarkField("start", b"\x01"),
+        OctetsField("cmd", b""),
         ImpliedField("stx", lambda command: b"\x02" if command.data_sets or command.rest else b""),
         *_CHECKED,
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        end = 1 + block_end(structure[1:])
+        end = block_end(structure, 1)
         stx = structure.find(b"\x02", 1, end)
         cmd = min(3, end if stx < 0 else stx)
         body = cmd + (structure[cmd : cmd + 1] == b"\x02")
@@ -179,13 +199,13 @@ class Data(_Block):
     """Data sets, a readout or an answer: ``STX register(value*unit) ETX BCC``."""
 
     fields_desc = (
-        StrField("start", b"\x02"),
+        MarkField("start", b"\x02"),
         *_CHECKED,
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Cuts octets."""
-        fields, rest = self._checked(octets, text, 1, 1 + block_end(structure[1:]))
+        fields, rest = self._checked(octets, text, 1, block_end(structure, 1))
         return {"start": octets[:1]} | fields, rest
 
 
@@ -203,10 +223,10 @@ class IDRequest(MessageLayer):
     """Calls a meter: ``/?address!``. ``rest`` is what follows the ``!``."""
 
     fields_desc = (
-        StrField("start", b"/?"),
-        StrField("address", b""),
-        StrField("mark", b"!"),
-        StrField("rest", b"\r\n"),
+        MarkField("start", b"/?"),
+        OctetsField("address", b""),
+        MarkField("mark", b"!"),
+        OctetsField("rest", b"\r\n"),
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
@@ -218,11 +238,11 @@ class IDRequest(MessageLayer):
 
 
 _IDENTIFICATION: Final = (
-    StrField("start", b"/"),
-    StrField("id_manufacturer", b""),
-    StrField("id_speed", b""),
-    StrField("id_text", b""),
-    StrField("line_end", b"\r\n"),
+    MarkField("start", b"/"),
+    MeantField("id_manufacturer", b""),
+    OctetsField("id_speed", b""),
+    OctetsField("id_text", b""),
+    MarkField("line_end", b"\r\n"),
 )
 
 
@@ -253,9 +273,9 @@ class Telegram(_Block):
     fields_desc = (
         *_IDENTIFICATION,
         *_BODY,
-        StrField("end", b"!"),
-        CheckField("crc", b"%04X"),
-        StrField("tail", b"\r\n"),
+        MarkField("end", b"!"),
+        CheckField("crc", b"%04X", 0xFFFF),
+        MarkField("tail", b"\r\n"),
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
@@ -287,11 +307,11 @@ class OptionSelect(MessageLayer):
     """The client's choice of protocol, speed and mode: ``ACK 0 5 1``."""
 
     fields_desc = (
-        StrField("start", b"\x06"),
-        StrField("option_protocol", b"0"),
-        StrField("option_speed", b"0"),
-        StrField("option_mode", b"0"),
-        StrField("rest", b"\r\n"),
+        MarkField("start", b"\x06"),
+        OctetsField("option_protocol", b"0"),
+        OctetsField("option_speed", b"0"),
+        OctetsField("option_mode", b"0"),
+        OctetsField("rest", b"\r\n"),
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
@@ -303,7 +323,7 @@ class OptionSelect(MessageLayer):
 class _Character(MessageLayer):
     """A message of one character."""
 
-    fields_desc = (StrField("start", b""),)
+    fields_desc = (MarkField("start", b""),)
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         return {"start": octets[:1]}, octets[1:]
@@ -340,7 +360,7 @@ class Continuation(MessageLayer):
 class Noise(Exact):
     """Octets that are no frame."""
 
-    fields_desc = (StrField("octets", b""),)
+    fields_desc = (OctetsField("octets", b""),)
 
     def mysummary(self) -> tuple[str, list[Any]]:
         """The line of ``vtctap read``, behind the record's."""

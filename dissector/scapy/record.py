@@ -2,29 +2,44 @@
 """The record as a Scapy packet (docs/link-type.md): :class:`VTC`, and the options of its header."""
 
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from scapy.config import conf
 from scapy.fields import (
-    BitEnumField,
     BitField,
-    ByteEnumField,
     ByteField,
     FieldLenField,
-    FlagsField,
     FlagValue,
     IntField,
-    PacketListField,
     ShortEnumField,
     ShortField,
-    StrField,
-    StrFixedLenField,
 )
 
-from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.catalogue import CATALOGUE, FIELDS
 from vtctap.dissector.dissect import Value
-from vtctap.dissector.messages import decode
-from vtctap.dissector.scapy.base import Derived, Exact, ImpliedField, LineField, SecondsField, dissect
+from vtctap.dissector.messages import name_of
+from vtctap.dissector.scapy.base import (
+    BY_ATTRIBUTE,
+    CONTEXT,
+    Derived,
+    Exact,
+    absent,
+    dissect,
+    set_slot,
+)
+from vtctap.dissector.scapy.fields import (
+    BitWordField,
+    ByteWordField,
+    FlagWordsField,
+    ImpliedField,
+    LineField,
+    MagicField,
+    MarkField,
+    OctetsField,
+    PacketsField,
+    SecondsField,
+    VersionField,
+)
 from vtctap.dissector.scapy.messages import LAYERS, MessageLayer, Noise
 from vtctap.dissector.text import ARROWS
 from vtctap.pcap.record import MAGIC, VERSION, Flag, Kind, Record, RecordError, Sender
@@ -32,6 +47,7 @@ from vtctap.pcap.record import decode as decode_record
 
 _HEADER: Final = Struct(">2sBBIBBBBHHIIQ")
 _OPTION: Final = Struct(">HH")
+_UNKNOWN: Final = 0xFFFFFFFF
 _FLAG_NAMES: Final = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
 _FLAGS: Final = [_FLAG_NAMES.get(1 << bit, f"bit_{bit}") for bit in range(16)]
 
@@ -43,7 +59,7 @@ class VTCOption(Exact):
     fields_desc = (
         ShortEnumField("number", 4, {1: "parity", 2: "framing", 3: "pauses", 4: "event"}),
         FieldLenField("length", None, length_of="value"),
-        StrField("value", b""),
+        OctetsField("value", b""),
         ImpliedField("padding", lambda option: bytes(-len(option.value) % 4)),
     )
 
@@ -68,31 +84,40 @@ class VTCOption(Exact):
         return b"", s
 
 
+def _flag_value(flags: int) -> FlagValue:
+    """Flags that can be changed one by one. Copying takes a third of the time of making them."""
+    copy = object.__new__(FlagValue)
+    for slot, value in (("names", _FLAGS), ("multi", True), ("value", flags)):
+        set_slot(copy, slot, value)
+    return copy
+
+
 class VTC(Derived):
     """The record of one frame, of noise or of an event: what the tap says of the octets."""
 
     name = "VTC"
-    derived = frozenset(
-        {"pause", "event", "event_detail", "error_parity", "error_framing", "error_break", "error_overrun"}
-        | {"cut", "echo", "order_uncertain", "time_synthetic"}
-    )
+    __slots__ = ("dissection",)
+    derived = CONTEXT | {
+        *("pause", "event", "event_detail", "error_parity", "error_framing", "error_break", "error_overrun"),
+        *("cut", "echo", "order_uncertain", "time_synthetic"),
+    }
     fields_desc = (
-        StrFixedLenField("magic", MAGIC, 2),
-        ByteField("version", VERSION),
-        ByteEnumField("kind", 0, {kind.value: kind.name.lower() for kind in Kind}),
+        MagicField("magic", MAGIC, 2),
+        VersionField("version", VERSION),
+        ByteWordField("kind", 0, {kind.value: kind.name.lower() for kind in Kind}),
         IntField("length", None),
         BitField("sender_inferred", 0, 1),
-        BitEnumField("sender", 0, 7, {sender.value: sender.name.lower() for sender in Sender}),
+        BitWordField("sender", 0, 7, {sender.value: sender.name.lower() for sender in Sender}),
         ByteField("link", 0),
         ByteField("tap", 0),
         LineField("line", 0),
-        FlagsField("flags", 0, 16, _FLAGS),
+        FlagWordsField("flags", 0, 16, _FLAGS),
         ShortField("reserved", 0),
         IntField("speed", 0),
-        SecondsField("uncertainty", "I", unknown=0xFFFFFFFF),
+        SecondsField("uncertainty", "I", unknown=True),
         SecondsField("duration", "Q"),
-        PacketListField("options", [], VTCOption),
-        StrField("remainder", b""),
+        PacketsField("options", [], VTCOption),
+        MarkField("remainder", b""),
     )
 
     @classmethod
@@ -129,10 +154,10 @@ class VTC(Derived):
                 "link": link,
                 "tap": tap,
                 "line": line,
-                "flags": FlagValue(flags, _FLAGS),
+                "flags": _flag_value(flags),
                 "reserved": reserved,
                 "speed": speed,
-                "uncertainty": uncertainty,
+                "uncertainty": None if uncertainty == _UNKNOWN else uncertainty,
                 "duration": duration,
                 "options": options,
                 "remainder": s[at:end],
@@ -155,20 +180,58 @@ class VTC(Derived):
         kind = self.fields["kind"]
         if self.fields["length"] != len(self.raw_packet_cache) or kind > Kind.NOISE:
             return conf.raw_layer
-        return Noise if kind else LAYERS[decode(payload).message]
+        return Noise if kind else LAYERS[name_of(payload)]
 
     def record(self) -> Record:
         """The record of the packet's octets and time. Raises RecordError where the header is damaged."""
         return decode_record(bytes(self), int(self.time * 1_000_000_000))
 
     def fields_vtc(self) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name, but for those that need the records before; none where the
-        header is damaged."""
+        """The fields of the catalogue that apply, by name, as ``read --json`` has them; none where the header is
+        damaged. Those that need the records before are there once a session has read the packet."""
         try:
             fields = dissect(self.record()).fields()
         except RecordError:
             return {}
-        return {name: value for name, value in fields.items() if not FIELDS[name].context}
+        context = self.dissection.fields() if self.dissection else {}
+        names = [field.name for field in CATALOGUE if field.name in (context if field.context else fields)]
+        return {name: context[name] if FIELDS[name].context else fields[name] for name in names}
+
+    def derive(self, attribute: str) -> Any:
+        """A field that is read from the packet. Raises AttributeError for one that needs the records before it."""
+        if attribute in CONTEXT and not self.dissection:
+            raise AttributeError(f"{attribute} needs the records before: read with session=VTCSession")
+        return super().derive(attribute)
+
+    def __getattr__(self, attr: str) -> Any:
+        if attr == "dissection":  # A slot is looked for here only while it is not set.
+            return None
+        try:
+            return super().__getattr__(attr)
+        except AttributeError:
+            if attr in CONTEXT or attr not in BY_ATTRIBUTE:
+                raise
+        return absent(attr)  # Of a message, and this record holds none.
+
+    def __dir__(self) -> list[str]:
+        names = super().__dir__()
+        return names if self.dissection else [name for name in names if name not in CONTEXT]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Scapy 2.7 leaves out the slots of subclasses.
+        rebuild, octets, state = super().__reduce__()
+        return rebuild, octets, (state, self.dissection)
+
+    def __setstate__(self, state: tuple[Any, Any]) -> Self:
+        super().__setstate__(state[0])
+        set_slot(self, "dissection", state[1])
+        return self
+
+    def copy(self) -> Self:
+        """A deep copy."""
+        copy: Self = super().copy()
+        set_slot(copy, "dissection", self.dissection)
+        return copy
 
     def hashret(self) -> bytes:
         """The link: nothing else is the same in a request and its answer."""
