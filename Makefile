@@ -83,10 +83,13 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/accuracy.py
 	$(BIN)/python bench/load.py
+	$(BIN)/python bench/scapy_rate.py
 
 docs: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md
 	$(BIN)/python -m vtctap.dissector.analysis.findings > docs/findings.md
+	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_cookbook.py
 
 clean:
 	rm -rf $(VENV) build demo.pcapng demo.lua

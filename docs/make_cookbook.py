@@ -1,0 +1,97 @@
+"""Makes docs/cookbook.md: the scripts of examples/scripts with what they print (``make docs``)."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+SCRIPTS: Final = ROOT / "examples" / "scripts"
+
+RECIPES: Final = (
+    ("Every register that was read, and its last value", "registers.py", ("session.pcapng",)),
+    ("Response times by register", "response_times.py", ("session.pcapng",)),
+    ("Every token, and what became of it", "tokens.py", ("session.pcapng",)),
+    ("What two hand-held units do differently with the same meter", "compare.py", ("session.pcapng", "faults.pcapng")),
+    ("A session as a regression test for a meter's firmware", "regression.py", ("session.pcapng",)),
+    ("A live alarm on bad check characters", "alarm.py", ("PORT",)),
+)
+"""Title, script, and its arguments."""
+
+MOST_LINES: Final = 24
+WRONG: Final = b"\x020021(00128.4*kWh)\x03\x55"
+"""An answer whose check character is wrong, as the alarm hears it."""
+
+_HEAD: Final = """# Cookbook
+
+Made from `examples/scripts` by `make docs`; do not edit. Each script runs as it stands, here in the folder `examples`;
+the tests run them too.
+
+A trace is opened with `vtctap.open`, which gives its records. `exchanges` groups them by who answers whom, `sessions`
+by session, `token_flows` by token, and `check` finds what is wrong; each takes records as they come, in constant space.
+`vtctap.open(path).follow()` goes on while a trace grows, and `vtctap.sniffer.live.tap` gives records of a live link.
+The whole of it is in the [reference](api.md).
+"""
+
+
+def run(script: str, arguments: tuple[str, ...]) -> str:
+    """What a script prints."""
+    command = [sys.executable, str(SCRIPTS / script)]
+    if arguments == ("PORT",):
+        return _run_live(command)
+    folder = ROOT / "examples"
+    return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def _run_live(command: list[str]) -> str:
+    """What a script prints that taps a pseudo-terminal on which one answer is damaged."""
+    import pty
+    import signal
+
+    from vtctap.pcap.record import Line
+    from vtctap.sniffer.simulated.wire import received
+
+    master, slave = pty.openpty()
+    try:
+        with subprocess.Popen([*command, os.ttyname(slave)], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            deadline = time.monotonic() + 30
+            os.set_blocking(process.stdout.fileno(), False)
+            line = ""
+            while not line and time.monotonic() < deadline:
+                os.write(master, bytes(received(octet, Line(7, "E", 1)) for octet in WRONG))
+                time.sleep(0.5)
+                line = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            os.set_blocking(process.stdout.fileno(), True)
+            process.stdout.read()
+        return line
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def cookbook() -> str:
+    """The text of docs/cookbook.md."""
+    parts = [_HEAD]
+    for title, script, arguments in RECIPES:
+        shown = run(script, arguments).replace("\a", "").splitlines()
+        if len(shown) > MOST_LINES:
+            shown = [*shown[:MOST_LINES], f"... {len(shown) - MOST_LINES} more lines"]
+        output = "\n".join(line.rstrip() for line in shown)
+        code = (SCRIPTS / script).read_text("utf-8").rstrip()
+        call = f"$ python scripts/{script} {' '.join(arguments)}"
+        parts.append(f"## {title}\n\n```python\n{code}\n```\n\n```console\n{call}\n{output}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("MPLCONFIGDIR", folder)
+        text = cookbook()
+    assert not re.search(r"/tmp/|Traceback", text)
+    (ROOT / "docs" / "cookbook.md").write_text(text, "utf-8")

@@ -1,0 +1,176 @@
+"""The documents are current, and what they show works: generated pages, the README's blocks, the cookbook's scripts."""
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.ptys import MeterPort
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "examples" / "scripts"
+CORPUS = ROOT.parent / "shared" / "corpus"
+NEEDS_MORE = ("/dev/", "wireshark install", "wireshark uninstall", "doctor", "tshark", "pipx", "make ", "vtctap ports")
+"""What needs hardware, a desktop or the network; tests of their own see to most of it."""
+
+
+def module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def run(script: Path, *arguments: object, cwd: Path | None = None, **more: str) -> str:
+    command = [sys.executable, str(script), *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | more
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd, env=environment).stdout
+
+
+# Generated pages.
+
+
+@pytest.mark.parametrize(
+    ("maker", "call", "page"), [("make_api", "reference", "api"), ("make_cookbook", "cookbook", "cookbook")]
+)
+def test_generated_pages_are_current(maker: str, call: str, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    text = getattr(module(ROOT / "docs" / f"{maker}.py"), call)()
+    assert text == (ROOT / "docs" / f"{page}.md").read_text("utf-8"), "make docs"
+
+
+def test_the_reference_leaves_nothing_without_words() -> None:
+    assert not re.findall(r"^#+ .*`\n\n(?=#|\Z)", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)
+
+
+# The README.
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the README's blocks take for granted."""
+    shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
+    shutil.copy(ROOT / "examples" / "readout.exchange", tmp_path / "session.exchange")
+    (tmp_path / "dump.bin").write_bytes(b"/?!\r\n/ISK5MT382-1000\r\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+def test_python_blocks_of_the_readme(desk: Path) -> None:
+    found = blocks(ROOT / "README.md", "python")
+    assert len(found) >= 2
+    for block in found:
+        script = desk / "block.py"
+        script.write_text(block)
+        assert run(script, cwd=desk)
+
+
+def test_commands_of_the_readme(desk: Path) -> None:
+    count = 0
+    for line in "\n".join(blocks(ROOT / "README.md", "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if not words or any(part in line for part in NEEDS_MORE):
+            continue
+        assert words[0] == "vtctap", line
+        if "-w" in words:
+            words.append("--force")
+        done = subprocess.run(
+            [sys.executable, "-m", *words], capture_output=True, text=True, check=False, cwd=desk, timeout=60
+        )
+        assert done.returncode in (0, 1), (line, done.stderr)
+        assert "Traceback" not in done.stderr
+        count += 1
+    assert count >= 8
+
+
+# The scripts.
+
+
+def test_tokens() -> None:
+    """The session's listing (session.txt) shows the first token written, polled twice not ready, and accepted."""
+    lines = run(SCRIPTS / "tokens.py", ROOT / "examples" / "session.pcapng").splitlines()
+    assert [line.split()[1] for line in lines] == ["accepted", "rejected", "accepted"]
+    assert lines[0].startswith("01062065899601840219 accepted after 1.2")
+
+
+def test_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "times.png"
+    run(SCRIPTS / "response_times.py", ROOT / "examples" / "session.pcapng", picture, MPLCONFIGDIR=str(tmp_path))
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_regression(tmp_path: Path) -> None:
+    """The test that is made of a session passes on the meter that it was made with, and fails on one that answers
+    otherwise."""
+    from random import Random
+
+    test = tmp_path / "test_meter.py"
+    test.write_text(run(SCRIPTS / "regression.py", ROOT / "examples" / "session.pcapng"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(test)]
+    outcomes = []
+    for registers in ({}, {"registers": {"0021": "1"}}):
+        with MeterPort(MeterMachine(Random(1), **registers)) as meter:
+            environment = os.environ | {"METER_PORT": meter.port, "PYTHONPATH": str(ROOT)}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+            outcomes.append((done.returncode, done.stdout.splitlines()[-1]))
+    assert outcomes[0][0] == 0, outcomes
+    assert "passed" in outcomes[0][1]
+    assert outcomes[1][0] == 1, outcomes
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two recordings of real meters as traces."""
+    if not CORPUS.is_dir():
+        pytest.skip("the corpus of recordings is not here")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    traces = []
+    for name in ("emh_em4t_readout", "energomera_ce102m_session"):
+        trace = tmp_path / f"{name}.pcapng"
+        command = [sys.executable, "-m", "vtctap", "import", str(CORPUS / f"{name}.exchange"), "-w", str(trace)]
+        subprocess.run(command, capture_output=True, check=True)
+        traces.append(trace)
+    return traces
+
+
+def test_scripts_on_recordings(recordings: list[Path]) -> None:
+    for trace in recordings:
+        lines = run(SCRIPTS / "registers.py", trace, "iec62056-21").splitlines()
+        listed = {line.split()[0] for line in lines if line[0] != " "}
+        command = [sys.executable, "-m", "vtctap", "read", "--json", str(trace)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        records = map(json.loads, done.stdout.splitlines())
+        read = {
+            register
+            for record in records
+            if record.get("vtc.message") == "Data"
+            for register in record.get("vtc.register", [])
+            if register.strip()
+        }
+        assert {register.split()[0] for register in read} <= listed
+        for script in ("response_times.py", "tokens.py", "regression.py"):
+            run(SCRIPTS / script, trace)
+    compared = run(SCRIPTS / "compare.py", *recordings)
+    assert "+ReadCommand R1 ET0PE" in compared
