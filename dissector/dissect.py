@@ -64,7 +64,7 @@ class Dissection:
         values = _record_fields(self.record)
         if self.gap is not None:
             values["gap"] = self.gap / 1e9
-        for part in (self.message, self.meaning, self.place):
+        for part in (self.message, self.meaning):
             if part is not None:
                 for attribute in part.__slots__:
                     value = getattr(part, attribute)
@@ -72,8 +72,10 @@ class Dissection:
                         values[attribute] = list(value) if isinstance(value, tuple) else value
         if self.meaning and self.meaning.token:
             values |= self.meaning.token.attributes()
-        if self.place and self.place.response_time is not None:
-            values["response_time"] = self.place.response_time / 1e9
+        if self.place:
+            values |= {name: value for name, value in self.place._asdict().items() if value is not None}
+            if self.place.response_time is not None:
+                values["response_time"] = self.place.response_time / 1e9
         attributes = sorted(filter(_NAMES.__contains__, values), key=_PLACES.__getitem__)
         return {_NAMES[attribute]: values[attribute] for attribute in attributes}
 
@@ -139,6 +141,11 @@ def _record_fields(record: Record) -> dict[str, Value]:
     return values
 
 
+_SHORT: Final = 128
+_MANY: Final = 4096
+"""So many messages of at most so many octets are kept decoded."""
+
+
 class Dissector:
     """Dissects the records of one trace, in order. ``keys`` open its encrypted tokens."""
 
@@ -148,6 +155,7 @@ class Dissector:
         self._number = 0
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout)
+        self._known: dict[bytes, tuple[Message, Meaning]] = {}
 
     def dissect(self, record: Record) -> Dissection:
         """The dissection of the next record."""
@@ -159,9 +167,19 @@ class Dissector:
         if before is not None and before <= record.time and not record.flags & Flag.SYNTHETIC:
             gap = record.time - before
         self._frame_end[record.link] = record.end
-        message = decode(record.octets)
+        message, meaning = self._known.get(record.octets) or self._decode(record.octets)
         place = self._pairing.place(self._number, record, message)
-        return Dissection(self._number, record, message, self.meaning(message), gap, place)
+        return Dissection(self._number, record, message, meaning, gap, place)
+
+    def _decode(self, octets: bytes) -> tuple[Message, Meaning]:
+        """What octets say. Most of what a link says it says again and again: short messages are kept."""
+        message = decode(octets)
+        decoded = message, self.meaning(message)
+        if len(octets) <= _SHORT:
+            if len(self._known) == _MANY:
+                self._known.clear()
+            self._known[octets] = decoded
+        return decoded
 
     def meaning(self, message: Message) -> Meaning:
         """What the profile makes of a message."""

@@ -18,7 +18,7 @@ later records of a message that did not fit into one, pair with nothing.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from vtctap.dissector.messages import Message
 from vtctap.pcap.record import Flag, Record, Sender
@@ -30,10 +30,9 @@ _DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 _NOT_REPEATED: Final = ("ACK", "NAK", "WakeUp")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A frame's place among the others. Attributes are fields of the catalogue; ``response_time`` in ns. What is None
-    does not apply."""
+    does not apply. (A tuple, since one is made for each frame.)"""
 
     session: int
     request_in: int | None = None
@@ -84,7 +83,9 @@ class Pairing:
 
     def place(self, number: int, record: Record, message: Message) -> Place:
         """The place of frame ``number``."""
-        link = self._links.setdefault(record.link, _Link())
+        link = self._links.get(record.link)
+        if link is None:
+            link = self._links[record.link] = _Link()
         if not link.session or record.time - link.end > self._session_timeout:
             self._begin(link)
         link.end = record.end
