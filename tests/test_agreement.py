@@ -1,4 +1,4 @@
-"""Records, tshark and Scapy say the same of the same trace: every field of the catalogue, record by record.
+"""Records, tshark, pyshark and Scapy say the same of the same trace: every field of the catalogue, record by record.
 
 The traces are the examples, the demonstration with its faults, the corpus of real recordings where it is there, and
 frames made from the grammar and then damaged. tshark runs the generated dissector; its own JSON is what is compared.
@@ -10,20 +10,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from scapy.utils import rdpcap
+from scapy.config import conf
+from scapy.sendrecv import sniff
 
-import vtctap.dissector.scapy  # noqa: F401  registers the link type
 from vtctap.__main__ import main
+from vtctap.dissector import pyshark
 from vtctap.dissector.catalogue import FIELDS
-from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.dissect import Dissector, Value
 from vtctap.dissector.profile import DEFAULT, load
 from vtctap.dissector.reframe import assemble
+from vtctap.dissector.scapy import VTCSession
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace
 from vtctap.pcap.imports import IMPORTERS
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
-IN_SCAPY = ("message", "cmd", "register", "value", "unit", "bcc_status")
 
 GRAMMAR = (
     b"/?!\r\n", b"/?0012!\r\n", b"/?0012!", b"/?\r\n", b"/?12\r\n",
@@ -71,42 +72,62 @@ def as_tshark(name: str, value: object) -> object:
     return ["1" if item is True or item == "True" else str(item) for item in values]
 
 
-def compare(trace: Path, dissector: Path, profile: str = DEFAULT) -> int:
-    """Compares all, Scapy for the default profile; gives how many fields were the same."""
+def by_scapy(trace: Path, profile: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Value]]:
+    """What Scapy's session says of each packet."""
+    monkeypatch.setitem(conf.contribs, "vtctap", {"profile": profile, "keys": None})
+    return [packet.fields_vtc() for packet in sniff(offline=str(trace), session=VTCSession, quiet=True)]
+
+
+def by_pyshark(trace: Path, profile: str) -> list[dict[str, list[str]]]:
+    """What pyshark shows of each packet."""
+    capture = pyshark.open_trace(trace, profile=profile, keep_packets=False)
+    try:
+        return [
+            {
+                name: [field.show for field in found.all_fields]
+                for name in FIELDS
+                if (found := packet.vtc.get_field(name.removeprefix("vtc."))) is not None
+            }
+            for packet in capture
+        ]
+    finally:
+        capture.close()
+
+
+def compare(trace: Path, dissector: Path, monkeypatch: pytest.MonkeyPatch, profile: str = DEFAULT) -> int:
+    """Compares all; gives how many fields were the same."""
     dissect = Dissector(load(profile)).dissect
     with open_trace(trace) as reader:
         ours = [dissect(record) for record in reader]
     shown = tshark(trace, dissector)
-    packets = rdpcap(str(trace))
-    assert len(ours) == len(shown) == len(packets) > 0
+    in_scapy, in_pyshark = by_scapy(trace, profile, monkeypatch), by_pyshark(trace, profile)
+    assert len(ours) == len(shown) == len(in_scapy) == len(in_pyshark) > 0
     count = 0
-    for dissection, theirs, packet in zip(ours, shown, packets, strict=True):
+    for dissection, theirs, scapys, pysharks in zip(ours, shown, in_scapy, in_pyshark, strict=True):
         fields = dissection.fields()
         where = (trace.name, dissection.number, dissection.record.octets)
         expected = {name: as_tshark(name, value) for name, value in fields.items()}
         assert {name: as_tshark(name, value) for name, value in theirs.items()} == expected, where
-        in_scapy = packet.fields_vtc()
-        for attribute in IN_SCAPY if profile == DEFAULT else ():
-            name = f"vtc.{attribute.replace('_', '.')}"
-            assert in_scapy.get(name) == fields.get(name), (*where, name)
+        assert {name: as_tshark(name, value) for name, value in pysharks.items()} == expected, where
+        assert scapys == fields, where
         count += len(fields)
     return count
 
 
 @pytest.mark.parametrize("name", ["session", "faults", "readout", "programming", "telegram"])
-def test_examples(name: str, dissector: Path) -> None:
-    assert compare(ROOT / "examples" / f"{name}.pcapng", dissector) > 20
+def test_examples(name: str, dissector: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compare(ROOT / "examples" / f"{name}.pcapng", dissector, monkeypatch) > 20
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_demonstration(seed: int, dissector: Path, tmp_path: Path) -> None:
+def test_demonstration(seed: int, dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = tmp_path / "demo.pcapng"
     assert main(["demo", "--fast", "--faults", "--seed", str(seed), "-q", "-w", str(trace)]) == 0
-    assert compare(trace, dissector) > 500
+    assert compare(trace, dissector, monkeypatch) > 500
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
-def test_corpus(dissector: Path, tmp_path: Path) -> None:
+def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All recordings in one trace, each a link of its own."""
     trace = tmp_path / "corpus.pcapng"
     index = json.loads((CORPUS / "index.json").read_text())
@@ -118,10 +139,10 @@ def test_corpus(dissector: Path, tmp_path: Path) -> None:
             runs = list(IMPORTERS[importer].read(str(path), print))
             for record in assemble(runs, speed=9600, gap_limit=1_500_000_000):
                 writer.write(_on_link(record, number))
-    assert compare(trace, dissector) > 2000
+    assert compare(trace, dissector, monkeypatch) > 2000
     obis = tmp_path / "obis.lua"
     assert main(["wireshark", "lua", "--profile", "iec62056-21", "-o", str(obis)]) == 0
-    assert compare(trace, obis, "iec62056-21") > 2500
+    assert compare(trace, obis, monkeypatch, "iec62056-21") > 2500
 
 
 def _on_link(record: Record, link: int) -> Record:
@@ -148,7 +169,7 @@ def damaged(frame: bytes, chance: random.Random) -> bytes:
     return bytes(octets)
 
 
-def test_damaged_frames(dissector: Path, tmp_path: Path) -> None:
+def test_damaged_frames(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(52)
     octets = [frame[:end] for frame in GRAMMAR for end in range(len(frame) + 1)]
     octets += [damaged(chance.choice(GRAMMAR), chance) for _ in range(4000)]
@@ -176,4 +197,4 @@ def test_damaged_frames(dissector: Path, tmp_path: Path) -> None:
                 pauses=((1, 5000), (2, 70)) if chance.random() < 0.1 else (),
             )
             writer.write(record)
-    assert compare(trace, dissector) > 40_000
+    assert compare(trace, dissector, monkeypatch) > 40_000
