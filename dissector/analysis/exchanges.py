@@ -97,6 +97,12 @@ class Gatherer:
         self._links[record.link] = _Open(place.session, dissection if asks else None, answers)
         return before.done(record.link) if before else None
 
+    @property
+    def oldest(self) -> int | None:
+        """The number of the first record of the exchanges that are open."""
+        firsts = (held.request or held.responses[0] for held in self._links.values() if held.request or held.responses)
+        return min((first.number for first in firsts), default=None)
+
     def close(self) -> list[Exchange]:
         """The exchanges that the end of the trace leaves open, one a link."""
         return [last.done(link) for link, last in self._links.items()]

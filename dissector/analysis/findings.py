@@ -23,13 +23,15 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: its code, severity, the numbers of the records that show it, a plain sentence, and the source."""
+    """One finding: its code, severity, the numbers of the records that show it, a plain sentence, the source, and when
+    the first of these records began (ns since 1970 UTC)."""
 
     code: str
     severity: str
     frames: tuple[int, ...]
     message: str
     source: str
+    time: int = 0
 
 
 _SYNTAX: Final = "IEC 62056-21 clause 6.3 (messages)"
@@ -65,6 +67,7 @@ KINDS: Final = {
             "The line was held at space for longer than a character",
             "IEC 62056-21 (character format)",
         ),
+        Kind("tap-lost", "warning", "A tap's port was gone: what was said meanwhile was not heard", _OURS),
         Kind("overrun", "error", "The tap lost octets before they could be read", _OURS),
         Kind("cut", "warning", "A message did not reach its end", _SYNTAX),
         Kind("noise", "warning", "Octets are part of no message", _SYNTAX),

@@ -18,6 +18,7 @@ from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.messages import block_end
 from vtctap.dissector.order import MAY_ANSWER, NEEDS_NO_ANSWER
 from vtctap.dissector.profile import Timing
+from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Sender
 
 LOCKOUT: Final = 15
@@ -54,6 +55,7 @@ class _Link:
     speed: str | None = None
     refused: int = 0
     written: int | None = None
+    token: str = ""
 
     def begin(self, session: int) -> None:
         self.session, self.opened, self.speed, self.refused, self.written = session, False, None, 0, None
@@ -65,27 +67,34 @@ class Sequence:
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._links: dict[int, _Link] = {}
-        self._last: dict[int, Exchange] = {}
+        self._last: dict[int, tuple[Exchange, bool]] = {}
 
-    def take(self, exchange: Exchange) -> Iterator[Finding]:
-        """What this exchange lets be said: of the one before it on its link, whose outcome it shows."""
+    @property
+    def oldest(self) -> int | None:
+        """The number of the first record of which something may be left to say."""
+        firsts = (exchange.request or exchange.responses[0] for exchange, _ in self._last.values())
+        return min((first.number for first in firsts), default=None)
+
+    def take(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
+        """What this exchange lets be said: of the one before it on its link, whose outcome it shows. ``blind``: one of
+        the link's taps was away during it, so that what is missing may have been said."""
         before = self._last.get(exchange.link)
-        self._last[exchange.link] = exchange
+        self._last[exchange.link] = exchange, blind
         if before:
-            yield from self._judge(before, exchange)
+            yield from self._judge(before[0], exchange, blind=before[1])
 
     def close(self, end: int) -> Iterator[Finding]:
         """What is left to be said; ``end`` (ns since 1970) is when the trace ends."""
-        for exchange in self._last.values():
+        for exchange, blind in self._last.values():
             request = exchange.request
             given_time = request is None or end - request.record.end > self._timing.reaction_max
-            yield from self._judge(exchange, None, given_time=given_time)
+            yield from self._judge(exchange, None, blind=blind or (not exchange.responses and not given_time))
         for link in self._links.values():
             if link.silent:
                 text = "nothing answers on this link, and the server was never heard: is its wire tapped?"
                 yield finding("no-response", tuple(link.silent), text, severity="note")
 
-    def _judge(self, exchange: Exchange, after: Exchange | None, *, given_time: bool = True) -> Iterator[Finding]:
+    def _judge(self, exchange: Exchange, after: Exchange | None, *, blind: bool) -> Iterator[Finding]:
         link = self._links.setdefault(exchange.link, _Link())
         if exchange.session != link.session:
             link.begin(exchange.session)
@@ -95,9 +104,9 @@ class Sequence:
                 yield from _repeat(frame)
         if exchange.request:
             yield from _request(link, exchange.request)
-            if given_time:
+            if not blind or exchange.responses:
                 yield from self._silence(link, exchange, exchange.request, after)
-        yield from self._responses(link, exchange, after)
+        yield from self._responses(link, exchange, after, blind=blind)
         if exchange.response:
             yield from _token(link, exchange.request, exchange.response)
         link.heard |= {frame.record.sender for frame in (exchange.request, *exchange.responses) if frame}
@@ -120,7 +129,7 @@ class Sequence:
         elif len(link.silent) < MAX_SILENT:
             link.silent.append(request.number)
 
-    def _responses(self, link: _Link, exchange: Exchange, after: Exchange | None) -> Iterator[Finding]:
+    def _responses(self, link: _Link, exchange: Exchange, after: Exchange | None, *, blind: bool) -> Iterator[Finding]:
         request, response = exchange.request, exchange.response
         asked = _name(request) if request else ""
         if request and response:
@@ -132,7 +141,7 @@ class Sequence:
                 yield finding("unexpected-answer", (request.number, response.number), f"{name} answers {asked}")
             if name == "IDResponse" and response.message:
                 link.speed = response.message.id_speed or ""
-        if request is None and Sender.CLIENT not in link.heard:
+        if blind or (request is None and Sender.CLIENT not in link.heard):
             return
         for frame in exchange.responses[1 if response else 0 :]:
             name = _name(frame)
@@ -255,16 +264,19 @@ def _token(link: _Link, request: Dissection | None, response: Dissection) -> Ite
     """The verdict on a token, once for each that was written, or when it changes."""
     if request and _name(request) == "WriteCommand" and _name(response) == "ACK":
         link.written = request.number
+        written = request.meaning.token if request.meaning else None
+        link.token = f"token {digits(written.number)}: " if written else ""
     status = response.meaning.status_token if response.meaning else None
     if status is None or _damaged(response):
         return
     if link.written or status != link.status:
         frames = (link.written, response.number) if link.written else (response.number,)
         name = response.meaning.status_token_name if response.meaning else None
+        token = link.token if link.written else ""
         if status in REJECTED:
-            yield finding("token-rejected", frames, f"the meter says {name} ({status})")
+            yield finding("token-rejected", frames, f"{token}the meter says {name} ({status})")
         elif status == LOCKOUT:
-            yield finding("token-lockout", frames, f"the meter says {name} ({status})")
+            yield finding("token-lockout", frames, f"{token}the meter says {name} ({status})")
         if status in REJECTED or status in (1, 2, 3, LOCKOUT):
             link.written = None
     link.status = status

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from vtctap.pcap.trace import create_trace, open_trace
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -23,7 +25,7 @@ def test_the_list_of_faults(vtctap: Run, faults: Path) -> None:
     done = vtctap("check", faults, "--json")
     assert (done.returncode, done.stderr) == (1, "")
     found = json.loads(done.stdout)["findings"]
-    assert all(set(finding) == {"code", "severity", "frames", "message", "source"} for finding in found)
+    assert all(set(finding) == {"code", "severity", "frames", "message", "source", "time_epoch"} for finding in found)
     grave = [(finding["frames"][0], finding["code"]) for finding in found if finding["severity"] != "note"]
     listed = json.loads(Path(f"{faults}.faults.json").read_text())
     assert sorted(grave) == sorted((fault["frame"], fault["code"]) for fault in listed)
@@ -33,7 +35,9 @@ def test_the_list_of_faults(vtctap: Run, faults: Path) -> None:
 def test_lines(vtctap: Run, faults: Path) -> None:
     done = vtctap("check", faults, "--severity", "error")
     assert done.returncode == 1
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["error", "bcc-bad"]] * 2 + [["error", "parity"]]
+    assert [line.split()[1:3] for line in done.stdout.splitlines()] == [["error", "bcc-bad"]] * 2 + [
+        ["error", "parity"]
+    ]
     assert done.stderr == "vtctap: 3 errors, 7 warnings, 10 notes\n"
 
 
@@ -55,6 +59,24 @@ def test_several_traces(vtctap: Run, faults: Path, tmp_path: Path) -> None:
     assert [suite.get("failures") for suite in suites] == ["9", "1"]
     assert vtctap("check", faults, "--junit", "report.xml").returncode == 2
     assert vtctap("check", faults, "--junit", "report.xml", "--force").returncode == 1
+
+
+def test_ring_files_are_one_trace(vtctap: Run, faults: Path, tmp_path: Path) -> None:
+    """What is found of a trace is found of its parts, joined; the parts by themselves miss what lies across."""
+    whole = json.loads(vtctap("check", faults, "--json").stdout)["findings"]
+    with open_trace(faults) as reader:
+        records = list(reader)
+    parts = []
+    for number in range(0, len(records), 10):
+        parts.append(tmp_path / f"part{number:02}.pcapng")
+        with create_trace(parts[-1]) as writer:
+            for record in records[number : number + 10]:
+                writer.write(record)
+    done = vtctap("check", "--join", *parts, "--json")
+    assert (done.returncode, json.loads(done.stdout)["findings"]) == (1, whole)
+    apart = json.loads(vtctap("check", *parts, "--json").stdout)["findings"]
+    assert "token-rejected" in {finding["code"] for finding in whole}
+    assert len(apart) != len(whole)
 
 
 def test_nothing_found(vtctap: Run, tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ def test_text_and_json(vtctap: Run, tmp_path: Path) -> None:
     assert first == second
     assert first["trace"] == "t.pcapng"
     assert first["links"][0]["registers"]["0010"]["writes"] == 3
+    done = vtctap("stats", "--join", "t.pcapng", "t.pcapng", "--json")
+    (both,) = map(json.loads, done.stdout.splitlines())
+    assert both["links"][0]["registers"]["0010"]["writes"] == 6
+    assert len(both["links"][0]["sessions"]) == 2
 
 
 def test_wrong_use(vtctap: Run) -> None:

@@ -1,6 +1,7 @@
 """Looks for what is wrong in traces: damage, protocol, timing, tokens.
 
-A line has the severity, the code (docs/findings.md explains each), the records that show it, and what was found. Exit
+A line has the time since the first record, the severity, the code (docs/findings.md explains each), the records that
+show it, and what was found. Exit
 status 1 says that something of the severity of --fail-on or above was found. A device is accused only of what the tap
 could see: the uncertainty of time stamps is taken into account.
 """
@@ -11,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import add_profile, input_trace, load_profile, refuse_existing, warn, write_text
+from vtctap.commands.common import add_join, add_profile, joined, load_profile, refuse_existing, warn, write_text
 
 if TYPE_CHECKING:
     from vtctap.dissector.analysis.findings import Finding
-    from vtctap.dissector.profile import Profile
+    from vtctap.pcap.record import Record
 
 _SHOWN_FRAMES = 6
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vtctap.dissector.analysis.findings import SEVERITIES
 
     parser.add_argument("traces", nargs="+", metavar="TRACE", help="the traces; - is standard input")
+    add_join(parser)
     parser.add_argument("--json", action="store_true", help="one object with all findings")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit report too, for a continuous integration")
     parser.add_argument("--force", action="store_true", help="overwrite the JUnit report if it exists")
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from vtctap.dissector.analysis.check import check
     from vtctap.dissector.analysis.findings import SEVERITIES
 
     profile = load_profile(arguments)
@@ -52,20 +55,23 @@ def run(arguments: argparse.Namespace) -> int:
         report = Report()
     counts: Counter[str] = Counter()
     separator = '{"findings": ['
-    for trace in arguments.traces:
+    named = len(arguments.traces) > 1 and not arguments.join
+    for traces in [arguments.traces] if arguments.join else [[trace] for trace in arguments.traces]:
+        name = ", ".join(traces)
         if arguments.junit:
-            report.begin(trace)
-        for found in _findings(trace, profile):
+            report.begin(name)
+        began: list[int] = []
+        for found in check(_noting(joined(traces), began), profile):
             counts[found.severity] += 1
             if arguments.junit:
                 report.add(found)
             if SEVERITIES.index(found.severity) < SEVERITIES.index(arguments.severity):
                 continue
             if arguments.json:
-                print(separator, json.dumps(_as_json(found, trace, arguments.traces)), sep="", end="")
+                print(separator, json.dumps(_as_json(found, name if named else "")), sep="", end="")
                 separator = ",\n"
             else:
-                print(_line(found, trace, arguments.traces))
+                print(_line(found, f"{name}: " if named else "", began[0]))
     if arguments.json:
         print("]}" if separator == ",\n" else separator + "]}")
     else:
@@ -78,26 +84,30 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(counts[severity] for severity in failing) else 0
 
 
-def _findings(trace: str, profile: "Profile") -> "Iterator[Finding]":
-    from vtctap.dissector.analysis.check import check
+def _noting(records: "Iterator[Record]", began: list[int]) -> "Iterator[Record]":
+    """The same records; when the first was is put into ``began``."""
+    for record in records:
+        if not began:
+            began.append(record.time)
+        yield record
 
-    with input_trace(trace) as reader:
-        yield from check(reader, profile)
 
+def _as_json(found: "Finding", trace: str) -> dict[str, object]:
+    from vtctap.dissector.dissect import epoch
 
-def _as_json(found: "Finding", trace: str, traces: list[str]) -> dict[str, object]:
-    named: dict[str, object] = {"trace": trace} if len(traces) > 1 else {}
+    named: dict[str, object] = {"trace": trace} if trace else {}
     return named | {
         "code": found.code,
         "severity": found.severity,
         "frames": list(found.frames),
         "message": found.message,
         "source": found.source,
+        **({"time_epoch": epoch(found.time)} if found.time else {}),
     }
 
 
-def _line(found: "Finding", trace: str, traces: list[str]) -> str:
-    name = f"{trace}: " if len(traces) > 1 else ""
+def _line(found: "Finding", name: str, began: int) -> str:
     more = " ..." if len(found.frames) > _SHOWN_FRAMES else ""
     frames = ", ".join(map(str, found.frames[:_SHOWN_FRAMES])) + more
-    return f"{name}{found.severity:8}{found.code:18} {frames:>9}  {found.message}"
+    when = f"{(found.time - began) / 1e9:12.6f}" if found.time else " " * 12
+    return f"{name}{when}  {found.severity:8}{found.code:18} {frames:>9}  {found.message}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vtctap.dissector.profile import Profile
     from vtctap.dissector.tokens import Keys
     from vtctap.pcap.capture_file import Interface
-    from vtctap.pcap.record import Line
+    from vtctap.pcap.record import Line, Record
     from vtctap.pcap.trace import TraceReader, TraceWriter
 
 APPLICATION = f"vtctap {__version__}"
@@ -112,6 +112,18 @@ def input_trace(name: str) -> Iterator["TraceReader"]:
         yield reader
         if reader.cut:
             warn(reader.cut)
+
+
+def add_join(parser: argparse.ArgumentParser) -> None:
+    """``--join``."""
+    parser.add_argument("--join", action="store_true", help="the traces are one, in this order, as ring files are")
+
+
+def joined(traces: "Sequence[str]") -> "Iterator[Record]":
+    """The records of traces that are one, one after the other; warns of those that end cut."""
+    for trace in traces:
+        with input_trace(trace) as reader:
+            yield from reader
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from vtctap.commands.common import add_profile, input_trace, load_profile
+from vtctap.commands.common import add_join, add_profile, joined, load_profile
 
 if TYPE_CHECKING:
     from vtctap.dissector.profile import Profile
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("traces", nargs="+", metavar="TRACE", help="the traces; - is standard input")
+    add_join(parser)
     parser.add_argument("--json", action="store_true", help="one object a trace a line")
     parser.add_argument("--sessions", action="store_true", help="list the sessions too")
     add_profile(parser)
@@ -27,9 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.statistics import statistics
 
     profile = load_profile(arguments)
-    for trace in arguments.traces:
-        with input_trace(trace) as reader:
-            figures = statistics(reader, profile).as_json()
+    for traces in [arguments.traces] if arguments.join else [[trace] for trace in arguments.traces]:
+        trace = ", ".join(traces)
+        figures = statistics(joined(traces), profile).as_json()
         if arguments.json:
             print(json.dumps({"trace": trace, **figures}))
             continue

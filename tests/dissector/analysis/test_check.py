@@ -160,8 +160,51 @@ def test_stories(story: list[Frame], expected: list[tuple[str, str, tuple[int, .
     assert found(story) == expected
 
 
+LOST, BACK = {"event": "lost octets=7", "tap": 1}, {"event": "opened port=x", "tap": 1}
+OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    # Nobody is blamed for what was said while a tap was away; before and after they are.
+    ([*GOOD, ("E", b"", LOST), ("C", READ), ("C", READ), ("E", b"", BACK), ("C", READ), ("S", DATA)],
+     [("repeat", "note", (7,)), ("repeat", "note", (9,)), ("tap-lost", "warning", (5, 8))]),
+    ([*GOOD, ("C", READ), ("E", b"", LOST), ("E", b"", BACK), ("C", WRITE), ("S", ACK)],
+     [("tap-lost", "warning", (6, 7))]),
+    ([*GOOD, ("E", b"", LOST), ("C", READ)], [("tap-lost", "warning", (5,))]),
+    ([*GOOD, ("E", b"", LOST), ("E", b"", BACK), ("C", READ), ("C", WRITE), ("S", ACK), ("C", WRITE), ("S", ACK)],
+     [("no-response", "warning", (7,)), ("tap-lost", "warning", (5, 6))]),
+    ([*GOOD, ("E", b"", LOST | {"link": 1}), ("C", READ), ("C", WRITE), ("S", ACK)],
+     [("no-response", "warning", (6,)), ("tap-lost", "warning", (5,))]),
+    ([("E", b"", BACK), *GOOD], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("story", "expected"), OUTAGE)
+def test_outages(story: list[Frame], expected: list[tuple[str, str, tuple[int, ...]]]) -> None:
+    assert found(story) == expected
+
+
+def test_a_rejected_token_is_named() -> None:
+    dissector = Dissector(PROFILE)
+    octets = (with_check(b"\x01W1\x020010(00000000000150997584)\x03"), ACK, READ, STATUS[10])
+    records = [
+        Record(EPOCH + at * SECOND, text, sender=(Sender.CLIENT, Sender.SERVER)[at % 2])
+        for at, text in enumerate(octets)
+    ]
+    (rejected,) = check(map(dissector.dissect, records), PROFILE)
+    assert rejected.message == "token 00000000000150997584: the meter says UsedError (10)"
+    assert (rejected.frames, rejected.time) == ((1, 4), EPOCH)
+
+
+def test_findings_come_in_the_order_of_the_records() -> None:
+    playing = play(3, faults=("bcc-bad", "no-response", "cut", "noise", "response-late"), sessions=5)
+    records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit=1_500 * MS, profile="demo")
+    records = list(records)
+    findings = list(check(records, PROFILE))
+    firsts = [min(finding.frames) for finding in findings]
+    assert firsts == sorted(firsts)
+    assert [finding.time for finding in findings] == [records[first - 1].time for first in firsts]
+
+
 def test_every_code_is_shown_by_a_story() -> None:
-    told = {code for _, expected in (*DAMAGE, *FORM, *SEQUENCE, *TOKENS, *SPEED) for code, _, _ in expected}
+    told = {code for _, expected in (*DAMAGE, *FORM, *SEQUENCE, *TOKENS, *SPEED, *OUTAGE) for code, _, _ in expected}
     assert told == KINDS.keys()
 
 

@@ -1,0 +1,46 @@
+"""Outages: when a tap's port was gone, so that what was said was not heard; nobody is to be blamed for that time."""
+
+from collections.abc import Iterator
+
+from vtctap.dissector.analysis.findings import Finding, finding
+from vtctap.dissector.dissect import Dissection
+from vtctap.pcap.record import Kind, Sender
+
+
+class Outages:
+    """Follows the ``lost`` and ``opened`` events of a trace's taps, told in order."""
+
+    def __init__(self) -> None:
+        self._away: dict[tuple[int, int], Dissection] = {}
+        self._blind: set[int] = set()
+
+    def feed(self, dissection: Dissection) -> Iterator[Finding]:
+        """What a record says of the taps: an outage once it is over."""
+        record = dissection.record
+        if record.kind is not Kind.EVENT:
+            return
+        name, tap = record.event.partition(" ")[0], (record.link, record.tap)
+        if name == "lost":
+            self._away[tap] = dissection
+            self._blind.add(record.link)
+        elif name == "opened" and tap in self._away:
+            lost = self._away.pop(tap)
+            seconds = (record.time - lost.record.time) / 1e9
+            yield finding("tap-lost", (lost.number, dissection.number), f"{_tap(lost)} was away for {seconds:.3f} s")
+
+    def close(self) -> Iterator[Finding]:
+        """The outages that the end of the trace leaves open."""
+        for lost in self._away.values():
+            yield finding("tap-lost", (lost.number,), f"{_tap(lost)} was lost, and not back at the end")
+
+    def blind(self, link: int) -> bool:
+        """Whether a tap of the link was away at any time since this was asked for it last."""
+        was = link in self._blind
+        if not any(of == link for of, _ in self._away):
+            self._blind.discard(link)
+        return was
+
+
+def _tap(dissection: Dissection) -> str:
+    side = dissection.record.sender
+    return f"tap {dissection.record.tap}" + (f", the {side.name.lower()}'s," if side is not Sender.UNKNOWN else "")
