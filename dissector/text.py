@@ -15,6 +15,8 @@ from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4
 """So many data sets of a message are shown unless all are asked for; the rest is counted."""
+PAUSE: Final = 200_000
+"""us; a silence inside a record that is as long is shown."""
 MAX_NOISE: Final = 32
 """So many octets of noise are shown unless all are asked for; the rest is counted."""
 
@@ -120,6 +122,9 @@ def _notes(dissection: Dissection) -> list[str]:
         notes.append("wrong parity at " + ",".join(map(str, record.parity_errors)))
     if record.framing_errors:
         notes.append("framing error at " + ",".join(map(str, record.framing_errors)))
+    at, longest = max(record.pauses, key=lambda pause: pause[1], default=(0, 0))
+    if longest >= PAUSE:
+        notes.append(f"pause of {longest / 1e6:.3f} s at {at}")
     if message is not None:
         if message.bcc_status == "bad":
             notes.append(f"bad check character {message.bcc:02X}h, not {message.bcc_expected:02X}h")

@@ -124,7 +124,10 @@ def _no_command(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return WRONG_USE
     parser.parse_args(arguments[:1] if arguments[0].startswith("-") else [])
-    parser.error(f"there is no command {arguments[0]!r}")
+    from difflib import get_close_matches
+
+    near = get_close_matches(arguments[0], COMMANDS, 1)
+    parser.error(f"there is no command {arguments[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
 if __name__ == "__main__":

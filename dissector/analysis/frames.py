@@ -26,7 +26,8 @@ def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
     if record.kind is Kind.NOISE:
         if not record.flags & Flag.BREAK:
             count = len(record.octets)
-            yield finding("noise", number, f"{count} octet{'s' if count > 1 else ''} that belong to no message")
+            what = f"{count} octets that belong" if count > 1 else "an octet that belongs"
+            yield finding("noise", number, f"{what} to no message")
         return
     yield from _pauses(record, profile, number)
     if message is None or message.message is None or record.flags & Flag.ECHO:

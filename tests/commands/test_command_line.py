@@ -57,7 +57,7 @@ def test_no_command(vtctap: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["raed"], "vtctap: there is no command 'raed'; 'vtctap --help' says more\n"),
+        (["raed"], "vtctap: there is no command 'raed'; did you mean 'read'?; 'vtctap --help' says more\n"),
         ([""], "vtctap: there is no command ''; 'vtctap --help' says more\n"),
         (["--nosuch"], "vtctap: unrecognized arguments: --nosuch; 'vtctap --help' says more\n"),
         (["ports", "x"], "vtctap ports: unrecognized arguments: x; 'vtctap ports --help' says more\n"),
@@ -148,7 +148,8 @@ def test_ports(vtctap: Run) -> None:
     plain, as_json = vtctap("ports"), vtctap("ports", "--json")
     assert plain.returncode == as_json.returncode == 0
     entries = [json.loads(line) for line in as_json.stdout.splitlines()]
-    assert [line.split()[0] for line in plain.stdout.splitlines()] == [entry["device"] for entry in entries]
+    head = ["DEVICE"] if entries else []
+    assert [line.split()[0] for line in plain.stdout.splitlines()] == head + [entry["device"] for entry in entries]
     assert [entry["device"] for entry in entries] == sorted(entry["device"] for entry in entries)
     if not entries:
         assert plain.stderr == "vtctap: no serial port found; is the adapter plugged in?\n"

@@ -33,6 +33,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_text(inside: Run) -> None:
     assert inside("ports").stdout.splitlines() == [
+        "DEVICE            USB        LATENCY    NAME",
         "/dev/ttyACM0      2341:0043  16 ms?     Uno",
         "/dev/ttyS0        -          11 chars",
         "/dev/ttyS1        -          -",

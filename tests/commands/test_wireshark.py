@@ -128,6 +128,23 @@ def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap
     assert len(ask("-r", tmp_path / "demo.pcapng", "-Y", switch).stdout.splitlines()) == 49
 
 
+def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, vtctap: Run) -> None:
+    """And the link type, until others are named; doctor finds nothing stale in it."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[profile]\nname = "mine"\ntitle = "Mine"\ninherits = "iec62055-52"\nsource = "me"\n'
+                    'confidence = "confirmed"\n[registers.entries]\n"0021" = { name = "creditLeft" }\n')  # fmt: skip
+    assert vtctap("wireshark", "install", "--profile", "mine.toml", "--dlt", "150", "-q").stdout == ""
+    (dissector,) = home.rglob("vtctap.lua")
+    first = dissector.read_text()
+    assert "creditLeft" in first
+    again = vtctap("wireshark", "install")
+    assert f"with the profile of the installation before: {mine}" in again.stderr
+    assert dissector.read_text() == first
+    assert "dissector-stale" not in vtctap("doctor", "--json").stdout
+    vtctap("wireshark", "install", "--profile", "iec62055-52")
+    assert "creditLeft" not in dissector.read_text()
+
+
 def test_a_dry_run_changes_nothing(home: Path, vtctap: Run) -> None:
     planned = vtctap("wireshark", "install", "--dry-run")
     assert planned.returncode == 0

@@ -239,3 +239,14 @@ def test_hex_dump() -> None:
 def test_a_hex_dump_holds_every_octet(octets: bytes) -> None:
     shown = [line[12:60] for line in hex_dump(octets).splitlines()]
     assert bytes.fromhex("".join(shown)) == octets
+
+
+def test_a_long_pause_is_shown() -> None:
+    dissect = Dissector(load()).dissect
+    for pauses, shown in (
+        ((), ""),
+        (((3, 199_999),), ""),
+        (((2, 200_000), (4, 1_600_000)), " [pause of 1.600 s at 4]"),
+    ):
+        record = Record(0, b"\x020004(1)\x037", pauses=pauses)
+        assert summary(dissect(record)) == f"Data 0004(1) tokenStatus?=Accept{shown}"

@@ -1,6 +1,7 @@
 """What several commands share: arguments, opening traces, creating outputs, and the errors of use."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -134,8 +135,11 @@ def output_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        done = "" if error.filename else "; what was written before is complete"
-        raise OutputError(f"{name}: {error.strerror}{done}") from None
+        done = "" if error.filename else "; what was written before can be read"
+        named = "standard output" if name == STANDARD else name
+        folder = Path(name).parent
+        missing = f"; there is no folder {folder}" if error.errno == errno.ENOENT and not folder.exists() else ""
+        raise OutputError(f"{named}: {error.strerror}{done}{missing}") from None
 
 
 def refuse_existing(name: str, *, force: bool) -> None:

@@ -221,14 +221,17 @@ _WIRESHARK: Final = (_version, _lua_for_root, _installation, _dissector_loads, _
 
 
 def _files(wireshark: Wireshark) -> "list[File]":
-    """What install would put, with the default profile."""
+    """What install would put, with the profile and link type of the installation that is there."""
     from vtctap import __version__
-    from vtctap.commands.installation import wanted
+    from vtctap.commands.installation import Installation, wanted
     from vtctap.dissector.lua import generate
-    from vtctap.dissector.profile import load
+    from vtctap.dissector.profile import DEFAULT, load
     from vtctap.dissector.wireshark_profile import files
+    from vtctap.pcap.record import LINKTYPE_USER0
 
-    return wanted(wireshark, generate(load(), version=__version__), files())
+    choices = Installation.of(wireshark).choices
+    profile, linktype = load(choices.get("profile", DEFAULT)), int(choices.get("dlt", LINKTYPE_USER0))
+    return wanted(wireshark, generate(profile, version=__version__, linktype=linktype), files())
 
 
 def _write_trace(path: Path) -> None:

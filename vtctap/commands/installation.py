@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -63,6 +63,8 @@ class Installation:
     files: dict[Path, str]
     folders: list[Path]
     dry: bool = False
+    choices: dict[str, str] = field(default_factory=dict)
+    """What it was made with: the profile, and the link type."""
 
     @classmethod
     def of(cls, wireshark: Wireshark, *, dry: bool = False) -> "Installation":
@@ -71,7 +73,8 @@ class Installation:
         try:
             stated = json.loads(path.read_text("utf-8"))
             files = {Path(name): str(digest) for name, digest in stated["files"].items()}
-            return cls(path, files, [Path(name) for name in stated["folders"]], dry)
+            choices = {str(name): str(value) for name, value in stated.get("choices", {}).items()}
+            return cls(path, files, [Path(name) for name in stated["folders"]], dry, choices)
         except FileNotFoundError:
             return cls(path, {}, [], dry)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -150,7 +153,8 @@ class Installation:
         with output_errors(str(self.manifest)):
             self._make(self.manifest.parent)
             stated = {"files": {str(path): digest for path, digest in sorted(self.files.items())}}
-            text = json.dumps(stated | {"folders": sorted(map(str, self.folders))}, indent=1)
+            folders = sorted(map(str, self.folders))
+            text = json.dumps({**stated, "folders": folders, "choices": self.choices}, indent=1)
             self.manifest.write_text(text + "\n", encoding="utf-8")
 
 

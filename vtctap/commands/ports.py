@@ -17,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     ports = serial_ports()
+    if ports and not arguments.json:
+        print(f"{'DEVICE':16}  {'USB':9}  {'LATENCY':9}  NAME")
     for port in ports:
         if arguments.json:
             import json

@@ -8,7 +8,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from vtctap.commands.common import add_join, add_profile, joined, load_profile
+from vtctap.commands.common import add_join, add_profile, count, joined, load_profile
 
 if TYPE_CHECKING:
     from vtctap.dissector.profile import Profile
@@ -60,7 +60,9 @@ def _lines(link: dict[str, Any], profile: "Profile", *, sessions: bool) -> list[
     for number, register in link["registers"].items():
         known = profile.register(number)
         doubt = "?" if known and known.provenance.confidence == "assumed" else ""
-        counts = [f"{register[word]} {word}" for word in ("reads", "writes", "refused") if register[word]]
+        kinds = (("reads", "read"), ("writes", "write"))
+        counts = [count(register[kind], one) for kind, one in kinds if register[kind]]
+        counts += [f"{register['refused']} refused"] if register["refused"] else []
         name = f"{number} {register.get('name', '')}{doubt if register.get('name') else ''}".rstrip()
         times = _times(register["response_time"]) if "response_time" in register else ""
         lines.append(f"    {name:32}{times}  {', '.join(counts)}")

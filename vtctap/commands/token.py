@@ -74,7 +74,7 @@ def _count(text: str) -> int:
 _CRC = {
     "good": "good",
     "bad": "bad: a digit is wrong",
-    "encrypted": "encrypted: a key file (--keys) with the meter's key opens it",
+    "encrypted": "encrypted, so its digits are not checked: a key file (--keys) with the meter's key opens it",
 }
 
 

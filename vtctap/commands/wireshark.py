@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite or remove files that were changed, too")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
     parser.add_argument("--dry-run", action="store_true", help="say what install or uninstall would do, and do nothing")
-    parser.add_argument("--dlt", type=link_type, default=147, metavar="N", help="link type, 147 to 162 (default: 147)")
+    parser.add_argument("--dlt", type=link_type, metavar="N", help="link type, 147 to 162 (default: 147)")
     add_profile(parser)
 
 
@@ -55,8 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
 def dissector(arguments: argparse.Namespace) -> str:
     """The text of the dissector."""
     from vtctap.dissector.lua import generate
+    from vtctap.pcap.record import LINKTYPE_USER0
 
-    return generate(load_profile(arguments), linktype=arguments.dlt, version=__version__)
+    return generate(load_profile(arguments), linktype=arguments.dlt or LINKTYPE_USER0, version=__version__)
 
 
 def _lua(arguments: argparse.Namespace) -> int:
@@ -96,6 +97,7 @@ def _install(arguments: argparse.Namespace) -> int:
     installation = Installation.of(wireshark, dry=arguments.dry_run)
     steps: list[Step]
     if arguments.action == "install":
+        _remember(arguments, installation.choices)
         files = wanted(wireshark, dissector(arguments), wireshark_profile.files())
         steps = installation.install(files, force=arguments.force)
         if is_root() and wireshark.version >= NO_LUA_FOR_ROOT:
@@ -104,12 +106,27 @@ def _install(arguments: argparse.Namespace) -> int:
         steps = installation.uninstall(force=arguments.force)
         if not steps:
             warn("nothing of vtctap is installed in this Wireshark")
-    for step in steps:
+    for step in steps if not arguments.quiet else [step for step in steps if step.kept]:
         print(f"{'would be ' if arguments.dry_run and not step.kept else ''}{step.verb}: {step.path}")
     if any(step.kept for step in steps):
         warn(f"some files are not as vtctap put them; 'vtctap wireshark {arguments.action} --force' takes them too")
         return 1
     return 0
+
+
+def _remember(arguments: argparse.Namespace, choices: dict[str, str]) -> None:
+    """What is not said anew stays as it was when it was installed last."""
+    before = dict(choices)
+    if arguments.profile is None and "profile" in before:
+        arguments.profile = before["profile"]
+        warn(f"with the profile of the installation before: {arguments.profile}")
+    if arguments.dlt is None and "dlt" in before:
+        arguments.dlt = int(before["dlt"])
+    if arguments.profile is not None:
+        is_file = arguments.profile.endswith(".toml")
+        choices["profile"] = str(Path(arguments.profile).resolve()) if is_file else arguments.profile
+    if arguments.dlt is not None:
+        choices["dlt"] = str(arguments.dlt)
 
 
 _ACTIONS = {"lua": _lua, "install": _install, "uninstall": _install, "profile": _profile}
