@@ -83,6 +83,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/accuracy.py
 	$(BIN)/python bench/load.py
+	$(BIN)/python bench/check_rate.py
 	$(BIN)/python bench/scapy_rate.py
 
 docs: $(VENV)/dev

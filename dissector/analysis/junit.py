@@ -2,16 +2,18 @@
 
 from xml.etree import ElementTree
 
-from vtctap.dissector.analysis.findings import KINDS, Finding
+from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 
 MOST = 100
 """So many findings of one code are written out for a trace; the others are counted."""
 
 
 class Report:
-    """Collects the findings of traces: those of warning or error fail their code's test case, notes are its output."""
+    """Collects the findings of traces: those of the severity ``fail_on`` or above (``never``: none) fail their code's
+    test case, the others are its output."""
 
-    def __init__(self) -> None:
+    def __init__(self, fail_on: str = "warning") -> None:
+        self._failing = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on in SEVERITIES else ()
         self._root = ElementTree.Element("testsuites", name="vtctap check")
         self._found: dict[str, list[Finding]] = {}
         self._counts: dict[str, int] = {}
@@ -43,8 +45,8 @@ class Report:
         for code in KINDS:
             case = ElementTree.SubElement(suite, "testcase", classname=self._trace, name=code)
             found = self._found.get(code, [])
-            graver = [finding for finding in found if finding.severity != "note"]
-            notes = [finding for finding in found if finding.severity == "note"]
+            graver = [finding for finding in found if finding.severity in self._failing]
+            notes = [finding for finding in found if finding.severity not in self._failing]
             if graver:
                 failures += 1
                 failure = ElementTree.SubElement(case, "failure", message=graver[0].message, type=graver[0].severity)

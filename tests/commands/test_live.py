@@ -313,6 +313,7 @@ def test_marks(taps: Any, tmp_path: Path, terminal: Terminal, until: Until) -> N
     terminal.until(b"0 frames")
     terminal.type(b"m")
     until(lambda: b"mark note=key-1" in path.read_bytes())
+    terminal.until(b"vtctap: marked: key-1")
     process.send_signal(signal.SIGUSR1)
     until(lambda: b"mark note=SIGUSR1-2" in path.read_bytes())
     terminal.type(b"xmm")

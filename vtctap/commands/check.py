@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         choices=(*SEVERITIES, "never"),
         default="warning",
-        help="the least severity that makes the exit status 1 (default: warning)",
+        help="the least severity that makes the exit status 1, and a JUnit test fail (default: warning)",
     )
     add_profile(parser)
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         from vtctap.dissector.analysis.junit import Report
 
         refuse_existing(arguments.junit, force=arguments.force)
-        report = Report()
+        report = Report(arguments.fail_on)
     counts: Counter[str] = Counter()
     separator = '{"findings": ['
     named = len(arguments.traces) > 1 and not arguments.join

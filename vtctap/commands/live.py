@@ -222,6 +222,8 @@ class Sink:
         for note in notes:
             self._marks += 1
             source.mark(f"{note}-{self._marks}")
+            if self._screen:
+                self._screen.say(f"marked: {note}-{self._marks}")
 
     def _look(self, now: float) -> None:
         """What is to be seen to when time passes, whether records come or not."""

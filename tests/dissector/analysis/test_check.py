@@ -253,6 +253,17 @@ def test_the_reference_is_current() -> None:
     assert {kind.severity for kind in KINDS.values()} == set(SEVERITIES)
 
 
+@pytest.mark.parametrize(("fail_on", "failures"), [("note", 2), ("warning", 1), ("error", 0), ("never", 0)])
+def test_junit_fails_on_what_is_asked(fail_on: str, failures: int) -> None:
+    report = Report(fail_on)
+    report.begin("t")
+    report.add(Finding("cut", "warning", (1,), "cut", "s"))
+    report.add(Finding("nak", "note", (2,), "nak", "s"))
+    (suite,) = ElementTree.fromstring(report.text()).findall("testsuite")
+    assert suite.get("failures") == str(failures) == str(len(suite.findall("testcase/failure")))
+    assert len(suite.findall("testcase/system-out")) == 2 - failures
+
+
 def test_junit() -> None:
     report = Report()
     report.begin("a<b.pcapng")
