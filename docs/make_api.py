@@ -24,6 +24,7 @@ MODULES: Final = (
     "vtctap.dissector.analysis.flows",
     "vtctap.dissector.analysis.check",
     "vtctap.dissector.analysis.findings",
+    "vtctap.dissector.analysis.server",
     "vtctap.dissector.analysis.statistics",
     "vtctap.dissector.pyshark",
     "vtctap.sniffer.live",

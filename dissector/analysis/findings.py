@@ -106,6 +106,12 @@ KINDS: Final = {
             "IEC 62055-52 clause 6.6 (TokenLockout)",
         ),
         Kind(
+            "server-state",
+            "note",
+            "The server did what its state, followed from outside, gave it no way to do",
+            "IEC 62055-52 clause 6.6 and Annex A, whose text is not public: the states are vtctap's own (derived)",
+        ),
+        Kind(
             "speed-mismatch",
             "warning",
             "The speed that was agreed on is not the speed that was used or offered",

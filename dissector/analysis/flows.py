@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges
-from vtctap.dissector.analysis.sequence import LOCKOUT, REJECTED
+from vtctap.dissector.analysis.sequence import REJECTED
+from vtctap.dissector.analysis.server import LOCKOUT, NOT_READY
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.profile import Profile
 from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Record
 
-NOT_READY: Final = 16
-"""The token status while the last token is processed (the value is derived)."""
 OUTCOMES: Final = ("accepted", "rejected", "locked out", "refused", "unanswered", "pending", "unknown")
 """What may become of a token: taken; not taken; the meter takes none for now; the write itself was not acknowledged; it
 was not answered; the trace ends, or another token is written, before the status is ready; the status was never read."""

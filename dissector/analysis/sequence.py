@@ -12,6 +12,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
+from vtctap.dissector.analysis.server import LOCKOUT, Server
 from vtctap.dissector.characters import LF, SEVEN_BITS
 from vtctap.dissector.checks import bcc_sum, bcc_xor
 from vtctap.dissector.dissect import Dissection
@@ -21,8 +22,6 @@ from vtctap.dissector.profile import Timing
 from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Sender
 
-LOCKOUT: Final = 15
-"""The token status of a meter that takes no tokens for now (IEC 62055-52 clause 7.8; the value is derived)."""
 REJECTED: Final = frozenset(range(4, 15))
 """The token statuses that reject a token (the same source)."""
 LOOP: Final = 3
@@ -47,6 +46,7 @@ class _Link:
 
     heard: set[Sender] = field(default_factory=set)
     silent: list[int] = field(default_factory=list)
+    server: Server = field(default_factory=Server)
     rules: dict[Sender, str] = field(default_factory=dict)
     status: int | None = None
     broken: bool = False
@@ -109,6 +109,9 @@ class Sequence:
         yield from self._responses(link, exchange, after, blind=blind)
         if exchange.response:
             yield from _token(link, exchange.request, exchange.response)
+        if blind:
+            link.server.forget()
+        yield from link.server.follow(exchange)
         link.heard |= {frame.record.sender for frame in (exchange.request, *exchange.responses) if frame}
 
     def _silence(
