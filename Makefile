@@ -11,7 +11,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
 	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
 
-.PHONY: demo test check docs examples bench test-corpus test-peers test-wireshark screenshots clean
+.PHONY: demo test check docs examples bench test-corpus test-peers test-wireshark screenshots clean report-pictures test-report
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -85,6 +85,14 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/check_rate.py
 	$(BIN)/python bench/scapy_rate.py
+
+report-pictures: $(VENV)/dev
+	$(call install,chromium:chromium pngquant:pngquant)
+	$(BIN)/python docs/make_report_pictures.py
+
+test-report: $(VENV)/dev
+	$(call install,chromium:chromium)
+	$(BIN)/python -m pytest -m slow tests/dissector/analysis/test_report.py
 
 docs: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md

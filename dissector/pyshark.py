@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,21 +34,22 @@ _STOP: Final = 5
 class TraceCapture(FileCapture):  # type: ignore[misc]  # pyshark has no types
     """A pyshark capture of a trace; see :func:`open_trace`."""
 
-    def __init__(self, folder: tempfile.TemporaryDirectory[str], path: str | os.PathLike[str], **options: Any) -> None:
-        self._folder = folder
+    def __init__(self, belongings: ExitStack, path: str | os.PathLike[str], **options: Any) -> None:
+        self._belongings = belongings
         super().__init__(os.fspath(path), **options)
 
     def close(self) -> None:
         """Ends tshark."""
-        super().close()
-        self._folder.cleanup()
+        if not self.eventloop.is_closed():
+            super().close()
+        self._belongings.close()
 
 
 class LiveCapture(PipeCapture):  # type: ignore[misc]
     """A pyshark capture of a running ``vtctap capture``; see :func:`open_live`."""
 
-    def __init__(self, folder: tempfile.TemporaryDirectory[str], arguments: list[str], **options: Any) -> None:
-        self._folder = folder
+    def __init__(self, belongings: ExitStack, arguments: list[str], **options: Any) -> None:
+        self._belongings = belongings
         command = [sys.executable, "-m", "vtctap", "capture", "-q", "-w", "-", *arguments]
         self._capture = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._capture.stdout is not None
@@ -67,8 +69,9 @@ class LiveCapture(PipeCapture):  # type: ignore[misc]
         except subprocess.TimeoutExpired:
             self._capture.kill()
             self._capture.wait()
-        super().close()
-        self._folder.cleanup()
+        if not self.eventloop.is_closed():
+            super().close()
+        self._belongings.close()
 
 
 def open_trace(path: str | os.PathLike[str], *, profile: str = DEFAULT, **options: Any) -> TraceCapture:
@@ -77,8 +80,7 @@ def open_trace(path: str | os.PathLike[str], *, profile: str = DEFAULT, **option
     ``options`` are FileCapture's (``display_filter``, ``use_json``, ``keep_packets``, ...). Raises ValueError for
     ``use_ek``, :class:`~vtctap.dissector.profile.ProfileError`, and what pyshark raises.
     """
-    folder = _dissector(load(profile), options)
-    return TraceCapture(folder, path, **options)
+    return TraceCapture(_prepare(load(profile), options), path, **options)
 
 
 def open_live(
@@ -107,23 +109,25 @@ def open_live(
     ):
         if value is not None:
             arguments += [option, str(value)]
-    folder = _dissector(load(profile), options)
-    return LiveCapture(folder, arguments, **options)
+    return LiveCapture(_prepare(load(profile), options), arguments, **options)
 
 
-def _dissector(profile: Profile, options: dict[str, Any]) -> tempfile.TemporaryDirectory[str]:
-    """The folder of the generated dissector, which is added to the options of a capture."""
+def _prepare(profile: Profile, options: dict[str, Any]) -> ExitStack:
+    """Adds the generated dissector to the options of a capture, and what pyshark no longer does by itself. Gives what
+    is thrown away with the capture."""
     if options.get("use_ek"):
         raise ValueError("pyshark's use_ek knows no protocols written in Lua: leave it out, or take use_json=True")
+    belongings = ExitStack()
     # pyshark's own way of setting up an event loop is gone from Python 3.14, and deprecated before.
     if sys.version_info >= (3, 12) and "eventloop" not in options:
-        options["eventloop"] = asyncio.new_event_loop()
-    folder = tempfile.TemporaryDirectory(prefix="vtctap-")
-    script = Path(folder.name, "vtctap.lua")
+        options["eventloop"] = loop = asyncio.new_event_loop()
+        belongings.callback(loop.close)
+    folder = belongings.enter_context(tempfile.TemporaryDirectory(prefix="vtctap-"))
+    script = Path(folder, "vtctap.lua")
     script.write_text(lua.generate(profile, version="pyshark"), "ascii")
-    os.chmod(folder.name, 0o755)  # tshark may run as another user.
+    os.chmod(folder, 0o755)  # tshark may run as another user.
     more = options.get("custom_parameters") or []
     if isinstance(more, dict):
         more = [word for pair in more.items() for word in pair]
     options["custom_parameters"] = [*more, "-l", "-X", f"lua_script:{script}"]
-    return folder
+    return belongings

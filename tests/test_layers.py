@@ -24,6 +24,7 @@ MAY_IMPORT = {
 LIBRARIES = {
     "scapy": ["vtctap", "vtctap.dissector.scapy"],
     "pyshark": ["vtctap.dissector.pyshark"],
+    "plotly": ["vtctap.dissector.analysis.report.page"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.commands"],
 }

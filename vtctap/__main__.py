@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "read": ("read", "show a trace, decoded"),
     "check": ("check", "find what is wrong in traces: damage, protocol, timing, tokens"),
     "stats": ("stats", "count what traces hold"),
+    "report": ("report", "make a page with pictures of a trace"),
     "reframe": ("reframe", "frame a trace's octets again, with another profile or line"),
     "import": ("import_", "make a trace of what other tools recorded"),
     "token": ("token", "decode STS tokens"),

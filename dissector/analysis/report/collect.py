@@ -1,0 +1,116 @@
+"""What a report shows of a trace, gathered in one pass: figures, ladders, response times, gaps, tokens and findings.
+
+Long traces are bounded: so many frames a ladder, ladders, points a plot and findings are kept, and what is left out is
+counted (:class:`Collected` says so, and the page does).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
+from vtctap.dissector.analysis.findings import Finding
+from vtctap.dissector.analysis.flows import Follower, TokenFlow
+from vtctap.dissector.analysis.statistics import Statistics
+from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.profile import Profile
+from vtctap.dissector.text import summary
+from vtctap.pcap.record import Kind, Record
+
+MOST_SESSIONS: Final = 40
+MOST_FRAMES: Final = 400
+"""Frames of a session's ladder."""
+MOST_POINTS: Final = 5_000
+"""Points of a plot."""
+MOST_FINDINGS: Final = 1_000
+MOST_OCTETS: Final = 512
+"""Octets that are kept of a frame."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What is shown. ``left_out`` counts what was too much, by what it is."""
+
+    statistics: Statistics = field(default_factory=Statistics)
+    ladders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    times: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[dict[str, Any]] = field(default_factory=list)
+    tokens: list[TokenFlow] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    start: int = 0
+    records: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, kept: list[Any], thing: Any, most: int, what: str) -> None:
+        """Keeps a thing, or counts it."""
+        if len(kept) < most:
+            kept.append(thing)
+        else:
+            self.left_out[what] = self.left_out.get(what, 0) + 1
+
+
+def collect(records: Iterable[Record], profile: Profile) -> Collected:
+    """What a report shows of these records."""
+    collected = Collected()
+    gatherer, follower = Gatherer(), Follower()
+
+    def watched() -> Iterator[Dissection]:
+        for dissection in dissections(records, profile):
+            _see(collected, dissection)
+            exchange = gatherer.feed(dissection)
+            if exchange:
+                _answer(collected, follower, exchange)
+            yield dissection
+
+    for found in check(watched(), profile):
+        collected.keep(collected.findings, found, MOST_FINDINGS, "findings")
+    for exchange in gatherer.close():
+        _answer(collected, follower, exchange)
+    for flow in follower.close():
+        collected.keep(collected.tokens, flow, MOST_POINTS, "tokens")
+    collected.statistics.close()
+    return collected
+
+
+def _see(collected: Collected, dissection: Dissection) -> None:
+    record, place = dissection.record, dissection.place
+    collected.records += 1
+    collected.start = collected.start or record.time
+    collected.statistics.feed(dissection)
+    if record.kind is not Kind.FRAME or place is None:
+        return
+    seconds = (record.time - collected.start) / 1e9
+    if dissection.gap is not None:
+        point = {"x": seconds, "y": dissection.gap / 1e9, "frame": dissection.number}
+        collected.keep(collected.gaps, point, MOST_POINTS, "gaps")
+    if place.session not in collected.ladders:
+        if len(collected.ladders) >= MOST_SESSIONS:
+            collected.left_out["sessions"] = max(0, place.session - MOST_SESSIONS)
+            return
+        collected.ladders[place.session] = []
+    step = {
+        "frame": dissection.number,
+        "t": seconds,
+        "d": record.duration / 1e9,
+        "side": record.sender.name.lower(),
+        "text": summary(dissection),
+        "bad": bool(record.flags & 31) or (dissection.message is not None and dissection.message.bcc_status == "bad"),
+        "octets": record.octets[:MOST_OCTETS].hex(" "),
+        "more": max(0, len(record.octets) - MOST_OCTETS),
+        "uncertainty": None if record.uncertainty is None else record.uncertainty / 1e9,
+    }
+    collected.keep(collected.ladders[place.session], step, MOST_FRAMES, "frames of long sessions")
+
+
+def _answer(collected: Collected, follower: Follower, exchange: Exchange) -> None:
+    for flow in follower.feed(exchange):
+        collected.keep(collected.tokens, flow, MOST_POINTS, "tokens")
+    request, response = exchange.request, exchange.response
+    if request is None or response is None or request.message is None or exchange.response_time is None:
+        return
+    name = request.message.message or ""
+    register = request.message.register[0] if request.message.register else ""
+    named = request.meaning.register_name[0] if request.meaning and request.meaning.register_name else ""
+    point = {"what": " ".join(filter(None, (name, register, named))), "y": exchange.response_time}
+    collected.keep(collected.times, point | {"frame": response.number}, MOST_POINTS, "response times")

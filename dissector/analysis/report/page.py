@@ -1,0 +1,76 @@
+"""The page of a report: HTML with its style, its data and the drawing library (Plotly) in it; it asks for nothing else.
+
+What comes from a trace reaches the page as JSON alone, in which nothing can end a script, and is shown as text alone.
+"""
+
+import json
+import re
+from html import escape
+from importlib import resources
+from typing import Any
+
+from plotly.offline import get_plotlyjs
+
+from vtctap.dissector.analysis.report.collect import Collected
+from vtctap.dissector.dissect import epoch
+from vtctap.dissector.profile import Profile
+
+
+def page(collected: Collected, profile: Profile, *, trace: str, application: str) -> str:
+    """The whole page. ``trace`` is its name, ``application`` what made the report."""
+    template = (resources.files("vtctap.dissector.analysis.report") / "page.html").read_text("utf-8")
+    data = _data(collected, profile, trace, application)
+    parts = {"TITLE": escape(f"{trace} - vtctap"), "DATA": _json(data), "PLOTLY": get_plotlyjs()}
+    # In one pass: what is put in may hold the marks of others.
+    return re.sub("@(TITLE|DATA|PLOTLY)@", lambda mark: parts[mark[1]], template)
+
+
+def _json(data: Any) -> str:
+    """JSON that can stand in a script element."""
+    return json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _data(collected: Collected, profile: Profile, trace: str, application: str) -> dict[str, Any]:
+    confidences: dict[str, int] = {}
+    entries = [*profile.messages.values(), *(register.provenance for register in profile.registers.values())]
+    for entry in entries:
+        confidences[entry.confidence] = confidences.get(entry.confidence, 0) + 1
+    return {
+        "trace": trace,
+        "application": application,
+        "start": epoch(collected.start),
+        "records": collected.records,
+        "statistics": collected.statistics.as_json(),
+        "ladders": [{"session": number, "steps": steps} for number, steps in collected.ladders.items()],
+        "times": collected.times,
+        "gaps": collected.gaps,
+        "tokens": [
+            {
+                "token": flow.token,
+                "outcome": flow.outcome,
+                "status": flow.status_name,
+                "duration": flow.duration,
+                "frame": flow.write.request.number if flow.write.request else None,
+            }
+            for flow in collected.tokens
+        ],
+        "findings": [
+            {
+                "code": found.code,
+                "severity": found.severity,
+                "frames": list(found.frames),
+                "message": found.message,
+                "source": found.source,
+                "t": (found.time - collected.start) / 1e9 if found.time else None,
+            }
+            for found in collected.findings
+        ],
+        "profile": {
+            "name": profile.name,
+            "title": profile.title,
+            "source": profile.provenance.source,
+            "confidence": profile.provenance.confidence,
+            "entries": confidences,
+        },
+        "left_out": collected.left_out,
+    }

@@ -1,0 +1,34 @@
+"""``vtctap report``: a page, or one line that says why not."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_a_page(vtctap: Run, tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
+    done = vtctap("report", "t.pcapng", "-o", "r.html")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "vtctap: the report is in r.html: any browser shows it\n"
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert str(tmp_path) not in page
+    assert vtctap("report", "t.pcapng", "-o", "r.html").returncode == 2
+    assert vtctap("report", "t.pcapng", "-o", "r.html", "--force", "-q").stderr == ""
+    assert vtctap("report", "none.pcapng", "-o", "n.html").returncode == 2
+    assert not (tmp_path / "n.html").exists()
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['plotly'] = None; from vtctap.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "report", "t.pcapng", "-o", "r.html"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "pip install 'vtctap[report]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,155 @@
+"""The report: what is on the page is what the trace holds, bounded, and nothing in a trace can become code."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.analysis.report import collect as collecting
+from vtctap.dissector.analysis.report.collect import collect
+from vtctap.dissector.analysis.statistics import statistics
+from vtctap.dissector.dissect import dissections
+from vtctap.dissector.profile import load
+from vtctap.pcap import Line, Record, Sender
+from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.session import EPOCH, play
+
+pages = pytest.importorskip("vtctap.dissector.analysis.report.page", reason="plotly is not here")
+
+PROFILE = load()
+LINE = Line(7, "E", 1)
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+HOSTILE = "</script><script>alert(1)</script>@PLOTLY@@DATA@<img src=x onerror=alert(2)>&amp;\"'"
+
+
+def demonstration(sessions: int = 2) -> list[Record]:
+    faults = ("bcc-bad", "no-response", "cut", "noise", "response-late")
+    playing = play(4, sessions=sessions, faults=faults)
+    return list(virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit=1_500_000_000, profile="demo"))
+
+
+def page_of(records: list[Record], trace: str = "demo.pcapng") -> str:
+    return str(pages.page(collect(records, PROFILE), PROFILE, trace=trace, application="vtctap test"))
+
+
+def data_of(page: str) -> Any:
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(data)
+
+
+def test_the_page_holds_what_the_trace_holds() -> None:
+    records = demonstration()
+    data = data_of(page_of(records))
+    frames = [dissection for dissection in dissections(records) if dissection.place]
+    assert data["records"] == len(records)
+    assert data["statistics"] == statistics(records).as_json()
+    shown = [step["frame"] for ladder in data["ladders"] for step in ladder["steps"]]
+    assert shown == [frame.number for frame in frames]
+    octets = [bytes.fromhex(step["octets"]) for ladder in data["ladders"] for step in ladder["steps"]]
+    assert octets == [frame.record.octets for frame in frames]
+    found = list(check(records, PROFILE))
+    assert [(entry["code"], entry["frames"]) for entry in data["findings"]] == [
+        (finding.code, list(finding.frames)) for finding in found
+    ]
+    assert [token["outcome"] for token in data["tokens"]] == ["accepted", "rejected", "accepted"] * 2
+    times = {point["frame"]: point["y"] for point in data["times"]}
+    assert times == {
+        frame.number: frame.place.response_time / 1e9
+        for frame in frames
+        if frame.place and frame.place.response_time is not None
+    }
+    assert data["left_out"] == {}
+    assert "assumed" in data["profile"]["entries"]
+
+
+def test_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("MOST_SESSIONS", 2), ("MOST_FRAMES", 5), ("MOST_POINTS", 7), ("MOST_FINDINGS", 3)):
+        monkeypatch.setattr(collecting, name, most)
+    records = demonstration(4)
+    data = data_of(page_of(records))
+    assert [len(ladder["steps"]) for ladder in data["ladders"]] == [5, 5]
+    assert (len(data["times"]), len(data["gaps"]), len(data["findings"]), len(data["tokens"])) == (7, 7, 3, 7)
+    assert data["left_out"].keys() >= {"sessions", "frames of long sessions", "findings", "gaps", "response times"}
+    assert data["left_out"]["sessions"] == 2
+    assert data["records"] == len(records)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_nothing_in_a_trace_becomes_code() -> None:
+    hostile = HOSTILE.encode()
+    records = [
+        Record(EPOCH, b"\x020021(" + hostile + b")\x03\x11", sender=Sender.SERVER, line=LINE),
+        Record(EPOCH + 10**9, hostile, sender=Sender.CLIENT),
+        Record(EPOCH + 2 * 10**9, b"/" + hostile + b"\r\n", sender=Sender.SERVER),
+    ]
+    clean, dirty = Tags(), Tags()
+    clean.feed(page_of(demonstration()))
+    page = page_of(records, HOSTILE)
+    dirty.feed(page)
+    assert [tag for tag, _ in dirty.found] == [tag for tag, _ in clean.found]
+    assert "alert(1)" in json.dumps(data_of(page))
+    assert data_of(page)["trace"] == HOSTILE
+
+
+def test_the_page_asks_for_nothing() -> None:
+    tags = Tags()
+    tags.feed(page_of(demonstration()))
+    assert not [tag for tag, attributes in tags.found if {"src", "href"} & attributes.keys()]
+
+
+def test_an_empty_trace() -> None:
+    data = data_of(page_of([]))
+    assert (data["records"], data["ladders"], data["findings"]) == (0, [], [])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("dark", [False, True])
+def test_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
+    """Drawn without an error, nothing wider than the window, a click shows a message's octets, light and dark."""
+    records = demonstration()
+    page = page_of(records)
+    probe = """<script>
+    window.addEventListener("load", () => setTimeout(() => {
+      const frame = document.getElementById("page").contentWindow;
+      frame.show(4);
+      setTimeout(() => { document.title = JSON.stringify({
+        overflow: frame.document.documentElement.scrollWidth - frame.innerWidth,
+        plots: frame.document.querySelectorAll(".main-svg").length,
+        detail: frame.document.getElementById("detail").textContent,
+        rows: frame.document.querySelectorAll("#findings tr").length,
+        paper: frame.getComputedStyle(frame.document.body).backgroundColor }); }, 500);
+    }, 1500));</script>"""
+    (tmp_path / "page.html").write_text(page, "utf-8")
+    frame = f'<iframe id="page" src="page.html" width="{width}" height="900" style="border:0"></iframe>'
+    (tmp_path / "probe.html").write_text(f"<!DOCTYPE html><html><body>{frame}{probe}</body></html>", "utf-8")
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+               "--window-size=1400,1000", "--virtual-time-budget=8000", "--enable-logging=stderr",
+               f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "probe.html").as_uri()]  # fmt: skip
+    command += ["--blink-settings=preferredColorScheme=0"] if dark else []
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert title
+    seen = json.loads(title[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    assert seen["overflow"] <= 0
+    assert seen["plots"] >= 3
+    assert seen["detail"].startswith("Record 4, ")
+    assert seen["detail"].endswith(records[3].octets.hex(" "))
+    assert seen["rows"] == len(list(check(records, PROFILE))) + 1
+    assert (seen["paper"] == "rgb(20, 23, 28)") == dark

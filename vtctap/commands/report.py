@@ -1,0 +1,48 @@
+"""Makes one self-contained HTML page of a trace: ladders, response times, findings, tokens, figures.
+
+The page needs no network. It needs the extra 'report': pip install 'vtctap[report]'
+"""
+
+import argparse
+
+from vtctap.commands.common import (
+    APPLICATION,
+    CommandError,
+    add_profile,
+    joined,
+    load_profile,
+    output_errors,
+    refuse_existing,
+    warn,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("traces", nargs="+", metavar="TRACE", help="the trace; several are one, in this order")
+    parser.add_argument("-o", dest="output", metavar="FILE.html", required=True, help="the page to write")
+    parser.add_argument("--force", action="store_true", help="overwrite the page if it exists")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say what was written")
+    add_profile(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    try:
+        from vtctap.dissector.analysis.report.page import page
+    except ModuleNotFoundError as error:
+        raise CommandError(f"a report needs {error.name}: pip install 'vtctap[report]'") from None
+    from pathlib import Path
+
+    from vtctap.dissector.analysis.report.collect import collect
+
+    profile = load_profile(arguments)
+    refuse_existing(arguments.output, force=arguments.force)
+    collected = collect(joined(arguments.traces), profile)
+    names = ", ".join(Path(trace).name for trace in arguments.traces)
+    text = page(collected, profile, trace=names, application=APPLICATION)
+    with output_errors(arguments.output):
+        Path(arguments.output).write_text(text, encoding="utf-8")
+    if not arguments.quiet:
+        warn(f"the report is in {arguments.output}: any browser shows it")
+    return 0
