@@ -25,6 +25,7 @@ LIBRARIES = {
     "scapy": ["vtctap", "vtctap.dissector.scapy"],
     "pyshark": ["vtctap.dissector.pyshark"],
     "plotly": ["vtctap.dissector.analysis.report.page"],
+    "tqdm": ["vtctap.commands.common"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.commands"],
 }

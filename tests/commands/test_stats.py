@@ -1,9 +1,16 @@
 """``vtctap stats``: figures as text and as JSON."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -30,3 +37,26 @@ def test_text_and_json(vtctap: Run, tmp_path: Path) -> None:
 def test_wrong_use(vtctap: Run) -> None:
     done = vtctap("stats", "none.pcapng")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize("command", [["stats"], ["check"], ["report", "-q", "--force", "-o", "r.html"]])
+def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Path) -> None:
+    """On a terminal alone, and only where it takes long."""
+    assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
+    begin = "import sys; from vtctap.commands import common; common.PATIENCE = {}; from vtctap.__main__ import main; "
+    shown = []
+    for patience in (0, 60):
+        master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        run = [sys.executable, "-c", begin.format(patience) + "sys.exit(main())", *command, "t.pcapng"]
+        with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=slave) as process:
+            process.wait(30)
+        os.close(slave)
+        text = b""
+        with contextlib.suppress(OSError):
+            while more := os.read(master, 4096):
+                text += more
+        os.close(master)
+        shown.append(b"t.pcapng:" in text and b"%|" in text)
+    assert shown == [True, False]
+    assert "%|" not in vtctap(*command, "t.pcapng").stderr

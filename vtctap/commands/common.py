@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 APPLICATION = f"vtctap {__version__}"
 STANDARD = "-"
+PATIENCE = 2.0
+"""Seconds that a person waits before a bar shows how far it is."""
+_BAR_STEP = 1000
 
 
 class CommandError(Exception):
@@ -105,8 +108,8 @@ def add_output(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 @contextmanager
-def input_trace(name: str) -> Iterator["TraceReader"]:
-    """The trace of that name, ``-`` for standard input; warns at the end if it ends cut."""
+def input_trace(name: str | IO[bytes]) -> Iterator["TraceReader"]:
+    """The trace of that name (``-`` for standard input) or file; warns at the end if it ends cut."""
     from vtctap.pcap.trace import open_trace
 
     with open_trace(sys.stdin.buffer if name == STANDARD else name) as reader:
@@ -121,10 +124,27 @@ def add_join(parser: argparse.ArgumentParser) -> None:
 
 
 def joined(traces: "Sequence[str]") -> "Iterator[Record]":
-    """The records of traces that are one, one after the other; warns of those that end cut."""
+    """The records of traces that are one, one after the other; warns of those that end cut. On a terminal a bar shows
+    how far it is, if that takes longer than :data:`PATIENCE`."""
     for trace in traces:
-        with input_trace(trace) as reader:
-            yield from reader
+        if trace == STANDARD:
+            with input_trace(trace) as reader:
+                yield from reader
+            continue
+        with open(trace, "rb") as file, input_trace(file) as reader:
+            yield from _with_bar(reader, file, trace)
+
+
+def _with_bar(reader: "TraceReader", file: IO[bytes], name: str) -> "Iterator[Record]":
+    from tqdm import tqdm
+
+    size = os.fstat(file.fileno()).st_size
+    # disable=None: not where standard error is no terminal.
+    with tqdm(total=size, desc=name, unit="B", unit_scale=True, delay=PATIENCE, leave=False, disable=None) as bar:
+        for number, record in enumerate(reader):
+            if number % _BAR_STEP == 0:
+                bar.update(min(file.tell(), size) - bar.n)
+            yield record
 
 
 @contextmanager
