@@ -3,6 +3,9 @@
 A token is written, the meter acknowledges, its token status is read until it no longer is "not ready", and the value
 that it then has is the verdict. The flow is derived: of IEC 62055-52 only the names of the messages and of tokenStatus
 are public, and the values are those of a maker's status register. What is held is one flow a link.
+
+Where the profile names no token register, a value of a token's form that is written and then answered as a token, by a
+token status, is taken for one too; ``recognised`` is then False.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +17,9 @@ from vtctap.dissector.analysis.sequence import REJECTED
 from vtctap.dissector.analysis.server import LOCKOUT, NOT_READY
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.profile import Profile
+from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
+from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
 from vtctap.pcap.record import Flag, Record
 
 OUTCOMES: Final = ("accepted", "rejected", "locked out", "refused", "unanswered", "pending", "unknown")
@@ -36,13 +41,10 @@ class TokenFlow:
     status: int | None
     status_name: str | None
     duration: float | None
-
-    @property
-    def token(self) -> str:
-        """The token's 20 digits."""
-        request = self.write.request
-        token = request.meaning.token if request and request.meaning else None
-        return digits(token.number) if token else ""
+    token: str
+    """The token's 20 digits."""
+    recognised: bool
+    """Whether the written record itself says that it is a token."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class _Open:
     """A token whose verdict is not in."""
 
     write: Exchange
+    token: Token
+    recognised: bool
     polls: list[Exchange] = field(default_factory=list)
     last: Dissection | None = None
 
@@ -70,7 +74,14 @@ class _Open:
             status,
             meaning.status_token_name if meaning else None,
             duration,
+            digits(self.token.number),
+            self.recognised,
         )
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it surely is a token: by itself, or by how it was answered."""
+        return self.recognised or self.last is not None
 
 
 def _outcome(write: Exchange, status: int | None) -> str:
@@ -106,13 +117,14 @@ class Follower:
         request, link = exchange.request, exchange.link
         open_flow = self._links.get(link)
         if open_flow and open_flow.write.session != exchange.session:
-            yield self._links.pop(link).done()
+            yield from self._end(link)
             open_flow = None
         if request and request.message and request.message.message == "WriteCommand":
-            if request.meaning and request.meaning.token:
-                if open_flow and exchange.repeat_of is None:
-                    yield open_flow.done()
-                self._links[link] = _Open(exchange)
+            token, recognised = _written(request)
+            if token:
+                if exchange.repeat_of is None:
+                    yield from self._end(link)
+                self._links[link] = _Open(exchange, token, recognised)
             return
         response = exchange.response
         status = response.meaning.status_token if response and response.meaning else None
@@ -120,13 +132,24 @@ class Follower:
             open_flow.polls.append(exchange)
             open_flow.last = response
             if status != NOT_READY:
-                yield self._links.pop(link).done()
+                yield from self._end(link)
 
     def close(self) -> list[TokenFlow]:
         """The flows that the end of the trace leaves open."""
-        flows = [open_flow.done() for open_flow in self._links.values()]
-        self._links.clear()
-        return flows
+        return [flow for link in list(self._links) for flow in self._end(link)]
+
+    def _end(self, link: int) -> Iterator[TokenFlow]:
+        open_flow = self._links.pop(link, None)
+        if open_flow and open_flow.is_one:
+            yield open_flow.done()
+
+
+def _written(request: Dissection) -> tuple[Token | None, bool]:
+    """The token that a write holds, or may hold; and whether it surely is one."""
+    if request.meaning and request.meaning.token:
+        return request.meaning.token, True
+    values = request.message.value if request.message else ()
+    return next((token for value in values if (token := recognise(value, ANYWHERE))), None), False
 
 
 def _damaged(frame: Dissection) -> bool:

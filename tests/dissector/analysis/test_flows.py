@@ -44,6 +44,20 @@ def flows(*said: tuple[str, bytes], flags: int = 0) -> list[TokenFlow]:
     )
 
 
+def test_written_and_answered_as_a_token() -> None:
+    """To a register that the profile does not know: the answer tells; without it nothing is said."""
+    unknown = ("C", checked(b"\x01W1\x027777(%s)\x03" % TOKEN.encode()))
+    hexadecimal = ("C", checked(b"\x01W1\x027777(%017X)\x03" % int(TOKEN)))
+    for written in (unknown, hexadecimal):
+        (flow,) = flows(written, ACK, *poll(16), *poll(1))
+        assert (flow.token, flow.outcome, flow.recognised) == (TOKEN, "accepted", False)
+        assert flows(written, ACK) == []
+        assert flows(written, NAK) == []
+    assert flows(("C", checked(b"\x01W1\x027777(1234)\x03")), ACK, *poll(1)) == []
+    (flow,) = flows(write(TOKEN), ACK, *poll(1))
+    assert flow.recognised
+
+
 @pytest.mark.parametrize(
     ("said", "outcome", "polls"),
     [
