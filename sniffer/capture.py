@@ -148,6 +148,8 @@ class Capture:
     def close(self) -> list[Record]:
         """The rest of the records, and an event for each tap that says so. The ports stay open until the context
         ends."""
+        for chunk in self._reader.wait(0):  # What has come since the last poll.
+            self._take(chunk)
         for link in self._links:
             link.close()
         return self._take_ready()

@@ -705,3 +705,19 @@ def test_ports_are_given_back_when_something_goes_wrong(taps: PtyTaps) -> None:
     ):
         raise RuntimeError
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_what_came_since_the_last_poll_is_in_the_trace() -> None:
+    """Nothing is polled here at all: the end alone takes what is there."""
+    far, near = pty.openpty()
+    tty.setraw(near)
+    try:
+        with Capture([Link((Wire(os.ttyname(near)),))], SETTINGS, gap_limit=1_500 * MS, profile="test") as capture:
+            os.write(far, even(b"/?!\r\n"))
+            time.sleep(0.05)
+            records = capture.close()
+        assert b"".join(record.octets for record in records) == b"/?!\r\n"
+        assert capture.octets == 5
+    finally:
+        os.close(far)
+        os.close(near)
