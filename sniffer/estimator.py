@@ -24,8 +24,8 @@ A pause shorter than the timer may go unseen, or be found some octets late. Wher
 the packet before it, each octet of a run is late by the same time, which no arrival reveals: estimates are then late by
 up to half the timer, inside the uncertainty. A UART's FIFO keeps octets until there are enough, or for some characters
 after the last: its ``latency`` is both together. A program that is stopped for longer than :data:`SCHEDULING` just when
-octets come stamps them with less certainty than it states. Where nobody states an adapter's latency it is assumed
-(:mod:`~vtctap.sniffer.adapter`).
+octets come, and cannot know it, stamps them with less certainty than it states. Where nobody states an adapter's
+latency it is assumed (:mod:`~vtctap.sniffer.adapter`).
 """
 
 from collections.abc import Iterator
@@ -52,11 +52,13 @@ _FORESIGHT: Final = 40
 
 
 class _Chunk(NamedTuple):
-    """What was read together at ``arrival``; ``before``: at that time it had not come."""
+    """What was read together at ``arrival``; ``before``: at that time it had not come. ``late`` (ns): how much later
+    than :data:`SCHEDULING` it may have been read."""
 
     octets: list[tuple[int, int]]
     arrival: int
     before: int
+    late: int
 
 
 class _Run(NamedTuple):
@@ -122,21 +124,24 @@ class Estimator:
         estimated."""
         self._promised = max(self._promised, start)
 
-    def receive(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
-        """Takes octets (value, flags) that were read together at ``arrival``; returns those that are settled."""
+    def receive(self, octets: list[tuple[int, int]], arrival: int, late: int = 0) -> list[Octet]:
+        """Takes octets (value, flags) that were read together at ``arrival``, and were there for ``late`` (ns) before
+        because nobody looked; returns those that are settled."""
         if not octets:
             return self.advance(arrival)
         arrival = max(arrival, self._arrival)
+        late = max(late - SCHEDULING, 0)
         if self._chunks:
             if arrival == self._arrival:
-                self._chunks[-1].octets.extend(octets)
+                last = self._chunks[-1]
+                self._chunks[-1] = last._replace(octets=last.octets + octets, late=max(last.late, late))
                 return self._take()
             if arrival - self._arrival > self._silence:
                 self._settle(len(self._chunks))
             elif self._arrival - self._chunks[self._settled].arrival > self._hold:
-                late = self._arrival - self._hold // 2
-                self._settle(next(number for number, chunk in enumerate(self._chunks) if chunk.arrival >= late))
-        self._chunks.append(_Chunk(octets.copy(), arrival, self._arrival))
+                recent = self._arrival - self._hold // 2
+                self._settle(next(number for number, chunk in enumerate(self._chunks) if chunk.arrival >= recent))
+        self._chunks.append(_Chunk(octets.copy(), arrival, self._arrival, late))
         self._arrival = arrival
         return self._take()
 
@@ -182,8 +187,8 @@ class Estimator:
         return max(self._latency, packets * (self._latency - PACKET * self._character_time))
 
     def _ended(self, chunk: _Chunk) -> int:
-        """The first octet of a chunk ended later than this, if the program was woken at once."""
-        return max(chunk.arrival - self._reach(len(chunk.octets)), chunk.before)
+        """The first octet of a chunk ended later than this, if the program was no later than it knows."""
+        return max(chunk.arrival - chunk.late - self._reach(len(chunk.octets)), chunk.before)
 
     def _settle(self, until: int) -> None:
         """Settles the chunks before number ``until``; they are kept for those that follow, those before are not."""
@@ -247,7 +252,7 @@ class Estimator:
         for that started the timer."""
         bounds = [(count + 1, float(self._ended(chunk) - PROMPT - base))]
         full = len(chunk.octets) // PACKET * PACKET
-        if full and self._fills:
+        if full and self._fills and not chunk.late:
             timer = self._latency if len(chunk.octets) % (_COLLECTED * PACKET) else 0
             bounds.append((count + full, float(chunk.arrival - timer - PROMPT - base)))
         return bounds
@@ -256,7 +261,7 @@ class Estimator:
         """Whether later chunks show that the octet after the first ``count`` had ended before ``ended``."""
         base = self._chunks[0].arrival
         after = -1
-        for octets, arrival, _ in self._chunks[number : number + _FORESIGHT]:
+        for octets, arrival, *_ in self._chunks[number : number + _FORESIGHT]:
             after += len(octets)
             if arrival - base - after * fastest < ended:
                 return True
@@ -266,7 +271,7 @@ class Estimator:
         """Makes the octets of the chunks that are not settled, up to number ``until``."""
         base = self._chunks[0].arrival
         estimates = _ends(runs)
-        for octets, _, _ in self._chunks[: self._settled]:
+        for octets, *_ in self._chunks[: self._settled]:
             for _ in octets:
                 next(estimates)
         latest = self._latest(base)
@@ -277,7 +282,7 @@ class Estimator:
         # Comparisons, not max and min: this is where a capture of many taps spends its time.
         for chunk in self._chunks[self._settled : until]:
             least = float(self._ended(chunk) - SCHEDULING - base)
-            most = self._most(len(chunk.octets)) + SCHEDULING
+            most = self._most(len(chunk.octets)) + SCHEDULING + chunk.late
             earliest = max(earliest, least - shortest)
             for value, flags in chunk.octets:
                 earliest += shortest
@@ -295,9 +300,12 @@ class Estimator:
                 uncertainty = (below if below > above else above) + drift
                 after = start + shortest if start + shortest < bound - shortest else bound - shortest
                 start = after if start < after else start
-                start = estimate - character if start < estimate - character else start
+                begins = estimate - character
+                start = begins if start < begins else start
                 start = promised if start < promised else start
                 uncertainty = most if uncertainty > most else uncertainty
+                if start - begins > drift:  # Later than it is believed, because of what was stamped before it.
+                    uncertainty += start - begins
                 self._ready.append(Octet(value, base + round(start), round(uncertainty), flags))
                 end = estimate
         self._start = base + round(start)
@@ -308,7 +316,7 @@ class Estimator:
         """When each octet that is not settled had ended for sure; from the last to the first."""
         latest = []
         bound = float(self._arrival - base) + self._shortest
-        for octets, arrival, _ in reversed(self._chunks[self._settled :]):
+        for octets, arrival, *_ in reversed(self._chunks[self._settled :]):
             bound = min(bound, float(arrival - base) + self._shortest)
             for _ in octets:
                 bound -= self._shortest

@@ -220,6 +220,59 @@ def test_the_truth_lies_within_the_uncertainty(
     assert all(later.start - earlier.start >= shortest - 2 for earlier, later in pairwise(settled))
 
 
+@given(
+    pauses=st.lists(st.integers(0, 200 * MS), min_size=1, max_size=60),
+    seed=st.integers(0, 1 << 32),
+    speed=st.sampled_from([300, 2400, 9600, 115200]),
+    timer=st.sampled_from([0, MS, 16 * MS]),
+)
+def test_the_truth_lies_within_the_uncertainty_of_a_reader_that_was_away(
+    pauses: list[int], seed: int, speed: int, timer: int
+) -> None:
+    """Octets with pauses or without; the reader is away now and then for up to a second, and says so."""
+    random = Random(seed)
+    step = SEVEN_EVEN.character_time(speed)
+    truth: list[int] = []
+    at = START
+    for pause in pauses:
+        at += random.choice((0, pause))
+        truth.append(at)
+        at += step
+    reads: dict[int, int] = {}
+    for start in truth:
+        tick = start + step + (-start % timer if timer else 0)
+        reads[tick] = reads.get(tick, 0) + 1
+    estimator = Estimator(step, timer)
+    settled = []
+    back = 0
+    late = waiting = 0
+    for tick, count in sorted(reads.items()):
+        if tick > back:
+            if waiting:
+                settled += estimator.receive(octets(waiting), back, late)
+            late = random.choice((0, random.randrange(SCHEDULING, 1_000 * MS)))
+            back, waiting = tick + late, 0
+            late += random.randrange(late + 1)  # It went before the first of what it found.
+        waiting += count
+    settled += estimator.receive(octets(waiting), back, late) + estimator.close()
+    assert len(settled) == len(truth)
+    for start, octet in zip(truth, settled, strict=True):
+        assert octet.uncertainty is not None
+        assert abs(octet.start - start) <= octet.uncertainty
+
+
+def test_what_was_stamped_late_makes_what_follows_less_certain() -> None:
+    """Octets without a time were stamped in the middle of one that began before: it cannot be stamped before them."""
+    estimator = Estimator(33 * MS, 0)
+    estimator.begin(START)
+    settled = estimator.receive(octets(1), START + 5 * MS) + estimator.receive(octets(1), START + 38 * MS)
+    settled += estimator.close()
+    for octet, truth in zip(settled, (-28, 5), strict=True):
+        assert octet.start >= START
+        assert octet.uncertainty is not None
+        assert abs(octet.start - START - truth * MS) <= octet.uncertainty
+
+
 @given(chunks=CHUNKS, split=st.integers(1, 20), **LINES)
 def test_how_octets_and_the_clock_are_handed_over_does_not_matter(
     chunks: list[tuple[int, int]], split: int, character_time: int, latency: int

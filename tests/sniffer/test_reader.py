@@ -189,11 +189,39 @@ def test_flags_are_passed_on() -> None:
         def fileno(self) -> int:
             raise AttributeError("fileno")
 
+        def __init__(self) -> None:
+            self.waiting = [(0x41, 2), (0, 6)]
+
         def read(self) -> list[tuple[int, int]]:
-            return [(0x41, 2), (0, 6)]
+            waiting, self.waiting = self.waiting, []
+            return waiting
 
         def close(self) -> None:
             raise PortError("a reader closes nothing")
 
     (chunk,) = Reader([Marked()]).wait(1)
     assert (chunk.port, chunk.octets, chunk.lost) == (0, [(0x41, 2), (0, 6)], "")
+
+
+def test_what_came_while_nobody_looked_says_so(ports: list[Any], wires: list[Wire]) -> None:
+    reader = Reader(ports)
+    assert reader.wait(0) == []
+    before = time.monotonic_ns()
+    wires[0].send(b"x" * 5000)
+    time.sleep(0.05)
+    after = time.monotonic_ns()
+    chunks = gather(reader, 5000)
+    assert octets_of(chunks, 0) == b"x" * 5000
+    for chunk in chunks:
+        assert chunk.arrival >= after
+        assert chunk.arrival - chunk.late <= before
+
+
+def test_what_is_waited_for_is_not_late(wires: list[Wire]) -> None:
+    reader = Reader([wire.port for wire in wires])
+    reader.wait(0)
+    timer = threading.Timer(0.1, wires[2].send, (b"x",))
+    timer.start()
+    (chunk,) = reader.wait(30)
+    assert chunk.late == 0
+    timer.join()
