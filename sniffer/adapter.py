@@ -1,5 +1,4 @@
-"""What the system knows of the adapter behind a port: its driver, and how long it may keep an octet. Linux only:
-elsewhere nothing is known.
+"""What the system knows of the adapter behind a port: its driver, and how long it may keep an octet. Linux only.
 
 A module of its own, so that listing the ports does not import what opening them needs (nor dataclasses).
 
@@ -8,8 +7,8 @@ there are ``rx_trig_bytes`` octets in it (8 of 16 in a 16550A, drivers/tty/seria
 after the last (National's PC16550D data sheet): exact where the file is there. Any other USB chip: Silicon Labs say
 that a CP210x waits until its buffer is full or a receive time-out ends, which varies with the device, and give no
 figure; for WCH's CH340 and CH341, Prolific's PL2303 and devices of the class cdc_acm we know of none either. They are
-*assumed* to keep an octet no longer than the slowest timer in common use, FTDI's 16 ms. Who knows better says so
-(``--latency``).
+*assumed* to keep an octet no longer than the slowest timer in common use, FTDI's 16 ms; and so is what lies behind a
+pyserial URL, or on a system that does not say what its ports are. Who knows better says so (``--latency``).
 """
 
 import os.path
@@ -36,8 +35,8 @@ _SERIAL_STRUCT: Final = 32
 
 class Adapter(NamedTuple):
     """An adapter may keep an octet for ``time`` (ns) and ``characters`` characters, together. ``source`` is one word:
-    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); empty: nothing is known, and it is taken to hand on each
-    at once."""
+    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); empty: there is none (a pseudo-terminal), and each octet
+    is handed on at once."""
 
     driver: str = ""
     time: int = 0
@@ -72,6 +71,8 @@ class Adapter(NamedTuple):
 
 def adapter(name: str, system: str = "/sys") -> Adapter:
     """The adapter behind a port. ``system`` is where the system's files are."""
+    if "://" in name or not os.path.isdir(f"{system}/class/tty"):
+        return Adapter(time=_ASSUMED, source="assumed")
     tty = f"{system}/class/tty/{_device(name)}"
     device = os.path.realpath(f"{tty}/device")
     link = f"{device}/driver"
@@ -87,12 +88,6 @@ def adapter(name: str, system: str = "/sys") -> Adapter:
         characters = (trigger or _OTHER_TRIGGER) - 1 + _TIMEOUT if trigger != 1 else 0
         return Adapter(driver, characters=characters, source="fifo" if trigger else "assumed")
     return Adapter(driver)
-
-
-def latency_timer(name: str) -> int | None:
-    """The latency timer of a USB adapter, ns; None where the system names none."""
-    timer = _number(_timer(name, "/sys"))
-    return None if timer is None else timer * 1_000_000
 
 
 def ask_low_latency(name: str, descriptor: int, system: str = "/sys") -> Callable[[], None] | None:

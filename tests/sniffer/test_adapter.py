@@ -112,10 +112,20 @@ def test_the_user_knows_better(system: System) -> None:
     assert known.stated(2_500_000).words() == "adapter=serial latency=2.5ms latency_source=stated"
 
 
-@pytest.mark.parametrize("name", ["/dev/pts/0", "socket://nowhere:1", ""])
-def test_nothing_is_known(name: str) -> None:
-    assert adapter(name) == Adapter()
+@pytest.mark.parametrize("name", ["/dev/pts/0", ""])
+def test_no_adapter(system: System, name: str) -> None:
+    system.put("ttyS0", "devices/pnp0", "serial", type=4)
+    assert system.adapter(name) == Adapter()
     assert (str(Adapter()), Adapter().words(), Adapter().latency(MS)) == ("", "", 0)
+
+
+def test_what_the_system_does_not_know_is_assumed(system: System) -> None:
+    """A network's delay is nobody's to know; and macOS and Windows have adapters too, but no files that say which."""
+    assumed = Adapter(time=16 * MS, source="assumed")
+    assert system.adapter("/dev/cu.usbserial-1") == assumed
+    system.put("ttyS0", "devices/pnp0", "serial", type=4)
+    assert system.adapter("socket://nowhere:1") == assumed
+    assert assumed.words() == "latency=16ms latency_source=assumed"
 
 
 # Asking for low latency

@@ -24,7 +24,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.pcap.record import Flag, Line
-from vtctap.sniffer.adapter import latency_timer
 from vtctap.sniffer.port import Marks, PortError, PosixPort, Settings, open_port
 
 SEVEN_EVEN = Settings(9600, Line(7, "E", 1))
@@ -313,12 +312,6 @@ def test_lost(terminal: Terminal, opened: PosixPort) -> None:
     with pytest.raises(PortError, match="the device is gone"):
         opened.read()
     # Closing it then is no error (and the fixture closes it).
-
-
-def test_no_latency_timer_for_what_is_no_adapter(terminal: Terminal) -> None:
-    assert latency_timer(terminal.name) is None
-    assert latency_timer("socket://nowhere:1") is None
-    assert latency_timer("") is None
 
 
 # Proof, from outside, that a capture is passive.
