@@ -15,7 +15,7 @@ from vtctap.pcap.record import Record
 from vtctap.sniffer.adapter import adapter, ask_low_latency
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
-from vtctap.sniffer.port import PortError, Settings, is_url, open_port
+from vtctap.sniffer.port import Port, PortError, Settings, is_url, open_port
 from vtctap.sniffer.reader import MANY, REST, Chunk, Reader
 from vtctap.sniffer.reopening import Opened, Reopening
 from vtctap.sniffer.speed import Follower
@@ -74,7 +74,6 @@ class Capture:
 
     def __enter__(self) -> Self:
         opened: list[Opened] = []
-        self._reader = Reader([])
         try:
             for wire in (wire for link in self._wanted for wire in link.wires):
                 opened.append(self._open(wire.port, self._settings))
@@ -83,11 +82,12 @@ class Capture:
             for port in opened:
                 port.close()
             raise
+        self._reader = Reader([])
         try:
             for index, port in enumerate(opened):
                 self._adopt(index, port)
             for (link, tap), port in zip(self._of_port, opened, strict=True):
-                link.hear_waiting(tap, port.waiting)
+                link.hear_waiting(tap, port.waiting + _waiting(port.port))
         except BaseException:
             self._close_ports()
             raise
@@ -141,7 +141,8 @@ class Capture:
             link.event(link.taps[0], f"mark note={word(note)}")
 
     def set(self, settings: Settings) -> None:
-        """The operator sets speed and line of every link; what is followed is followed from there on."""
+        """The operator sets speed and line of every link; what is followed is followed from there on. Raises PortError
+        where a link's port cannot be set so; that link stays as it is."""
         for link in self._links:
             link.set(settings)
 
@@ -157,14 +158,8 @@ class Capture:
     def _open(self, name: str, settings: Settings) -> Opened:
         """Opens a port. May be called in another thread. Raises PortError."""
         port = open_port(name, settings, power=self._power)
-        waiting: list[tuple[int, int]] = []
+        waiting = _waiting(port)
         put_back = None
-        with contextlib.suppress(PortError):  # Who reads it next will see the same.
-            for _ in range(_WAITING_READS):
-                octets = port.read()
-                if not octets:
-                    break
-                waiting += octets
         if self._low_latency and not is_url(name):
             put_back = ask_low_latency(name, port.fileno())
         return Opened(port, settings, waiting, adapter(name).stated(self._latency), put_back)
@@ -207,12 +202,12 @@ class Capture:
             del self._reopening[index]
             self._adopt(index, opened)
             link, tap = self._of_port[index]
-            link.hear_waiting(tap, opened.waiting)
+            link.hear_waiting(tap, opened.waiting + _waiting(opened.port))
 
     def _take(self, chunk: Chunk) -> None:
         link, tap = self._of_port[chunk.port]
         if not chunk.lost:
-            link.hear(tap, chunk.octets, self._clock.at(chunk.arrival))
+            link.hear(tap, chunk.octets, self._clock.at(chunk.arrival), chunk.late)
             return
         self._opened.pop(chunk.port).close()  # At once: an adapter that is back gets its old name if it is free.
         link.lose(tap, chunk.lost)
@@ -241,3 +236,15 @@ class Capture:
         for opened in self._opened.values():
             opened.close()
         self._opened.clear()
+
+
+def _waiting(port: Port) -> list[tuple[int, int]]:
+    """The octets that wait in a port at which nobody has looked yet."""
+    waiting: list[tuple[int, int]] = []
+    with contextlib.suppress(PortError):  # Who reads it next will see the same.
+        for _ in range(_WAITING_READS):
+            octets = port.read()
+            if not octets:
+                break
+            waiting += octets
+    return waiting

@@ -107,8 +107,9 @@ class OpenLink:
         text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
         self.event(tap, f"opened {text} port={word(tap.wire.port)}")
 
-    def hear(self, tap: OpenTap, octets: list[tuple[int, int]], arrival: int) -> None:
-        """Octets that a tap has just read, at ``arrival`` (ns since 1970 UTC)."""
+    def hear(self, tap: OpenTap, octets: list[tuple[int, int]], arrival: int, late: int = 0) -> None:
+        """Octets that a tap has just read, at ``arrival`` (ns since 1970 UTC), and may have been there for ``late``
+        (ns)."""
         tap.octets += len(octets)
         change = self._follower.hear(tap.tap.number, octets, arrival) if self._follower else None
         if change:
@@ -116,13 +117,13 @@ class OpenLink:
         if tap.overrun:
             (value, flags), *rest = octets
             octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
-        self.ready += self._assembler.feed(tap.tap.number, tap.estimator.receive(octets, arrival))
+        self.ready += self._assembler.feed(tap.tap.number, tap.estimator.receive(octets, arrival, late))
         if change:
             self._change(change)
 
     def hear_waiting(self, tap: OpenTap, octets: list[tuple[int, int]]) -> None:
-        """Octets that were waiting in the port when it was opened: nobody knows since when, nor with what settings they
-        were received. They are stamped with the opening, which they came before, and their uncertainty is unknown."""
+        """Octets that were waiting in the port when it was first read: nobody knows since when, nor with what settings
+        they were received. They are stamped with now, which they came before, and their uncertainty is unknown."""
         tap.octets += len(octets)
         order = Flag.ORDER_UNCERTAIN if len(self.taps) > 1 else 0
         if not octets:
@@ -143,10 +144,17 @@ class OpenLink:
         self.ready += self._assembler.advance(min(tap.estimator.horizon(now) for tap in self.taps))
 
     def set(self, settings: Settings) -> None:
-        """The operator sets speed and line; a follower goes on from there."""
-        change = self._follower.use(settings) if self._follower else Change(settings, "operator")
-        self._set_ports(settings)
-        self._change(change)
+        """The operator sets speed and line; a follower goes on from there. Raises PortError where a port cannot be set
+        so; then they stay as they are."""
+        try:
+            for tap in self.taps:
+                if tap.port:
+                    tap.port.set(settings)
+        except PortError:
+            for tap in self.taps:
+                self._set_port(tap, self.settings)
+            raise
+        self._change(self._follower.use(settings) if self._follower else Change(settings, "operator"))
 
     def lose(self, tap: OpenTap, reason: str) -> None:
         """A tap's port is gone, and closed."""

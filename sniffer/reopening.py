@@ -37,7 +37,8 @@ class Reopening:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._opened: Opened | None = None
-        threading.Thread(target=self._run, name="reopening", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="reopening", daemon=True)
+        self._thread.start()
 
     def take(self) -> Opened | None:
         """The port, once it is open."""
@@ -46,12 +47,13 @@ class Reopening:
             return opened
 
     def stop(self) -> None:
-        """Nobody wants the port any more."""
+        """Nobody wants the port any more. Waits a moment for an attempt that runs: it puts back what it changed."""
         with self._lock:
             self._ended.set()
             if self._opened:
                 self._opened.close()
                 self._opened = None
+        self._thread.join(PERIOD)
 
     def _run(self) -> None:
         while not self._ended.wait(PERIOD):

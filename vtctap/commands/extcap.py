@@ -235,7 +235,7 @@ class _Live:
         """Does what was chosen in the toolbar, once Wireshark has said that it is ready: what it sends before was
         chosen in an earlier capture, and how this one begins is the options' to say."""
         from vtctap.sniffer.extcap import Command, Message
-        from vtctap.sniffer.port import Settings
+        from vtctap.sniffer.port import PortError, Settings
 
         self._obeys = self._obeys or message.command == Command.INITIALIZED
         if not self._obeys or message.command != Command.SET or not message.value:
@@ -248,12 +248,11 @@ class _Live:
             return
         chosen = self._shown | {message.control: message.value}
         try:
-            settings = Settings(speed(chosen[SPEED]), line(chosen[LINE]))
-        except argparse.ArgumentTypeError as error:
+            capture.set(Settings(speed(chosen[SPEED]), line(chosen[LINE])))
+        except (argparse.ArgumentTypeError, PortError) as error:
             self._toolbar.send(Message(message.control, Command.WARNING, str(error)))
             return
         self._shown[message.control] = message.value
-        capture.set(settings)
 
 
 def _device(name: str) -> str:
