@@ -1,5 +1,6 @@
 """``vtctap capture``: a process that listens to pseudo-terminals, and every way in which it can end."""
 
+import contextlib
 import json
 import os
 import re
@@ -89,6 +90,24 @@ def test_a_signal_ends_it_properly(
         (Kind.EVENT, Sender.SERVER, b""),
     ]
     assert [found[at].event for at in (4, 5)] == ["closed octets=5", "closed octets=18"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows what a process has opened")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_a_fifo_that_nobody_reads(
+    taps: Any, tmp_path: Path, start: Start, until: Any, number: int
+) -> None:
+    """Nothing was captured."""
+    os.mkfifo(tmp_path / "trace.pcapng")
+    process = start("capture", "-i", taps.names[0], "-w", "trace.pcapng")
+
+    def opened() -> bool:
+        with contextlib.suppress(OSError):  # Files are opened and closed meanwhile.
+            return any(os.readlink(file) == taps.names[0] for file in Path(f"/proc/{process.pid}/fd").iterdir())
+        return False
+
+    until(opened)
+    assert end(process, number) == (130, "")
 
 
 def test_what_it_writes_is_there_at_once_and_survives_being_killed(

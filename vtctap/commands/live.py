@@ -115,7 +115,7 @@ class Sink:
         self._began = self._started = time.monotonic()
         self._signals = Signals()
         self._keyboard = Keyboard()
-        self._marks = 0
+        self._marks = self._signalled = 0
         self._finished = self._matched = False
         self._screen: Screen | None = None
         self._hints: Hints | None = None
@@ -150,7 +150,7 @@ class Sink:
         began = False
         try:
             with self._trace(taps) as self._writer:
-                began = True
+                began = self._signals.begun = True
                 self._prepare(listening)
                 yield
                 if self._writer:
@@ -217,8 +217,8 @@ class Sink:
 
     def _mark(self, source: Source) -> None:
         """Marks for the keys that were pressed and the signals that came."""
-        pressed, self._signals.marks = self._signals.marks, 0
-        notes = ["SIGUSR1"] * pressed + ["key"] * self._keyboard.pressed().count(_MARK_KEY)
+        signalled, self._signalled = self._signalled, self._signals.marks
+        notes = ["SIGUSR1"] * (self._signalled - signalled) + ["key"] * self._keyboard.pressed().count(_MARK_KEY)
         for note in notes:
             self._marks += 1
             source.mark(f"{note}-{self._marks}")

@@ -141,17 +141,23 @@ class Signals:
     """Inside, a signal that would end the program sets :attr:`stopped` instead, and SIGUSR1 counts in :attr:`marks`.
 
     The loop looks at both several times a second: a signal's handler may run anywhere, also in the middle of a write.
+    Before there is a loop (:attr:`begun`), a signal is Ctrl-C: what is waited for, such as a fifo that nobody reads,
+    may never come.
     """
 
     def __init__(self) -> None:
         self.stopped = False
+        self.begun = False
         self.marks = 0
+        """How many there were; only the handler counts, for it may run between any two steps of who reads it."""
 
     @contextlib.contextmanager
     def heeded(self) -> Iterator[None]:
         """Sets the handlers, and puts back what was there."""
 
         def stop(number: int, frame: FrameType | None) -> None:
+            if not self.begun:
+                raise KeyboardInterrupt
             self.stopped = True
 
         def mark(number: int, frame: FrameType | None) -> None:
