@@ -1,13 +1,14 @@
 """The Wireshark dissector: one Lua file, from the field catalogue and a profile.
 
-The code is ``wireshark.lua`` beside this module, written by hand; what comes from the catalogue and the profile is put
-in front of it as tables. Text reaches Lua only as string literals in which every octet but plain letters, digits and a
+The code is the folder ``wireshark`` beside this module, written by hand in parts that are joined here; what comes from
+the catalogue and the profile is put in front of it as tables. Text reaches Lua only as string literals in which every octet but plain letters, digits and a
 few signs is a number, so nothing in a profile can become code. The same input gives the same file.
 """
 
 from importlib import resources
 from typing import Final
 
+from vtctap.dissector.analysis.sequence import LOCKOUT
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import TOKEN_STATUS
 from vtctap.dissector.encodings import date_parts
@@ -16,6 +17,20 @@ from vtctap.dissector.profile_model import OBIS, Profile, Register
 from vtctap.dissector.tokens import layouts
 from vtctap.pcap.record import LINKTYPE_USER0
 
+PARTS: Final = (
+    "fields",
+    "characters",
+    "messages",
+    "tokens",
+    "encodings",
+    "meaning",
+    "pairing",
+    "columns",
+    "tree",
+    "packets",
+    "statistics",
+)
+"""The parts of the code, in their order: each uses what stands in those before it."""
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:;!?/+*=()<>_-")
 _ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
 """Token statuses that reject no token: reserved, accepted, key change tokens accepted, not ready."""
@@ -23,7 +38,8 @@ _ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
 
 def generate(profile: Profile, *, version: str, linktype: int = LINKTYPE_USER0) -> str:
     """The text of the dissector for traces of one link type, in ASCII."""
-    core = (resources.files("vtctap.dissector") / "wireshark.lua").read_text("ascii")
+    folder = resources.files("vtctap.dissector") / "wireshark"
+    core = "\n".join((folder / f"{part}.lua").read_text("ascii") for part in PARTS)
     head = f"-- Dissector for the traces of vtctap {_comment(version)}, profile {_comment(profile.name)}; do not edit."
     return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", _tables(profile, version, linktype), 1)
 
@@ -72,7 +88,9 @@ def _register(register: Register) -> str:
 
 def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}"]
-    lines += [f"local SESSION_TIMEOUT = {profile.timing.session_timeout}", ""]
+    timing = profile.timing
+    lines.append(f"local TIMING = {{ gap = {timing.gap_limit}, least = {timing.reaction_min},")
+    lines += [f"    most = {timing.reaction_max}, session = {timing.session_timeout} }}", ""]
     lines.append("local FIELDS = {")
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""
@@ -106,6 +124,7 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
         if number not in _ACCEPTED
     ]
     lines.append(f"local REJECTED = {{ {', '.join(f'[{number}] = true' for number in rejected)} }}")
+    lines.append(f"local LOCKOUT = {LOCKOUT}")
     return "\n".join(lines + _token_tables())
 
 

@@ -1,0 +1,174 @@
+"""How fast the generated dissector is in tshark, as ratios to a minimal dissector in Lua on the same trace.
+
+    python bench/lua_rate.py [--frames N] [--records N]
+
+The trace has N (200 000) frames of sessions: sign-on, registers read, a token written, its status, a break; the values
+change, as a meter's do. The minimal dissector has two fields, and the protocol's name in its column. Compared is the
+user time of whole tshark processes, the best of three runs taken in turn; and the peak memory of two passes over a
+trace of N (1 000 000; 0 leaves it out) records. Exit status 1 where a target is missed.
+
+The tshark is that of PATH, or what VTCTAP_TSHARK names. Root's Lua scripts run in Wireshark before 4.4 only: run it as
+another user there.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vtctap.dissector.checks import bcc_xor
+from vtctap.dissector.lua import generate
+from vtctap.dissector.profile import load
+from vtctap.pcap.record import Line, Record, Sender
+from vtctap.pcap.trace import create_trace
+
+TSHARK: Final = os.environ.get("VTCTAP_TSHARK", "tshark")
+RUNS: Final = 3
+START: Final = 1_767_225_600_000_000_000
+SPEED: Final = 9600
+
+MINIMAL: Final = """
+local minimal = Proto("minimal", "Two fields")
+local kind, link = ProtoField.uint8("minimal.kind", "Kind"), ProtoField.uint8("minimal.link", "Link")
+minimal.fields = { kind, link }
+function minimal.dissector(tvb, pinfo, tree)
+    pinfo.cols.protocol = "MIN"
+    local top = tree:add(minimal, tvb())
+    top:add(kind, tvb(3, 1))
+    top:add(link, tvb(9, 1))
+end
+DissectorTable.get("wtap_encap"):add(wtap.USER0, minimal)
+"""
+
+WAYS: Final = {
+    "-Y": (["-Y", "minimal.kind == 7"], ["-Y", 'vtc.message == "NAK"']),
+    "-z": (["-q", "-z", "io,stat,0,minimal.kind"], ["-q", "-z", "io,stat,0,vtc.message"]),
+    "-2": (["-2", "-Y", "minimal.kind == 7"], ["-2", "-Y", 'vtc.message == "NAK"']),
+    "-T fields": (
+        ["-T", "fields", "-e", "minimal.kind", "-e", "minimal.link"],
+        ["-T", "fields", "-e", "vtc.message", "-e", "vtc.link"],
+    ),
+}
+"""What tshark is told: with the minimal dissector, and with ours."""
+MOST_TIME: Final = 2.0
+MOST_TIME_WHOLE_TREE: Final = 3.5
+"""Of 4.0's ``-T fields``, which has the whole tree made, whatever is asked for."""
+MOST_MEMORY: Final = 1.2
+
+
+def messages() -> Iterator[tuple[Sender, bytes]]:
+    """Sessions without end; each answer has a value of its own."""
+
+    def block(octets: bytes) -> bytes:
+        return octets + bytes([bcc_xor(octets[1:])])
+
+    count = 0
+    while True:
+        yield Sender.CLIENT, b"/?!\r\n"
+        yield Sender.SERVER, b"/ABC5\\2PREPAY01\r\n"
+        yield Sender.CLIENT, b"\x06051\r\n"
+        for register in (b"0002", b"0003", b"0020", b"0021", b"0030"):
+            count += 1
+            yield Sender.CLIENT, block(b"\x01R1\x02%s()\x03" % register)
+            yield Sender.SERVER, block(b"\x02%s(%08d*kWh)\x03" % (register, count * 7919 % 10**8))
+        yield Sender.CLIENT, block(b"\x01W1\x020010(%020d)\x03" % (count * 7_777_777_777_777_777 % 10**20))
+        yield Sender.SERVER, b"\x06"
+        yield Sender.CLIENT, block(b"\x01R1\x020004()\x03")
+        yield Sender.SERVER, block(b"\x020004(%d)\x03" % (count % 3 + 1))
+        yield Sender.CLIENT, block(b"\x01B0\x03")
+
+
+def write(path: Path, count: int) -> Path:
+    """A trace of so many frames."""
+    time = START
+    with create_trace(path) as trace:
+        for number, (sender, octets) in enumerate(messages()):
+            if number == count:
+                return path
+            duration = len(octets) * 10 * 10**9 // SPEED
+            trace.write(
+                Record(
+                    time,
+                    octets,
+                    sender=sender,
+                    line=Line(7, "E", 1),
+                    speed=SPEED,
+                    uncertainty=104_166,
+                    duration=duration,
+                )
+            )
+            time += duration + 200_000_000 + number % 97 * 1_000_000
+    return path
+
+
+def spent(script: Path, trace: Path, arguments: list[str]) -> tuple[float, int]:
+    """User time (s) and peak memory (KiB) of a tshark."""
+    with subprocess.Popen(
+        [TSHARK, "-n", "-X", f"lua_script:{script}", "-r", str(trace), *arguments], stdout=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"tshark ended with status {process.returncode}")
+    return usage.ru_utime, usage.ru_maxrss
+
+
+def version() -> tuple[int, int]:
+    """Of tshark."""
+    said = subprocess.run([TSHARK, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def judged(name: str, ours: float, other: float, unit: str, most: float) -> bool:
+    """Prints a line; whether the target is met."""
+    print(f"{name:24} {ours:8.2f} {unit}, minimal {other:8.2f} {unit}   {ours / other:5.2f}   at most {most}")
+    return ours <= most * other
+
+
+def main() -> int:
+    """Measures, prints, judges."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=200_000, metavar="N", help="frames that are timed")
+    parser.add_argument("--records", type=int, default=1_000_000, metavar="N", help="records in memory")
+    arguments = parser.parse_args()
+    number = version()
+    print(f"tshark {number[0]}.{number[1]}")
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        minimal, ours = Path(folder, "minimal.lua"), Path(folder, "vtctap.lua")
+        minimal.write_text(MINIMAL, "ascii")
+        ours.write_text(generate(load(), version="bench"), "ascii")
+        trace = write(Path(folder, "frames.pcapng"), arguments.frames)
+        lines = subprocess.run(
+            [TSHARK, "-X", f"lua_script:{ours}", "-r", str(trace), "-c", "1", "-Y", "vtc"], capture_output=True
+        )
+        if not lines.stdout:
+            sys.exit("tshark loads no Lua script: from Wireshark 4.4 on, root gets none")
+        best: dict[tuple[str, int], float] = {}
+        for _ in range(RUNS):
+            for way, told in WAYS.items():
+                for which, script in enumerate((minimal, ours)):
+                    seconds, _ = spent(script, trace, told[which])
+                    best[way, which] = min(best.get((way, which), seconds), seconds)
+        for way in WAYS:
+            whole = way == "-T fields" and number < (4, 4)
+            most = MOST_TIME_WHOLE_TREE if whole else MOST_TIME
+            good &= judged(f"user time, {way}", best[way, 1], best[way, 0], "s", most)
+        if arguments.records:
+            trace.unlink()
+            trace = write(trace, arguments.records)
+            told = WAYS["-2"]
+            memory = [spent(script, trace, told[which])[1] / 1024 for which, script in enumerate((minimal, ours))]
+            good &= judged("memory of two passes", memory[1], memory[0], "MiB", MOST_MEMORY)
+    return int(not good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+--@HEAD@
+--
+-- A record of vtctap: a tap header, then the octets of one message, of noise, or an event (docs/link-type.md). The
+-- rules of decoding are those of vtctap's own decoder. First the tables that come from its field catalogue and from the
+-- profile, then the code that reads them, in parts: fields, characters, messages, tokens, encodings, meaning, pairing,
+-- columns, tree, statistics, packets. Lua 5.1 to 5.4.
+
+local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 62056-21")
+
+--@TABLES@
+
+local bxor, band, rshift = bit.bxor, bit.band, bit.rshift
+local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
+local gsub, match, rep = string.gsub, string.match, string.rep
+local concat, sort = table.concat, table.sort
+local floor, max, min = math.floor, math.max, math.min
+local unpack = table.unpack or unpack
+local arguments = { ... }
+local HEADER = 32
+
+set_plugin_info({ version = VERSION, description = "Prepaid-meter links, made by vtctap from profile " .. PROFILE.name,
+    author = "vtctap" })
+
+local KINDS = {
+    s = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
+    e = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
+    u = function(name, title, about) return ProtoField.uint32(name, title, base.DEC, nil, nil, about) end,
+    w = function(name, title, about) return ProtoField.uint64(name, title, base.DEC, nil, nil, about) end,
+    n = function(name, title, about) return ProtoField.double(name, title, about) end,
+    b = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,
+    t = function(name, title, about) return ProtoField.relative_time(name, title, about) end,
+    f = function(name, title, about) return ProtoField.framenum(name, title, base.NONE, nil, nil, about) end,
+}
+
+local fields, generated, order = {}, {}, {}
+for number, field in ipairs(FIELDS) do
+    fields[field.name] = KINDS[field.type](field.name, field.title, field.about)
+    generated[field.name] = field.generated
+    order[field.name] = number
+end
+-- What groups fields in the tree, and in tshark's JSON.
+for name, title in pairs({ header = "Tap header", continued = "Continued message", set = "Data set",
+    octets = "Octets" }) do
+    fields["vtc." .. name] = ProtoField.none("vtc." .. name, title)
+end
+protocol.fields = fields
+
+local function expertise(name, title, group, severity)
+    return ProtoExpert.new("vtc.expert." .. name, title, expert.group[group], expert.severity[severity])
+end
+
+local experts = {
+    bcc_bad = expertise("bcc_bad", "Bad check character", "CHECKSUM", "ERROR"),
+    bcc_missing = expertise("bcc_missing", "No check character", "CHECKSUM", "WARN"),
+    crc_bad = expertise("crc_bad", "Bad CRC", "CHECKSUM", "ERROR"),
+    parity = expertise("parity", "Wrong parity", "CHECKSUM", "WARN"),
+    framing = expertise("framing", "Framing error", "PROTOCOL", "WARN"),
+    break_ = expertise("break", "Break", "SEQUENCE", "NOTE"),
+    overrun = expertise("overrun", "Octets were lost", "SEQUENCE", "WARN"),
+    cut = expertise("cut", "Cut frame", "SEQUENCE", "WARN"),
+    echo = expertise("echo", "Echo of the other side", "SEQUENCE", "NOTE"),
+    char_gap = expertise("char_gap", "Pause between characters longer than allowed", "PROTOCOL", "WARN"),
+    response_late = expertise("response_late", "Answer later than allowed", "SEQUENCE", "WARN"),
+    response_early = expertise("response_early", "Answer earlier than allowed", "SEQUENCE", "WARN"),
+    no_response = expertise("no_response", "Nothing answered", "SEQUENCE", "WARN"),
+    nak = expertise("nak", "Refused", "RESPONSE_CODE", "NOTE"),
+    repeated = expertise("repeat", "Said again", "SEQUENCE", "NOTE"),
+    speed = expertise("speed", "Change of speed", "SEQUENCE", "NOTE"),
+    undefined = expertise("undefined", "Undefined command", "UNDECODED", "WARN"),
+    rejected = expertise("rejected", "Token rejected", "RESPONSE_CODE", "NOTE"),
+    lockout = expertise("lockout", "The meter takes no tokens for now", "RESPONSE_CODE", "WARN"),
+    token_crc = expertise("token_crc", "Bad CRC of a token", "CHECKSUM", "WARN"),
+}
+protocol.experts = experts
+
+-- Other dissectors may take messages from here, by their names: DissectorTable.get("vtc.message"):add("HDLC", theirs)
+-- decodes mode E.
+local handlers = DissectorTable.new("vtc.message", "Message of a virtual token carrier", ftypes.STRING)
+
+-- Limits in nanoseconds; the preferences are in milliseconds, and begin as the profile has them.
+local limits = { gap = TIMING.gap, least = TIMING.least, most = TIMING.most }
+local prefs = protocol.prefs
+prefs.char_gap = Pref.uint("Longest pause between characters (ms)", TIMING.gap / 1e6, "Longer ones are marked")
+prefs.reaction_min = Pref.uint("Answer at the earliest after (ms)", TIMING.least / 1e6, "Earlier ones are marked")
+prefs.reaction_max = Pref.uint("Answer at the latest after (ms)", TIMING.most / 1e6, "Later ones are marked")
+prefs.octets = Pref.bool("Octets in the information column", false, "In hexadecimal, at the end")
+
+function protocol.prefs_changed()
+    limits.gap, limits.least, limits.most = prefs.char_gap * 1e6, prefs.reaction_min * 1e6, prefs.reaction_max * 1e6
+end

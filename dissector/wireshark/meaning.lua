@@ -1,0 +1,128 @@
+-- Meaning: what the profile makes of a message.
+
+local WORDS = { "confirmed", "derived", "assumed" }
+
+-- The register of an id, and which historic value of it the id asks for.
+local function find_register(id)
+    local register = PROFILE.registers[id]
+    if register or not PROFILE.obis then
+        return register
+    end
+    local code, history = gsub(gsub(id, "^[01]%-0:", ""), "^1%-1:", ""), nil
+    local plain, mark, digits = match(code, "^([^:*&]+)([*&])(%d+)$")
+    if plain and #digits <= 3 then
+        code = plain
+        history = tonumber(digits) ~= 255 and digits or nil
+    elseif mark or not find(code, "^[^:*&]+$") then
+        return nil
+    end
+    return PROFILE.registers[code], history
+end
+
+-- What the message in hand leans on: the fields, by their numbers in the catalogue, that are assumed, and the weakest
+-- source of all.
+local doubted, weakest
+
+local function doubt(field, rank)
+    if rank > weakest then
+        weakest = rank
+    end
+    if rank == 3 and not doubted[field] then
+        doubted[field] = true
+        doubted[#doubted + 1] = order[field]
+    end
+end
+
+local function identification(message)
+    local rank = RANK[PROFILE.identification.confidence]
+    local letters = message["vtc.id.manufacturer"]
+    message.maker = letters and MANUFACTURERS[letters:upper()]
+    if message.maker then
+        doubt("vtc.id.manufacturer.name", rank)
+    end
+    local rest = message["vtc.id.text"] or ""
+    for _, part in ipairs(PROFILE.identification.fields) do
+        if #rest < part.length then
+            break
+        end
+        message.id_fields = message.id_fields or {}
+        message.id_fields[#message.id_fields + 1] = part.name .. "=" .. sub(rest, 1, part.length)
+        rest = sub(rest, part.length + 1)
+    end
+    if message.id_fields then
+        doubt("vtc.id.field", rank)
+    end
+end
+
+-- What a register's value reads as, how sure that is, and its number where a table names it; nil where it reads as
+-- nothing.
+local function reading(register, set)
+    local rank, values = RANK[register.confidence], PROFILE.tables[register.table]
+    if values then
+        local count = number(set.value, register.base)
+        local word = count and values.words[count]
+        return word, max(rank, RANK[values.added[count or 0] or values.confidence]), count
+    end
+    local reader = READERS[register.type]
+    return reader and reader(register, set.value, set.unit), rank
+end
+
+local function meaning_of_set(message, set)
+    local register, history = find_register(set.register)
+    if not register then
+        return
+    end
+    message.named = true
+    set.name = history and register.name .. ", historic value " .. history or register.name
+    doubt("vtc.register.name", RANK[register.confidence])
+    local word, rank, count = reading(register, set)
+    if not word then
+        return
+    end
+    message.decoded = message.decoded or word ~= ""
+    set.word = word
+    doubt("vtc.value.decoded", rank)
+    if register.table == "tokenStatus" and not message.status then
+        message.status, message.status_name, message.status_set = count, word, set
+        doubt("vtc.status.token", rank)
+        doubt("vtc.status.token.name", rank)
+    end
+end
+
+local function token_of(message)
+    for _, set in ipairs(message.sets) do
+        local register = PROFILE.registers[set.register]
+        local token = recognise(set, register and register.token)
+        if token then
+            local proven = token.class == 1 and token.status == "good"
+            local rank = register and not proven and RANK[register.confidence] or token.rank
+            doubt("vtc.token", max(rank, token.rank))
+            doubt("vtc.token.encoding", rank)
+            return token
+        end
+    end
+end
+
+local function meaning(message)
+    local stated = PROFILE.messages[message.name]
+    if not stated then
+        message.confidence = WORDS[1]
+        return
+    end
+    doubted, weakest = {}, 1
+    doubt("vtc.message", RANK[stated])
+    if message["vtc.id.manufacturer"] or message["vtc.id.text"] then
+        identification(message)
+    end
+    if message.sets then
+        for _, set in ipairs(message.sets) do
+            meaning_of_set(message, set)
+        end
+        message.token = token_of(message)
+    end
+    message.confidence = WORDS[weakest]
+    if #doubted > 1 then
+        sort(doubted)
+    end
+    message.assumed = doubted
+end

@@ -1,0 +1,175 @@
+-- Packets: the tap header, what is kept between packets, and the dissector itself.
+
+local SENDERS = { [0] = "unknown", "client", "server" }
+local RECORD_KINDS = { [0] = "frame", "noise", "event" }
+local PARITIES = { [0] = "N", "E", "O", "M", "S" }
+
+local function line_name(octet)
+    local bits, parity = rshift(octet, 4), PARITIES[band(rshift(octet, 1), 7)]
+    return bits >= 5 and bits <= 8 and parity and bits .. parity .. (1 + octet % 2) or nil
+end
+
+-- The header's 16- and 32-bit numbers, by their offsets.
+local function u16(raw, offset)
+    local a, b = byte(raw, offset + 1, offset + 2)
+    return a * 256 + b
+end
+
+local function u32(raw, offset)
+    local a, b, c, d = byte(raw, offset + 1, offset + 4)
+    return ((a * 256 + b) * 256 + c) * 256 + d
+end
+
+-- Positions, pauses and the event, from the header's options; nil where the header is damaged.
+local function options(raw, length)
+    local found = { parity = {}, framing = {}, pauses = {} }
+    local at = HEADER
+    while at + 4 <= length do
+        local number, size = u16(raw, at), u16(raw, at + 2)
+        at = at + 4
+        if at + size > length then
+            return nil
+        end
+        if number == 1 or number == 2 then
+            local list = number == 1 and found.parity or found.framing
+            for position = at, at + size - 2, 2 do
+                list[#list + 1] = { u16(raw, position), position }
+            end
+        elseif number == 3 then
+            for position = at, at + size - 8, 8 do
+                found.pauses[#found.pauses + 1] = { u32(raw, position + 4), position }
+            end
+        elseif number == 4 then
+            found.event = show(sub(raw, at + 1, at + size))
+            found.event_at, found.event_size = at, size
+        end
+        at = at + size + (-size) % 4
+    end
+    return found
+end
+
+local NO_OPTIONS = { parity = {}, framing = {}, pauses = {} }
+
+-- A memory of so many answers of a function of one string, which gives nil for none. The older half is forgotten when
+-- the newer one is full.
+local function remembering(work, half)
+    local newer, older, count = {}, {}, 0
+    return function(key)
+        local value = newer[key]
+        if value == nil then
+            value = older[key]
+            if value == nil then
+                value = work(key) or false
+            end
+            if count == half then
+                older, newer, count = newer, {}, 0
+            end
+            newer[key], count = value, count + 1
+        end
+        return value
+    end
+end
+
+-- What the first 20 octets say, the same for most of a tap's records; false where they are not ours.
+local header = remembering(function(start)
+    local length, sender = u32(start, 4), byte(start, 9)
+    if sub(start, 1, 3) ~= "VT\1" or byte(start, 4) > 2 or length % 4 ~= 0 or length < HEADER then
+        return false
+    end
+    local flags = u16(start, 12)
+    return { length = length, kind = RECORD_KINDS[byte(start, 4)], sender = SENDERS[band(sender, 3)] or "unknown",
+        inferred = sender >= 128, link = byte(start, 10), tap = byte(start, 11), line = line_name(byte(start, 12)),
+        flags = flags, echo = band(flags, 128) ~= 0, speed = u32(start, 16) }
+end, 256)
+
+local understood = remembering(function(octets)
+    local message = decode(octets)
+    meaning(message)
+    message.faulty = message.bcc_status == "bad" or message.bcc_status == "missing" or message.crc_status == "bad"
+        or message.name == "UndefinedCommand" or message.name == "NAK" or REJECTED[message.status]
+        or message.status == LOCKOUT or (message.token and message.token.status == "bad")
+    return message
+end, 1024)
+
+-- What is asked of a run of packets stays the same: which fields, and whether there are columns. It is looked up anew
+-- when the run begins again, jumps, or is of packets that were (or were not) seen before, and after a whole tree.
+local expected_number, seen_before, columns_wanted, anything_wanted
+
+local function look_what_is_wanted(pinfo, tree)
+    columns_wanted = tostring(pinfo.cols.info) ~= "(info)"
+    wanted, anything_wanted = {}, false
+    if not whole then
+        for name, field in pairs(fields) do
+            if tree:referenced(field) then
+                wanted[name], anything_wanted = true, true
+            end
+        end
+    end
+end
+
+local function begin_packet(tvb, pinfo, tree, number)
+    local visible, visited = tree.visible, pinfo.visited
+    if number ~= expected_number or visited ~= seen_before or whole ~= visible then
+        whole, seen_before = visible, visited
+        tree_add, set_generated = tree.add, tree.set_generated
+        look_what_is_wanted(pinfo, tree)
+    end
+    expected_number = number + 1
+    packet = tvb
+end
+
+-- The record in hand, for the taps of the statistics.
+local record = {}
+
+function protocol.dissector(tvb, pinfo, tree)
+    local raw = tvb:raw()
+    local size = #raw
+    local head = size >= HEADER and header(sub(raw, 1, 20))
+    if not head or head.length > size then
+        return 0
+    end
+    local length = head.length
+    local found = length > HEADER and options(raw, length) or length == HEADER and NO_OPTIONS
+    if not found then
+        return 0
+    end
+    local number = pinfo.number
+    begin_packet(tvb, pinfo, tree, number)
+    local a, b, c, d, e, f, g, h, i, j, k, l = byte(raw, 21, 32)
+    local uncertainty = ((a * 256 + b) * 256 + c) * 256 + d
+    head.uncertainty = uncertainty ~= 0xFFFFFFFF and uncertainty or nil
+    head.duration = (((e * 256 + f) * 256 + g) * 256 + h) * 4294967296.0 + ((i * 256 + j) * 256 + k) * 256 + l
+    local octets = sub(raw, length + 1)
+    local message
+    if head.kind == "frame" then
+        message = understood(octets)
+        follow(pinfo, number, head, message, octets)
+    end
+    record.number, record.head, record.message, record.octets, record.found = number, head, message, octets, found
+    pinfo.net_src, pinfo.net_dst = ADDRESSES[head.sender], ADDRESSES[RECEIVERS[head.sender]]
+    local text
+    if whole or columns_wanted then
+        text = record_text(head, message, octets, found)
+        if columns_wanted then
+            show_columns(pinfo.cols, head.sender, text)
+        end
+    end
+    local top = whole and tree:add(protocol, tvb(), "Virtual token carrier, " .. text) or tree:add(protocol, tvb())
+    local troubled = head.flags ~= 0 or length > HEADER
+        or message and (message.faulty or place.faults ~= 0 or place.repeat_of ~= 0)
+    if whole or anything_wanted or troubled then
+        show_header(top, head, found)
+        if message then
+            show_message(top, length, #octets, message)
+        elseif whole and #octets > 0 then
+            group(top, "vtc.octets", length, #octets, "Octets: " .. show(octets))
+        end
+    end
+    local handler = message and message.name == "HDLC" and handlers:get_dissector(message.name)
+    if handler then
+        handler:call(tvb(length):tvb(), pinfo, tree)
+    end
+    return size
+end
+
+DissectorTable.get("wtap_encap"):add(ENCAPSULATION, protocol)

@@ -1,0 +1,261 @@
+-- What the frames before tell of each: its gap, and its place among them by the rules of vtctap's pairing. Packets come
+-- in order on the first pass only; what was found then is kept by frame number.
+
+-- Places: an array of each kind of value, a page of 512 frames at a time. Tables for each frame would cost three times
+-- the time and ten times the memory, so pages that are complete become strings.
+local PAGE = 512
+local WHOLE, TIME = rep("I4", PAGE), rep("d", PAGE)
+local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = WHOLE,
+    response_time = TIME, gap = TIME }
+-- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
+local current, previous, sealed, opened, opened_number
+-- What became known of frames whose pages had been sealed.
+local late_responses, late_faults
+
+local FAULTS = { response_late = 1, response_early = 2, no_response = 4 }
+
+local function new_page(number)
+    local page = { number = number }
+    for column, kind in pairs(COLUMNS) do
+        local values, nothing = {}, kind == TIME and -1 or 0
+        for at = 1, PAGE do
+            values[at] = nothing
+        end
+        page[column] = values
+    end
+    return page
+end
+
+local function seal(page)
+    local packed = {}
+    for column, kind in pairs(COLUMNS) do
+        packed[column] = Struct.pack(kind, unpack(page[column], 1, PAGE))
+    end
+    sealed[page.number] = packed
+end
+
+-- The page to put a frame in, and its index there.
+local function page_for(number)
+    local wanted, at = floor((number - 1) / PAGE), (number - 1) % PAGE + 1
+    if not current or current.number ~= wanted then
+        if previous then
+            seal(previous)
+        end
+        previous, current = current, new_page(wanted)
+    end
+    return current, at
+end
+
+-- The page that a frame was put in, nil where there is none, and its index there.
+local function page_of(number)
+    local wanted, at = floor((number - 1) / PAGE), (number - 1) % PAGE + 1
+    if current and current.number == wanted then
+        return current, at
+    elseif previous and previous.number == wanted then
+        return previous, at
+    elseif opened_number ~= wanted and sealed[wanted] then
+        opened, opened_number = {}, wanted
+        for column, packed in pairs(sealed[wanted]) do
+            opened[column] = { Struct.unpack(COLUMNS[column], packed) }
+        end
+    end
+    return opened_number == wanted and opened or nil, at
+end
+
+local function is_open(page, number)
+    return page and page.number == floor((number - 1) / PAGE)
+end
+
+local function set_response(number, response)
+    local page = is_open(current, number) and current or is_open(previous, number) and previous
+    if page then
+        page.response_in[(number - 1) % PAGE + 1] = response
+    else
+        late_responses[number] = response
+    end
+end
+
+local function set_unanswered(number)
+    local page = is_open(current, number) and current or is_open(previous, number) and previous
+    if page then
+        page.faults[(number - 1) % PAGE + 1] = page.faults[(number - 1) % PAGE + 1] + FAULTS.no_response
+    else
+        late_faults[number] = FAULTS.no_response
+    end
+end
+
+-- What is known of the frame in hand; 0 and -1 (of times) stand for what does not apply.
+local place = { session = 0, request_in = 0, response_in = 0, repeat_of = 0, faults = 0, response_time = -1, gap = -1 }
+
+local function look_up(number)
+    local page, at = page_of(number)
+    if page then
+        place.session, place.request_in, place.repeat_of = page.session[at], page.request_in[at], page.repeat_of[at]
+        place.response_time, place.gap = page.response_time[at], page.gap[at]
+        place.response_in = late_responses[number] or page.response_in[at]
+        place.faults = page.faults[at] + (late_faults[number] or 0)
+    end
+end
+
+-- Pairing ---------------------------------------------------------------------------------------------------------------
+
+-- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or "NAK";
+-- last: a side's last frame, its number that of the first where it was a repeat. opening: the session has had nothing
+-- but calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none does),
+-- silent: those that did before the server was heard. (What changes from frame to frame is written over, not made anew.)
+local links, sessions
+
+function protocol.init()
+    links, sessions = {}, 0
+    current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
+    late_responses, late_faults = {}, {}
+end
+
+local CALLS = { IDRequest = true, WakeUp = true }
+local NOT_REPEATED = { ACK = true, NAK = true, WakeUp = true }
+local NEEDS_NO_ANSWER = { BreakCommand = true, WakeUp = true }
+local SYNTHETIC, UNCERTAIN, CUT, DAMAGE = 64, 32, 16, 19
+local MAX_SILENT = 1000
+
+local function new_link()
+    return { session = 0, stop = 0, request = { number = 0 }, asked = 0, silent = {},
+        last = { client = { number = 0 }, server = { number = 0 } } }
+end
+
+local function begin_session(link)
+    sessions = sessions + 1
+    link.session, link.opening, link.over = sessions, true, false
+    link.request.number, link.last.client.number, link.last.server.number = 0, 0, 0
+end
+
+-- Whether a side's frame repeats the one that it sent before.
+local function repeats(link, sender, octets, before)
+    local request, same = link.request, octets == before.octets
+    if request.number == 0 then
+        return false
+    elseif sender == "client" then
+        return request.answer ~= "good" and (same or (before.damaged and request.answer == "NAK"))
+    end
+    local asked = link.last.client
+    local asked_again = asked.number ~= 0 and asked.repeats and asked.number < before.number
+    return not request.answer and (request.is_nak or (same and asked_again))
+end
+
+-- An exchange ends: what of it was not answered. Until the server has been heard on this link, its wire may be untapped.
+local function judge(link)
+    if link.answered and link.requested then
+        for at = 1, #link.silent do
+            set_unanswered(link.silent[at])
+            link.silent[at] = nil
+        end
+    elseif link.asked ~= 0 and not link.answered then
+        if link.heard then
+            set_unanswered(link.asked)
+        elseif #link.silent < MAX_SILENT then
+            link.silent[#link.silent + 1] = link.asked
+        end
+    end
+    link.heard = link.heard or link.spoke
+end
+
+-- Whether a request waits for an answer: a call that does not end in a line end does not, the command follows at once.
+local function waits(name, octets)
+    return not NEEDS_NO_ANSWER[name] and not (name == "IDRequest" and byte(octets, -1) % 128 ~= 10)
+end
+
+local function follow_exchange(link, number, head, name, octets)
+    local sender = head.sender
+    local asks = name and sender == "client"
+    if asks or link.exchanges ~= link.session then
+        judge(link)
+        link.exchanges = link.session
+        link.asked = asks and head.flags % (2 * CUT) < CUT and waits(name, octets) and number or 0
+        link.requested, link.answered, link.spoke = asks, not asks and sender ~= "client", not asks and sender == "server"
+    elseif sender ~= "client" then
+        link.answered, link.spoke = true, link.spoke or sender == "server"
+    end
+end
+
+-- Whether an answer was surely too late or too early, whatever the true times within their uncertainty.
+local function timing(request, head, time)
+    if not (request.uncertainty and head.uncertainty) or request.name == "HDLC" or request.uncertain
+        or band(head.flags, UNCERTAIN) ~= 0 then
+        return 0
+    end
+    local unsure = request.uncertainty + head.uncertainty
+    return time - unsure > limits.most and FAULTS.response_late or time + unsure < limits.least and FAULTS.response_early
+        or 0
+end
+
+local function pair(link, page, at, number, head, message, octets, start)
+    local name, sender, flags = message.name, head.sender, head.flags
+    local stop = start + head.duration
+    if not name or head.echo or sender == "unknown" then
+        if not name and sender == "client" then
+            link.request.stop = stop
+        end
+        return
+    end
+    local request, before = link.request, link.last[sender]
+    local damaged = band(flags, DAMAGE) ~= 0 or message.bcc_status == "bad" or message.crc_status == "bad"
+    local first = 0
+    if before.number ~= 0 and not NOT_REPEATED[name] and repeats(link, sender, octets, before) then
+        first = before.number
+        page.repeat_of[at] = first
+    end
+    if sender == "client" then
+        local breaks = name == "BreakCommand"
+        if first == 0 and ((CALLS[name] and not link.opening) or (link.over and not breaks)) then
+            begin_session(link)
+        end
+        link.opening, link.over = link.opening and CALLS[name], breaks
+        if name ~= "WakeUp" then
+            request.number, request.name, request.stop, request.answer = number, name, stop, nil
+            request.synthetic, request.is_nak = band(flags, SYNTHETIC) ~= 0, name == "NAK"
+            request.uncertainty, request.uncertain = head.uncertainty, band(flags, UNCERTAIN) ~= 0
+        end
+    else
+        link.opening = false
+        if request.number ~= 0 and not request.answer then
+            request.answer = name == "NAK" and name or damaged and "damaged" or "good"
+            page.request_in[at] = request.number
+            set_response(request.number, number)
+            if request.stop <= start and not (request.synthetic or band(flags, SYNTHETIC) ~= 0) then
+                page.response_time[at] = start - request.stop
+                page.faults[at] = timing(request, head, start - request.stop)
+            end
+        end
+    end
+    if not NOT_REPEATED[name] then
+        before.number, before.octets = first ~= 0 and first or number, octets
+        before.damaged, before.repeats = damaged, first ~= 0
+    end
+end
+
+-- The place of a frame; see above.
+local function follow(pinfo, number, head, message, octets)
+    if pinfo.visited then
+        return look_up(number)
+    end
+    -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
+    local start = floor(pinfo.rel_ts * 1e9 + 0.5)
+    local link = links[head.link]
+    if not link then
+        link = new_link()
+        links[head.link] = link
+    end
+    local page, at = page_for(number)
+    if link.session ~= 0 and link.stop <= start and band(head.flags, SYNTHETIC) == 0 then
+        page.gap[at] = start - link.stop
+    end
+    if link.session == 0 or start - link.stop > TIMING.session then
+        begin_session(link)
+    end
+    link.stop = start + head.duration
+    pair(link, page, at, number, head, message, octets, start)
+    page.session[at] = link.session
+    if not head.echo then
+        follow_exchange(link, number, head, message.name, octets)
+    end
+    look_up(number)
+end

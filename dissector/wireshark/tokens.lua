@@ -1,0 +1,151 @@
+-- Tokens (IEC 62055-41).
+
+-- How sure a source is.
+local RANK = { confirmed = 1, derived = 2, assumed = 3 }
+
+-- A token's number: nine octets, the highest first, since Lua's numbers do not hold 66 bits. nil where the text is none.
+local NUMBERS = {}
+
+local function shift_in(number, factor, digit)
+    for at = #number, 1, -1 do
+        local value = number[at] * factor + digit
+        number[at] = value % 256
+        digit = floor(value / 256)
+    end
+    return digit
+end
+
+local function number_of(text, factor, value)
+    local number, over = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 0
+    for at = 1, #text do
+        over = over + shift_in(number, factor, value(text, at))
+    end
+    return over == 0 and number[1] < 4 and number or nil
+end
+
+local function decimal_digit(text, at)
+    return byte(text, at) - 48
+end
+
+local function hexadecimal_digit(text, at)
+    return tonumber(sub(text, at, at), 16)
+end
+
+function NUMBERS.decimal(value)
+    return #value == 20 and find(value, "^%d+$") and number_of(value, 10, decimal_digit) or nil
+end
+
+function NUMBERS.hexadecimal(value)
+    return #value == 17 and find(value, "^%x+$") and number_of(value, 16, hexadecimal_digit) or nil
+end
+
+function NUMBERS.packed(value)
+    return #value == 10 and not has_high(value) and number_of(value, 128, byte) or nil
+end
+
+local function digits_of(number)
+    local left, digits = { unpack(number) }, {}
+    for at = 20, 1, -1 do
+        local rest = 0
+        for place = 1, #left do
+            local value = rest * 256 + left[place]
+            left[place], rest = floor(value / 10), value % 10
+        end
+        digits[at] = rest
+    end
+    return concat(digits)
+end
+
+-- What the control field of a test token asks for; bits counts its width.
+local function tests_of(token, control, bits)
+    if control == 2 ^ bits - 1 then
+        token.tests = { TOKENS.every }
+        return
+    end
+    token.tests = {}
+    for bit_number = 0, bits - 1 do
+        if floor(control / 2 ^ bit_number) % 2 == 1 then
+            local test = TOKENS.control[bit_number]
+            token.tests[#token.tests + 1] = test and test.name or "bit " .. bit_number
+            token.rank = max(token.rank, test and RANK[test.confidence] or 1)
+        end
+    end
+end
+
+local LARGEST = "73786976294838206463"
+
+-- The class of a token of 20 digits, nil where it is none: most tokens are encrypted, and need no more. Bits 28 and 27
+-- are left of the number modulo 2^29; groups of five digits stay below 2^53.
+local function class_of(digits)
+    if digits > LARGEST or not find(digits, "^%d+$") then
+        return nil
+    end
+    local value = 0
+    for at = 1, 16, 5 do
+        value = (value * 100000 + tonumber(sub(digits, at, at + 4))) % 536870912
+    end
+    return floor(value / 134217728)
+end
+
+local function sealed_token(digits, encoding, class)
+    return { digits = digits, encoding = encoding, class = class, name = TOKENS.classes[class], rank = 1,
+        status = class ~= 3 and "encrypted" or nil }
+end
+
+local function open_token(number, encoding)
+    -- The sixth octet holds bits 31 to 24: the class is bits 28 and 27. The first has the data bits that stood there.
+    local sixth = number[6]
+    local class = floor(sixth / 8) % 4
+    local token = sealed_token(digits_of(number), encoding, class)
+    if class ~= 1 then
+        return token
+    end
+    local block = { unpack(number, 2) }
+    block[5] = sixth - class * 8 + number[1] * 8
+    local crc = crc16(char(class, unpack(block, 1, 6)), 7, 0xFFFF)
+    local stored = block[7] * 256 + block[8]
+    if stored ~= crc % 256 * 256 + floor(crc / 256) then
+        token.status = "bad"
+        return token
+    end
+    token.status, token.crc = "good", stored
+    token.subclass = floor(block[1] / 16)
+    local layout = TOKENS.subclasses[token.subclass]
+    token.name, token.rank = layout.name, RANK[layout.confidence]
+    local high, low = block[1] % 16 * 256 + block[2], (block[3] * 256 + block[4]) * 256 + block[5]
+    if token.subclass == 0 then
+        token.control, token.manufacturer = high * 16777216 + low, block[6]
+        tests_of(token, token.control, 36)
+    elseif token.subclass == 1 then
+        token.control, token.manufacturer = high * 65536 + floor(low / 256), low % 256 * 256 + block[6]
+        tests_of(token, token.control, 28)
+    else
+        token.payload = format("%03X%06X%02X", high, low, block[6])
+    end
+    return token
+end
+
+local ANYWHERE = { "decimal", "hexadecimal" }
+
+-- The token in a data set's value; where the profile names no encodings for the register, only one that proves itself.
+local function recognise(set, encodings)
+    local value = set.raw
+    local length = #value
+    if length ~= 20 and length ~= 17 and length ~= 10 then
+        return nil
+    end
+    for _, encoding in ipairs(encodings or ANYWHERE) do
+        local token
+        local class = encoding == "decimal" and length == 20 and class_of(value)
+        if class and class ~= 1 then
+            token = encodings and sealed_token(value, encoding, class)
+        else
+            local number = NUMBERS[encoding](value)
+            token = number and open_token(number, encoding)
+        end
+        if token and (encodings or token.class == 1 and token.status == "good") then
+            token.set = set
+            return token
+        end
+    end
+end

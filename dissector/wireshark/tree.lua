@@ -1,0 +1,337 @@
+-- The tree. Where it is only looked at by filters, what they do not look at is left out.
+
+-- Whether all is shown, and if not, which fields are asked for; the packet's octets.
+local whole, wanted, packet
+-- The methods of tree items, which are looked up by name each time otherwise.
+local tree_add, set_generated
+
+-- A time of so many nanoseconds; never negative here. Durations come again and again.
+local TIMES, times_held, MAX_TIMES = {}, 0, 4096
+local function interval(ns)
+    local time = TIMES[ns]
+    if not time then
+        local seconds = floor(ns / 1e9)
+        time = NSTime(seconds, floor(ns - seconds * 1e9))
+        if times_held == MAX_TIMES then
+            TIMES, times_held = {}, 0
+        end
+        TIMES[ns], times_held = time, times_held + 1
+    end
+    return time
+end
+
+-- Adds a field that stands for so many octets; nil where nobody asks for it.
+local function add(tree, field, at, size, value)
+    if not (whole or wanted[field]) then
+        return nil
+    end
+    local item = tree_add(tree, fields[field], packet(at, size), value)
+    if generated[field] then
+        set_generated(item)
+    end
+    return item
+end
+
+local function group(tree, field, at, size, text)
+    if not whole then
+        return tree
+    end
+    local item = tree_add(tree, fields[field], packet(at, size))
+    item:set_text(text)
+    return item
+end
+
+-- Marks what is wrong, whether its field is asked for or not.
+local function complain(tree, item, which)
+    (item or tree):add_proto_expert_info(experts[which])
+end
+
+local FLAGS = {
+    { 4, "vtc.error.break", "break_" },
+    { 8, "vtc.error.overrun", "overrun" },
+    { CUT, "vtc.cut", "cut" },
+    { 128, "vtc.echo", "echo" },
+    { UNCERTAIN, "vtc.order.uncertain" },
+    { SYNTHETIC, "vtc.time.synthetic" },
+}
+
+local function show_positions(tree, field, positions, which)
+    for _, wrong in ipairs(positions) do
+        add(tree, field, wrong[2], 2, wrong[1])
+    end
+    if #positions > 0 then
+        complain(tree, nil, which)
+    end
+end
+
+-- The longest pause that is longer than allowed, by more than the time stamps of two octets may be wrong.
+local function show_pauses(tree, head, pauses)
+    local longest, where = limits.gap, nil
+    for _, pause in ipairs(pauses) do
+        local item = add(tree, "vtc.pause", pause[2], 8, interval(pause[1] * 1000))
+        local sure = head.kind == "frame" and head.uncertainty and band(head.flags, SYNTHETIC) == 0
+            and pause[1] * 1000 - 2 * head.uncertainty
+        if sure and sure > longest then
+            longest, where = sure, item or tree
+        end
+    end
+    if where then
+        complain(where, nil, "char_gap")
+    end
+end
+
+local function show_event(tree, found)
+    local space = find(found.event, " ", 1, true)
+    local name = space and sub(found.event, 1, space - 1) or found.event
+    local item = add(tree, "vtc.event", found.event_at, found.event_size, name)
+    if name == "speed" then
+        complain(tree, item, "speed")
+    end
+    if space and space < #found.event then
+        add(tree, "vtc.event.detail", found.event_at, found.event_size, sub(found.event, space + 1))
+    end
+end
+
+local function show_header(tree, head, found)
+    local top = group(tree, "vtc.header", 0, head.length, "Tap header")
+    add(top, "vtc.kind", 3, 1, head.kind)
+    add(top, "vtc.sender", 8, 1, head.sender)
+    if head.inferred then
+        add(top, "vtc.sender.inferred", 8, 1, true)
+    end
+    add(top, "vtc.link", 9, 1, head.link)
+    add(top, "vtc.tap", 10, 1, head.tap)
+    if head.speed > 0 then
+        add(top, "vtc.speed", 16, 4, head.speed)
+    end
+    if head.line then
+        add(top, "vtc.line", 11, 1, head.line)
+    end
+    if whole or wanted["vtc.duration"] then
+        add(top, "vtc.duration", 24, 8, interval(head.duration))
+    end
+    if head.uncertainty and (whole or wanted["vtc.uncertainty"]) then
+        add(top, "vtc.uncertainty", 20, 4, interval(head.uncertainty))
+    end
+    if head.kind == "frame" and place.gap >= 0 and (whole or wanted["vtc.gap"]) then
+        add(top, "vtc.gap", 0, 0, interval(place.gap))
+    end
+    if head.length > HEADER then
+        show_pauses(top, head, found.pauses)
+        show_positions(top, "vtc.error.parity", found.parity, "parity")
+        show_positions(top, "vtc.error.framing", found.framing, "framing")
+        if found.event and found.event ~= "" then
+            show_event(top, found)
+        end
+    end
+    if head.flags ~= 0 then
+        for _, flag in ipairs(FLAGS) do
+            if band(head.flags, flag[1]) ~= 0 then
+                local item = add(top, flag[2], 12, 2, true)
+                if flag[3] then
+                    complain(top, item, flag[3])
+                end
+            end
+        end
+    end
+end
+
+-- Where the message begins in the packet, and the message in hand: what says that a field is assumed is in it.
+local base, message
+
+-- Adds a field of the message; one that is assumed says so.
+local function say(tree, field, at, size, value)
+    local item = add(tree, field, base + at, size, value)
+    if item and whole and message.assumed and message.assumed[field] then
+        item:append_text(" [assumed]")
+    end
+    return item
+end
+
+local function show_set(tree, number, set)
+    local register_at, register_size, value_at = set.first - 1, set.open - set.first, set.open
+    local value_size = #set.raw
+    local unit_size = max(0, set.after - set.open - 2 - value_size)
+    local top = tree
+    if whole then
+        local name = set.name and " " .. set.name .. (message.assumed["vtc.register.name"] and " [assumed]" or "") or ""
+        top = group(tree, "vtc.set", base + register_at, set.last - set.first + 1,
+            "Data set " .. number .. ": " .. set_text(set) .. name)
+    end
+    add(top, "vtc.register", base + register_at, register_size, set.register)
+    add(top, "vtc.value", base + value_at, value_size, set.value)
+    add(top, "vtc.unit", base + set.after - 1 - unit_size, unit_size, set.unit)
+    if message.named then
+        (set.name and say or add)(top, "vtc.register.name", set.name and register_at or base + register_at, register_size,
+            set.name or "")
+    end
+    if message.decoded then
+        (set.word and say or add)(top, "vtc.value.decoded", set.word and value_at or base + value_at, value_size,
+            set.word or "")
+    end
+end
+
+local function show_place(tree)
+    local session, request_in, response_in = place.session, place.request_in, place.response_in
+    if request_in ~= 0 then
+        add(tree, "vtc.request_in", 0, 0, request_in)
+    end
+    if response_in ~= 0 then
+        add(tree, "vtc.response_in", 0, 0, response_in)
+    end
+    local faults = place.faults
+    if place.response_time >= 0 and (whole or faults ~= 0 or wanted["vtc.response_time"]) then
+        local item = add(tree, "vtc.response_time", 0, 0, interval(place.response_time))
+        if band(faults, FAULTS.response_late) ~= 0 then
+            complain(tree, item, "response_late")
+        elseif band(faults, FAULTS.response_early) ~= 0 then
+            complain(tree, item, "response_early")
+        end
+    end
+    if band(faults, FAULTS.no_response) ~= 0 then
+        complain(tree, nil, "no_response")
+    end
+    if place.repeat_of ~= 0 then
+        complain(tree, add(tree, "vtc.repeat_of", 0, 0, place.repeat_of), "repeated")
+    end
+    add(tree, "vtc.session", 0, 0, session)
+end
+
+local function show_checks(tree, size)
+    local status = message.bcc_status
+    if status then
+        local at, width = message.bcc_at and message.bcc_at - 1 or size, message.bcc_at and 1 or 0
+        if message.bcc then
+            local item = add(tree, "vtc.bcc", base + at, width, message.bcc)
+            if item and whole then
+                item:append_text(format(" (%02Xh)", message.bcc))
+            end
+        end
+        if message.bcc_expected then
+            local item = add(tree, "vtc.bcc.expected", base + at, width, message.bcc_expected)
+            if item and whole then
+                item:append_text(format(" (%02Xh)", message.bcc_expected))
+            end
+        end
+        local item = add(tree, "vtc.bcc.status", base + at, width, status)
+        if message.bcc_rule then
+            add(tree, "vtc.bcc.rule", base + at, width, message.bcc_rule)
+        end
+        if status == "bad" or status == "missing" then
+            complain(tree, item, "bcc_" .. status)
+        end
+    end
+    if message.crc_status then
+        local at, width = message.crc_at and message.crc_at - 1 or size, message.crc_at and message.crc_length or 0
+        if message.crc then
+            local item = add(tree, "vtc.crc", base + at, width, message.crc)
+            if item and whole then
+                item:append_text(format(" (%04Xh)", message.crc))
+            end
+        end
+        local item = add(tree, "vtc.crc.status", base + at, width, message.crc_status)
+        if message.crc_status == "bad" then
+            complain(tree, item, "crc_bad")
+        end
+    end
+end
+
+local function show_token(tree)
+    local token = message.token
+    local at, size = token.set.open, #token.set.raw
+    local top = say(tree, "vtc.token", at, size, token.digits)
+    if top and whole then
+        top:append_text(", " .. token.name .. (token.status == "good" and "" or token.status
+            and ", " .. (token.status == "bad" and "bad CRC" or token.status) or ""))
+    end
+    top = top or tree
+    local function put_in(field, value)
+        if value ~= nil then
+            return add(top, field, base + at, size, value)
+        end
+    end
+    say(top, "vtc.token.encoding", at, size, token.encoding)
+    put_in("vtc.token.class", token.class)
+    put_in("vtc.token.subclass", token.subclass)
+    put_in("vtc.token.name", token.name)
+    put_in("vtc.token.crc", token.crc)
+    local status = put_in("vtc.token.crc.status", token.status)
+    if token.status == "bad" then
+        complain(top, status, "token_crc")
+    end
+    put_in("vtc.token.control", token.control
+        and UInt64.new(token.control % 4294967296, floor(token.control / 4294967296)))
+    for _, test in ipairs(token.tests or {}) do
+        put_in("vtc.token.control.name", test)
+    end
+    put_in("vtc.token.manufacturer", token.manufacturer)
+    put_in("vtc.token.payload", token.payload)
+end
+
+local function show_status(tree)
+    local at, size = message.status_set.open, #message.status_set.raw
+    local item = say(tree, "vtc.status.token", at, size, message.status)
+    say(tree, "vtc.status.token.name", at, size, message.status_name)
+    if message.status == LOCKOUT then
+        complain(tree, item, "lockout")
+    elseif REJECTED[message.status] then
+        complain(tree, item, "rejected")
+    end
+end
+
+local function show_parts(tree)
+    for _, entry in ipairs(message) do
+        local field, at, size = entry[1], entry[3] - 1, entry[4] - entry[3] + 1
+        add(tree, field, base + at, size, entry[2])
+        if field == "vtc.id.manufacturer" and message.maker then
+            say(tree, "vtc.id.manufacturer.name", at, size, message.maker)
+        elseif field == "vtc.id.text" and message.id_fields then
+            for _, part in ipairs(message.id_fields) do
+                say(tree, "vtc.id.field", at, size, part)
+            end
+        end
+    end
+end
+
+local function show_message(tree, start, size, decoded)
+    base, message = start, decoded
+    local name = message.name
+    local top
+    if name then
+        top = say(tree, "vtc.message", 0, size, name) or tree
+        if name == "UndefinedCommand" then
+            complain(top, nil, "undefined")
+        elseif name == "NAK" then
+            complain(top, nil, "nak")
+        end
+    else
+        top = group(tree, "vtc.continued", base, size, "Continued message")
+    end
+    show_parts(top)
+    if message.sets then
+        for number, set in ipairs(message.sets) do
+            show_set(top, number, set)
+        end
+    end
+    if message.error_code then
+        add(top, "vtc.error.code", base + message.sets[1].open, #message.error_code, message.error_code)
+    end
+    if message.text then
+        local first, last = message.text_first, message.text_last
+        add(top, "vtc.text", base + first - 1, last - first + 1, message.text)
+    end
+    show_checks(top, size)
+    if message.status then
+        show_status(top)
+    end
+    if message.token then
+        show_token(top)
+    end
+    show_place(top)
+    add(top, "vtc.confidence", 0, 0, message.confidence)
+    if message.assumed and (whole or wanted["vtc.assumed"]) then
+        for _, number in ipairs(message.assumed) do
+            add(top, "vtc.assumed", 0, 0, FIELDS[number].name)
+        end
+    end
+end
