@@ -39,9 +39,18 @@ _ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
 def generate(profile: Profile, *, version: str, linktype: int = LINKTYPE_USER0) -> str:
     """The text of the dissector for traces of one link type, in ASCII."""
     folder = resources.files("vtctap.dissector") / "wireshark"
-    core = "\n".join((folder / f"{part}.lua").read_text("ascii") for part in PARTS)
+    core = "\n".join(_part((folder / f"{part}.lua").read_text("ascii")) for part in PARTS)
     head = f"-- Dissector for the traces of vtctap {_comment(version)}, profile {_comment(profile.name)}; do not edit."
     return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", _tables(profile, version, linktype), 1)
+
+
+def _part(text: str) -> str:
+    """A part as it stands in the file: a function that is called once, so that only what it returns is seen by others.
+    (Lua allows a function 200 names.) The parts that return nothing stand as they are."""
+    names = text.rstrip().rpartition("\n")[2]
+    if not names.startswith("return "):
+        return text
+    return f"local {names.removeprefix('return ')} = (function()\n{text}end)()\n"
 
 
 def quote(text: str) -> str:

@@ -80,3 +80,5 @@ local function crc16(octets, last, start)
     end
     return value
 end
+
+return show, has_high, carries_even_parity, bcc_xor, bcc_sum, crc16, SHOWN, SEVEN

@@ -87,7 +87,13 @@ end
 local ADDRESSES = { client = Address.ip("10.0.0.1"), server = Address.ip("10.0.0.2"), unknown = Address.ip("10.0.0.3") }
 local RECEIVERS = { unknown = "unknown", client = "server", server = "client" }
 
+local function give_addresses(pinfo, sender)
+    pinfo.net_src, pinfo.net_dst = ADDRESSES[sender], ADDRESSES[RECEIVERS[sender]]
+end
+
 local function show_columns(columns, sender, text)
     columns.protocol, columns.info = "VTC", text
     columns.src, columns.dst = sender, RECEIVERS[sender]
 end
+
+return record_text, set_text, show_columns, give_addresses

@@ -151,3 +151,5 @@ function READERS.date(register, value)
     end
     return at == #value + 1 and shown_date(found) or nil
 end
+
+return READERS, number

@@ -19,8 +19,8 @@ local function find_register(id)
     return PROFILE.registers[code], history
 end
 
--- What the message in hand leans on: the fields, by their numbers in the catalogue, that are assumed, and the weakest
--- source of all.
+-- What the message in hand leans on: the fields that are assumed, by name and as numbers in the catalogue, and the
+-- weakest source of all.
 local doubted, weakest
 
 local function doubt(field, rank)
@@ -67,8 +67,13 @@ local function reading(register, set)
     return reader and reader(register, set.value, set.unit), rank
 end
 
+local REGISTERS, STATED = PROFILE.registers, PROFILE.messages
+
 local function meaning_of_set(message, set)
-    local register, history = find_register(set.register)
+    local register, history = REGISTERS[set.register], nil
+    if not register then
+        register, history = find_register(set.register)
+    end
     if not register then
         return
     end
@@ -91,7 +96,7 @@ end
 
 local function token_of(message)
     for _, set in ipairs(message.sets) do
-        local register = PROFILE.registers[set.register]
+        local register = REGISTERS[set.register]
         local token = recognise(set, register and register.token)
         if token then
             local proven = token.class == 1 and token.status == "good"
@@ -104,7 +109,7 @@ local function token_of(message)
 end
 
 local function meaning(message)
-    local stated = PROFILE.messages[message.name]
+    local stated = STATED[message.name]
     if not stated then
         message.confidence = WORDS[1]
         return
@@ -121,8 +126,7 @@ local function meaning(message)
         message.token = token_of(message)
     end
     message.confidence = WORDS[weakest]
-    if #doubted > 1 then
-        sort(doubted)
-    end
     message.assumed = doubted
 end
+
+return meaning

@@ -80,7 +80,7 @@ local function data_sets(message, text, first, last)
             local closed = after <= last and byte(text, after) == 41
             sets[#sets + 1] = { register = plain and register or show(register), value = plain and value or show(value),
                 unit = plain and unit or show(unit), raw = value, first = at, open = open, after = after,
-                last = closed and after or after - 1 }
+                last = closed and after or after - 1, name = nil, word = nil }
             at = closed and after + 1 or after
         end
     end
@@ -211,7 +211,9 @@ end
 
 -- What the octets of a frame say.
 local function decode(octets)
-    local message = {}
+    -- The names make room for what most messages have; growing a table costs more than filling it.
+    local message = { name = nil, sets = nil, bcc = nil, bcc_at = nil, bcc_status = nil, bcc_rule = nil,
+        bcc_expected = nil, confidence = nil, assumed = nil, named = nil, decoded = nil, faulty = nil, info = nil }
     local high = has_high(octets)
     local structure = high and octets:gsub("[\128-\255]", SEVEN) or octets
     local decoder = decoders[byte(structure, 1)]
@@ -222,3 +224,5 @@ local function decode(octets)
     end
     return message
 end
+
+return decode

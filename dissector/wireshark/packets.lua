@@ -89,33 +89,22 @@ local understood = remembering(function(octets)
         or message.name == "UndefinedCommand" or message.name == "NAK" or REJECTED[message.status]
         or message.status == LOCKOUT or (message.token and message.token.status == "bad")
     return message
-end, 1024)
+end, 128)
 
 -- What is asked of a run of packets stays the same: which fields, and whether there are columns. It is looked up anew
 -- when the run begins again, jumps, or is of packets that were (or were not) seen before, and after a whole tree.
-local expected_number, seen_before, columns_wanted, anything_wanted
+local expected_number, seen_before, shown_whole, columns_wanted, fields_wanted
 
-local function look_what_is_wanted(pinfo, tree)
+local function look_what_is_wanted(pinfo, tree, whole)
     columns_wanted = tostring(pinfo.cols.info) ~= "(info)"
-    wanted, anything_wanted = {}, false
+    local names = {}
     if not whole then
         for name, field in pairs(fields) do
-            if tree:referenced(field) then
-                wanted[name], anything_wanted = true, true
-            end
+            names[name] = tree:referenced(field) or nil
         end
     end
-end
-
-local function begin_packet(tvb, pinfo, tree, number)
-    local visible, visited = tree.visible, pinfo.visited
-    if number ~= expected_number or visited ~= seen_before or whole ~= visible then
-        whole, seen_before = visible, visited
-        tree_add, set_generated = tree.add, tree.set_generated
-        look_what_is_wanted(pinfo, tree)
-    end
-    expected_number = number + 1
-    packet = tvb
+    want(names)
+    fields_wanted = next(names) ~= nil
 end
 
 -- The record in hand, for the taps of the statistics.
@@ -133,20 +122,27 @@ function protocol.dissector(tvb, pinfo, tree)
     if not found then
         return 0
     end
-    local number = pinfo.number
-    begin_packet(tvb, pinfo, tree, number)
+    local number, visited = pinfo.number, pinfo.visited
+    local whole = tree.visible
+    if number ~= expected_number or visited ~= seen_before or whole ~= shown_whole then
+        look_what_is_wanted(pinfo, tree, whole)
+        seen_before, shown_whole = visited, whole
+    end
+    expected_number = number + 1
     local a, b, c, d, e, f, g, h, i, j, k, l = byte(raw, 21, 32)
     local uncertainty = ((a * 256 + b) * 256 + c) * 256 + d
     head.uncertainty = uncertainty ~= 0xFFFFFFFF and uncertainty or nil
     head.duration = (((e * 256 + f) * 256 + g) * 256 + h) * 4294967296.0 + ((i * 256 + j) * 256 + k) * 256 + l
     local octets = sub(raw, length + 1)
-    local message
+    local message, troubled = nil, head.flags ~= 0 or length > HEADER
     if head.kind == "frame" then
         message = understood(octets)
-        follow(pinfo, number, head, message, octets)
+        follow(pinfo, number, visited, head, message, octets)
+        local place, at = where()
+        troubled = troubled or message.faulty or place.repeat_of[at] ~= 0 or faults_of(number) ~= 0
     end
     record.number, record.head, record.message, record.octets, record.found = number, head, message, octets, found
-    pinfo.net_src, pinfo.net_dst = ADDRESSES[head.sender], ADDRESSES[RECEIVERS[head.sender]]
+    give_addresses(pinfo, head.sender)
     local text
     if whole or columns_wanted then
         text = record_text(head, message, octets, found)
@@ -155,15 +151,9 @@ function protocol.dissector(tvb, pinfo, tree)
         end
     end
     local top = whole and tree:add(protocol, tvb(), "Virtual token carrier, " .. text) or tree:add(protocol, tvb())
-    local troubled = head.flags ~= 0 or length > HEADER
-        or message and (message.faulty or place.faults ~= 0 or place.repeat_of ~= 0)
-    if whole or anything_wanted or troubled then
-        show_header(top, head, found)
-        if message then
-            show_message(top, length, #octets, message)
-        elseif whole and #octets > 0 then
-            group(top, "vtc.octets", length, #octets, "Octets: " .. show(octets))
-        end
+    if whole or fields_wanted or troubled then
+        begin_tree(tvb, tree, whole)
+        show_record(top, number, head, found, message, octets, troubled)
     end
     local handler = message and message.name == "HDLC" and handlers:get_dissector(message.name)
     if handler then

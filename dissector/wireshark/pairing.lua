@@ -14,10 +14,11 @@ local late_responses, late_faults
 
 local FAULTS = { response_late = 1, response_early = 2, no_response = 4 }
 
-local function new_page(number)
-    local page = { number = number }
+-- A page in which nothing is known yet: 0, and -1 of times, stand for what does not apply.
+local function blank(page, number)
+    page.number = number
     for column, kind in pairs(COLUMNS) do
-        local values, nothing = {}, kind == TIME and -1 or 0
+        local values, nothing = page[column] or {}, kind == TIME and -1 or 0
         for at = 1, PAGE do
             values[at] = nothing
         end
@@ -34,32 +35,28 @@ local function seal(page)
     sealed[page.number] = packed
 end
 
--- The page to put a frame in, and its index there.
-local function page_for(number)
-    local wanted, at = floor((number - 1) / PAGE), (number - 1) % PAGE + 1
-    if not current or current.number ~= wanted then
-        if previous then
-            seal(previous)
-        end
-        previous, current = current, new_page(wanted)
+local function turn_to(number)
+    local page = previous
+    if page then
+        seal(page)
     end
-    return current, at
+    previous, current = current, blank(page or {}, number)
 end
 
--- The page that a frame was put in, nil where there is none, and its index there.
+-- The page that a frame was put in.
 local function page_of(number)
-    local wanted, at = floor((number - 1) / PAGE), (number - 1) % PAGE + 1
+    local wanted = floor((number - 1) / PAGE)
     if current and current.number == wanted then
-        return current, at
+        return current
     elseif previous and previous.number == wanted then
-        return previous, at
+        return previous
     elseif opened_number ~= wanted and sealed[wanted] then
         opened, opened_number = {}, wanted
         for column, packed in pairs(sealed[wanted]) do
             opened[column] = { Struct.unpack(COLUMNS[column], packed) }
         end
     end
-    return opened_number == wanted and opened or nil, at
+    return opened_number == wanted and opened or blank({}, wanted)
 end
 
 local function is_open(page, number)
@@ -84,17 +81,19 @@ local function set_unanswered(number)
     end
 end
 
--- What is known of the frame in hand; 0 and -1 (of times) stand for what does not apply.
-local place = { session = 0, request_in = 0, response_in = 0, repeat_of = 0, faults = 0, response_time = -1, gap = -1 }
+-- The place of the frame in hand: its page, and its index there.
+local place, place_at
 
-local function look_up(number)
-    local page, at = page_of(number)
-    if page then
-        place.session, place.request_in, place.repeat_of = page.session[at], page.request_in[at], page.repeat_of[at]
-        place.response_time, place.gap = page.response_time[at], page.gap[at]
-        place.response_in = late_responses[number] or page.response_in[at]
-        place.faults = page.faults[at] + (late_faults[number] or 0)
-    end
+local function where()
+    return place, place_at
+end
+
+local function response_of(number)
+    return late_responses[number] or place.response_in[place_at]
+end
+
+local function faults_of(number)
+    return place.faults[place_at] + (late_faults[number] or 0)
 end
 
 -- Pairing ---------------------------------------------------------------------------------------------------------------
@@ -232,10 +231,13 @@ local function pair(link, page, at, number, head, message, octets, start)
     end
 end
 
--- The place of a frame; see above.
-local function follow(pinfo, number, head, message, octets)
-    if pinfo.visited then
-        return look_up(number)
+-- Finds the place of a frame.
+local function follow(pinfo, number, visited, head, message, octets)
+    local at = (number - 1) % PAGE + 1
+    place_at = at
+    if visited then
+        place = page_of(number)
+        return
     end
     -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
     local start = floor(pinfo.rel_ts * 1e9 + 0.5)
@@ -244,7 +246,11 @@ local function follow(pinfo, number, head, message, octets)
         link = new_link()
         links[head.link] = link
     end
-    local page, at = page_for(number)
+    if not current or number - at ~= current.number * PAGE then
+        turn_to((number - at) / PAGE)
+    end
+    local page = current
+    place = page
     if link.session ~= 0 and link.stop <= start and band(head.flags, SYNTHETIC) == 0 then
         page.gap[at] = start - link.stop
     end
@@ -257,5 +263,6 @@ local function follow(pinfo, number, head, message, octets)
     if not head.echo then
         follow_exchange(link, number, head, message.name, octets)
     end
-    look_up(number)
 end
+
+return follow, where, response_of, faults_of, FAULTS, SYNTHETIC, UNCERTAIN, CUT

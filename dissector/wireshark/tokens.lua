@@ -149,3 +149,5 @@ local function recognise(set, encodings)
         end
     end
 end
+
+return recognise, RANK

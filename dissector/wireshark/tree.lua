@@ -113,8 +113,10 @@ local function show_header(tree, head, found)
     if head.uncertainty and (whole or wanted["vtc.uncertainty"]) then
         add(top, "vtc.uncertainty", 20, 4, interval(head.uncertainty))
     end
-    if head.kind == "frame" and place.gap >= 0 and (whole or wanted["vtc.gap"]) then
-        add(top, "vtc.gap", 0, 0, interval(place.gap))
+    local place, place_at = where()
+    local gap = head.kind == "frame" and place.gap[place_at] or -1
+    if gap >= 0 and (whole or wanted["vtc.gap"]) then
+        add(top, "vtc.gap", 0, 0, interval(gap))
     end
     if head.length > HEADER then
         show_pauses(top, head, found.pauses)
@@ -171,17 +173,18 @@ local function show_set(tree, number, set)
     end
 end
 
-local function show_place(tree)
-    local session, request_in, response_in = place.session, place.request_in, place.response_in
+local function show_place(tree, number)
+    local place, place_at = where()
+    local request_in, response_in = place.request_in[place_at], response_of(number)
+    local time, repeat_of, faults = place.response_time[place_at], place.repeat_of[place_at], faults_of(number)
     if request_in ~= 0 then
         add(tree, "vtc.request_in", 0, 0, request_in)
     end
     if response_in ~= 0 then
         add(tree, "vtc.response_in", 0, 0, response_in)
     end
-    local faults = place.faults
-    if place.response_time >= 0 and (whole or faults ~= 0 or wanted["vtc.response_time"]) then
-        local item = add(tree, "vtc.response_time", 0, 0, interval(place.response_time))
+    if time >= 0 and (whole or faults ~= 0 or wanted["vtc.response_time"]) then
+        local item = add(tree, "vtc.response_time", 0, 0, interval(time))
         if band(faults, FAULTS.response_late) ~= 0 then
             complain(tree, item, "response_late")
         elseif band(faults, FAULTS.response_early) ~= 0 then
@@ -191,10 +194,10 @@ local function show_place(tree)
     if band(faults, FAULTS.no_response) ~= 0 then
         complain(tree, nil, "no_response")
     end
-    if place.repeat_of ~= 0 then
-        complain(tree, add(tree, "vtc.repeat_of", 0, 0, place.repeat_of), "repeated")
+    if repeat_of ~= 0 then
+        complain(tree, add(tree, "vtc.repeat_of", 0, 0, repeat_of), "repeated")
     end
-    add(tree, "vtc.session", 0, 0, session)
+    add(tree, "vtc.session", 0, 0, place.session[place_at])
 end
 
 local function show_checks(tree, size)
@@ -240,10 +243,6 @@ local function show_token(tree)
     local token = message.token
     local at, size = token.set.open, #token.set.raw
     local top = say(tree, "vtc.token", at, size, token.digits)
-    if top and whole then
-        top:append_text(", " .. token.name .. (token.status == "good" and "" or token.status
-            and ", " .. (token.status == "bad" and "bad CRC" or token.status) or ""))
-    end
     top = top or tree
     local function put_in(field, value)
         if value ~= nil then
@@ -293,7 +292,42 @@ local function show_parts(tree)
     end
 end
 
-local function show_message(tree, start, size, decoded)
+local function show_assumed(tree)
+    add(tree, "vtc.confidence", 0, 0, message.confidence)
+    if message.assumed and (whole or wanted["vtc.assumed"]) then
+        sort(message.assumed)
+        for _, number in ipairs(message.assumed) do
+            add(tree, "vtc.assumed", 0, 0, FIELDS[number].name)
+        end
+    end
+end
+
+-- Which parts of the tree a field is in, by how its name begins; the longest beginning counts, and what has none here is
+-- of the header. What nobody asks for and nothing is wrong with need not be gone through.
+local PARTS = { message = "", cmd = "parts", address = "parts", id = "parts", option = "parts", register = "sets",
+    value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning", token = "meaning",
+    request_in = "place", response_in = "place", response_time = "place", repeat_of = "place", session = "place",
+    confidence = "sources", assumed = "sources", text = "rest", ["error.code"] = "rest" }
+local parts_wanted
+
+-- Begins a run of packets of which these fields are asked for, by their names.
+local function want(names)
+    wanted, parts_wanted = names, {}
+    for name in pairs(names) do
+        local rest = sub(name, 5)
+        parts_wanted[PARTS[rest] or PARTS[match(rest, "^[^.]+")] or "header"] = true
+    end
+end
+
+-- Begins a packet, whose whole tree is shown or not.
+local function begin_tree(tvb, tree, is_whole)
+    if not tree_add then
+        tree_add, set_generated = tree.add, tree.set_generated
+    end
+    packet, whole = tvb, is_whole
+end
+
+local function show_message(tree, start, size, decoded, number, troubled)
     base, message = start, decoded
     local name = message.name
     local top
@@ -307,10 +341,13 @@ local function show_message(tree, start, size, decoded)
     else
         top = group(tree, "vtc.continued", base, size, "Continued message")
     end
-    show_parts(top)
-    if message.sets then
-        for number, set in ipairs(message.sets) do
-            show_set(top, number, set)
+    local every, parts = whole or troubled, parts_wanted
+    if every or parts.parts then
+        show_parts(top)
+    end
+    if message.sets and (every or parts.sets) then
+        for count, set in ipairs(message.sets) do
+            show_set(top, count, set)
         end
     end
     if message.error_code then
@@ -320,18 +357,35 @@ local function show_message(tree, start, size, decoded)
         local first, last = message.text_first, message.text_last
         add(top, "vtc.text", base + first - 1, last - first + 1, message.text)
     end
-    show_checks(top, size)
-    if message.status then
-        show_status(top)
+    if every or parts.checks then
+        show_checks(top, size)
     end
-    if message.token then
-        show_token(top)
-    end
-    show_place(top)
-    add(top, "vtc.confidence", 0, 0, message.confidence)
-    if message.assumed and (whole or wanted["vtc.assumed"]) then
-        for _, number in ipairs(message.assumed) do
-            add(top, "vtc.assumed", 0, 0, FIELDS[number].name)
+    if every or parts.meaning then
+        if message.status then
+            show_status(top)
+        end
+        if message.token then
+            show_token(top)
         end
     end
+    if every or parts.place then
+        show_place(top, number)
+    end
+    if every or parts.sources then
+        show_assumed(top)
+    end
 end
+
+-- All of a record; troubled where something is wrong with it.
+local function show_record(tree, number, head, found, decoded, octets, troubled)
+    if whole or troubled or parts_wanted.header then
+        show_header(tree, head, found)
+    end
+    if decoded then
+        show_message(tree, head.length, #octets, decoded, number, troubled)
+    elseif whole and #octets > 0 then
+        group(tree, "vtc.octets", head.length, #octets, "Octets: " .. show(octets))
+    end
+end
+
+return begin_tree, want, show_record

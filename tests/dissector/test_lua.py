@@ -25,8 +25,10 @@ from vtctap.pcap.record import RecordError, decode, encode
 
 START = 1_767_225_600_000_000_000
 API = {
-    "Address", "DissectorTable", "NSTime", "Proto", "ProtoExpert", "ProtoField", "UInt64", "base", "bit", "expert",
-    "ipairs", "math", "pairs", "set_plugin_info", "string", "table", "tonumber", "unpack", "wtap",
+    "Address", "DissectorTable", "Listener", "MENU_TOOLS_UNSORTED", "NSTime", "Pref", "Proto", "ProtoExpert",
+    "ProtoField", "Struct", "TextWindow", "UInt64", "base", "bit", "expert", "ftypes", "gui_enabled", "ipairs", "math",
+    "next", "pairs", "print", "register_menu", "retap_packets", "set_plugin_info", "string", "table", "tonumber",
+    "tostring", "unpack", "wtap",
 }  # fmt: skip
 HOSTILE = (
     '"] = 1 } os.exit(7) --',
@@ -386,7 +388,6 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
         "[Speed: 300]",
         "[Line: 7E1]",
         "[Duration: 0.000000000 seconds]",
-        "Data",
         "Message: Data",
         "Data set 1: 0004(5) tokenStatus [assumed]",
         "Register: 0004",
@@ -428,6 +429,9 @@ FAULTS = {
     "cut": Record(START, b"/?12", flags=Flag.CUT),
     "echo": Record(START, b"\x06", flags=Flag.ECHO),
     "undefined": Record(START, b"\x01Q0\x03b"),
+    "nak": Record(START, b"\x15"),
+    "char_gap": Record(START, b"\x06051\r\n", uncertainty=0, pauses=((1, 1_000_000), (2, 1_500_001))),
+    "speed": Record(START, b"", Kind.EVENT, event="speed from=300 to=9600 why=option"),
 }
 
 
@@ -441,7 +445,8 @@ def test_each_fault_is_found_by_its_name(wireshark: Callable[..., Any]) -> None:
     assert faults[: len(sound)] == [set()] * len(sound)
     assert faults[len(sound) : -20] == [{f"vtc.expert.{name}"} for name in FAULTS]
     assert [number for number, found in enumerate(faults[-20:]) if found] == [*range(4, 16)]
-    assert set().union(*faults[-20:]) == {"vtc.expert.rejected"}
+    assert faults[-5] == {"vtc.expert.lockout"}
+    assert set().union(*faults[-20:-5]) == {"vtc.expert.rejected"}
 
 
 def test_columns(wireshark: Callable[..., Any]) -> None:
