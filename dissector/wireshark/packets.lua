@@ -151,9 +151,10 @@ function protocol.dissector(tvb, pinfo, tree)
         end
     end
     local top = whole and tree:add(protocol, tvb(), "Virtual token carrier, " .. text) or tree:add(protocol, tvb())
+    record.complaints = nil
     if whole or fields_wanted or troubled then
         begin_tree(tvb, tree, whole)
-        show_record(top, number, head, found, message, octets, troubled)
+        record.complaints = show_record(top, number, head, found, message, octets, troubled)
     end
     local handler = message and message.name == "HDLC" and handlers:get_dissector(message.name)
     if handler then

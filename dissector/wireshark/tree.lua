@@ -20,12 +20,30 @@ local function interval(ns)
     return time
 end
 
+-- The range of octets that was asked for last: fields that follow one another often share theirs.
+local range, range_at, range_size
+
 -- Adds a field that stands for so many octets; nil where nobody asks for it.
 local function add(tree, field, at, size, value)
     if not (whole or wanted[field]) then
         return nil
     end
-    local item = tree_add(tree, fields[field], packet(at, size), value)
+    if at ~= range_at or size ~= range_size then
+        range, range_at, range_size = packet(at, size), at, size
+    end
+    local item = tree_add(tree, fields[field], range, value)
+    if generated[field] then
+        set_generated(item)
+    end
+    return item
+end
+
+-- Adds a field that is concluded from more than some octets of the packet.
+local function conclude(tree, field, value)
+    if not (whole or wanted[field]) then
+        return nil
+    end
+    local item = tree_add(tree, fields[field], value)
     if generated[field] then
         set_generated(item)
     end
@@ -41,16 +59,22 @@ local function group(tree, field, at, size, text)
     return item
 end
 
--- Marks what is wrong, whether its field is asked for or not.
+-- Marks what is wrong, whether its field is asked for or not; complaints are those of the record in hand.
+local complaints
+
 local function complain(tree, item, which)
-    (item or tree):add_proto_expert_info(experts[which])
+    local place = item or tree
+    place:add_proto_expert_info(experts[which])
+    complaints = complaints or {}
+    complaints[#complaints + 1] = which
 end
 
+local BREAK, ECHO = 4, 128
 local FLAGS = {
-    { 4, "vtc.error.break", "break_" },
+    { BREAK, "vtc.error.break", "break" },
     { 8, "vtc.error.overrun", "overrun" },
     { CUT, "vtc.cut", "cut" },
-    { 128, "vtc.echo", "echo" },
+    { ECHO, "vtc.echo", "echo" },
     { UNCERTAIN, "vtc.order.uncertain" },
     { SYNTHETIC, "vtc.time.synthetic" },
 }
@@ -59,7 +83,7 @@ local function show_positions(tree, field, positions, which)
     for _, wrong in ipairs(positions) do
         add(tree, field, wrong[2], 2, wrong[1])
     end
-    if #positions > 0 then
+    if #positions > 0 and which then
         complain(tree, nil, which)
     end
 end
@@ -116,12 +140,12 @@ local function show_header(tree, head, found)
     local place, place_at = where()
     local gap = head.kind == "frame" and place.gap[place_at] or -1
     if gap >= 0 and (whole or wanted["vtc.gap"]) then
-        add(top, "vtc.gap", 0, 0, interval(gap))
+        conclude(top, "vtc.gap", interval(gap))
     end
     if head.length > HEADER then
         show_pauses(top, head, found.pauses)
         show_positions(top, "vtc.error.parity", found.parity, "parity")
-        show_positions(top, "vtc.error.framing", found.framing, "framing")
+        show_positions(top, "vtc.error.framing", found.framing, band(head.flags, BREAK) == 0 and "framing")
         if found.event and found.event ~= "" then
             show_event(top, found)
         end
@@ -161,16 +185,18 @@ local function show_set(tree, number, set)
             "Data set " .. number .. ": " .. set_text(set) .. name)
     end
     add(top, "vtc.register", base + register_at, register_size, set.register)
+    if set.name then
+        say(top, "vtc.register.name", register_at, register_size, set.name)
+    elseif message.named then
+        add(top, "vtc.register.name", base + register_at, register_size, "")
+    end
     add(top, "vtc.value", base + value_at, value_size, set.value)
+    if set.word and message.decoded then
+        say(top, "vtc.value.decoded", value_at, value_size, set.word)
+    elseif message.decoded then
+        add(top, "vtc.value.decoded", base + value_at, value_size, "")
+    end
     add(top, "vtc.unit", base + set.after - 1 - unit_size, unit_size, set.unit)
-    if message.named then
-        (set.name and say or add)(top, "vtc.register.name", set.name and register_at or base + register_at, register_size,
-            set.name or "")
-    end
-    if message.decoded then
-        (set.word and say or add)(top, "vtc.value.decoded", set.word and value_at or base + value_at, value_size,
-            set.word or "")
-    end
 end
 
 local function show_place(tree, number)
@@ -178,13 +204,13 @@ local function show_place(tree, number)
     local request_in, response_in = place.request_in[place_at], response_of(number)
     local time, repeat_of, faults = place.response_time[place_at], place.repeat_of[place_at], faults_of(number)
     if request_in ~= 0 then
-        add(tree, "vtc.request_in", 0, 0, request_in)
+        conclude(tree, "vtc.request_in", request_in)
     end
     if response_in ~= 0 then
-        add(tree, "vtc.response_in", 0, 0, response_in)
+        conclude(tree, "vtc.response_in", response_in)
     end
     if time >= 0 and (whole or faults ~= 0 or wanted["vtc.response_time"]) then
-        local item = add(tree, "vtc.response_time", 0, 0, interval(time))
+        local item = conclude(tree, "vtc.response_time", interval(time))
         if band(faults, FAULTS.response_late) ~= 0 then
             complain(tree, item, "response_late")
         elseif band(faults, FAULTS.response_early) ~= 0 then
@@ -195,24 +221,24 @@ local function show_place(tree, number)
         complain(tree, nil, "no_response")
     end
     if repeat_of ~= 0 then
-        complain(tree, add(tree, "vtc.repeat_of", 0, 0, repeat_of), "repeated")
+        complain(tree, conclude(tree, "vtc.repeat_of", repeat_of), "repeat")
     end
-    add(tree, "vtc.session", 0, 0, place.session[place_at])
+    conclude(tree, "vtc.session", place.session[place_at])
 end
 
-local function show_checks(tree, size)
+local function show_checks(tree, size, complete)
     local status = message.bcc_status
     if status then
         local at, width = message.bcc_at and message.bcc_at - 1 or size, message.bcc_at and 1 or 0
         if message.bcc then
             local item = add(tree, "vtc.bcc", base + at, width, message.bcc)
-            if item and whole then
+            if item and status == "bad" then
                 item:append_text(format(" (%02Xh)", message.bcc))
             end
         end
         if message.bcc_expected then
             local item = add(tree, "vtc.bcc.expected", base + at, width, message.bcc_expected)
-            if item and whole then
+            if item and status == "bad" then
                 item:append_text(format(" (%02Xh)", message.bcc_expected))
             end
         end
@@ -220,7 +246,7 @@ local function show_checks(tree, size)
         if message.bcc_rule then
             add(tree, "vtc.bcc.rule", base + at, width, message.bcc_rule)
         end
-        if status == "bad" or status == "missing" then
+        if complete and (status == "bad" or status == "missing") then
             complain(tree, item, "bcc_" .. status)
         end
     end
@@ -233,7 +259,7 @@ local function show_checks(tree, size)
             end
         end
         local item = add(tree, "vtc.crc.status", base + at, width, message.crc_status)
-        if message.crc_status == "bad" then
+        if complete and message.crc_status == "bad" then
             complain(tree, item, "crc_bad")
         end
     end
@@ -293,11 +319,11 @@ local function show_parts(tree)
 end
 
 local function show_assumed(tree)
-    add(tree, "vtc.confidence", 0, 0, message.confidence)
+    conclude(tree, "vtc.confidence", message.confidence)
     if message.assumed and (whole or wanted["vtc.assumed"]) then
         sort(message.assumed)
         for _, number in ipairs(message.assumed) do
-            add(tree, "vtc.assumed", 0, 0, FIELDS[number].name)
+            conclude(tree, "vtc.assumed", FIELDS[number].name)
         end
     end
 end
@@ -324,16 +350,18 @@ local function begin_tree(tvb, tree, is_whole)
     if not tree_add then
         tree_add, set_generated = tree.add, tree.set_generated
     end
-    packet, whole = tvb, is_whole
+    packet, whole, range_at = tvb, is_whole, nil
 end
 
-local function show_message(tree, start, size, decoded, number, troubled)
-    base, message = start, decoded
+local function show_message(tree, head, size, decoded, number, troubled)
+    base, message = head.length, decoded
+    -- What is cut, or only an echo, is not held against the form of the message.
+    local complete = band(head.flags, CUT) == 0 and not head.echo
     local name = message.name
     local top
     if name then
         top = say(tree, "vtc.message", 0, size, name) or tree
-        if name == "UndefinedCommand" then
+        if name == "UndefinedCommand" and complete then
             complain(top, nil, "undefined")
         elseif name == "NAK" then
             complain(top, nil, "nak")
@@ -358,7 +386,7 @@ local function show_message(tree, start, size, decoded, number, troubled)
         add(top, "vtc.text", base + first - 1, last - first + 1, message.text)
     end
     if every or parts.checks then
-        show_checks(top, size)
+        show_checks(top, size, complete)
     end
     if every or parts.meaning then
         if message.status then
@@ -376,16 +404,18 @@ local function show_message(tree, start, size, decoded, number, troubled)
     end
 end
 
--- All of a record; troubled where something is wrong with it.
+-- All of a record; troubled where something is wrong with it. Gives the names of what is, nil for nothing.
 local function show_record(tree, number, head, found, decoded, octets, troubled)
+    complaints = nil
     if whole or troubled or parts_wanted.header then
         show_header(tree, head, found)
     end
     if decoded then
-        show_message(tree, head.length, #octets, decoded, number, troubled)
+        show_message(tree, head, #octets, decoded, number, troubled)
     elseif whole and #octets > 0 then
         group(tree, "vtc.octets", head.length, #octets, "Octets: " .. show(octets))
     end
+    return complaints
 end
 
 return begin_tree, want, show_record

@@ -26,8 +26,8 @@ from vtctap.pcap.record import RecordError, decode, encode
 START = 1_767_225_600_000_000_000
 API = {
     "Address", "DissectorTable", "Listener", "MENU_TOOLS_UNSORTED", "NSTime", "Pref", "Proto", "ProtoExpert",
-    "ProtoField", "Struct", "TextWindow", "UInt64", "base", "bit", "expert", "ftypes", "gui_enabled", "ipairs", "math",
-    "next", "pairs", "print", "register_menu", "retap_packets", "set_plugin_info", "string", "table", "tonumber",
+    "ProtoField", "Struct", "TextWindow", "UInt64", "base", "bit", "collectgarbage", "expert", "ftypes", "gui_enabled", "ipairs", "math",
+    "new_dialog", "next", "pairs", "print", "register_menu", "retap_packets", "set_plugin_info", "string", "table", "tonumber",
     "tostring", "unpack", "wtap",
 }  # fmt: skip
 HOSTILE = (
@@ -391,10 +391,10 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
         "Message: Data",
         "Data set 1: 0004(5) tokenStatus [assumed]",
         "Register: 0004",
-        "Value: 5",
-        "Unit:",
         "[Register name: tokenStatus [assumed]]",
+        "Value: 5",
         "[Value decoded: KeyTypeError [assumed]]",
+        "Unit:",
         "Text: x",
         "Check character: 68 (44h)",
         "[Check character expected: 75 (4Bh)]",

@@ -1,0 +1,198 @@
+"""What the generated dissector marks as wrong is what ``check`` finds; its statistics and sessions as text, in tshark
+and in a window."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.__main__ import main
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.checks import bcc_xor
+from vtctap.dissector.profile import load
+from vtctap.pcap import Flag, Record, Sender, open_trace
+
+START = 1_767_225_600_000_000_000
+CODES = {
+    "parity": "parity", "framing-error": "framing", "break": "break", "overrun": "overrun", "char-gap": "char_gap",
+    "undefined-command": "undefined", "bcc-missing": "bcc_missing", "response-late": "response_late",
+    "response-early": "response_early", "no-response": "no_response", "repeat": "repeat", "nak": "nak",
+}  # fmt: skip
+"""Findings of ``check``, and the faults in Wireshark that are the same; others differ in what they are of (a rejected
+token is found once, and shown wherever the meter says so)."""
+SECOND, MILLI = 10**9, 10**6
+
+
+def expected(records: list[Record]) -> set[tuple[int, str]]:
+    """What ``check`` finds, but for the request that the trace ends with: Wireshark does not know that it ends."""
+    requests = [number for number, record in enumerate(records, 1) if record.sender is Sender.CLIENT]
+    last = {max(number for number in requests if records[number - 1].link == record.link) for record in records
+            if (record.link in {records[number - 1].link for number in requests})}  # fmt: skip
+    return {
+        (finding.frames[-1], CODES[finding.code])
+        for finding in check(records, load())
+        if finding.code in CODES
+        and not (finding.code == "no-response" and (finding.severity == "note" or finding.frames[0] in last))
+    }
+
+
+def marked(tool: Any, trace: Path) -> set[tuple[int, str]]:
+    return {
+        (number, item.name.removeprefix("vtc.expert."))
+        for number, items in enumerate(tool.items(trace, "-2"), 1)
+        for item in items
+        if item.name.removeprefix("vtc.expert.") in CODES.values()
+    }
+
+
+def block(octets: bytes) -> bytes:
+    return octets + bytes([bcc_xor(octets[1:])])
+
+
+CLIENT = (b"/?!\r\n", b"/?!", block(b"\x01R1\x020004()\x03"), block(b"\x01B0\x03"), b"\x15", b"\x06", b"\x01Q0\x03b",
+          b"\x00\x00", b"\x7e\xa0\x7e", b"xyz")  # fmt: skip
+SERVER = (b"/ABC5X\r\n", block(b"\x020004(5)\x03"), b"\x020004(5)\x03!", b"\x15", b"\x06", b"\x7e\xa0\x7e", b"xyz")
+
+
+def story(chance: random.Random, count: int) -> list[Record]:
+    """Frames in no order that makes sense, at times about the limits."""
+    time, records = START, []
+    for _ in range(count):
+        sender = chance.choice((Sender.CLIENT, Sender.CLIENT, Sender.SERVER, Sender.SERVER, Sender.UNKNOWN))
+        octets = chance.choice(CLIENT if sender is Sender.CLIENT else SERVER)
+        if chance.random() < 0.1:
+            octets = chance.choice(CLIENT + SERVER)
+        time += chance.choice(
+            (0, 19 * MILLI, 20 * MILLI, 21 * MILLI, 100 * MILLI, 1500 * MILLI, 1501 * MILLI, 130 * SECOND)
+        )
+        duration = chance.choice((0, 5 * MILLI))
+        flags = chance.choice((0, 0, 0, 0, Flag.CUT, Flag.ECHO, Flag.ORDER_UNCERTAIN, Flag.SYNTHETIC, Flag.OVERRUN))
+        records.append(
+            Record(
+                time,
+                octets,
+                sender=sender,
+                link=chance.randrange(2),
+                uncertainty=chance.choice((None, 0, 0, MILLI)),
+                duration=duration,
+                flags=flags,
+                pauses=((1, chance.choice((1_499_000, 1_500_000, 1_500_001, 1_503_000))),)
+                if chance.random() < 0.1
+                else (),
+            )
+        )
+        time += duration
+    return records
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_frames(seed: int, wireshark: Callable[..., Any]) -> None:
+    """More than two pages of places: answers come from a page to the next, and late."""
+    tool = wireshark()
+    records = story(random.Random(seed), 1300)
+    trace = tool.trace(records)
+    with open_trace(trace) as reader:
+        stored = list(reader)
+    naks = {number for number, record in enumerate(stored, 1) if record.octets in (b"\x15",)}
+    # A NAK by itself is marked wherever it stands; check tells it only where it refuses something.
+    found, wanted = marked(tool, trace), expected(stored)
+    assert {(number, name) for number, name in found if name != "nak"} == {
+        (number, name) for number, name in wanted if name != "nak"
+    }
+    assert {number for number, name in wanted if name == "nak"} <= {number for number, name in found if name == "nak"}
+    assert {number for number, name in found if name == "nak"} == naks
+    assert {name for _, name in found} >= set(CODES.values()) - {"parity", "framing", "break", "bcc_missing"}
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_demonstration(seed: int, wireshark: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "demo.pcapng"
+    assert main(["demo", "--fast", "--faults", "--seed", str(seed), "-q", "-w", str(path)]) == 0
+    with open_trace(path) as reader:
+        records = list(reader)
+    assert marked(wireshark(), path) == expected(records)
+
+
+def exchange() -> list[Record]:
+    octets = (
+        (b"/?!\r\n", Sender.CLIENT), (b"/ABC5X\r\n", Sender.SERVER), (block(b"\x01R1\x020020()\x03"), Sender.CLIENT),
+        (block(b"\x020020(12)\x03"), Sender.SERVER), (b"/?!\r\n", Sender.CLIENT), (b"\x02(1)\x03!", Sender.SERVER),
+    )  # fmt: skip
+    return [Record(START + number * 250 * MILLI, each, sender=who) for number, (each, who) in enumerate(octets)]
+
+
+STATISTICS = """\
+6 frames
+
+Messages
+  client   IDRequest                 2
+  client   ReadCommand               1
+  server   Data                      2
+  server   IDResponse                1
+
+Errors (vtc.expert.*)
+  bcc_bad                            1
+
+Response times, ms                 answers      least       mean       most
+  0020 meterNumber                       1    250.000    250.000    250.000
+  IDRequest                              2    250.000    250.000    250.000
+"""
+
+
+def test_statistics(wireshark: Callable[..., Any]) -> None:
+    tool = wireshark()
+    trace = tool.trace(exchange())
+    for passes in ((), ("-2",)):
+        assert tool.run(trace, *passes, "-q", "-X", "lua_script1:stats") == STATISTICS
+
+
+def test_a_session_as_text(wireshark: Callable[..., Any]) -> None:
+    tool = wireshark()
+    shown = tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:session=2").splitlines()
+    assert shown == [
+        "      5     1.000000 client   IDRequest",
+        "      6     1.250000 server   Data (1) [bad check character 21h, not 33h]",
+    ]
+    assert tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:session=9") == "There is no session 9.\n"
+
+
+BEFORE = """
+local menus = {}
+local function gui_enabled() return true end
+local function register_menu(name, action) menus[name] = action end
+local function new_dialog(title, action) action("2") end
+local function retap_packets() end
+local TextWindow = { new = function(title)
+    return { set = function(_, text) print(title .. "\\n" .. text) end, set_atclose = function() end }
+end }
+"""
+AFTER = """
+menus["vtctap/Statistics"]()
+menus["vtctap/Session as text"]()
+"""
+
+
+def test_windows(wireshark: Callable[..., Any]) -> None:
+    """The menus' own code, with windows that print what they are given."""
+    tool = wireshark()
+    tool.script.write_text(BEFORE + tool.script.read_text() + AFTER)
+    shown = tool.run(tool.trace(exchange()), "-q")
+    assert "vtctap: statistics\n" + STATISTICS in shown
+    assert "vtctap: session 2\n      5     1.000000 client   IDRequest\n" in shown
+
+
+def test_preferences(wireshark: Callable[..., Any]) -> None:
+    """The limits are the profile's until the user has others."""
+    tool = wireshark()
+    trace = tool.trace(exchange()[:2])
+    late = tool.run(trace, "-o", "vtc.reaction_max:249", "-Y", "vtc.expert.response_late")
+    assert late == ""  # The uncertainty of these times is unknown.
+    sure = [Record(record.time, record.octets, sender=record.sender, uncertainty=0) for record in exchange()[:2]]
+    trace = tool.trace(sure)
+    assert tool.run(trace, "-Y", "vtc.expert.response_late") == ""
+    assert len(tool.run(trace, "-o", "vtc.reaction_max:249", "-Y", "vtc.expert.response_late").splitlines()) == 1
+    assert len(tool.run(trace, "-o", "vtc.reaction_min:251", "-Y", "vtc.expert.response_early").splitlines()) == 1
+    shown = tool.run(trace, "-o", "vtc.octets:TRUE").splitlines()
+    assert shown[0].endswith("IDRequest | 2f 3f 21 0d 0a")
