@@ -72,8 +72,8 @@ class Sequence:
     @property
     def oldest(self) -> int | None:
         """The number of the first record of which something may be left to say."""
-        firsts = (exchange.request or exchange.responses[0] for exchange, _ in self._last.values())
-        return min((first.number for first in firsts), default=None)
+        firsts = [frame for exchange, _ in self._last.values() for frame in (exchange.request, *exchange.responses)]
+        return min((first.number for first in firsts if first), default=None)
 
     def take(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
         """What this exchange lets be said: of the one before it on its link, whose outcome it shows. ``blind``: one of

@@ -221,7 +221,8 @@ local function pair(link, page, at, number, head, message, octets, start)
             set_response(request.number, number)
             if request.stop <= start and not (request.synthetic or band(flags, SYNTHETIC) ~= 0) then
                 page.response_time[at] = start - request.stop
-                page.faults[at] = timing(request, head, start - request.stop)
+                -- Where something else came first, it is open whether that was the answer.
+                page.faults[at] = link.answered and 0 or timing(request, head, start - request.stop)
             end
         end
     end
