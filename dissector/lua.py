@@ -1,14 +1,15 @@
 """The Wireshark dissector: one Lua file, from the field catalogue and a profile.
 
 The code is the folder ``wireshark`` beside this module, written by hand in parts that are joined here; what comes from
-the catalogue and the profile is put in front of it as tables. Text reaches Lua only as string literals in which every octet but plain letters, digits and a
-few signs is a number, so nothing in a profile can become code. The same input gives the same file.
+the catalogue and the profile is put in it as tables. Text reaches Lua only as string literals in which every octet but
+plain letters, digits and a few signs is a number, so nothing in a profile can become code. The same input gives the
+same file.
 """
 
 from importlib import resources
 from typing import Final
 
-from vtctap.dissector.analysis.sequence import LOCKOUT
+from vtctap.dissector.analysis.server import LOCKOUT
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import TOKEN_STATUS
 from vtctap.dissector.encodings import date_parts

@@ -26,9 +26,9 @@ from vtctap.pcap.record import RecordError, decode, encode
 START = 1_767_225_600_000_000_000
 API = {
     "Address", "DissectorTable", "Listener", "MENU_TOOLS_UNSORTED", "NSTime", "Pref", "Proto", "ProtoExpert",
-    "ProtoField", "Struct", "TextWindow", "UInt64", "base", "bit", "collectgarbage", "expert", "ftypes", "gui_enabled", "ipairs", "math",
-    "new_dialog", "next", "pairs", "print", "register_menu", "retap_packets", "set_plugin_info", "string", "table", "tonumber",
-    "tostring", "unpack", "wtap",
+    "ProtoField", "Struct", "TextWindow", "UInt64", "base", "bit", "collectgarbage", "expert", "ftypes",
+    "gui_enabled", "ipairs", "math", "new_dialog", "next", "pairs", "print", "register_menu", "retap_packets",
+    "set_plugin_info", "string", "table", "tonumber", "tostring", "unpack", "wtap",
 }  # fmt: skip
 HOSTILE = (
     '"] = 1 } os.exit(7) --',
