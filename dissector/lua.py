@@ -60,12 +60,24 @@ def quote(text: str) -> str:
     return '"' + "".join(chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in octets) + '"'
 
 
-_TITLES: Final = {"cmd": "command", "id": "identification", "bcc": "check character", "crc": "CRC"}
+_TITLES: Final = {
+    "cmd": "command",
+    "id": "identification",
+    "bcc": "check character",
+    "crc": "CRC",
+    "pan": "PAN",
+    "rnd": "random number",
+    "tid": "TID",
+    "mpl": "maximum power limit",
+    "mppul": "maximum phase power unbalance limit",
+}
+_CODES: Final = {"vtc.bcc": "u8", "vtc.bcc.expected": "u8", "vtc.crc": "u16", "vtc.token.crc": "u16"}
+"""Numbers that are shown in hexadecimal, too, and how wide they are."""
 
 
 def _title(name: str) -> str:
     """How the tree calls a field: ``vtc.id.speed`` is "Identification speed"."""
-    words = " ".join(_TITLES.get(word, word) for word in name.split(".")[1:])
+    words = " ".join(_TITLES.get(word, word) for word in name.replace("_", ".").split(".")[1:])
     return words[0].upper() + words[1:]
 
 
@@ -104,7 +116,7 @@ def _tables(profile: Profile, version: str, linktype: int) -> str:
     lines.append("local FIELDS = {")
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""
-        kind = quote("w" if field.wide else field.type)
+        kind = quote("w" if field.wide else _CODES.get(field.name, field.type))
         lines.append(
             f"    {{ name = {quote(field.name)}, type = {kind}, title = {quote(_title(field.name))},\n"
             f"      about = {quote(field.description)}{generated} }},"

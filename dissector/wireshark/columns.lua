@@ -7,51 +7,44 @@ local function set_text(set)
         or set.register .. "(" .. set.value .. "*" .. set.unit .. ")"
 end
 
+-- A data set with what its register is called, and what its value reads as.
+local function read_text(set, assumed)
+    local doubted = assumed["vtc.register.name"]
+    local name = set.name and " " .. set.name .. (doubted and "?" or "") or ""
+    local word = set.word and "=" .. set.word .. (not doubted and assumed["vtc.value.decoded"] and "?" or "") or ""
+    return " " .. set_text(set) .. name .. word
+end
+
 local function sets_text(message)
-    local words, assumed = {}, message.assumed
-    for number, set in ipairs(message.sets) do
-        if number > MAX_SETS then
-            words[number] = "... " .. #message.sets - MAX_SETS .. " more data sets"
-            break
-        end
-        local doubted = assumed["vtc.register.name"]
-        local text = set_text(set)
-        if set.name then
-            text = text .. " " .. set.name .. (doubted and "?" or "")
-        end
-        if set.word then
-            text = text .. "=" .. set.word .. (not doubted and assumed["vtc.value.decoded"] and "?" or "")
-        end
-        words[number] = text
+    local sets, text = message.sets, ""
+    for number = 1, min(#sets, MAX_SETS) do
+        text = text .. read_text(sets[number], message.assumed)
     end
-    return concat(words, " ")
+    local more = #sets - MAX_SETS
+    return more > 0 and text .. " ... " .. more .. " more data sets" or text
 end
 
 local function token_text(message)
     local token = message.token
-    return "token" .. (message.assumed["vtc.token"] and "?" or "") .. ": " .. token.name
+    return " token" .. (message.assumed["vtc.token"] and "?" or "") .. ": " .. token.name
         .. (token.status == "bad" and ", bad CRC" or token.status == "encrypted" and ", encrypted" or "")
 end
 
 local function info(message)
-    local words = { message.name or "continued" }
-    for _, entry in ipairs(message) do
-        words[#words + 1] = entry[2]
+    local text = message.name or "continued"
+    for at = 1, #message do
+        text = text .. " " .. message[at][2]
     end
     if message.maker then
-        words[#words + 1] = "(" .. message.maker .. (message.assumed["vtc.id.manufacturer.name"] and "?" or "") .. ")"
+        text = text .. " (" .. message.maker .. (message.assumed["vtc.id.manufacturer.name"] and "?" or "") .. ")"
     end
-    if message.sets and #message.sets > 0 then
-        words[#words + 1] = sets_text(message)
-    end
-    words[#words + 1] = message.text
-    words[#words + 1] = message.token and token_text(message)
+    text = message.sets and text .. sets_text(message) or text
+    text = message.text and text .. " " .. message.text or text
+    text = message.token and text .. token_text(message) or text
     if message.bcc_status == "bad" then
-        words[#words + 1] = format("[bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
-    elseif message.crc_status == "bad" then
-        words[#words + 1] = "[bad CRC]"
+        return text .. format(" [bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
     end
-    return concat(words, " ")
+    return message.crc_status == "bad" and text .. " [bad CRC]" or text
 end
 
 local function noise_text(octets)
@@ -68,9 +61,8 @@ local function record_text(head, message, octets, found)
     if message then
         message.info = message.info or info(message)
         text = message.info
-        if head.flags ~= 0 then
-            text = text .. (band(head.flags, CUT) ~= 0 and " [cut]" or "")
-                .. (#found.parity > 0 and " [wrong parity]" or "")
+        if head.flagged then
+            text = text .. (head.cut and " [cut]" or "") .. (#found.parity > 0 and " [wrong parity]" or "")
         end
     elseif head.kind == "noise" then
         text = noise_text(octets)

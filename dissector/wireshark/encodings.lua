@@ -18,12 +18,14 @@ local function number(value, base)
 end
 
 local function quantity(register, sign, digits, places, unit)
+    local rest = ""
     if places < 0 then
-        digits, places = digits .. rep("0", -places), 0
+        digits = digits .. rep("0", -places)
+    elseif places > 0 then
+        digits = rep("0", places + 1 - #digits) .. digits
+        digits, rest = sub(digits, 1, #digits - places), "." .. sub(digits, #digits - places + 1)
     end
-    digits = rep("0", places + 1 - #digits) .. digits
-    local whole, rest = gsub(sub(digits, 1, #digits - places), "^0+", ""), sub(digits, #digits - places + 1)
-    local text = (sign == "-" and "-" or "") .. (whole == "" and "0" or whole) .. (rest ~= "" and "." .. rest or "")
+    local text = (sign == "-" and "-" or "") .. match(digits, "^0*(%d+)$") .. rest
     unit = unit ~= "" and unit or register.unit
     return unit ~= "" and text .. " " .. unit or text
 end

@@ -18,7 +18,7 @@ local unpack = table.unpack or unpack
 local arguments = { ... }
 
 -- Each item of a tree is garbage soon after; collecting it early, while it is small and at hand, takes half the time.
-collectgarbage("setpause", 110)
+collectgarbage("setpause", 105)
 collectgarbage("setstepmul", 2000)
 local HEADER = 32
 
@@ -29,6 +29,8 @@ local KINDS = {
     s = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
     e = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
     u = function(name, title, about) return ProtoField.uint32(name, title, base.DEC, nil, nil, about) end,
+    u8 = function(name, title, about) return ProtoField.uint8(name, title, base.DEC_HEX, nil, nil, about) end,
+    u16 = function(name, title, about) return ProtoField.uint16(name, title, base.DEC_HEX, nil, nil, about) end,
     w = function(name, title, about) return ProtoField.uint64(name, title, base.DEC, nil, nil, about) end,
     n = function(name, title, about) return ProtoField.double(name, title, about) end,
     b = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,

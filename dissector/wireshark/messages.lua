@@ -48,8 +48,16 @@ local function odd_set(text, open, last)
     return after, sub(text, open + 1, after - 1), false
 end
 
--- The data sets in text[first..last]; what is in none is the message's text.
+-- The data sets in text[first..last]; what is in none is the message's text. (Most messages are one set of printable
+-- characters; they are told by one pattern.)
 local function data_sets(message, text, first, last)
+    local register, value, unit, after =
+        match(text, "^([^%c%(!\128-\255]*)%(([^%c%(%)%*\128-\255]*)%*?([^%c%(%)\128-\255]*)%)()", first)
+    if after == last + 1 then
+        message.sets = { { register = register, value = value, unit = unit, raw = value, first = first,
+            open = first + #register, after = last, last = last, name = nil, word = nil, title = nil } }
+        return
+    end
     local sets = {}
     local odd = find(text, "[^ -~]", first)
     local plain = not odd or odd > last
@@ -80,7 +88,7 @@ local function data_sets(message, text, first, last)
             local closed = after <= last and byte(text, after) == 41
             sets[#sets + 1] = { register = plain and register or show(register), value = plain and value or show(value),
                 unit = plain and unit or show(unit), raw = value, first = at, open = open, after = after,
-                last = closed and after or after - 1, name = nil, word = nil }
+                last = closed and after or after - 1, name = nil, word = nil, title = nil }
             at = closed and after + 1 or after
         end
     end

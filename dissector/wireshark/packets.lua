@@ -70,16 +70,51 @@ local function remembering(work, half)
     end
 end
 
+-- The header's flags: what each is called in what the first octets say, its field, and what is wrong where it is set.
+local FLAGS = {
+    { 1, "wrong_parity" },
+    { 2, "framing_error" },
+    { 4, "breaks", "vtc.error.break", "break" },
+    { 8, "overrun", "vtc.error.overrun", "overrun" },
+    { 16, "cut", "vtc.cut", "cut" },
+    { 128, "echo", "vtc.echo", "echo" },
+    { 32, "order_uncertain", "vtc.order.uncertain" },
+    { 64, "synthetic", "vtc.time.synthetic" },
+}
+
 -- What the first 20 octets say, the same for most of a tap's records; false where they are not ours.
 local header = remembering(function(start)
     local length, sender = u32(start, 4), byte(start, 9)
     if sub(start, 1, 3) ~= "VT\1" or byte(start, 4) > 2 or length % 4 ~= 0 or length < HEADER then
         return false
     end
-    local flags = u16(start, 12)
-    return { length = length, kind = RECORD_KINDS[byte(start, 4)], sender = SENDERS[band(sender, 3)] or "unknown",
-        inferred = sender >= 128, link = byte(start, 10), tap = byte(start, 11), line = line_name(byte(start, 12)),
-        flags = flags, echo = band(flags, 128) ~= 0, speed = u32(start, 16) }
+    local flags, speed, line = u16(start, 12), u32(start, 16), line_name(byte(start, 12))
+    local head = { length = length, kind = RECORD_KINDS[byte(start, 4)], sender = SENDERS[band(sender, 3)] or "unknown",
+        link = byte(start, 10), flagged = flags ~= 0, marks = {} }
+    for _, flag in ipairs(FLAGS) do
+        local set = band(flags, flag[1]) ~= 0
+        head[flag[2]] = set
+        head.marks[#head.marks + 1] = set and flag[3] and flag or nil
+    end
+    -- Its fields: the name, where in the header, how long, and the value, of each.
+    local said = { "vtc.kind", 3, 1, head.kind, "vtc.sender", 8, 1, head.sender }
+    local function say(field, at, size, value)
+        local count = #said
+        said[count + 1], said[count + 2], said[count + 3], said[count + 4] = field, at, size, value
+    end
+    if sender >= 128 then
+        say("vtc.sender.inferred", 8, 1, true)
+    end
+    say("vtc.link", 9, 1, head.link)
+    say("vtc.tap", 10, 1, byte(start, 11))
+    if speed > 0 then
+        say("vtc.speed", 16, 4, speed)
+    end
+    if line then
+        say("vtc.line", 11, 1, line)
+    end
+    head.said = said
+    return head
 end, 256)
 
 local understood = remembering(function(octets)
@@ -110,8 +145,12 @@ end
 -- The record in hand, for the taps of the statistics.
 local record = {}
 
+-- A method that is looked up by its name each time otherwise.
+local octets_of
+
 function protocol.dissector(tvb, pinfo, tree)
-    local raw = tvb:raw()
+    octets_of = octets_of or tvb.raw
+    local raw = octets_of(tvb)
     local size = #raw
     local head = size >= HEADER and header(sub(raw, 1, 20))
     if not head or head.length > size then
@@ -134,23 +173,18 @@ function protocol.dissector(tvb, pinfo, tree)
     head.uncertainty = uncertainty ~= 0xFFFFFFFF and uncertainty or nil
     head.duration = (((e * 256 + f) * 256 + g) * 256 + h) * 4294967296.0 + ((i * 256 + j) * 256 + k) * 256 + l
     local octets = sub(raw, length + 1)
-    local message, troubled = nil, head.flags ~= 0 or length > HEADER
+    local message, troubled = nil, head.flagged or length > HEADER
     if head.kind == "frame" then
         message = understood(octets)
-        follow(pinfo, number, visited, head, message, octets)
-        local place, at = where()
-        troubled = troubled or message.faulty or place.repeat_of[at] ~= 0 or faults_of(number) ~= 0
+        troubled = follow(pinfo, number, visited, head, message, octets) or troubled or message.faulty
     end
     record.number, record.head, record.message, record.octets, record.found = number, head, message, octets, found
-    give_addresses(pinfo, head.sender)
-    local text
-    if whole or columns_wanted then
-        text = record_text(head, message, octets, found)
-        if columns_wanted then
-            show_columns(pinfo.cols, head.sender, text)
-        end
+    local text = (whole or columns_wanted) and record_text(head, message, octets, found)
+    if columns_wanted then
+        give_addresses(pinfo, head.sender)
+        show_columns(pinfo.cols, head.sender, text)
     end
-    local top = whole and tree:add(protocol, tvb(), "Virtual token carrier, " .. text) or tree:add(protocol, tvb())
+    local top = whole and tree:add(protocol, tvb(), "Virtual token carrier, " .. text) or tree:add(protocol)
     record.complaints = nil
     if whole or fields_wanted or troubled then
         begin_tree(tvb, tree, whole)

@@ -12,7 +12,9 @@ local current, previous, sealed, opened, opened_number
 -- What became known of frames whose pages had been sealed.
 local late_responses, late_faults
 
-local FAULTS = { response_late = 1, response_early = 2, no_response = 4 }
+-- What may be wrong with a frame's place: one of the first two, and the last or not.
+local LATE, EARLY, SILENT = 1, 2, 4
+local TIMING_FAULTS = { [LATE] = "response_late", [EARLY] = "response_early" }
 
 -- A page in which nothing is known yet: 0, and -1 of times, stand for what does not apply.
 local function blank(page, number)
@@ -60,7 +62,8 @@ local function page_of(number)
 end
 
 local function is_open(page, number)
-    return page and page.number == floor((number - 1) / PAGE)
+    local at = page and number - page.number * PAGE
+    return at and at >= 1 and at <= PAGE
 end
 
 local function set_response(number, response)
@@ -75,9 +78,9 @@ end
 local function set_unanswered(number)
     local page = is_open(current, number) and current or is_open(previous, number) and previous
     if page then
-        page.faults[(number - 1) % PAGE + 1] = page.faults[(number - 1) % PAGE + 1] + FAULTS.no_response
+        page.faults[(number - 1) % PAGE + 1] = page.faults[(number - 1) % PAGE + 1] + SILENT
     else
-        late_faults[number] = FAULTS.no_response
+        late_faults[number] = SILENT
     end
 end
 
@@ -113,7 +116,6 @@ end
 local CALLS = { IDRequest = true, WakeUp = true }
 local NOT_REPEATED = { ACK = true, NAK = true, WakeUp = true }
 local NEEDS_NO_ANSWER = { BreakCommand = true, WakeUp = true }
-local SYNTHETIC, UNCERTAIN, CUT, DAMAGE = 64, 32, 16, 19
 local MAX_SILENT = 1000
 
 local function new_link()
@@ -168,7 +170,7 @@ local function follow_exchange(link, number, head, name, octets)
     if asks or link.exchanges ~= link.session then
         judge(link)
         link.exchanges = link.session
-        link.asked = asks and head.flags % (2 * CUT) < CUT and waits(name, octets) and number or 0
+        link.asked = asks and not head.cut and waits(name, octets) and number or 0
         link.requested, link.answered, link.spoke = asks, not asks and sender ~= "client", not asks and sender == "server"
     elseif sender ~= "client" then
         link.answered, link.spoke = true, link.spoke or sender == "server"
@@ -178,16 +180,15 @@ end
 -- Whether an answer was surely too late or too early, whatever the true times within their uncertainty.
 local function timing(request, head, time)
     if not (request.uncertainty and head.uncertainty) or request.name == "HDLC" or request.uncertain
-        or band(head.flags, UNCERTAIN) ~= 0 then
+        or head.order_uncertain then
         return 0
     end
     local unsure = request.uncertainty + head.uncertainty
-    return time - unsure > limits.most and FAULTS.response_late or time + unsure < limits.least and FAULTS.response_early
-        or 0
+    return time - unsure > limits.most and LATE or time + unsure < limits.least and EARLY or 0
 end
 
 local function pair(link, page, at, number, head, message, octets, start)
-    local name, sender, flags = message.name, head.sender, head.flags
+    local name, sender = message.name, head.sender
     local stop = start + head.duration
     if not name or head.echo or sender == "unknown" then
         if not name and sender == "client" then
@@ -196,7 +197,8 @@ local function pair(link, page, at, number, head, message, octets, start)
         return
     end
     local request, before = link.request, link.last[sender]
-    local damaged = band(flags, DAMAGE) ~= 0 or message.bcc_status == "bad" or message.crc_status == "bad"
+    local damaged = head.wrong_parity or head.framing_error or head.cut or message.bcc_status == "bad"
+        or message.crc_status == "bad"
     local first = 0
     if before.number ~= 0 and not NOT_REPEATED[name] and repeats(link, sender, octets, before) then
         first = before.number
@@ -210,8 +212,8 @@ local function pair(link, page, at, number, head, message, octets, start)
         link.opening, link.over = link.opening and CALLS[name], breaks
         if name ~= "WakeUp" then
             request.number, request.name, request.stop, request.answer = number, name, stop, nil
-            request.synthetic, request.is_nak = band(flags, SYNTHETIC) ~= 0, name == "NAK"
-            request.uncertainty, request.uncertain = head.uncertainty, band(flags, UNCERTAIN) ~= 0
+            request.synthetic, request.is_nak = head.synthetic, name == "NAK"
+            request.uncertainty, request.uncertain = head.uncertainty, head.order_uncertain
         end
     else
         link.opening = false
@@ -219,7 +221,7 @@ local function pair(link, page, at, number, head, message, octets, start)
             request.answer = name == "NAK" and name or damaged and "damaged" or "good"
             page.request_in[at] = request.number
             set_response(request.number, number)
-            if request.stop <= start and not (request.synthetic or band(flags, SYNTHETIC) ~= 0) then
+            if request.stop <= start and not (request.synthetic or head.synthetic) then
                 page.response_time[at] = start - request.stop
                 -- Where something else came first, it is open whether that was the answer.
                 page.faults[at] = link.answered and 0 or timing(request, head, start - request.stop)
@@ -232,13 +234,13 @@ local function pair(link, page, at, number, head, message, octets, start)
     end
 end
 
--- Finds the place of a frame.
+-- Finds the place of a frame; gives whether it repeats another, or is one that something is wrong with.
 local function follow(pinfo, number, visited, head, message, octets)
     local at = (number - 1) % PAGE + 1
     place_at = at
     if visited then
         place = page_of(number)
-        return
+        return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0 or late_faults[number] ~= nil
     end
     -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
     local start = floor(pinfo.rel_ts * 1e9 + 0.5)
@@ -252,7 +254,7 @@ local function follow(pinfo, number, visited, head, message, octets)
     end
     local page = current
     place = page
-    if link.session ~= 0 and link.stop <= start and band(head.flags, SYNTHETIC) == 0 then
+    if link.session ~= 0 and link.stop <= start and not head.synthetic then
         page.gap[at] = start - link.stop
     end
     if link.session == 0 or start - link.stop > TIMING.session then
@@ -264,6 +266,7 @@ local function follow(pinfo, number, visited, head, message, octets)
     if not head.echo then
         follow_exchange(link, number, head, message.name, octets)
     end
+    return page.repeat_of[at] ~= 0 or page.faults[at] ~= 0
 end
 
-return follow, where, response_of, faults_of, FAULTS, SYNTHETIC, UNCERTAIN, CUT
+return follow, where, response_of, faults_of, TIMING_FAULTS, SILENT

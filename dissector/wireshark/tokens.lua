@@ -15,32 +15,29 @@ local function shift_in(number, factor, digit)
     return digit
 end
 
-local function number_of(text, factor, value)
+-- The number that digits are, so many of them taken at a time; factor is what so many stand for together.
+local function number_of(text, width, factor, value)
     local number, over = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 0
-    for at = 1, #text do
-        over = over + shift_in(number, factor, value(text, at))
+    for at = 1, #text, width do
+        over = over + shift_in(number, factor, value(sub(text, at, at + width - 1)))
     end
     return over == 0 and number[1] < 4 and number or nil
 end
 
-local function decimal_digit(text, at)
-    return byte(text, at) - 48
-end
-
-local function hexadecimal_digit(text, at)
-    return tonumber(sub(text, at, at), 16)
+local function hexadecimal_digit(digit)
+    return tonumber(digit, 16)
 end
 
 function NUMBERS.decimal(value)
-    return #value == 20 and find(value, "^%d+$") and number_of(value, 10, decimal_digit) or nil
+    return #value == 20 and find(value, "^%d+$") and number_of(value, 5, 100000, tonumber) or nil
 end
 
 function NUMBERS.hexadecimal(value)
-    return #value == 17 and find(value, "^%x+$") and number_of(value, 16, hexadecimal_digit) or nil
+    return #value == 17 and find(value, "^%x+$") and number_of(value, 1, 16, hexadecimal_digit) or nil
 end
 
 function NUMBERS.packed(value)
-    return #value == 10 and not has_high(value) and number_of(value, 128, byte) or nil
+    return #value == 10 and not has_high(value) and number_of(value, 1, 128, byte) or nil
 end
 
 local function digits_of(number)
@@ -92,11 +89,11 @@ local function sealed_token(digits, encoding, class)
         status = class ~= 3 and "encrypted" or nil }
 end
 
-local function open_token(number, encoding)
+local function open_token(number, encoding, digits)
     -- The sixth octet holds bits 31 to 24: the class is bits 28 and 27. The first has the data bits that stood there.
     local sixth = number[6]
     local class = floor(sixth / 8) % 4
-    local token = sealed_token(digits_of(number), encoding, class)
+    local token = sealed_token(digits or digits_of(number), encoding, class)
     if class ~= 1 then
         return token
     end
@@ -141,7 +138,7 @@ local function recognise(set, encodings)
             token = encodings and sealed_token(value, encoding, class)
         else
             local number = NUMBERS[encoding](value)
-            token = number and open_token(number, encoding)
+            token = number and open_token(number, encoding, encoding == "decimal" and value or nil)
         end
         if token and (encodings or token.class == 1 and token.status == "good") then
             token.set = set

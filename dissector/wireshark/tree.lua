@@ -5,58 +5,75 @@ local whole, wanted, packet
 -- The methods of tree items, which are looked up by name each time otherwise.
 local tree_add, set_generated
 
--- A time of so many nanoseconds; never negative here. Durations come again and again.
+-- A time of so many nanoseconds; never negative here. Durations come again and again, and some times twice in a row.
 local TIMES, times_held, MAX_TIMES = {}, 0, 4096
-local function interval(ns)
+local function often(ns)
     local time = TIMES[ns]
     if not time then
-        local seconds = floor(ns / 1e9)
-        time = NSTime(seconds, floor(ns - seconds * 1e9))
         if times_held == MAX_TIMES then
             TIMES, times_held = {}, 0
         end
+        time = NSTime(floor(ns / 1e9), ns % 1e9)
         TIMES[ns], times_held = time, times_held + 1
     end
     return time
 end
 
+local last_interval, last_time
+local function interval(ns)
+    if ns ~= last_interval then
+        last_interval, last_time = ns, NSTime(floor(ns / 1e9), ns % 1e9)
+    end
+    return last_time
+end
+
 -- The range of octets that was asked for last: fields that follow one another often share theirs.
 local range, range_at, range_size
 
--- Adds a field that stands for so many octets; nil where nobody asks for it.
+-- Adds a field that stands for so many octets; nil where nobody asks for it. Where the tree is not looked at, what
+-- octets a field stands for and how it is shown does not matter.
 local function add(tree, field, at, size, value)
-    if not (whole or wanted[field]) then
-        return nil
+    if whole then
+        if at ~= range_at or size ~= range_size then
+            range, range_at, range_size = packet(at, size), at, size
+        end
+        local item = tree_add(tree, fields[field], range, value)
+        if generated[field] then
+            set_generated(item)
+        end
+        return item
+    elseif wanted[field] then
+        return tree_add(tree, fields[field], value)
     end
-    if at ~= range_at or size ~= range_size then
-        range, range_at, range_size = packet(at, size), at, size
+end
+
+-- Adds a field of the tap header: said by the tap, and not in the message, but in the octets of the packet.
+local function tell(tree, field, at, size, value)
+    if whole then
+        return tree_add(tree, fields[field], packet(at, size), value)
+    elseif wanted[field] then
+        return tree_add(tree, fields[field], value)
     end
-    local item = tree_add(tree, fields[field], range, value)
-    if generated[field] then
-        set_generated(item)
-    end
-    return item
 end
 
 -- Adds a field that is concluded from more than some octets of the packet.
 local function conclude(tree, field, value)
-    if not (whole or wanted[field]) then
-        return nil
-    end
-    local item = tree_add(tree, fields[field], value)
-    if generated[field] then
+    if whole then
+        local item = tree_add(tree, fields[field], value)
         set_generated(item)
+        return item
+    elseif wanted[field] then
+        return tree_add(tree, fields[field], value)
     end
-    return item
 end
 
+-- Adds what groups fields, which has its title for a text where it is given none.
 local function group(tree, field, at, size, text)
     if not whole then
         return tree
     end
     local item = tree_add(tree, fields[field], packet(at, size))
-    item:set_text(text)
-    return item
+    return text and item:set_text(text) or item
 end
 
 -- Marks what is wrong, whether its field is asked for or not; complaints are those of the record in hand.
@@ -69,19 +86,9 @@ local function complain(tree, item, which)
     complaints[#complaints + 1] = which
 end
 
-local BREAK, ECHO = 4, 128
-local FLAGS = {
-    { BREAK, "vtc.error.break", "break" },
-    { 8, "vtc.error.overrun", "overrun" },
-    { CUT, "vtc.cut", "cut" },
-    { ECHO, "vtc.echo", "echo" },
-    { UNCERTAIN, "vtc.order.uncertain" },
-    { SYNTHETIC, "vtc.time.synthetic" },
-}
-
 local function show_positions(tree, field, positions, which)
     for _, wrong in ipairs(positions) do
-        add(tree, field, wrong[2], 2, wrong[1])
+        tell(tree, field, wrong[2], 2, wrong[1])
     end
     if #positions > 0 and which then
         complain(tree, nil, which)
@@ -92,8 +99,8 @@ end
 local function show_pauses(tree, head, pauses)
     local longest, where = limits.gap, nil
     for _, pause in ipairs(pauses) do
-        local item = add(tree, "vtc.pause", pause[2], 8, interval(pause[1] * 1000))
-        local sure = head.kind == "frame" and head.uncertainty and band(head.flags, SYNTHETIC) == 0
+        local item = tell(tree, "vtc.pause", pause[2], 8, interval(pause[1] * 1000))
+        local sure = head.kind == "frame" and head.uncertainty and not head.synthetic
             and pause[1] * 1000 - 2 * head.uncertainty
         if sure and sure > longest then
             longest, where = sure, item or tree
@@ -107,57 +114,46 @@ end
 local function show_event(tree, found)
     local space = find(found.event, " ", 1, true)
     local name = space and sub(found.event, 1, space - 1) or found.event
-    local item = add(tree, "vtc.event", found.event_at, found.event_size, name)
+    local item = tell(tree, "vtc.event", found.event_at, found.event_size, name)
     if name == "speed" then
         complain(tree, item, "speed")
     end
     if space and space < #found.event then
-        add(tree, "vtc.event.detail", found.event_at, found.event_size, sub(found.event, space + 1))
+        tell(tree, "vtc.event.detail", found.event_at, found.event_size, sub(found.event, space + 1))
     end
 end
 
 local function show_header(tree, head, found)
-    local top = group(tree, "vtc.header", 0, head.length, "Tap header")
-    add(top, "vtc.kind", 3, 1, head.kind)
-    add(top, "vtc.sender", 8, 1, head.sender)
-    if head.inferred then
-        add(top, "vtc.sender.inferred", 8, 1, true)
-    end
-    add(top, "vtc.link", 9, 1, head.link)
-    add(top, "vtc.tap", 10, 1, head.tap)
-    if head.speed > 0 then
-        add(top, "vtc.speed", 16, 4, head.speed)
-    end
-    if head.line then
-        add(top, "vtc.line", 11, 1, head.line)
+    local top = group(tree, "vtc.header", 0, head.length)
+    local said = head.said
+    for at = 1, #said, 4 do
+        tell(top, said[at], said[at + 1], said[at + 2], said[at + 3])
     end
     if whole or wanted["vtc.duration"] then
-        add(top, "vtc.duration", 24, 8, interval(head.duration))
+        tell(top, "vtc.duration", 24, 8, often(head.duration))
     end
     if head.uncertainty and (whole or wanted["vtc.uncertainty"]) then
-        add(top, "vtc.uncertainty", 20, 4, interval(head.uncertainty))
+        tell(top, "vtc.uncertainty", 20, 4, often(head.uncertainty))
     end
-    local place, place_at = where()
-    local gap = head.kind == "frame" and place.gap[place_at] or -1
-    if gap >= 0 and (whole or wanted["vtc.gap"]) then
-        conclude(top, "vtc.gap", interval(gap))
+    if head.kind == "frame" and (whole or wanted["vtc.gap"]) then
+        local place, place_at = where()
+        local gap = place.gap[place_at]
+        if gap >= 0 then
+            conclude(top, "vtc.gap", interval(gap))
+        end
     end
     if head.length > HEADER then
         show_pauses(top, head, found.pauses)
         show_positions(top, "vtc.error.parity", found.parity, "parity")
-        show_positions(top, "vtc.error.framing", found.framing, band(head.flags, BREAK) == 0 and "framing")
+        show_positions(top, "vtc.error.framing", found.framing, not head.breaks and "framing")
         if found.event and found.event ~= "" then
             show_event(top, found)
         end
     end
-    if head.flags ~= 0 then
-        for _, flag in ipairs(FLAGS) do
-            if band(head.flags, flag[1]) ~= 0 then
-                local item = add(top, flag[2], 12, 2, true)
-                if flag[3] then
-                    complain(top, item, flag[3])
-                end
-            end
+    for _, mark in ipairs(head.marks) do
+        local item = tell(top, mark[3], 12, 2, true)
+        if mark[4] then
+            complain(top, item, mark[4])
         end
     end
 end
@@ -178,12 +174,11 @@ local function show_set(tree, number, set)
     local register_at, register_size, value_at = set.first - 1, set.open - set.first, set.open
     local value_size = #set.raw
     local unit_size = max(0, set.after - set.open - 2 - value_size)
-    local top = tree
-    if whole then
-        local name = set.name and " " .. set.name .. (message.assumed["vtc.register.name"] and " [assumed]" or "") or ""
-        top = group(tree, "vtc.set", base + register_at, set.last - set.first + 1,
-            "Data set " .. number .. ": " .. set_text(set) .. name)
+    if whole and not set.title then
+        set.title = "Data set " .. number .. ": " .. set_text(set) .. (set.name and " " .. set.name
+            .. (message.assumed["vtc.register.name"] and " [assumed]" or "") or "")
     end
+    local top = group(tree, "vtc.set", base + register_at, set.last - set.first + 1, set.title)
     add(top, "vtc.register", base + register_at, register_size, set.register)
     if set.name then
         say(top, "vtc.register.name", register_at, register_size, set.name)
@@ -211,13 +206,12 @@ local function show_place(tree, number)
     end
     if time >= 0 and (whole or faults ~= 0 or wanted["vtc.response_time"]) then
         local item = conclude(tree, "vtc.response_time", interval(time))
-        if band(faults, FAULTS.response_late) ~= 0 then
-            complain(tree, item, "response_late")
-        elseif band(faults, FAULTS.response_early) ~= 0 then
-            complain(tree, item, "response_early")
+        local fault = TIMING_FAULTS[faults % SILENT]
+        if fault then
+            complain(tree, item, fault)
         end
     end
-    if band(faults, FAULTS.no_response) ~= 0 then
+    if faults >= SILENT then
         complain(tree, nil, "no_response")
     end
     if repeat_of ~= 0 then
@@ -231,16 +225,10 @@ local function show_checks(tree, size, complete)
     if status then
         local at, width = message.bcc_at and message.bcc_at - 1 or size, message.bcc_at and 1 or 0
         if message.bcc then
-            local item = add(tree, "vtc.bcc", base + at, width, message.bcc)
-            if item and status == "bad" then
-                item:append_text(format(" (%02Xh)", message.bcc))
-            end
+            add(tree, "vtc.bcc", base + at, width, message.bcc)
         end
         if message.bcc_expected then
-            local item = add(tree, "vtc.bcc.expected", base + at, width, message.bcc_expected)
-            if item and status == "bad" then
-                item:append_text(format(" (%02Xh)", message.bcc_expected))
-            end
+            add(tree, "vtc.bcc.expected", base + at, width, message.bcc_expected)
         end
         local item = add(tree, "vtc.bcc.status", base + at, width, status)
         if message.bcc_rule then
@@ -253,10 +241,7 @@ local function show_checks(tree, size, complete)
     if message.crc_status then
         local at, width = message.crc_at and message.crc_at - 1 or size, message.crc_at and message.crc_length or 0
         if message.crc then
-            local item = add(tree, "vtc.crc", base + at, width, message.crc)
-            if item and whole then
-                item:append_text(format(" (%04Xh)", message.crc))
-            end
+            add(tree, "vtc.crc", base + at, width, message.crc)
         end
         local item = add(tree, "vtc.crc.status", base + at, width, message.crc_status)
         if complete and message.crc_status == "bad" then
@@ -356,7 +341,7 @@ end
 local function show_message(tree, head, size, decoded, number, troubled)
     base, message = head.length, decoded
     -- What is cut, or only an echo, is not held against the form of the message.
-    local complete = band(head.flags, CUT) == 0 and not head.echo
+    local complete = not head.cut and not head.echo
     local name = message.name
     local top
     if name then

@@ -371,7 +371,8 @@ def test_items_stand_for_their_octets(wireshark: Callable[..., Any]) -> None:
 
 
 def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
-    """The tree of one answer: what is generated stands in brackets, what is assumed says so."""
+    """The tree of one answer: what is concluded stands in brackets (the tap header is in the octets), what is assumed
+    says so."""
     tool = wireshark()
     record = Record(
         START, b"\x020004(5)x\x03\x44", sender=Sender.SERVER, inferred=True, line=Line(7, "E", 1), speed=300
@@ -380,14 +381,14 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
     assert [line.strip() for line in tree[1:] if line.strip()] == [
         "Virtual token carrier, Data 0004(5) tokenStatus?=KeyTypeError x [bad check character 44h, not 4Bh]",
         "Tap header",
-        "[Kind: frame]",
-        "[Sender: server]",
-        "[Sender inferred: True]",
-        "[Link: 0]",
-        "[Tap: 0]",
-        "[Speed: 300]",
-        "[Line: 7E1]",
-        "[Duration: 0.000000000 seconds]",
+        "Kind: frame",
+        "Sender: server",
+        "Sender inferred: True",
+        "Link: 0",
+        "Tap: 0",
+        "Speed: 300",
+        "Line: 7E1",
+        "Duration: 0.000000000 seconds",
         "Message: Data",
         "Data set 1: 0004(5) tokenStatus [assumed]",
         "Register: 0004",
@@ -396,8 +397,8 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
         "[Value decoded: KeyTypeError [assumed]]",
         "Unit:",
         "Text: x",
-        "Check character: 68 (44h)",
-        "[Check character expected: 75 (4Bh)]",
+        "Check character: 68 (0x44)",
+        "[Check character expected: 75 (0x4b)]",
         "[Check character status: bad]",
         "[Expert Info (Error/Checksum): Bad check character]",
         "[Bad check character]",
