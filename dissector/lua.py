@@ -1,11 +1,12 @@
-"""The Wireshark dissector: one Lua file, from the field catalogue and a profile.
+"""The Wireshark dissector: one Lua file, from the field catalogue and one or more profiles.
 
 The code is the folder ``wireshark`` beside this module, written by hand in parts that are joined here; what comes from
-the catalogue and the profile is put in it as tables. Text reaches Lua only as string literals in which every octet but
+the catalogue and the profiles is put in it as tables. Text reaches Lua only as string literals in which every octet but
 plain letters, digits and a few signs is a number, so nothing in a profile can become code. The same input gives the
 same file.
 """
 
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final
 
@@ -37,12 +38,15 @@ _ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
 """Token statuses that reject no token: reserved, accepted, key change tokens accepted, not ready."""
 
 
-def generate(profile: Profile, *, version: str, linktype: int = LINKTYPE_USER0) -> str:
-    """The text of the dissector for traces of one link type, in ASCII."""
+def generate(*profiles: Profile, version: str, linktype: int = LINKTYPE_USER0) -> str:
+    """The text of the dissector for traces of one link type, in ASCII. Of several profiles the first is used until the
+    user chooses another in Wireshark's preferences."""
     folder = resources.files("vtctap.dissector") / "wireshark"
     core = "\n".join(_part((folder / f"{part}.lua").read_text("ascii")) for part in PARTS)
-    head = f"-- Dissector for the traces of vtctap {_comment(version)}, profile {_comment(profile.name)}; do not edit."
-    return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", _tables(profile, version, linktype), 1)
+    names = f"profile{'s' if len(profiles) > 1 else ''} {', '.join(_comment(profile.name) for profile in profiles)}"
+    head = f"-- Dissector for the traces of vtctap {_comment(version)}, {names}; do not edit."
+    tables = "\n".join(_tables(profiles, version, linktype))
+    return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", tables, 1)
 
 
 def _part(text: str) -> str:
@@ -108,64 +112,64 @@ def _register(register: Register) -> str:
     return f"{{ {', '.join(words)} }}"
 
 
-def _tables(profile: Profile, version: str, linktype: int) -> str:
-    lines = [f"local VERSION = {quote(version)}", f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}"]
-    timing = profile.timing
-    lines.append(f"local TIMING = {{ gap = {timing.gap_limit}, least = {timing.reaction_min},")
-    lines += [f"    most = {timing.reaction_max}, session = {timing.session_timeout} }}", ""]
-    lines.append("local FIELDS = {")
+def _tables(profiles: Sequence[Profile], version: str, linktype: int) -> Iterator[str]:
+    yield f"local VERSION = {quote(version)}"
+    yield f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}"
+    yield ""
+    yield "local FIELDS = {"
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""
         kind = quote("w" if field.wide else _CODES.get(field.name, field.type))
-        lines.append(
-            f"    {{ name = {quote(field.name)}, type = {kind}, title = {quote(_title(field.name))},\n"
-            f"      about = {quote(field.description)}{generated} }},"
-        )
-    lines += ["}", "", f"local PROFILE = {{ name = {quote(profile.name)}, messages = {{"]
-    lines += [f"    {name} = {quote(entry.confidence)}," for name, entry in profile.messages.items()]
-    layout = profile.identification
-    lines.append(f"}}, identification = {{ confidence = {quote(layout.provenance.confidence)}, fields = {{")
-    lines += [f"    {{ name = {quote(name)}, length = {length} }}," for name, length in layout.fields]
-    lines += [f"}} }}, obis = {str(profile.numbering == OBIS).lower()}, registers = {{"]
-    lines += [f"    [{quote(register.id)}] = {_register(register)}," for register in profile.registers.values()]
-    lines += ["}, tables = {"]
+        yield f"    {{ name = {quote(field.name)}, type = {kind}, title = {quote(_title(field.name))},"
+        yield f"      about = {quote(field.description)}{generated} }},"
+    yield from ("}", "", "local PROFILES = {}")
+    for number, profile in enumerate(profiles, 1):
+        yield f"PROFILES[{number}] = {{"
+        yield from _profile(profile)
+        yield "}"
+    yield from ("", "local MANUFACTURERS = {")
+    if any(profile.identification.flag for profile in profiles):
+        yield from (f"    [{quote(code)}] = {quote(name)}," for code, name in manufacturers().items())
+    yield from ("}", "", f"local LOCKOUT = {LOCKOUT}", "")
+    yield from _token_tables()
+
+
+def _profile(profile: Profile) -> Iterator[str]:
+    """What stands in the table of a profile."""
+    timing, layout = profile.timing, profile.identification
+    yield f"    name = {quote(profile.name)}, obis = {str(profile.numbering == OBIS).lower()},"
+    yield f"    timing = {{ gap = {timing.gap_limit}, least = {timing.reaction_min}, most = {timing.reaction_max},"
+    yield f"        session = {timing.session_timeout} }}, messages = {{"
+    yield from (f"        {name} = {quote(entry.confidence)}," for name, entry in profile.messages.items())
+    yield f"    }}, identification = {{ flag = {str(layout.flag).lower()},"
+    yield f"        confidence = {quote(layout.provenance.confidence)}, fields = {{"
+    yield from (f"        {{ name = {quote(name)}, length = {length} }}," for name, length in layout.fields)
+    yield "    } }, registers = {"
+    yield from (f"        [{quote(register.id)}] = {_register(register)}," for register in profile.registers.values())
+    yield "    }, tables = {"
     tables = {register.table.name: register.table for register in profile.registers.values() if register.table}
     for name, table in tables.items():
-        lines.append(f"    [{quote(name)}] = {{ confidence = {quote(table.provenance.confidence)}, added = {{")
-        lines += [f"        [{number}] = {quote(entry.confidence)}," for number, entry in sorted(table.added.items())]
-        lines.append("    }, words = {")
-        lines += [f"        [{number}] = {quote(word)}," for number, word in sorted(table.values.items())]
-        lines.append("    } },")
-    lines += ["} }", "", "local MANUFACTURERS = {"]
-    if layout.flag:
-        lines += [f"    [{quote(code)}] = {quote(name)}," for code, name in manufacturers().items()]
-    lines += ["}", ""]
-    rejected = [
-        number
-        for number in sorted(tables[TOKEN_STATUS].values if TOKEN_STATUS in tables else ())
-        if number not in _ACCEPTED
-    ]
-    lines.append(f"local REJECTED = {{ {', '.join(f'[{number}] = true' for number in rejected)} }}")
-    lines.append(f"local LOCKOUT = {LOCKOUT}")
-    return "\n".join(lines + _token_tables())
+        yield f"        [{quote(name)}] = {{ confidence = {quote(table.provenance.confidence)}, added = {{"
+        yield from (
+            f"            [{number}] = {quote(entry.confidence)}," for number, entry in sorted(table.added.items())
+        )
+        yield "        }, words = {"
+        yield from (f"            [{number}] = {quote(word)}," for number, word in sorted(table.values.items()))
+        yield "        } },"
+    statuses = sorted(tables[TOKEN_STATUS].values) if TOKEN_STATUS in tables else []
+    rejected = (f"[{number}] = true" for number in statuses if number not in _ACCEPTED)
+    yield f"    }}, rejected = {{ {', '.join(rejected)} }},"
 
 
-def _token_tables() -> list[str]:
+def _token_tables() -> Iterator[str]:
     """What tokens in clear, those of class 1, are called and ask for."""
-    subclasses = [layouts.layout(1, subclass) for subclass in range(16)]
-    return [
-        "",
-        "local TOKENS = { classes = {",
-        *(f"    [{number}] = {quote(name)}," for number, name in enumerate(layouts.CLASSES)),
-        "}, subclasses = {",
-        *(
-            f"    [{number}] = {{ name = {quote(layout.name)}, confidence = {quote(layout.confidence)} }},"
-            for number, layout in enumerate(subclasses)
-        ),
-        f"}}, every = {quote(layouts.EVERY_TEST)}, control = {{",
-        *(
-            f"    [{number}] = {{ name = {quote(test.name)}, confidence = {quote(test.confidence)} }},"
-            for number, test in enumerate(layouts.CONTROL)
-        ),
-        "} }",
-    ]
+    yield "local TOKENS = { classes = {"
+    yield from (f"    [{number}] = {quote(name)}," for number, name in enumerate(layouts.CLASSES))
+    yield "}, subclasses = {"
+    for number in range(16):
+        layout = layouts.layout(1, number)
+        yield f"    [{number}] = {{ name = {quote(layout.name)}, confidence = {quote(layout.confidence)} }},"
+    yield f"}}, every = {quote(layouts.EVERY_TEST)}, control = {{"
+    for number, test in enumerate(layouts.CONTROL):
+        yield f"    [{number}] = {{ name = {quote(test.name)}, confidence = {quote(test.confidence)} }},"
+    yield "} }"

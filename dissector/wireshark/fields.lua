@@ -22,7 +22,10 @@ collectgarbage("setpause", 105)
 collectgarbage("setstepmul", 2000)
 local HEADER = 32
 
-set_plugin_info({ version = VERSION, description = "Prepaid-meter links, made by vtctap from profile " .. PROFILE.name,
+-- The profile in use.
+local PROFILE = PROFILES[1]
+
+set_plugin_info({ version = VERSION, description = "Prepaid-meter links (IEC 62055-52), made by vtctap",
     author = "vtctap" })
 
 local KINDS = {
@@ -83,14 +86,27 @@ protocol.experts = experts
 -- decodes mode E.
 local handlers = DissectorTable.new("vtc.message", "Message of a virtual token carrier", ftypes.STRING)
 
--- Limits in nanoseconds; the preferences are in milliseconds, and begin as the profile has them.
-local limits = { gap = TIMING.gap, least = TIMING.least, most = TIMING.most }
+-- Limits in nanoseconds; the preferences are in milliseconds, and 0 leaves a limit to the profile.
+local limits = {}
 local prefs = protocol.prefs
-prefs.char_gap = Pref.uint("Longest pause between characters (ms)", TIMING.gap / 1e6, "Longer ones are marked")
-prefs.reaction_min = Pref.uint("Answer at the earliest after (ms)", TIMING.least / 1e6, "Earlier ones are marked")
-prefs.reaction_max = Pref.uint("Answer at the latest after (ms)", TIMING.most / 1e6, "Later ones are marked")
+if #PROFILES > 1 then
+    local choices = {}
+    for number, profile in ipairs(PROFILES) do
+        choices[number] = { number, profile.name, number }
+    end
+    prefs.profile = Pref.enum("Profile", 1, "What registers, values and limits are taken from", choices, false)
+end
+prefs.char_gap = Pref.uint("Longest pause between characters (ms; 0: the profile's)", 0, "Longer ones are marked")
+prefs.reaction_min = Pref.uint("Answer at the earliest after (ms; 0: the profile's)", 0, "Earlier ones are marked")
+prefs.reaction_max = Pref.uint("Answer at the latest after (ms; 0: the profile's)", 0, "Later ones are marked")
 prefs.octets = Pref.bool("Octets in the information column", false, "In hexadecimal, at the end")
 
-function protocol.prefs_changed()
-    limits.gap, limits.least, limits.most = prefs.char_gap * 1e6, prefs.reaction_min * 1e6, prefs.reaction_max * 1e6
+local function take_preferences()
+    PROFILE = PROFILES[#PROFILES > 1 and prefs.profile or 1]
+    local timing = PROFILE.timing
+    limits.gap = prefs.char_gap > 0 and prefs.char_gap * 1e6 or timing.gap
+    limits.least = prefs.reaction_min > 0 and prefs.reaction_min * 1e6 or timing.least
+    limits.most = prefs.reaction_max > 0 and prefs.reaction_max * 1e6 or timing.most
 end
+take_preferences()
+protocol.prefs_changed = take_preferences

@@ -35,7 +35,7 @@ end
 
 local function identification(message)
     local rank = RANK[PROFILE.identification.confidence]
-    local letters = message["vtc.id.manufacturer"]
+    local letters = PROFILE.identification.flag and message["vtc.id.manufacturer"]
     message.maker = letters and MANUFACTURERS[letters:upper()]
     if message.maker then
         doubt("vtc.id.manufacturer.name", rank)
@@ -67,13 +67,8 @@ local function reading(register, set)
     return reader and reader(register, set.value, set.unit), rank
 end
 
-local REGISTERS, STATED = PROFILE.registers, PROFILE.messages
-
 local function meaning_of_set(message, set)
-    local register, history = REGISTERS[set.register], nil
-    if not register then
-        register, history = find_register(set.register)
-    end
+    local register, history = find_register(set.register)
     if not register then
         return
     end
@@ -96,7 +91,7 @@ end
 
 local function token_of(message)
     for _, set in ipairs(message.sets) do
-        local register = REGISTERS[set.register]
+        local register = PROFILE.registers[set.register]
         local token = recognise(set, register and register.token)
         if token then
             local proven = token.class == 1 and token.status == "good"
@@ -109,7 +104,7 @@ local function token_of(message)
 end
 
 local function meaning(message)
-    local stated = STATED[message.name]
+    local stated = PROFILE.messages[message.name]
     if not stated then
         message.confidence = WORDS[1]
         return

@@ -117,14 +117,17 @@ local header = remembering(function(start)
     return head
 end, 256)
 
-local understood = remembering(function(octets)
+local function understand(octets)
     local message = decode(octets)
     meaning(message)
     message.faulty = message.bcc_status == "bad" or message.bcc_status == "missing" or message.crc_status == "bad"
-        or message.name == "UndefinedCommand" or message.name == "NAK" or REJECTED[message.status]
+        or message.name == "UndefinedCommand" or message.name == "NAK" or PROFILE.rejected[message.status]
         or message.status == LOCKOUT or (message.token and message.token.status == "bad")
     return message
-end, 128)
+end
+
+-- Anew for each profile that the user turns to.
+local understood, understood_by
 
 -- What is asked of a run of packets stays the same: which fields, and whether there are columns. It is looked up anew
 -- when the run begins again, jumps, or is of packets that were (or were not) seen before, and after a whole tree.
@@ -141,6 +144,10 @@ local function look_what_is_wanted(pinfo, tree, whole)
     want(names)
     fields_wanted = next(names) ~= nil
 end
+
+-- Wireshark's own dissector of mode E's frames, from 4.6 on.
+local has_dlms, DLMS = pcall(Dissector.get, "dlms")
+DLMS = has_dlms and DLMS or nil
 
 -- The record in hand, for the taps of the statistics.
 local record = {}
@@ -175,6 +182,9 @@ function protocol.dissector(tvb, pinfo, tree)
     local octets = sub(raw, length + 1)
     local message, troubled = nil, head.flagged or length > HEADER
     if head.kind == "frame" then
+        if understood_by ~= PROFILE then
+            understood, understood_by = remembering(understand, 128), PROFILE
+        end
         message = understood(octets)
         troubled = follow(pinfo, number, visited, head, message, octets) or troubled or message.faulty
     end
@@ -190,7 +200,7 @@ function protocol.dissector(tvb, pinfo, tree)
         begin_tree(tvb, tree, whole)
         record.complaints = show_record(top, number, head, found, message, octets, troubled)
     end
-    local handler = message and message.name == "HDLC" and handlers:get_dissector(message.name)
+    local handler = message and message.name == "HDLC" and (handlers:get_dissector(message.name) or DLMS)
     if handler then
         handler:call(tvb(length):tvb(), pinfo, tree)
     end

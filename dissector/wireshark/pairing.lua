@@ -257,7 +257,7 @@ local function follow(pinfo, number, visited, head, message, octets)
     if link.session ~= 0 and link.stop <= start and not head.synthetic then
         page.gap[at] = start - link.stop
     end
-    if link.session == 0 or start - link.stop > TIMING.session then
+    if link.session == 0 or start - link.stop > PROFILE.timing.session then
         begin_session(link)
     end
     link.stop = start + head.duration

@@ -284,7 +284,7 @@ local function show_status(tree)
     say(tree, "vtc.status.token.name", at, size, message.status_name)
     if message.status == LOCKOUT then
         complain(tree, item, "lockout")
-    elseif REJECTED[message.status] then
+    elseif PROFILE.rejected[message.status] then
         complain(tree, item, "rejected")
     end
 end

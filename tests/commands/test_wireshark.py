@@ -141,8 +141,14 @@ def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, vtctap: 
     assert f"with the profile of the installation before: {mine}" in again.stderr
     assert dissector.read_text() == first
     assert "dissector-stale" not in vtctap("doctor", "--json").stdout
-    vtctap("wireshark", "install", "--profile", "iec62055-52")
+    vtctap("wireshark", "install", "--profile", "iec62056-21", "--profile", "iec62055-52")
     assert "creditLeft" not in dissector.read_text()
+    assert ", profiles iec62056-21, iec62055-52;" in dissector.read_text().splitlines()[0]
+
+
+def test_the_shipped_profiles_are_a_choice(tmp_path: Path, vtctap: Run) -> None:
+    assert vtctap("wireshark", "lua", "-o", "vtctap.lua", "-q").returncode == 0
+    assert ", profiles iec62055-52, iec62056-21;" in (tmp_path / "vtctap.lua").read_text().splitlines()[0]
 
 
 def test_a_dry_run_changes_nothing(home: Path, vtctap: Run) -> None:

@@ -28,13 +28,13 @@ class Item:
 
 
 class Wireshark:
-    """tshark with the dissector of one profile."""
+    """tshark with the dissector of a profile, or of several: the first is that of our own decoder."""
 
-    def __init__(self, folder: Path, profile: Profile) -> None:
+    def __init__(self, folder: Path, *profiles: Profile) -> None:
         self.folder = folder
-        self.profile = profile
+        self.profile = profiles[0]
         self.script = folder / "vtctap.lua"
-        self.script.write_text(lua.generate(profile, version="1.2.3"), "ascii")
+        self.script.write_text(lua.generate(*profiles, version="1.2.3"), "ascii")
 
     def trace(self, records: Sequence[Record]) -> Path:
         path = self.folder / "trace.pcapng"
@@ -117,5 +117,5 @@ def plain(name: str, value: object) -> str | int:
 
 @pytest.fixture
 def wireshark(tmp_path: Path) -> Callable[..., Wireshark]:
-    """Makes a Wireshark with the dissector of a profile, the default one if none is given."""
-    return lambda profile=None: Wireshark(tmp_path, profile or load())
+    """Makes a Wireshark with the dissector of these profiles, the default one if none is given."""
+    return lambda *profiles: Wireshark(tmp_path, *(profiles or (load(),)))

@@ -199,3 +199,38 @@ def test_preferences(wireshark: Callable[..., Any]) -> None:
     assert len(tool.run(trace, "-o", "vtc.reaction_min:251", "-Y", "vtc.expert.response_early").splitlines()) == 1
     shown = tool.run(trace, "-o", "vtc.octets:TRUE").splitlines()
     assert shown[0].endswith("IDRequest | 2f 3f 21 0d 0a")
+
+
+def test_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
+    """The first is used until the user has another: of its names, and of its limits."""
+    obis = load("iec62056-21")
+    tool = wireshark(load(), obis)
+    ask = Record(START, block(b"\x01R1\x020021()\x03"), sender=Sender.CLIENT, uncertainty=0)
+    answer = Record(
+        START + obis.timing.reaction_max + 1, block(b"\x020021(5)\x03"), sender=Sender.SERVER, uncertainty=0
+    )
+    energy = Record(START + 3 * SECOND, block(b"\x021.8.0(12.5*kWh)\x03"), sender=Sender.SERVER, uncertainty=0)
+    trace = tool.trace([ask, answer, energy])
+    name = ("-T", "fields", "-e", "vtc.register.name")
+    first, second = load().registers["0021"].name, obis.registers["1.8.0"].name
+    assert tool.run(trace, *name).splitlines() == [first, first, ""]
+    assert tool.run(trace, *name, "-o", "vtc.profile:iec62055-52").splitlines() == [first, first, ""]
+    assert tool.run(trace, *name, "-o", "vtc.profile:iec62056-21").splitlines() == ["", "", second]
+
+
+def test_frames_of_mode_e_go_to_whom_they_are_for(wireshark: Callable[..., Any]) -> None:
+    """Wireshark 4.6 has a dissector "dlms"; the one here stands for it, since 4.0 and 4.4 have none."""
+    frame = bytes.fromhex("7ea0070321931f0f7e")
+    tool = wireshark()
+    trace = tool.trace([Record(START, frame, sender=Sender.CLIENT), Record(START + SECOND, b"\x06")])
+    assert "dlms" not in tool.run(trace, "-V")
+    stand_in = """
+local Dissector = { get = function(name)
+    return { call = function(_, tvb, pinfo, tree) tree:add(name .. " was given " .. tvb:raw():gsub(".", function(octet)
+        return string.format("%02x", octet:byte()) end)) end }
+end }
+"""
+    tool.script.write_text(stand_in + tool.script.read_text())
+    shown = tool.run(trace, "-V")
+    assert shown.count("dlms was given") == 1
+    assert "dlms was given 7ea0070321931f0f7e" in shown

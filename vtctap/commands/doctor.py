@@ -221,17 +221,11 @@ _WIRESHARK: Final = (_version, _lua_for_root, _installation, _dissector_loads, _
 
 
 def _files(wireshark: Wireshark) -> "list[File]":
-    """What install would put, with the profile and link type of the installation that is there."""
-    from vtctap import __version__
-    from vtctap.commands.installation import Installation, wanted
-    from vtctap.dissector.lua import generate
-    from vtctap.dissector.profile import DEFAULT, load
+    """What install would put, with the choices of the installation that is there."""
+    from vtctap.commands.installation import Installation, dissector, wanted
     from vtctap.dissector.wireshark_profile import files
-    from vtctap.pcap.record import LINKTYPE_USER0
 
-    choices = Installation.of(wireshark).choices
-    profile, linktype = load(choices.get("profile", DEFAULT)), int(choices.get("dlt", LINKTYPE_USER0))
-    return wanted(wireshark, generate(profile, version=__version__, linktype=linktype), files())
+    return wanted(wireshark, dissector(Installation.of(wireshark).choices), files())
 
 
 def _write_trace(path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from vtctap.commands.common import CommandError, output_errors
 from vtctap.commands.tshark import Wireshark
+from vtctap.pcap.record import LINKTYPE_USER0
 
 MANIFEST: Final = "vtctap.json"
 _DIARY: Final = "recent"
@@ -31,6 +32,13 @@ class File(NamedTuple):
     executable: bool = False
 
 
+class Choices(NamedTuple):
+    """What a dissector is made with: profiles (none: those that are shipped), and the link type."""
+
+    profiles: tuple[str, ...] = ()
+    linktype: int | None = None
+
+
 class Step(NamedTuple):
     """What was, or would be, done with a file. ``kept``: it is a person's, and was left as it is."""
 
@@ -42,6 +50,16 @@ class Step(NamedTuple):
 def launcher() -> str:
     """The extcap program: a script without a suffix (Scapy runs no other) that knows its interpreter."""
     return f'#!/bin/sh\n# Put here by vtctap.\nexec {shlex.quote(sys.executable)} -P -m vtctap.commands.extcap "$@"\n'
+
+
+def dissector(choices: "Choices") -> str:
+    """The text of the dissector. Raises ProfileError."""
+    from vtctap import __version__
+    from vtctap.dissector.lua import generate
+    from vtctap.dissector.profile import DEFAULT, load, shipped
+
+    names = choices.profiles or (DEFAULT, *(name for name in shipped() if name != DEFAULT))
+    return generate(*map(load, names), version=__version__, linktype=choices.linktype or LINKTYPE_USER0)
 
 
 def wanted(wireshark: Wireshark, dissector: str, profile: dict[str, str]) -> list[File]:
@@ -63,8 +81,8 @@ class Installation:
     files: dict[Path, str]
     folders: list[Path]
     dry: bool = False
-    choices: dict[str, str] = field(default_factory=dict)
-    """What it was made with: the profile, and the link type."""
+    choices: Choices = field(default_factory=Choices)
+    """What its dissector was made with."""
 
     @classmethod
     def of(cls, wireshark: Wireshark, *, dry: bool = False) -> "Installation":
@@ -73,7 +91,8 @@ class Installation:
         try:
             stated = json.loads(path.read_text("utf-8"))
             files = {Path(name): str(digest) for name, digest in stated["files"].items()}
-            choices = {str(name): str(value) for name, value in stated.get("choices", {}).items()}
+            linktype = stated["linktype"]
+            choices = Choices(tuple(map(str, stated["profiles"])), None if linktype is None else int(linktype))
             return cls(path, files, [Path(name) for name in stated["folders"]], dry, choices)
         except FileNotFoundError:
             return cls(path, {}, [], dry)
@@ -152,10 +171,12 @@ class Installation:
             return
         with output_errors(str(self.manifest)):
             self._make(self.manifest.parent)
-            stated = {"files": {str(path): digest for path, digest in sorted(self.files.items())}}
-            folders = sorted(map(str, self.folders))
-            text = json.dumps({**stated, "folders": folders, "choices": self.choices}, indent=1)
-            self.manifest.write_text(text + "\n", encoding="utf-8")
+            stated = {
+                "files": {str(path): digest for path, digest in sorted(self.files.items())},
+                "folders": sorted(map(str, self.folders)),
+                **self.choices._asdict(),
+            }
+            self.manifest.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
 
 
 def _digest(path: Path) -> str | None:

@@ -13,19 +13,20 @@ import io
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vtctap import __version__
 from vtctap.commands.common import (
     STANDARD,
     CommandError,
-    add_profile,
     link_type,
-    load_profile,
     output_errors,
     refuse_existing,
     warn,
     write_text,
 )
+
+if TYPE_CHECKING:
+    from vtctap.commands.installation import Choices
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of the files in a zip, so that the same profile makes the same zip."""
@@ -39,7 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
     parser.add_argument("--dry-run", action="store_true", help="say what install or uninstall would do, and do nothing")
     parser.add_argument("--dlt", type=link_type, metavar="N", help="link type, 147 to 162 (default: 147)")
-    add_profile(parser)
+    parser.add_argument(
+        "--profile",
+        dest="profiles",
+        action="append",
+        metavar="NAME",
+        help="protocol profile: a name of 'vtctap profile list', or a file; again: Wireshark's preferences have the "
+        "choice, and begin with the first (default: all that are shipped)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,16 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
     return _ACTIONS[arguments.action](arguments)
 
 
-def dissector(arguments: argparse.Namespace) -> str:
-    """The text of the dissector."""
-    from vtctap.dissector.lua import generate
-    from vtctap.pcap.record import LINKTYPE_USER0
+def _choices(arguments: argparse.Namespace) -> "Choices":
+    """What was asked for; files by their whole paths, since they are read again when doctor compares."""
+    from vtctap.commands.installation import Choices
 
-    return generate(load_profile(arguments), linktype=arguments.dlt or LINKTYPE_USER0, version=__version__)
+    named = arguments.profiles or ()
+    profiles = (str(Path(name).resolve()) if name.endswith(".toml") else name for name in named)
+    return Choices(tuple(profiles), arguments.dlt)
 
 
 def _lua(arguments: argparse.Namespace) -> int:
-    write_text(arguments.output, dissector(arguments), force=arguments.force)
+    from vtctap.commands.installation import dissector
+
+    write_text(arguments.output, dissector(_choices(arguments)), force=arguments.force)
     if arguments.output != STANDARD and not arguments.quiet:
         warn(f"the dissector is in {arguments.output}: 'wireshark -X lua_script:{arguments.output} TRACE' uses it")
     return 0
@@ -86,7 +97,7 @@ def _profile(arguments: argparse.Namespace) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    from vtctap.commands.installation import Installation, Step, wanted
+    from vtctap.commands.installation import Installation, Step, dissector, wanted
     from vtctap.commands.tshark import NO_LUA_FOR_ROOT, NoWireshark, find, is_root
     from vtctap.dissector import wireshark_profile
 
@@ -97,8 +108,8 @@ def _install(arguments: argparse.Namespace) -> int:
     installation = Installation.of(wireshark, dry=arguments.dry_run)
     steps: list[Step]
     if arguments.action == "install":
-        _remember(arguments, installation.choices)
-        files = wanted(wireshark, dissector(arguments), wireshark_profile.files())
+        choices = installation.choices = _remember(_choices(arguments), installation.choices)
+        files = wanted(wireshark, dissector(choices), wireshark_profile.files())
         steps = installation.install(files, force=arguments.force)
         if is_root() and wireshark.version >= NO_LUA_FOR_ROOT:
             warn(f"Wireshark {wireshark.version_text} loads no Lua for root: install, and run it, as your own user")
@@ -114,19 +125,13 @@ def _install(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _remember(arguments: argparse.Namespace, choices: dict[str, str]) -> None:
+def _remember(choices: "Choices", before: "Choices") -> "Choices":
     """What is not said anew stays as it was when it was installed last."""
-    before = dict(choices)
-    if arguments.profile is None and "profile" in before:
-        arguments.profile = before["profile"]
-        warn(f"with the profile of the installation before: {arguments.profile}")
-    if arguments.dlt is None and "dlt" in before:
-        arguments.dlt = int(before["dlt"])
-    if arguments.profile is not None:
-        is_file = arguments.profile.endswith(".toml")
-        choices["profile"] = str(Path(arguments.profile).resolve()) if is_file else arguments.profile
-    if arguments.dlt is not None:
-        choices["dlt"] = str(arguments.dlt)
+    if before.profiles and not choices.profiles:
+        several = "s" if len(before.profiles) > 1 else ""
+        warn(f"with the profile{several} of the installation before: {', '.join(before.profiles)}")
+    linktype = before.linktype if choices.linktype is None else choices.linktype
+    return choices._replace(profiles=choices.profiles or before.profiles, linktype=linktype)
 
 
 _ACTIONS = {"lua": _lua, "install": _install, "uninstall": _install, "profile": _profile}
