@@ -4,8 +4,8 @@
 -- Places: an array of each kind of value, a page of 512 frames at a time. Tables for each frame would cost three times
 -- the time and ten times the memory, so pages that are complete become strings.
 local PAGE = 512
-local WHOLE, TIME = rep("I4", PAGE), rep("d", PAGE)
-local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = WHOLE,
+local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("i7", PAGE), rep("I1", PAGE)
+local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = SMALL,
     response_time = TIME, gap = TIME }
 -- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
 local current, previous, sealed, opened, opened_number
