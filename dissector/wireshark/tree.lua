@@ -315,18 +315,22 @@ end
 
 -- Which parts of the tree a field is in, by how its name begins; the longest beginning counts, and what has none here is
 -- of the header. What nobody asks for and nothing is wrong with need not be gone through.
-local PARTS = { message = "", cmd = "parts", address = "parts", id = "parts", option = "parts", register = "sets",
+local PARTS = { message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts", register = "sets",
     value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning", token = "meaning",
     request_in = "place", response_in = "place", response_time = "place", repeat_of = "place", session = "place",
     confidence = "sources", assumed = "sources", text = "rest", ["error.code"] = "rest" }
 local parts_wanted
+-- Whether a part of a message is asked for, besides what message it is.
+local inside_wanted
 
 -- Begins a run of packets of which these fields are asked for, by their names.
 local function want(names)
-    wanted, parts_wanted = names, {}
+    wanted, parts_wanted, inside_wanted = names, {}, false
     for name in pairs(names) do
         local rest = sub(name, 5)
-        parts_wanted[PARTS[rest] or PARTS[match(rest, "^[^.]+")] or "header"] = true
+        local part = PARTS[rest] or PARTS[match(rest, "^[^.]+")] or "header"
+        parts_wanted[part] = true
+        inside_wanted = inside_wanted or (part ~= "message" and part ~= "header")
     end
 end
 
@@ -355,6 +359,9 @@ local function show_message(tree, head, size, decoded, number, troubled)
         top = group(tree, "vtc.continued", base, size, "Continued message")
     end
     local every, parts = whole or troubled, parts_wanted
+    if not every and not inside_wanted then
+        return
+    end
     if every or parts.parts then
         show_parts(top)
     end
