@@ -51,6 +51,15 @@ def show(octets: bytes) -> str:
     return "".join([SHOWN[octet] for octet in octets])
 
 
+def show_text(text: str) -> str:
+    """UTF-8 text by its octets. Octets that were no UTF-8 when the text was read are shown as they are (a record has
+    them as surrogates, as :pep:`383` has it)."""
+    try:
+        return show(text.encode(errors="surrogateescape"))
+    except UnicodeEncodeError:
+        return show(text.encode(errors="replace"))
+
+
 def odd_count(octets: bytes) -> int:
     """How many of the octets have an odd number of ones."""
     return octets.translate(_ALWAYS_EVEN).count(0)

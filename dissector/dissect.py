@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
-from vtctap.dissector.characters import show
+from vtctap.dissector.characters import show_text
 from vtctap.dissector.encodings import number, reading
 from vtctap.dissector.manufacturers import manufacturer
 from vtctap.dissector.messages import Message, decode
@@ -128,7 +128,7 @@ def _record_fields(record: Record) -> dict[str, Value]:
     if record.pauses:
         values["pause"] = [pause / 1e6 for _, pause in record.pauses]
     if record.event:
-        values["event"], _, detail = show(record.event.encode(errors="replace")).partition(" ")
+        values["event"], _, detail = show_text(record.event).partition(" ")
         if detail:
             values["event_detail"] = detail
     if record.parity_errors:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from vtctap.dissector.characters import show
+from vtctap.dissector.characters import show, show_text
 from vtctap.dissector.dissect import Dissection, epoch
 from vtctap.dissector.messages import Message
 from vtctap.pcap.record import Flag, Kind, Record, Sender
@@ -60,7 +60,7 @@ def _doubt(dissection: Dissection, *fields: str) -> str:
 
 def _words(event: str) -> str:
     """An operator's words, whatever their language, but nothing that would steer a terminal."""
-    return "".join(sign if sign.isprintable() else show(sign.encode(errors="replace")) for sign in event)
+    return "".join(sign if sign.isprintable() else show_text(sign) for sign in event)
 
 
 def _noise(octets: bytes, full: bool) -> str:

@@ -138,7 +138,7 @@ class Record:
     far the truth may lie from it; ``duration`` (ns) runs to the end of the last stop bit. ``octets`` are without the
     parity bit on a line with parity. ``parity_errors`` and ``framing_errors`` are positions in ``octets``; ``pauses``
     are pairs of a position and the microseconds of silence before that octet. ``event`` is an event's text: its name,
-    then ``key=value`` words.
+    then ``key=value`` words; octets of it that are no UTF-8 are read as surrogates (:pep:`383`).
     """
 
     time: int
@@ -258,7 +258,7 @@ def decode(data: bytes, time: int) -> Record:
                 (position, pause) for position, _, pause in _PAUSE.iter_unpack(value[: size - size % _PAUSE.size])
             )
         elif number == _OPTION_EVENT:
-            event = value.decode(errors="replace")
+            event = value.decode(errors="surrogateescape")
     return Record(
         time,
         data[length:],

@@ -169,6 +169,8 @@ def test_what_does_not_apply_is_absent() -> None:
         ("speed from=300 to=9600", "speed", "from=300 to=9600"),
         ("mark  two", "mark", " two"),
         ("", None, None),
+        ("mark \udcff", "mark", "<FF>"),
+        ("mark \udcff\ud800", "mark", "??"),
     ],
 )
 def test_events(event: str, name: str | None, detail: str | None) -> None:

@@ -82,7 +82,7 @@ def test_events_cannot_steer_a_terminal() -> None:
     assert (
         summary(dissect(kind=Kind.EVENT, event="mark Zähler\x1b[2J\r\n\x9b")) == "mark Zähler<ESC>[2J<CR><LF><C2><9B>"
     )
-    assert summary(dissect(kind=Kind.EVENT, event="mark \udcff")) == "mark ?"
+    assert summary(dissect(kind=Kind.EVENT, event="mark \udcff\ud800")) == "mark <FF>?"
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,11 @@ def test_what_cannot_be_stated_exactly() -> None:
     assert decode(encode(Record(0, event="a\udc80b")), 0).event == "a?b"
 
 
+def test_an_event_that_is_no_utf_8_keeps_its_octets() -> None:
+    damaged = encode(Record(0, event="mark z")).replace(b"z", b"\xff")
+    assert decode(damaged, 0).event.encode(errors="surrogateescape") == b"mark \xff"
+
+
 def test_octets_as_received() -> None:
     """On a line with parity, bit 7 as received is the parity of the octet, or its opposite at an error position."""
     received = bytes([0x81, 0x82, 0x03, 0x84])  # even parity: 01 -> 81, 02 -> 82, 03 -> 03; 04 should be 84
