@@ -8,7 +8,11 @@ local function find_register(id)
     if register or not PROFILE.obis then
         return register
     end
-    local code, history = gsub(gsub(id, "^[01]%-0:", ""), "^1%-1:", ""), nil
+    local code, count = gsub(id, "^[01]%-0:", "")
+    local history
+    if count == 0 then
+        code = gsub(id, "^1%-1:", "")
+    end
     local plain, mark, digits = match(code, "^([^:*&]+)([*&])(%d+)$")
     if plain and #digits <= 3 then
         code = plain

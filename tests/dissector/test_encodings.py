@@ -221,6 +221,7 @@ def test_lua_reads_the_same(wireshark: Callable[..., Any], monkeypatch: pytest.M
     profile = parse(ADDED, "added.toml")
     chance = random.Random(21)
     registers = [*profile.registers, "1-0:d*255", "1-1:d-2*07", "d&12", "0-2:d", "d*1234", "d*", "1-0:", "nosuch"]
+    registers += ["1-0:1-1:d", "1-1:1-0:d"]
     octets = [
         b"/"
         + chance.choice((b"ISK", b"isk", b"ZZZ", b"L\x00Z", b"CO", b""))
