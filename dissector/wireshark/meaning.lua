@@ -95,7 +95,7 @@ end
 
 local function token_of(message)
     for _, set in ipairs(message.sets) do
-        local register = PROFILE.registers[set.register]
+        local register = find_register(set.register)
         local token = recognise(set, register and register.token)
         if token then
             local proven = token.class == 1 and token.status == "good"

@@ -67,6 +67,14 @@ def test_packed(wireshark: Callable[..., Any]) -> None:
     assert tool.differences(frames(values, (b"0010", b"0021"))) == []
 
 
+def test_registers_that_are_obis_codes(wireshark: Callable[..., Any]) -> None:
+    """A token register is one however its code is written."""
+    profile = replace(load(), numbering="obis")
+    registers = (b"1-0:0010", b"0010*05", b"0010&255", b"1-0:1-1:0010")
+    records = frames((b"%020d" % number for number in numbers(random.Random(43))), registers)
+    assert wireshark(profile).differences(records) == []
+
+
 def test_the_tree(wireshark: Callable[..., Any]) -> None:
     """What is assumed says so; a bad CRC is an expert item."""
     tool = wireshark()
