@@ -18,6 +18,8 @@ mkdir -p "$root/vtctap"
 exec unshare --mount sh -eu -c '
     root=$1; here=$2; shift 2
     mount --rbind /proc "$root/proc"; mount --rbind /dev "$root/dev"; mount --bind "$here" "$root/vtctap"
+    # Recordings that some tests read lie beside the repository, if at all.
+    [ ! -d "$here/../shared" ] || { mkdir -p "$root/shared"; mount --bind "$here/../shared" "$root/shared"; }
     exec chroot "$root" env HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 sh -eu -c "
         [ -x /venv/bin/pytest ] || {
             python3 -m venv /venv

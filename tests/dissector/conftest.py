@@ -1,10 +1,11 @@
 """What the tests of this room share: the generated dissector run by tshark, and how it compares to our own decoder."""
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 import pytest
 
@@ -72,6 +73,33 @@ class Wireshark:
             for packet in ElementTree.fromstring(shown).iter("packet")
         ]
 
+    def each(self, trace: Path, *more: str) -> Iterator[dict[str, list[str | int]]]:
+        """The values of each packet, in turn: for traces whose trees are gigabytes. That neither the script nor
+        Wireshark found an error is asserted."""
+        packets: list[dict[str, list[str | int]]] = []
+
+        def begin(tag: str, attributes: dict[str, str]) -> None:
+            if tag == "packet":
+                packets.append({})
+            elif (name := attributes.get("name", "")) in FIELDS:
+                packets[-1].setdefault(name, []).append(plain(name, attributes["show"]))
+            else:
+                assert not name.startswith("_ws.") or name.startswith(("_ws.expert", "_ws.lua.fake")), attributes
+
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = begin
+        command = ["tshark", "-r", str(trace), "-X", f"lua_script:{self.script}", "-T", "pdml", *more]
+        complaints = self.folder / "stderr"
+        with complaints.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as tool:
+            assert tool.stdout
+            while chunk := tool.stdout.read(1 << 20):
+                parser.Parse(chunk)
+                yield from packets[:-1]
+                del packets[:-1]
+            yield from packets
+        assert [line for line in complaints.read_text().splitlines() if not line.startswith("Running as user")] == []
+        assert tool.returncode == 0
+
     def differences(self, records: Sequence[Record], *more: str) -> list[object]:
         """Where tshark's fields are not those of :class:`Dissector`: the record's octets, the fields that we have, and
         those that Wireshark has."""
@@ -113,6 +141,39 @@ def plain(name: str, value: object) -> str | int:
     if kind == "t":
         return round(float(str(value)) * 1e9)
     return int(str(value) in ("1", "True")) if kind == "b" else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A row of the proof by difference: how much of a source was compared, and in how much Wireshark differs."""
+
+    source: str
+    records: int
+    values: int
+    differences: int
+
+
+PROOF = pytest.StashKey[list[Compared]]()
+
+
+@pytest.fixture(scope="session")
+def proof(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Adds a row to the proof, which is shown when the tests have ended."""
+    rows = pytestconfig.stash.setdefault(PROOF, [])
+    return lambda *row: rows.append(Compared(*row))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    rows = config.stash.get(PROOF, [])
+    if not rows:
+        return
+    version = subprocess.run(["tshark", "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
+    terminalreporter.section("Proof by difference")
+    terminalreporter.line(f"vtctap read --json against {version}")
+    terminalreporter.line(f"{'':52}{'records':>10}{'values':>12}{'differences':>14}")
+    total = Compared("in all", *(sum(getattr(row, name) for row in rows) for name in Compared.__slots__[1:]))
+    for row in (*rows, total):
+        terminalreporter.line(f"{row.source:52}{row.records:10}{row.values:12}{row.differences:14}")
 
 
 @pytest.fixture
