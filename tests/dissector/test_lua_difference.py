@@ -10,6 +10,7 @@ compared is printed when the tests have ended.
 import contextlib
 import json
 import random
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ from vtctap.pcap.record import RecordError, decode, encode
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
 START = 1_767_225_600_000_000_000
+BETWEEN = "\x1f"
+"""Between the values of a field in tshark's columns: no text that is shown has it."""
 WITH_KEYS = set(list(FIELDS)[list(FIELDS).index("vtc.token.pan") : list(FIELDS).index("vtc.token.nkmo1") + 1])
 """The fields that need a key file, which Wireshark has none of."""
 
@@ -396,6 +399,38 @@ def test_conversations(
         assert compared.seen.keys() == FIELDS.keys() - WITH_KEYS
         for name, words in compared.seen.items():
             assert words == set(FIELDS[name].words), name
+
+
+@pytest.mark.slow
+def test_each_field_by_itself(difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
+    """Where one field alone is asked for, the dissector leaves the others out: what stands in its column, in the second
+    of two passes, and which records a display filter finds by it, in one pass."""
+    compared = difference("every-encoding")
+    registers = [number.encode() for number in load(compared.profile).registers]
+    trace = compared.write(conversations(random.Random(16), registers, 1500))
+    run, values = compared.tool.run, compared.tool.comparable
+    records = list(compared.read(trace))
+    answers = [(record["vtc.request_in"], record["frame.number"]) for record in records if "vtc.request_in" in record]
+    for request, answer in answers:
+        records[request - 1]["vtc.response_in"] = answer
+    version = subprocess.run(["tshark", "--version"], capture_output=True, text=True).stdout
+    # Wireshark 4.4 doubles each backslash in a column.
+    backslash = "\\" if " 4.0." in version.partition("\n")[0] else "\\\\"
+    for name in FIELDS:
+        expected = [values({name: record[name]} if name in record else {}).get(name, []) for record in records]
+        column = run(trace, "-2", "-T", "fields", "-E", f"aggregator={BETWEEN}", "-e", name).splitlines()
+        for number, (wanted, line) in enumerate(zip(expected, column, strict=True), 1):
+            shown = line.replace(backslash, "\\").split(BETWEEN) if line or wanted == [""] else []
+            shown = values({name: shown})[name]
+            if wanted != shown:
+                compared.found.append((number, name, wanted, shown))
+        filtered = list(map(int, run(trace, "-Y", name, "-o", 'gui.column.format:"No.","%m"').split()))
+        present = [number for number, wanted in enumerate(expected, 1) if wanted and name != "vtc.response_in"]
+        if filtered != present:
+            compared.found.append((name, set(filtered) ^ set(present)))
+        compared.values += sum(map(len, expected))
+    compared.records = len(records)
+    compared.same(proof, "each field by itself: as a column, as a filter")
 
 
 @sizes
