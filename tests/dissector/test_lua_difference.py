@@ -86,7 +86,7 @@ PROFILES = (DEFAULT, "iec62056-21", "every-encoding")
 
 ALPHABETS = (b"0123456789", b"0123456789ABCDEFabcdef", b"abcXYZ.:-*&", bytes(range(32, 127)), bytes(range(256)))
 SYNTAX = b"\x00\x80\xff()()()*\r\n\x01\x02\x03\x04\x06\x15\x7e!!/?.:&5\\<>%"
-FORMATS = ("%y%m%d%H%M%S", "1%d.%m.%Y %H:%M", "%y%m%d", "%H:%M:%S")
+FORMATS = ("%y%m%d%H%M%S", "%y%m%d%H%M%S", "1%d.%m.%Y %H:%M", "%y%m%d", "%H:%M:%S")
 PUBLISHED_TOKENS = (150997584, 1152921509036054672, 18446744073843772416, 36893488147553322496, 56493153725450313471)
 LETTERS = (b"ISK", b"KAM", b"LGZ", b"XMX", b"zpa", b"CON", b"Q1\x00")
 EVENTS = ("opened profile=x speed=300", "speed from=300 to=9600 why=told", "mark Zähler ☃ \\ %s", "lost", " x", "")
@@ -111,33 +111,47 @@ def token(chance: Chance) -> int:
     return chance.randrange(1 << 66)
 
 
-def value(chance: Chance) -> bytes:
-    match chance.randrange(12):
-        case 0:
-            return b"%d" % chance.randrange(10 ** chance.randrange(1, 24))
-        case 1:
-            return b"%s%08d.%d" % (chance.choice((b"", b"-", b"+")), chance.randrange(10**9), chance.randrange(1000))
-        case 2:
-            return b"%X" % chance.randrange(16 ** chance.randrange(1, 18))
-        case 3:
-            moment = datetime(2000, 1, 1) + timedelta(seconds=chance.randrange(3_000_000_000))
-            return moment.strftime(chance.choice(FORMATS)).encode()
-        case 4:
-            return b"%020d" % token(chance)
-        case 5:
-            return b"%017X" % token(chance)
-        case 6:
-            number = token(chance)
-            return bytes(number >> at & 0x7F for at in range(63, -1, -7))
-        case 7:
-            return b"%d" % chance.randrange(20)
-        case 8:
-            return b"ER%02d" % chance.randrange(100)
-        case 9:
-            return b"%s(%s)%s" % (text(chance, 3), value(chance), text(chance, 3))
-        case 10:
-            return text(chance, 300)
-    return text(chance, 12)
+def digits(chance: Chance) -> bytes:
+    """Of a base, in lengths about those that the decoders allow."""
+    size = chance.choice((*range(20), 13, 14, 63, 64, 65, 256, 257, 512, 514))
+    return bytes(chance.choices(chance.choice(ALPHABETS[:2]), k=size))
+
+
+def moment(chance: Chance) -> bytes:
+    """A date or a time, sometimes with a number that no calendar or clock has."""
+    time = datetime(2000, 1, 1) + timedelta(seconds=chance.randrange(3_000_000_000))
+    shown = time.strftime(chance.choice(FORMATS)).encode()
+    if chance.random() < 0.6:
+        at = chance.randrange(0, len(shown) - 1, chance.choice((1, 2)))
+        limit = chance.choice((b"00", b"13", b"24", b"29", b"31", b"32", b"60"))
+        shown = shown[:at] + limit + shown[at + 2 :]
+    return shown
+
+
+VALUES: dict[str, Callable[[Chance], bytes]] = {
+    "count": lambda chance: b"%d" % chance.randrange(10 ** chance.randrange(1, 24)),
+    "decimal": lambda chance: b"%s%s%s%s" % (
+        chance.choice((b"", b"", b"-", b"+")), digits(chance), chance.choice((b"", b".", b".5")), digits(chance)
+    ),
+    "hexadecimal": digits,
+    "date": moment,
+    "token": lambda chance: chance.choice((b"%020d", b"%017X")) % token(chance),
+    "packed": lambda chance: bytes(token(chance) >> at & 0x7F for at in range(63, -1, -7)),
+    "word": lambda chance: b"%d" % chance.randrange(20),
+    "error": lambda chance: b"ER%02d" % chance.randrange(100),
+    "nested": lambda chance: b"%s(%s)%s" % (text(chance, 3), value(chance), text(chance, 3)),
+    "long": lambda chance: text(chance, 600),
+    "text": lambda chance: text(chance, 12),
+}  # fmt: skip
+FITTING = {b"0004": "word", b"0010": "token", b"k": "token", b"d": "decimal", b"D": "decimal", b"h": "hexadecimal",
+           b"a": "hexadecimal", b"t": "date", b"T": "date", b"s": "count", b"m": "count", b"b": "hexadecimal",
+           b"B": "word", b"e": "word"}  # fmt: skip
+"""The kinds of values that registers are mostly given; others are given any."""
+
+
+def value(chance: Chance, register: bytes = b"") -> bytes:
+    fits = register in FITTING and chance.random() < 0.6
+    return VALUES[FITTING[register] if fits else chance.choice(tuple(VALUES))](chance)
 
 
 def register(chance: Chance, registers: Registers) -> bytes:
@@ -152,10 +166,9 @@ def register(chance: Chance, registers: Registers) -> bytes:
 
 
 def data_sets(chance: Chance, registers: Registers) -> bytes:
-    sets = (
-        b"%s(%s%s)" % (register(chance, registers), value(chance), chance.choice((b"", b"", b"*kWh", b"*", b"*a*b")))
-        for _ in range(chance.choice((0, 1, 1, 1, 1, 2, 3, 7)))
-    )
+    names = [register(chance, registers) for _ in range(chance.choice((0, 1, 1, 1, 1, 2, 3, 7)))]
+    units = (b"", b"", b"*kWh", b"*", b"*a*b")
+    sets = (b"%s(%s%s)" % (name, value(chance, name), chance.choice(units)) for name in names)
     return chance.choice((b"", b"", b"\r\n", b"\n", b" ")).join(sets)
 
 
