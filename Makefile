@@ -65,11 +65,16 @@ test-peers: check
 	VTCTAP_NODE_MODULES=$(CURDIR)/$(PEERS)/node_modules $(BIN)/python -m pytest -m "slow or not slow" \
 		tests/commands/test_independent_client.py
 
-# The tests that ask a Wireshark, with that of another Debian release (4.4 in trixie); the first time it is set up.
-test-wireshark:
+# The proof by difference, whole, with the installed Wireshark and with that of another Debian release (4.4 in trixie;
+# the first time it is set up); each run ends with its report. With the latter also the other tests that ask a Wireshark.
+DIFFERENCE := -m slow tests/dissector/test_lua_difference.py
+
+test-wireshark: check
 	$(call install,debootstrap:debootstrap)
-	tests/other_wireshark.sh .debian-trixie tests/dissector/test_lua.py tests/commands/test_wireshark.py \
-		tests/commands/test_doctor.py tests/commands/test_extcap.py
+	$(BIN)/python -m pytest $(DIFFERENCE)
+	tests/other_wireshark.sh .debian-trixie $(addprefix tests/dissector/,test_lua.py test_lua_findings.py \
+		test_token_lua.py test_encodings.py) $(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py)
+	tests/other_wireshark.sh .debian-trixie $(DIFFERENCE)
 
 # The pictures of docs/wireshark.md, from a real Wireshark on a screen that nobody sees.
 screenshots: $(VENV)/core
