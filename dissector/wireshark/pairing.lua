@@ -242,7 +242,7 @@ local function follow(pinfo, number, visited, head, message, octets)
         place = page_of(number)
         return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0 or late_faults[number] ~= nil
     end
-    -- Seconds since the first packet: a double holds their nanoseconds, but not those since 1970.
+    -- Seconds since the first packet: for 24 days a double holds their nanoseconds (those since 1970 it never does).
     local start = floor(pinfo.rel_ts * 1e9 + 0.5)
     local link = links[head.link]
     if not link then
