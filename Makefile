@@ -90,6 +90,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/check_rate.py
 	$(BIN)/python bench/scapy_rate.py
+	$(BIN)/python bench/lua_rate.py
 
 report-pictures: $(VENV)/dev
 	$(call install,chromium:chromium pngquant:pngquant)
