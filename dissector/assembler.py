@@ -30,6 +30,7 @@ EIGHT_BITS: Final = Line(8, "N", 1)
 @dataclass(slots=True)
 class Tap:
     """A receiver on one wire: its number, whose octets it hears (UNKNOWN: both sides'), and how its line is set.
+    ``spacing`` (ns) is how long a character lasts where the speed is unknown (0).
 
     All but the first two may change while the assembler works. They hold for what is fed afterwards, and end what was
     open.
@@ -41,6 +42,11 @@ class Tap:
     speed: int
     without_parity: frozenset[Sender] = frozenset()
     """Senders whose octets carry no parity bit, though those of others on this line do."""
+    spacing: int = 0
+
+    def character_time(self, line: Line | None = None) -> int:
+        """How long one character of the tap's line, or of another at its speed, lasts, ns."""
+        return (line or self.line).character_time(self.speed) or self.spacing
 
 
 class Assembler:
@@ -79,7 +85,7 @@ class Assembler:
         self._settings[tap.number] = replace(tap)
         self._framers[tap.number] = Framer(
             sender=tap.sender,
-            character_time=tap.line.character_time(tap.speed),
+            character_time=tap.character_time(),
             gap_limit=self._gap_limit,
             synthetic=self._synthetic,
         )
@@ -92,7 +98,7 @@ class Assembler:
         if self._settings[tap] != self._taps[tap]:
             self._add(tap, framer.close())
             self._settings[tap] = settings = replace(self._taps[tap])
-            framer.character_time = settings.line.character_time(settings.speed)
+            framer.character_time = settings.character_time()
         others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
             for number, other in others:
@@ -160,7 +166,7 @@ class Assembler:
         )
         for octet in piece.octets:
             flags |= octet.flags
-        character_time = line.character_time(tap.speed)
+        character_time = tap.character_time(line)
         first, last = piece.octets[0], piece.octets[-1]
         if message and not piece.later:
             self._follow_mode(message)

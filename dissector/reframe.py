@@ -47,13 +47,19 @@ def octets_of(record: Record) -> list[Octet]:
     ]
 
 
+def _character_time(record: Record) -> int:
+    """How long a character of the record lasts, ns; where its line or speed is unknown, by what its octets took."""
+    stated = record.line.character_time(record.speed) if record.line else 0
+    if stated or not record.octets:
+        return stated
+    return max(record.duration - sum(pause for _, pause in record.pauses) * 1000, 0) // len(record.octets)
+
+
 def _octet_times(record: Record) -> list[int]:
     """When each octet began: a character after the one before it and, where a pause is listed, that much later. What
     the duration still holds, pauses that were too short to be listed, is spread over the others."""
     count = len(record.octets)
-    character_time = record.line.character_time(record.speed) if record.line else 0
-    if not character_time and count:
-        character_time = record.duration // count
+    character_time = _character_time(record)
     pauses = {position: pause * 1000 for position, pause in record.pauses}
     rest = record.duration - count * character_time - sum(pauses.values()) if record.duration else 0
     others = [position for position in range(1, count) if position not in pauses] or range(1, count)
@@ -135,6 +141,7 @@ class _Link:
             return
         sender = Sender.UNKNOWN if record.inferred else record.sender
         wanted = line or record.line or EIGHT_BITS
+        spacing = _character_time(record)
         tap = self._taps.get(record.tap)
         if tap is not None and tap.sender is not sender:
             yield from self.close()
@@ -143,11 +150,11 @@ class _Link:
             synthetic = bool(record.flags & Flag.SYNTHETIC)
             self._assembler = Assembler(self._number, [], gap_limit=self._gap_limit, synthetic=synthetic, max_hold=None)
         if tap is None:
-            self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
+            self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed, spacing=spacing)
             self._assembler.add(tap)
         yield from self._assembler.advance(record.time)
         if (tap.line, tap.speed) != (wanted, record.speed):
-            tap.line, tap.speed = wanted, record.speed
+            tap.line, tap.speed, tap.spacing = wanted, record.speed, spacing
         yield from self._assembler.turn(record.tap)
         yield from self._assembler.feed(record.tap, octets_of(record))
 

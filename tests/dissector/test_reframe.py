@@ -94,6 +94,8 @@ def test_octets_of() -> None:
         (Record(T0, b"abc"), [0, 0, 0]),
         (Record(T0, b"abc", line=EIGHT, speed=100, duration=100 * MS), [0, 0, 0]),  # pressed together
         (Record(T0, b"ab", line=EIGHT, speed=100, duration=700 * MS, pauses=((1, 500_000),)), [0, 600]),
+        (Record(T0, b"abc", line=EIGHT, duration=900 * MS, pauses=((2, 600_000),)), [0, 100, 800]),
+        (Record(T0, b"ab", duration=900 * MS, pauses=((1, 950_000),)), [0, 900]),  # more pause than there was time
     ],
 )
 def test_octet_times(record: Record, starts: list[int]) -> None:
@@ -325,6 +327,14 @@ def test_a_change_of_speed_stays() -> None:
         Record(T0, b"xy", kind=Kind.NOISE, line=EIGHT, speed=SPEED, duration=2 * CHARACTER),
         Record(T0 + 10 * MS, b"zz", kind=Kind.NOISE, line=EIGHT, speed=300, duration=2 * slow),
     ]
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+def test_a_trace_whose_speed_is_unknown() -> None:
+    """As an import without a speed is: characters last as long as they took."""
+    runs = [Run(READ[:4], CLIENT, T0), Run(READ[4:], CLIENT, T0 + 900 * MS), Run(DATA, SERVER, T0 + 1_200 * MS)]
+    records = [replace(record, speed=0) for record in import_runs(runs)]
+    assert [len(record.pauses) for record in records] == [1, 0]
     assert list(reframe(records, gap_limit=GAP)) == records
 
 
