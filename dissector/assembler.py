@@ -7,7 +7,7 @@ the order in which they were said (:mod:`vtctap.dissector.order`), echoes marked
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vtctap.dissector.characters import SEVEN_BITS, wrong_parity
@@ -30,10 +30,9 @@ EIGHT_BITS: Final = Line(8, "N", 1)
 @dataclass(slots=True)
 class Tap:
     """A receiver on one wire: its number, whose octets it hears (UNKNOWN: both sides'), and how its line is set.
-    ``spacing`` (ns) is how long a character lasts where the speed is unknown (0).
 
     All but the first two may change while the assembler works. They hold for what is fed afterwards, and end what was
-    open.
+    open. ``spacing`` (ns) is how long a character lasts where the speed is unknown (0); it ends nothing.
     """
 
     number: int
@@ -42,7 +41,7 @@ class Tap:
     speed: int
     without_parity: frozenset[Sender] = frozenset()
     """Senders whose octets carry no parity bit, though those of others on this line do."""
-    spacing: int = 0
+    spacing: int = field(default=0, compare=False)
 
     def character_time(self, line: Line | None = None) -> int:
         """How long one character of the tap's line, or of another at its speed, lasts, ns."""
@@ -97,8 +96,9 @@ class Assembler:
         framer = self._framers[tap]
         if self._settings[tap] != self._taps[tap]:
             self._add(tap, framer.close())
-            self._settings[tap] = settings = replace(self._taps[tap])
-            framer.character_time = settings.character_time()
+            self._settings[tap] = replace(self._taps[tap])
+        self._settings[tap].spacing = self._taps[tap].spacing
+        framer.character_time = self._settings[tap].character_time()
         others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
             for number, other in others:

@@ -141,7 +141,6 @@ class _Link:
             return
         sender = Sender.UNKNOWN if record.inferred else record.sender
         wanted = line or record.line or EIGHT_BITS
-        spacing = _character_time(record)
         tap = self._taps.get(record.tap)
         if tap is not None and tap.sender is not sender:
             yield from self.close()
@@ -150,12 +149,13 @@ class _Link:
             synthetic = bool(record.flags & Flag.SYNTHETIC)
             self._assembler = Assembler(self._number, [], gap_limit=self._gap_limit, synthetic=synthetic, max_hold=None)
         if tap is None:
-            self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed, spacing=spacing)
+            self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
             self._assembler.add(tap)
         yield from self._assembler.advance(record.time)
         if (tap.line, tap.speed) != (wanted, record.speed):
-            tap.line, tap.speed, tap.spacing = wanted, record.speed, spacing
+            tap.line, tap.speed = wanted, record.speed
         yield from self._assembler.turn(record.tap)
+        tap.spacing = _character_time(record)
         yield from self._assembler.feed(record.tap, octets_of(record))
 
     def close(self) -> Iterator[Record]:

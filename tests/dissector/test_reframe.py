@@ -332,9 +332,15 @@ def test_a_change_of_speed_stays() -> None:
 
 def test_a_trace_whose_speed_is_unknown() -> None:
     """As an import without a speed is: characters last as long as they took."""
-    runs = [Run(READ[:4], CLIENT, T0), Run(READ[4:], CLIENT, T0 + 900 * MS), Run(DATA, SERVER, T0 + 1_200 * MS)]
+    runs = [
+        Run(REQUEST, CLIENT, T0),  # pressed together
+        Run(IDENTIFICATION, SERVER, T0 + 2 * MS),
+        Run(READ[:4], CLIENT, T0 + 500 * MS),
+        Run(READ[4:], CLIENT, T0 + 900 * MS),
+        Run(DATA, SERVER, T0 + 1_200 * MS),
+    ]
     records = [replace(record, speed=0) for record in import_runs(runs)]
-    assert [len(record.pauses) for record in records] == [1, 0]
+    assert [len(record.pauses) for record in records] == [0, 0, 1, 0]
     assert list(reframe(records, gap_limit=GAP)) == records
 
 
