@@ -1,5 +1,6 @@
 """Findings as a JUnit report, which continuous integrations show: a test suite a trace, a test case a code."""
 
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
@@ -15,8 +16,7 @@ class Report:
     def __init__(self, fail_on: str = "warning") -> None:
         self._failing = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on in SEVERITIES else ()
         self._root = ElementTree.Element("testsuites", name="vtctap check")
-        self._found: dict[str, list[Finding]] = {}
-        self._counts: dict[str, int] = {}
+        self._found: dict[tuple[str, bool], _Found] = {}
         self._trace = ""
 
     def begin(self, trace: str) -> None:
@@ -26,10 +26,10 @@ class Report:
 
     def add(self, finding: Finding) -> None:
         """One finding."""
-        self._counts[finding.code] = self._counts.get(finding.code, 0) + 1
-        found = self._found.setdefault(finding.code, [])
-        if len(found) < MOST:
-            found.append(finding)
+        found = self._found.setdefault((finding.code, finding.severity in self._failing), _Found())
+        found.count += 1
+        if len(found.first) < MOST:
+            found.first.append(finding)
 
     def text(self) -> str:
         """The report, XML in ASCII."""
@@ -44,23 +44,30 @@ class Report:
         failures = 0
         for code in KINDS:
             case = ElementTree.SubElement(suite, "testcase", classname=self._trace, name=code)
-            found = self._found.get(code, [])
-            graver = [finding for finding in found if finding.severity in self._failing]
-            notes = [finding for finding in found if finding.severity not in self._failing]
+            graver, notes = self._found.get((code, True)), self._found.get((code, False))
             if graver:
                 failures += 1
-                failure = ElementTree.SubElement(case, "failure", message=graver[0].message, type=graver[0].severity)
-                failure.text = self._lines(graver, code)
+                shown = graver.first[0]
+                failure = ElementTree.SubElement(case, "failure", message=shown.message, type=shown.severity)
+                failure.text = graver.lines()
             if notes:
-                ElementTree.SubElement(case, "system-out").text = self._lines(notes, code)
+                ElementTree.SubElement(case, "system-out").text = notes.lines()
         suite.set("failures", str(failures))
-        self._found, self._counts, self._trace = {}, {}, ""
+        self._found, self._trace = {}, ""
 
-    def _lines(self, findings: list[Finding], code: str) -> str:
+
+@dataclass(slots=True)
+class _Found:
+    """Findings of one code, those that fail its test case or those that do not: the first, and how many in all."""
+
+    first: list[Finding] = field(default_factory=list)
+    count: int = 0
+
+    def lines(self) -> str:
         lines = [
             f"{finding.severity}: {finding.message} (record {', '.join(map(str, finding.frames[:6]))}; "
             f"source: {finding.source})"
-            for finding in findings
+            for finding in self.first
         ]
-        more = self._counts[code] - len(self._found[code])
+        more = self.count - len(self.first)
         return "\n".join(lines + ([f"... and {more} more"] if more else []))

@@ -271,6 +271,19 @@ def test_junit_fails_on_what_is_asked(fail_on: str, failures: int) -> None:
     assert len(suite.findall("testcase/system-out")) == 2 - failures
 
 
+def test_junit_forgets_no_failure_for_many_notes() -> None:
+    report = Report()
+    report.begin("t")
+    for _ in range(MOST + 7):
+        report.add(Finding("nak", "note", (1,), "mild", "s"))
+    report.add(Finding("nak", "warning", (2,), "grave", "s"))
+    (suite,) = ElementTree.fromstring(report.text()).findall("testsuite")
+    assert suite.get("failures") == "1"
+    assert "grave" in (suite.findtext("testcase/failure") or "")
+    assert "more" not in (suite.findtext("testcase/failure") or "")
+    assert (suite.findtext("testcase/system-out") or "").endswith("... and 7 more")
+
+
 def test_junit() -> None:
     report = Report()
     report.begin("a<b.pcapng")
