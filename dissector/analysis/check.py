@@ -62,7 +62,7 @@ class _Row:
         for finding in findings:
             first = min(finding.frames)
             self._count += 1
-            heappush(self._waiting, (first, self._count, replace(finding, time=self._times.get(first, 0))))
+            heappush(self._waiting, (first, self._count, replace(finding, time=self._times.get(first))))
 
     def leave(self, *oldest: int | None) -> Iterator[Finding]:
         """The findings before the ``oldest`` records about which there may be more to say; without these, all."""

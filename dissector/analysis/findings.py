@@ -24,14 +24,14 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding: its code, severity, the numbers of the records that show it, a plain sentence, the source, and when
-    the first of these records began (ns since 1970 UTC)."""
+    the first of these records began (ns since 1970 UTC; None where that is not known any more)."""
 
     code: str
     severity: str
     frames: tuple[int, ...]
     message: str
     source: str
-    time: int = 0
+    time: int | None = None
 
 
 _SYNTAX: Final = "IEC 62056-21 clause 6.3 (messages)"

@@ -1,5 +1,6 @@
 """Findings as a JUnit report, which continuous integrations show: a test suite a trace, a test case a code."""
 
+import re
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -7,6 +8,10 @@ from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 
 MOST = 100
 """So many findings of one code are written out for a trace; the others are counted."""
+
+
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML cannot hold in any form; the names of files can."""
 
 
 class Report:
@@ -22,7 +27,7 @@ class Report:
     def begin(self, trace: str) -> None:
         """The findings that follow are those of ``trace``."""
         self._finish()
-        self._trace = trace
+        self._trace = _NOT_XML.sub("?", trace)
 
     def add(self, finding: Finding) -> None:
         """One finding."""

@@ -41,8 +41,8 @@ _READOUT: Final = ("Data", "PartialData", "Telegram")
 @dataclass(slots=True)
 class _Link:
     """What is kept of a link: over all, and of its session. ``broken``: its last request was a break; ``opened``: the
-    sign-on was seen; ``speed``: the speed
-    character of its identification; ``written``: the record of a write whose token status has not been read."""
+    sign-on was seen; ``speed``: the speed character of its identification; ``written``: the record of a write whose
+    token status has not been read."""
 
     heard: set[Sender] = field(default_factory=set)
     silent: list[int] = field(default_factory=list)

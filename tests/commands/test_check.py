@@ -43,11 +43,17 @@ def test_lines(vtctap: Run, faults: Path) -> None:
 
 @pytest.mark.parametrize(("fail_on", "status"), [("note", 1), ("warning", 0), ("error", 0), ("never", 0)])
 def test_exit_status(vtctap: Run, tmp_path: Path, fail_on: str, status: int) -> None:
-    (tmp_path / "t.exchange").write_text("C> 15\nM> 15\n")
-    assert vtctap("import", "t.exchange", "-w", "t.pcapng").returncode == 0
     (tmp_path / "t.exchange").write_text("M> 2f 4c 67 5a 35 0d 0a\n")
     assert vtctap("import", "t.exchange", "-w", "note.pcapng").returncode == 0
     assert vtctap("check", "note.pcapng", "--fail-on", fail_on).returncode == status
+
+
+def test_a_trace_without_times_begins_at_0(vtctap: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.exchange").write_text("M> 2f 4c 67 5a 35 0d 0a\n")
+    assert vtctap("import", "t.exchange", "-w", "t.pcapng").returncode == 0
+    (found,) = json.loads(vtctap("check", "t.pcapng", "--json").stdout)["findings"]
+    assert found["time_epoch"] == "0.000000000"
+    assert vtctap("check", "t.pcapng").stdout.split()[:2] == ["0.000000", "note"]
 
 
 def test_several_traces(vtctap: Run, faults: Path, tmp_path: Path) -> None:

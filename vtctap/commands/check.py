@@ -1,9 +1,8 @@
 """Looks for what is wrong in traces: damage, protocol, timing, tokens.
 
 A line has the time since the first record, the severity, the code (docs/findings.md explains each), the records that
-show it, and what was found. Exit
-status 1 says that something of the severity of --fail-on or above was found. A device is accused only of what the tap
-could see: the uncertainty of time stamps is taken into account.
+show it, and what was found. Exit status 1 says that something of the severity of --fail-on or above was found. A device
+is accused only of what the tap could see: the uncertainty of time stamps is taken into account.
 """
 
 import argparse
@@ -102,12 +101,12 @@ def _as_json(found: "Finding", trace: str) -> dict[str, object]:
         "frames": list(found.frames),
         "message": found.message,
         "source": found.source,
-        **({"time_epoch": epoch(found.time)} if found.time else {}),
+        **({"time_epoch": epoch(found.time)} if found.time is not None else {}),
     }
 
 
 def _line(found: "Finding", name: str, began: int) -> str:
     more = " ..." if len(found.frames) > _SHOWN_FRAMES else ""
     frames = ", ".join(map(str, found.frames[:_SHOWN_FRAMES])) + more
-    when = f"{(found.time - began) / 1e9:12.6f}" if found.time else " " * 12
+    when = f"{(found.time - began) / 1e9:12.6f}" if found.time is not None else " " * 12
     return f"{name}{when}  {found.severity:8}{found.code:18} {frames:>9}  {found.message}"

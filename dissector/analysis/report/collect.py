@@ -75,8 +75,9 @@ def collect(records: Iterable[Record], profile: Profile) -> Collected:
 
 def _see(collected: Collected, dissection: Dissection) -> None:
     record, place = dissection.record, dissection.place
+    if not collected.records:
+        collected.start = record.time
     collected.records += 1
-    collected.start = collected.start or record.time
     collected.statistics.feed(dissection)
     if record.kind is not Kind.FRAME or place is None:
         return

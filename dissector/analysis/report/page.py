@@ -61,7 +61,7 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
                 "frames": list(found.frames),
                 "message": found.message,
                 "source": found.source,
-                "t": (found.time - collected.start) / 1e9 if found.time else None,
+                "t": (found.time - collected.start) / 1e9 if found.time is not None else None,
             }
             for found in collected.findings
         ],

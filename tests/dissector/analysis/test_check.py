@@ -291,11 +291,11 @@ def test_junit() -> None:
     for _ in range(MOST + 7):
         report.add(bad)
     report.add(replace(bad, code="nak", severity="note"))
-    report.begin("second")
+    report.begin("second\x1b\udcff")
     root = ElementTree.fromstring(report.text())
     first, second = root.findall("testsuite")
     assert (first.get("name"), first.get("tests"), first.get("failures")) == ("a<b.pcapng", str(len(KINDS)), "1")
-    assert second.get("failures") == "0"
+    assert (second.get("name"), second.get("failures")) == ("second??", "0")
     cases = {case.get("name"): case for case in first}
     assert cases.keys() == KINDS.keys()
     failure = cases["bcc-bad"].find("failure")

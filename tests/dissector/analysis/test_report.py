@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,17 @@ def test_the_page_holds_what_the_trace_holds() -> None:
     }
     assert data["left_out"] == {}
     assert "assumed" in data["profile"]["entries"]
+
+
+def test_a_trace_that_begins_in_1970() -> None:
+    """As one without times does: its first record counts as the start all the same."""
+    records = [replace(record, time=record.time - EPOCH) for record in demonstration(1)]
+    assert records[0].time == 0
+    data = data_of(page_of(records))
+    shown = {step["frame"]: step["t"] for ladder in data["ladders"] for step in ladder["steps"]}
+    assert shown == {frame: records[frame - 1].time / 1e9 for frame in shown}
+    assert data["findings"]
+    assert all(finding["t"] == records[min(finding["frames"]) - 1].time / 1e9 for finding in data["findings"])
 
 
 def test_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
