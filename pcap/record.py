@@ -20,6 +20,8 @@ LINKTYPE_USER0: Final = 147
 LINKTYPES: Final = range(147, 163)
 MAX_OCTETS: Final = 65535
 """The most octets that one record holds; a longer frame goes on in further records."""
+MAX_TAPS: Final = 256
+"""The most taps, and links, that can be numbered."""
 
 _HEADER = struct.Struct(">2sBBIBBBBHHIIQ")
 _OPTION = struct.Struct(">HH")

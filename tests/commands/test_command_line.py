@@ -71,6 +71,7 @@ def test_no_command(vtctap: Run) -> None:
         (["demo", "--faults"], "--faults needs a trace"),
         (["demo", "--faults", "-w", "-"], "--faults needs a trace"),
         (["demo", "--fast", "-w", "t.txt"], "the name must end in .pcapng or .pcap"),
+        (["demo", "--fast", "-a", "filesize:1"], "counts what is written: add -w"),
     ],
 )
 def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], text: str) -> None:

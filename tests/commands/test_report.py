@@ -1,5 +1,6 @@
 """``vtctap report``: a page, or one line that says why not."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,19 @@ def test_a_page(vtctap: Run, tmp_path: Path) -> None:
     assert vtctap("report", "t.pcapng", "-o", "r.html", "--force", "-q").stderr == ""
     assert vtctap("report", "none.pcapng", "-o", "n.html").returncode == 2
     assert not (tmp_path / "n.html").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are octets on Linux")
+def test_names_that_are_no_text_and_standard_output(vtctap: Run, tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    name = os.fsdecode(b"t\xff.pcapng")
+    assert vtctap("demo", "--fast", "-q", "-w", name).returncode == 0
+    done = vtctap("report", name, "-o", "-", text=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    page = bytes(done.stdout).decode("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<title>t?.pcapng" in page
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_without_the_extra(tmp_path: Path) -> None:

@@ -168,14 +168,16 @@ def refuse_existing(name: str, *, force: bool) -> None:
         raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
 
 
-def write_text(name: str, text: str, *, force: bool) -> None:
-    """Writes a whole text file of ASCII, or to standard output."""
+def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii") -> None:
+    """Writes a whole text file, or to standard output; what the encoding has no octets for becomes a question mark."""
+    octets = text.encode(encoding, "replace")
     if name == STANDARD:
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(octets)
         return
     refuse_existing(name, force=force)
     with output_errors(name):
-        Path(name).write_text(text, encoding="ascii")
+        Path(name).write_bytes(octets)
 
 
 @contextmanager

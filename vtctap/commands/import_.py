@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.reframe import assemble
     from vtctap.pcap.imports import IMPORTERS, detect
+    from vtctap.pcap.record import MAX_TAPS
 
     profile = load_profile(arguments)
     rate = arguments.speed or profile.speed  # A guess spaces the octets; it is not said to be their speed.
@@ -64,21 +65,27 @@ def run(arguments: argparse.Namespace) -> int:
         list(IMPORTERS[arguments.format or detect(name)].read(sys.stdin.buffer if name == STANDARD else name, warn))
         for name in arguments.files
     ]
+    described = [_taps(name, runs, arguments.speed or 0) for name, runs in zip(arguments.files, recorded, strict=True)]
+    if sum(map(len, described)) > MAX_TAPS:
+        raise CommandError(f"one trace has room for {MAX_TAPS} taps: import fewer files at a time")
     with whole_trace(arguments, []) as writer:
         taps = 0
-        for link, (name, runs) in enumerate(zip(arguments.files, recorded, strict=True)):
-            for tap in _taps(name, runs, arguments.speed or 0):
+        for link, (runs, interfaces) in enumerate(zip(recorded, described, strict=True)):
+            for tap in interfaces:
                 writer.add_tap(tap)
             for record in assemble(runs, speed=rate, gap_limit=profile.timing.gap_limit, line=arguments.line):
                 writer.write(replace(record, link=link, tap=taps + record.tap, speed=arguments.speed or 0))
-            taps += len(_taps(name, runs, 0))
+            taps += len(interfaces)
     return 0
 
 
 def _taps(name: str, runs: "Sequence[Run]", rate: int) -> "list[Interface]":
-    """How the trace describes what was heard: one tap, or one a side where the recording knows the sides."""
+    """How the trace describes what was heard, by the tap numbers of :func:`~vtctap.dissector.reframe.assemble`: one
+    tap, or one a side where the recording knows the sides, and one more for what it does not know of."""
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import LINKTYPE_USER0, Sender
 
-    sides = ("client", "server") if any(run.sender is Sender.SERVER for run in runs) else ("octets",)
+    senders = {run.sender for run in runs}
+    sides = ["client", "server"] if senders - {Sender.UNKNOWN} else []
+    sides += ["octets"] if Sender.UNKNOWN in senders or not senders else []
     return [Interface(LINKTYPE_USER0, f"{Path(name).name}:{side}", "imported", speed=rate) for side in sides]

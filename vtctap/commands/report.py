@@ -7,20 +7,21 @@ import argparse
 
 from vtctap.commands.common import (
     APPLICATION,
+    STANDARD,
     CommandError,
     add_profile,
     joined,
     load_profile,
-    output_errors,
     refuse_existing,
     warn,
+    write_text,
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("traces", nargs="+", metavar="TRACE", help="the trace; several are one, in this order")
-    parser.add_argument("-o", dest="output", metavar="FILE.html", required=True, help="the page to write")
+    parser.add_argument("-o", dest="output", metavar="FILE.html", required=True, help="the page to write; - is standard output")
     parser.add_argument("--force", action="store_true", help="overwrite the page if it exists")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say what was written")
     add_profile(parser)
@@ -41,8 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     collected = collect(joined(arguments.traces), profile)
     names = ", ".join(Path(trace).name for trace in arguments.traces)
     text = page(collected, profile, trace=names, application=APPLICATION)
-    with output_errors(arguments.output):
-        Path(arguments.output).write_text(text, encoding="utf-8")
-    if not arguments.quiet:
+    write_text(arguments.output, text, force=True, encoding="utf-8")
+    if not arguments.quiet and arguments.output != STANDARD:
         warn(f"the report is in {arguments.output}: any browser shows it")
     return 0

@@ -70,6 +70,8 @@ def limits(arguments: argparse.Namespace) -> "tuple[Limits, RingLimits | None]":
             ring.setdefault("filesize", stop.pop("filesize"))  # As dumpcap has it: the end of a file, not of all.
         if not ring.keys() - {"files"}:
             raise CommandError("-b files: must come with when a file ends: -b filesize:, duration: or packets:")
+    elif "filesize" in stop and not arguments.output:
+        raise CommandError("-a filesize: counts what is written: add -w FILE")
     elif "files" in stop:
         raise CommandError("-a files: counts ring files: add when a file ends, such as -b filesize:KILOBYTES")
     matches: tuple[Predicate, ...] = ()

@@ -1,0 +1,49 @@
+"""``vtctap import``: several files, and how the trace describes what was heard."""
+
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vtctap.pcap import Interface, Packet, create_capture, open_trace
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+RTAC_SERIAL, SENT, LOST = 250, 1, 5
+
+
+def rtac(path: Path, *events: tuple[int, bytes]) -> None:
+    with create_capture(path, linktype=RTAC_SERIAL) as writer:
+        writer.add_interface(Interface(RTAC_SERIAL))
+        for second, (event, octets) in enumerate(events, 1):
+            header = struct.pack(">IIBBH", second, 0, event, 0, 0)
+            writer.write(Packet(second * 10**9, header + octets, RTAC_SERIAL))
+
+
+def test_each_tap_of_each_file_is_described(inside: Run, tmp_path: Path) -> None:
+    """Also where a recording knows the sender of some octets alone."""
+    rtac(tmp_path / "some.pcap", (SENT, b"/?!\r\n"), (LOST, b"?"))
+    (tmp_path / "both.exchange").write_text("C> 15\nM> 15\n")
+    (tmp_path / "none.bin").write_bytes(b"\x15")
+    (tmp_path / "empty.bin").write_bytes(b"")
+    names = ["some.pcap", "both.exchange", "none.bin", "empty.bin"]
+    assert inside("import", *names, "-w", "t.pcapng").returncode == 0
+    with open_trace(tmp_path / "t.pcapng") as trace:
+        heard = [(record.link, trace.interfaces[record.tap].name, record.octets) for record in trace]
+    assert heard == [
+        (0, "some.pcap:client", b"/?!\r\n"),
+        (0, "some.pcap:octets", b"?"),
+        (1, "both.exchange:client", b"\x15"),
+        (1, "both.exchange:server", b"\x15"),
+        (2, "none.bin:octets", b"\x15"),
+    ]
+
+
+@pytest.mark.parametrize(("files", "status"), [(128, 0), (129, 2)])
+def test_as_many_files_as_taps_can_be_numbered(inside: Run, tmp_path: Path, files: int, status: int) -> None:
+    (tmp_path / "t.exchange").write_text("C> 15\nM> 15\n")
+    done = inside("import", *["t.exchange"] * files, "-w", "t.pcapng")
+    assert done.returncode == status
+    assert ("one trace has room for 256 taps" in done.stderr) == bool(status)
+    assert (tmp_path / "t.pcapng").exists() != bool(status)
