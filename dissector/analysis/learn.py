@@ -2,8 +2,8 @@
 
 A :class:`Learner` is given the dissections of traces and keeps, for each register, counts and the forms of its values,
 never the values of what was written, of passwords or of what looks like a token. Of short numbers that were read it
-keeps the range. :func:`skeleton` makes a profile of it, for the user to name. A :class:`Coverage` counts what a profile
-names and decodes. Memory grows with the number of registers alone.
+keeps the range, unless they look like a meter's number. :func:`skeleton` makes a profile of it, for the user to name. A
+:class:`Coverage` counts what a profile names and decodes. Memory grows with the number of registers alone.
 """
 
 import re
@@ -20,6 +20,7 @@ from vtctap.pcap.record import Flag, Line
 
 MAX_REGISTERS: Final = 10_000
 """So many registers are kept; those that come later are counted."""
+_MAX_LINES: Final = 100
 _MAX_ID: Final = 40
 _MAX_FORMS: Final = 5
 _MAX_FORM: Final = 40
@@ -30,6 +31,8 @@ _TEACHING: Final = ("ReadCommand", "WriteCommand", *_ANSWERS)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{0,12})?")
 _SECRET: Final = re.compile(r"[0-9]{16,}|[0-9A-Fa-f]{16,}")
 """What may be a token, or a key: too long a number."""
+_SERIAL: Final = re.compile(r"[0-9]{8,}")
+"""What may be a meter's number where it has no unit: FLAG and STS numbers have eight digits or more."""
 HIDDEN: Final = "(long number: not shown)"
 
 
@@ -50,7 +53,7 @@ class Seen:
         self._count(self.forms, form(value))
         if unit:
             self._count(self.units, form(unit, digits_only=True))
-        if read and _NUMBER.fullmatch(value):
+        if read and _NUMBER.fullmatch(value) and (unit or not _SERIAL.fullmatch(value)):
             number = Decimal(value)
             self.lowest = number if self.lowest is None else min(self.lowest, number)
             self.highest = number if self.highest is None else max(self.highest, number)
@@ -102,7 +105,7 @@ class Learner:
         if message is None or message.message is None:
             return
         self.messages += 1
-        if record.line and record.speed and len(self.lines) < 100:
+        if record.line and record.speed and ((record.line, record.speed) in self.lines or len(self.lines) < _MAX_LINES):
             self.lines[record.line, record.speed] += 1
         if message.message in ("ReadCommand", "WriteCommand"):
             self._asked[record.link] = message.register[0] if len(message.register) == 1 else ""
@@ -132,9 +135,10 @@ class Learner:
         return self.registers.setdefault(register, Seen())
 
 
-def skeleton(learner: Learner, base: Profile, *, name: str, traces: Iterable[str]) -> str:
-    """A profile's TOML text: what was learned, inheriting ``base``. Every register seen has an entry of its own, with
-    the name that ``base`` has for it, or a made-up one; all are assumed until the user says better."""
+def skeleton(learner: Learner, base: Profile, *, parent: str, name: str, traces: Iterable[str]) -> str:
+    """A profile's TOML text: what was learned, inheriting ``base``, which is loaded as ``parent``. Every register seen
+    has an entry of its own, with the name that ``base`` has for it, or a made-up one; all are assumed until the user
+    says better."""
     source = quote(f"learned from {', '.join(traces)}")
     lines = [
         f"# Learned from {learner.messages} messages. Name what you know, and say where from (source) and how sure",
@@ -143,7 +147,7 @@ def skeleton(learner: Learner, base: Profile, *, name: str, traces: Iterable[str
         "[profile]",
         f"name = {quote(name)}",
         f"title = {quote(f'{name}: registers learned from traces')}",
-        f"inherits = {quote(base.name)}",
+        f"inherits = {quote(parent)}",
         f"source = {source}",
         'confidence = "assumed"',
         "",
@@ -164,12 +168,12 @@ def skeleton(learner: Learner, base: Profile, *, name: str, traces: Iterable[str
 
 
 _TEMPLATE: Final = """\
-# A profile to fill in: docs/profiles.md describes the format. What is not said here is {base}'s.
+# A profile to fill in: docs/profiles.md describes the format. What is not said here is {parent}'s.
 
 [profile]
 name = {name}
 title = {title}
-inherits = {base}
+inherits = {parent}
 source = "who says so: a data sheet, a capture, a measurement"
 confidence = "assumed"  # or confirmed, derived
 
@@ -178,9 +182,9 @@ confidence = "assumed"  # or confirmed, derived
 """
 
 
-def template(base: Profile, *, name: str) -> str:
-    """The TOML text of a profile that says nothing yet but what it inherits."""
-    return _TEMPLATE.format(name=quote(name), title=quote(f"{name}, on {base.name}"), base=quote(base.name))
+def template(*, parent: str, name: str) -> str:
+    """The TOML text of a profile that says nothing yet but what it inherits from the profile loaded as ``parent``."""
+    return _TEMPLATE.format(name=quote(name), title=quote(f"{name}, on {parent}"), parent=quote(parent))
 
 
 def _entry(id: str, seen: Seen, known: Register | None) -> str:

@@ -100,6 +100,14 @@ def test_no_token_or_password_is_in_it(inside: Run, trace: Path) -> None:
     assert HIDDEN in text
 
 
+def test_what_may_be_a_meters_number_is_not_in_it() -> None:
+    learner, dissector = Learner(), Dissector(load())
+    for body in ("\x02C.1(31415926)", "\x02E.1(31415926*kWh)", "\x02F.1(3141592)"):
+        learner.add(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
+    ranges = {register: seen.lowest for register, seen in learner.registers.items()}
+    assert ranges == {"C.1": None, "E.1": 31415926, "F.1": 3141592}
+
+
 def test_what_is_damaged_or_secret_teaches_nothing(trace: Path) -> None:
     good = FRAMES[5].octets
     for record in (
@@ -143,7 +151,7 @@ def test_what_a_trace_says_is_text_in_the_skeleton(text: str) -> None:
     register = text.replace("\n", "").encode("ascii", "replace").decode()
     for body in (f"\x02{register}(1*{register})", f"\x02b({register}*V)"):
         learner.add(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
-    made = skeleton(learner, load(), name=text, traces=[text])
+    made = skeleton(learner, load(), parent="iec62055-52", name=text, traces=[text])
     profile = parse(made, "made.toml" if text.isprintable() else "x")  # loads whole, whatever the text
     assert "b" in profile.registers
     assert len(profile.registers) > len(load().registers) + 1
@@ -156,7 +164,9 @@ def test_registers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         learner.add(dissector.dissect(Record(number, block(f"\x02q{number}(1)"), sender=Sender.SERVER)))
     assert (len(learner.registers), learner.left_out) == (3, 7)
-    assert "7 data sets of further registers are left out" in skeleton(learner, load(), name="n", traces=["t"])
+    assert "7 data sets of further registers are left out" in skeleton(
+        learner, load(), parent="iec62055-52", name="n", traces=["t"]
+    )
 
 
 def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: Path, tmp_path: Path) -> None:
@@ -180,6 +190,18 @@ def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: P
     assert any(line.startswith("tokenEntry\t") for line in shown)
     read = inside("read", trace, "--profile", "mine.toml").stdout
     assert "7001(000123.4*kWh) credit?=123.4 kWh" in read
+
+
+def test_a_profile_is_inherited_by_its_files_name(inside: Run, trace: Path, folder: Path) -> None:
+    """Which need not be the name that it states."""
+    folder.mkdir(parents=True)
+    parent = folder / "ours.toml"
+    parent.write_text(inside("profile", "new", "x", "-o", "-").stdout.replace('name = "x"', 'name = "Our meters"'))
+    for command in (["learn", trace], ["new", "child"]):
+        made = inside("profile", *command, "--inherits", "ours", "-o", "-").stdout
+        assert tomllib.loads(made)["profile"]["inherits"] == "ours"
+        (folder.parent / "child.toml").write_text(made)
+        assert inside("profile", "check", "--profile", folder.parent / "child.toml").returncode == 0
 
 
 def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Path) -> None:

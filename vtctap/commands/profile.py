@@ -140,7 +140,7 @@ def _learn(arguments: argparse.Namespace) -> int:
 
     if not arguments.names:
         raise CommandError("'profile learn' needs a trace")
-    base = _base(arguments)
+    parent, base = _base(arguments)
     learner = Learner()
     for dissection in _dissections(arguments, base):
         learner.add(dissection)
@@ -149,11 +149,12 @@ def _learn(arguments: argparse.Namespace) -> int:
     output = arguments.output or STANDARD
     name = Path(output).stem if output != STANDARD else "learned"
     traces = ["standard input" if trace == STANDARD else Path(trace).name for trace in arguments.names]
-    write_text(output, skeleton(learner, base, name=name, traces=traces), force=arguments.force)
+    write_text(output, skeleton(learner, base, parent=parent, name=name, traces=traces), force=arguments.force)
     return 0
 
 
-def _base(arguments: argparse.Namespace) -> "Profile":
+def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
+    """The profile to build on, and what it is loaded by: its file's name, which need not be the one it states."""
     from vtctap.dissector.profile import DEFAULT, load
 
     parent = arguments.inherits or DEFAULT
@@ -161,7 +162,7 @@ def _base(arguments: argparse.Namespace) -> "Profile":
         raise CommandError(
             "--inherits takes the name of a profile, not a file; put the file into your profiles' folder"
         )
-    return load(parent)
+    return parent, load(parent)
 
 
 def _new(arguments: argparse.Namespace) -> int:
@@ -175,7 +176,8 @@ def _new(arguments: argparse.Namespace) -> int:
         raise CommandError(
             f"{name!r} cannot be a new profile's name: letters, digits, '.', '_', '-', none that is shipped"
         )
-    text = template(_base(arguments), name=name)
+    parent, _ = _base(arguments)
+    text = template(parent=parent, name=name)
     output = arguments.output
     if output is None:
         folder = user_directory()

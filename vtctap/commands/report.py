@@ -21,7 +21,9 @@ from vtctap.commands.common import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("traces", nargs="+", metavar="TRACE", help="the trace; several are one, in this order")
-    parser.add_argument("-o", dest="output", metavar="FILE.html", required=True, help="the page to write; - is standard output")
+    parser.add_argument(
+        "-o", dest="output", metavar="FILE.html", required=True, help="the page to write; - is standard output"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite the page if it exists")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say what was written")
     add_profile(parser)
