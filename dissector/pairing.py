@@ -26,7 +26,7 @@ from vtctap.pcap.record import Flag, Record, Sender
 SESSION_TIMEOUT: Final = 120_000_000_000
 """ns; a session has ended when the link was silent for longer (IEC 62056-21: a meter gives up after 60 to 120 s)."""
 
-_DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
+DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 _NOT_REPEATED: Final = ("ACK", "NAK", "WakeUp")
 
 
@@ -94,7 +94,7 @@ class Pairing:
             if name is None and sender is Sender.CLIENT and link.request:
                 link.request.end = record.end
             return Place(link.session)
-        damaged = bool(record.flags & _DAMAGE) or "bad" in (message.bcc_status, message.crc_status)
+        damaged = is_damaged(record, message)
         before = link.last.get(sender)
         repeated = before if before and name not in _NOT_REPEATED and _repeats(link, sender, record, before) else None
         request_in = response_time = None
@@ -125,6 +125,11 @@ class Pairing:
         link.session, link.opening, link.over = self._sessions, True, False
         link.request = None
         link.last.clear()
+
+
+def is_damaged(record: Record, message: Message) -> bool:
+    """Whether octets of a frame are wrong or missing, for all that can be seen."""
+    return bool(record.flags & DAMAGE) or "bad" in (message.bcc_status, message.crc_status)
 
 
 def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int | None, int | None]:

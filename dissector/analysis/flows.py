@@ -16,6 +16,7 @@ from vtctap.dissector.analysis.exchanges import Exchange, exchanges
 from vtctap.dissector.analysis.sequence import REJECTED
 from vtctap.dissector.analysis.server import LOCKOUT, NOT_READY
 from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profile import Profile
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
@@ -128,7 +129,8 @@ class Follower:
             return
         response = exchange.response
         status = response.meaning.status_token if response and response.meaning else None
-        if open_flow and response and status is not None and not _damaged(response):
+        sound = response and response.message and not is_damaged(response.record, response.message)
+        if open_flow and response and status is not None and sound:
             open_flow.polls.append(exchange)
             open_flow.last = response
             if status != NOT_READY:
@@ -150,7 +152,3 @@ def _written(request: Dissection) -> tuple[Token | None, bool]:
         return request.meaning.token, True
     values = request.message.value if request.message else ()
     return next((token for value in values if (token := recognise(value, ANYWHERE))), None), False
-
-
-def _damaged(frame: Dissection) -> bool:
-    return bool(frame.record.parity_errors) or (frame.message is not None and frame.message.bcc_status == "bad")

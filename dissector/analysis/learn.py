@@ -15,6 +15,7 @@ from typing import Final
 
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.messages import Message
+from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profile import Profile, Register
 from vtctap.pcap.record import Flag, Line
 
@@ -24,7 +25,6 @@ _MAX_LINES: Final = 100
 _MAX_ID: Final = 40
 _MAX_FORMS: Final = 5
 _MAX_FORM: Final = 40
-_DAMAGED: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT | Flag.ECHO
 _ANSWERS: Final = ("Data", "PartialData", "Telegram")
 _TEACHING: Final = ("ReadCommand", "WriteCommand", *_ANSWERS)
 """The messages that registers are learned from; a password command is none."""
@@ -83,9 +83,10 @@ def form(value: str, *, digits_only: bool = False) -> str:
 def _sound(dissection: Dissection) -> Message | None:
     """The message of a frame that arrived whole, None for any other record."""
     message = dissection.message
-    if message is None or dissection.record.flags & _DAMAGED or dissection.record.parity_errors:
+    record = dissection.record
+    if message is None or record.flags & Flag.ECHO or record.parity_errors or is_damaged(record, message):
         return None
-    return None if "bad" in (message.bcc_status, message.crc_status) or message.bcc_status == "missing" else message
+    return None if message.bcc_status == "missing" else message
 
 
 class Learner:

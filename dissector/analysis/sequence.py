@@ -18,6 +18,7 @@ from vtctap.dissector.checks import bcc_sum, bcc_xor
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.messages import block_end
 from vtctap.dissector.order import MAY_ANSWER, NEEDS_NO_ANSWER
+from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profile import Timing
 from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Sender
@@ -173,11 +174,7 @@ def _name(frame: Dissection) -> str:
 
 
 def _damaged(*frames: Dissection) -> bool:
-    return any(
-        frame.record.flags & (Flag.PARITY | Flag.FRAMING | Flag.CUT)
-        or (frame.message is not None and "bad" in (frame.message.bcc_status, frame.message.crc_status))
-        for frame in frames
-    )
+    return any(frame.message is not None and is_damaged(frame.record, frame.message) for frame in frames)
 
 
 def _repeats(after: Exchange | None, frame: Dissection) -> bool:

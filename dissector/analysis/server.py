@@ -26,6 +26,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
+from vtctap.dissector.pairing import is_damaged
 
 NOT_READY: Final = 16
 LOCKOUT: Final = 15
@@ -112,7 +113,7 @@ def _event(exchange: Exchange) -> Event | None:
         return Event.BROKEN
     if request is None or response is None or response.message is None or response.meaning is None:
         return None
-    if response.message.bcc_status == "bad" or response.record.parity_errors:
+    if is_damaged(response.record, response.message):
         return None
     answered, status = response.message.message, response.meaning.status_token
     if answered == "IDResponse":

@@ -97,3 +97,6 @@ def test_a_damaged_status_is_no_verdict() -> None:
     request, (side, answer) = poll(1)
     (flow,) = flows(write(TOKEN), ACK, request, (side, answer[:-1] + b"\x00"))
     assert (flow.outcome, flow.polls) == ("unknown", ())
+    for flag in (Flag.PARITY, Flag.FRAMING, Flag.CUT):
+        (flow,) = flows(write(TOKEN), ACK, *poll(1), flags=flag)
+        assert (flow.outcome, flow.polls) == ("unknown", ())
