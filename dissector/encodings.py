@@ -3,7 +3,7 @@
 A value is the text of a data set as the decoder shows it; an octet that is no printable character stands there by its
 name (``<NUL>``), and counts as one character here. What does not have the form that the type asks for has no reading,
 rather than a wrong one. Nothing is computed in floating point: numbers are rewritten digit by digit, or are whole and
-below 2**53, so that the Lua dissector (``wireshark.lua``, which follows the same rules) gives the same text.
+below 2**53, so that the Lua dissector (``wireshark/encodings.lua``, which follows the same rules) gives the same text.
 """
 
 import re

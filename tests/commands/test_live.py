@@ -446,6 +446,9 @@ def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path,
     options = ["--trigger", 'vtc.message == "IDResponse"', "-a", "match:vtc.message", "-a", "packets:9"]
     vtctap("demo", "--fast", "-q", "-w", "t.pcapng", *options)
     assert records(tmp_path / "t.pcapng") == records(trace)[:4]
+    options = ["--trigger", 'vtc.message == "IDResponse"', "-a", "packets:3"]
+    vtctap("demo", "--fast", "-q", "--force", "-w", "t.pcapng", *options)
+    assert records(tmp_path / "t.pcapng") == records(trace)[:6]  # three before it, it, and two more
 
 
 def test_what_is_kept_before_the_trigger_is_bounded() -> None:

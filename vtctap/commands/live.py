@@ -111,7 +111,7 @@ class Sink:
         self._printer = printer(arguments)
         self._shown = shower(arguments, self._printer)
         self._counts = Counts()
-        self._written = 0
+        self._written = self._before = 0
         self._began = self._started = time.monotonic()
         self._signals = Signals()
         self._keyboard = Keyboard()
@@ -270,7 +270,7 @@ class Sink:
             was_waiting = self._trigger.waiting
             released = self._trigger.let_through(dissection)
             if was_waiting and released:
-                self._began = time.monotonic()
+                self._began, self._before = time.monotonic(), len(released) - 1
             for one in released:
                 self._put(one)
             if released and self._end.matches:
@@ -325,7 +325,7 @@ class Sink:
         end, writer = self._end, self._writer
         return (
             self._matched
-            or (end.packets is not None and self._written >= end.packets)
+            or (end.packets is not None and self._written - self._before >= end.packets)
             or (end.size is not None and writer is not None and writer.size >= end.size)
             or (end.files is not None and self._rings is not None and self._rings.done >= end.files)
         )
