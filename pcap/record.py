@@ -1,9 +1,9 @@
 """The trace record: what vtctap stores in one packet of a capture file.
 
 One packet is one record: a header of 32 octets, options, then the octets that crossed the line. The layout is
-specified for readers in docs/link-type.md; this module is the only place in the code that knows it. It converts
-between :class:`Record` and the packet's data, and does no I/O. The time stamp is not part of the data: it belongs to
-the packet, and the file formats carry it.
+specified for readers in docs/link-type.md; of the Python code this module and the Scapy layer's alone know it. It
+converts between :class:`Record` and the packet's data, and does no I/O. The time stamp is not part of the data: it
+belongs to the packet, and the file formats carry it.
 
 Integers are big-endian. Times are in nanoseconds, a time stamp counts from 1970-01-01 UTC.
 """
@@ -23,8 +23,9 @@ MAX_OCTETS: Final = 65535
 MAX_TAPS: Final = 256
 """The most taps, and links, that can be numbered."""
 
-_HEADER = struct.Struct(">2sBBIBBBBHHIIQ")
-_OPTION = struct.Struct(">HH")
+HEADER: Final = struct.Struct(">2sBBIBBBBHHIIQ")
+OPTION: Final = struct.Struct(">HH")
+"""An option's type and the length of its value."""
 _PAUSE = struct.Struct(">HHI")
 _UNKNOWN_UNCERTAINTY = 0xFFFFFFFF
 _INFERRED = 0x80
@@ -167,7 +168,7 @@ class Record:
 
 
 def _option(number: int, value: bytes) -> bytes:
-    return _OPTION.pack(number, len(value)) + value + bytes(-len(value) % 4)
+    return OPTION.pack(number, len(value)) + value + bytes(-len(value) % 4)
 
 
 def _positions(number: int, positions: tuple[int, ...]) -> bytes:
@@ -202,11 +203,11 @@ def encode(record: Record) -> bytes:
         event = record.event.encode(errors="replace")[:0xFFFF].decode(errors="ignore").encode()
         options += _option(_OPTION_EVENT, event)
     uncertainty = record.uncertainty
-    header = _HEADER.pack(
+    header = HEADER.pack(
         MAGIC,
         VERSION,
         record.kind,
-        _HEADER.size + len(options),
+        HEADER.size + len(options),
         record.sender | (_INFERRED if record.inferred else 0),
         record.link,
         record.tap,
@@ -228,25 +229,23 @@ def decode(data: bytes, time: int) -> Record:
     """
     if data[:2] != MAGIC:
         raise ForeignRecord("the packet does not begin with the magic VT")
-    if len(data) < _HEADER.size:
-        raise RecordError(f"the header is cut: {len(data)} of {_HEADER.size} octets")
-    _, version, kind, length, sender, link, tap, line, flags, _, speed, uncertainty, duration = _HEADER.unpack_from(
-        data
-    )
+    if len(data) < HEADER.size:
+        raise RecordError(f"the header is cut: {len(data)} of {HEADER.size} octets")
+    _, version, kind, length, sender, link, tap, line, flags, _, speed, uncertainty, duration = HEADER.unpack_from(data)
     if version != VERSION:
         raise RecordError(f"version {version} of the record is not known to this release")
     if kind > 2:
         raise RecordError(f"kind {kind} of the record is not known to this release")
-    if length % 4 or not _HEADER.size <= length <= len(data):
+    if length % 4 or not HEADER.size <= length <= len(data):
         raise RecordError(f"a header length of {length} octets cannot be in a packet of {len(data)}")
     parity: tuple[int, ...] = ()
     framing: tuple[int, ...] = ()
     pauses: tuple[tuple[int, int], ...] = ()
     event = ""
-    at = _HEADER.size
-    while at + _OPTION.size <= length:
-        number, size = _OPTION.unpack_from(data, at)
-        at += _OPTION.size
+    at = HEADER.size
+    while at + OPTION.size <= length:
+        number, size = OPTION.unpack_from(data, at)
+        at += OPTION.size
         if at + size > length:
             raise RecordError(f"option {number} of {size} octets runs over the header's end")
         value = data[at : at + size]

@@ -13,6 +13,7 @@ from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.checks import bcc_xor, crc16
 from vtctap.dissector.dissect import Meaning, Value
 from vtctap.dissector.messages import LINE_END, TELEGRAM_END, Message, block_end
+from vtctap.dissector.order import MAY_ANSWER
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, Exact, dissect
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
 from vtctap.dissector.scapy.fields import CheckField, ImpliedField, MarkField, MeantField, OctetsField, PacketsField
@@ -20,20 +21,13 @@ from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
 
 ANSWERS: Final = {
-    "IDRequest": ("IDResponse", "Telegram", "NAK"),
-    "OptionSelect": ("Data", "PartialData", "Error", "PasswordCommand", "HDLC", "NAK"),
-    "ReadCommand": ("Data", "PartialData", "Error", "NAK"),
-    "WriteCommand": ("ACK", "Data", "Error", "NAK"),
-    "ExecuteCommand": ("ACK", "Data", "PartialData", "Error", "NAK"),
-    "PasswordCommand": ("ACK", "Data", "Error", "BreakCommand", "NAK"),
-    "BreakCommand": ("ACK", "Error", "NAK"),
+    **{asked: (*answers, "NAK") for asked, answers in MAY_ANSWER.items()},
     "UndefinedCommand": ("ACK", "Data", "Error", "NAK"),
     "PartialData": ("ACK", "NAK"),
     "Data": ("NAK",),
-    "ACK": ("Data", "PartialData", "Error"),
-    "NAK": ("Data", "PartialData", "Error"),
+    "NAK": MAY_ANSWER["ACK"],
 }
-"""What may answer a message (IEC 62056-21 clause 6.3). An ACK asks for the next part, a NAK for the same once more."""
+"""What may answer a message. An ACK asks for the next part, a NAK for the same once more."""
 
 _TOKEN_FIELDS: Final = [attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_")]
 _MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))

@@ -1,7 +1,6 @@
 # mypy: disallow-subclassing-any=False
 """The record as a Scapy packet (docs/link-type.md): :class:`VTC`, and the options of its header."""
 
-from struct import Struct
 from typing import Any, Final, Self
 
 from scapy.config import conf
@@ -42,11 +41,9 @@ from vtctap.dissector.scapy.fields import (
 )
 from vtctap.dissector.scapy.messages import LAYERS, MessageLayer, Noise
 from vtctap.dissector.text import ARROWS
-from vtctap.pcap.record import MAGIC, VERSION, Flag, Kind, Record, RecordError, Sender
+from vtctap.pcap.record import HEADER, MAGIC, OPTION, VERSION, Flag, Kind, Record, RecordError, Sender
 from vtctap.pcap.record import decode as decode_record
 
-_HEADER: Final = Struct(">2sBBIBBBBHHIIQ")
-_OPTION: Final = Struct(">HH")
 _UNKNOWN: Final = 0xFFFFFFFF
 _FLAG_NAMES: Final = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
 _FLAGS: Final = [_FLAG_NAMES.get(1 << bit, f"bit_{bit}") for bit in range(16)]
@@ -66,16 +63,16 @@ class VTCOption(Exact):
     @classmethod
     def dispatch_hook(cls, _pkt: bytes = b"", *args: Any, **kargs: Any) -> Any:
         """Declines octets that are too few for the length that they state."""
-        fits = not _pkt or (len(_pkt) >= _OPTION.size and len(_pkt) - _OPTION.size >= _OPTION.unpack_from(_pkt)[1])
+        fits = not _pkt or (len(_pkt) >= OPTION.size and len(_pkt) - OPTION.size >= OPTION.unpack_from(_pkt)[1])
         return cls if fits else conf.raw_layer
 
     def do_dissect(self, s: bytes) -> bytes:
         """Takes one option with its padding."""
-        number, length = _OPTION.unpack_from(s)
-        end = _OPTION.size + length
+        number, length = OPTION.unpack_from(s)
+        end = OPTION.size + length
         implied = bytes(-length % 4)
         padding = s[end : end + len(implied)]
-        fields = {"number": number, "length": length, "value": s[_OPTION.size : end]}
+        fields = {"number": number, "length": length, "value": s[OPTION.size : end]}
         self.keep(s[: end + len(padding)], fields | {"padding": None if padding == implied else padding})
         return s[end + len(padding) :]
 
@@ -123,20 +120,20 @@ class VTC(Derived):
     @classmethod
     def dispatch_hook(cls, _pkt: bytes = b"", *args: Any, **kargs: Any) -> Any:
         """Declines octets that are no record: the link type USER0 is everybody's."""
-        ours = not _pkt or (_pkt[:2] == MAGIC and len(_pkt) >= _HEADER.size and _pkt[2] == VERSION)
+        ours = not _pkt or (_pkt[:2] == MAGIC and len(_pkt) >= HEADER.size and _pkt[2] == VERSION)
         return cls if ours else conf.raw_layer
 
     def do_dissect(self, s: bytes) -> bytes:
         """Takes the header. One whose length cannot be is taken without options, and what follows left alone."""
         magic, version, kind, length, sender, link, tap, line, flags, reserved, speed, uncertainty, duration = (
-            _HEADER.unpack_from(s)
+            HEADER.unpack_from(s)
         )
-        at = end = _HEADER.size
+        at = end = HEADER.size
         if length % 4 == 0 and end < length <= len(s):
             end = length
         options = []
         while at < end:
-            size = _OPTION.size + _OPTION.unpack_from(s, at)[1]
+            size = OPTION.size + OPTION.unpack_from(s, at)[1]
             if at + size > end:
                 break
             size += -size % 4

@@ -666,6 +666,9 @@ def test_an_answer_is_known_by_link_sender_and_message() -> None:
     assert not (VTC(sender="client") / Data()).answers(request)
     assert (VTC() / Data()).answers(VTC() / ReadCommand())
     assert not (VTC(sender="server") / ACK()).answers(request)
+    write = VTC(sender="client") / WriteCommand()
+    assert not answer.answers(write)  # what `vtctap check` calls an unexpected answer
+    assert (VTC(sender="server") / NAK()).answers(write)
     assert not request.answers(answer)
     assert not VTC(sender="server").answers(VTC(sender="client"))
     assert not (VTC(sender="server") / Noise(octets=b"x")).answers(request)
