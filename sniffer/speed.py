@@ -26,15 +26,11 @@ from vtctap.dissector.characters import LF, NUL, SEVEN_BITS, wrong_parity
 from vtctap.dissector.framer import Framer, Octet, Piece
 from vtctap.dissector.messages import SLASH, Message, decode
 from vtctap.dissector.senders import natural_sender
+from vtctap.dissector.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Sender
 from vtctap.sniffer.detect import EIGHT_BITS, Detector
 from vtctap.sniffer.parity import SUSPECT, ParityWatch
 from vtctap.sniffer.port import Settings
-
-MODE_B: Final = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
-"""Speed characters of an identification in mode B (IEC 62056-21 clause 6.3.2)."""
-MODE_C: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
-"""Speed characters of an OptionSelect in modes C and E (IEC 62056-21 clause 6.3.3)."""
 
 SILENCE: Final = 1_500_000_000
 """ns; the longest reaction time (IEC 62056-21 clause 6.5): who has not spoken by then does not in this session."""

@@ -7,13 +7,14 @@ from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.messages import Message
 from vtctap.dissector.profile import Profile
+from vtctap.dissector.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Record
 
 ADDRESS, IDENTIFICATION, REGISTER, UNIT, VALUE = 32, 16, 16, 16, 128
 """The longest fields, in characters (IEC 62056-21; derived). A value in a readout is to have 32 at the most, but a
 readout looks like any other answer: so the 128 of programming mode are what is held against a meter."""
 
-_SPEEDS: Final = frozenset("0123456ABCDEFZ")
+_SPEEDS: Final = frozenset((*MODE_B, *MODE_C, "Z"))
 _SHOWN: Final = 24
 
 

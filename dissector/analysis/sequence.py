@@ -20,6 +20,7 @@ from vtctap.dissector.messages import block_end
 from vtctap.dissector.order import MAY_ANSWER, NEEDS_NO_ANSWER
 from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profile import Timing
+from vtctap.dissector.speeds import MODE_C
 from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Sender
 
@@ -29,9 +30,6 @@ LOOP: Final = 3
 """So many refusals in a row are a loop."""
 MAX_SILENT: Final = 1000
 """So many unanswered requests are remembered of a link on which the server has not been heard yet."""
-
-SPEEDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
-"""The speed characters of mode C, bit/s (IEC 62056-21)."""
 
 _UNASKED: Final = ("Telegram", "HDLC")
 """Messages that a server sends by itself, or more than one of."""
@@ -225,8 +223,8 @@ def _request(link: _Link, request: Dissection) -> Iterator[Finding]:
         chosen = request.message.option_speed or ""
         if link.speed is None and link.opened:
             yield finding("out-of-sequence", number, "an option select, and no identification came before it")
-        elif link.speed in SPEEDS and chosen in SPEEDS and chosen not in ("0", link.speed):
-            text = f"the client selects {SPEEDS[chosen]} bit/s, where the server offers {SPEEDS[link.speed]}"
+        elif link.speed in MODE_C and chosen in MODE_C and chosen not in ("0", link.speed):
+            text = f"the client selects {MODE_C[chosen]} bit/s, where the server offers {MODE_C[link.speed]}"
             yield finding("speed-mismatch", number, text)
 
 
@@ -234,10 +232,10 @@ def _speed(request: Dissection, response: Dissection) -> Iterator[Finding]:
     """An option select whose answer came whole at another speed."""
     chosen = (request.message.option_speed if request.message else None) or ""
     record = response.record
-    if chosen not in SPEEDS or not record.speed or record.flags & Flag.SYNTHETIC or _damaged(request, response):
+    if chosen not in MODE_C or not record.speed or record.flags & Flag.SYNTHETIC or _damaged(request, response):
         return
-    if record.speed != SPEEDS[chosen]:
-        text = f"{SPEEDS[chosen]} bit/s were selected, and the answer came at {record.speed}"
+    if record.speed != MODE_C[chosen]:
+        text = f"{MODE_C[chosen]} bit/s were selected, and the answer came at {record.speed}"
         yield finding("speed-mismatch", (request.number, response.number), text)
 
 

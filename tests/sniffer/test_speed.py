@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from vtctap.dissector.assembler import Assembler, Tap
 from vtctap.dissector.framer import Octet
 from vtctap.dissector.messages import decode
+from vtctap.dissector.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.detect import SPEEDS, Detector
 from vtctap.sniffer.port import PosixPort, Settings
@@ -22,7 +23,7 @@ from vtctap.sniffer.simulated.garbling import GarblingTaps
 from vtctap.sniffer.simulated.receiver import Receiver, Waveform
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import WireOctet, received
-from vtctap.sniffer.speed import MODE_B, MODE_C, Change, Follower
+from vtctap.sniffer.speed import Change, Follower
 
 MS = 1_000_000
 SECOND = 1_000 * MS
