@@ -15,7 +15,7 @@ from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
 from vtctap.pcap.run import ImportFormatError, Run, Warn
-from vtctap.pcap.streams import Source
+from vtctap.pcap.streams import Source, is_special
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def detect(name: str | os.PathLike[str]) -> str:
         f"{os.fspath(name)}: say with --from which format it is in: "
         + ", ".join(f"{format} ({importer.description})" for format, importer in IMPORTERS.items())
     )
+    if is_special(name) and not os.path.isdir(name):
+        raise unknown  # What is read of a pipe to look at it is gone.
     try:
         with open_capture(name) as reader:
             first = next(iter(reader), None)

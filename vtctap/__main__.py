@@ -69,8 +69,9 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; gives the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Who starts a program without standard output wants none.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  until the end
+    # Who starts a program without standard input or output wants none.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  until the end
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         status = _run(arguments)

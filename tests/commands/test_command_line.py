@@ -213,3 +213,35 @@ def test_without_standard_output_and_error(arguments: list[str], vtctap: Run, tm
         done = subprocess.run(["sh", "-c", line, "sh", *run], capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == usual
         assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("command", [["read"], ["check"], ["reframe", "-w", "u.pcapng"]])
+def test_without_standard_input(command: list[str], tmp_path: Path) -> None:
+    run = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "vtctap", *command, "-"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "is empty" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos here")
+@pytest.mark.parametrize("command", ["read", "check", "stats"])
+def test_a_trace_from_a_pipe(command: str, trace: Path, tmp_path: Path) -> None:
+    """As ``<(...)`` of a shell gives it."""
+    run = [sys.executable, "-m", "vtctap", command]
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["sh", "-c", 'cat "$0" > pipe', trace], cwd=tmp_path):
+        piped = subprocess.run([*run, "pipe"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    whole = subprocess.run([*run, trace], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert piped.returncode == whole.returncode
+    assert piped.stdout.replace("pipe", str(trace)) == whole.stdout
+    assert piped.stderr == whole.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos here")
+def test_a_pipe_is_not_looked_into(inside: Run, tmp_path: Path) -> None:
+    """What is read of it to find out its format would be missing from the import."""
+    os.mkfifo(tmp_path / "pipe")
+    done = inside("import", "pipe", "-w", "t.pcapng")
+    assert done.returncode == 2
+    assert "say with --from" in done.stderr

@@ -125,9 +125,11 @@ def add_join(parser: argparse.ArgumentParser) -> None:
 
 def joined(traces: "Sequence[str]") -> "Iterator[Record]":
     """The records of traces that are one, one after the other; warns of those that end cut. On a terminal a bar shows
-    how far it is, if that takes longer than :data:`PATIENCE`."""
+    how far it is, if that takes longer than :data:`PATIENCE`; not of a pipe, whose end nobody knows."""
+    from vtctap.pcap.streams import is_special
+
     for trace in traces:
-        if trace == STANDARD:
+        if trace == STANDARD or is_special(trace):
             with input_trace(trace) as reader:
                 yield from reader
             continue
