@@ -61,6 +61,8 @@ def test_by_hand() -> None:
     assert (times["count"], times["min"], times["max"], times["mean"]) == (2, 0.07, 0.1, 0.085)
     register = first["registers"]["0004"]
     assert (register["name"], register["reads"], register["writes"], register["refused"]) == ("tokenStatus", 3, 0, 1)
+    answers = register["response_time"]
+    assert (answers["count"], answers["min"], answers["max"]) == (2, 0.07, 0.1)
     session = first["sessions"][0]
     assert {name: session[name] for name in ("frames", "requests", "unanswered", "repeats", "errors")} == {
         "frames": 5, "requests": 3, "unanswered": 1, "repeats": 2, "errors": 1,
