@@ -50,6 +50,8 @@ def parse_document(text: str, file: str) -> dict[str, Any]:
     """The TOML document of a text. Raises ProfileError."""
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise ProfileError(f"{file}: is nested too deeply to be read") from None
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"{file}: {error}") from None
 

@@ -110,7 +110,10 @@ def _run(arguments: list[str]) -> int:
     module = import_module(f"vtctap.commands.{COMMANDS[name][0]}")
     parser = _Parser(prog=f"vtctap {name}", description=module.__doc__, formatter_class=_Formatter)
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(arguments[1:])))
+    rest = arguments[1:]
+    # Options may stand between the names of files; but what follows a "--" is then taken for options too.
+    parse = parser.parse_args if "--" in rest else parser.parse_intermixed_args
+    return int(module.run(parse(rest)))
 
 
 def _no_command(arguments: list[str]) -> int:

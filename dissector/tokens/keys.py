@@ -58,6 +58,8 @@ def parse_keys(text: str, file: str) -> Keys:
     """The keys of a key file's text; ``file`` names it in errors. Raises as :func:`load_keys`."""
     try:
         document = tomllib.loads(text)
+    except RecursionError:
+        raise KeyFileError(f"{file}: is nested too deeply to be read") from None
     except tomllib.TOMLDecodeError as error:
         raise KeyFileError(f"{file}: {_without_values(str(error))}") from None
     unknown = sorted(set(document) - {"meter"})

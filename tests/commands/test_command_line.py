@@ -245,3 +245,17 @@ def test_a_pipe_is_not_looked_into(inside: Run, tmp_path: Path) -> None:
     done = inside("import", "pipe", "-w", "t.pcapng")
     assert done.returncode == 2
     assert "say with --from" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["profile", "check", "--profile"], ["read", "t.pcapng", "--keys"]])
+def test_a_file_that_is_nested_too_deeply(arguments: list[str], inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 100_000)
+    done = inside(*arguments, "deep.toml")
+    assert (done.returncode, done.stderr) == (2, "vtctap: deep.toml: is nested too deeply to be read\n")
+
+
+def test_options_between_names(inside: Run, trace: Path, tmp_path: Path) -> None:
+    (tmp_path / "-x.pcapng").write_bytes(trace.read_bytes())
+    assert inside("check", trace, "--json", trace).stdout == inside("check", trace, trace, "--json").stdout != ""
+    assert inside("profile", "check", "--profile", "iec62056-21", trace).returncode == 0
+    assert inside("read", "--", "-x.pcapng").stdout == inside("read", trace).stdout
