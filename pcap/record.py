@@ -183,11 +183,19 @@ def _positions(number: int, positions: tuple[int, ...]) -> bytes:
 def encode(record: Record) -> bytes:
     """The packet's data for a record.
 
-    Raises RecordError for more than :data:`MAX_OCTETS` octets. Uncertainty that is too large for its field becomes
-    "unknown"; a pause that is too long becomes the longest that can be stated (71 minutes).
+    Raises RecordError for more than :data:`MAX_OCTETS` octets, and for a number that its field has no room for.
+    Uncertainty that is too large becomes "unknown"; a pause that is too long becomes the longest that can be stated (71
+    minutes).
     """
     if len(record.octets) > MAX_OCTETS:
         raise RecordError(f"a record holds at most {MAX_OCTETS} octets, not {len(record.octets)}")
+    try:
+        return _encode(record)
+    except struct.error as error:
+        raise RecordError(f"a number of the record has no room in its field: {error}") from None
+
+
+def _encode(record: Record) -> bytes:
     options = b""
     if record.parity_errors:
         options += _positions(_OPTION_PARITY, record.parity_errors)

@@ -273,3 +273,19 @@ def test_garbage_raises_nothing_else(tail: bytes, length: int) -> None:
     except RecordError:
         return
     assert data.endswith(record.octets)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(0, link=256),
+        Record(0, tap=-1),
+        Record(0, speed=1 << 32),
+        Record(0, duration=-1),
+        Record(0, b"x", parity_errors=(1 << 16,)),
+        Record(0, b"x", pauses=((1 << 16, 1),)),
+    ],
+)
+def test_numbers_without_room_are_refused(record: Record) -> None:
+    with pytest.raises(RecordError, match="has no room"):
+        encode(record)
