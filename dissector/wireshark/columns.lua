@@ -80,7 +80,11 @@ local ADDRESSES = { client = Address.ip("10.0.0.1"), server = Address.ip("10.0.0
 local RECEIVERS = { unknown = "unknown", client = "server", server = "client" }
 
 local function give_addresses(pinfo, sender)
-    pinfo.net_src, pinfo.net_dst = ADDRESSES[sender], ADDRESSES[RECEIVERS[sender]]
+    local from, to = ADDRESSES[sender], ADDRESSES[RECEIVERS[sender]]
+    pinfo.net_src, pinfo.net_dst = from, to
+    if prefs.addresses then
+        pinfo.src, pinfo.dst = from, to
+    end
 end
 
 local function show_columns(columns, sender, text)

@@ -100,6 +100,8 @@ prefs.char_gap = Pref.uint("Longest pause between characters (ms; 0: the profile
 prefs.reaction_min = Pref.uint("Answer at the earliest after (ms; 0: the profile's)", 0, "Earlier ones are marked")
 prefs.reaction_max = Pref.uint("Answer at the latest after (ms; 0: the profile's)", 0, "Later ones are marked")
 prefs.octets = Pref.bool("Octets in the information column", false, "In hexadecimal, at the end")
+prefs.addresses = Pref.bool("Addresses as source and destination", false,
+    "What Flow Graph needs to draw client and server")
 
 local function take_preferences()
     PROFILE = PROFILES[#PROFILES > 1 and prefs.profile or 1]
