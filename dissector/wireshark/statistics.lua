@@ -80,7 +80,8 @@ local function statistics_text(statistics)
 end
 
 local function session_line(pinfo)
-    return format("%7d %12.6f %-8s %s\n", record.number, pinfo.rel_ts, record.head.sender,
+    local microseconds = floor(floor(pinfo.rel_ts * 1e9 + 0.5) / 1e3)
+    return format("%6d %11.6f %-7s %s\n", record.number, microseconds / 1e6, record.head.sender,
         record_text(record.head, record.message, record.octets, record.found))
 end
 
@@ -100,21 +101,31 @@ local function statistics_tap(show_text)
     return tap
 end
 
-local function session_tap(wanted, show_text)
-    local tap, lines = Listener.new(nil, "vtc"), {}
+-- The session that choice.wanted numbers. show_text is given what to show, and the head of a window's text.
+local function session_tap(choice, show_text)
+    local tap, lines, first, final = Listener.new(nil, "vtc"), {}, 0, 0
+    choice.count = 0
     function tap.packet(pinfo)
         if record.message then
             local place, at = where()
-            if place.session[at] == wanted then
+            local session = place.session[at]
+            choice.count = max(choice.count, session)
+            if session == choice.wanted then
+                first, final = #lines == 0 and record.number or first, record.number
                 lines[#lines + 1] = session_line(pinfo)
             end
         end
     end
     function tap.draw()
-        show_text(#lines > 0 and concat(lines) or "There is no session " .. wanted .. ".\n")
+        if #lines > 0 then
+            show_text(concat(lines),
+                format("Session %d of %d, packets %d to %d\n\n", choice.wanted, choice.count, first, final))
+        else
+            show_text("There is no session " .. choice.wanted .. ".\n")
+        end
     end
     function tap.reset()
-        lines = {}
+        lines, choice.count = {}, 0
     end
     return tap
 end
@@ -123,11 +134,50 @@ local function print_text(text)
     print((gsub(text, "\n$", "")))
 end
 
+-- Windows. Each is filled again whenever Wireshark reads the packets again, as it does for a display filter.
+
 local function open_window(title, start)
     local window = TextWindow.new(title)
-    local tap = start(function(text) window:set(text) end)
+    window:set("No packets yet.\n")
+    local tap = start(function(text, head) window:set((head or "") .. text) end)
     window:set_atclose(function() tap:remove() end)
     retap_packets()
+    return window
+end
+
+local function open_session(wanted)
+    local choice = { wanted = wanted }
+    local window = open_window("vtctap: session as text", function(show_text) return session_tap(choice, show_text) end)
+    local function turn(step)
+        return function()
+            choice.wanted = max(1, min(choice.wanted + step, choice.count))
+            retap_packets()
+        end
+    end
+    window:add_button("Previous", turn(-1))
+    window:add_button("Next", turn(1))
+    window:add_button("Filter", function()
+        set_filter("vtc.session == " .. choice.wanted)
+        apply_filter()
+    end)
+end
+
+-- The session of the first packet that the display filter shows; the first of all where it shows none.
+local function session_in_view()
+    local filter, found = get_filter(), nil
+    local known, finder = pcall(Listener.new, nil, filter == "" and "vtc" or "vtc && (" .. filter .. ")")
+    if not known then
+        return 1
+    end
+    function finder.packet()
+        if record.message and not found then
+            local place, at = where()
+            found = place.session[at]
+        end
+    end
+    retap_packets()
+    finder:remove()
+    return found or 1
 end
 
 if gui_enabled() then
@@ -135,13 +185,18 @@ if gui_enabled() then
         open_window("vtctap: statistics", statistics_tap)
     end, MENU_TOOLS_UNSORTED)
     register_menu("vtctap/Session as text", function()
-        new_dialog("vtctap: session as text", function(number)
-            local wanted = tonumber(number)
-            if wanted then
-                open_window("vtctap: session " .. wanted, function(show_text) return session_tap(wanted, show_text) end)
-            end
-        end, "Number of the session (vtc.session)")
+        open_session(session_in_view())
     end, MENU_TOOLS_UNSORTED)
+    -- Of a packet, from Wireshark 4.2 on.
+    if register_packet_menu then
+        register_packet_menu("vtctap/Session as text", function(...)
+            for _, info in ipairs({ ... }) do
+                if info.name == "vtc.session" then
+                    open_session(info.value)
+                end
+            end
+        end, "vtc.session")
+    end
 end
 
 for _, argument in ipairs(arguments) do
@@ -149,6 +204,6 @@ for _, argument in ipairs(arguments) do
     if argument == "stats" then
         statistics_tap(print_text)
     elseif wanted then
-        session_tap(tonumber(wanted), print_text)
+        session_tap({ wanted = tonumber(wanted) }, print_text)
     end
 end

@@ -155,35 +155,62 @@ def test_a_session_as_text(wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
     shown = tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:session=2").splitlines()
     assert shown == [
-        "      5     1.000000 client   IDRequest",
-        "      6     1.250000 server   Data (1) [bad check character 21h, not 33h]",
+        "     5    1.000000 client  IDRequest",
+        "     6    1.250000 server  Data (1) [bad check character 21h, not 33h]",
     ]
     assert tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:session=9") == "There is no session 9.\n"
 
 
 BEFORE = """
-local menus = {}
+local menus, buttons = {}, {}
 local function gui_enabled() return true end
 local function register_menu(name, action) menus[name] = action end
-local function new_dialog(title, action) action("2") end
+local function register_packet_menu(name, action, needed) menus["packet/" .. name] = needed == "vtc.session" and action end
 local function retap_packets() end
+local function get_filter() return "nonsense ==" end
+local function set_filter(filter) print("filter " .. filter) end
+local function apply_filter() print("applied") end
 local TextWindow = { new = function(title)
-    return { set = function(_, text) print(title .. "\\n" .. text) end, set_atclose = function() end }
+    return { set_atclose = function() end, add_button = function(_, label, action) buttons[label] = action end,
+        set = function(_, text)
+            print(title .. "\\n" .. text)
+            for _, label in ipairs(text:find("Session 1 of 2") and { "Next", "Next", "Filter", "Previous", "Filter" } or {}) do
+                buttons[label]()
+            end
+        end }
 end }
 """
 AFTER = """
 menus["vtctap/Statistics"]()
+menus["packet/vtctap/Session as text"]({ name = "vtc.link", value = 7 }, { name = "vtc.session", value = 2 })
 menus["vtctap/Session as text"]()
 """
 
 
 def test_windows(wireshark: Callable[..., Any]) -> None:
-    """The menus' own code, with windows that print what they are given."""
+    """The menus' own code, with windows that print what they are given and a person who presses their buttons."""
     tool = wireshark()
     tool.script.write_text(BEFORE + tool.script.read_text() + AFTER)
     shown = tool.run(tool.trace(exchange()), "-q")
     assert "vtctap: statistics\n" + STATISTICS in shown
-    assert "vtctap: session 2\n      5     1.000000 client   IDRequest\n" in shown
+    head = "vtctap: session as text\nSession"
+    assert f"{head} 2 of 2, packets 5 to 6\n\n     5    1.000000 client  IDRequest\n" in shown
+    assert f"{head} 1 of 2, packets 1 to 4\n\n     1    0.000000 client  IDRequest\n" in shown
+    pressed = "filter vtc.session == 2\napplied\nfilter vtc.session == 1\napplied\n"
+    assert shown.count("filter") == 2
+    assert pressed in shown
+
+
+def test_flow_graphs_have_client_and_server(wireshark: Callable[..., Any]) -> None:
+    """Of both kinds of addresses that Wireshark draws; the columns stay as they are unless it is asked for."""
+    tool = wireshark()
+    trace = tool.trace(exchange())
+    for kind in ("standard", "network"):
+        drawn = tool.run(trace, "-o", "vtc.addresses:TRUE", "-q", "-z", f"flow,any,{kind}").splitlines()
+        assert "10.0.0.1" in drawn[0]
+        assert "10.0.0.2" in drawn[1]
+    assert "client → server" in tool.run(trace).splitlines()[0]
+    assert "10.0.0.1 → 10.0.0.2" in tool.run(trace, "-o", "vtc.addresses:TRUE").splitlines()[0]
 
 
 def test_preferences(wireshark: Callable[..., Any]) -> None:
