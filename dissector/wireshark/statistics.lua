@@ -1,5 +1,5 @@
--- Statistics and sessions as text: in windows of Wireshark (menu Tools, vtctap), and in tshark by
--- -X lua_script1:stats and -X lua_script1:session=N.
+-- Statistics and sessions as text: in windows of Wireshark (menu Tools, vtctap), and in tshark by -z vtc,stats and
+-- -z vtc,session=N; where this file is given by -X lua_script, also by -X lua_script1:stats and lua_script1:session=N.
 
 local function counted(counts, name)
     counts[name] = (counts[name] or 0) + 1
@@ -180,30 +180,51 @@ local function session_in_view()
     return found or 1
 end
 
-if gui_enabled() then
-    register_menu("vtctap/Statistics", function()
+local function show_statistics()
+    if gui_enabled() then
         open_window("vtctap: statistics", statistics_tap)
-    end, MENU_TOOLS_UNSORTED)
-    register_menu("vtctap/Session as text", function()
-        open_session(session_in_view())
-    end, MENU_TOOLS_UNSORTED)
+    else
+        statistics_tap(print_text)
+    end
+end
+
+local function show_session(wanted)
+    if gui_enabled() then
+        open_session(wanted)
+    else
+        session_tap({ wanted = wanted }, print_text)
+    end
+end
+
+if gui_enabled() then
+    register_menu("vtctap/Statistics", show_statistics, MENU_TOOLS_UNSORTED)
+    register_menu("vtctap/Session as text", function() show_session(session_in_view()) end, MENU_TOOLS_UNSORTED)
     -- Of a packet, from Wireshark 4.2 on.
     if register_packet_menu then
         register_packet_menu("vtctap/Session as text", function(...)
             for _, info in ipairs({ ... }) do
                 if info.name == "vtc.session" then
-                    open_session(info.value)
+                    show_session(info.value)
                 end
             end
         end, "vtc.session")
     end
 end
 
-for _, argument in ipairs(arguments) do
-    local wanted = match(argument, "^session=(%d+)$")
-    if argument == "stats" then
-        statistics_tap(print_text)
+local function report(what)
+    local wanted = tonumber(match(what, "^session=(%d+)$"))
+    if what == "stats" then
+        show_statistics()
     elseif wanted then
-        session_tap({ wanted = tonumber(wanted) }, print_text)
+        show_session(wanted)
+    else
+        print("vtc: stats or session=NUMBER, not " .. what)
     end
+end
+
+for _, what in ipairs({ "stats", "session" }) do
+    register_stat_cmd_arg("vtc," .. what, function(asked) report(sub(asked, 5)) end)
+end
+for _, what in ipairs(arguments) do
+    report(what)
 end

@@ -147,25 +147,28 @@ Response times, ms                 answers      least       mean       most
 def test_statistics(wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
     trace = tool.trace(exchange())
-    for passes in ((), ("-2",)):
-        assert tool.run(trace, *passes, "-q", "-X", "lua_script1:stats") == STATISTICS
+    for more in (("-z", "vtc,stats"), ("-X", "lua_script1:stats"), ("-2", "-z", "vtc,stats")):
+        assert tool.run(trace, "-q", *more) == STATISTICS
 
 
 def test_a_session_as_text(wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
-    shown = tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:session=2").splitlines()
-    assert shown == [
-        "     5    1.000000 client  IDRequest",
-        "     6    1.250000 server  Data (1) [bad check character 21h, not 33h]",
-    ]
-    assert tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:session=9") == "There is no session 9.\n"
+    for how in (("-z", "vtc,session=2"), ("-X", "lua_script1:session=2")):
+        assert tool.run(tool.trace(exchange()), "-q", *how).splitlines() == [
+            "     5    1.000000 client  IDRequest",
+            "     6    1.250000 server  Data (1) [bad check character 21h, not 33h]",
+        ]
+    assert tool.run(tool.trace(exchange()), "-q", "-z", "vtc,session=9") == "There is no session 9.\n"
+    assert tool.run(tool.trace(exchange()), "-q", "-z", "vtc,session") == "vtc: stats or session=NUMBER, not session\n"
 
 
 BEFORE = """
 local menus, buttons = {}, {}
 local function gui_enabled() return true end
 local function register_menu(name, action) menus[name] = action end
-local function register_packet_menu(name, action, needed) menus["packet/" .. name] = needed == "vtc.session" and action end
+local function register_packet_menu(name, action, needed)
+    menus["packet/" .. name] = needed == "vtc.session" and action
+end
 local function retap_packets() end
 local function get_filter() return "nonsense ==" end
 local function set_filter(filter) print("filter " .. filter) end
@@ -174,7 +177,8 @@ local TextWindow = { new = function(title)
     return { set_atclose = function() end, add_button = function(_, label, action) buttons[label] = action end,
         set = function(_, text)
             print(title .. "\\n" .. text)
-            for _, label in ipairs(text:find("Session 1 of 2") and { "Next", "Next", "Filter", "Previous", "Filter" } or {}) do
+            local pressed = text:find("Session 1 of 2") and { "Next", "Next", "Filter", "Previous", "Filter" } or {}
+            for _, label in ipairs(pressed) do
                 buttons[label]()
             end
         end }
