@@ -14,12 +14,12 @@ TOOLBAR: Final = "vtctap: prepaid-meter links"
 COLUMNS: Final = (
     ("No.", "%m", 52),
     ("Time", "%t", 96),
-    ("Source", "%s", 60),
-    ("Info", "%i", 620),
-    ("Answered after", "%Cus:vtc.response_time:0:R", 112),
-    ("Check", "%Cus:vtc.bcc.status:0:R", 60),
+    ("Source", "%s", 68),
+    ("Response time", "%Cus:vtc.response_time:0:R", 108),
+    ("Check", "%Cus:vtc.bcc.status:0:R", 72),
+    ("Info", "%i", 700),
 )
-"""Title, what it shows, width in pixels."""
+"""Title, what it shows, width in pixels; the last has what is left of the window."""
 
 COLOURS: Final = (
     ("Check bad", 'vtc.bcc.status == "bad" || vtc.crc.status == "bad"', "f4b6b6", "5c0000"),
@@ -30,7 +30,18 @@ COLOURS: Final = (
         "5c1a00",
     ),
     ("Cut, or no message", 'vtc.cut || vtc.kind == "noise"', "fde3c8", "4a2c00"),
-    ("Refused or undefined", 'vtc.message in {"NAK", "Error", "UndefinedCommand"}', "fbe7a1", "3d2b00"),
+    (
+        "Refused or undefined",
+        'vtc.message in {"NAK", "Error", "UndefinedCommand"} || vtc.expert.rejected || vtc.expert.lockout',
+        "fbe7a1",
+        "3d2b00",
+    ),
+    (
+        "Late, or not answered",
+        "vtc.expert.response_late || vtc.expert.response_early || vtc.expert.no_response || vtc.expert.char_gap",
+        "f6d5e8",
+        "4a0f36",
+    ),
     ("Repeated", "vtc.repeat_of", "f3ecc8", "3d3500"),
     ("Event", 'vtc.kind == "event"', "e4e4e4", "404040"),
     ("Write or token status", 'vtc.message == "WriteCommand" || vtc.status.token', "e3d6f2", "2b1047"),
@@ -40,22 +51,28 @@ COLOURS: Final = (
 )
 """What a row is, its filter, its background and its text colour; the first that fits colours a row."""
 
+_COLOURED: Final = {name: rule for name, rule, *_ in COLOURS}
 BUTTONS: Final = (
-    ("Errors", COLOURS[0][1] + " || " + COLOURS[1][1] + " || vtc.cut"),
+    ("Errors", f"{_COLOURED['Check bad']} || {_COLOURED['Error on the line']} || vtc.cut"),
+    ("Timing", _COLOURED["Late, or not answered"]),
+    ("NAK/error", _COLOURED["Refused or undefined"]),
+    ("Tokens", "vtc.token || vtc.status.token"),
     ("Writes", 'vtc.message == "WriteCommand"'),
-    ("NAK/error", COLOURS[3][1]),
-    ("Slow", "vtc.response_time > 0.5"),
     ("No noise", 'vtc.kind == "frame"'),
     ("Assumed", "vtc.assumed"),
 )
 """A button above the list, and its filter."""
 
 GRAPHS: Final = (
-    ("Client", 'vtc.sender == "client"', "#2f6fc1", "Line"),
-    ("Server", 'vtc.sender == "server"', "#3a9a4a", "Line"),
-    ("Errors", BUTTONS[0][1], "#c62828", "Impulse"),
+    ("Client", 'vtc.sender == "client"', "#2f6fc1", "Line", ""),
+    ("Server", 'vtc.sender == "server"', "#3a9a4a", "Line", ""),
+    ("Errors", BUTTONS[0][1], "#c62828", "Impulse", ""),
+    ("Response time, s", "vtc.response_time", "#7b3fa0", "Dot", "vtc.response_time"),
 )
-"""A graph's name, its filter, its colour, how it is drawn: packets a second."""
+"""A graph's name, its filter, its colour, how it is drawn: packets a second, or the longest of a field, in seconds."""
+
+HOSTS: Final = {"10.0.0.1": "client", "10.0.0.2": "server", "10.0.0.3": "unknown"}
+"""Names of the addresses that the dissector gives the two sides (columns.lua), for Flow Graph."""
 
 
 def files() -> dict[str, str]:
@@ -68,16 +85,23 @@ def files() -> dict[str, str]:
         ),
         "dfilter_buttons": "".join(f'"TRUE","{label}",{_quoted(rule)},""\n' for label, rule in BUTTONS),
         "io_graphs": "".join(
-            f'"Enabled","{name}",{_quoted(rule)},"{colour}","{style}","Packets","","None","1"\n'
-            for name, rule, colour, style in GRAPHS
+            f'"Enabled","{name}",{_quoted(rule)},"{colour}","{style}",'
+            f'"{"MAX(Y Field)" if field else "Packets"}","{field}","None","1"\n'
+            for name, rule, colour, style, field in GRAPHS
         ),
+        "hosts": "".join(f"{address} {name}\n" for address, name in HOSTS.items()),
         "profile_settings": "auto_switch_filter: vtc\n",
     }
 
 
 def _preferences() -> str:
+    """Columns; addresses for Flow Graph, with their names, for which nobody else is asked."""
     columns = ",\n".join(f'\t"{title}", "{shows}"' for title, shows, _ in COLUMNS)
-    return f"gui.column.format: \n{columns}\n"
+    return (
+        f"gui.column.format: \n{columns}\n"
+        "vtc.addresses: TRUE\nnameres.network_name: TRUE\n"
+        "nameres.use_external_name_resolver: FALSE\nnameres.dns_pkt_addr_resolution: FALSE\n"
+    )
 
 
 def _recent() -> str:

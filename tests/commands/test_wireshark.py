@@ -104,8 +104,11 @@ def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: P
     columns = ask("-C", "vtctap", "-r", trace, "-c", "4")
     assert columns.stderr.replace('Running as user "root" and group "root". This could be dangerous.\n', "") == ""
     assert columns.stdout.splitlines()[3].split() == [
-        *("4", "1.249805585", "server", "IDResponse", "ZZz", "5", "vtctap-demo", "0.244597253", "none")
+        *("4", "1.249805585", "server", "0.244597253", "none", "IDResponse", "ZZz", "5", "vtctap-demo")
     ]
+    flow = ask("-C", "vtctap", "-r", trace, "-q", "-z", "flow,any,network").stdout.splitlines()
+    assert flow[0].split("|")[2].split() == ["client"]
+    assert flow[1].split("|")[3].split() == ["server"]
 
     removed = vtctap("wireshark", "uninstall")
     assert (removed.returncode, removed.stderr) == (0, "")
@@ -178,7 +181,9 @@ def test_the_profile_is_a_zip_of_one_folder(tmp_path: Path, vtctap: Run) -> None
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert sorted(archive.namelist()) == [
             f"vtctap/{name}"
-            for name in ("colorfilters", "dfilter_buttons", "io_graphs", "preferences", "profile_settings", "recent")
+            for name in (
+                *("colorfilters", "dfilter_buttons", "hosts", "io_graphs", "preferences", "profile_settings", "recent"),
+            )
         ]
         assert archive.read("vtctap/profile_settings") == b"auto_switch_filter: vtc\n"
         assert b'@Check bad@vtc.bcc.status == "bad" || vtc.crc.status == "bad"@[62708,46774,46774][23644,0,0]\n' in (
