@@ -15,7 +15,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-SIZE = (1280, 800)
+SCREEN = (1280, 1000)
+SIZE = (1180, 760)
+"""Of Wireshark's main window, with its frame."""
 PATIENCE = 30.0
 """Seconds for a window to appear."""
 WINDOW = {
@@ -26,9 +28,13 @@ WINDOW = {
     "gui.geometry_main_height": SIZE[1] - 26,
     "gui.geometry_status_pane": 420,
 }
-PANES = {"gui.geometry_main_upper_pane": 330, "gui.geometry_main_lower_pane": 760}
-TREE = (300, 505)
-"""Where the tree shows the message, below the line of the packet."""
+PANES = {"gui.geometry_main_upper_pane": 300, "gui.geometry_main_lower_pane": 580}
+TREE = (300, 468)
+"""Where the tree shows the line of the packet."""
+ROW = (600, 400)
+"""A packet far down in the list."""
+FLOW_GRAPH = 16
+"""How far below the first item of the menu Statistics it is, in Wireshark 4.0."""
 
 
 class Screen:
@@ -74,19 +80,25 @@ class Screen:
             program.terminate()
             program.wait(PATIENCE)
 
-    def await_window(self, title: str) -> None:
-        """Waits for a window of that title, and then for its contents."""
+    def await_window(self, title: str, *, then: float = 2) -> str:
+        """Waits for a window of that title, and then for its contents; the window's number."""
         end = time.monotonic() + PATIENCE
-        while title not in self._titles():
+        while not (found := self._windows(title)):
             if time.monotonic() > end:
-                raise SystemExit(f"no window {title!r} appears; there are {self._titles()!r}")
+                raise SystemExit(f"no window {title!r} appears")
             time.sleep(0.2)
-        time.sleep(2)
+        time.sleep(then)
+        return found[-1]
 
-    def _titles(self) -> str:
-        search = ["xdotool", "search", "--onlyvisible", "--name", ".", "getwindowname", "%@"]
+    def _windows(self, title: str) -> list[str]:
+        search = ["xdotool", "search", "--onlyvisible", "--name", title]
         done = subprocess.run(search, env=self._environment, capture_output=True, text=True, check=False)
-        return done.stdout
+        return done.stdout.split()
+
+    def place(self, window: str, width: int, height: int) -> None:
+        """Gives a window another size, where all of it is seen."""
+        self.run("xdotool", "windowsize", window, width, height, "windowmove", window, 20, 40)
+        time.sleep(1)
 
     def keys(self, *names: str) -> None:
         """Presses keys, one after the other."""
@@ -99,12 +111,12 @@ class Screen:
         self.run("xdotool", "mousemove", x, y, "click", 1)
         time.sleep(0.8)
 
-    def picture(self, name: str) -> None:
-        """Takes a picture of the screen, of few colours so that it stays small, with the pointer out of the way."""
-        self.run("xdotool", "mousemove", SIZE[0], SIZE[1])
+    def picture(self, name: str, window: str) -> None:
+        """Takes a picture of a window, of few colours so that it stays small, with the pointer out of the way."""
+        self.run("xdotool", "mousemove", *SCREEN)
         time.sleep(0.8)
         path = self._pictures / f"{name}.png"
-        self.run("import", "-window", "root", path)
+        self.run("import", "-frame", "-window", window, path)
         self.run("pngquant", "--force", "--strip", "--speed", "1", "--output", path, "128", path)
 
 
@@ -112,42 +124,94 @@ def _settings(values: dict[str, object]) -> str:
     return "".join(f"{name}: {value}\n" for name, value in values.items())
 
 
-def trace(screen: Screen) -> None:
-    """The demo trace with its faults, in the profile."""
+@contextlib.contextmanager
+def demonstration(screen: Screen, *arguments: str) -> Iterator[str]:
+    """Inside, Wireshark shows the demo's trace with its faults, in the profile; the window's number."""
     screen.run(sys.executable, "-m", "vtctap", "demo", "--fast", "--faults", "-q", "-w", "demo.pcapng")
-    with screen.running("wireshark", "-C", "vtctap", "-r", "demo.pcapng", "-g", "9"):
-        screen.await_window("demo.pcapng")
+    with screen.running("wireshark", "-C", "vtctap", "-r", "demo.pcapng", *arguments):
+        yield screen.await_window("demo.pcapng")
+
+
+def trace(screen: Screen) -> None:
+    """A packet with a bad check character."""
+    with demonstration(screen, "-g", "9") as window:
         screen.click(*TREE)
         screen.keys("Right", "Down", "Down", "Right")
-        screen.picture("wireshark-trace")
+        screen.picture("wireshark-trace", window)
+
+
+def token(screen: Screen) -> None:
+    """A token that the meter rejects."""
+    with demonstration(screen, "-J", "vtc.expert.rejected") as window:
+        screen.click(*TREE)
+        screen.keys("Right", "Down", "Down", "Right", "Down", "Right")
+        screen.picture("wireshark-token", window)
+
+
+def experts(screen: Screen) -> None:
+    """The expert information."""
+    with demonstration(screen, "-z", "expert"):
+        window = screen.await_window("Expert Information")
+        screen.place(window, 900, 420)
+        screen.picture("wireshark-experts", window)
+
+
+def flow(screen: Screen) -> None:
+    """The flow graph."""
+    with demonstration(screen):
+        screen.keys("alt+s", *["Down"] * FLOW_GRAPH, "Return")
+        window = screen.await_window("Flow")
+        screen.place(window, 860, 560)
+        screen.picture("wireshark-flow", window)
 
 
 def graph(screen: Screen) -> None:
-    """The I/O graphs of the demo."""
-    screen.run(sys.executable, "-m", "vtctap", "demo", "--fast", "--faults", "-q", "-w", "graph.pcapng")
-    with screen.running("wireshark", "-C", "vtctap", "-r", "graph.pcapng"):
-        screen.await_window("graph.pcapng")
+    """The I/O graphs."""
+    with demonstration(screen):
         screen.keys("alt+s", "i")
-        screen.await_window("I/O Graphs")
-        screen.picture("wireshark-graph")
+        window = screen.await_window("I/O Graphs")
+        screen.place(window, 904, 700)
+        screen.picture("wireshark-graph", window)
+
+
+def statistics(screen: Screen) -> None:
+    """The dissector's statistics: the first entry from below in the menu Tools is vtctap."""
+    with demonstration(screen):
+        screen.keys("alt+t", "Up", "Right", "Down", "Return")
+        window = screen.await_window("vtctap: statistics")
+        screen.place(window, 660, 720)
+        screen.picture("wireshark-statistics", window)
+
+
+def session(screen: Screen) -> None:
+    """A session as text."""
+    with demonstration(screen):
+        screen.keys("alt+t", "Up", "Right", "Return")
+        window = screen.await_window("session as text")
+        screen.place(window, 940, 560)
+        screen.picture("wireshark-session", window)
 
 
 def interfaces(screen: Screen) -> None:
     """The list of interfaces."""
     with screen.running("wireshark", "-C", "vtctap"):
-        screen.await_window("The Wireshark Network Analyzer")
-        screen.picture("wireshark-interfaces")
+        window = screen.await_window("The Wireshark Network Analyzer")
+        screen.picture("wireshark-interfaces", window)
 
 
 def live(screen: Screen) -> None:
     """A live capture of the simulated link, with its toolbar."""
     with screen.running("wireshark", "-C", "vtctap", "-k", "-i", "vtctap-demo"):
-        screen.await_window("Capturing from")
-        time.sleep(12)
-        screen.picture("wireshark-live")
+        window = screen.await_window("Capturing from", then=14)
+        screen.click(*ROW)
+        screen.click(*TREE)
+        screen.keys("Right", "Down", "Down", "Right")
+        screen.picture("wireshark-live", window)
 
 
-PICTURES = {picture.__name__: picture for picture in (trace, interfaces, live, graph)}
+PICTURES = {
+    picture.__name__: picture for picture in (trace, token, experts, flow, graph, statistics, session, interfaces, live)
+}
 
 
 def main() -> int:
@@ -161,7 +225,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="vtctap-screenshots-") as folder:
             read, write = os.pipe()
             server = subprocess.Popen(
-                ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24"],
+                ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24"],
                 pass_fds=[write],
                 stderr=subprocess.DEVNULL,
             )

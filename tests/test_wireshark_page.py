@@ -1,0 +1,88 @@
+"""docs/wireshark.md says what is so: filters that find something, faults, preferences, colours and buttons by name."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vtctap.__main__ import main
+from vtctap.dissector import wireshark_profile
+from vtctap.dissector.lua import generate
+from vtctap.dissector.profile import load, shipped
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "wireshark.md").read_text("utf-8")
+FIELDS_LUA = (ROOT / "dissector" / "wireshark" / "fields.lua").read_text("ascii")
+SEVERITIES = {"ERROR": "error", "WARN": "warning", "NOTE": "note"}
+
+
+def table(*heads: str) -> list[list[str]]:
+    """The rows of the table whose first columns have these heads; code without its quotes."""
+    found: list[list[str]] = []
+    inside = False
+    for line in PAGE.splitlines():
+        cells = [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells[: len(heads)] == list(heads):
+            inside = True
+        elif not cells:
+            inside = False
+        elif inside and set(cells[0]) != {"-"}:
+            found.append([cell.strip("`") for cell in cells])
+    assert found, heads
+    return found
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Asks tshark of the demo's trace with its faults."""
+    folder = tmp_path_factory.mktemp("wireshark-page")
+    script, trace = folder / "vtctap.lua", folder / "demo.pcapng"
+    script.write_text(generate(*map(load, shipped()), version="1.2.3"), "ascii")
+    assert main(["demo", "--fast", "--faults", "-q", "-w", str(trace)]) == 0
+
+    def asked(*arguments: str) -> str:
+        command = ["tshark", "-r", str(trace), "-X", f"lua_script:{script}", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert [line for line in done.stderr.splitlines() if not line.startswith("Running as user")] == []
+        assert done.returncode == 0
+        return done.stdout
+
+    yield asked
+
+
+@pytest.mark.parametrize("rule", [row[0] for row in table("filter", "shows")])
+def test_filters_find_something_and_not_everything(rule: str, ask: Callable[..., str]) -> None:
+    assert 0 < len(ask("-2", "-Y", rule).splitlines()) < len(ask().splitlines())
+
+
+def test_faults_are_those_of_the_dissector(ask: Callable[..., str]) -> None:
+    rows = re.findall(r'\{ "(\w+)", "([^"]+)", "\w+", "(\w+)" \}', FIELDS_LUA)
+    assert [tuple(row[:3]) for row in table("filter", "in the list")] == [
+        (f"vtc.expert.{name}", text, SEVERITIES[severity]) for name, text, severity in rows
+    ]
+    ask("-Y", " || ".join(row[0] for row in table("filter", "in the list")))
+
+
+def test_preferences_are_those_of_the_dissector(ask: Callable[..., str]) -> None:
+    rows = table("preference", "value")
+    assert [row[0] for row in rows] == [f"vtc.{name}" for name in re.findall(r"prefs\.(\w+) = Pref", FIELDS_LUA)]
+    values = {"ms": "1", "TRUE, FALSE": "TRUE"}
+    for name, value, _ in rows:
+        ask("-c", "1", "-o", f"{name}:{values.get(value, shipped()[-1])}")
+
+
+def test_colours_and_buttons_are_those_of_the_profile() -> None:
+    assert [row[1] for row in table("colour", "row")] == [name for name, *_ in wireshark_profile.COLOURS]
+    assert [row[0] for row in table("button", "shows")] == [label for label, _ in wireshark_profile.BUTTONS]
+    titles = [title for title, *_ in wireshark_profile.COLUMNS]
+    assert [row[0] for row in table("column")] == [title for title in titles if title != "No."]
+
+
+def test_commands_for_a_terminal(ask: Callable[..., str]) -> None:
+    (block,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    for command in block.splitlines():
+        program, *arguments = command.replace("-r trace.pcapng ", "").split()
+        assert program == "tshark"
+        assert len(ask(*arguments).splitlines()) > 20
