@@ -202,29 +202,35 @@ if gui_enabled() then
     -- Of a packet, from Wireshark 4.2 on.
     if register_packet_menu then
         register_packet_menu("vtctap/Session as text", function(...)
+            local session
             for _, info in ipairs({ ... }) do
-                if info.name == "vtc.session" then
-                    show_session(info.value)
-                end
+                session = info.name == "vtc.session" and info.value or session
             end
+            -- What the packet's fields are is gone as soon as packets are read again.
+            show_session(session)
         end, "vtc.session")
     end
 end
 
+-- Whether it was something to report.
 local function report(what)
     local wanted = tonumber(match(what, "^session=(%d+)$"))
     if what == "stats" then
         show_statistics()
     elseif wanted then
         show_session(wanted)
-    else
-        print("vtc: stats or session=NUMBER, not " .. what)
     end
+    return wanted or what == "stats"
 end
 
 for _, what in ipairs({ "stats", "session" }) do
-    register_stat_cmd_arg("vtc," .. what, function(asked) report(sub(asked, 5)) end)
+    register_stat_cmd_arg("vtc," .. what, function(asked)
+        if not report(sub(asked, 5)) then
+            print("vtc: -z vtc,stats or -z vtc,session=NUMBER, not " .. asked)
+        end
+    end)
 end
+-- From Wireshark 4.4 on, a script that is installed has its own name and path here.
 for _, what in ipairs(arguments) do
     report(what)
 end

@@ -1,4 +1,5 @@
-"""Wireshark's own window, on a screen that nobody sees: it opens a trace, lists the interfaces and captures live."""
+"""Wireshark's own window, on a screen that nobody sees: it opens a trace, lists the interfaces and captures live, draws
+client and server, and has the dissector's windows."""
 
 import os
 import shutil
@@ -26,18 +27,36 @@ def pixels(picture: Path, colour: str) -> float:
     return float(done.stdout)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason=f"needs {', '.join(PROGRAMS)}")
-def test_the_window_shows_a_trace_the_interfaces_and_a_live_capture(tmp_path: Path) -> None:
-    """A toolbar whose pipes were not both opened would hang the window before it shows a packet."""
-    script = [sys.executable, ROOT / "docs/screenshots.py", "-o", tmp_path, "trace", "interfaces", "live"]
+def take(folder: Path, *names: str) -> None:
+    """Takes pictures."""
+    script = [sys.executable, ROOT / "docs/screenshots.py", "-o", folder, *names]
     # As it is: the tests' tshark has a home of its own.
     plain = os.environ | {"PATH": os.defpath + os.pathsep + "/usr/sbin:/usr/local/bin"}
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=180, env=plain)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason=f"needs {', '.join(PROGRAMS)}"),
+]
+
+
+def test_the_window_shows_a_trace_the_interfaces_and_a_live_capture(tmp_path: Path) -> None:
+    """A toolbar whose pipes were not both opened would hang the window before it shows a packet."""
+    take(tmp_path, "trace", "interfaces", "live")
     for name in ("trace", "live"):
         picture = tmp_path / f"wireshark-{name}.png"
         assert picture.stat().st_size < 200_000
         assert pixels(picture, CLIENT) > 10_000
         assert pixels(picture, SERVER) > 10_000
     assert pixels(tmp_path / "wireshark-interfaces.png", CLIENT) < 1000
+
+
+def test_flow_graph_statistics_and_sessions(tmp_path: Path) -> None:
+    """A flow graph without addresses is blank; a window without text has its buttons alone, of some 100 black pixels."""
+    take(tmp_path, "flow", "statistics", "session")
+    assert pixels(tmp_path / "wireshark-flow.png", CLIENT) > 5000
+    assert pixels(tmp_path / "wireshark-flow.png", SERVER) > 5000
+    for name in ("statistics", "session"):
+        assert pixels(tmp_path / f"wireshark-{name}.png", "#000000") > 400

@@ -159,7 +159,9 @@ def test_a_session_as_text(wireshark: Callable[..., Any]) -> None:
             "     6    1.250000 server  Data (1) [bad check character 21h, not 33h]",
         ]
     assert tool.run(tool.trace(exchange()), "-q", "-z", "vtc,session=9") == "There is no session 9.\n"
-    assert tool.run(tool.trace(exchange()), "-q", "-z", "vtc,session") == "vtc: stats or session=NUMBER, not session\n"
+    wrong = "vtc: -z vtc,stats or -z vtc,session=NUMBER, not vtc,session\n"
+    assert tool.run(tool.trace(exchange()), "-q", "-z", "vtc,session") == wrong
+    assert tool.run(tool.trace(exchange()), "-q", "-X", "lua_script1:vtctap") == ""
 
 
 BEFORE = """
@@ -169,7 +171,14 @@ local function register_menu(name, action) menus[name] = action end
 local function register_packet_menu(name, action, needed)
     menus["packet/" .. name] = needed == "vtc.session" and action
 end
-local function retap_packets() end
+local current = true
+local function retap_packets() current = false end
+local function field(name, value)
+    return setmetatable({}, { __index = function(_, key)
+        assert(current, "expired FieldInfo")
+        return key == "name" and name or value
+    end })
+end
 local function get_filter() return "nonsense ==" end
 local function set_filter(filter) print("filter " .. filter) end
 local function apply_filter() print("applied") end
@@ -185,8 +194,8 @@ local TextWindow = { new = function(title)
 end }
 """
 AFTER = """
+menus["packet/vtctap/Session as text"](field("vtc.link", 7), field("vtc.session", 2), field("vtc.message", "Data"))
 menus["vtctap/Statistics"]()
-menus["packet/vtctap/Session as text"]({ name = "vtc.link", value = 7 }, { name = "vtc.session", value = 2 })
 menus["vtctap/Session as text"]()
 """
 
