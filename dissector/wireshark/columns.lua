@@ -82,7 +82,7 @@ local RECEIVERS = { unknown = "unknown", client = "server", server = "client" }
 local function give_addresses(pinfo, sender)
     local from, to = ADDRESSES[sender], ADDRESSES[RECEIVERS[sender]]
     pinfo.net_src, pinfo.net_dst = from, to
-    if prefs.addresses then
+    if addresses_wanted then
         pinfo.src, pinfo.dst = from, to
     end
 end

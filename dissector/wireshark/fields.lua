@@ -87,7 +87,7 @@ protocol.experts = experts
 local handlers = DissectorTable.new("vtc.message", "Message of a virtual token carrier", ftypes.STRING)
 
 -- Limits in nanoseconds; the preferences are in milliseconds, and 0 leaves a limit to the profile.
-local limits = {}
+local limits, addresses_wanted = {}, false
 local prefs = protocol.prefs
 if #PROFILES > 1 then
     local choices = {}
@@ -109,6 +109,7 @@ local function take_preferences()
     limits.gap = prefs.char_gap > 0 and prefs.char_gap * 1e6 or timing.gap
     limits.least = prefs.reaction_min > 0 and prefs.reaction_min * 1e6 or timing.least
     limits.most = prefs.reaction_max > 0 and prefs.reaction_max * 1e6 or timing.most
+    addresses_wanted = prefs.addresses
 end
 take_preferences()
 protocol.prefs_changed = take_preferences
