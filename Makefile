@@ -73,7 +73,8 @@ test-wireshark: check
 	$(call install,debootstrap:debootstrap)
 	$(BIN)/python -m pytest $(DIFFERENCE)
 	tests/other_wireshark.sh .debian-trixie $(addprefix tests/dissector/,test_lua.py test_lua_findings.py \
-		test_token_lua.py test_encodings.py) $(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py)
+		test_token_lua.py test_encodings.py) $(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py) \
+		tests/test_wireshark_page.py
 	tests/other_wireshark.sh .debian-trixie $(DIFFERENCE)
 
 # The pictures of docs/wireshark.md, from a real Wireshark on a screen that nobody sees.

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ def table(*heads: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Asks tshark of the demo's trace with its faults."""
     folder = tmp_path_factory.mktemp("wireshark-page")
     script, trace = folder / "vtctap.lua", folder / "demo.pcapng"
@@ -49,7 +49,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]
         assert done.returncode == 0
         return done.stdout
 
-    yield asked
+    return asked
 
 
 @pytest.mark.parametrize("rule", [row[0] for row in table("filter", "shows")])

@@ -54,7 +54,7 @@ def test_the_window_shows_a_trace_the_interfaces_and_a_live_capture(tmp_path: Pa
 
 
 def test_flow_graph_statistics_and_sessions(tmp_path: Path) -> None:
-    """A flow graph without addresses is blank; a window without text has its buttons alone, of some 100 black pixels."""
+    """A flow graph without addresses is blank; a window without text has some 100 black pixels, its buttons."""
     take(tmp_path, "flow", "statistics", "session")
     assert pixels(tmp_path / "wireshark-flow.png", CLIENT) > 5000
     assert pixels(tmp_path / "wireshark-flow.png", SERVER) > 5000
