@@ -154,6 +154,22 @@ def test_the_shipped_profiles_are_a_choice(tmp_path: Path, vtctap: Run) -> None:
     assert ", profiles iec62055-52, iec62056-21;" in (tmp_path / "vtctap.lua").read_text().splitlines()[0]
 
 
+def test_what_is_put_as_json(home: Path, vtctap: Run) -> None:
+    """One object a file: its path, what was done, and whether it was left as a person has it."""
+    put = [json.loads(line) for line in vtctap("wireshark", "install", "--json").stdout.splitlines()]
+    assert {(item["action"], item["kept"]) for item in put} == {("installed", False)}
+    assert all(Path(item["path"]).is_file() for item in put)
+    assert {Path(item["path"]).name for item in put} >= {"vtctap.lua", "vtctap", "colorfilters"}
+    changed = next(home.rglob("colorfilters"))
+    changed.write_text("mine\n")
+    done = vtctap("wireshark", "uninstall", "--json")
+    assert done.returncode == 1
+    kept = [item for item in map(json.loads, done.stdout.splitlines()) if item["kept"]]
+    assert [item["path"] for item in kept] == [str(changed)]
+    refused = vtctap("wireshark", "lua", "--json", "-o", "x.lua")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
 def test_a_dry_run_changes_nothing(home: Path, vtctap: Run) -> None:
     planned = vtctap("wireshark", "install", "--dry-run")
     assert planned.returncode == 0

@@ -10,6 +10,7 @@ Each belongs to the user who runs it; nothing needs root.
 
 import argparse
 import io
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", dest="output", metavar="FILE", help="the file to write; - is standard output")
     parser.add_argument("--force", action="store_true", help="overwrite or remove files that were changed, too")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
+    parser.add_argument("--json", action="store_true", help="install, uninstall: one object a file")
     parser.add_argument("--dry-run", action="store_true", help="say what install or uninstall would do, and do nothing")
     parser.add_argument("--dlt", type=link_type, metavar="N", help="link type, 147 to 162 (default: 147)")
     parser.add_argument(
@@ -55,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     writes = arguments.action in ("lua", "profile")
     if writes and not arguments.output:
         raise CommandError(f"say which file to write: vtctap wireshark {arguments.action} -o FILE")
+    if writes and arguments.json:
+        raise CommandError(f"--json is for install and uninstall; {arguments.action} writes a file")
     if not writes and arguments.output:
         raise CommandError(f"-o is for lua and profile; {arguments.action} asks Wireshark for its folders")
     return _ACTIONS[arguments.action](arguments)
@@ -117,8 +121,11 @@ def _install(arguments: argparse.Namespace) -> int:
         steps = installation.uninstall(force=arguments.force)
         if not steps:
             warn("nothing of vtctap is installed in this Wireshark")
-    for step in steps if not arguments.quiet else [step for step in steps if step.kept]:
-        print(f"{'would be ' if arguments.dry_run and not step.kept else ''}{step.verb}: {step.path}")
+    for step in steps:
+        if arguments.json:
+            print(json.dumps({"path": str(step.path), "action": step.verb, "kept": step.kept}))
+        elif step.kept or not arguments.quiet:
+            print(f"{'would be ' if arguments.dry_run and not step.kept else ''}{step.verb}: {step.path}")
     if any(step.kept for step in steps):
         warn(f"some files are not as vtctap put them; 'vtctap wireshark {arguments.action} --force' takes them too")
         return 1
