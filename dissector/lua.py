@@ -65,6 +65,17 @@ def quote(text: str) -> str:
 
 
 _TITLES: Final = {
+    "vtc.status.token": "Token status",
+    "vtc.status.token.name": "Token status name",
+    "vtc.error.parity": "Parity error",
+    "vtc.error.framing": "Framing error",
+    "vtc.error.break": "Break",
+    "vtc.error.overrun": "Overrun",
+    "vtc.value.decoded": "Decoded value",
+    "vtc.time.synthetic": "Synthetic time",
+}
+"""Where the rule below would not say it well."""
+_WORDS: Final = {
     "cmd": "command",
     "id": "identification",
     "bcc": "check character",
@@ -81,8 +92,8 @@ _CODES: Final = {"vtc.bcc": "u8", "vtc.bcc.expected": "u8", "vtc.crc": "u16", "v
 
 def _title(name: str) -> str:
     """How the tree calls a field: ``vtc.id.speed`` is "Identification speed"."""
-    words = " ".join(_TITLES.get(word, word) for word in name.replace("_", ".").split(".")[1:])
-    return words[0].upper() + words[1:]
+    words = " ".join(_WORDS.get(word, word) for word in name.replace("_", ".").split(".")[1:])
+    return _TITLES.get(name) or words[0].upper() + words[1:]
 
 
 def _comment(text: str) -> str:
