@@ -1,4 +1,4 @@
-"""For all tests: a tshark that loads Lua scripts whoever runs the tests."""
+"""For all tests: a tshark, and a sharkd, that load Lua scripts whoever runs the tests."""
 
 import os
 import shutil
@@ -17,14 +17,15 @@ A test that installs something for Wireshark says in TSHARK_HOME where."""
 
 @pytest.fixture(scope="session", autouse=True)
 def tshark_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    real = shutil.which("tshark")
-    if os.geteuid() != 0 or real is None:
+    found = {name: real for name in ("tshark", "sharkd") if (real := shutil.which(name))}
+    if os.geteuid() != 0 or not found:
         yield
         return
     folder = tmp_path_factory.mktemp("bin")
-    wrapper = folder / "tshark"
-    wrapper.write_text(f'#!/bin/sh\nexec {AS_NOBODY} {real} "$@"\n')
-    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    for name, real in found.items():
+        wrapper = folder / name
+        wrapper.write_text(f'#!/bin/sh\nexec {AS_NOBODY} {real} "$@"\n')
+        wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
     yield

@@ -13,7 +13,7 @@ local bxor, band, rshift = bit.bxor, bit.band, bit.rshift
 local byte, char, find, format, sub = string.byte, string.char, string.find, string.format, string.sub
 local gsub, match, rep = string.gsub, string.match, string.rep
 local concat, sort = table.concat, table.sort
-local floor, max, min = math.floor, math.max, math.min
+local abs, floor, max, min = math.abs, math.floor, math.max, math.min
 local unpack = table.unpack or unpack
 local arguments = { ... }
 

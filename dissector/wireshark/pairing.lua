@@ -4,7 +4,7 @@
 -- Places: an array of each kind of value, a page of 512 frames at a time. Tables for each frame would cost three times
 -- the time and ten times the memory, so pages that are complete become strings.
 local PAGE = 512
-local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("i7", PAGE), rep("I1", PAGE)
+local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("d", PAGE), rep("I1", PAGE)
 local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = SMALL,
     response_time = TIME, gap = TIME }
 -- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
@@ -16,11 +16,14 @@ local late_responses, late_faults
 local LATE, EARLY, SILENT = 1, 2, 4
 local TIMING_FAULTS = { [LATE] = "response_late", [EARLY] = "response_early" }
 
--- A page in which nothing is known yet: 0, and -1 of times, stand for what does not apply.
+-- What stands for what does not apply.
+local NOTHING = { [WHOLE] = 0, [TIME] = -1, [SMALL] = 0 }
+
+-- A page in which nothing is known yet.
 local function blank(page, number)
     page.number = number
     for column, kind in pairs(COLUMNS) do
-        local values, nothing = page[column] or {}, kind == TIME and -1 or 0
+        local values, nothing = page[column] or {}, NOTHING[kind]
         for at = 1, PAGE do
             values[at] = nothing
         end
@@ -101,14 +104,34 @@ end
 
 -- Pairing ---------------------------------------------------------------------------------------------------------------
 
+-- When a packet began, in nanoseconds since the first. For 24 days a double holds them (those since 1970 it never does),
+-- so they are taken from the relative time. That begins anew at each time reference that the user has set; what it counts
+-- from is known well enough from the absolute time to see that, and to add up what came before.
+local SAME = 1e-4
+local origin, counted_from, before_reference
+
+local function start_of(relative, absolute)
+    local from = absolute - relative
+    if not origin then
+        origin, counted_from, before_reference = from, from, 0
+    elseif abs(from - counted_from) > SAME then
+        counted_from = from
+        before_reference = abs(from - origin) > SAME and from - origin or 0
+    end
+    return floor((relative + before_reference) * 1e9 + 0.5)
+end
+
 -- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or "NAK";
 -- last: a side's last frame, its number that of the first where it was a repeat. opening: the session has had nothing
 -- but calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none does),
 -- silent: those that did before the server was heard. (What changes from frame to frame is written over, not made anew.)
 local links, sessions
+-- The last frame, to know it again: its number, time, octets and link.
+local latest = {}
 
 function protocol.init()
-    links, sessions = {}, 0
+    links, sessions, latest.number = {}, 0, nil
+    origin = nil
     current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
     late_responses, late_faults = {}, {}
 end
@@ -234,6 +257,22 @@ local function pair(link, page, at, number, head, message, octets, start)
     end
 end
 
+-- A read filter sees packets before they have their numbers for good. What had this number was left out: what is known of
+-- it goes, and what refers to it.
+local function leave_out(page, at, number, link)
+    local asked = page.request_in[at]
+    if asked ~= 0 then
+        set_response(asked, 0)
+    end
+    for column, kind in pairs(COLUMNS) do
+        page[column][at] = NOTHING[kind]
+    end
+    for _, held in ipairs({ link.request, link.last.client, link.last.server }) do
+        held.number = held.number ~= number and held.number or 0
+    end
+    link.asked = link.asked ~= number and link.asked or 0
+end
+
 -- Finds the place of a frame; gives whether it repeats another, or is one that something is wrong with.
 local function follow(pinfo, number, visited, head, message, octets)
     local at = (number - 1) % PAGE + 1
@@ -242,8 +281,16 @@ local function follow(pinfo, number, visited, head, message, octets)
         place = page_of(number)
         return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0 or late_faults[number] ~= nil
     end
-    -- Seconds since the first packet: for 24 days a double holds their nanoseconds (those since 1970 it never does).
-    local start = floor(pinfo.rel_ts * 1e9 + 0.5)
+    local absolute = pinfo.abs_ts
+    if number == latest.number then
+        place = page_of(number)
+        -- Wireshark dissects what its read filter lets pass twice.
+        if absolute == latest.time and octets == latest.octets then
+            return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0
+        end
+        leave_out(place, at, number, latest.link)
+    end
+    local start = start_of(pinfo.rel_ts, absolute)
     local link = links[head.link]
     if not link then
         link = new_link()
@@ -254,6 +301,7 @@ local function follow(pinfo, number, visited, head, message, octets)
     end
     local page = current
     place = page
+    latest.number, latest.time, latest.octets, latest.link = number, absolute, octets, link
     if link.session ~= 0 and link.stop <= start and not head.synthetic then
         page.gap[at] = start - link.stop
     end
