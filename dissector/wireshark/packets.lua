@@ -129,9 +129,12 @@ end
 -- Anew for each profile that the user turns to.
 local understood, understood_by
 
--- What is asked of a run of packets stays the same: which fields, and whether there are columns. It is looked up anew
--- when the run begins again, jumps, or is of packets that were (or were not) seen before, and after a whole tree.
-local expected_number, seen_before, shown_whole, columns_wanted, fields_wanted
+-- What is asked of a pass over the packets stays the same: which fields, and whether there are columns. Packets that
+-- follow one another may be asked for different things all the same (Wireshark's window paints some lines, then somebody
+-- searches from there on), so only in a long run, which no window paints, it is not looked up for each. A run ends where
+-- packets do not follow, were (or were not) seen before, and with a whole tree.
+local LONG_RUN = 100
+local run, expected_number, seen_before, shown_whole, columns_wanted, fields_wanted = 0
 
 local function look_what_is_wanted(pinfo, tree, whole)
     columns_wanted = tostring(pinfo.cols.info) ~= "(info)"
@@ -171,8 +174,11 @@ function protocol.dissector(tvb, pinfo, tree)
     local number, visited = pinfo.number, pinfo.visited
     local whole = tree.visible
     if number ~= expected_number or visited ~= seen_before or whole ~= shown_whole then
+        run, seen_before, shown_whole = 0, visited, whole
+    end
+    if run < LONG_RUN then
         look_what_is_wanted(pinfo, tree, whole)
-        seen_before, shown_whole = visited, whole
+        run = run + 1
     end
     expected_number = number + 1
     local a, b, c, d, e, f, g, h, i, j, k, l = byte(raw, 21, 32)
