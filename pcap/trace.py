@@ -14,7 +14,7 @@ from typing import Final, Self
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
 from vtctap.pcap.formats import CaptureReader, create_capture
-from vtctap.pcap.record import LINKTYPE_USER0, LINKTYPES, Flag, ForeignRecord, Record, RecordError, Sender
+from vtctap.pcap.record import LINKTYPE_USER0, LINKTYPES, Flag, ForeignRecord, Kind, Record, RecordError, Sender
 from vtctap.pcap.streams import Source
 
 UNKNOWN_DIRECTION, INBOUND, OUTBOUND = 0, 1, 2
@@ -109,6 +109,9 @@ class TraceReader:
                     raise self._foreign(f"begins with {packet.data[:2].hex(' ') or 'nothing'}") from None
                 except RecordError as error:
                     raise TraceError(f"{self.name}: packet {self.number} is damaged: {error}") from None
+                if packet[4] > len(packet[1]) and record.kind is Kind.FRAME:
+                    # A snapshot length ("editcap -s") cut it.
+                    record = replace(record, flags=record.flags | Flag.CUT)
                 yield record
         finally:
             self._running = None

@@ -71,12 +71,13 @@ local function remembering(work, half)
 end
 
 -- The header's flags: what each is called in what the first octets say, its field, and what is wrong where it is set.
+local CUT = 16
 local FLAGS = {
     { 1, "wrong_parity" },
     { 2, "framing_error" },
     { 4, "breaks", "vtc.error.break", "break" },
     { 8, "overrun", "vtc.error.overrun", "overrun" },
-    { 16, "cut", "vtc.cut", "cut" },
+    { CUT, "cut", "vtc.cut", "cut" },
     { 128, "echo", "vtc.echo", "echo" },
     { 32, "order_uncertain", "vtc.order.uncertain" },
     { 64, "synthetic", "vtc.time.synthetic" },
@@ -117,6 +118,13 @@ local header = remembering(function(start)
     return head
 end, 256)
 
+-- A header as it stands before a frame of which the trace holds the beginning alone, as a snapshot length makes it.
+local function cut_short(start)
+    local flags = byte(start, 14)
+    return byte(start, 4) == 0 and sub(start, 1, 13) .. char(flags + (band(flags, CUT) == 0 and CUT or 0)) .. sub(start, 15)
+        or start
+end
+
 local function understand(octets)
     local message = decode(octets)
     meaning(message)
@@ -155,14 +163,17 @@ DLMS = has_dlms and DLMS or nil
 -- The record in hand, for the taps of the statistics.
 local record = {}
 
--- A method that is looked up by its name each time otherwise.
-local octets_of
+-- Methods that are looked up by their names each time otherwise.
+local octets_of, length_of
 
 function protocol.dissector(tvb, pinfo, tree)
-    octets_of = octets_of or tvb.raw
+    if not octets_of then
+        octets_of, length_of = tvb.raw, tvb.reported_len
+    end
     local raw = octets_of(tvb)
     local size = #raw
-    local head = size >= HEADER and header(sub(raw, 1, 20))
+    local start = sub(raw, 1, 20)
+    local head = size >= HEADER and header(length_of(tvb) > size and cut_short(start) or start)
     if not head or head.length > size then
         return 0
     end

@@ -127,11 +127,10 @@ end
 -- silent: those that did before the server was heard. (What changes from frame to frame is written over, not made anew.)
 local links, sessions
 -- The last frame, to know it again: its number, time, octets and link.
-local latest = {}
+local latest, latest_time, latest_octets, latest_link
 
 function protocol.init()
-    links, sessions, latest.number = {}, 0, nil
-    origin = nil
+    links, sessions, latest, origin = {}, 0, nil, nil
     current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
     late_responses, late_faults = {}, {}
 end
@@ -282,13 +281,13 @@ local function follow(pinfo, number, visited, head, message, octets)
         return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0 or late_faults[number] ~= nil
     end
     local absolute = pinfo.abs_ts
-    if number == latest.number then
+    if number == latest then
         place = page_of(number)
         -- Wireshark dissects what its read filter lets pass twice.
-        if absolute == latest.time and octets == latest.octets then
+        if absolute == latest_time and octets == latest_octets then
             return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0
         end
-        leave_out(place, at, number, latest.link)
+        leave_out(place, at, number, latest_link)
     end
     local start = start_of(pinfo.rel_ts, absolute)
     local link = links[head.link]
@@ -301,7 +300,7 @@ local function follow(pinfo, number, visited, head, message, octets)
     end
     local page = current
     place = page
-    latest.number, latest.time, latest.octets, latest.link = number, absolute, octets, link
+    latest, latest_time, latest_octets, latest_link = number, absolute, octets, link
     if link.session ~= 0 and link.stop <= start and not head.synthetic then
         page.gap[at] = start - link.stop
     end

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from vtctap.dissector.checks import bcc_xor
-from vtctap.pcap import Record, Sender
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.profile import load
+from vtctap.pcap import Flag, Kind, Record, Sender, create_capture, open_trace
+from vtctap.pcap.capture_file import Interface, Packet
+from vtctap.pcap.record import encode
 
 START = 1_767_225_600_000_000_000
 SECOND = 10**9
@@ -107,6 +111,31 @@ def test_gaps_of_years(wireshark: Callable[..., Any]) -> None:
     for passes in ((), ("-2",)):
         shown = tool.run(tool.trace(records), *passes, "-T", "fields", "-e", "vtc.gap").splitlines()
         assert [round(float(gap) / 31_536_000, 6) for gap in shown[1:4]] == [1, 2, 50]
+
+
+def test_frames_that_a_snapshot_length_cut(wireshark: Callable[..., Any]) -> None:
+    """They are cut frames, and nothing is held against their form; in our own reader, too."""
+    tool = wireshark()
+    whole = [
+        Record(START, block(b"\x020004(16)\x03")),
+        Record(START, b"??", Kind.NOISE),
+        Record(START, b"/?", flags=Flag.CUT),
+    ]
+    path = tool.folder / "short.pcapng"
+    with create_capture(path, linktype=147) as writer:
+        writer.add_interface(Interface(147))
+        for record in (*whole, whole[0]):
+            data = encode(record)
+            writer.write(Packet(record.time, data[:-1], 147, 0, len(data)))
+        writer.write(Packet(START, encode(whole[0]), 147))
+    with open_trace(path) as reader:
+        records = list(reader)
+    assert [record.flags for record in records] == [Flag.CUT, 0, Flag.CUT, Flag.CUT, 0]
+    dissect = Dissector(load()).dissect
+    for record, items in zip(records, tool.items(path), strict=True):
+        assert tool.values(items) == tool.comparable(dissect(record).fields())
+        faults = [item.name for item in items if item.name.startswith("vtc.expert.")]
+        assert faults == (["vtc.expert.cut"] if record.flags else [])
 
 
 @pytest.mark.skipif(not shutil.which("sharkd"), reason="sharkd is not here")
