@@ -28,6 +28,10 @@ local PROFILE = PROFILES[1]
 set_plugin_info({ version = VERSION, description = "Prepaid-meter links (IEC 62055-52), made by vtctap",
     author = "vtctap" })
 
+-- Wireshark draws arrows in its list of packets from one to what it links to, by these.
+local LINKS = { ["vtc.request_in"] = frametype.REQUEST, ["vtc.response_in"] = frametype.RESPONSE,
+    ["vtc.repeat_of"] = frametype.RETRANS_PREV }
+
 local KINDS = {
     s = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
     e = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
@@ -38,7 +42,7 @@ local KINDS = {
     n = function(name, title, about) return ProtoField.double(name, title, about) end,
     b = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,
     t = function(name, title, about) return ProtoField.relative_time(name, title, about) end,
-    f = function(name, title, about) return ProtoField.framenum(name, title, base.NONE, nil, nil, about) end,
+    f = function(name, title, about) return ProtoField.framenum(name, title, base.NONE, LINKS[name], nil, about) end,
 }
 
 local fields, generated, order = {}, {}, {}

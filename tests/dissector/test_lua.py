@@ -26,10 +26,10 @@ from vtctap.pcap.record import RecordError, decode, encode
 START = 1_767_225_600_000_000_000
 API = {
     "Address", "DissectorTable", "Listener", "MENU_TOOLS_UNSORTED", "NSTime", "Pref", "Proto", "ProtoExpert",
-    "ProtoField", "Struct", "TextWindow", "UInt64", "apply_filter", "base", "bit", "collectgarbage", "expert", "ftypes",
-    "get_filter", "gui_enabled", "ipairs", "math", "next", "pairs", "pcall", "print", "register_menu",
-    "register_packet_menu", "register_stat_cmd_arg", "retap_packets", "set_filter", "set_plugin_info", "string",
-    "table", "tonumber", "tostring", "unpack", "wtap",
+    "ProtoField", "Struct", "TextWindow", "UInt64", "apply_filter", "base", "bit", "collectgarbage", "expert",
+    "frametype", "ftypes", "get_filter", "gui_enabled", "ipairs", "math", "next", "pairs", "pcall", "print",
+    "register_menu", "register_packet_menu", "register_stat_cmd_arg", "retap_packets", "set_filter", "set_plugin_info",
+    "string", "table", "tonumber", "tostring", "unpack", "wtap",
 }  # fmt: skip
 HOSTILE = (
     '"] = 1 } os.exit(7) --',
@@ -119,6 +119,23 @@ def test_text_of_a_profile_is_never_code(text: str, trace: Path, tmp_path: Path)
     assert len("".join(names)) > 0
     if text.isprintable() and text.isascii() and "\\" not in text:
         assert names == [text]
+
+
+def test_links_say_what_they_link_to(trace: Path, tmp_path: Path) -> None:
+    """Wireshark draws requests, answers and repeats beside its list of packets."""
+    script = write(tmp_path / "vtctap.lua")
+    told = """
+local made = ProtoField.framenum
+function ProtoField.framenum(name, title, base, kind, ...)
+    print(name, kind)
+    return made(name, title, base, kind, ...)
+end
+print("kinds", frametype.REQUEST, frametype.RESPONSE, frametype.RETRANS_PREV)
+"""
+    script.write_text(told + script.read_text("ascii"), "ascii")
+    (_, *kinds), *links = [line.split("\t") for line in tshark(trace, script, "-q")]
+    assert dict(links) == dict(zip(("vtc.request_in", "vtc.response_in", "vtc.repeat_of"), kinds, strict=True))
+    assert len(set(kinds)) == 3
 
 
 def test_packets_without_the_magic_are_declined(tmp_path: Path) -> None:
