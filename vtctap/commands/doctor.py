@@ -178,7 +178,7 @@ def _installation(machine: Machine, wireshark: Wireshark) -> Iterator[Finding]:
         if file.executable and file.path.read_bytes() != file.text.encode():
             yield Finding("launcher-stale", f"{file.path} runs another vtctap than this one", f"{_INSTALL} --force")
         if file.path.suffix == ".lua" and file.path.read_bytes() != file.text.encode():
-            text = f"{file.path} is of another version, profile or link type than this vtctap makes"
+            text = f"{file.path} is not as this vtctap makes it: of another version, profile or link type, or changed"
             yield Finding("dissector-stale", text, f"{_INSTALL} --force")
         if file.executable and not os.access(file.path, os.X_OK):
             yield Finding("launcher-mode", f"{file.path} may not be run", f"chmod +x {file.path}")
