@@ -13,7 +13,7 @@ from typing import Final
 from vtctap.dissector.analysis.server import LOCKOUT
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import TOKEN_STATUS
-from vtctap.dissector.encodings import date_parts
+from vtctap.dissector.encodings import TEXT, Encoding, date_parts
 from vtctap.dissector.manufacturers import manufacturers
 from vtctap.dissector.profile_model import OBIS, Profile, Register
 from vtctap.dissector.tokens import layouts
@@ -33,7 +33,7 @@ PARTS: Final = (
     "statistics",
 )
 """The parts of the code, in their order: each uses what stands in those before it."""
-_PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:;!?/+*=()<>_-")
+_PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:;!?/+*=()<>_-'")
 _ACCEPTED: Final = frozenset({0, 1, 2, 3, 16})
 """Token statuses that reject no token: reserved, accepted, key change tokens accepted, not ready."""
 
@@ -102,15 +102,21 @@ def _comment(text: str) -> str:
     )
 
 
+def _encoding(encoding: Encoding, than: Encoding | None = None) -> list[str]:
+    """How values are written, as far as that is otherwise ``than`` this."""
+    words = []
+    for name in ("type", "scale", "unit", "base", "epoch", "step"):
+        value = getattr(encoding, name)
+        if than is None or value != getattr(than, name):
+            words.append(f"{name} = {quote(value) if isinstance(value, str) else value}")
+    return words
+
+
 def _register(register: Register) -> str:
     """A register as a Lua table."""
     encoding = register.encoding
-    words = [
-        f"name = {quote(register.name)}",
-        f"confidence = {quote(register.provenance.confidence)}",
-        f"type = {quote(encoding.type)}, scale = {encoding.scale}, unit = {quote(encoding.unit)}",
-        f"base = {encoding.base}, epoch = {encoding.epoch}, step = {encoding.step}",
-    ]
+    words = [f"name = {quote(register.name)}", f"confidence = {quote(register.provenance.confidence)}"]
+    words += _encoding(encoding, TEXT)
     if register.table:
         words.append(f"table = {quote(register.table.name)}")
     if encoding.tokens:
@@ -133,7 +139,8 @@ def _tables(profiles: Sequence[Profile], version: str, linktype: int) -> Iterato
         kind = quote("w" if field.wide else _CODES.get(field.name, field.type))
         yield f"    {{ name = {quote(field.name)}, type = {kind}, title = {quote(_title(field.name))},"
         yield f"      about = {quote(field.description)}{generated} }},"
-    yield from ("}", "", "local PROFILES = {}")
+    yield from ("}", "", "-- What holds of a register's values where it says nothing else.")
+    yield from (f"local REGISTER = {{ {', '.join(_encoding(TEXT))} }}", "", "local PROFILES = {}")
     for number, profile in enumerate(profiles, 1):
         yield f"PROFILES[{number}] = {{"
         yield from _profile(profile)

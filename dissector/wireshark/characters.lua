@@ -46,7 +46,6 @@ local function carries_even_parity(octets)
     return odd * 8 <= #octets
 end
 
-
 -- The exclusive or of octets; many at a time, since a call costs more than an octet.
 local function bcc_xor(structure, first, last)
     local value = 0

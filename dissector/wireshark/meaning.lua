@@ -2,6 +2,12 @@
 
 local WORDS = { "confirmed", "derived", "assumed" }
 
+for _, profile in ipairs(PROFILES) do
+    for _, register in pairs(profile.registers) do
+        setmetatable(register, { __index = REGISTER })
+    end
+end
+
 -- The register of an id, and which historic value of it the id asks for.
 local function find_register(id)
     local register = PROFILE.registers[id]
