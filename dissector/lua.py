@@ -6,6 +6,7 @@ plain letters, digits and a few signs is a number, so nothing in a profile can b
 same file.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final
@@ -26,6 +27,7 @@ PARTS: Final = (
     "tokens",
     "encodings",
     "meaning",
+    "places",
     "pairing",
     "columns",
     "tree",
@@ -42,20 +44,19 @@ def generate(*profiles: Profile, version: str, linktype: int = LINKTYPE_USER0) -
     """The text of the dissector for traces of one link type, in ASCII. Of several profiles the first is used until the
     user chooses another in Wireshark's preferences."""
     folder = resources.files("vtctap.dissector") / "wireshark"
-    core = "\n".join(_part((folder / f"{part}.lua").read_text("ascii")) for part in PARTS)
+    core = "\n".join(_part(part, (folder / f"{part}.lua").read_text("ascii")) for part in PARTS)
     names = f"profile{'s' if len(profiles) > 1 else ''} {', '.join(_comment(profile.name) for profile in profiles)}"
     head = f"-- Dissector for the traces of vtctap {_comment(version)}, {names}; do not edit."
     tables = "\n".join(_tables(profiles, version, linktype))
     return core.replace("--@HEAD@", head, 1).replace("--@TABLES@", tables, 1)
 
 
-def _part(text: str) -> str:
-    """A part as it stands in the file: a function that is called once, so that only what it returns is seen by others.
-    (Lua allows a function 200 names.) The parts that return nothing stand as they are."""
-    names = text.rstrip().rpartition("\n")[2]
-    if not names.startswith("return "):
-        return text
-    return f"local {names.removeprefix('return ')} = (function()\n{text}end)()\n"
+def _part(name: str, text: str) -> str:
+    """A part as it stands in the file, under its name: a function that is called once, so that only what it returns is
+    seen by others. (Lua allows a function 200 names.) The parts that return nothing stand as they are."""
+    rule = "" if name == PARTS[0] else f"-- {name} {'-' * (116 - len(name))}\n"
+    returned = re.search(r"\nreturn ([\w,\s]+)\n\Z", text)
+    return f"{rule}local {returned[1]} = (function()\n{text}end)()\n" if returned else rule + text
 
 
 def quote(text: str) -> str:

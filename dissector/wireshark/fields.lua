@@ -2,8 +2,8 @@
 --
 -- A record of vtctap: a tap header, then the octets of one message, of noise, or an event (docs/link-type.md). The
 -- rules of decoding are those of vtctap's own decoder. First the tables that come from its field catalogue and from the
--- profile, then the code that reads them, in parts: fields, characters, messages, tokens, encodings, meaning, pairing,
--- columns, tree, packets, statistics. Each part gives to those after it what it returns. Lua 5.2 to 5.4.
+-- profile, then the code that reads them, in parts, each under a rule with its name. A part gives what it returns to
+-- those after it. Lua 5.2 to 5.4.
 
 local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 62056-21")
 

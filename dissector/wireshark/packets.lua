@@ -121,8 +121,10 @@ end, 256)
 -- A header as it stands before a frame of which the trace holds the beginning alone, as a snapshot length makes it.
 local function cut_short(start)
     local flags = byte(start, 14)
-    return byte(start, 4) == 0 and sub(start, 1, 13) .. char(flags + (band(flags, CUT) == 0 and CUT or 0)) .. sub(start, 15)
-        or start
+    if byte(start, 4) ~= 0 or band(flags, CUT) ~= 0 then
+        return start
+    end
+    return sub(start, 1, 13) .. char(flags + CUT) .. sub(start, 15)
 end
 
 local function understand(octets)
@@ -138,9 +140,9 @@ end
 local understood, understood_by
 
 -- What is asked of a pass over the packets stays the same: which fields, and whether there are columns. Packets that
--- follow one another may be asked for different things all the same (Wireshark's window paints some lines, then somebody
--- searches from there on), so only in a long run, which no window paints, it is not looked up for each. A run ends where
--- packets do not follow, were (or were not) seen before, and with a whole tree.
+-- follow one another may be asked for different things all the same (Wireshark's window paints some lines, then
+-- somebody searches from there on), so only in a long run, which no window paints, it is not looked up for each. A run
+-- ends where packets do not follow, were (or were not) seen before, and with a whole tree.
 local LONG_RUN = 100
 local run, expected_number, seen_before, shown_whole, columns_wanted, fields_wanted = 0
 

@@ -1,112 +1,8 @@
--- What the frames before tell of each: its gap, and its place among them by the rules of vtctap's pairing. Packets come
--- in order on the first pass only; what was found then is kept by frame number.
+-- Pairing: the place of each frame among the others, by the rules of vtctap's pairing, and what is wrong with it.
 
--- Places: an array of each kind of value, a page of 512 frames at a time. Tables for each frame would cost three times
--- the time and ten times the memory, so pages that are complete become strings.
-local PAGE = 512
-local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("d", PAGE), rep("I1", PAGE)
-local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = SMALL,
-    response_time = TIME, gap = TIME }
--- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
-local current, previous, sealed, opened, opened_number
--- What became known of frames whose pages had been sealed.
-local late_responses, late_faults
-
--- What may be wrong with a frame's place: one of the first two, and the last or not.
-local LATE, EARLY, SILENT = 1, 2, 4
-local TIMING_FAULTS = { [LATE] = "response_late", [EARLY] = "response_early" }
-
--- What stands for what does not apply.
-local NOTHING = { [WHOLE] = 0, [TIME] = -1, [SMALL] = 0 }
-
--- A page in which nothing is known yet.
-local function blank(page, number)
-    page.number = number
-    for column, kind in pairs(COLUMNS) do
-        local values, nothing = page[column] or {}, NOTHING[kind]
-        for at = 1, PAGE do
-            values[at] = nothing
-        end
-        page[column] = values
-    end
-    return page
-end
-
-local function seal(page)
-    local packed = {}
-    for column, kind in pairs(COLUMNS) do
-        packed[column] = Struct.pack(kind, unpack(page[column], 1, PAGE))
-    end
-    sealed[page.number] = packed
-end
-
-local function turn_to(number)
-    local page = previous
-    if page then
-        seal(page)
-    end
-    previous, current = current, blank(page or {}, number)
-end
-
--- The page that a frame was put in.
-local function page_of(number)
-    local wanted = floor((number - 1) / PAGE)
-    if current and current.number == wanted then
-        return current
-    elseif previous and previous.number == wanted then
-        return previous
-    elseif opened_number ~= wanted and sealed[wanted] then
-        opened, opened_number = {}, wanted
-        for column, packed in pairs(sealed[wanted]) do
-            opened[column] = { Struct.unpack(COLUMNS[column], packed) }
-        end
-    end
-    return opened_number == wanted and opened or blank({}, wanted)
-end
-
-local function is_open(page, number)
-    local at = page and number - page.number * PAGE
-    return at and at >= 1 and at <= PAGE
-end
-
-local function set_response(number, response)
-    local page = is_open(current, number) and current or is_open(previous, number) and previous
-    if page then
-        page.response_in[(number - 1) % PAGE + 1] = response
-    else
-        late_responses[number] = response
-    end
-end
-
-local function set_unanswered(number)
-    local page = is_open(current, number) and current or is_open(previous, number) and previous
-    if page then
-        page.faults[(number - 1) % PAGE + 1] = page.faults[(number - 1) % PAGE + 1] + SILENT
-    else
-        late_faults[number] = SILENT
-    end
-end
-
--- The place of the frame in hand: its page, and its index there.
-local place, place_at
-
-local function where()
-    return place, place_at
-end
-
-local function response_of(number)
-    return late_responses[number] or place.response_in[place_at]
-end
-
-local function faults_of(number)
-    return place.faults[place_at] + (late_faults[number] or 0)
-end
-
--- Pairing ---------------------------------------------------------------------------------------------------------------
-
--- When a packet began, in nanoseconds since the first. For 24 days a double holds them (those since 1970 it never does),
--- so they are taken from the relative time. That begins anew at each time reference that the user has set; what it counts
--- from is known well enough from the absolute time to see that, and to add up what came before.
+-- When a packet began, in nanoseconds since the first. For 24 days a double holds them (of those since 1970 it never
+-- does), so they are taken from the relative time. That begins anew at each time reference that the user has set; what
+-- it counts from is known well enough from the absolute time to see that, and to add up what came before.
 local SAME = 1e-4
 local origin, counted_from, before_reference
 
@@ -121,18 +17,18 @@ local function start_of(relative, absolute)
     return floor((relative + before_reference) * 1e9 + 0.5)
 end
 
--- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or "NAK";
--- last: a side's last frame, its number that of the first where it was a repeat. opening: the session has had nothing
--- but calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none does),
--- silent: those that did before the server was heard. (What changes from frame to frame is written over, not made anew.)
+-- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or
+-- "NAK"; last: a side's last frame, its number that of the first where it was a repeat. opening: the session has had
+-- nothing but calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none
+-- does), silent: those that did before the server was heard. (What changes from frame to frame is written over, not
+-- made anew.)
 local links, sessions
 -- The last frame, to know it again: its number, time, octets and link.
 local latest, latest_time, latest_octets, latest_link
 
 function protocol.init()
     links, sessions, latest, origin = {}, 0, nil, nil
-    current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
-    late_responses, late_faults = {}, {}
+    forget_places()
 end
 
 local CALLS = { IDRequest = true, WakeUp = true }
@@ -164,7 +60,8 @@ local function repeats(link, sender, octets, before)
     return not request.answer and (request.is_nak or (same and asked_again))
 end
 
--- An exchange ends: what of it was not answered. Until the server has been heard on this link, its wire may be untapped.
+-- An exchange ends: what of it was not answered. Until the server has been heard on this link, its wire may be
+-- untapped.
 local function judge(link)
     if link.answered and link.requested then
         for at = 1, #link.silent do
@@ -193,7 +90,8 @@ local function follow_exchange(link, number, head, name, octets)
         judge(link)
         link.exchanges = link.session
         link.asked = asks and not head.cut and waits(name, octets) and number or 0
-        link.requested, link.answered, link.spoke = asks, not asks and sender ~= "client", not asks and sender == "server"
+        link.requested, link.answered = asks, not asks and sender ~= "client"
+        link.spoke = not asks and sender == "server"
     elseif sender ~= "client" then
         link.answered, link.spoke = true, link.spoke or sender == "server"
     end
@@ -256,38 +154,31 @@ local function pair(link, page, at, number, head, message, octets, start)
     end
 end
 
--- A read filter sees packets before they have their numbers for good. What had this number was left out: what is known of
--- it goes, and what refers to it.
-local function leave_out(page, at, number, link)
-    local asked = page.request_in[at]
-    if asked ~= 0 then
-        set_response(asked, 0)
-    end
-    for column, kind in pairs(COLUMNS) do
-        page[column][at] = NOTHING[kind]
-    end
+-- A read filter sees packets before they have their numbers for good. What had this number was left out: what is known
+-- of it goes, and what refers to it.
+local function leave_out(number, link)
+    leave_place()
     for _, held in ipairs({ link.request, link.last.client, link.last.server }) do
         held.number = held.number ~= number and held.number or 0
     end
     link.asked = link.asked ~= number and link.asked or 0
 end
 
--- Finds the place of a frame; gives whether it repeats another, or is one that something is wrong with.
+-- Goes to the place of a frame, and finds out what belongs there on the first pass; gives whether the frame repeats
+-- another, or is one that something is wrong with.
 local function follow(pinfo, number, visited, head, message, octets)
-    local at = (number - 1) % PAGE + 1
-    place_at = at
     if visited then
-        place = page_of(number)
-        return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0 or late_faults[number] ~= nil
+        go_to_place(number)
+        return stands_out(number)
     end
     local absolute = pinfo.abs_ts
     if number == latest then
-        place = page_of(number)
+        go_to_place(number)
         -- Wireshark dissects what its read filter lets pass twice.
         if absolute == latest_time and octets == latest_octets then
-            return place.repeat_of[at] ~= 0 or place.faults[at] ~= 0
+            return stands_out(number)
         end
-        leave_out(place, at, number, latest_link)
+        leave_out(number, latest_link)
     end
     local start = start_of(pinfo.rel_ts, absolute)
     local link = links[head.link]
@@ -295,11 +186,7 @@ local function follow(pinfo, number, visited, head, message, octets)
         link = new_link()
         links[head.link] = link
     end
-    if not current or number - at ~= current.number * PAGE then
-        turn_to((number - at) / PAGE)
-    end
-    local page = current
-    place = page
+    local page, at = next_place(number)
     latest, latest_time, latest_octets, latest_link = number, absolute, octets, link
     if link.session ~= 0 and link.stop <= start and not head.synthetic then
         page.gap[at] = start - link.stop
@@ -316,4 +203,4 @@ local function follow(pinfo, number, visited, head, message, octets)
     return page.repeat_of[at] ~= 0 or page.faults[at] ~= 0
 end
 
-return follow, where, response_of, faults_of, TIMING_FAULTS, SILENT
+return follow

@@ -3,7 +3,8 @@
 -- How sure a source is.
 local RANK = { confirmed = 1, derived = 2, assumed = 3 }
 
--- A token's number: nine octets, the highest first, since Lua's numbers do not hold 66 bits. nil where the text is none.
+-- A token's number: nine octets, the highest first, since Lua's numbers do not hold 66 bits. nil where the text is
+-- none.
 local NUMBERS = {}
 
 local function shift_in(number, factor, digit)

@@ -313,12 +313,12 @@ local function show_assumed(tree)
     end
 end
 
--- Which parts of the tree a field is in, by how its name begins; the longest beginning counts, and what has none here is
--- of the header. What nobody asks for and nothing is wrong with need not be gone through.
-local PARTS = { message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts", register = "sets",
-    value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning", token = "meaning",
-    request_in = "place", response_in = "place", response_time = "place", repeat_of = "place", session = "place",
-    confidence = "sources", assumed = "sources", text = "rest", ["error.code"] = "rest" }
+-- Which parts of the tree a field is in, by how its name begins; the longest beginning counts, and what has none here
+-- is of the header. What nobody asks for and nothing is wrong with need not be gone through.
+local PARTS = { message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts",
+    register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning",
+    token = "meaning", request_in = "place", response_in = "place", response_time = "place", repeat_of = "place",
+    session = "place", confidence = "sources", assumed = "sources", text = "rest", ["error.code"] = "rest" }
 local parts_wanted
 -- Whether a part of a message is asked for, besides what message it is.
 local inside_wanted

@@ -1,0 +1,141 @@
+-- Places: what the frames before tell of each. Packets come in order on the first pass only; what was found then is
+-- kept here, by frame number: an array of each kind of value, a page of 512 frames at a time. Tables for each frame
+-- would cost three times the time and ten times the memory, so pages that are complete become strings.
+
+local PAGE = 512
+local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("d", PAGE), rep("I1", PAGE)
+local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = SMALL,
+    response_time = TIME, gap = TIME }
+-- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
+local current, previous, sealed, opened, opened_number
+-- What became known of frames whose pages had been sealed.
+local late_responses, late_faults
+
+-- What may be wrong with a frame's place: one of the first two, and the last or not.
+local LATE, EARLY, SILENT = 1, 2, 4
+local TIMING_FAULTS = { [LATE] = "response_late", [EARLY] = "response_early" }
+
+-- What stands for what does not apply.
+local NOTHING = { [WHOLE] = 0, [TIME] = -1, [SMALL] = 0 }
+
+-- A page in which nothing is known yet.
+local function blank(page, number)
+    page.number = number
+    for column, kind in pairs(COLUMNS) do
+        local values, nothing = page[column] or {}, NOTHING[kind]
+        for at = 1, PAGE do
+            values[at] = nothing
+        end
+        page[column] = values
+    end
+    return page
+end
+
+local function seal(page)
+    local packed = {}
+    for column, kind in pairs(COLUMNS) do
+        packed[column] = Struct.pack(kind, unpack(page[column], 1, PAGE))
+    end
+    sealed[page.number] = packed
+end
+
+local function turn_to(number)
+    local page = previous
+    if page then
+        seal(page)
+    end
+    previous, current = current, blank(page or {}, number)
+end
+
+-- The page that a frame was put in.
+local function page_of(number)
+    local wanted = floor((number - 1) / PAGE)
+    if current and current.number == wanted then
+        return current
+    elseif previous and previous.number == wanted then
+        return previous
+    elseif opened_number ~= wanted and sealed[wanted] then
+        opened, opened_number = {}, wanted
+        for column, packed in pairs(sealed[wanted]) do
+            opened[column] = { Struct.unpack(COLUMNS[column], packed) }
+        end
+    end
+    return opened_number == wanted and opened or blank({}, wanted)
+end
+
+local function is_open(page, number)
+    local at = page and number - page.number * PAGE
+    return at and at >= 1 and at <= PAGE
+end
+
+local function set_response(number, response)
+    local page = is_open(current, number) and current or is_open(previous, number) and previous
+    if page then
+        page.response_in[(number - 1) % PAGE + 1] = response
+    else
+        late_responses[number] = response
+    end
+end
+
+local function set_unanswered(number)
+    local page = is_open(current, number) and current or is_open(previous, number) and previous
+    if page then
+        page.faults[(number - 1) % PAGE + 1] = page.faults[(number - 1) % PAGE + 1] + SILENT
+    else
+        late_faults[number] = SILENT
+    end
+end
+
+-- The place of the frame in hand: its page, and its index there.
+local place, place_at
+
+local function where()
+    return place, place_at
+end
+
+local function response_of(number)
+    return late_responses[number] or place.response_in[place_at]
+end
+
+local function faults_of(number)
+    return place.faults[place_at] + (late_faults[number] or 0)
+end
+
+-- Whether the frame in hand repeats another, or is one that something is wrong with.
+local function stands_out(number)
+    return place.repeat_of[place_at] ~= 0 or place.faults[place_at] ~= 0 or late_faults[number] ~= nil
+end
+
+-- Goes to the place of a frame that has one.
+local function go_to_place(number)
+    place, place_at = page_of(number), (number - 1) % PAGE + 1
+end
+
+-- Goes to the place of the next frame.
+local function next_place(number)
+    place_at = (number - 1) % PAGE + 1
+    if not current or number - place_at ~= current.number * PAGE then
+        turn_to((number - place_at) / PAGE)
+    end
+    place = current
+    return place, place_at
+end
+
+-- Takes back what is known of the frame in hand.
+local function leave_place()
+    local asked = place.request_in[place_at]
+    if asked ~= 0 then
+        set_response(asked, 0)
+    end
+    for column, kind in pairs(COLUMNS) do
+        place[column][place_at] = NOTHING[kind]
+    end
+end
+
+local function forget_places()
+    current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
+    late_responses, late_faults = {}, {}
+end
+
+return where, response_of, faults_of, stands_out, go_to_place, next_place, leave_place, forget_places, set_response,
+    set_unanswered, LATE, EARLY, SILENT, TIMING_FAULTS
