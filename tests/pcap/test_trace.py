@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from vtctap.pcap import (
     FORMATS,
+    Flag,
     ForeignTrace,
     Interface,
     Kind,
@@ -30,6 +31,8 @@ from vtctap.pcap import (
     open_capture,
     open_trace,
 )
+from vtctap.pcap.capture_file import Packet
+from vtctap.pcap.record import encode
 from vtctap.pcap.streams import Output
 
 START = 1_700_000_000_123_456_789
@@ -396,6 +399,18 @@ class TraceContract:
             with pytest.raises(ForeignTrace, match=rf"packet 1 begins with {shown},.*import"):
                 list(reader)
             assert list(reader) == []
+
+    @pytest.mark.parametrize("kind", list(Kind))
+    def test_frame_of_which_the_file_has_the_beginning_alone(self, kind: Kind, path: Path) -> None:
+        """As a snapshot length makes it: a frame is cut then, whatever its header says."""
+        data = encode(Record(0, b"\x06051\r\n", kind, flags=Flag.PARITY))
+        with create_capture(path, linktype=147) as writer:
+            writer.add_interface(Interface(147))
+            for end in (len(data) - 1, len(data)):
+                writer.write(Packet(0, data[:end], 147, 0, len(data)))
+        cut = Flag.CUT if kind is Kind.FRAME else 0
+        with open_trace(path) as reader:
+            assert [record.flags for record in reader] == [Flag.PARITY | cut, Flag.PARITY]
 
     def test_damaged_record_can_be_passed(self, path: Path, records: list[Record]) -> None:
         with create_trace(path) as writer:
