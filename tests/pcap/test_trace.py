@@ -31,7 +31,6 @@ from vtctap.pcap import (
     open_capture,
     open_trace,
 )
-from vtctap.pcap.capture_file import Packet
 from vtctap.pcap.record import encode
 from vtctap.pcap.streams import Output
 
