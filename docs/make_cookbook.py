@@ -49,6 +49,7 @@ def run(script: str, arguments: tuple[str, ...]) -> str:
 
 def _run_live(command: list[str]) -> str:
     """What a script prints that taps a pseudo-terminal on which one answer is damaged."""
+    import functools
     import pty
     import signal
 
@@ -57,7 +58,11 @@ def _run_live(command: list[str]) -> str:
 
     master, slave = pty.openpty()
     try:
-        with subprocess.Popen([*command, os.ttyname(slave)], stdout=subprocess.PIPE, text=True) as process:
+        # What a shell runs in the background ignores the signal, and so would the script.
+        heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(
+            [*command, os.ttyname(slave)], stdout=subprocess.PIPE, text=True, preexec_fn=heard
+        ) as process:
             assert process.stdout is not None
             deadline = time.monotonic() + 30
             os.set_blocking(process.stdout.fileno(), False)
