@@ -67,13 +67,13 @@ test-peers: check
 
 # The proof by difference, whole, with the installed Wireshark and with that of another Debian release (4.4 in trixie;
 # the first time it is set up); each run ends with its report. With the latter also the other tests that ask a Wireshark.
-DIFFERENCE := -m slow tests/dissector/test_lua_difference.py
+DIFFERENCE := -m slow tests/dissector/wireshark/test_lua_difference.py
 
 test-wireshark: check
 	$(call install,debootstrap:debootstrap)
 	$(BIN)/python -m pytest $(DIFFERENCE)
-	tests/other_wireshark.sh .debian-trixie $(addprefix tests/dissector/,test_lua.py test_lua_findings.py \
-		test_token_lua.py test_encodings.py) $(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py) \
+	tests/other_wireshark.sh .debian-trixie $(addprefix tests/dissector/wireshark/,test_lua.py test_lua_findings.py \
+		test_token_lua.py) tests/dissector/profiles/test_encodings.py $(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py) \
 		tests/test_wireshark_page.py
 	tests/other_wireshark.sh .debian-trixie $(DIFFERENCE)
 

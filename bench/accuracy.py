@@ -39,7 +39,7 @@ from itertools import pairwise
 from random import Random
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framer import Octet
+from vtctap.dissector.framing.framer import Octet
 from vtctap.sniffer.estimator import SCHEDULING, Estimator
 
 MS: Final = 1_000_000

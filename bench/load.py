@@ -224,9 +224,9 @@ def chunks(links: int, speed: int, timer: int) -> Iterator[tuple[int, int, list[
 
 def remember(links: int, results: Connection) -> None:
     """Plays the hour; the peak of memory, KiB, at 5, 50 and 100 % of it."""
-    from vtctap.dissector.assembler import Assembler, Tap
     from vtctap.dissector.dissect import Dissector
-    from vtctap.dissector.profile import load
+    from vtctap.dissector.framing.assembler import Assembler, Tap
+    from vtctap.dissector.profiles.files import load
     from vtctap.sniffer.estimator import Estimator
 
     speed, timer = 9600, 16

@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from vtctap.dissector.checks import bcc_xor
-from vtctap.dissector.lua import generate
-from vtctap.dissector.profile import load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.protocol.checksums import bcc_xor
+from vtctap.dissector.wireshark.generator import generate
 from vtctap.pcap.record import Line, Record, Sender
 from vtctap.pcap.trace import create_trace
 

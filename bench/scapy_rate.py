@@ -120,7 +120,7 @@ def pyshark_rate(path: Path, count: int) -> float | None:
     """Packets a second through pyshark, the start of tshark taken off; None where it is not installed."""
     if importlib.util.find_spec("pyshark") is None or shutil.which("tshark") is None:
         return None
-    from vtctap.dissector.pyshark import open_trace as open_pyshark
+    from vtctap.dissector.wireshark.pyshark import open_trace as open_pyshark
 
     best = 0.0
     for _ in range(2):

@@ -20,7 +20,7 @@ COMMANDS = {
     BASE: ["-c", BASE],
     "vtctap --help": ["-c", "import sys; from vtctap.__main__ import main; sys.exit(main(['--help']))"],
     "vtctap ports": ["-c", "import sys; from vtctap.__main__ import main; sys.exit(main(['ports']))"],
-    "extcap query": ["-P", "-m", "vtctap.commands.extcap", "--extcap-interfaces", "--extcap-version=4.4"],
+    "extcap query": ["-P", "-m", "vtctap.wireshark.extcap", "--extcap-interfaces", "--extcap-version=4.4"],
 }
 """What a run is; the commands as their console script, and the launcher of Wireshark's folder, call them."""
 

@@ -1,8 +1,8 @@
 """The dissector: what each record of a trace says, as the fields of the catalogue.
 
 A :class:`Dissector` reads a trace's records in order, since some fields need what came before on the same link. It
-decodes the message (:mod:`vtctap.dissector.messages`), looks up its meaning in a profile, and states how sure that is.
-Memory is constant: a few values a link.
+decodes the message (:mod:`vtctap.dissector.protocol.messages`), looks up its meaning in a profile, and states how sure
+that is. Memory is constant: a few values a link.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
-from vtctap.dissector.characters import show_text
-from vtctap.dissector.encodings import number, reading
-from vtctap.dissector.manufacturers import manufacturer
-from vtctap.dissector.messages import Message, decode
 from vtctap.dissector.pairing import Pairing, Place
-from vtctap.dissector.profile import Profile, Register, load
+from vtctap.dissector.profiles.encodings import number, reading
+from vtctap.dissector.profiles.files import Profile, Register, load
+from vtctap.dissector.profiles.manufacturers import manufacturer
+from vtctap.dissector.protocol.characters import show_text
+from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.tokens import Keys, Token
 from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
 from vtctap.pcap.record import Flag, Kind, Record

@@ -20,7 +20,7 @@ later records of a message that did not fit into one, pair with nothing.
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from vtctap.dissector.messages import Message
+from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.record import Flag, Record, Sender
 
 SESSION_TIMEOUT: Final = 120_000_000_000

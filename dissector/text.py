@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from vtctap.dissector.characters import show, show_text
 from vtctap.dissector.dissect import Dissection, epoch
-from vtctap.dissector.messages import Message
+from vtctap.dissector.protocol.characters import show, show_text
+from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4

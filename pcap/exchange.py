@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Final
 
+from vtctap.pcap.burst import ImportFormatError, Run, Warn
 from vtctap.pcap.record import Sender
-from vtctap.pcap.run import ImportFormatError, Run, Warn
 from vtctap.pcap.streams import Source, name_of
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")

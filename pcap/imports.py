@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.pcap import exchange, rtac
+from vtctap.pcap.burst import ImportFormatError, Run, Warn
 from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
-from vtctap.pcap.run import ImportFormatError, Run, Warn
 from vtctap.pcap.streams import Source, is_special
 
 

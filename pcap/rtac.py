@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from vtctap.pcap.burst import ImportFormatError, Run, Warn
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import Flag, Sender
-from vtctap.pcap.run import ImportFormatError, Run, Warn
 from vtctap.pcap.streams import Source
 
 LINKTYPE_RTAC_SERIAL: Final = 250

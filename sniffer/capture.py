@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from vtctap.dissector.assembler import Tap
+from vtctap.dissector.framing.assembler import Tap
 from vtctap.pcap.record import Record
 from vtctap.sniffer.adapter import adapter, ask_low_latency
 from vtctap.sniffer.clock import Clock

@@ -39,7 +39,7 @@ from itertools import product
 from math import floor, log
 from typing import Final
 
-from vtctap.dissector.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, STX, wrong_parity
+from vtctap.dissector.protocol.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, STX, wrong_parity
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.port import Settings
 

@@ -31,7 +31,7 @@ latency it is assumed (:mod:`~vtctap.sniffer.adapter`).
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framer import Octet
+from vtctap.dissector.framing.framer import Octet
 from vtctap.sniffer.envelope import TOLERANCE, Envelope, Pace
 
 SCHEDULING: Final = 2_000_000

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.assembler import Assembler, Tap
-from vtctap.dissector.framer import Octet
+from vtctap.dissector.framing.assembler import Assembler, Tap
+from vtctap.dissector.framing.framer import Octet
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock

@@ -12,7 +12,7 @@ from collections import deque
 from types import TracebackType
 from typing import Final, Self
 
-from vtctap.dissector.profile import DEFAULT, load
+from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.pcap.record import Line, Record, Sender
 from vtctap.sniffer.capture import Capture, Following, Link, Wire
 from vtctap.sniffer.port import Settings

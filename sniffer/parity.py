@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from vtctap.dissector.characters import CR, LF, wrong_parity
+from vtctap.dissector.protocol.characters import CR, LF, wrong_parity
 from vtctap.pcap.record import Line, Sender
 
 WINDOW: Final = 64

@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vtctap.dissector.characters import LF, NUL, SEVEN_BITS, wrong_parity
-from vtctap.dissector.framer import Framer, Octet, Piece
-from vtctap.dissector.messages import SLASH, Message, decode
-from vtctap.dissector.senders import natural_sender
-from vtctap.dissector.speeds import MODE_B, MODE_C
+from vtctap.dissector.framing.framer import Framer, Octet, Piece
+from vtctap.dissector.framing.senders import natural_sender
+from vtctap.dissector.protocol.characters import LF, NUL, SEVEN_BITS, wrong_parity
+from vtctap.dissector.protocol.messages import SLASH, Message, decode
+from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Sender
 from vtctap.sniffer.detect import EIGHT_BITS, Detector
 from vtctap.sniffer.parity import SUSPECT, ParityWatch

@@ -14,12 +14,12 @@ from scapy.config import conf
 from scapy.sendrecv import sniff
 
 from vtctap.__main__ import main
-from vtctap.dissector import pyshark
 from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.dissect import Dissector, Value
-from vtctap.dissector.profile import DEFAULT, load
-from vtctap.dissector.reframe import assemble
+from vtctap.dissector.framing.reframe import assemble
+from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.scapy import VTCSession
+from vtctap.dissector.wireshark import pyshark
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace
 from vtctap.pcap.imports import IMPORTERS
 

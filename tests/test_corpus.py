@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import pytest
 
-from vtctap.dissector.messages import decode
-from vtctap.dissector.profile import load
-from vtctap.dissector.reframe import assemble, received, reframe
+from vtctap.dissector.framing.reframe import assemble, received, reframe
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.protocol.messages import decode
+from vtctap.pcap.burst import Run
 from vtctap.pcap.exchange import parse
 from vtctap.pcap.record import Flag, Kind, Record, Sender
-from vtctap.pcap.run import Run
 
 CORPUS: Final = Path(__file__).parents[2] / "shared" / "corpus"
 GAP_LIMIT: Final = load("iec62056-21").timing.gap_limit

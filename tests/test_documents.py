@@ -13,8 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from equipment.meter_port import MeterPort
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import MeterPort
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "examples" / "scripts"

@@ -14,7 +14,14 @@ ROOMS = {"vtctap": ROOT / "vtctap"} | {f"vtctap.{room}": ROOT / room for room in
 
 MAY_IMPORT = {
     "vtctap.pcap": ["vtctap.pcap"],
-    "vtctap.dissector": ["vtctap.dissector", "vtctap.pcap.record", "vtctap.pcap.run"],
+    "vtctap.dissector.protocol": ["vtctap.dissector.protocol", "vtctap.pcap.record"],
+    "vtctap.dissector.framing": [
+        "vtctap.dissector.framing",
+        "vtctap.dissector.protocol",
+        "vtctap.pcap.record",
+        "vtctap.pcap.burst",
+    ],
+    "vtctap.dissector": ["vtctap.dissector", "vtctap.pcap.record"],
     "vtctap.sniffer": ["vtctap.sniffer", "vtctap.dissector", "vtctap.pcap"],
     "vtctap.commands": ["vtctap"],
     "vtctap": ["vtctap"],
@@ -23,11 +30,11 @@ MAY_IMPORT = {
 
 LIBRARIES = {
     "scapy": ["vtctap", "vtctap.dissector.scapy"],
-    "pyshark": ["vtctap.dissector.pyshark"],
+    "pyshark": ["vtctap.dissector.wireshark.pyshark"],
     "plotly": ["vtctap.dissector.analysis.report.page"],
-    "tqdm": ["vtctap.commands.common"],
+    "tqdm": ["vtctap.common"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
-    "serial": ["vtctap.sniffer.pyserial_port", "vtctap.commands"],
+    "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports"],
 }
 """What is not in the standard library, and the modules (or the packages of modules) that may import it."""
 
@@ -80,7 +87,7 @@ def room_of(name: str) -> str:
 def test_every_room_was_found() -> None:
     assert {room_of(name) for name in MODULES} == set(MAY_IMPORT)
     assert {"vtctap.pcap.record", "vtctap.dissector.scapy", "vtctap.sniffer.simulated.wire"} < set(MODULES)
-    assert set(MODULES["vtctap.dissector.framer"].imports()) >= {"collections", "vtctap.pcap.record"}
+    assert set(MODULES["vtctap.dissector.framing.framer"].imports()) >= {"collections", "vtctap.pcap.record"}
 
 
 @each_module
@@ -157,7 +164,7 @@ def test_the_front_door_loads_nothing() -> None:
     [
         "import vtctap.pcap",
         "import vtctap.pcap.imports",
-        "import vtctap.dissector.reframe, vtctap.dissector.text, vtctap.dissector.profile",
+        "import vtctap.dissector.framing.reframe, vtctap.dissector.text, vtctap.dissector.profiles.files",
         "import vtctap.sniffer.capture",
     ],
 )

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
-from vtctap.dissector import wireshark_profile
-from vtctap.dissector.lua import generate
-from vtctap.dissector.profile import load, shipped
+from vtctap.dissector.profiles.files import load, shipped
+from vtctap.dissector.wireshark import configuration as wireshark_profile
+from vtctap.dissector.wireshark.generator import generate
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "wireshark.md").read_text("utf-8")
-FIELDS_LUA = (ROOT / "dissector" / "wireshark" / "fields.lua").read_text("ascii")
+FIELDS_LUA = (ROOT / "dissector" / "wireshark" / "lua" / "fields.lua").read_text("ascii")
 SEVERITIES = {"ERROR": "error", "WARN": "warning", "NOTE": "note"}
 
 

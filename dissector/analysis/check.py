@@ -5,13 +5,13 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
+from vtctap.dissector.analysis.exchange_rules import Sequence
 from vtctap.dissector.analysis.exchanges import Gatherer
 from vtctap.dissector.analysis.findings import Finding
-from vtctap.dissector.analysis.frames import check_record
+from vtctap.dissector.analysis.frame_rules import check_record
 from vtctap.dissector.analysis.outages import Outages
-from vtctap.dissector.analysis.sequence import Sequence
 from vtctap.dissector.dissect import Dissection, dissections
-from vtctap.dissector.profile import Profile
+from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Record
 
 MOST_WAITING: Final = 10_000

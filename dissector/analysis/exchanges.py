@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from vtctap.dissector.dissect import Dissection, dissections
-from vtctap.dissector.profile import Profile
+from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Flag, Record, Sender
 
 

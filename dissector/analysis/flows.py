@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from vtctap.dissector.analysis.exchange_rules import REJECTED
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges
-from vtctap.dissector.analysis.sequence import REJECTED
-from vtctap.dissector.analysis.server import LOCKOUT, NOT_READY
+from vtctap.dissector.analysis.meter_state import LOCKOUT, NOT_READY
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.pairing import is_damaged
-from vtctap.dissector.profile import Profile
+from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise

@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Final
 
 from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.messages import Message
 from vtctap.dissector.pairing import is_damaged
-from vtctap.dissector.profile import Profile, Register
+from vtctap.dissector.profiles.files import Profile, Register
+from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.record import Flag, Line
 
 MAX_REGISTERS: Final = 10_000

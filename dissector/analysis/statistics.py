@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.dissect import Dissection, dissections
-from vtctap.dissector.profile import Profile
+from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 _STEP: Final = math.log(1.02)

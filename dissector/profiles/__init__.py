@@ -1,1 +1,1 @@
-"""The profiles that come with vtctap: TOML files, read by :mod:`vtctap.dissector.profile`."""
+"""Profiles: the meaning of messages as data. TOML files, their model, their reader, and value encodings."""

@@ -13,7 +13,7 @@ from scapy.packet import Packet
 
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import Dissection, Dissector, Value
-from vtctap.dissector.profile import DEFAULT, Profile, load
+from vtctap.dissector.profiles.files import DEFAULT, Profile, load
 from vtctap.dissector.tokens import Keys, load_keys
 from vtctap.pcap.record import Record
 

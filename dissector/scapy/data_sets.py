@@ -4,9 +4,9 @@
 from typing import Any, Final
 
 from vtctap.dissector.catalogue import FIELDS
-from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.dissect import Dissection, Value
-from vtctap.dissector.messages import DATA_SET, Message, closing_bracket
+from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
+from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, dissector, set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
 from vtctap.pcap.record import Record
@@ -82,8 +82,8 @@ class DataSet(Derived):
 
 def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]], bytes]:
     """The fields of the data sets of a body, and the octets behind the last; ``text`` is the octets as they are to be
-    read. Finds what :func:`vtctap.dissector.messages.data_sets` finds, and where. Fields that are as always are left
-    out."""
+    read. Finds what :func:`~vtctap.dissector.protocol.messages.data_sets` finds, and where. Fields that are as always
+    are left out."""
     found: list[dict[str, Any]] = []
     at = begin = 0
     end = len(text)

@@ -1,19 +1,19 @@
 # mypy: disallow-subclassing-any=False
 """The messages as Scapy packets, one class a message.
 
-Where a message's parts are is found by the patterns of :mod:`vtctap.dissector.messages`, and what they mean is asked
-of it, so that the two cannot differ; here the octets are only cut.
+Where a message's parts are is found by the patterns of :mod:`vtctap.dissector.protocol.messages`, and what they mean is
+asked of it, so that the two cannot differ; here the octets are only cut.
 """
 
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from vtctap.dissector.characters import SEVEN_BITS, carries_even_parity
-from vtctap.dissector.checks import bcc_xor, crc16
 from vtctap.dissector.dissect import Meaning, Value
-from vtctap.dissector.messages import LINE_END, TELEGRAM_END, Message, block_end
-from vtctap.dissector.order import MAY_ANSWER
+from vtctap.dissector.framing.merge import MAY_ANSWER
+from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
+from vtctap.dissector.protocol.checksums import bcc_xor, crc16
+from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, Message, block_end
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, Exact, dissect
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
 from vtctap.dissector.scapy.fields import CheckField, ImpliedField, MarkField, MeantField, OctetsField, PacketsField
@@ -371,4 +371,4 @@ LAYERS: Final[dict[str | None, type[MessageLayer]]] = {
         )
     },
 }
-"""The class of each message that :func:`vtctap.dissector.messages.decode` knows."""
+"""The class of each message that :func:`vtctap.dissector.protocol.messages.decode` knows."""

@@ -16,7 +16,7 @@ from scapy.fields import (
 
 from vtctap.dissector.catalogue import CATALOGUE, FIELDS
 from vtctap.dissector.dissect import Value
-from vtctap.dissector.messages import name_of
+from vtctap.dissector.protocol.messages import name_of
 from vtctap.dissector.scapy.base import (
     BY_ATTRIBUTE,
     CONTEXT,

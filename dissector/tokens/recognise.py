@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from vtctap.dissector.characters import SHOWN
+from vtctap.dissector.protocol.characters import SHOWN
 from vtctap.dissector.tokens.decode import Token, decode
 from vtctap.dissector.tokens.keys import Keys
 from vtctap.dissector.tokens.number import DIGITS, LIMIT

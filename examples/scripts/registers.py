@@ -4,7 +4,7 @@ import sys
 
 import vtctap
 from vtctap.dissector.analysis.exchanges import exchanges
-from vtctap.dissector.profile import DEFAULT, load
+from vtctap.dissector.profiles.files import DEFAULT, load
 
 profile = load(sys.argv[2] if len(sys.argv) > 2 else DEFAULT)
 last: dict[str, str] = {}

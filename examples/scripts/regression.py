@@ -16,7 +16,7 @@ import os
 import pytest
 import serial
 
-from vtctap.dissector.messages import decode
+from vtctap.dissector.protocol.messages import decode
 
 SESSION = [
 {session}]

@@ -2,6 +2,5 @@
 
 Devices are state machines without I/O or clock (:mod:`client`, :mod:`meter`); :mod:`wire` puts them on a line in
 virtual time, :mod:`faults` disturbs it, :mod:`session` has the story that they play, and :mod:`ptys` brings it all to
-pseudo-terminals at true pace; those of :mod:`garbling` have a :mod:`receiver` that can be set wrongly. They know
-nothing of the decoder, and the decoder nothing of them.
+pseudo-terminals at true pace. They know nothing of the decoder, and the decoder nothing of them.
 """

@@ -10,9 +10,9 @@ import pytest
 
 from vtctap.commands import doctor
 from vtctap.commands.doctor import Finding, Machine, examine
-from vtctap.commands.installation import Installation, wanted
-from vtctap.commands.ports import SerialPort
-from vtctap.commands.tshark import NoWireshark, Wireshark
+from vtctap.sniffer.ports import SerialPort
+from vtctap.wireshark.installation import Installation, wanted
+from vtctap.wireshark.tshark import NoWireshark, Wireshark
 
 
 class Said(Wireshark):

@@ -230,7 +230,7 @@ def test_the_pipeline_of_the_manual(taps: Any, tmp_path: Path) -> None:
 
 
 def test_a_file_is_never_given_up(tmp_path: Path) -> None:
-    from vtctap.commands.stopping import PipeWatch
+    from vtctap.capturing.stopping import PipeWatch
 
     with (tmp_path / "file").open("w") as file:
         assert not PipeWatch(file).closed

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from vtctap.commands import extcap, ports
-from vtctap.commands.ports import SerialPort
 from vtctap.pcap.record import Kind, Record, Sender
 from vtctap.pcap.trace import open_trace
-from vtctap.sniffer.extcap import Command, Decoder, Message
+from vtctap.sniffer import ports
+from vtctap.sniffer.ports import SerialPort
 from vtctap.sniffer.simulated.ptys import Pty
+from vtctap.wireshark import extcap
+from vtctap.wireshark.toolbar import Command, Decoder, Message
 
 PATIENCE = 30
-PROGRAM = [sys.executable, "-P", "-m", "vtctap.commands.extcap"]
+PROGRAM = [sys.executable, "-P", "-m", "vtctap.wireshark.extcap"]
 SENTENCE = re.compile(r"^(extcap|interface|control|value|arg|dlt) ((?:\{[a-z]+=[^{}]*\})+)$")
 """The grammar of extcap(4)."""
 
@@ -140,7 +141,7 @@ def test_an_unknown_option_is_refused_and_one_of_a_later_wireshark_is_not(query:
 
 
 def test_a_query_loads_no_more_than_it_needs() -> None:
-    script = "import sys; from vtctap.commands import extcap; extcap.main(sys.argv[1:]); print(*sys.modules)"
+    script = "import sys; from vtctap.wireshark import extcap; extcap.main(sys.argv[1:]); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script, "--extcap-interfaces"], capture_output=True, text=True, check=True
     )

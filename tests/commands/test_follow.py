@@ -8,9 +8,9 @@ from subprocess import Popen
 
 import pytest
 
-from vtctap.dissector.messages import decode
+from equipment.garbling import GarblingTaps
+from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap import Kind, Line, Record, open_trace
-from vtctap.sniffer.simulated.garbling import GarblingTaps
 from vtctap.sniffer.simulated.session import play
 
 EVEN = Line(7, "E", 1)

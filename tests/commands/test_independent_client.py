@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from equipment.garbling import GarblingMeterPort
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
-from vtctap.sniffer.simulated.garbling import GarblingMeterPort
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import Pty
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from vtctap.commands.counts import Counts
-from vtctap.commands.status import status
+from vtctap.capturing.counts import Counts
+from vtctap.capturing.status import status
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
 
@@ -405,7 +405,7 @@ def test_a_ring_file_is_completed_though_nothing_more_comes(
 
 def test_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is printed is numbered as in the file."""
-    monkeypatch.setattr("vtctap.commands.stopping.BEFORE_SECONDS", 2)
+    monkeypatch.setattr("vtctap.capturing.stopping.BEFORE_SECONDS", 2)
     whole = records(trace)
     at = max(number for number, record in enumerate(whole) if record.octets[:3] == b"\x01W1")
     since = next(n for n, record in enumerate(whole) if record.time >= whole[at].time - 2_000_000_000)
@@ -452,9 +452,9 @@ def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path,
 
 
 def test_what_is_kept_before_the_trigger_is_bounded() -> None:
-    from vtctap.commands.stopping import BEFORE_RECORDS, Trigger
+    from vtctap.capturing.stopping import BEFORE_RECORDS, Trigger
     from vtctap.dissector.dissect import Dissector
-    from vtctap.dissector.profile import load
+    from vtctap.dissector.profiles.files import load
 
     dissector = Dissector(load())
     trigger = Trigger("vtc.link == 1")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from vtctap.commands.hints import Hints
+from vtctap.capturing.hints import Hints
 from vtctap.pcap.record import Flag, Kind, Line, Record
 
 E71, O71, N81 = Line(7, "E", 1), Line(7, "O", 1), Line(8, "N", 1)

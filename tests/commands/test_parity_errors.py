@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from vtctap.dissector.assembler import Assembler, Tap
-from vtctap.dissector.framer import Octet
+from vtctap.dissector.framing.assembler import Assembler, Tap
+from vtctap.dissector.framing.framer import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MS = 1_000_000

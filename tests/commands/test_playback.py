@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from vtctap.dissector.messages import decode
-from vtctap.dissector.reframe import assemble, received
+from vtctap.dissector.framing.reframe import assemble, received
+from vtctap.dissector.protocol.messages import decode
+from vtctap.pcap.burst import Run as Recorded
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
-from vtctap.pcap.run import Run as Recorded
 from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.wire import WireOctet
 

@@ -28,7 +28,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
     monkeypatch.setattr(adapter, "adapter", lambda name: PORTS[name][3])
-    monkeypatch.setattr("vtctap.commands.ports._stable_names", lambda: {"/dev/ttyUSB0": "/dev/serial/by-id/usb-FT"})
+    monkeypatch.setattr("vtctap.sniffer.ports._stable_names", lambda: {"/dev/ttyUSB0": "/dev/serial/by-id/usb-FT"})
 
 
 def test_text(inside: Run) -> None:

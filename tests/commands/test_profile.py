@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from vtctap.dissector.analysis.learn import HIDDEN, Learner, form, quote, skeleton
-from vtctap.dissector.checks import bcc_xor
 from vtctap.dissector.dissect import Dissector
-from vtctap.dissector.profile import load, parse
+from vtctap.dissector.profiles.files import load, parse
+from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.pcap import Flag, Line, Record, Sender, create_trace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

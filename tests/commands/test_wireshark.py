@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from vtctap.commands import tshark
-from vtctap.commands.installation import File, Installation, launcher
-from vtctap.commands.tshark import NoWireshark, Wireshark, described
+from vtctap.wireshark import tshark
+from vtctap.wireshark.installation import File, Installation, launcher
+from vtctap.wireshark.tshark import NoWireshark, Wireshark, described
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -118,7 +118,7 @@ def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: P
 
 def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap: Run) -> None:
     """Wireshark leaves out a colour or a button whose filter it does not understand, and says so where nobody looks."""
-    from vtctap.dissector import wireshark_profile
+    from vtctap.dissector.wireshark import configuration as wireshark_profile
 
     assert vtctap("wireshark", "install").returncode == 0
     vtctap("demo", "--fast", "-w", "demo.pcapng", "-q")
@@ -282,7 +282,7 @@ def test_a_file_that_is_no_longer_wanted_goes(wireshark: Wireshark, tmp_path: Pa
 
 
 def test_a_damaged_manifest_is_told(wireshark: Wireshark) -> None:
-    from vtctap.commands.common import CommandError
+    from vtctap.common import CommandError
 
     wireshark.configuration.mkdir()
     for text in ("{", json.dumps([]), json.dumps({"files": 1, "folders": []})):
@@ -303,7 +303,7 @@ def test_the_launcher_knows_its_interpreter_and_has_no_suffix(tmp_path: Path, mo
     program.write_text(launcher())
     program.chmod(0o755)
     done = run([program, "--fifo", "a b"], capture_output=True, text=True, check=True, env={"PATH": ""})
-    assert done.stdout == "-P -m vtctap.commands.extcap --fifo a b\n"
+    assert done.stdout == "-P -m vtctap.wireshark.extcap --fifo a b\n"
 
 
 def test_the_wireshark_here_names_its_folders(home: Path) -> None:

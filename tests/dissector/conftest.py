@@ -9,10 +9,10 @@ from xml.parsers import expat
 
 import pytest
 
-from vtctap.dissector import lua
 from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.dissect import Dissector, Value
-from vtctap.dissector.profile import Profile, load
+from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.wireshark import generator as lua
 from vtctap.pcap import Record, create_trace
 
 

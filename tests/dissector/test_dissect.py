@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from vtctap.dissector import catalogue
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES, FIELDS, Field
 from vtctap.dissector.dissect import Dissection, Dissector, Value, epoch, field_values
-from vtctap.dissector.messages import Message
-from vtctap.dissector.profile import load, parse
+from vtctap.dissector.profiles.files import load, parse
+from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MS = 1_000_000

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from vtctap.__main__ import main
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.filter import FilterError, compile_filter
-from vtctap.dissector.profile import load
+from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender, create_trace, open_trace
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"

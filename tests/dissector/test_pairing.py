@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vtctap.dissector.messages import decode
 from vtctap.dissector.pairing import SESSION_TIMEOUT, Pairing, Place
+from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap import Flag, Record, Sender
 
 MS = 1_000_000

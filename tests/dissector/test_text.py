@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.dissector.dissect import Dissection, Dissector
-from vtctap.dissector.profile import load, parse, text
+from vtctap.dissector.profiles.files import load, parse, text
 from vtctap.dissector.text import TIMES, Printer, hex_dump, summary
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.pcap import Flag, Record, Sender, create_capture, create_trace, exchange
+from vtctap.pcap.burst import ImportFormatError, Run
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.imports import IMPORTERS, detect
-from vtctap.pcap.run import ImportFormatError, Run
 
 SECOND = 1_000_000_000
 CORPUS = Path(__file__).parent.parent.parent.parent / "shared" / "corpus"

@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
+from equipment.receiver import Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.detect import Detector, Finding, fcs16
 from vtctap.sniffer.port import Settings
 from vtctap.sniffer.simulated.octets import hdlc
-from vtctap.sniffer.simulated.receiver import Receiver, Waveform
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import WireOctet, received
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framer import Octet
+from vtctap.dissector.framing.framer import Octet
 from vtctap.pcap.record import Line
 from vtctap.sniffer.envelope import TOLERANCE
 from vtctap.sniffer.estimator import HOLD, HOLD_CHARACTERS, SCHEDULING, Estimator

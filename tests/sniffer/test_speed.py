@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.assembler import Assembler, Tap
-from vtctap.dissector.framer import Octet
-from vtctap.dissector.messages import decode
-from vtctap.dissector.speeds import MODE_B, MODE_C
+from equipment.garbling import GarblingTaps
+from equipment.receiver import Receiver, Waveform
+from vtctap.dissector.framing.assembler import Assembler, Tap
+from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.protocol.messages import decode
+from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.detect import SPEEDS, Detector
 from vtctap.sniffer.port import PosixPort, Settings
-from vtctap.sniffer.simulated.garbling import GarblingTaps
-from vtctap.sniffer.simulated.receiver import Receiver, Waveform
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import WireOctet, received
 from vtctap.sniffer.speed import Change, Follower

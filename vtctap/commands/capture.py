@@ -13,13 +13,12 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import CommandError, add_profile, line, load_profile, speed, warn
-from vtctap.commands.live import Sink, add_sink
+from vtctap.capturing.interfaces import interfaces
+from vtctap.capturing.sink import Sink, add_sink
+from vtctap.common import CommandError, add_profile, line, load_profile, speed, warn
 
 if TYPE_CHECKING:
-    from vtctap.pcap.capture_file import Interface
     from vtctap.sniffer.capture import Link
-    from vtctap.sniffer.port import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,18 +139,3 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
     if len(set(every)) < len(every):
         raise CommandError("the same port is named twice")
     return links
-
-
-def interfaces(links: "list[Link]", settings: "Settings", *, latency: int | None = None) -> "list[Interface]":
-    """How the trace describes its taps; ``latency`` (ns) is what the user states of their adapters."""
-    from vtctap.pcap.capture_file import Interface
-    from vtctap.sniffer.adapter import adapter
-
-    described = []
-    for link in links:
-        for wire in link.wires:
-            what = "both directions" if wire.sender == 0 else f"the {wire.sender.name.lower()}'s octets"
-            hardware = str(adapter(wire.port).stated(latency))
-            name = f"{link.name}:{wire.port}" if link.name else wire.port
-            described.append(Interface(147, name, f"{what}, {settings.line}", hardware, settings.speed))
-    return described

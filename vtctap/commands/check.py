@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import add_join, add_profile, joined, load_profile, refuse_existing, warn, write_text
+from vtctap.common import add_join, add_profile, joined, load_profile, refuse_existing, warn, write_text
 
 if TYPE_CHECKING:
     from vtctap.dissector.analysis.findings import Finding

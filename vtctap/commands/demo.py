@@ -9,8 +9,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from vtctap.commands.capture import interfaces
-from vtctap.commands.common import (
+from vtctap.capturing.interfaces import interfaces
+from vtctap.capturing.sink import Sink, add_sink
+from vtctap.common import (
     STANDARD,
     CommandError,
     add_profile,
@@ -19,10 +20,9 @@ from vtctap.commands.common import (
     speed,
     write_text,
 )
-from vtctap.commands.live import Sink, add_sink
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profile import Profile
+    from vtctap.dissector.profiles.files import Profile
     from vtctap.pcap.record import Record
     from vtctap.sniffer.port import Settings
     from vtctap.sniffer.simulated.faults import Fault

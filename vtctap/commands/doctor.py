@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vtctap.commands.ports import SerialPort, serial_ports
-from vtctap.commands.tshark import NO_LUA_FOR_ROOT, NoWireshark, Wireshark, find, is_root
+from vtctap.sniffer.ports import SerialPort, serial_ports
+from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, NoWireshark, Wireshark, find, is_root
 
 if TYPE_CHECKING:
-    from vtctap.commands.installation import File
+    from vtctap.wireshark.installation import File
 
 _OLDEST: Final = (4, 0)
 _LATENCY: Final = 1
@@ -222,8 +222,8 @@ _WIRESHARK: Final = (_version, _lua_for_root, _installation, _dissector_loads, _
 
 def _files(wireshark: Wireshark) -> "list[File]":
     """What install would put, with the choices of the installation that is there."""
-    from vtctap.commands.installation import Installation, dissector, wanted
-    from vtctap.dissector.wireshark_profile import files
+    from vtctap.dissector.wireshark.configuration import files
+    from vtctap.wireshark.installation import Installation, dissector, wanted
 
     return wanted(wireshark, dissector(Installation.of(wireshark).choices), files())
 

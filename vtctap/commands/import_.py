@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import (
+from vtctap.common import (
     STANDARD,
     CommandError,
     add_output,
@@ -30,8 +30,8 @@ from vtctap.commands.common import (
 )
 
 if TYPE_CHECKING:
+    from vtctap.pcap.burst import Run
     from vtctap.pcap.capture_file import Interface
-    from vtctap.pcap.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.dissector.reframe import assemble
+    from vtctap.dissector.framing.reframe import assemble
     from vtctap.pcap.imports import IMPORTERS, detect
     from vtctap.pcap.record import MAX_TAPS
 
@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _taps(name: str, runs: "Sequence[Run]", rate: int) -> "list[Interface]":
-    """How the trace describes what was heard, by the tap numbers of :func:`~vtctap.dissector.reframe.assemble`: one
-    tap, or one a side where the recording knows the sides, and one more for what it does not know of."""
+    """How the trace describes what was heard, by the tap numbers of :func:`~vtctap.dissector.framing.reframe.assemble`:
+    one tap, or one a side where the recording knows the sides, and one more for what it does not know of."""
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import LINKTYPE_USER0, Sender
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import (
+from vtctap.common import (
     STANDARD,
     CommandError,
     add_profile,
@@ -28,7 +28,7 @@ from vtctap.commands.common import (
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection
-    from vtctap.dissector.profile import Profile
+    from vtctap.dissector.profiles.files import Profile
 
 _SHOWN = 20
 
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector import profile
+    from vtctap.dissector.profiles import files as profile
 
     if arguments.names:
         raise CommandError("'profile list' takes no name; did you mean 'profile show'?")
@@ -76,7 +76,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector import profile
+    from vtctap.dissector.profiles import files as profile
 
     if len(arguments.names) > 1:
         raise CommandError("'profile show' takes one name")
@@ -155,7 +155,7 @@ def _learn(arguments: argparse.Namespace) -> int:
 
 def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
     """The profile to build on, and what it is loaded by: its file's name, which need not be the one it states."""
-    from vtctap.dissector.profile import DEFAULT, load
+    from vtctap.dissector.profiles.files import DEFAULT, load
 
     parent = arguments.inherits or DEFAULT
     if parent.endswith(".toml"):
@@ -167,7 +167,7 @@ def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
 
 def _new(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.learn import template
-    from vtctap.dissector.profile import shipped, user_directory
+    from vtctap.dissector.profiles.files import shipped, user_directory
 
     if len(arguments.names) != 1:
         raise CommandError("'profile new' takes one name")

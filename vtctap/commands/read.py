@@ -10,8 +10,8 @@ contents, and what is wrong with it in brackets.
 import argparse
 import sys
 
-from vtctap.commands.common import STANDARD, add_keys, add_profile, input_trace, load_keys, load_profile
-from vtctap.commands.lines import add_lines, link_names, printer, shower
+from vtctap.capturing.lines import add_lines, link_names, printer, shower
+from vtctap.common import STANDARD, add_keys, add_profile, input_trace, load_keys, load_profile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

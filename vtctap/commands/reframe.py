@@ -6,7 +6,7 @@ as 8N1 from a line of 7E1 gets its parity checked and removed.
 
 import argparse
 
-from vtctap.commands.common import add_output, add_profile, input_trace, line, load_profile, whole_trace
+from vtctap.common import add_output, add_profile, input_trace, line, load_profile, whole_trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.dissector.reframe import reframe
+    from vtctap.dissector.framing.reframe import reframe
 
     profile = load_profile(arguments)
     with input_trace(arguments.trace) as reader, whole_trace(arguments, []) as writer:

@@ -5,7 +5,7 @@ The page needs no network. It needs the extra 'report': pip install 'vtctap[repo
 
 import argparse
 
-from vtctap.commands.common import (
+from vtctap.common import (
     APPLICATION,
     STANDARD,
     CommandError,

@@ -8,10 +8,10 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from vtctap.commands.common import add_join, add_profile, count, joined, load_profile
+from vtctap.common import add_join, add_profile, count, joined, load_profile
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profile import Profile
+    from vtctap.dissector.profiles.files import Profile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import CommandError, add_keys, load_keys
+from vtctap.common import CommandError, add_keys, load_keys
 
 if TYPE_CHECKING:
     from vtctap.dissector.tokens import Keys, Token

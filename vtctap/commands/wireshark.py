@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.commands.common import (
+from vtctap.common import (
     STANDARD,
     CommandError,
     link_type,
@@ -27,7 +27,7 @@ from vtctap.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from vtctap.commands.installation import Choices
+    from vtctap.wireshark.installation import Choices
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of the files in a zip, so that the same profile makes the same zip."""
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _choices(arguments: argparse.Namespace) -> "Choices":
     """What was asked for; files by their whole paths, since they are read again when doctor compares."""
-    from vtctap.commands.installation import Choices
+    from vtctap.wireshark.installation import Choices
 
     named = arguments.profiles or ()
     profiles = (str(Path(name).resolve()) if name.endswith(".toml") else name for name in named)
@@ -74,7 +74,7 @@ def _choices(arguments: argparse.Namespace) -> "Choices":
 
 
 def _lua(arguments: argparse.Namespace) -> int:
-    from vtctap.commands.installation import dissector
+    from vtctap.wireshark.installation import dissector
 
     write_text(arguments.output, dissector(_choices(arguments)), force=arguments.force)
     if arguments.output != STANDARD and not arguments.quiet:
@@ -83,7 +83,7 @@ def _lua(arguments: argparse.Namespace) -> int:
 
 
 def _profile(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector import wireshark_profile
+    from vtctap.dissector.wireshark import configuration as wireshark_profile
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -101,9 +101,9 @@ def _profile(arguments: argparse.Namespace) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    from vtctap.commands.installation import Installation, Step, dissector, wanted
-    from vtctap.commands.tshark import NO_LUA_FOR_ROOT, NoWireshark, find, is_root
-    from vtctap.dissector import wireshark_profile
+    from vtctap.dissector.wireshark import configuration as wireshark_profile
+    from vtctap.wireshark.installation import Installation, Step, dissector, wanted
+    from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, NoWireshark, find, is_root
 
     try:
         wireshark = find()

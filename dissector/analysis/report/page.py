@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from vtctap.dissector.analysis.report.collect import Collected
 from vtctap.dissector.dissect import epoch
-from vtctap.dissector.profile import Profile
+from vtctap.dissector.profiles.files import Profile
 
 
 def page(collected: Collected, profile: Profile, *, trace: str, application: str) -> str:

@@ -15,7 +15,7 @@ from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 from vtctap.dissector.analysis.junit import MOST, Report
 from vtctap.dissector.dissect import Dissector
-from vtctap.dissector.profile import load
+from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.octets import with_check

@@ -6,7 +6,7 @@ import pytest
 
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges, sessions
 from vtctap.dissector.dissect import Dissection, Dissector
-from vtctap.dissector.profile import load
+from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Record, Sender
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.session import EPOCH, LINE, SPEED, play

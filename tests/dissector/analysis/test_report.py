@@ -16,7 +16,7 @@ from vtctap.dissector.analysis.report import collect as collecting
 from vtctap.dissector.analysis.report.collect import collect
 from vtctap.dissector.analysis.statistics import statistics
 from vtctap.dissector.dissect import dissections
-from vtctap.dissector.profile import load
+from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Line, Record, Sender
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.session import EPOCH, play

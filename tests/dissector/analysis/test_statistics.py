@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.analysis.statistics import Distribution, statistics
 from vtctap.dissector.dissect import Dissector
-from vtctap.dissector.profile import load
+from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.session import EPOCH, LINE, SPEED, play

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from equipment.meter_port import MeterPort
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import MeterPort, PtyTaps
+from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 

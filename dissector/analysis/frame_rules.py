@@ -1,0 +1,109 @@
+"""Findings in single records: damage, pauses and form, whatever came before or after."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vtctap.dissector.analysis.findings import Finding, finding
+from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
+from vtctap.pcap.record import Flag, Kind, Record
+
+ADDRESS, IDENTIFICATION, REGISTER, UNIT, VALUE = 32, 16, 16, 16, 128
+"""The longest fields, in characters (IEC 62056-21; derived). A value in a readout is to have 32 at the most, but a
+readout looks like any other answer: so the 128 of programming mode are what is held against a meter."""
+
+_SPEEDS: Final = frozenset((*MODE_B, *MODE_C, "Z"))
+_SHOWN: Final = 24
+
+
+def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
+    """What is to be said of one record by itself."""
+    record, message, number = dissection.record, dissection.message, (dissection.number,)
+    if record.kind is Kind.EVENT:
+        return
+    yield from _damage(record, number)
+    if record.kind is Kind.NOISE:
+        if not record.flags & Flag.BREAK:
+            count = len(record.octets)
+            what = f"{count} octets that belong" if count > 1 else "an octet that belongs"
+            yield finding("noise", number, f"{what} to no message")
+        return
+    yield from _pauses(record, profile, number)
+    if message is None or message.message is None or record.flags & Flag.ECHO:
+        return
+    name = message.message
+    if record.flags & Flag.CUT:
+        yield finding("cut", number, f"{name} does not reach its end")
+        return
+    if message.bcc_status == "bad":
+        yield finding(
+            "bcc-bad", number, f"{name}: check character {message.bcc:02X}h, where {message.bcc_expected:02X}h is right"
+        )
+    elif message.bcc_status == "missing":
+        yield finding("bcc-missing", number, f"{name} ends without a check character")
+    if message.crc_status == "bad":
+        yield finding("bcc-bad", number, f"{name}: CRC {message.crc:04X}h is wrong")
+    if name == "UndefinedCommand":
+        yield finding("undefined-command", number, f"command {message.cmd or 'without letters'} is not defined")
+    if message.bcc_status != "bad" and not record.parity_errors:
+        yield from _form(message, number)
+
+
+def _damage(record: Record, number: tuple[int]) -> Iterator[Finding]:
+    broken = bool(record.flags & Flag.BREAK)
+    if record.flags & Flag.OVERRUN:
+        yield finding("overrun", number, "octets were lost before the tap could read them")
+    if broken:
+        yield finding("break", number, "the line was broken")
+    if record.framing_errors and not broken:
+        yield finding("framing-error", number, f"no stop bit at {_positions(record.framing_errors)}")
+    if record.parity_errors:
+        yield finding("parity", number, f"wrong parity at {_positions(record.parity_errors)}")
+
+
+def _positions(positions: tuple[int, ...]) -> str:
+    shown = ", ".join(map(str, positions[:_SHOWN]))
+    return f"octet{'s' if len(positions) > 1 else ''} {shown}" + (" ..." if len(positions) > _SHOWN else "")
+
+
+def _pauses(record: Record, profile: Profile, number: tuple[int]) -> Iterator[Finding]:
+    """Pauses that are too long, by more than the time stamps of two octets may be wrong."""
+    if record.flags & Flag.SYNTHETIC or record.uncertainty is None:
+        return
+    limit = profile.timing.gap_limit
+    late = [(at, pause) for at, pause in record.pauses if pause * 1000 - 2 * record.uncertainty > limit]
+    if late:
+        at, pause = max(late, key=lambda entry: entry[1])
+        where = f"before octet {at}" + (f" (the longest of {len(late)})" if len(late) > 1 else "")
+        yield finding("char-gap", number, f"a pause of {pause / 1e6:.3f} s {where}; {limit / 1e9:g} s is allowed")
+
+
+def _form(message: Message, number: tuple[int]) -> Iterator[Finding]:
+    name = message.message
+    if name in ("IDResponse", "Telegram"):
+        letters = message.id_manufacturer or ""
+        if not (len(letters) == 3 and letters.isascii() and letters.isalpha()):
+            yield finding("syntax", number, f"manufacturer {letters!r} is not three letters")
+        elif letters[:2] != letters[:2].upper():
+            yield finding("syntax", number, f"manufacturer {letters!r} is not in capital letters", severity="note")
+        if name == "IDResponse" and (message.id_speed or "") not in _SPEEDS:
+            yield finding("syntax", number, f"speed {message.id_speed!r} is none of the standard's", severity="note")
+    option = (message.option_protocol, message.option_speed, message.option_mode)
+    if name == "OptionSelect" and not all(sign and sign.isalnum() for sign in option):
+        yield finding("syntax", number, "an option select without all of its three characters")
+    yield from _widths(message, number)
+
+
+def _widths(message: Message, number: tuple[int]) -> Iterator[Finding]:
+    for what, texts, most in (
+        ("address", (message.address or "",), ADDRESS),
+        ("identification", (message.id_text or "",), IDENTIFICATION),
+        ("register", message.register, REGISTER),
+        ("value", message.value, VALUE),
+        ("unit", message.unit, UNIT),
+    ):
+        longest = max(texts, key=len, default="")
+        if len(longest) > most:
+            yield finding("field-width", number, f"{what} of {len(longest)} characters; {most} are allowed")

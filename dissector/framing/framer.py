@@ -1,0 +1,319 @@
+"""The framer: where each message on one wire begins and ends.
+
+Octets with their times go in, pieces come out; there is no I/O and no clock. Fed one octet at a time or a megabyte, the
+result is the same, for it depends on nothing but the octets and their times.
+
+Theory
+======
+
+The messages of IEC 62056-21 (and, as far as is publicly known, of IEC 62055-52) have no length field and no common
+delimiter. A message is known by its first octet, and each kind ends in its own way::
+
+    /?...! CR LF              IDRequest         ends after LF, or after ! where no line end follows
+    /XXXZ... CR LF            IDResponse        ends after LF, unless an empty line follows:
+    /XXXZ... CR LF CR LF      Telegram          ends after ! with up to four hexadecimal digits and LF
+    SOH ... ETX BCC           commands          ends after the octet that follows ETX or EOT, whatever it is
+    STX ... ETX BCC           Data and Error    (that octet, the check character, may be any code)
+    ACK                       ACK               ends at once, unless V Z Y CR LF follows: OptionSelect
+    NAK                       NAK               ends at once
+    NUL NUL ...               WakeUp            ends before the first other octet; fewer than eight are noise
+    7E ... 7E                 HDLC              only after mode E was agreed on (:attr:`Framer.binary`)
+
+All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it.
+
+A grammar that looks back (:mod:`~vtctap.dissector.framing.grammar`). Some beginnings turn out not to be what they
+looked like: a slash in the noise, an ACK with a digit behind it that is no OptionSelect. So the octets since a
+beginning are kept, and where the grammar fails, what was already a message in itself (the ACK, the identification)
+becomes a frame, or else the first octet becomes noise, and the rest is looked at again. Such candidates are short
+(:data:`MAX_IDENTIFICATION`), so this stays linear.
+
+Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes
+next tells. What tells is the next octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak
+(:meth:`Framer.turn`). No other timing enters the grammar, but for one case: some clients send no check character. On a
+wire that carries both directions the next octet is then the other side's SOH or STX, and would be taken for a
+wrong check character. It is the beginning of a new message if it is no right check character and it came after a
+reaction's pause - or, where the times are synthetic and pauses unknown, in any case.
+
+Cut frames. A pause longer than the protocol allows between two characters ends whatever is open; a frame that was open
+in its middle is marked as cut. If what follows begins no message, though, the sender has but paused for too long, and
+the frame goes on, unless the pause is :data:`PATIENCE` times as long as allowed. Data blocks may hold any octet before
+their ETX: real damaged frames hold STX and SOH. Requests and Telegram lines do not: there SOH or STX begins a new
+message, and the old one is cut.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, OPEN, SETTLED, TABLE, WHOLE, State, Step
+from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
+from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
+
+MAX_IDENTIFICATION: Final = 96
+"""A slash that is not followed by a line end within so many octets begins no identification, and empty lines that make
+it longer begin no Telegram. The standard allows 22 octets and an IDRequest's 37; real meters send up to 40."""
+MIN_WAKE_UP: Final = 8
+"""Fewer NULs than this are noise. IEC 62056-21 clause 6.3.14 asks for 2.1 s of them, 63 at 300 bit/s."""
+PATIENCE: Final = 2
+"""After so many times the longest pause a frame is given up."""
+MIN_REACTION: Final = 15_000_000
+"""ns; the shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 allows 20 ms at the least; a tap sees
+some of that pause blurred."""
+
+
+class Octet(NamedTuple):
+    """An octet as a tap received it: its eight bits (the parity bit in bit 7 on a line with seven data bits), the start
+    of its start bit (ns since 1970 UTC), how far the truth may lie from that (ns, None = unknown), and
+    :class:`~vtctap.pcap.record.Flag` bits of what the driver said of it."""
+
+    value: int
+    start: int
+    uncertainty: int | None = None
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive octets of one wire: a frame, or noise. ``cut``: the frame did not reach its end, or is one of several
+    pieces, of which all but the first are ``later`` ones. ``binary``: all eight bits are data (HDLC)."""
+
+    octets: tuple[Octet, ...]
+    is_frame: bool
+    cut: bool = False
+    binary: bool = False
+    later: bool = False
+
+    @property
+    def values(self) -> bytes:
+        """The octets as received."""
+        return bytes([octet.value for octet in self.octets])
+
+
+_HDLC_FLAG: Final = 0x7E
+_HDLC_HEADER: Final = 3
+
+
+class Framer:
+    """Finds the frames on one wire.
+
+    ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit`` (ns) is the longest
+    pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time`` (ns),
+    ``binary`` (mode E was agreed on) and ``garbage`` (the line's settings are unknown, so what comes is noise, whatever
+    it looks like) may be set at any time.
+    """
+
+    def __init__(self, *, sender: Sender, character_time: int, gap_limit: int, synthetic: bool = False) -> None:
+        self.character_time = character_time
+        self.binary = False
+        self.garbage = False
+        self._sender = sender
+        self._gap_limit = gap_limit
+        self._patience = gap_limit * PATIENCE
+        self._synthetic = synthetic
+        self._state = State.IDLE
+        self._noise: list[Octet] = []
+        self._open: list[Octet] = []
+        self._settled = 0
+        self._continues = False
+        self._xor = 0
+        self._sum = 0
+        self._end = 0
+        self._pieces: list[Piece] = []
+
+    @property
+    def earliest(self) -> Octet | None:
+        """The earliest octet that is in no piece yet; None where there is none."""
+        first = self._noise or self._open
+        return first[0] if first else None
+
+    @property
+    def open_since(self) -> int | None:
+        """The start of that octet, ns; None where there is none."""
+        return self.earliest.start if self.earliest else None
+
+    @property
+    def end(self) -> int:
+        """The end of the last octet that came in, ns."""
+        return self._end
+
+    def feed(self, octets: Iterable[Octet]) -> list[Piece]:
+        """The pieces that these octets complete. Octets come in the order in which they were received."""
+        for octet in octets:
+            if self.garbage and self._open:
+                self._flush()
+            pause = octet.start - self._end
+            if pause > self._gap_limit and (pause > self._patience or self._begins_message(octet)):
+                self._flush()
+            self._take(octet)
+            self._end = octet.start + self.character_time
+        return self._collect()
+
+    def silence(self, until: int) -> list[Piece]:
+        """The pieces that are complete because no octet has begun before ``until`` (ns)."""
+        if until - self._end > self._patience:
+            self._flush()
+        return self._collect()
+
+    def turn(self, start: int | None = None) -> list[Piece]:
+        """The pieces that are complete because the other side of a half-duplex link begins to speak, at ``start`` (ns;
+        None where times say nothing)."""
+        late = start is not None and start - self._end > self._gap_limit
+        if self._synthetic or late or self._state in WHOLE or not self._open:
+            self._flush()
+        return self._collect()
+
+    def close(self, *, torn: bool = False) -> list[Piece]:
+        """The rest: no more octets will come. ``torn``: some may have come unheard, so that a message without its check
+        character is cut."""
+        if torn and self._state is State.CHECK and self._open:
+            self._emit(cut=True)
+        self._flush()
+        return self._collect()
+
+    def _begins_message(self, octet: Octet) -> bool:
+        step, _ = TABLE[State.IDLE][CLASSES[octet.value]]
+        return not self._open or step is not Step.NOISE
+
+    def _collect(self) -> list[Piece]:
+        if not self._pieces:
+            return []
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def _take(self, octet: Octet) -> None:
+        """One octet through the grammar, and again what falls back out of it."""
+        if self.garbage:
+            self._add_noise(octet)
+            return
+        step, then = TABLE[self._state][CLASSES[octet.value]]
+        if step is Step.ADD and then not in BOUNDED and not self.binary:
+            self._add(octet, then)  # As nearly all octets go.
+            return
+        again = deque((octet,))
+        while again:
+            octet = again.popleft()
+            value = octet.value
+            if self._state is State.IDLE and self.binary and value == _HDLC_FLAG:
+                self._add(octet, State.HDLC)
+                continue
+            step, then = TABLE[self._state][CLASSES[value]]
+            if step is Step.ADD:
+                self._add(octet, then)
+                if self._state in BOUNDED and len(self._open) > MAX_IDENTIFICATION:
+                    self._fall(again)
+            elif step is Step.END:
+                self._keep(octet)
+                self._emit(cut=False)
+            elif step is Step.NOISE:
+                self._add_noise(octet)
+            elif step is Step.CHECK and not self._lacks_check(octet):
+                self._keep(octet)
+                self._emit(cut=False)
+            elif step is Step.HDLC:
+                self._hdlc(octet, again)
+            elif step is Step.FALL or self._too_few():
+                again.appendleft(octet)
+                self._fall(again)
+            else:
+                self._emit(cut=step is Step.CUT)
+                again.appendleft(octet)
+
+    def _add(self, octet: Octet, then: State) -> None:
+        self._keep(octet)
+        if self._state is State.BLOCK:
+            self._xor ^= octet.value
+            self._sum += octet.value & 0x7F
+        self._state = then
+        if then in SETTLED:
+            self._settled = len(self._open)
+
+    def _keep(self, octet: Octet) -> None:
+        """The octet joins what is open; a frame that is as long as a piece may be goes on in a further one."""
+        if len(self._open) == MAX_OCTETS:
+            self._put(tuple(self._open), cut=True)
+            self._open.clear()
+            self._continues = True
+        self._open.append(octet)
+
+    def _too_few(self) -> bool:
+        """Whether what is open are NULs, and too few for a WakeUp."""
+        return self._state is State.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
+
+    def _add_noise(self, octet: Octet) -> None:
+        self._noise.append(octet)
+        if len(self._noise) == MAX_OCTETS:
+            self._pieces += self._take_noise()
+
+    def _take_noise(self) -> list[Piece]:
+        if not self._noise:
+            return []
+        noise = Piece(tuple(self._noise), is_frame=False)
+        self._noise.clear()
+        return [noise]
+
+    def _emit(self, *, cut: bool, length: int | None = None) -> None:
+        """What is open, or its first ``length`` octets, is a frame."""
+        self._put(tuple(self._open[:length]), cut=cut or self._continues)
+        self._reset()
+
+    def _put(self, octets: tuple[Octet, ...], *, cut: bool) -> None:
+        self._pieces += self._take_noise()
+        self._pieces.append(Piece(octets, True, cut, self._state is State.HDLC, self._continues))
+
+    def _reset(self) -> None:
+        self._open.clear()
+        self._state = State.IDLE
+        self._settled = self._xor = self._sum = 0
+        self._continues = False
+
+    def _fall(self, again: deque[Octet]) -> None:
+        """What is open is not what it looked like: its settled part is a frame, or its first octet noise."""
+        rest = self._open[self._settled or 1 :]
+        if self._settled:
+            self._emit(cut=False, length=self._settled)
+        else:
+            self._add_noise(self._open[0])
+            self._reset()
+        again.extendleft(reversed(rest))
+
+    def _lacks_check(self, octet: Octet) -> bool:
+        """Whether the octet after ETX is not the check character but begins the next message."""
+        value = octet.value & 0x7F
+        if value in (self._xor & 0x7F, self._sum & 0x7F) or self._sender is not Sender.UNKNOWN:
+            return False
+        if self._synthetic:
+            return value in (SOH, STX)
+        pause = octet.start - self._open[-1].start - self.character_time
+        return pause >= MIN_REACTION and value in (SOH, STX, ACK, NAK) and not octet.flags & Flag.PARITY
+
+    def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:
+        """HDLC as mode E has it (IEC 62056-46): flag, format type 3 with an 11-bit length, ..., flag."""
+        at = len(self._open)
+        last = at + 1
+        if at >= _HDLC_HEADER:
+            last = 1 + ((self._open[1].value & 7) << 8 | self._open[2].value)
+        if at == 1 and octet.value == _HDLC_FLAG:
+            self._add_noise(self._open.pop())  # One flag may close a frame and another open the next.
+            self._open.append(octet)
+        elif (at == 1 and octet.value >> 4 != 0xA) or at > last or (at == last and octet.value != _HDLC_FLAG):
+            again.appendleft(octet)
+            self._fall(again)
+        else:
+            self._open.append(octet)
+            if at == last:
+                self._emit(cut=False)
+
+    def _flush(self) -> None:
+        """Ends all that is open."""
+        again: deque[Octet] = deque()
+        while self._open:
+            if self._state in WHOLE and not self._too_few():
+                self._emit(cut=False)
+            elif self._state in OPEN:
+                self._emit(cut=True)
+            else:
+                self._fall(again)
+                while again:
+                    self._take(again.popleft())
+        self._pieces += self._take_noise()

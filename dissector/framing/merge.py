@@ -1,0 +1,220 @@
+"""Order: the records of a link's taps, merged into the one row in which they were said.
+
+Two taps are two clocks that each may be off by their records' uncertainty. Where two frames of different taps lie so
+close that this matters, their time stamps do not tell which was first:
+
+- The order is certain where the starts are further apart than both uncertainties together; or where the frames do not
+  overlap, and the later one could not have ended before the other began (the link is half-duplex).
+- Otherwise the protocol decides (:func:`_protocol_first`): a server speaks only when it is asked, so an answer comes
+  after its request, and what cannot answer a request was said before it. An echo comes after its original.
+- Where the protocol does not tell, nor the wiring who spoke, the time stamps' order stays.
+
+Both frames are then flagged ORDER_UNCERTAIN, but for an echo and its original, whose order is known. Time stamps stay
+as they are, so in a merged row they may go back by less than the uncertainty. Within a tap nothing is reordered. There
+is no clock and no I/O here.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from vtctap.dissector.framing.senders import natural_sender
+from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.pcap.record import Flag, Kind, Record, Sender
+
+MAX_UNCERTAINTY: Final = 50_000_000
+"""ns; a record waits so much longer than its own uncertainty for another tap's, whose uncertainty is not known before
+it comes. What is stated beyond is not used to doubt the order. USB adapters state up to 18 ms."""
+
+MAY_ANSWER: Final = {
+    "IDRequest": ("IDResponse", "Telegram"),
+    "ReadCommand": ("Data", "PartialData", "Error"),
+    "WriteCommand": ("ACK", "Error"),
+    "ExecuteCommand": ("ACK", "Data", "PartialData", "Error"),
+    "PasswordCommand": ("ACK", "Error", "BreakCommand"),
+    "OptionSelect": ("Data", "PartialData", "PasswordCommand", "ACK", "OptionSelect", "Error", "HDLC"),
+    "ACK": ("Data", "PartialData", "Error"),
+    "BreakCommand": ("ACK", "BreakCommand"),
+    "HDLC": ("HDLC",),
+}
+"""What may answer a message, besides NAK and a break; a message that is not here may have any answer
+(IEC 62056-21 clause 6.3 and annex A)."""
+NEEDS_NO_ANSWER: Final = ("BreakCommand", "WakeUp")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A record that waits, as the ``count``-th that came."""
+
+    count: int
+    record: Record
+    uncertain: bool = False
+    decoded: Message | None = None
+
+    @property
+    def message(self) -> Message:
+        """What a frame says; it is decoded only where the order is in doubt."""
+        if self.decoded is None:
+            self.decoded = decode(self.record.octets) if self.record.kind is Kind.FRAME else Message(None)
+        return self.decoded
+
+
+class Bound(NamedTuple):
+    """What is still to come of a tap begins no earlier than ``start`` (ns), with at most this ``uncertainty`` (ns).
+    What is being received has not ended before ``end`` (ns; 0: nothing is)."""
+
+    start: int
+    uncertainty: int = MAX_UNCERTAINTY
+    end: int = 0
+
+
+class Order:
+    """Puts the records of one link's taps in order. ``answer_within`` (ns): an answer that takes longer may be one to a
+    later request."""
+
+    def __init__(self, answer_within: int) -> None:
+        self._answer_within = answer_within
+        self._taps: dict[int, deque[_Waiting]] = {}
+        self._events: list[tuple[int, int, Record]] = []
+        self._count = 0
+        self.waiting = 0
+        """How many records wait."""
+        self._heard: dict[int, Record] = {}
+        self._said: _Waiting | None = None
+
+    def add(self, tap: int) -> None:
+        """One more tap of the link."""
+        self._taps[tap] = deque()
+
+    def push(self, record: Record) -> None:
+        """A record that waits for its turn; an event may belong to any tap."""
+        self._count += 1
+        self.waiting += 1
+        if record.kind is Kind.EVENT:
+            heapq.heappush(self._events, (record.time, self._count, record))
+        else:
+            self._taps[record.tap].append(_Waiting(self._count, record))
+
+    def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
+        """The next record; None where there is none yet.
+
+        ``bounds`` says of each tap what may still come; None: nothing more comes at all. A record that ended before
+        ``held_since`` (ns; None: no record) waits no longer.
+        """
+        heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: (head.record.time, head.count))
+        if self._events and (not heads or self._events[0][:2] < (heads[0].record.time, heads[0].count)):
+            time, _, event = self._events[0]
+            early = bounds is not None and any(bound.start <= time for bound in bounds.values())
+            if early and (held_since is None or event.end >= held_since):
+                return None
+            heapq.heappop(self._events)
+            self.waiting -= 1
+            return replace(event, flags=event.flags | Flag.ORDER_UNCERTAIN) if early else event
+        if not heads:
+            return None
+        next_ = self._first(heads)
+        late = [
+            bound
+            for tap, bound in (bounds or {}).items()
+            if tap != next_.record.tap and not self._taps[tap] and bound.start <= _reach(next_.record, bound)
+        ]
+        if late and (held_since is None or next_.record.end >= held_since):
+            return None
+        if any(next_.record.end > bound.start or bound.end <= _reach(next_.record, bound) for bound in late):
+            next_.uncertain = True
+        for other in heads:
+            if other is not next_ and not _is_certain(next_.record, other.record) and not _echo_pair(next_, other):
+                next_.uncertain = other.uncertain = True
+        self._taps[next_.record.tap].popleft()
+        self.waiting -= 1
+        return self._leave(next_)
+
+    def _first(self, heads: list[_Waiting]) -> _Waiting:
+        """Which of the taps' heads, in the order of their times, is next."""
+        first = heads[0]
+        for other in heads[1:]:
+            if not _is_certain(first.record, other.record) and self._precedes(other, first):
+                first = other
+        return first
+
+    def _precedes(self, later: _Waiting, earlier: _Waiting) -> bool:
+        """Whether the one that is stamped later was first all the same."""
+        if _echo_pair(earlier, later):
+            return _is_original(later)
+        sides = {earlier.record.sender: earlier, later.record.sender: later}
+        if Sender.UNKNOWN in sides or len(sides) < 2:
+            return False
+        client, server = sides[Sender.CLIENT], sides[Sender.SERVER]
+        return self._protocol_first(client, server) is later
+
+    def _protocol_first(self, client: _Waiting, server: _Waiting) -> _Waiting | None:
+        """Which of the two the protocol has first; None where it does not tell."""
+        asked, answer = client.message.message, server.message.message
+        if asked is None or answer is None:
+            return None
+        if self._said is not None and self._said.record.sender is Sender.CLIENT:
+            before = self._said.message.message
+            in_time = server.record.time - self._said.record.end <= self._answer_within
+            if before is not None and in_time and _may_answer(before, answer):
+                return server
+        if asked in NEEDS_NO_ANSWER and answer in MAY_ANSWER["IDRequest"]:
+            return client  # What it answers is still to come.
+        return client if _may_answer(asked, answer) else server
+
+    def _leave(self, waiting: _Waiting) -> Record:
+        record = waiting.record
+        if waiting.uncertain:
+            record = replace(record, flags=record.flags | Flag.ORDER_UNCERTAIN)
+        if record.kind is not Kind.FRAME:
+            return record
+        for tap, heard in self._heard.items():
+            if tap != record.tap and heard.octets == record.octets:
+                natural = natural_sender(waiting.message)
+                if natural is heard.sender or (natural is Sender.UNKNOWN and _overlap(record, heard)):
+                    del self._heard[tap]
+                    return replace(record, flags=record.flags | Flag.ECHO)
+        self._heard[record.tap], self._said = record, waiting
+        return record
+
+
+def _echo_pair(one: _Waiting, other: _Waiting) -> bool:
+    """Whether one is the other's echo: the same octets at the same time, by the two sides' taps."""
+    return (
+        one.record.kind is other.record.kind is Kind.FRAME
+        and one.record.octets == other.record.octets
+        and one.record.sender is not other.record.sender
+        and _overlap(one.record, other.record)
+    )
+
+
+def _overlap(one: Record, other: Record) -> bool:
+    return one.time < other.end and other.time < one.end
+
+
+def _reach(record: Record, bound: Bound) -> int:
+    """Until when another tap's record may be stamped that was first all the same, ns."""
+    if record.uncertainty is None:
+        return record.time
+    return record.time + min(record.uncertainty, MAX_UNCERTAINTY) + bound.uncertainty
+
+
+def _is_certain(one: Record, other: Record) -> bool:
+    """Whether the time stamps tell which of two taps' records was first. An unknown uncertainty leaves no doubt: then
+    the time stamps are all there is."""
+    if one.uncertainty is None or other.uncertainty is None:
+        return True
+    early, late = (one, other) if one.time <= other.time else (other, one)
+    joint = min(one.uncertainty, MAX_UNCERTAINTY) + min(other.uncertainty, MAX_UNCERTAINTY)
+    return late.time - early.time > joint or (early.end <= late.time and late.end > early.time + joint)
+
+
+def _may_answer(asked: str, answer: str) -> bool:
+    return asked != "WakeUp" and (asked not in MAY_ANSWER or answer == "NAK" or answer in MAY_ANSWER[asked])
+
+
+def _is_original(waiting: _Waiting) -> bool:
+    """Whether it is its echo's original: said by who says such a thing, or else by the client, for an echo is heard on
+    the meter's side of an optical head."""
+    return waiting.record.sender is (natural_sender(waiting.message) or Sender.CLIENT)

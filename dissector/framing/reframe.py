@@ -1,0 +1,165 @@
+"""Octets that were received earlier, framed again: traces, and what other tools recorded.
+
+:func:`reframe` frames the octets of a trace anew with another profile or line; :func:`assemble` frames what the import
+formats deliver. Both restore what the tap received and give it to the same assembler as a live tap does.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
+from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.protocol.characters import EVEN, carries_even_parity
+from vtctap.pcap.burst import Run
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+
+SEVEN_EVEN = Line(7, "E", 1)
+
+
+def received(record: Record) -> bytes:
+    """The octets of a record as its tap received them, with the parity bit in bit 7 on a line with parity."""
+    line = record.line
+    if line is None or not line.has_parity:
+        return record.octets
+    wrong = set(record.parity_errors)
+    return bytes(
+        octet | (0x80 if _parity_bit(octet, line.parity) != (position in wrong) else 0)
+        for position, octet in enumerate(record.octets)
+    )
+
+
+def _parity_bit(octet: int, parity: str) -> bool:
+    return {"E": not EVEN[octet], "O": EVEN[octet], "M": True, "S": False}[parity]
+
+
+def octets_of(record: Record) -> list[Octet]:
+    """A record's octets with their times, as they were given to the assembler that made it."""
+    framing = set(record.framing_errors)
+    # A parity error without a position is one that another tool reported.
+    whole = Flag.BREAK | Flag.OVERRUN | (0 if record.parity_errors else Flag.PARITY)
+    return [
+        Octet(
+            value,
+            start,
+            record.uncertainty,
+            (0 if position else record.flags & whole) | (Flag.FRAMING if position in framing else 0),
+        )
+        for position, (value, start) in enumerate(zip(received(record), _octet_times(record), strict=True))
+    ]
+
+
+def _character_time(record: Record) -> int:
+    """How long a character of the record lasts, ns; where its line or speed is unknown, by what its octets took."""
+    stated = record.line.character_time(record.speed) if record.line else 0
+    if stated or not record.octets:
+        return stated
+    return max(record.duration - sum(pause for _, pause in record.pauses) * 1000, 0) // len(record.octets)
+
+
+def _octet_times(record: Record) -> list[int]:
+    """When each octet began: a character after the one before it and, where a pause is listed, that much later. What
+    the duration still holds, pauses that were too short to be listed, is spread over the others."""
+    count = len(record.octets)
+    character_time = _character_time(record)
+    pauses = {position: pause * 1000 for position, pause in record.pauses}
+    rest = record.duration - count * character_time - sum(pauses.values()) if record.duration else 0
+    others = [position for position in range(1, count) if position not in pauses] or range(1, count)
+    shares = {position: number for number, position in enumerate(others, 1)}
+    times = []
+    time, share = record.time, 0
+    for position in range(count):
+        if position:
+            time += character_time + pauses.get(position, 0)
+            share = shares.get(position, share)
+        times.append(time + (rest * share // len(others) if share else 0))
+    return times
+
+
+def assemble(runs: Sequence[Run], *, speed: int, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+    """The records of what was recorded elsewhere. The order of the runs is kept.
+
+    ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
+    carries even parity. ``speed`` (bit/s) spaces the octets; where a run has a time, they are pressed together to end
+    before the next run. Where any run has none, the times of all are marked as synthetic.
+    """
+    synthetic = any(run.time is None for run in runs)
+    senders = {run.sender for run in runs}
+    numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
+    taps = {sender: Tap(numbers[sender], sender, line or _line_of(runs, sender), speed) for sender in sorted(senders)}
+    assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic, max_hold=None)
+    starts = _starts(runs, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
+    for number, run in enumerate(runs):
+        tap = taps[run.sender]
+        start = starts[number]
+        step = tap.line.character_time(speed)
+        if number + 1 < len(runs) and run.octets:
+            step = min(step, (starts[number + 1] - start) // len(run.octets))
+        octets = [Octet(value, start + at * step, None, run.flags) for at, value in enumerate(run.octets)]
+        yield from assembler.advance(start)
+        yield from assembler.turn(tap.number)
+        yield from assembler.feed(tap.number, octets)
+    yield from assembler.close()
+
+
+def _line_of(runs: Sequence[Run], sender: Sender) -> Line:
+    side = b"".join(run.octets for run in runs if run.sender is sender)
+    return SEVEN_EVEN if carries_even_parity(side) else EIGHT_BITS
+
+
+def _starts(runs: Sequence[Run], character_times: dict[Sender, int]) -> list[int]:
+    """When each run begins: at its time, but never before the run above it; without one, when that has ended."""
+    starts: list[int] = []
+    end = 0
+    for run in runs:
+        start = end if run.time is None else max(run.time, starts[-1] if starts else run.time)
+        starts.append(start)
+        end = start + len(run.octets) * character_times[run.sender]
+    return starts
+
+
+def reframe(records: Iterable[Record], *, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+    """The same octets, framed again. ``line``: how they are to be read, instead of as recorded. Events stay."""
+    links: dict[int, _Link] = {}
+    for record in records:
+        link = links.setdefault(record.link, _Link(record.link, gap_limit))
+        yield from link.take(record, line)
+    for link in links.values():
+        yield from link.close()
+
+
+class _Link:
+    """One link of a trace: an assembler for as long as its taps' wiring stays the same."""
+
+    def __init__(self, number: int, gap_limit: int) -> None:
+        self._number = number
+        self._gap_limit = gap_limit
+        self._taps: dict[int, Tap] = {}
+        self._assembler: Assembler | None = None
+
+    def take(self, record: Record, line: Line | None) -> Iterator[Record]:
+        if record.kind is Kind.EVENT:
+            yield from self._assembler.event(record) if self._assembler else [record]
+            return
+        sender = Sender.UNKNOWN if record.inferred else record.sender
+        wanted = line or record.line or EIGHT_BITS
+        tap = self._taps.get(record.tap)
+        if tap is not None and tap.sender is not sender:
+            yield from self.close()
+            tap = None
+        if self._assembler is None:
+            synthetic = bool(record.flags & Flag.SYNTHETIC)
+            self._assembler = Assembler(self._number, [], gap_limit=self._gap_limit, synthetic=synthetic, max_hold=None)
+        if tap is None:
+            self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
+            self._assembler.add(tap)
+        yield from self._assembler.advance(record.time)
+        if (tap.line, tap.speed) != (wanted, record.speed):
+            tap.line, tap.speed = wanted, record.speed
+        yield from self._assembler.turn(record.tap)
+        tap.spacing = _character_time(record)
+        yield from self._assembler.feed(record.tap, octets_of(record))
+
+    def close(self) -> Iterator[Record]:
+        if self._assembler:
+            yield from self._assembler.close()
+            self._assembler = None
+            self._taps.clear()

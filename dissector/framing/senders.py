@@ -1,0 +1,91 @@
+"""Senders: who said a message that was heard on a wire which carries both directions.
+
+Most messages tell it themselves. What either side may say (ACK, NAK, the confirmation of mode E) comes from the side
+that did not speak last. An HDLC frame tells it by its control octet or, where that does not, by its destination: the
+same as that of the frame before means the same side. What cannot be known: the sender of an ACK or a NAK when nothing
+was heard before (it stays UNKNOWN), or when the message between was not heard (it is inferred wrong).
+"""
+
+from typing import Final
+
+from vtctap.dissector.protocol.messages import Message
+from vtctap.pcap.record import Sender
+
+_SENDERS: Final = {
+    "IDRequest": Sender.CLIENT,
+    "OptionSelect": Sender.CLIENT,
+    "ReadCommand": Sender.CLIENT,
+    "WriteCommand": Sender.CLIENT,
+    "ExecuteCommand": Sender.CLIENT,
+    "BreakCommand": Sender.CLIENT,
+    "PasswordCommand": Sender.CLIENT,
+    "WakeUp": Sender.CLIENT,
+    "IDResponse": Sender.SERVER,
+    "Data": Sender.SERVER,
+    "PartialData": Sender.SERVER,
+    "Error": Sender.SERVER,
+    "Telegram": Sender.SERVER,
+}
+
+
+def natural_sender(message: Message) -> Sender:
+    """Who sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK, HDLC)."""
+    if message.cmd == "P0":
+        return Sender.SERVER  # P0 carries the operand for the password's algorithm.
+    if selects_binary(message):
+        return Sender.UNKNOWN  # The server confirms mode E in the same words.
+    return _SENDERS.get(message.message or "", Sender.UNKNOWN)
+
+
+def selects_binary(message: Message) -> bool:
+    """Whether it is ``ACK 2 Z 2``: HDLC from here on, mode E (IEC 62056-21 annex E)."""
+    return (message.message, message.option_protocol, message.option_mode) == ("OptionSelect", "2", "2")
+
+
+_POLL_FINAL: Final = 0x10
+_HDLC_SENDERS: Final = {
+    0x83: Sender.CLIENT,  # SNRM
+    0x43: Sender.CLIENT,  # DISC
+    0x63: Sender.SERVER,  # UA
+    0x0F: Sender.SERVER,  # DM
+    0x87: Sender.SERVER,  # FRMR
+}
+"""Control octets, without their poll/final bit, that only one side sends (IEC 62056-46 clause 6.4.3)."""
+_ADDRESSES: Final = 3  # behind the flag and the two octets of the format field
+
+
+class Senders:
+    """Infers the sender of each frame of one link, told in order."""
+
+    def __init__(self) -> None:
+        self._last = Sender.UNKNOWN
+        self._destination = b""
+
+    def tell(self, sender: Sender) -> None:
+        """A frame whose sender is known."""
+        self._last = sender
+
+    def infer(self, octets: bytes, message: Message, *, later: bool) -> Sender:
+        """The sender of a frame. ``later``: it is the further part of the frame before."""
+        if not later:
+            self._last = self._hdlc(octets) if message.message == "HDLC" else self._spoken(message)
+        return self._last
+
+    def _spoken(self, message: Message) -> Sender:
+        self._destination = b""
+        return natural_sender(message) or self._last.other
+
+    def _hdlc(self, octets: bytes) -> Sender:
+        destination = _address(octets, _ADDRESSES)
+        control = _ADDRESSES + len(destination) + len(_address(octets, _ADDRESSES + len(destination)))
+        known = _HDLC_SENDERS.get(octets[control] & ~_POLL_FINAL) if control < len(octets) else None
+        same, self._destination = destination == self._destination, destination
+        return known or (self._last if same else self._last.other)
+
+
+def _address(octets: bytes, at: int) -> bytes:
+    """The HDLC address at a position: it ends with the octet whose lowest bit is set (IEC 62056-46 clause 6.4.2)."""
+    end = at
+    while end < len(octets) and not octets[end] & 1:
+        end += 1
+    return octets[at : end + 1]

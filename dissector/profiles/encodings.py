@@ -1,0 +1,184 @@
+"""How a register's values are written, and what they read as: the ``type`` of a profile's register.
+
+A value is the text of a data set as the decoder shows it; an octet that is no printable character stands there by its
+name (``<NUL>``), and counts as one character here. What does not have the form that the type asks for has no reading,
+rather than a wrong one. Nothing is computed in floating point: numbers are rewritten digit by digit, or are whole and
+below 2**53, so that the Lua dissector (``wireshark/encodings.lua``, which follows the same rules) gives the same text.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vtctap.dissector.protocol.characters import show
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a value is written. ``scale``: the value counts 10**scale of its unit. ``unit`` holds where the data set
+    states none. ``base`` is that of the digits of an enumeration or of bits. ``format`` is a date's, ``epoch`` (days
+    since 1970-01-01) and ``step`` (seconds) are those of a date that counts from a day. ``tokens`` names the encodings
+    that a token may have."""
+
+    type: str
+    scale: int = 0
+    unit: str = ""
+    base: int = 10
+    format: str = ""
+    epoch: int = 0
+    step: int = 0
+    bits: Mapping[int, str] = field(default_factory=dict)
+    tokens: tuple[str, ...] = ()
+
+
+TEXT: Final = Encoding("text")
+TOKEN_ENCODINGS: Final = ("decimal", "hexadecimal", "packed")
+"""20 decimal digits, 17 hexadecimal digits, ten characters of seven bits."""
+TYPES: Final = ("text", "decimal", "hexadecimal", "ascii", "packed7", "date", "bits", "enumeration", "token")
+MAX_SCALE: Final = 18
+MAX_BIT: Final = 51
+"""The highest bit of a whole number that a double holds with any other."""
+
+_DECIMAL: Final = re.compile(r"([+-]?)([0-9]{1,64})(?:\.([0-9]{0,64}))?")
+_HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]{1,13}")
+_PAIRS: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){1,256}")
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
+MAX_PACKED: Final = 256
+"""So many characters of seven bits are read at the most."""
+_CODES: Final = {name: octet for octet in reversed(range(256)) if len(name := show(bytes([octet]))) > 1}
+"""Octets by the names that stand for them; ``<FF>`` is the form feed, since lines of seven bits have no 255."""
+_NAMED: Final = re.compile("|".join(map(re.escape, _CODES)))
+
+
+def reading(encoding: Encoding, value: str, unit: str = "") -> str | None:
+    """What a value reads as; None where it has not the form of its type, and for types that rewrite nothing."""
+    reader = _READERS.get(encoding.type)
+    return reader(encoding, value, unit) if reader else None
+
+
+def number(value: str, base: int) -> int | None:
+    """The whole number of an enumeration or of bits: up to 9 decimal digits or 13 hexadecimal ones."""
+    form = _COUNT if base == 10 else _HEXADECIMAL
+    return int(value, base) if form.fullmatch(value) else None
+
+
+def _quantity(encoding: Encoding, sign: str, digits: str, places: int, unit: str) -> str:
+    """Digits with a point ``places`` from their end (before or behind them too), without leading zeros."""
+    if places < 0:
+        digits, places = digits + "0" * -places, 0
+    digits = digits.rjust(places + 1, "0")
+    whole, rest = digits[: len(digits) - places].lstrip("0") or "0", digits[len(digits) - places :]
+    text = ("-" if sign == "-" else "") + whole + ("." + rest if rest else "")
+    unit = unit or encoding.unit
+    return f"{text} {unit}" if unit else text
+
+
+def _decimal(encoding: Encoding, value: str, unit: str) -> str | None:
+    match = _DECIMAL.fullmatch(value)
+    if not match:
+        return None
+    sign, whole, part = match[1], match[2], match[3] or ""
+    return _quantity(encoding, sign, whole + part, len(part) - encoding.scale, unit)
+
+
+def _hexadecimal(encoding: Encoding, value: str, unit: str) -> str | None:
+    whole = number(value, 16)
+    return None if whole is None else _quantity(encoding, "", str(whole), -encoding.scale, unit)
+
+
+def _ascii(encoding: Encoding, value: str, unit: str) -> str | None:
+    return show(bytes.fromhex(value)) if _PAIRS.fullmatch(value) else None
+
+
+def _packed(encoding: Encoding, value: str, unit: str) -> str | None:
+    """The bits of the characters, the first one's first, as hexadecimal digits; zero bits fill the first digit."""
+    codes = _NAMED.sub(lambda match: chr(_CODES[match[0]]), value).encode("latin-1", "replace")
+    if not codes or len(codes) > MAX_PACKED or not codes.isascii():
+        return None
+    bits = "".join(f"{code:07b}" for code in codes)
+    return f"{int(bits, 2):0{(len(bits) + 3) // 4}X}"
+
+
+def _bits(encoding: Encoding, value: str, unit: str) -> str | None:
+    whole = number(value, encoding.base)
+    if whole is None:
+        return None
+    names = [encoding.bits.get(bit, f"bit {bit}") for bit in range(whole.bit_length()) if whole >> bit & 1]
+    return ", ".join(names) or "none"
+
+
+DATE_FIELDS: Final = {"YYYY": 4, "YY": 2, "MM": 2, "DD": 2, "hh": 2, "mm": 2, "ss": 2, "?": 1}
+"""The fields of a date's format, and their digits; ``?`` is any one character that is left out."""
+_DATE_FIELD: Final = re.compile("|".join(re.escape(name) for name in DATE_FIELDS))
+_MONTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def date_parts(format: str) -> list[tuple[str, str]]:
+    """A date's format, taken apart: ("", literal character) or (field, its text)."""
+    parts: list[tuple[str, str]] = []
+    at = 0
+    while at < len(format):
+        match = _DATE_FIELD.match(format, at)
+        parts.append((match[0], match[0]) if match else ("", format[at]))
+        at += len(parts[-1][1])
+    return parts
+
+
+def _date(encoding: Encoding, value: str, unit: str) -> str | None:
+    if encoding.step:
+        count = number(value, 10)
+        return None if count is None else _since(encoding.epoch, count * encoding.step)
+    found: dict[str, str] = {}
+    at = 0
+    for name, text in date_parts(encoding.format):
+        piece = value[at : at + len(text)]
+        at += len(text)
+        if len(piece) < len(text) or (not name and piece != text):
+            return None
+        if name and name != "?":
+            if not (piece.isascii() and piece.isdecimal()):
+                return None
+            found[name] = piece
+    return _shown_date(found) if at == len(value) else None
+
+
+def _shown_date(found: Mapping[str, str]) -> str | None:
+    """The parts of a date as ISO 8601 orders them; None for what no calendar or clock has."""
+    year = found.get("YYYY") or ("20" + found["YY"] if "YY" in found else None)
+    month, day = found.get("MM"), found.get("DD")
+    if month and not 1 <= int(month) <= 12:
+        return None
+    if day:
+        leap = year is None or (int(year) % 4 == 0 and (int(year) % 100 != 0 or int(year) % 400 == 0))
+        days = 29 if month == "02" and leap else _MONTHS[int(month) - 1] if month else 31
+        if not 1 <= int(day) <= days:
+            return None
+    clock = [found[name] for name in ("hh", "mm", "ss") if name in found]
+    if any(int(piece) > (23 if name == "hh" else 59) for name, piece in found.items() if name in ("hh", "mm", "ss")):
+        return None
+    return " ".join(part for part in ("-".join(filter(None, (year, month, day))), ":".join(clock)) if part)
+
+
+def _since(epoch: int, seconds: int) -> str:
+    """The date so many seconds after the start of a day (days since 1970-01-01), by the Gregorian calendar."""
+    days, clock = epoch + seconds // 86400, seconds % 86400
+    # Years that begin in March, in eras of 400 years (146 097 days) from 0000-03-01.
+    era, day = divmod(days + 719468, 146097)
+    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day += 1 - (153 * month + 2) // 5
+    month += 3 if month < 10 else -9
+    year += era * 400 + (month <= 2)
+    return f"{year:04}-{month:02}-{day:02} {clock // 3600:02}:{clock // 60 % 60:02}:{clock % 60:02}"
+
+
+_READERS: Final[dict[str, Callable[[Encoding, str, str], str | None]]] = {
+    "decimal": _decimal,
+    "hexadecimal": _hexadecimal,
+    "ascii": _ascii,
+    "packed7": _packed,
+    "date": _date,
+    "bits": _bits,
+}

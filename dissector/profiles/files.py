@@ -1,0 +1,114 @@
+"""Profiles: what the messages of a link mean, as data.
+
+Framing is code; meaning is data. A profile is a TOML file with the line's settings, timing limits, and names and
+tables for registers and values. Every entry says where it comes from (``source``) and how sure it is
+(``confidence``), by itself or from the table that it stands in. :func:`load` takes the name of a profile that is
+shipped or in the user's folder, or the path of a file; docs/profiles.md describes the format.
+"""
+
+import os
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from vtctap.dissector.profiles.model import Profile, ProfileError, Provenance, Register, Table, Timing
+from vtctap.dissector.profiles.reader import Reader, parse_document
+
+__all__ = [
+    "DEFAULT",
+    "Profile",
+    "ProfileError",
+    "Provenance",
+    "Register",
+    "Table",
+    "Timing",
+    "load",
+    "parse",
+    "shipped",
+    "text",
+    "user_directory",
+    "users",
+]
+
+DEFAULT: Final = "iec62055-52"
+_GENERATIONS: Final = 8
+"""So many profiles may inherit one another; more are a circle."""
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the profiles that come with vtctap, the default one first."""
+    folder = resources.files("vtctap.dissector.profiles")
+    names = {entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    return (DEFAULT, *sorted(names - {DEFAULT}))
+
+
+def user_directory() -> Path:
+    """The folder of the user's own profiles, where this system has such things; it need not exist."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return base / "vtctap" / "profiles"
+
+
+def users() -> tuple[str, ...]:
+    """The names of the user's own profiles; a file with the name of a shipped profile is none."""
+    try:
+        names = {path.stem for path in user_directory().iterdir() if path.suffix == ".toml"}
+    except OSError:
+        return ()
+    return tuple(sorted(names - set(shipped())))
+
+
+def load(name: str = DEFAULT) -> Profile:
+    """The profile of that name, or in the file of that path. Raises ProfileError."""
+    return parse(text(name), _file(name))
+
+
+def _file(name: str) -> str:
+    """How errors call a profile's file."""
+    if name in shipped():
+        return f"{name}.toml"
+    return name if name.endswith(".toml") else str(user_directory() / f"{name}.toml")
+
+
+def text(name: str) -> str:
+    """The TOML text of the profile of that name, or of the file of that path. Raises ProfileError."""
+    if name in shipped():
+        return (resources.files("vtctap.dissector.profiles") / f"{name}.toml").read_text("utf-8")
+    if not name.endswith(".toml") and name not in users():
+        names = ", ".join((*shipped(), *users()))
+        raise ProfileError(f"there is no profile {name!r}: name one of {names}, or the path of a .toml file")
+    path = _file(name)
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ProfileError(f"{path}: not UTF-8 text") from None
+
+
+def parse(text: str, file: str) -> Profile:
+    """The profile of a TOML text; ``file`` names it in errors. Raises ProfileError."""
+    return _parse(text, file, 1)
+
+
+def _parse(source: str, file: str, generation: int) -> Profile:
+    document = parse_document(source, file)
+    head = document.get("profile")
+    parent = head.get("inherits") if isinstance(head, dict) else None
+    base = None
+    if parent is not None:
+        if not isinstance(parent, str) or parent.endswith(".toml"):
+            raise ProfileError(f"{file}: profile.inherits: must be the name of a profile, not {parent!r}")
+        if generation == _GENERATIONS:
+            raise ProfileError(f"{file}: profile.inherits: {parent!r} and this profile inherit each other")
+        try:
+            base = _parse(text(parent), _file(parent), generation + 1)
+        except ProfileError as error:
+            raise ProfileError(f"{file}: profile.inherits: {error}" if generation == 1 else str(error)) from None
+    return Reader(file, source, base).profile(document)

@@ -1,0 +1,322 @@
+"""Reads a profile's TOML text: checks it whole while it takes it apart, and says where what is wrong."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final
+
+from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES
+from vtctap.dissector.profiles import encodings
+from vtctap.dissector.profiles.encodings import Encoding
+from vtctap.dissector.profiles.model import (
+    OBIS,
+    Identification,
+    Profile,
+    ProfileError,
+    Provenance,
+    Register,
+    Table,
+    Timing,
+)
+from vtctap.pcap.record import Line
+
+SESSION_TIMEOUT: Final = 120.0
+"""Seconds, where a profile says nothing: IEC 62056-21 lets a meter give up after 60 to 120 s of silence."""
+
+_ACCESS: Final = ("read", "write", "read and write")
+_SECTIONS: Final = ("profile", "line", "timing", "identification", "messages", "registers", "tables")
+_PROVENANCE: Final = ("source", "confidence")
+_KINDS: Final = {str: "text", int: "whole number", float: "number", list: "list", bool: "true or false"}
+_LIMITS: Final = ("gap_limit", "reaction_min", "reaction_max", "session_timeout")
+_ENCODING: Final = {
+    "text": (),
+    "decimal": ("scale", "unit"),
+    "hexadecimal": ("scale", "unit"),
+    "ascii": (),
+    "packed7": (),
+    "date": ("format", "since", "step"),
+    "bits": ("base", "bits"),
+    "enumeration": ("base", "table"),
+    "token": ("encodings",),
+}
+"""The keys of a register that each type has; those that it must have are asked for where they are read."""
+_ENCODING_KEYS: Final = tuple(dict.fromkeys(key for keys in _ENCODING.values() for key in keys))
+_STEPS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+
+
+def parse_document(text: str, file: str) -> dict[str, Any]:
+    """The TOML document of a text. Raises ProfileError."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ProfileError(f"{file}: is nested too deeply to be read") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{file}: {error}") from None
+
+
+class Reader:
+    """Reads one document. ``base`` is the profile that it inherits, ``text`` the document's, for the errors."""
+
+    def __init__(self, file: str, text: str = "", base: Profile | None = None) -> None:
+        self._file = file
+        self._text = text
+        self._base = base
+
+    def _fail(self, key: str, reason: str) -> ProfileError:
+        line = line_of(self._text, key)
+        return ProfileError(f"{self._file}{f':{line}' if line else ''}: {key}: {reason}")
+
+    def _table(self, parent: Mapping[str, Any], key: str, path: str, known: tuple[str, ...] = ()) -> dict[str, Any]:
+        value = parent.get(key, {})
+        if not isinstance(value, dict):
+            raise self._fail(path, "must be a table")
+        unknown = sorted(set(value) - set(known)) if known else []
+        if unknown:
+            raise self._fail(f"{path}.{unknown[0]}".lstrip("."), f"is not known here; known are {', '.join(known)}")
+        return value
+
+    def _get(self, table: Mapping[str, Any], key: str, kind: type, path: str) -> Any:
+        if key not in table:
+            raise self._fail(f"{path}.{key}", "is missing")
+        value = table[key]
+        if kind is float and type(value) is int:
+            return float(value)
+        if type(value) is not kind:
+            raise self._fail(f"{path}.{key}", f"must be a {_KINDS[kind]}, not {value!r}")
+        if isinstance(value, str) and not value.isprintable():
+            raise self._fail(f"{path}.{key}", "must be one line of printable text")
+        return value
+
+    def _choice(self, table: Mapping[str, Any], key: str, words: tuple[str, ...], path: str) -> str:
+        word: str = self._get(table, key, str, path)
+        if word not in words:
+            raise self._fail(f"{path}.{key}", f"{word!r} is none of {', '.join(words)}")
+        return word
+
+    def _provenance(self, table: Mapping[str, Any], path: str, inherited: Provenance | None = None) -> Provenance:
+        merged = {"source": inherited.source, "confidence": inherited.confidence} if inherited else {}
+        merged |= {key: table[key] for key in _PROVENANCE if key in table}
+        source = self._get(merged, "source", str, path)
+        return Provenance(source, self._choice(merged, "confidence", CONFIDENCES, path))
+
+    def profile(self, document: dict[str, Any]) -> Profile:
+        """The profile of a document. Raises ProfileError."""
+        self._table({"": document}, "", "", _SECTIONS)
+        head = self._table(document, "profile", "profile", ("name", "title", "inherits", *_PROVENANCE))
+        whole = self._provenance(head, "profile")
+        line, speed = self._line(document, whole)
+        tables = self._tables(document, whole)
+        registers, numbering = self._registers(document, whole, tables)
+        title = {"title": self._base.title} if self._base else {}
+        return Profile(
+            name=self._get(head, "name", str, "profile"),
+            title=self._get(title | head, "title", str, "profile"),
+            provenance=whole,
+            line=line,
+            speed=speed,
+            timing=self._timing(document, whole),
+            identification=self._identification(document, whole),
+            messages=self._messages(document, whole),
+            registers=registers,
+            tables=tables,
+            numbering=numbering,
+            inherits=self._base.name if self._base else "",
+        )
+
+    def _line(self, document: dict[str, Any], whole: Provenance) -> tuple[Line, int]:
+        table = self._table(document, "line", "line", ("format", "speed", *_PROVENANCE))
+        self._provenance(table, "line", whole)
+        if self._base:
+            table = {"format": str(self._base.line), "speed": self._base.speed} | table
+        format = self._get(table, "format", str, "line")
+        try:
+            line = Line.parse(format)
+        except ValueError as error:
+            raise self._fail("line.format", str(error)) from None
+        speed = self._get(table, "speed", int, "line")
+        if not 0 < speed < 1 << 32:
+            raise self._fail("line.speed", f"must be a number of bit/s, not {speed}")
+        return line, speed
+
+    def _timing(self, document: dict[str, Any], whole: Provenance) -> Timing:
+        table = self._table(document, "timing", "timing", (*_LIMITS, *_PROVENANCE))
+        provenance = self._provenance(table, "timing", whole)
+        base = self._base.timing if self._base else None
+        known = {"session_timeout": SESSION_TIMEOUT} | (
+            {name: getattr(base, name) / 1e9 for name in _LIMITS} if base else {}
+        )
+        seconds = [self._get(known | table, name, float, "timing") for name in _LIMITS]
+        for name, value in zip(_LIMITS, seconds, strict=True):
+            if not 1e-9 <= value < 3600:
+                raise self._fail(f"timing.{name}", f"must be seconds, more than 0, not {value}")
+        if seconds[1] > seconds[2]:
+            raise self._fail("timing.reaction_min", f"must not be more than reaction_max, {seconds[2]}")
+        gap, reaction_min, reaction_max, session = (round(value * 1e9) for value in seconds)
+        if base and not set(table) & set(_LIMITS):
+            provenance = base.provenance
+        return Timing(gap, reaction_min, reaction_max, session, provenance)
+
+    def _identification(self, document: dict[str, Any], whole: Provenance) -> Identification:
+        known = ("manufacturer", "fields", *_PROVENANCE)
+        table = self._table(document, "identification", "identification", known)
+        if self._base and not table:
+            return self._base.identification
+        provenance = self._provenance(table, "identification", whole)
+        manufacturer = self._choice(
+            {"manufacturer": "none"} | table, "manufacturer", ("FLAG", "none"), "identification"
+        )
+        parts = []
+        for number, part in enumerate(self._get({"fields": []} | table, "fields", list, "identification"), 1):
+            path = f"identification.fields.{number}"
+            self._table({"": part}, "", path, ("name", "length"))
+            length = self._get(part, "length", int, path)
+            if not 0 < length <= 64:
+                raise self._fail(f"{path}.length", f"must be 1 to 64 characters, not {length}")
+            parts.append((self._get(part, "name", str, path), length))
+        return Identification(manufacturer == "FLAG", tuple(parts), provenance)
+
+    def _messages(self, document: dict[str, Any], whole: Provenance) -> dict[str, Provenance]:
+        messages = self._table(document, "messages", "messages", MESSAGES)
+        stated = {
+            name: self._provenance(
+                self._table(messages, name, f"messages.{name}", _PROVENANCE), f"messages.{name}", whole
+            )
+            for name in messages
+        }
+        return {name: stated.get(name) or (self._base.messages[name] if self._base else whole) for name in MESSAGES}
+
+    def _tables(self, document: dict[str, Any], whole: Provenance) -> dict[str, Table]:
+        tables = dict(self._base.tables) if self._base else {}
+        for name in self._table(document, "tables", "tables"):
+            path = f"tables.{name}"
+            table = self._table(document["tables"], name, path, ("values", *_PROVENANCE))
+            values = {}
+            for key, word in self._table(table, "values", f"{path}.values").items():
+                if not _NUMBER.fullmatch(key) or not isinstance(word, str) or not word.isprintable():
+                    raise self._fail(f"{path}.values.{key}", "must be a whole number with a text")
+                values[int(key)] = word
+            provenance, old = self._provenance(table, path, whole), tables.get(name)
+            if old:
+                added = {**old.added, **dict.fromkeys(values, provenance)}
+                tables[name] = replace(old, values={**old.values, **values}, added=added)
+            else:
+                tables[name] = Table(name, values, provenance)
+        return tables
+
+    def _registers(
+        self, document: dict[str, Any], whole: Provenance, tables: dict[str, Table]
+    ) -> tuple[dict[str, Register], str]:
+        section = self._table(document, "registers", "registers", ("numbering", "entries", *_PROVENANCE))
+        inherited = self._provenance(section, "registers", whole)
+        numbering = self._base.numbering if self._base else ""
+        if "numbering" in section:
+            numbering = self._choice(section, "numbering", (OBIS,), "registers")
+        registers = {
+            register.id: replace(register, table=tables[register.table.name]) if register.table else register
+            for register in (self._base.registers.values() if self._base else ())
+        }
+        for number in self._table(section, "entries", "registers.entries"):
+            path = f'registers.entries."{number}"'
+            entry = self._table(
+                section["entries"], number, path, ("name", "access", "type", *_ENCODING_KEYS, *_PROVENANCE)
+            )
+            table = self._get(entry, "table", str, path) if "table" in entry else None
+            if table is not None and table not in tables:
+                raise self._fail(f"{path}.table", f"there is no [tables.{table}]")
+            registers[number] = Register(
+                number,
+                self._get(entry, "name", str, path),
+                self._choice({"access": "read and write"} | entry, "access", _ACCESS, path),
+                tables[table] if table is not None else None,
+                self._provenance(entry, path, inherited),
+                self._encoding(entry, path),
+            )
+        return registers, numbering
+
+    def _encoding(self, entry: dict[str, Any], path: str) -> Encoding:
+        """How a register's values are written: its type, and the keys that go with that."""
+        usual = "enumeration" if "table" in entry else "decimal" if "unit" in entry or "scale" in entry else "text"
+        type = self._choice({"type": usual} | entry, "type", encodings.TYPES, path)
+        for key in _ENCODING_KEYS:
+            if key in entry and key not in _ENCODING[type]:
+                raise self._fail(f"{path}.{key}", f"does not go with type {type!r}")
+        found: dict[str, Any] = {"type": type}
+        for key in ("unit", "format"):
+            if key in entry:
+                found[key] = self._get(entry, key, str, path)
+        if "scale" in entry:
+            found["scale"] = self._get(entry, "scale", int, path)
+            if abs(found["scale"]) > encodings.MAX_SCALE:
+                raise self._fail(f"{path}.scale", f"must be a power of ten, -{encodings.MAX_SCALE} to +18")
+        if "base" in entry or type == "bits":
+            found["base"] = self._get({"base": 16} | entry, "base", int, path)
+            if found["base"] not in (10, 16):
+                raise self._fail(f"{path}.base", f"must be 10 or 16, not {found['base']}")
+        if type == "enumeration" and "table" not in entry:
+            raise self._fail(f"{path}.table", "is missing")
+        if type == "bits":
+            found["bits"] = self._bits(entry, path)
+        if type == "date":
+            found |= self._date(entry, path)
+        if type == "token":
+            found["tokens"] = tuple(self._get(entry, "encodings", list, path))
+            if not found["tokens"] or any(name not in encodings.TOKEN_ENCODINGS for name in found["tokens"]):
+                raise self._fail(f"{path}.encodings", f"must be some of {', '.join(encodings.TOKEN_ENCODINGS)}")
+        return Encoding(**found)
+
+    def _bits(self, entry: dict[str, Any], path: str) -> dict[int, str]:
+        if "bits" not in entry:
+            raise self._fail(f"{path}.bits", "is missing")
+        names = {}
+        for key, word in self._table(entry, "bits", f"{path}.bits").items():
+            if not _NUMBER.fullmatch(key) or int(key) > encodings.MAX_BIT:
+                raise self._fail(f"{path}.bits.{key}", f"must be the number of a bit, 0 to {encodings.MAX_BIT}")
+            if not isinstance(word, str) or not word.isprintable():
+                raise self._fail(f"{path}.bits.{key}", "must be one line of printable text")
+            names[int(key)] = word
+        return names
+
+    def _date(self, entry: dict[str, Any], path: str) -> dict[str, Any]:
+        if "since" not in entry:
+            format = self._get(entry, "format", str, path)
+            named = [name for name, _ in encodings.date_parts(format) if name not in ("", "?")]
+            if not named or not format.isascii() or len(named) != len({name[:2] for name in named}):
+                reason = f"must have some of {', '.join(encodings.DATE_FIELDS)}, each once, not {format!r}"
+                raise self._fail(f"{path}.format", reason)
+            if "step" in entry:
+                raise self._fail(f"{path}.step", "goes with 'since' alone")
+            return {}
+        if "format" in entry:
+            raise self._fail(f"{path}.format", "is not for a date that counts 'since' a day")
+        since = self._get(entry, "since", str, path)
+        try:
+            epoch = (date.fromisoformat(since) - date(1970, 1, 1)).days
+        except ValueError:
+            raise self._fail(f"{path}.since", f"must be a day such as '1993-01-01', not {since!r}") from None
+        step = self._choice({"step": "seconds"} | entry, "step", tuple(_STEPS), path)
+        return {"epoch": epoch, "step": _STEPS[step]}
+
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_HEADER: Final = re.compile(r"\s*\[\[?\s*(.*?)\s*\]\]?\s*(?:#.*)?$")
+
+
+def line_of(text: str, path: str) -> int | None:
+    """The line of a TOML text on which a key is, or the nearest table or key above it that is there; None where
+    nothing of it is. A key of an inline table is on the line of the table."""
+    keys = re.findall(r'"(?:[^"])*"|[^."]+', path)
+    plain = [key.strip('"') for key in keys]
+    section: list[str] = []
+    best, found = 0, None
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            section = [key.strip("\"' ") for key in re.findall(r'"[^"]*"|[^."]+', header[1])]
+            here = section
+        else:
+            here = [*section, line.partition("=")[0].strip().strip("\"'")] if "=" in line else []
+        if here and here == plain[: len(here)] and len(here) > best:
+            best, found = len(here), number
+    return found

@@ -1,0 +1,317 @@
+"""Messages: what the octets of one frame say, by the syntax of IEC 62056-21 clause 6.3 that IEC 62055-52 shares.
+
+:func:`decode` takes the octets of a frame record and returns a :class:`Message`. It knows nothing of times, links or
+profiles, never raises, and leaves out what the octets do not hold: a frame that is cut or damaged gives what is there.
+
+Structure is read from the low seven bits, so that a line that was recorded with its parity bits still decodes; text
+loses bit 7 only where the octets plainly carry even parity (:func:`.carries_even_parity`).
+
+A data set is ``register(value*unit)``. Rules that the Lua dissector and the Scapy layer share:
+
+- a register is what stands before ``(``, from the last ``)``, line end or ``!`` on; it may be empty;
+- a value runs to its closing bracket, inner pairs of brackets included; a line end closes it as well;
+- the unit is what follows the first ``*`` of a value without inner brackets;
+- text that is in no data set is the message's ``text``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vtctap.dissector.protocol.characters import (
+    ACK,
+    CR,
+    EOT,
+    ETX,
+    LF,
+    NAK,
+    NUL,
+    SEVEN_BITS,
+    SOH,
+    STX,
+    carries_even_parity,
+    show,
+)
+from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
+
+SLASH: Final = 0x2F
+HDLC_FLAG: Final = 0x7E
+
+COMMANDS: Final = {
+    "P": "PasswordCommand",
+    "R": "ReadCommand",
+    "W": "WriteCommand",
+    "E": "ExecuteCommand",
+    "B": "BreakCommand",
+}
+"""Command letters (IEC 62056-21 clause 6.3.4) and the messages they make; any other makes an UndefinedCommand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. Attributes are the fields of the catalogue without ``vtc.``; None or () is absent.
+
+    ``message`` is None only for octets that begin as no message does: the later part of a frame that did not fit into
+    one record. ``register``, ``value`` and ``unit`` are parallel, one item a data set.
+    """
+
+    message: str | None
+    cmd: str | None = None
+    address: str | None = None
+    register: tuple[str, ...] = ()
+    value: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    error_code: str | None = None
+    text: str | None = None
+    id_manufacturer: str | None = None
+    id_speed: str | None = None
+    id_text: str | None = None
+    option_protocol: str | None = None
+    option_speed: str | None = None
+    option_mode: str | None = None
+    bcc: int | None = None
+    bcc_expected: int | None = None
+    bcc_status: str | None = "none"
+    bcc_rule: str | None = None
+    crc: int | None = None
+    crc_status: str | None = None
+
+
+DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
+"""The next data set of a body (register, value up to a bracket, its end), text in none, or what stands between."""
+
+
+def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Registers, values, units and remaining texts of a message's body."""
+    registers: list[str] = []
+    values: list[str] = []
+    units: list[str] = []
+    rest: list[str] = []
+    at, end = 0, len(text)
+    while at < end and (found := DATA_SET.match(text, at)):
+        register, value, closed, other = found.groups()
+        at = found.end()
+        if value is None:
+            if other is not None:
+                rest.append(show(other))
+            continue
+        if not closed and text[at : at + 1] == b"(":
+            stop = closing_bracket(text, at)
+            value = text[found.start(2) : stop]
+            at = stop + (text[stop : stop + 1] == b")")
+            unit = b""
+        else:
+            value, _, unit = value.partition(b"*")
+        registers.append(show(register))
+        values.append(show(value))
+        units.append(show(unit))
+    return registers, values, units, rest
+
+
+def closing_bracket(text: bytes, at: int) -> int:
+    """Where the value that is open at ``at`` ends: its closing bracket, a line end, or the end of the text."""
+    depth = 1
+    for position in range(at, len(text)):
+        octet = text[position]
+        depth += (octet == 0x28) - (octet == 0x29)
+        if depth == 0 or octet in (CR, LF):
+            return position
+    return len(text)
+
+
+def _block(
+    name: str, structure: bytes, text: bytes, start: int, body: int, end: int, cmd: str | None = None
+) -> Message:
+    """A message with a check character: ``start`` is where the check begins, ``body`` where the data sets do, and
+    ``end`` where ETX or EOT is (or would be)."""
+    registers, values, units, rest = data_sets(text[body:end])
+    bcc: int | None = None
+    expected: int | None = None
+    status = "missing"
+    rule: str | None = None
+    error_code: str | None = None
+    if end < len(structure):
+        checked = structure[start : end + 1]
+        expected = bcc_xor(checked)
+        if end + 1 < len(structure):
+            bcc = structure[end + 1]
+            status = "good"
+            if bcc == expected:
+                rule = "xor"
+            elif bcc == (by_sum := bcc_sum(checked)):
+                rule = "sum"
+                expected = by_sum
+            else:
+                status = "bad"
+            if end + 2 < len(text):
+                rest.append(show(text[end + 2 :]))
+    if name == "Data":
+        name = _answer_name(registers, values, structure[end : end + 1])
+        if name == "Error":
+            error_code = _ERROR_CODE.match(values[0])[0]  # type: ignore[index]  # ER always matches
+    return Message(
+        name,
+        cmd,
+        register=tuple(registers),
+        value=tuple(values),
+        unit=tuple(units),
+        error_code=error_code,
+        text=" ".join(rest) or None,
+        bcc=bcc,
+        bcc_expected=expected,
+        bcc_status=status,
+        bcc_rule=rule,
+    )
+
+
+_ERROR_CODE = re.compile("ER[0-9A-Za-z]*")
+
+
+def block_end(structure: bytes, start: int = 0) -> int:
+    """Where the first ETX or EOT from ``start`` on is; the length where there is none."""
+    etx, eot = structure.find(ETX, start), structure.find(EOT, start)
+    if etx < 0 or 0 <= eot < etx:
+        etx = eot
+    return etx if etx >= 0 else len(structure)
+
+
+def _answer_name(registers: list[str], values: list[str], end: bytes) -> str:
+    if registers == [""] and values[0].startswith("ER"):
+        return "Error"
+    return "PartialData" if end == b"\x04" else "Data"
+
+
+def command_end(structure: bytes, end: int) -> int:
+    """Where the letter and type of a command end that itself ends at ``end``."""
+    stx = structure.find(STX, 1, end)
+    return min(3, end if stx < 0 else stx)
+
+
+def _command_name(cmd: str) -> str:
+    known = cmd[:1] in COMMANDS and (len(cmd) < 2 or cmd[1].isdecimal())
+    return COMMANDS[cmd[0]] if known else "UndefinedCommand"
+
+
+def _command(structure: bytes, text: bytes) -> Message:
+    end = block_end(structure)
+    body = command_end(structure, end)
+    cmd = show(text[1:body])
+    body += structure[body : body + 1] == b"\x02"
+    return _block(_command_name(cmd), structure, text, 1, body, end, cmd or None)
+
+
+def _data(structure: bytes, text: bytes) -> Message:
+    return _block("Data", structure, text, 1, 1, block_end(structure))
+
+
+LINE_END = re.compile(rb"\r\n|\r|\n")
+"""What ends the line of an identification."""
+TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
+"""How a Telegram ends: its CRC, if it has one, and a line end."""
+
+
+def _identification_name(structure: bytes) -> str:
+    if structure[1:2] == b"?":
+        return "IDRequest"
+    line = LINE_END.search(structure)
+    return "IDResponse" if line is None or line.end() == len(structure) else "Telegram"
+
+
+def _identification(structure: bytes, text: bytes) -> Message:
+    name = _identification_name(structure)
+    if name == "IDRequest":
+        return _request(text)
+    line = LINE_END.search(structure)
+    end = line.start() if line else len(structure)
+    identification = Message(
+        name,
+        id_manufacturer=show(text[1 : min(4, end)]) or None,
+        id_speed=show(text[4 : min(5, end)]) or None,
+        id_text=show(text[5:end]) or None,
+    )
+    if name == "IDResponse":
+        return identification
+    last = TELEGRAM_END.search(structure)
+    registers, values, units, rest = data_sets(text[end : last.start() if last else len(text)])
+    crc: int | None = None
+    crc_status = "missing"
+    if last and last[1]:
+        crc = int(last[1], 16)
+        crc_status = "good" if crc == crc16(text[: last.start() + 1]) else "bad"
+    return replace(
+        identification,
+        register=tuple(registers),
+        value=tuple(values),
+        unit=tuple(units),
+        text=" ".join(rest) or None,
+        crc=crc,
+        crc_status=crc_status,
+    )
+
+
+def _request(text: bytes) -> Message:
+    address, mark, rest = text[2:].partition(b"!")
+    if not mark:
+        address = address.rstrip(b"\r\n")
+    return Message("IDRequest", address=show(address) or None, text=show(rest.strip(b"\r\n")) or None)
+
+
+def _acknowledgement(structure: bytes, text: bytes) -> Message:
+    if len(structure) == 1:
+        return Message("ACK")
+    protocol, speed, mode = (show(text[at : at + 1]) or None for at in (1, 2, 3))
+    return Message("OptionSelect", option_protocol=protocol, option_speed=speed, option_mode=mode)
+
+
+_DECODERS: Final[dict[int, Callable[[bytes, bytes], Message]]] = {
+    SOH: _command,
+    STX: _data,
+    SLASH: _identification,
+    ACK: _acknowledgement,
+    NAK: lambda structure, text: Message("NAK"),
+    NUL: lambda structure, text: Message("WakeUp"),
+    HDLC_FLAG: lambda structure, text: Message("HDLC"),
+}
+
+
+def _block_name(structure: bytes, text: bytes) -> str:
+    end = block_end(structure)
+    body = text[1:end]
+    registers, values, _, _ = data_sets(body) if b"(ER" in body else ([], [], [], [])
+    return _answer_name(registers, values, structure[end : end + 1])
+
+
+_NAMES: Final[dict[int, Callable[[bytes, bytes], str]]] = {
+    SOH: lambda structure, text: _command_name(show(text[1 : command_end(structure, block_end(structure))])),
+    STX: _block_name,
+    SLASH: lambda structure, text: _identification_name(structure),
+    ACK: lambda structure, text: "ACK" if len(structure) == 1 else "OptionSelect",
+    NAK: lambda structure, text: "NAK",
+    NUL: lambda structure, text: "WakeUp",
+    HDLC_FLAG: lambda structure, text: "HDLC",
+}
+
+
+def readings(octets: bytes) -> tuple[bytes, bytes]:
+    """A frame's octets as its structure is read from them (seven bits), and as their text is."""
+    if octets.isascii():
+        return octets, octets
+    structure = octets.translate(SEVEN_BITS)
+    return structure, structure if carries_even_parity(octets) else octets
+
+
+def name_of(octets: bytes) -> str | None:
+    """The name of the message of a frame's octets: what :func:`decode` finds, and nothing else."""
+    structure, text = readings(octets)
+    name = _NAMES.get(structure[0]) if structure else None
+    return name(structure, text) if name else None
+
+
+def decode(octets: bytes) -> Message:
+    """The message of a frame's octets (without the parity bit, or with it in bit 7)."""
+    structure, text = readings(octets)
+    decoder = _DECODERS.get(structure[0]) if structure else None
+    if decoder is None:
+        return Message(None, text=show(octets) or None, bcc_status=None)
+    return decoder(structure, text)

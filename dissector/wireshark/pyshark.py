@@ -1,0 +1,133 @@
+"""Traces and live links through Wireshark's own decoding, with pyshark.
+
+:func:`open_trace` and :func:`open_live` give pyshark captures that already load the generated dissector, made for the
+profile and thrown away with the capture. Packets have a layer ``vtc`` whose fields are named as in Wireshark, without
+``vtc.``: ``packet.vtc.message``.
+
+Limits: pyshark's ``use_ek`` knows no protocols written in Lua, and is refused. XML, the default, is the mode to take: a
+layer holds all its fields by name, and those of one that repeats are ``packet.vtc.get_field("value").all_fields``, each
+with its ``show``; with ``use_json`` they lie in subtrees, which pyshark shows as nameless layers of text. Wireshark
+from 4.4 on loads no Lua for root.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from pyshark import FileCapture
+from pyshark.capture.pipe_capture import PipeCapture
+from pyshark.packet.packet import Packet
+
+from vtctap.dissector.profiles.files import DEFAULT, Profile, load
+from vtctap.dissector.wireshark import generator as lua
+
+_STOP: Final = 5
+"""Seconds that a capture is given to end by itself."""
+
+
+class TraceCapture(FileCapture):  # type: ignore[misc]  # pyshark has no types
+    """A pyshark capture of a trace; see :func:`open_trace`."""
+
+    def __init__(self, belongings: ExitStack, path: str | os.PathLike[str], **options: Any) -> None:
+        self._belongings = belongings
+        super().__init__(os.fspath(path), **options)
+
+    def close(self) -> None:
+        """Ends tshark."""
+        if not self.eventloop.is_closed():
+            super().close()
+        self._belongings.close()
+
+
+class LiveCapture(PipeCapture):  # type: ignore[misc]
+    """A pyshark capture of a running ``vtctap capture``; see :func:`open_live`."""
+
+    def __init__(self, belongings: ExitStack, arguments: list[str], **options: Any) -> None:
+        self._belongings = belongings
+        command = [sys.executable, "-m", "vtctap", "capture", "-q", "-w", "-", *arguments]
+        self._capture = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self._capture.stdout is not None
+        super().__init__(os.dup(self._capture.stdout.fileno()), **options)
+        self._capture.stdout.close()  # tshark alone reads on; when it ends, the capture does.
+
+    def sniff_continuously(self, packet_count: int | None = None) -> Iterator[Packet]:
+        """The packets as they come, at most ``packet_count``: iterating, by the name that pyshark's live captures have
+        for it."""
+        yield from self._packets_from_tshark_sync(packet_count=packet_count)
+
+    def close(self) -> None:
+        """Ends the capture and tshark; both see to their ports and files."""
+        self._capture.terminate()
+        try:
+            self._capture.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            self._capture.kill()
+            self._capture.wait()
+        if not self.eventloop.is_closed():
+            super().close()
+        self._belongings.close()
+
+
+def open_trace(path: str | os.PathLike[str], *, profile: str = DEFAULT, **options: Any) -> TraceCapture:
+    """A ``pyshark.FileCapture`` of a trace. ``profile``: a shipped profile's name or a profile file's path.
+
+    ``options`` are FileCapture's (``display_filter``, ``use_json``, ``keep_packets``, ...). Raises ValueError for
+    ``use_ek``, :class:`~vtctap.dissector.profiles.files.ProfileError`, and what pyshark raises.
+    """
+    return TraceCapture(_prepare(load(profile), options), path, **options)
+
+
+def open_live(
+    port: str | None = None,
+    *,
+    client: str | None = None,
+    server: str | None = None,
+    speed: int | str | None = None,
+    line: str | None = None,
+    profile: str = DEFAULT,
+    **options: Any,
+) -> LiveCapture:
+    """A pyshark capture of a link: iterate it (or ``sniff_continuously()``) for its packets, and close it.
+
+    The arguments are those of ``vtctap capture``, which runs behind it: ``port`` for a wire that carries both
+    directions, or ``client`` and ``server``; ``options`` are those of ``pyshark.PipeCapture``. Raises ValueError for
+    ``use_ek``, and ProfileError. A port that cannot be opened is told on stderr by the capture, and nothing comes.
+    """
+    arguments = ["--profile", profile]
+    for option, value in (
+        ("-i", port),
+        ("--client", client),
+        ("--server", server),
+        ("--speed", speed),
+        ("--line", line),
+    ):
+        if value is not None:
+            arguments += [option, str(value)]
+    return LiveCapture(_prepare(load(profile), options), arguments, **options)
+
+
+def _prepare(profile: Profile, options: dict[str, Any]) -> ExitStack:
+    """Adds the generated dissector to the options of a capture, and what pyshark no longer does by itself. Gives what
+    is thrown away with the capture."""
+    if options.get("use_ek"):
+        raise ValueError("pyshark's use_ek knows no protocols written in Lua: leave it out, or take use_json=True")
+    belongings = ExitStack()
+    # pyshark's own way of setting up an event loop is gone from Python 3.14, and deprecated before.
+    if sys.version_info >= (3, 12) and "eventloop" not in options:
+        options["eventloop"] = loop = asyncio.new_event_loop()
+        belongings.callback(loop.close)
+    folder = belongings.enter_context(tempfile.TemporaryDirectory(prefix="vtctap-"))
+    script = Path(folder, "vtctap.lua")
+    script.write_text(lua.generate(profile, version="pyshark"), "ascii")
+    os.chmod(folder, 0o755)  # tshark may run as another user.
+    more = options.get("custom_parameters") or []
+    if isinstance(more, dict):
+        more = [word for pair in more.items() for word in pair]
+    options["custom_parameters"] = [*more, "-l", "-X", f"lua_script:{script}"]
+    return belongings

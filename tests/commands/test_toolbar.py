@@ -1,0 +1,104 @@
+"""The toolbar's messages, and the two pipes that must meet whatever happens."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from vtctap.wireshark.toolbar import Command, Decoder, Message, Toolbar
+
+SPEED_9600 = b"T\x00\x00\x06\x00\x019600"
+INITIALIZED = b"T\x00\x00\x02\x00\x00"
+"""Written from Wireshark's developer's guide."""
+
+
+def test_a_message_is_as_the_guide_has_it() -> None:
+    assert Message(0, Command.SET, "9600").encode() == SPEED_9600
+    assert Message(3, Command.ADD, "é\n").encode() == b"T\x00\x00\x05\x03\x02\xc3\xa9\n"
+    assert Message(7, Command.WARNING).encode() == b"T\x00\x00\x02\x07\x08"
+
+
+def test_a_long_value_is_cut_where_the_pipe_would_not_take_it() -> None:
+    octets = Message(3, Command.ADD, "x" * 70_000).encode()
+    assert octets[:6] == b"T\x00\x10\x02\x03\x02"
+    assert len(octets) == 6 + 4096
+
+
+def test_messages_come_out_of_every_split() -> None:
+    stream = INITIALIZED + SPEED_9600 + b"T\x00\x00\x05\x02\x01\xc3\xa9!"
+    whole = [Message(0, 0), Message(0, 1, "9600"), Message(2, 1, "é!")]
+    assert Decoder().feed(stream) == whole
+    for at in range(len(stream)):
+        decoder = Decoder()
+        assert decoder.feed(stream[:at]) + decoder.feed(stream[at:]) == whole
+    decoder = Decoder()
+    assert [message for octet in stream for message in decoder.feed(bytes([octet]))] == whole
+
+
+@pytest.mark.parametrize("octets", [b"X\x00\x00\x02\x00\x00", INITIALIZED + b"\x00", b"T\x00\x00\x01\x00"])
+def test_what_is_no_message_is_refused(octets: bytes) -> None:
+    with pytest.raises(ValueError, match="control message"):
+        Decoder().feed(octets)
+
+
+def test_without_pipes_there_is_nobody() -> None:
+    with Toolbar(None, None) as toolbar:
+        assert not toolbar.there
+        toolbar.send(Message(0, Command.SET, "9600"))
+        assert toolbar.received() == []
+
+
+@pytest.fixture
+def pipes(tmp_path: Path) -> tuple[Path, Path]:
+    into, out = tmp_path / "in", tmp_path / "out"
+    os.mkfifo(into)
+    os.mkfifo(out)
+    return into, out
+
+
+def test_both_pipes_meet_whichever_end_is_opened_first(pipes: tuple[Path, Path]) -> None:
+    """Wireshark opens the one for reading in a thread, and then waits with its window for the other."""
+    into, out = pipes
+    with Toolbar(str(into), str(out)) as toolbar:
+        toolbar.send(Message(1, Command.SET, "7E1"))
+        with into.open("wb", buffering=0) as theirs, out.open("rb", buffering=0) as ours:
+            theirs.write(SPEED_9600[:5])
+            theirs.write(SPEED_9600[5:] + INITIALIZED)
+            assert ours.read(9) == b"T\x00\x00\x05\x01\x017E1"
+            received: list[Message] = []
+            deadline = time.monotonic() + 10
+            while len(received) < 2 and time.monotonic() < deadline:
+                received += toolbar.received()
+            assert received == [Message(0, 1, "9600"), Message(0, 0)]
+
+
+def test_a_capture_that_fails_at_once_still_lets_wireshark_open_its_ends(pipes: tuple[Path, Path]) -> None:
+    """Otherwise its window would hang for ever."""
+    into, out = pipes
+    heard: list[bytes] = []
+
+    def wireshark() -> None:
+        time.sleep(0.3)
+        with out.open("rb", buffering=0) as ours, into.open("wb", buffering=0):
+            while octets := ours.read(100):
+                heard.append(octets)
+
+    thread = threading.Thread(target=wireshark, daemon=True)
+    thread.start()
+    with Toolbar(str(into), str(out)) as toolbar:
+        toolbar.send(Message(0, Command.ERROR, "no such port"))
+    thread.join(10)
+    assert not thread.is_alive()
+    assert b"".join(heard) == b"T\x00\x00\x0e\x00\x09no such port"
+
+
+def test_what_wireshark_garbles_or_closes_ends_no_capture(pipes: tuple[Path, Path]) -> None:
+    into, out = pipes
+    with Toolbar(str(into), str(out)) as toolbar:
+        with into.open("wb", buffering=0) as theirs, out.open("rb", buffering=0):
+            theirs.write(b"nonsense")
+        for _ in range(3):
+            toolbar.send(Message(3, Command.ADD, "to nobody"))
+        assert toolbar.received() == []

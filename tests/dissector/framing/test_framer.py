@@ -1,0 +1,661 @@
+"""The framer, against a slow twin and against what its docstring promises."""
+
+import random
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import product
+from types import FrameType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtctap.dissector.framing.framer import (
+    MAX_IDENTIFICATION,
+    MIN_REACTION,
+    MIN_WAKE_UP,
+    PATIENCE,
+    Framer,
+    Octet,
+    Piece,
+)
+from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
+
+T0 = 1_700_000_000_000_000_000
+CHARACTER = 1_041_666
+GAP = 1_500_000_000
+CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
+
+Form = tuple[str, bytes]
+"""A piece in short: ``frame``, ``cut`` or ``noise``, and its octets."""
+
+
+def timed(octets: bytes, pauses: Sequence[int] = ()) -> list[Octet]:
+    """Octets back to back, but for the pause (ns) before each for which one is given."""
+    result, start = [], T0
+    for at, value in enumerate(octets):
+        start += pauses[at] if at < len(pauses) else 0
+        result.append(Octet(value, start))
+        start += CHARACTER
+    return result
+
+
+def paused(octets: bytes, at: int, pause: int) -> list[Octet]:
+    """Octets back to back, but for one pause."""
+    return timed(octets, [0] * at + [pause])
+
+
+def framer(sender: Sender = SERVER, *, synthetic: bool = False, binary: bool = False) -> Framer:
+    new = Framer(sender=sender, character_time=CHARACTER, gap_limit=GAP, synthetic=synthetic)
+    new.binary = binary
+    return new
+
+
+def form(piece: Piece) -> Form:
+    return ("cut" if piece.cut else "frame") if piece.is_frame else "noise", piece.values
+
+
+def pieces(octets: Iterable[Octet], sender: Sender = SERVER, **settings: bool) -> list[Piece]:
+    new = framer(sender, **settings)
+    return new.feed(octets) + new.close()
+
+
+def forms(octets: Iterable[Octet], sender: Sender = SERVER, **settings: bool) -> list[Form]:
+    return [form(piece) for piece in pieces(octets, sender, **settings)]
+
+
+# The twin: the docstring's table as regular expressions over a whole buffer of seven-bit text, without pauses. A match
+# without the group ``end`` is a frame that is cut.
+
+BLOCK = re.compile(rb"[\x01\x02][^\x03\x04]*(?:(?P<end>[\x03\x04])(?P<check>.)?)?", re.DOTALL)
+REQUEST = re.compile(rb"/\?[^!\r\n/\x01\x02]{0,94}(?:(?P<end>!(?:\r\n?|\n)?|\r\n?|\n)|(?=[/\x01\x02])|\Z)")
+OPTION = re.compile(rb"\x06[0-9](?:[ -~]{2}(?P<end>\r\n?|\n)|[ -~]{0,2}\Z)")
+IDENTIFICATION = re.compile(rb"/[A-Za-z]{3}[ \"-'*-.0-~][^/!()\r\n]{0,91}(?:(?P<end>\r\n?|\n)|\Z)")
+EMPTY_LINES = re.compile(rb"(?:\r\n|\n)[\r\n]*")
+TELEGRAM_END = re.compile(rb"(?P<end>![0-9A-Fa-f]{0,4}(?:\r\n?|\n|(?=[/\x01\x02])|\Z))|(?<=[\r\n])(?=[/\x01\x02])|\Z")
+
+
+def lacks_check(block: re.Match[bytes]) -> bool:
+    """SOH or STX where the check character should be, and is not."""
+    body = block[0][1 : block.end("end") - block.start()]
+    by_xor = 0
+    for octet in body:
+        by_xor ^= octet
+    return block["check"] in (b"\x01", b"\x02") and block["check"][0] not in (by_xor, sum(body) % 128)
+
+
+def telegram_begins(text: bytes, at: int, identification: re.Match[bytes]) -> int | None:
+    """Where the Telegram that the identification heads has its first line; None where none follows."""
+    empty = EMPTY_LINES.match(text, identification.end())
+    if not identification["end"].endswith(b"\n") or not empty or empty.end() - at > MAX_IDENTIFICATION:
+        return None
+    return None if text[empty.end() : empty.end() + 1] in (b"", *map(bytes, zip(b"/\x01\x02\x06\x15"))) else empty.end()
+
+
+def scan(text: bytes, at: int, sender: Sender, synthetic: bool) -> tuple[str, int]:
+    """What begins at a position, and where it ends."""
+    octet = text[at]
+    if octet == 0x15:
+        return "frame", at + 1
+    if octet == 0x00:
+        end = at + len(text[at:]) - len(text[at:].lstrip(b"\x00"))
+        return ("frame", end) if end - at >= MIN_WAKE_UP else ("noise", at + 1)
+    if octet == 0x06:
+        option = OPTION.match(text, at)
+        if not option:
+            return "frame", at + 1
+        return ("frame" if option["end"] else "cut"), option.end()
+    if block := BLOCK.match(text, at):
+        without = sender is UNKNOWN and synthetic and block["check"] is not None and lacks_check(block)
+        return ("frame" if block["end"] else "cut"), block.end() - without
+    if request := REQUEST.match(text, at):
+        return ("frame" if request["end"] else "cut"), request.end()
+    if identification := IDENTIFICATION.match(text, at):
+        if not identification["end"]:
+            return "cut", identification.end()
+        first = telegram_begins(text, at, identification)
+        if first is None:
+            return "frame", identification.end()
+        end_of = TELEGRAM_END.search(text, first)
+        assert end_of
+        return ("cut" if end_of["end"] is None else "frame"), end_of.end()
+    return "noise", at + 1
+
+
+def twin(octets: bytes, sender: Sender = SERVER, *, synthetic: bool = False) -> list[Form]:
+    text = bytes(octet & 0x7F for octet in octets)
+    found: list[Form] = []
+    at = 0
+    while at < len(text):
+        kind, end = scan(text, at, sender, synthetic)
+        if kind == "noise" and found and found[-1][0] == "noise":
+            found[-1] = ("noise", found[-1][1] + octets[at:end])
+        else:
+            found.append((kind, octets[at:end]))
+        at = end
+    return found
+
+
+FRAMES = [
+    b"/?!\r\n",
+    b"/?12345678!\r\n",
+    b"/?!",
+    b"/ISK5\\2MT382-1003\r\n",
+    b"/KAM MC\r\n",
+    b"/ABC5x\r\n\r\n1.8.0(1*kWh)\r\n!Fa0f\r\n",
+    b"/ABC5x\r\n\r\n1.8.0(!)\r\n!\r\n",
+    b"/ABC5x\n\na(1)\n!\n",
+    b"\x06051\r\n",
+    b"\x06",
+    b"\x15",
+    b"\x01P0\x02(00000000)\x03\x60",
+    b"\x01B0\x03\x75",
+    b"\x01R1\x020004()\x03\x67",
+    b"\x02(16)\x03\x05",
+    b"\x020.0.0(123)\r\n!\r\n\x03\x03",
+    b"\x02a(\x02\x01)\x04\x15",
+    b"\x00" * MIN_WAKE_UP,
+    b"\x00" * (MIN_WAKE_UP - 1),
+    b"\x01R1\x02x()\x03",
+]
+"""Whole messages, and two that are not quite."""
+
+SPECIAL = [bytes([octet]) for octet in b"\x00\x01\x02\x03\x04\x06\x15\r\n/?!()05Ag~\x7f\xaf\x8d"]
+
+NOISY = st.lists(st.one_of(st.sampled_from(FRAMES), st.sampled_from(SPECIAL), st.binary(max_size=4)), max_size=8)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> bytes:
+    """What may be on a line: frames, noise, frames with an octet changed, lost or put in, parity bits or none."""
+    octets = bytearray(b"".join(draw(NOISY)))
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(octets)))
+        octets[at : at + draw(st.integers(0, 1))] = draw(st.sampled_from([b"", *SPECIAL]))
+    if draw(st.booleans()):
+        return bytes(octet | (octet.bit_count() % 2) << 7 for octet in octets)
+    return bytes(octets)
+
+
+WIRES = [(CLIENT, False), (SERVER, False), (UNKNOWN, False), (UNKNOWN, True), (CLIENT, True)]
+
+PAUSES = st.lists(
+    st.sampled_from([0, 0, 0, 0, 1000, MIN_REACTION, GAP, GAP + 1, PATIENCE * GAP, PATIENCE * GAP + 1, 10 * GAP]),
+    max_size=60,
+)
+
+
+@given(lines(), st.sampled_from(WIRES))
+def test_twin(octets: bytes, wire: tuple[Sender, bool]) -> None:
+    sender, synthetic = wire
+    assert forms(timed(octets), sender, synthetic=synthetic) == twin(octets, sender, synthetic=synthetic)
+
+
+BEGINNINGS = [
+    b"",
+    b"/ABC",
+    b"/ABC5x\r\n",
+    b"/ABC5x\r\n\r\n",
+    b"/ABC5x\r\n\r\na(1)!",
+    b"/?",
+    b"\x06",
+    b"\x0605",
+    b"\x01B0",
+    b"\x02(1",
+    b"\x00" * (MIN_WAKE_UP - 2),
+]
+ONE_OF_A_KIND = b"\x00\x01\x02\x03\x06\x15\r\n/?!(5Ag \x7f"
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_twin_for_all_that_is_short(beginning: bytes) -> None:
+    """Every text of three octets, one of each kind that the grammar distinguishes, after each beginning."""
+    for octets in product(ONE_OF_A_KIND, repeat=3):
+        text = beginning + bytes(octets)
+        assert forms(timed(text)) == twin(text), text
+        assert forms(timed(text), UNKNOWN, synthetic=True) == twin(text, UNKNOWN, synthetic=True), text
+
+
+@pytest.mark.parametrize("length", range(MAX_IDENTIFICATION - 8, MAX_IDENTIFICATION + 3))
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"\n\n\nx", b"\r\n\r\na(1)\r\n!\r\n", b"!\r\n", b"\x02(1)\x033"])
+@pytest.mark.parametrize("beginning", [b"/?", b"/ABC5"])
+def test_long_candidates(beginning: bytes, end: bytes, length: int) -> None:
+    text = beginning.ljust(length, b"x") + end
+    found = forms(timed(text), CLIENT)
+    assert found == twin(text, CLIENT)
+    falls = beginning == b"/ABC5" and end[:1] in (b"!", b"\x02")  # a bracket or mark before the line end
+    assert (found[0][0] == "noise") is (length > MAX_IDENTIFICATION or falls)
+
+
+def test_the_twin_itself() -> None:
+    """Where the twin stands still, so may the framer: some lines by hand."""
+    assert twin(b"x/ABC5x\r\n\x02(1)\x0333\x15") == [
+        ("noise", b"x"), ("frame", b"/ABC5x\r\n"), ("frame", b"\x02(1)\x033"), ("noise", b"3"), ("frame", b"\x15"),
+    ]  # fmt: skip
+    assert twin(b"\x06051\r\n\x0605x", CLIENT) == [("frame", b"\x06051\r\n"), ("cut", b"\x0605x")]
+    assert twin(b"/ABC5x\r\n\r\na(1)\r\n!1\r\n") == [("frame", b"/ABC5x\r\n\r\na(1)\r\n!1\r\n")]
+    assert twin(b"/ABC5x\r\n\r\na(1)\r\n/ABC5y\r\n") == [("cut", b"/ABC5x\r\n\r\na(1)\r\n"), ("frame", b"/ABC5y\r\n")]
+    assert twin(b"\x01B0\x03\x02(1)\x033", UNKNOWN, synthetic=True) == [
+        ("frame", b"\x01B0\x03"), ("frame", b"\x02(1)\x033"),
+    ]  # fmt: skip
+
+
+# What holds whatever comes in.
+
+
+def check_law(octets: list[Octet], found: list[Piece]) -> None:
+    """Every octet in one piece, in order, as it was."""
+    assert [octet for piece in found for octet in piece.octets] == octets
+    assert all(piece.octets for piece in found)
+    assert not any(piece.cut or piece.binary or piece.later for piece in found if not piece.is_frame)
+
+
+@given(lines(), PAUSES, st.sampled_from(WIRES), st.booleans(), st.randoms(use_true_random=False))
+def test_every_split_gives_the_same(
+    octets: bytes, pauses: list[int], wire: tuple[Sender, bool], binary: bool, chance: random.Random
+) -> None:
+    sender, synthetic = wire
+    stream = timed(octets, pauses)
+    whole = pieces(stream, sender, synthetic=synthetic, binary=binary)
+    check_law(stream, whole)
+    chunkings = [[[octet] for octet in stream]] + [[stream[:at], stream[at:]] for at in range(len(stream))]
+    cuts = sorted(chance.sample(range(len(stream) + 1), k=min(3, len(stream))))
+    chunkings.append([stream[a:b] for a, b in zip([0, *cuts], [*cuts, None], strict=True)])
+    for chunks in chunkings:
+        new = framer(sender, synthetic=synthetic, binary=binary)
+        found = [piece for chunk in chunks for piece in new.feed(chunk)]
+        assert found + new.close() == whole
+
+
+@given(lines(), PAUSES, st.sampled_from(WIRES), st.data())
+def test_silence_says_nothing_that_octets_do_not(
+    octets: bytes, pauses: list[int], wire: tuple[Sender, bool], data: st.DataObject
+) -> None:
+    """Telling the time at any moment before the next octet begins gives the same pieces, only earlier; and
+    ``open_since`` is the first octet that is in no piece yet."""
+    sender, synthetic = wire
+    stream = timed(octets, pauses)
+    new = framer(sender, synthetic=synthetic)
+    found: list[Piece] = []
+    for at, octet in enumerate(stream):
+        for share in data.draw(st.lists(st.integers(0, 100), max_size=2)):
+            found += new.silence(new.end + (octet.start - new.end) * share // 100)
+        found += new.feed([octet])
+        done = sum(len(piece.octets) for piece in found)
+        assert new.open_since == (stream[done].start if done <= at else None)
+        assert new.end == octet.start + CHARACTER
+    found += new.silence(new.end + PATIENCE * GAP)
+    whole = pieces(stream, sender, synthetic=synthetic)
+    assert found + new.close() == whole
+    assert new.open_since is None
+
+
+def test_silence_ends_what_is_open() -> None:
+    for octets in FRAMES:
+        new = framer(CLIENT)
+        found = new.feed(timed(octets))
+        assert new.silence(new.end + PATIENCE * GAP) == []
+        found += new.silence(new.end + PATIENCE * GAP + 1)
+        assert found == pieces(timed(octets), CLIENT)
+        assert new.close() == []
+
+
+# Pauses.
+
+BEGINS = b"\x00\x01\x02/\x06\x15"
+PLACES = [(octets, at) for octets in FRAMES for at in range(1, len(octets)) if octets.strip(b"\x00")]
+
+
+@pytest.mark.parametrize(("octets", "at"), PLACES)
+def test_a_pause_in_each_place(octets: bytes, at: int) -> None:
+    before, after = octets[:at], octets[at:]
+    apart = twin(before, CLIENT) + twin(after, CLIENT)
+    whole = twin(octets, CLIENT)
+    assert forms(paused(octets, at, GAP), CLIENT) == whole
+    assert forms(paused(octets, at, PATIENCE * GAP + 1), CLIENT) == apart
+    for pause in (GAP + 1, PATIENCE * GAP):
+        assert forms(paused(octets, at, pause), CLIENT) == (apart if after[0] in BEGINS else whole)
+
+
+def test_a_cut_frame_by_hand() -> None:
+    assert forms(paused(b"\x02(16)\x03\x05", 3, 10 * GAP)) == [("cut", b"\x02(1"), ("noise", b"6)\x03\x05")]
+    assert forms(paused(b"\x02(16)\x03\x05", 6, 10 * GAP)) == [("frame", b"\x02(16)\x03"), ("noise", b"\x05")]
+    assert forms(paused(b"/?!\r\n", 2, 10 * GAP)) == [("cut", b"/?"), ("noise", b"!\r\n")]
+    assert forms(paused(b"/ABC5x\r\n", 3, 10 * GAP)) == [("noise", b"/AB"), ("noise", b"C5x\r\n")]
+    assert forms(paused(b"/ABC5x\r\n", 6, 10 * GAP)) == [("cut", b"/ABC5x"), ("noise", b"\r\n")]
+
+
+def test_noise_is_divided_by_pauses() -> None:
+    assert forms(paused(b"abcd", 2, GAP)) == [("noise", b"abcd")]
+    assert forms(paused(b"abcd", 2, GAP + 1)) == [("noise", b"ab"), ("noise", b"cd")]
+
+
+def test_the_pause_is_counted_from_the_end_of_the_octet() -> None:
+    slow = framer()
+    slow.character_time = 10 * CHARACTER
+    octets = [Octet(value, T0 + at * (GAP + 10 * CHARACTER)) for at, value in enumerate(b"abc")]
+    assert [form(piece) for piece in slow.feed(octets) + slow.close()] == [("noise", b"abc")]
+
+
+# Soft ends.
+
+
+@pytest.mark.parametrize("sender", [CLIENT, SERVER, UNKNOWN])
+def test_ack_or_option_select(sender: Sender) -> None:
+    assert forms(timed(b"\x06051\r\n"), sender) == [("frame", b"\x06051\r\n")]
+    assert forms(timed(b"\x06\x02(1)\x033"), sender) == [("frame", b"\x06"), ("frame", b"\x02(1)\x033")]
+    assert forms(timed(b"\x06\x06\x06"), sender) == [("frame", b"\x06")] * 3
+    assert forms(timed(b"\x06abc"), sender) == [("frame", b"\x06"), ("noise", b"abc")]
+    assert forms(timed(b"\x0605\x06051\r\n"), sender) == [
+        ("frame", b"\x06"), ("noise", b"05"), ("frame", b"\x06051\r\n"),
+    ]  # fmt: skip
+    assert forms(timed(b"\x06051\r/?!\r\n"), sender) == [("frame", b"\x06051\r"), ("frame", b"/?!\r\n")]
+
+
+SOFT = [
+    b"noise",
+    b"\x06",
+    b"/ABC5x\r\n",
+    b"/ABC5x\r",
+    b"/?!",
+    b"/?!\r",
+    b"\x02(1)\x03",
+    b"/ABC5x\r\n\r\na(1)\r\n!",
+    b"\x00" * 9,
+]
+HARD = [b"\x0605", b"/ABC5x", b"/?12", b"\x02(1)", b"/ABC5x\r\n\r\na(1)\r\n", b"/AB", b"noise/AB"]
+
+
+def test_the_other_side_begins() -> None:
+    for octets in SOFT:
+        new = framer(CLIENT)
+        assert new.feed(timed(octets)) == []
+        (piece,) = new.turn(new.end + MIN_REACTION)
+        assert form(piece) == ("noise" if octets == b"noise" else "frame", octets)
+        assert new.open_since is None
+    for octets in HARD:
+        new = framer(CLIENT)
+        new.feed(timed(octets))
+        assert new.turn(new.end + GAP) == new.turn() == []
+        assert new.open_since == T0
+        assert [form(piece) for piece in new.turn(new.end + GAP + 1)] == twin(octets, CLIENT)
+        assert framer(CLIENT, synthetic=True).turn() == []
+        made_up = framer(CLIENT, synthetic=True)
+        made_up.feed(timed(octets))
+        assert [form(piece) for piece in made_up.turn()] == twin(octets, CLIENT)
+
+
+# Check characters that are not there.
+
+READ = b"\x01R1\x021.8.0()\x03"  # its check character would be 5Ah
+ANSWER = b"\x02(1)\x033"
+
+
+@pytest.mark.parametrize("begins", [ANSWER, b"\x01B0\x03q", b"\x06", b"\x15"])
+def test_missing_check_after_a_reaction(begins: bytes) -> None:
+    octets = READ + begins
+    apart = [("frame", READ), ("frame", begins)]
+    assert forms(paused(octets, len(READ), MIN_REACTION), UNKNOWN) == apart
+    early = forms(paused(octets, len(READ), MIN_REACTION - 1), UNKNOWN)
+    assert early == twin(octets, UNKNOWN)
+    assert early != apart
+    for sender in (CLIENT, SERVER):
+        assert forms(paused(octets, len(READ), MIN_REACTION), sender) == twin(octets, sender)
+
+
+def test_missing_check_with_made_up_times() -> None:
+    octets = READ + ANSWER
+    assert forms(timed(octets), UNKNOWN, synthetic=True) == [("frame", READ), ("frame", ANSWER)]
+    assert forms(timed(READ + b"\x06"), UNKNOWN, synthetic=True) == [("frame", READ + b"\x06")]
+
+
+@pytest.mark.parametrize("block", [b"\x02X(\x1d)\x03", b"\x02Y(\x03"])
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_right_check_character_is_none_that_begins(block: bytes, synthetic: bool) -> None:
+    """Whatever its code, and by either rule."""
+    body = block[1:]
+    by_xor = 0
+    for octet in body:
+        by_xor ^= octet
+    for right in (by_xor, sum(body) % 128):
+        for wanted in (0x01, 0x02, 0x06, 0x15):
+            # One more octet in the block makes the check character what is wanted.
+            more = bytes([by_xor ^ wanted] if right == by_xor else [(wanted - sum(body)) % 128])
+            if more[0] in (0x03, 0x04):
+                continue
+            frame = block[:1] + more + body + bytes([wanted])
+            octets = paused(frame + ANSWER, len(frame) - 1, GAP)
+            assert forms(octets, UNKNOWN, synthetic=synthetic) == [("frame", frame), ("frame", ANSWER)]
+
+
+def test_an_octet_with_wrong_parity_begins_nothing_where_a_check_character_is_due() -> None:
+    octets = paused(READ + ANSWER, len(READ), MIN_REACTION)
+    octets[len(READ)] = octets[len(READ)]._replace(flags=Flag.PARITY)
+    assert forms(octets, UNKNOWN) == [("frame", READ + b"\x02"), ("noise", ANSWER[1:])]
+
+
+# HDLC.
+
+HDLC = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
+
+
+def test_hdlc_only_in_mode_e() -> None:
+    assert forms(timed(HDLC), SERVER) == twin(HDLC, SERVER)
+    (piece,) = pieces(timed(HDLC), SERVER, binary=True)
+    assert (piece.values, piece.is_frame, piece.cut, piece.binary) == (HDLC, True, False, True)
+
+
+def test_hdlc_by_its_length() -> None:
+    """Flags inside do not end a frame; the next frame may follow at once; an identification is still found."""
+    inside = b"\x7e\xa0\x08\x03\x7e\x93\x7e\x7e\x01\x7e"
+    found = pieces(timed(inside + HDLC + b"/?!\r\n"), UNKNOWN, binary=True)
+    assert [form(piece) for piece in found] == [("frame", inside), ("frame", HDLC), ("frame", b"/?!\r\n")]
+    assert [piece.binary for piece in found] == [True, True, False]
+
+
+@pytest.mark.parametrize("length", [9, 0x123, 0x7FF])
+def test_hdlc_lengths(length: int) -> None:
+    frame = bytes([0x7E, 0xA0 | length >> 8, length & 0xFF]).ljust(length + 1, b"\x55") + b"\x7e"
+    assert forms(timed(frame), SERVER, binary=True) == [("frame", frame)]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x7e\xa0\x07\x23\x21\x93\x0f\x11\x7d",  # no flag where the length says
+        b"\x7e\x50\x07\x23\x21\x93\x0f\x11\x7e",  # another format type
+        b"\x7e\xa0\x00" + b"\x7e" * 8,  # lengths that cannot be
+        b"\x7e\xa8\x00" + b"\x7e" * 8,
+        b"\x7e\xa0\x00\x7e",
+    ],
+)
+def test_what_is_no_hdlc(octets: bytes) -> None:
+    found = forms(timed(octets + b"/?!\r\n"), UNKNOWN, binary=True)
+    assert found == [("noise", octets), ("frame", b"/?!\r\n")]
+
+
+def test_an_impossible_hdlc_length_hides_no_frame() -> None:
+    assert forms(timed(b"\x7e\xa0\x00" + HDLC), UNKNOWN, binary=True) == [
+        ("noise", b"\x7e\xa0\x00"), ("frame", HDLC),
+    ]  # fmt: skip
+
+
+def test_flags_between_hdlc_frames_are_noise() -> None:
+    found = forms(timed(b"\x7e\x7e" + HDLC), SERVER, binary=True)
+    assert found == [("noise", b"\x7e\x7e"), ("frame", HDLC)]
+
+
+def test_hdlc_that_is_cut() -> None:
+    (piece,) = pieces(timed(HDLC[:5]), SERVER, binary=True)
+    assert (piece.values, piece.cut, piece.binary) == (HDLC[:5], True, True)
+    found = pieces(paused(HDLC, 5, PATIENCE * GAP + 1), SERVER, binary=True)
+    assert form(found[0]) == ("cut", HDLC[:5])
+
+
+# What does not fit into one record.
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 2])
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [
+        (b"\x02", b"\x03\x55"),
+        (b"\x02", b"\x03\x02"),
+        (b"/ABC5x\r\n\r\n", b"!\r\n"),
+        (b"/ABC5x\r\n\r\n", b"\r\n!A1b2\r\n"),
+        (b"/ABC5x\r\n\r\n", b"!\r"),
+        (b"\x02", b""),
+        (b"\x02", b"\x03"),
+    ],
+)
+def test_a_long_frame_goes_on(head: bytes, tail: bytes, more: int) -> None:
+    """At each place that its end can have against the end of the piece, followed by a request."""
+    frame = head.ljust(MAX_OCTETS + more - len(tail), b"a") + tail
+    stream = timed(frame) + [Octet(octet.value, octet.start + 10**14) for octet in timed(b"/?!\r\n")]
+    found = pieces(stream, UNKNOWN)
+    check_law(stream, found)
+    *parts, request = found
+    assert form(request) == ("frame", b"/?!\r\n")
+    open_end = tail == b""
+    if more <= 0:
+        assert [form(piece) for piece in parts] == [("cut" if open_end else "frame", frame)]
+    else:
+        assert [form(piece) for piece in parts] == [("cut", frame[:MAX_OCTETS]), ("cut", frame[MAX_OCTETS:])]
+    assert [piece.later for piece in found] == [False, *[True] * (more > 0), False]
+
+
+def test_a_very_long_frame_is_ended_in_each_way() -> None:
+    body = b"\x02" + b"a" * (2 * MAX_OCTETS)
+    for rest, end in ((b"\x03\x55", b"\x03\x55"), (b"", b"")):
+        found = pieces(timed(body + rest), SERVER)
+        assert [(len(piece.octets), piece.cut, piece.later) for piece in found] == [
+            (MAX_OCTETS, True, False),
+            (MAX_OCTETS, True, True),
+            (1 + len(end), True, True),
+        ]
+
+
+def test_long_noise() -> None:
+    for filler in (b"x", b"/"):
+        found = pieces(timed(filler * (2 * MAX_OCTETS + 3)), SERVER)
+        assert [len(piece.octets) for piece in found] == [MAX_OCTETS, MAX_OCTETS, 3]
+        assert not any(piece.is_frame for piece in found)
+
+
+def test_long_wake_up() -> None:
+    found = pieces(timed(b"\x00" * (MAX_OCTETS + 3) + b"/?!\r\n"), CLIENT)
+    assert [(len(piece.octets), piece.is_frame, piece.later) for piece in found] == [
+        (MAX_OCTETS, True, False),
+        (3, True, True),
+        (5, True, False),
+    ]
+
+
+def test_many_empty_lines_make_no_telegram() -> None:
+    empty = b"\r\n" * MAX_OCTETS
+    stream = timed(b"/ABC5x\r\n" + empty + b"/ABC5x\r\n")
+    found = pieces(stream, SERVER)
+    check_law(stream, found)
+    kinds = [piece.is_frame for piece in found]
+    assert kinds[0]
+    assert kinds[-1]
+    assert not any(kinds[1:-1])
+
+
+# WakeUp.
+
+
+@pytest.mark.parametrize("count", range(MIN_WAKE_UP + 3))
+def test_wake_up(count: int) -> None:
+    nuls = b"\x00" * count
+    kind = "frame" if count >= MIN_WAKE_UP else "noise"
+    expected = [(kind, nuls)] if count else []
+    assert forms(timed(nuls), CLIENT) == expected
+    assert forms(timed(nuls + b"/?!\r\n"), CLIENT) == [*expected, ("frame", b"/?!\r\n")]
+    assert forms(timed(b"x" + nuls), CLIENT) == (
+        [("noise", b"x" + nuls)] if count < MIN_WAKE_UP else [("noise", b"x"), *expected]
+    )
+
+
+def test_wake_up_with_parity_bits_or_framing_errors() -> None:
+    octets = [octet._replace(flags=Flag.FRAMING) for octet in timed(b"\x00" * 20)]
+    (piece,) = pieces(octets, CLIENT)
+    assert piece.is_frame
+    assert piece.octets == tuple(octets)
+
+
+# Settings that are not known.
+
+
+def test_garbage_is_noise_whatever_it_looks_like() -> None:
+    """From when it is said to when it is taken back; what was open before is cut."""
+    new = framer(UNKNOWN)
+    octets = timed(b"\x02(1" + b"/?!\r\n\x06" + b"\x06/?!\r\n")
+    found = new.feed(octets[:3])
+    new.garbage = True
+    found += new.feed(octets[3:9])
+    new.garbage = False
+    found += new.feed(octets[9:]) + new.close()
+    check_law(octets, found)
+    assert [form(piece) for piece in found] == [
+        ("cut", b"\x02(1"), ("noise", b"/?!\r\n\x06"), ("frame", b"\x06"), ("frame", b"/?!\r\n"),
+    ]  # fmt: skip
+
+
+# Time.
+
+
+def calls(octets: bytes, **settings: bool) -> int:
+    """How many calls, of functions and of built-in methods, the octets cost."""
+    stream = timed(octets)
+    new = framer(UNKNOWN, **settings)
+    count = 0
+
+    def counted(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counted)
+    try:
+        for octet in stream:
+            new.feed((octet,))
+        new.close()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+HOSTILE = [
+    b"/AAA",
+    b"/AAAx",
+    b"/AAA5" + b"x" * 100,
+    b"/AAA5" + b"\x061" * 46,
+    b"/AAA5x\r\n\r",
+    b"/AAA5x\r\n\r\n/",
+    b"/?",
+    b"/?" + b"/AAA5" * 18,
+    b"/?" + b"x" * 100,
+    b"\x061",
+    b"\x06051",
+    b"\x00" * (MIN_WAKE_UP - 1) + b"x",
+    b"\x02\x03",
+    b"\x01",
+    b"!",
+]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_linear_time(unit: bytes) -> None:
+    size = 3000
+    once, twice = (calls((unit * size)[: size * n]) for n in (1, 2))
+    assert once <= 40 * size
+    assert twice <= 2.1 * once
+
+
+def test_linear_time_in_mode_e() -> None:
+    """Every third octet opens a frame that ends in no flag: each is looked at again as often as frames begin in one."""
+    size, length = 1500, 0x3F
+    once, twice = (calls((bytes([0x7E, 0xA0, length]) * size)[: size * n], binary=True) for n in (1, 2))
+    assert once <= 12 * size * (length // 3)
+    assert twice <= 2.3 * once

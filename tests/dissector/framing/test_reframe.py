@@ -1,0 +1,512 @@
+"""Octets that were received earlier: restored bit for bit, and framed again."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from vtctap.dissector.framing.assembler import Assembler, Tap
+from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.reframe import assemble, octets_of, received, reframe
+from vtctap.pcap.burst import Run
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender, decode, encode
+
+MS = 1_000_000
+T0 = 1_700_000_000_000_000_000
+GAP = 1_500 * MS
+SPEED = 9600
+SEVEN_EVEN, EIGHT = Line(7, "E", 1), Line(8, "N", 1)
+CHARACTER = EIGHT.character_time(SPEED)
+CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
+
+REQUEST, IDENTIFICATION, OPTION = b"/?!\r\n", b"/ISK5\\2MT382\r\n", b"\x06051\r\n"
+READ, DATA, BREAK = b"\x01R1\x020004()\x03\x67", b"\x02(16)\x03\x05", b"\x01B0\x03\x71"
+
+
+def ones(octet: int) -> int:
+    return sum(octet >> bit & 1 for bit in range(8))
+
+
+def with_even_parity(octets: bytes) -> bytes:
+    return bytes(octet | (ones(octet) % 2) << 7 for octet in octets)
+
+
+# Octets as they were received.
+
+
+def parity_is_good(octet: int, parity: str) -> bool:
+    """On a line with seven data bits, of all eight."""
+    return {"E": ones(octet) % 2 == 0, "O": ones(octet) % 2 == 1, "M": octet >= 0x80, "S": octet < 0x80}[parity]
+
+
+@pytest.mark.parametrize("parity", "EOMS")
+@given(octets=st.binary())
+def test_received(parity: str, octets: bytes) -> None:
+    """What the record keeps of octets is enough to restore them."""
+    record = Record(
+        T0,
+        bytes(octet & 0x7F for octet in octets),
+        line=Line(7, parity, 1),
+        parity_errors=tuple(at for at, octet in enumerate(octets) if not parity_is_good(octet, parity)),
+    )
+    assert received(record) == octets
+    assert received(decode(encode(record), T0)) == octets
+
+
+@pytest.mark.parametrize("line", [None, EIGHT, Line(7, "N", 2), Line(8, "E", 1)])
+def test_received_without_a_parity_bit(line: Line | None) -> None:
+    octets = bytes(range(256))
+    assert received(Record(T0, octets, line=line)) == octets
+
+
+def test_octets_of() -> None:
+    """By hand: 10 characters a second, a pause of half a second before the third octet, and 60 ms more of silence that
+    is too short to be listed, shared by the other two places."""
+    record = Record(
+        T0,
+        b"abcd",
+        line=EIGHT,
+        speed=100,
+        uncertainty=5,
+        duration=960 * MS,
+        flags=Flag.BREAK | Flag.FRAMING | Flag.CUT,
+        framing_errors=(1,),
+        pauses=((2, 500_000),),
+    )
+    assert octets_of(record) == [
+        Octet(ord("a"), T0, 5, Flag.BREAK),
+        Octet(ord("b"), T0 + 130 * MS, 5, Flag.FRAMING),
+        Octet(ord("c"), T0 + 730 * MS, 5, 0),
+        Octet(ord("d"), T0 + 860 * MS, 5, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "starts"),
+    [
+        (Record(T0), []),
+        (Record(T0, b"abc", line=EIGHT, speed=100), [0, 100, 200]),  # the duration is not known
+        (Record(T0, b"abc", duration=900 * MS), [0, 300, 600]),  # neither are line and speed
+        (Record(T0, b"abc"), [0, 0, 0]),
+        (Record(T0, b"abc", line=EIGHT, speed=100, duration=100 * MS), [0, 0, 0]),  # pressed together
+        (Record(T0, b"ab", line=EIGHT, speed=100, duration=700 * MS, pauses=((1, 500_000),)), [0, 600]),
+        (Record(T0, b"abc", line=EIGHT, duration=900 * MS, pauses=((2, 600_000),)), [0, 100, 800]),
+        (Record(T0, b"ab", duration=900 * MS, pauses=((1, 950_000),)), [0, 900]),  # more pause than there was time
+    ],
+)
+def test_octet_times(record: Record, starts: list[int]) -> None:
+    assert [(octet.start - T0) // MS for octet in octets_of(record)] == starts
+
+
+def test_a_parity_error_that_another_tool_reported_stays() -> None:
+    record = Record(T0, b"abc", line=EIGHT, speed=SPEED, flags=Flag.PARITY, kind=Kind.NOISE, duration=3 * CHARACTER)
+    assert list(reframe([record], gap_limit=GAP)) == [record]
+
+
+# Traces framed again.
+
+SAYINGS = [
+    REQUEST,
+    IDENTIFICATION,
+    OPTION,
+    READ,
+    DATA,
+    BREAK,
+    b"\x06",
+    b"\x15",
+    b"\x00" * 12,
+    b"\x02(1",
+    b"noise",
+    b"\x7f",
+]
+
+
+@st.composite
+def traces(draw: st.DrawFn, *, merged: bool) -> list[Record]:
+    """What a tap makes of a half-duplex session with every kind of pause and fault, and events in it."""
+    line = draw(st.sampled_from([SEVEN_EVEN, EIGHT]))
+    taps = [Tap(0, UNKNOWN if merged else CLIENT, line, SPEED)]
+    if not merged:
+        taps.append(Tap(1, SERVER, line, SPEED))
+    chance = random.Random(draw(st.integers(0, 1 << 30)))
+    link = draw(st.integers(0, 3))
+    assembler = Assembler(link, taps, gap_limit=GAP)
+    records: list[Record] = []
+    now = T0
+    for side in draw(st.lists(st.integers(0, len(taps) - 1), max_size=8)):
+        after = now + chance.choice([20 * MS, 200 * MS, 3_001 * MS])
+        while now + 100 * MS < after:
+            now += 100 * MS
+            records += assembler.advance(now)
+        now = after
+        octets = []
+        for value in chance.choice(SAYINGS):
+            now += chance.choice([0] * 12 + [chance.randrange(CHARACTER), chance.randrange(MS, GAP), GAP + MS])
+            value = value if line == EIGHT else with_even_parity(bytes([value]))[0]
+            value ^= chance.choice([0] * 15 + [0x80])
+            octets.append(Octet(value, now, 1000, Flag.FRAMING if chance.random() < 0.02 else 0))
+            now += CHARACTER
+        records += assembler.feed(side, octets)
+        records += assembler.advance(now)
+        if chance.random() < 0.2:
+            now += MS
+            records += assembler.event(Record(now, kind=Kind.EVENT, event="mark", link=link))
+    return records + assembler.close()
+
+
+def stored(records: Sequence[Record]) -> list[Record]:
+    return [decode(encode(record), record.time) for record in records]
+
+
+@pytest.mark.parametrize("merged", [True, False])
+@given(data=st.data())
+def test_a_trace_framed_again_is_the_same(merged: bool, data: st.DataObject) -> None:
+    """Every record: octets, times, durations, pauses, faults, senders, events."""
+    records = data.draw(traces(merged=merged))
+    assume(not any(record.flags & Flag.ORDER_UNCERTAIN for record in records))
+    again = list(reframe(stored(records), gap_limit=GAP))
+    assert again == records
+    assert list(reframe(again, gap_limit=GAP)) == again
+
+
+def session(line: Line, *, merged: bool) -> list[Record]:
+    parity = with_even_parity if line == SEVEN_EVEN else bytes
+    taps = [Tap(0, UNKNOWN if merged else CLIENT, line, SPEED)]
+    if not merged:
+        taps.append(Tap(1, SERVER, line, SPEED))
+    assembler = Assembler(0, taps, gap_limit=GAP)
+    records, now = [], T0
+    for side, octets in [
+        (0, REQUEST),
+        (1, IDENTIFICATION),
+        (0, OPTION),
+        (1, b"\x06"),
+        (0, READ),
+        (1, DATA),
+        (0, BREAK),
+    ]:
+        now += 200 * MS
+        # An 8N1 capture of a 7E1 line holds the parity bits as data.
+        values = parity(octets) if line == SEVEN_EVEN else with_even_parity(octets)
+        records += assembler.feed(side % len(taps), [Octet(v, now + at * CHARACTER) for at, v in enumerate(values)])
+        now += len(octets) * CHARACTER
+    return records + assembler.close()
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_another_line(merged: bool) -> None:
+    """An 8N1 capture of a 7E1 line, read as 7E1, is the 7E1 capture; and back."""
+    eight, seven = session(EIGHT, merged=merged), session(SEVEN_EVEN, merged=merged)
+    assert any(record.octets[0] >= 0x80 for record in eight)
+    assert list(reframe(eight, gap_limit=GAP, line=SEVEN_EVEN)) == seven
+    assert list(reframe(seven, gap_limit=GAP, line=EIGHT)) == eight
+    assert list(reframe(seven, gap_limit=GAP)) == seven
+
+
+def test_a_wrong_parity_bit_of_an_eight_bit_capture() -> None:
+    octets = bytearray(with_even_parity(DATA))
+    octets[2] ^= 0x80
+    record = Record(T0, bytes(octets), line=EIGHT, speed=SPEED, sender=SERVER, duration=len(octets) * CHARACTER)
+    (again,) = reframe([record], gap_limit=GAP, line=SEVEN_EVEN)
+    assert (again.octets, again.parity_errors, again.flags, again.line) == (DATA, (2,), Flag.PARITY, SEVEN_EVEN)
+
+
+def test_another_gap_limit() -> None:
+    """What a pause cut becomes whole where longer pauses are allowed, and the other way round."""
+    assembler = Assembler(0, [Tap(0, SERVER, EIGHT, SPEED)], gap_limit=GAP)
+    octets = [Octet(value, T0 + at * CHARACTER + (3_100 * MS if at > 2 else 0)) for at, value in enumerate(DATA)]
+    cut = assembler.feed(0, octets) + assembler.close()
+    assert [(record.octets, record.kind, record.flags) for record in cut] == [
+        (DATA[:3], Kind.FRAME, Flag.CUT), (DATA[3:], Kind.NOISE, 0),
+    ]  # fmt: skip
+    (whole,) = reframe(cut, gap_limit=4_000 * MS)
+    assert (whole.octets, whole.flags, whole.pauses) == (DATA, 0, ((3, 3_100_000),))
+    assert list(reframe([whole], gap_limit=GAP)) == cut
+
+
+def test_an_echo_in_the_first_record_of_a_tap() -> None:
+    """The assembler learns of the server's tap when the client's first frame has been heard already."""
+    taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
+    assembler = Assembler(0, taps, gap_limit=GAP)
+    octets = [Octet(value, T0 + at * CHARACTER) for at, value in enumerate(REQUEST)]
+    records = assembler.feed(0, octets)
+    records += assembler.feed(1, [octet._replace(start=octet.start + MS // 2) for octet in octets])
+    records += assembler.close()
+    assert [record.flags for record in records] == [0, Flag.ECHO]
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+def test_a_tap_that_changes_sides() -> None:
+    """Two traces in one: what is open ends, and nothing is lost."""
+    client = Record(T0, REQUEST[:3], line=EIGHT, speed=SPEED, sender=CLIENT, duration=3 * CHARACTER)
+    server = replace(client, time=T0 + MS * 100, octets=DATA, sender=SERVER, duration=len(DATA) * CHARACTER)
+    assert list(reframe([client, server], gap_limit=GAP)) == [client, server]
+
+
+def test_a_wired_trace_after_a_tap_that_changed_sides() -> None:
+    first, second = session(EIGHT, merged=False), session(EIGHT, merged=True)
+    later = [replace(record, time=record.time + 100_000 * MS) for record in second]
+    last = [replace(record, time=record.time + 200_000 * MS) for record in first]
+    assert list(reframe([*first, *later, *last], gap_limit=GAP)) == [*first, *later, *last]
+
+
+def test_a_trace_with_made_up_times() -> None:
+    """Where pauses say nothing, the change of sides still ends the ACK."""
+    runs = [Run(b"\x06", CLIENT), Run(DATA, SERVER), Run(b"051\r\n", CLIENT), Run(b"\x02(1", SERVER), Run(READ, CLIENT)]
+    records = list(assemble(runs, speed=SPEED, gap_limit=GAP))
+    assert [record.octets for record in records] == [run.octets for run in runs]
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+def test_a_long_trace_is_not_gathered() -> None:
+    """Records come out while the trace is read, though one tap is heard no more."""
+    first, *_ = session(EIGHT, merged=False)
+    server = replace(first, time=T0, tap=1, sender=SERVER, octets=DATA, duration=len(DATA) * CHARACTER)
+    read = 0
+
+    def trace() -> Iterator[Record]:
+        nonlocal read
+        yield server
+        for number in range(100):
+            read += 1
+            yield replace(first, time=first.time + number * 500 * MS)
+
+    for written, _ in enumerate(reframe(trace(), gap_limit=GAP)):
+        assert read <= written + 2
+    assert written == 100
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_mode_e(merged: bool) -> None:
+    """Binary frames are 8N1 in the trace of a 7E1 line."""
+    taps = [Tap(0, UNKNOWN, SEVEN_EVEN, SPEED)] if merged else []
+    taps = taps or [Tap(0, CLIENT, SEVEN_EVEN, SPEED), Tap(1, SERVER, SEVEN_EVEN, SPEED)]
+    assembler = Assembler(0, taps, gap_limit=GAP)
+    hdlc = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
+    records, now = [], T0
+    select = with_even_parity(b"\x06252\r\n")
+    for side, values in [
+        (0, select),
+        (1, select),
+        (0, hdlc),
+        (1, hdlc),
+        (0, b"\xff"),
+        (0, hdlc),
+        (0, with_even_parity(BREAK)),
+    ]:
+        now += 200 * MS
+        octets = [Octet(value, now + at * CHARACTER) for at, value in enumerate(values)]
+        records += assembler.feed(side % len(taps), octets)
+        now = octets[-1].start + CHARACTER
+    records += assembler.close()
+    assert [record.line for record in records if record.octets == hdlc] == [EIGHT] * 3
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+def test_links_and_events() -> None:
+    records = [
+        Record(T0 - MS, kind=Kind.EVENT, event="opened", link=0),
+        replace(session(EIGHT, merged=True)[0], link=0),
+        replace(session(EIGHT, merged=True)[0], link=5, tap=3),
+        Record(T0 + 10_000 * MS, kind=Kind.EVENT, event="closed", link=0),
+    ]
+    again = list(reframe(records, gap_limit=GAP))
+    assert sorted(again, key=lambda record: (record.link, record.time)) == sorted(
+        records, key=lambda record: (record.link, record.time)
+    )
+    assert list(reframe([], gap_limit=GAP)) == []
+
+
+def test_a_change_of_speed_stays() -> None:
+    slow = EIGHT.character_time(300)
+    records = [
+        Record(T0, b"xy", kind=Kind.NOISE, line=EIGHT, speed=SPEED, duration=2 * CHARACTER),
+        Record(T0 + 10 * MS, b"zz", kind=Kind.NOISE, line=EIGHT, speed=300, duration=2 * slow),
+    ]
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+def test_a_trace_whose_speed_is_unknown() -> None:
+    """As an import without a speed is: characters last as long as they took."""
+    runs = [
+        Run(REQUEST, CLIENT, T0),  # pressed together
+        Run(IDENTIFICATION, SERVER, T0 + 2 * MS),
+        Run(READ[:4], CLIENT, T0 + 500 * MS),
+        Run(READ[4:], CLIENT, T0 + 900 * MS),
+        Run(DATA, SERVER, T0 + 1_200 * MS),
+    ]
+    records = [replace(record, speed=0) for record in import_runs(runs)]
+    assert [len(record.pauses) for record in records] == [0, 0, 1, 0]
+    assert list(reframe(records, gap_limit=GAP)) == records
+
+
+# What other tools recorded.
+
+
+def import_runs(runs: Sequence[Run], **settings: Line) -> list[Record]:
+    return list(assemble(runs, speed=SPEED, gap_limit=GAP, **settings))
+
+
+def test_without_times() -> None:
+    """One after another at the speed; marked; soft ends told by the change of sides."""
+    runs = [
+        Run(REQUEST, CLIENT),
+        Run(IDENTIFICATION, SERVER),
+        Run(OPTION, CLIENT),
+        Run(b"\x06", SERVER),
+        Run(READ, CLIENT),
+    ]
+    records = import_runs(runs)
+    assert [record.octets for record in records] == [run.octets for run in runs]
+    assert [record.sender for record in records] == [run.sender for run in runs]
+    assert {record.flags for record in records} == {Flag.SYNTHETIC}
+    assert {record.inferred for record in records} == {False}
+    assert {record.uncertainty for record in records} == {None}
+    assert records[0].time == 0
+    assert all(before.end == after.time for before, after in pairwise(records))
+
+
+def test_one_run_without_a_time_makes_all_synthetic() -> None:
+    records = import_runs([Run(REQUEST, CLIENT, T0), Run(IDENTIFICATION, SERVER), Run(OPTION, CLIENT, T0 + 900 * MS)])
+    assert {record.flags for record in records} == {Flag.SYNTHETIC}
+    assert [record.time for record in records] == [T0, T0 + len(REQUEST) * CHARACTER, T0 + 900 * MS]
+
+
+def test_with_times() -> None:
+    runs = [Run(REQUEST, CLIENT, T0), Run(IDENTIFICATION, SERVER, T0 + 50 * MS), Run(OPTION, CLIENT, T0 + 300 * MS)]
+    records = import_runs(runs)
+    assert [(record.octets, record.sender, record.time, record.flags) for record in records] == [
+        (run.octets, run.sender, run.time, 0) for run in runs
+    ]
+    assert [record.tap for record in records] == [0, 1, 0]
+    assert [record.duration for record in records] == [len(run.octets) * CHARACTER for run in runs]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [0, 0, 0, 0, 0, 0],
+        [0, 1, 2, 3, 4, 5],
+        [0, 1000, 1000, 2000, 2000, 2000],
+        [5000, 4000, 3000, 2000, 1000, 0],
+        [0, 0, 9000, 9000, 9000, 60_000],
+        [None, None, None, None, None, None],
+        [0, None, 0, None, 0, None],
+    ],
+)
+@pytest.mark.parametrize("line", [None, EIGHT, SEVEN_EVEN])
+def test_the_order_of_the_runs_is_kept(times: list[int | None], line: Line | None) -> None:
+    """Equal times, overlapping times, times that go back: the lines of an ``.exchange`` file are in order."""
+    said = [REQUEST, IDENTIFICATION, OPTION, b"\x06", READ, DATA]
+    parity = with_even_parity if line == SEVEN_EVEN else bytes
+    runs = [
+        Run(parity(octets), SERVER if at % 2 else CLIENT, None if time is None else T0 + time * 1000)
+        for at, (octets, time) in enumerate(zip(said, times, strict=True))
+    ]
+    records = import_runs(runs) if line is None else import_runs(runs, line=line)
+    assert [record.octets for record in records] == said
+    assert [record.sender for record in records] == [run.sender for run in runs]
+    starts = [record.time for record in records]
+    assert starts == sorted(starts)
+    assert {record.flags & ~Flag.SYNTHETIC for record in records} == {0}
+
+
+def test_octets_are_pressed_together_to_end_before_the_next_run() -> None:
+    runs = [Run(IDENTIFICATION, SERVER, T0), Run(OPTION, CLIENT, T0 + 7 * MS), Run(b"\x06", SERVER, T0 + 900 * MS)]
+    records = import_runs(runs)
+    steps = [7 * MS // len(IDENTIFICATION), CHARACTER, CHARACTER]
+    assert [record.duration for record in records] == [
+        (len(run.octets) - 1) * step + CHARACTER for run, step in zip(runs, steps, strict=True)
+    ]
+
+
+def test_an_import_waits_as_long_as_it_takes() -> None:
+    """A frame that lasts longer than a capture would hold the other side's records back."""
+    runs = [
+        Run(DATA[:3], SERVER, T0),
+        Run(REQUEST, CLIENT, T0 + 100 * MS),
+        Run(REQUEST, CLIENT, T0 + 1_300 * MS),
+        Run(DATA[3:], SERVER, T0 + 1_400 * MS),
+    ]
+    assert [(record.octets, record.flags) for record in import_runs(runs)] == [(DATA, 0), (REQUEST, 0), (REQUEST, 0)]
+
+
+def test_runs_are_not_frames() -> None:
+    """A frame may be spread over runs, and a run may hold several."""
+    runs = [Run(READ[:4], CLIENT, T0), Run(READ[4:], CLIENT, T0 + 100 * MS), Run(DATA + DATA, SERVER, T0 + 300 * MS)]
+    assert [record.octets for record in import_runs(runs)] == [READ, DATA, DATA]
+    untimed = [replace(run, time=None) for run in runs]
+    assert [record.octets for record in import_runs(untimed)] == [READ, DATA, DATA]
+
+
+def test_parity_is_decided_for_each_side() -> None:
+    """One side's octets plainly carry even parity, the other's do not."""
+    runs = [Run(with_even_parity(READ), CLIENT), Run(DATA, SERVER), Run(with_even_parity(BREAK), CLIENT)]
+    records = import_runs(runs)
+    assert [(record.octets, record.line) for record in records] == [
+        (READ, SEVEN_EVEN), (DATA, EIGHT), (BREAK, SEVEN_EVEN),
+    ]  # fmt: skip
+    assert [received(record) for record in records] == [run.octets for run in runs]
+
+
+def test_nothing_is_removed_where_parity_is_not_plain() -> None:
+    """Eight-bit text in a value is no parity."""
+    octets = b"\x02(Z\xe4hler \xfc)\x03\x11"
+    (record,) = import_runs([Run(octets, SERVER)])
+    assert (record.octets, record.line) == (octets, EIGHT)
+    (forced,) = import_runs([Run(octets, SERVER)], line=SEVEN_EVEN)
+    assert forced.line == SEVEN_EVEN
+    assert received(forced) == octets
+    assert forced.flags & Flag.PARITY
+
+
+def test_senders_that_are_partly_unknown() -> None:
+    runs = [Run(REQUEST, CLIENT), Run(IDENTIFICATION, UNKNOWN), Run(OPTION, CLIENT), Run(b"\x06", SERVER)]
+    records = import_runs(runs)
+    assert [(record.octets, record.sender, record.inferred) for record in records] == [
+        (REQUEST, CLIENT, False), (IDENTIFICATION, SERVER, True), (OPTION, CLIENT, False), (b"\x06", SERVER, False),
+    ]  # fmt: skip
+    assert {record.sender: record.tap for record in records if not record.inferred} == {CLIENT: 0, SERVER: 1}
+    assert records[1].tap not in (0, 1)
+
+
+def test_one_unknown_wire_is_tap_0() -> None:
+    records = import_runs([Run(REQUEST + IDENTIFICATION + OPTION)])
+    assert [(record.octets, record.sender, record.inferred, record.tap) for record in records] == [
+        (REQUEST, CLIENT, True, 0), (IDENTIFICATION, SERVER, True, 0), (OPTION, CLIENT, True, 0),
+    ]  # fmt: skip
+
+
+def test_flags_of_a_run() -> None:
+    (record,) = import_runs([Run(b"ab", CLIENT, T0, Flag.OVERRUN | Flag.FRAMING)])
+    assert record.flags == Flag.OVERRUN | Flag.FRAMING
+    assert record.framing_errors == (0, 1)
+
+
+def test_nothing_to_import() -> None:
+    assert import_runs([]) == []
+    assert import_runs([Run(b"", CLIENT), Run(b"", SERVER, T0)]) == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=12), st.sampled_from(Sender), st.none() | st.integers(0, 10**10)).map(
+            lambda item: Run(*item)
+        ),
+        max_size=8,
+    ),
+    st.sampled_from([None, EIGHT, SEVEN_EVEN]),
+)
+def test_every_octet_is_imported_once_and_in_order(runs: list[Run], line: Line | None) -> None:
+    records = import_runs(runs) if line is None else import_runs(runs, line=line)
+    taps = {record.tap for record in records}
+    sides = {sender: b"".join(run.octets for run in runs if run.sender is sender) for sender in Sender}
+    restored = {tap: b"".join(received(record) for record in records if record.tap == tap) for tap in taps}
+    assert sorted(restored.values()) == sorted(octets for octets in sides.values() if octets)
+    for record in records:
+        if record.sender is not UNKNOWN and not record.inferred:
+            assert sides[record.sender] == restored[record.tap]

@@ -1,0 +1,534 @@
+"""Profiles: those that are shipped, and what is wrong with others."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES
+from vtctap.dissector.profiles.encodings import Encoding
+from vtctap.dissector.profiles.files import (
+    DEFAULT,
+    Profile,
+    ProfileError,
+    Provenance,
+    Register,
+    load,
+    parse,
+    shipped,
+    text,
+    user_directory,
+    users,
+)
+from vtctap.dissector.profiles.manufacturers import manufacturer, manufacturers
+from vtctap.pcap.record import Line
+
+GOOD = """
+[profile]
+name = "mine"
+title = "My meters"
+source = "the maker"
+confidence = "derived"
+
+[line]
+format = "7E1"
+speed = 2400
+source = "the plate"
+confidence = "confirmed"
+
+[timing]
+gap_limit = 1
+reaction_min = 0.02
+reaction_max = 1.5
+
+[messages]
+ACK = {}
+NAK = { confidence = "assumed" }
+
+[registers]
+source = "a log"
+confidence = "assumed"
+
+[registers.entries]
+"0001" = { name = "one", access = "read", table = "words", source = "page 7", confidence = "confirmed" }
+"0002" = { name = "two" }
+
+[tables.words]
+source = "page 8"
+[tables.words.values]
+0 = "no"
+1 = "yes"
+"""
+
+
+def test_what_a_profile_says() -> None:
+    profile = parse(GOOD, "mine.toml")
+    assert (profile.name, profile.title) == ("mine", "My meters")
+    assert profile.provenance == Provenance("the maker", "derived")
+    assert (profile.line, profile.speed) == (Line(7, "E", 1), 2400)
+    timing = profile.timing
+    assert (timing.gap_limit, timing.reaction_min, timing.reaction_max) == (1_000_000_000, 20_000_000, 1_500_000_000)
+    assert profile.messages["ACK"] == profile.messages["Data"] == Provenance("the maker", "derived")
+    assert profile.messages["NAK"] == Provenance("the maker", "assumed")
+    assert set(profile.messages) == set(MESSAGES)
+    one, two = profile.registers["0001"], profile.registers["0002"]
+    assert (one.id, one.name, one.access, one.provenance) == ("0001", "one", "read", Provenance("page 7", "confirmed"))
+    assert (two.name, two.access, two.table, two.provenance) == (
+        "two", "read and write", None, Provenance("a log", "assumed"),
+    )  # fmt: skip
+    assert one.table is not None
+    assert (one.table.name, one.table.values, one.table.provenance) == (
+        "words", {0: "no", 1: "yes"}, Provenance("page 8", "derived"),
+    )  # fmt: skip
+
+
+def test_registers_and_tables_may_be_left_out() -> None:
+    head = GOOD.partition("[messages]")[0]
+    profile = parse(head, "mine.toml")
+    assert (profile.registers, set(profile.messages)) == ({}, set(MESSAGES))
+
+
+# What is changed in the good profile, and what the error says behind the file's name.
+FAULTS = [
+    ("[profile]", "[profile", "Expected ']'"),
+    ('name = "mine"', "", "profile.name: is missing"),
+    ('name = "mine"', "name = 7", "profile.name: must be a text, not 7"),
+    ('title = "My meters"', "", "profile.title: is missing"),
+    ('source = "the maker"', "", "profile.source: is missing"),
+    ('source = "the maker"', "source = []", "profile.source: must be a text, not []"),
+    ('confidence = "derived"', "", "profile.confidence: is missing"),
+    (
+        'confidence = "derived"',
+        'confidence = "sure"',
+        "profile.confidence: 'sure' is none of confirmed, derived, assumed",
+    ),
+    (
+        "[profile]",
+        "[profile]\nspeed = 1",
+        "profile.speed: is not known here; known are name, title, inherits, source, confidence",
+    ),
+    (
+        "[profile]",
+        "[extra]\n[profile]",
+        "extra: is not known here; known are profile, line, timing, identification, messages, registers, tables",
+    ),
+    ("[line]", "[lines]", "lines: is not known here"),
+    ('format = "7E1"', "", "line.format: is missing"),
+    ('format = "7E1"', 'format = "7X1"', "line.format: "),
+    ('format = "7E1"', 'format = "9N1"', "line.format: "),
+    ('format = "7E1"', 'format = ""', "line.format: '' is not a character format such as 7E1 or 8N1"),
+    ('format = "7E1"', "format = 71", "line.format: must be a text, not 71"),
+    ("speed = 2400", "", "line.speed: is missing"),
+    ("speed = 2400", "speed = 0", "line.speed: must be a number of bit/s, not 0"),
+    ("speed = 2400", "speed = -300", "line.speed: must be a number of bit/s, not -300"),
+    ("speed = 2400", "speed = 2400.0", "line.speed: must be a whole number, not 2400.0"),
+    ("speed = 2400", "speed = true", "line.speed: must be a whole number, not True"),
+    ('confidence = "confirmed"\n\n[timing]', 'confidence = ""\n\n[timing]', "line.confidence: '' is none of"),
+    ("gap_limit = 1", "", "timing.gap_limit: is missing"),
+    ("gap_limit = 1", "gap_limit = 0", "timing.gap_limit: must be seconds, more than 0, not 0.0"),
+    ("gap_limit = 1", "gap_limit = 1500.0e6", "timing.gap_limit: must be seconds"),
+    ("gap_limit = 1", "gap_limit = nan", "timing.gap_limit: must be seconds, more than 0, not nan"),
+    ("gap_limit = 1", "gap_limit = inf", "timing.gap_limit: must be seconds"),
+    ("gap_limit = 1", 'gap_limit = "1"', "timing.gap_limit: must be a number, not '1'"),
+    ("gap_limit = 1", "gap_limit = 1\ngap = 2", "timing.gap: is not known here; known are gap_limit, reaction_min"),
+    ("reaction_min = 0.02", "reaction_min = -1", "timing.reaction_min: must be seconds, more than 0, not -1.0"),
+    ("reaction_max = 1.5", "reaction_max = true", "timing.reaction_max: must be a number, not True"),
+    ("ACK = {}", "Ack = {}", "messages.Ack: is not known here; known are IDRequest, IDResponse, "),
+    ("ACK = {}", "ACK = 1", "messages.ACK: must be a table"),
+    ("ACK = {}", "ACK = { sauce = 1 }", "messages.ACK.sauce: is not known here; known are source, confidence"),
+    ("ACK = {}", "ACK = { source = 1 }", "messages.ACK.source: must be a text, not 1"),
+    ("[messages]\nACK = {}\nNAK", "[timing.messages]\nNAK", "timing.messages: is not known here"),
+    ('name = "two"', "", 'registers.entries."0002".name: is missing'),
+    ('name = "two"', "name = 2", 'registers.entries."0002".name: must be a text, not 2'),
+    ('name = "two"', 'name = "two", volt = "V"', 'registers.entries."0002".volt: is not known here'),
+    (
+        'access = "read"',
+        'access = "execute"',
+        "registers.entries.\"0001\".access: 'execute' is none of read, write, read and write",
+    ),
+    ('access = "read"', "access = 1", 'registers.entries."0001".access: must be a text, not 1'),
+    ('table = "words"', 'table = "verbs"', 'registers.entries."0001".table: there is no [tables.verbs]'),
+    ('table = "words"', "table = 1", 'registers.entries."0001".table: must be a text, not 1'),
+    ('"0002" = { name = "two" }', '"0002" = "two"', 'registers.entries."0002": must be a table'),
+    ('"0002" = { name = "two" }', '"0002" = { name = "two", confidence = "x" }', 'registers.entries."0002".confidence'),
+    (
+        "[registers.entries]",
+        "[registers.entry]",
+        "registers.entry: is not known here; known are numbering, entries, source",
+    ),
+    ('1 = "yes"', '"1a" = "yes"', "tables.words.values.1a: must be a whole number with a text"),
+    ('1 = "yes"', "1 = 1", "tables.words.values.1: must be a whole number with a text"),
+    ('1 = "yes"', '"-1" = "yes"', "tables.words.values.-1: must be a whole number with a text"),
+    ('source = "page 8"', "source = 8", "tables.words.source: must be a text, not 8"),
+    ('source = "page 8"', "width = 8", "tables.words.width: is not known here; known are values, source, confidence"),
+]
+
+
+@pytest.mark.parametrize(("part", "instead", "message"), FAULTS, ids=[message[:50] for *_, message in FAULTS])
+def test_faults(part: str, instead: str, message: str) -> None:
+    assert part in GOOD
+    with pytest.raises(ProfileError) as caught:
+        parse(GOOD.replace(part, instead, 1), "folder/mine.toml")
+    place, _, rest = str(caught.value).partition(": ")
+    assert re.fullmatch(r"folder/mine\.toml(:[0-9]+)?", place)
+    assert rest.startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("section", ["profile", "line", "timing", "messages", "registers", "tables"])
+def test_sections_are_tables(section: str) -> None:
+    others = [part for part in re.split(r"^(?=\[)", GOOD, flags=re.MULTILINE) if not part.startswith(f"[{section}")]
+    with pytest.raises(ProfileError, match=rf"^mine\.toml:1: {section}: must be a table$"):
+        parse(f"{section} = 3\n{''.join(others)}", "mine.toml")
+
+
+def test_an_empty_file() -> None:
+    with pytest.raises(ProfileError, match=r"^mine\.toml: profile\.source: is missing$"):
+        parse("", "mine.toml")
+
+
+def test_no_such_profile() -> None:
+    with pytest.raises(ProfileError, match=r"no profile 'iec': name one of iec62055-52, iec62056-21, or the path of"):
+        load("iec")
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    with pytest.raises(ProfileError, match="No such file") as caught:
+        load(str(path))
+    assert str(path) in str(caught.value)
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(ProfileError, match="Is a directory"):
+        load(str(tmp_path / "folder.toml"))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ProfileError, match="not UTF-8 text"):
+        load(str(path))
+    path.write_text(GOOD, "utf-8")
+    assert load(str(path)) == parse(GOOD, "mine.toml")
+    assert text(str(path)) == GOOD
+
+
+# Those that are shipped.
+
+
+def test_shipped() -> None:
+    assert shipped() == ("iec62055-52", "iec62056-21")
+    assert shipped()[0] == DEFAULT
+    assert load() == load(DEFAULT)
+
+
+@pytest.fixture(params=["iec62055-52", "iec62056-21"])
+def profile(request: pytest.FixtureRequest) -> Profile:
+    return load(request.param)
+
+
+def test_shipped_profiles_say_where_everything_comes_from(profile: Profile) -> None:
+    document = tomllib.loads(text(profile.name))
+    everything = [
+        profile.provenance,
+        *profile.messages.values(),
+        *(register.provenance for register in profile.registers.values()),
+        *(register.table.provenance for register in profile.registers.values() if register.table),
+    ]
+    assert all(found.source.strip() and found.confidence in CONFIDENCES for found in everything)
+    # The tables that set numbers name a source of their own, not the whole profile's.
+    for section in ("line", "timing"):
+        assert document[section]["source"]
+    assert set(document["messages"]) == set(MESSAGES)
+    assert profile.timing.reaction_min < profile.timing.reaction_max
+
+
+def test_what_is_not_public_is_assumed() -> None:
+    """Register numbers and speed of IEC 62055-52 are guesses, and say so."""
+    document = tomllib.loads(text("iec62055-52"))
+    assert document["line"]["confidence"] == document["registers"]["confidence"] == "assumed"
+    registers = load("iec62055-52").registers
+    assert registers
+    assert {register.provenance.confidence for register in registers.values()} == {"assumed"}
+
+
+def test_token_status_table() -> None:
+    """Conlog's printed table, 0 to 16 without a hole."""
+    table = load("iec62055-52").registers["0004"].table
+    assert table is not None
+    assert sorted(table.values) == list(range(17))
+    assert (table.values[1], table.values[13], table.values[16]) == ("Accept", "CRCError", "status not ready")
+
+
+# Lines, types of values, inheritance, the user's own.
+
+
+def test_errors_name_the_line() -> None:
+    lines = GOOD.splitlines()
+    for part, instead, key in [
+        ("speed = 2400", "speed = 0", "line.speed"),
+        ('access = "read"', 'access = "x"', 'registers.entries."0001".access'),
+        ('1 = "yes"', "1 = 1", "tables.words.values.1"),
+        ('name = "two"', "nme = 2", 'registers.entries."0002".nme'),
+    ]:
+        number = next(at for at, line in enumerate(lines, 1) if part in line)
+        with pytest.raises(ProfileError) as caught:
+            parse(GOOD.replace(part, instead), "mine.toml")
+        assert str(caught.value).startswith(f"mine.toml:{number}: {key}: ")
+    # What is missing: the line of the table that it is missing from.
+    with pytest.raises(ProfileError, match=rf"^mine\.toml:{lines.index('[line]') + 1}: line\.speed: is missing$"):
+        parse(GOOD.replace("speed = 2400", ""), "mine.toml")
+    with pytest.raises(ProfileError, match=r"^mine\.toml: .*line 3"):
+        parse("[profile]\na = 1\na = = 2", "mine.toml")
+
+
+def entry(keys: str) -> Register:
+    return parse(GOOD.replace('name = "two"', f'name = "two", {keys}'), "mine.toml").registers["0002"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "encoding"),
+    [
+        ('type = "text"', Encoding("text")),
+        ('unit = "kWh"', Encoding("decimal", unit="kWh")),
+        ("scale = -1", Encoding("decimal", scale=-1)),
+        ('type = "hexadecimal", scale = 3, unit = "V"', Encoding("hexadecimal", scale=3, unit="V")),
+        ('type = "ascii"', Encoding("ascii")),
+        ('type = "packed7"', Encoding("packed7")),
+        ('type = "date", format = "YYMMDD"', Encoding("date", format="YYMMDD")),
+        ('type = "date", since = "1993-01-01", step = "minutes"', Encoding("date", epoch=8401, step=60)),
+        ('type = "date", since = "1969-12-31"', Encoding("date", epoch=-1, step=1)),
+        ('type = "bits", bits = { 0 = "a", 51 = "b" }', Encoding("bits", base=16, bits={0: "a", 51: "b"})),
+        ('type = "bits", base = 10, bits = {}', Encoding("bits", base=10)),
+        ('table = "words"', Encoding("enumeration")),
+        ('type = "enumeration", table = "words", base = 16', Encoding("enumeration", base=16)),
+        (
+            'type = "token", encodings = ["packed", "decimal"]',
+            Encoding("token", tokens=("packed", "decimal")),
+        ),
+    ],
+)
+def test_types(keys: str, encoding: Encoding) -> None:
+    assert entry(keys).encoding == encoding
+    assert entry(keys).token_encodings == encoding.tokens
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ('type = "float"', "type: 'float' is none of text, decimal, "),
+        ("type = 1", "type: must be a text, not 1"),
+        ('type = "text", unit = "V"', "unit: does not go with type 'text'"),
+        ('type = "text", table = "words"', "table: does not go with type 'text'"),
+        ('table = "words", scale = 1', "scale: does not go with type 'enumeration'"),
+        ('type = "enumeration"', "table: is missing"),
+        ("scale = 19", "scale: must be a power of ten"),
+        ("scale = 0.5", "scale: must be a whole number"),
+        ('unit = "\\u0007"', "unit: must be one line of printable text"),
+        ('type = "date"', "format: is missing"),
+        ('type = "date", format = "xyz"', "format: must have some of"),
+        ('type = "date", format = "???"', "format: must have some of"),
+        ('type = "date", format = "YYYYYY"', "format: must have some of"),
+        ('type = "date", format = "MM.MM"', "format: must have some of"),
+        ('type = "date", format = "YYé"', "format: must have some of"),
+        ('type = "date", format = "YY", step = "days"', "step: goes with 'since' alone"),
+        ('type = "date", since = "1993-01-01", format = "YY"', "format: is not for a date that counts"),
+        ('type = "date", since = "1993"', "since: must be a day such as '1993-01-01', not '1993'"),
+        ('type = "date", since = "1993-01-01", step = "weeks"', "step: 'weeks' is none of"),
+        ('type = "bits"', "bits: is missing"),
+        ('type = "bits", bits = { 52 = "x" }', "bits.52: must be the number of a bit, 0 to 51"),
+        ('type = "bits", bits = { a = "x" }', "bits.a: must be the number of a bit"),
+        ('type = "bits", bits = { 1 = 2 }', "bits.1: must be one line of printable text"),
+        ('type = "bits", base = 8, bits = {}', "base: must be 10 or 16, not 8"),
+        ('type = "token"', "encodings: is missing"),
+        ('type = "token", encodings = []', "encodings: must be some of decimal, hexadecimal, packed"),
+        ('type = "token", encodings = ["morse"]', "encodings: must be some of"),
+        ('type = "token", encodings = [["decimal"]]', "encodings: must be some of"),
+    ],
+)
+def test_faults_of_types(keys: str, reason: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        entry(keys)
+    assert f'registers.entries."0002".{reason}' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ('manufacturer = "STS"', "manufacturer: 'STS' is none of FLAG, none"),
+        ("fields = 1", "fields: must be a list, not 1"),
+        ("fields = [1]", "fields.1: must be a table"),
+        ('fields = [{ name = "a", length = 0 }]', "fields.1.length: must be 1 to 64 characters, not 0"),
+        ("fields = [{ length = 1 }]", "fields.1.name: is missing"),
+        ('fields = [{ name = "a", length = 1 }, { name = "b", size = 1 }]', "fields.2.size: is not known here"),
+    ],
+)
+def test_faults_of_the_identification(keys: str, reason: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse(f"{GOOD}\n[identification]\n{keys}\n", "mine.toml")
+    assert f"identification.{reason}" in str(caught.value)
+
+
+def test_limits_agree_with_one_another() -> None:
+    with pytest.raises(ProfileError, match=r"timing\.reaction_min: must not be more than reaction_max, 1\.5"):
+        parse(GOOD.replace("reaction_min = 0.02", "reaction_min = 2"), "mine.toml")
+    parse(GOOD.replace("reaction_min = 0.02", "reaction_min = 1.5"), "mine.toml")
+    with pytest.raises(ProfileError, match=r"line\.speed: must be a number of bit/s, not 4294967296"):
+        parse(GOOD.replace("speed = 2400", "speed = 4294967296"), "mine.toml")
+    with pytest.raises(ProfileError, match=r"timing\.gap_limit: must be seconds, more than 0, not 1e-10"):
+        parse(GOOD.replace("gap_limit = 1", "gap_limit = 1e-10"), "mine.toml")
+
+
+def test_session_timeout() -> None:
+    assert parse(GOOD, "mine.toml").timing.session_timeout == 120_000_000_000
+    timed = GOOD.replace("gap_limit = 1", "gap_limit = 1\nsession_timeout = 60")
+    assert parse(timed, "mine.toml").timing.session_timeout == 60_000_000_000
+    assert {load(name).timing.session_timeout for name in shipped()} == {120_000_000_000}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of profiles."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "vtctap" / "profiles"
+    folder.mkdir(parents=True)
+    return folder
+
+
+CHILD = """
+[profile]
+name = "child"
+inherits = "parent"
+source = "my notes"
+confidence = "confirmed"
+[line]
+speed = 300
+[messages]
+NAK = {}
+[registers.entries]
+"0002" = { name = "zwei", table = "words" }
+"0003" = { name = "three", confidence = "assumed" }
+[tables.words.values]
+1 = "ja"
+2 = "vielleicht"
+"""
+
+
+def test_inheritance_is_by_entry_and_keeps_provenance(folder: Path) -> None:
+    (folder / "parent.toml").write_text(GOOD.replace('"mine"', '"parent"'))
+    (folder / "child.toml").write_text(CHILD)
+    parent, child = load("parent"), load("child")
+    theirs, mine = Provenance("the maker", "derived"), Provenance("my notes", "confirmed")
+    assert (child.name, child.title, child.inherits) == ("child", "My meters", "parent")
+    assert (child.line, child.speed) == (parent.line, 300)
+    assert child.timing == parent.timing
+    assert child.timing.provenance == theirs
+    assert (child.messages["NAK"], child.messages["ACK"]) == (mine, theirs)
+    assert child.registers["0001"].provenance == parent.registers["0001"].provenance
+    assert (child.registers["0002"].name, child.registers["0002"].provenance) == ("zwei", mine)
+    assert child.registers["0003"].provenance == Provenance("my notes", "assumed")
+    # The table as it now is holds for the register that was inherited as well.
+    table = child.registers["0001"].table
+    assert table is not None
+    assert table is child.registers["0002"].table
+    assert table.values == {0: "no", 1: "ja", 2: "vielleicht"}
+    assert [table.provenance_of(value) for value in (0, 1, 2)] == [Provenance("page 8", "derived"), mine, mine]
+    assert parent.tables["words"].values == {0: "no", 1: "yes"}
+
+
+def test_inheritance_goes_wrong(folder: Path) -> None:
+    (folder / "a.toml").write_text(CHILD.replace('"parent"', '"b"'))
+    (folder / "b.toml").write_text(CHILD.replace('"parent"', '"a"'))
+    with pytest.raises(ProfileError, match=r"a\.toml: profile\.inherits: .*inherit each other"):
+        load("a")
+    for parent, reason in [
+        ('"nosuch"', "there is no profile 'nosuch'"),
+        ("7", "must be the name of a profile, not 7"),
+        ('"../b.toml"', "must be the name of a profile"),
+        ('"../profiles/b"', "there is no profile '../profiles/b'"),
+    ]:
+        with pytest.raises(ProfileError) as caught:
+            parse(CHILD.replace('"parent"', parent), "c.toml")
+        assert str(caught.value).startswith("c.toml: profile.inherits: ")
+        assert reason in str(caught.value)
+    (folder / "b.toml").write_text("[profile]\nname = 1")
+    with pytest.raises(ProfileError, match=r"a\.toml: profile\.inherits: .*b\.toml:1: profile\.source: is missing"):
+        load("a")
+
+
+def test_the_users_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "mine.toml").write_text(GOOD)
+    (folder / "iec62055-52.toml").write_text(GOOD)
+    (folder / "notes.txt").write_text("")
+    assert users() == ("mine",)
+    assert load("mine").title == "My meters"
+    assert load("iec62055-52").name == "iec62055-52"
+    with pytest.raises(ProfileError, match="name one of iec62055-52, iec62056-21, mine, or the path"):
+        load("yours")
+    (folder / "mine.toml").write_text("[profile")
+    with pytest.raises(ProfileError) as caught:
+        load("mine")
+    assert str(caught.value).startswith(f"{folder / 'mine.toml'}: ")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nosuch"))
+    assert users() == ()
+
+
+def test_where_the_users_folder_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
+    for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    places = {
+        "linux": "/home/me/.config/vtctap/profiles",
+        "darwin": "/home/me/Library/Application Support/vtctap/profiles",
+        "win32": "/home/me/AppData/Roaming/vtctap/profiles",
+    }
+    for system, place in places.items():
+        monkeypatch.setattr("sys.platform", system)
+        assert user_directory() == Path(place)
+    monkeypatch.setenv("APPDATA", "/roaming")
+    assert user_directory() == Path("/roaming/vtctap/profiles")
+
+
+@pytest.mark.parametrize(
+    ("id", "name"),
+    [
+        ("1.8.0", "active energy import"),
+        ("1-0:1.8.0*255", "active energy import"),
+        ("1-1:1.8.0", "active energy import"),
+        ("1.8.1*05", "active energy import, tariff 1, historic value 05"),
+        ("1-0:1.8.2&12", "active energy import, tariff 2, historic value 12"),
+        ("32.7", "voltage L1"),
+        ("0.9.1", "current time"),
+        ("F.F", "error code"),
+        ("0-0:C.1.0*255", "meter serial number"),
+        # Another channel, another medium, and what heat meters mean by two groups.
+        ("0-1:1.8.0", None),
+        ("7-0:1.8.0", None),
+        ("6.8", None),
+        ("1.8.1*0512", None),
+        ("1.8.1*", None),
+        ("1.8.0,5", None),
+        ("", None),
+    ],
+)
+def test_obis(id: str, name: str | None) -> None:
+    register = load("iec62056-21").register(id)
+    assert (register and register.name) == name
+    # Only where the profile says that its ids are OBIS codes.
+    assert load().register(id) is None
+
+
+def test_every_entry_of_the_shipped_profiles_has_a_use(profile: Profile) -> None:
+    names = [register.name for register in profile.registers.values() if profile.numbering != "obis"]
+    assert len(names) == len(set(names))
+    assert all(
+        register.table is None or register.encoding.type == "enumeration" for register in profile.registers.values()
+    )
+
+
+def test_manufacturers() -> None:
+    assert manufacturer("ISK") == manufacturer("isK") == "Iskraemeco, Slovenia"
+    assert manufacturer("CON") == "Conlog"
+    assert manufacturer("QQQ") is None
+    assert len(manufacturers()) > 200
+    for code, name in manufacturers().items():
+        assert re.fullmatch("[A-Z]{3}", code)
+        assert name.isprintable()
+        assert name == name.strip()

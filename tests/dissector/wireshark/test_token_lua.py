@@ -1,0 +1,90 @@
+"""Tokens in Wireshark: what the generated dissector says of them is what our own decoder says."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.tokens.number import crc, join
+from vtctap.pcap import Kind, Line, Record, Sender
+
+PUBLISHED = (
+    "00000000000150997584", "01152921509036054672", "18446744073843772416", "36893488147553322496",
+    "56493153725450313471", "02305843005052951967", "12754194144864505970", "59386323472137426967",
+    "26521936751055502278",
+)  # fmt: skip
+
+
+def numbers(chance: random.Random) -> Iterable[int]:
+    """Published tokens, any tokens, tokens of class 1 with a good CRC, and what is just no token."""
+    yield from map(int, PUBLISHED)
+    for _ in range(200):
+        yield chance.randrange(1 << 66)
+        block = chance.randrange(1 << 48) >> chance.choice((0, 0, 20)) << 16
+        yield join(1, block | crc(1, block))
+    for subclass, width in ((0, 36), (1, 28)):
+        for control in (0, 1 << width - 1, (1 << width) - 1):
+            block = (subclass << 44 | control << 44 - width) << 16
+            yield join(1, block | crc(1, block))
+    yield from (0, (1 << 66) - 1, 1 << 65, 1 << 66, 10**20 - 1)
+
+
+def frames(values: Iterable[bytes], registers: tuple[bytes, ...]) -> list[Record]:
+    return [
+        Record(
+            1_767_225_600_000_000_000 + number * 10**9,
+            b"\x01W1\x02" + register + b"(" + value + b")\x03",
+            Kind.FRAME,
+            Sender.CLIENT,
+            line=Line(7, "E", 1),
+        )
+        for number, (value, register) in enumerate((value, register) for value in values for register in registers)
+    ]
+
+
+def test_digits(wireshark: Callable[..., Any]) -> None:
+    """In a token register, in another and in none; whole, too short and damaged."""
+    found = list(numbers(random.Random(41)))
+    values = [f"{number:020}" for number in found] + [f"{number:017{case}}" for number in found for case in "xX"]
+    values += [value[:at] + value[at + 1 :] for value in values[:3] for at in range(len(value))]
+    values += [value[:at] + "x" + value[at + 1 :] for value in values[:3] for at in range(len(value))]
+    records = frames((value.encode() for value in values), (b"0010", b"0021", b""))
+    records += frames([b"5)0010(00000000000150997584)0010(56493153725450313471"], (b"0004", b"0010"))
+    assert wireshark().differences(records) == []
+
+
+def test_packed(wireshark: Callable[..., Any]) -> None:
+    """Seven bits a character, as long as none is a bracket, a line end or another sign of the syntax."""
+    profile: Profile = load()
+    register = profile.registers["0010"]
+    packed = replace(register, encoding=replace(register.encoding, tokens=("packed", "hexadecimal", "decimal")))
+    chance = random.Random(42)
+    found = (*numbers(chance), *(chance.randrange(1 << 66) for _ in range(500)))
+    values = [bytes(number >> at & 0x7F for at in range(63, -1, -7)) for number in found if number < 1 << 70]
+    values += [b"0123456789", b"\x08123456789", b"\x07123456789", bytes(9), bytes(11), b"\x00" * 9 + b"\x80"]
+    tool = wireshark(replace(profile, registers={**profile.registers, "0010": packed}))
+    assert tool.differences(frames(values, (b"0010", b"0021"))) == []
+
+
+def test_registers_that_are_obis_codes(wireshark: Callable[..., Any]) -> None:
+    """A token register is one however its code is written."""
+    profile = replace(load(), numbering="obis")
+    registers = (b"1-0:0010", b"0010*05", b"0010&255", b"1-0:1-1:0010")
+    records = frames((b"%020d" % number for number in numbers(random.Random(43))), registers)
+    assert wireshark(profile).differences(records) == []
+
+
+def test_the_tree(wireshark: Callable[..., Any]) -> None:
+    """What is assumed says so; a bad CRC is an expert item."""
+    tool = wireshark()
+    records = frames([b"00000000000150997585", b"59386323472137426967", b"00000000000150997584"], (b"0010",))
+    bad, secret, good = tool.items(tool.trace(records))
+    assert [item.name for item in bad if item.name.startswith("vtc.expert.token")] == ["vtc.expert.token_crc"]
+    assert any(item.name == "vtc.token" and item.label.endswith("[assumed]") for item in secret)
+    assert not any(item.label.endswith("[assumed]") for item in good if item.name.startswith("vtc.token"))
+    assert [item.shown for item in secret if item.name == "vtc.token.crc.status"] == ["encrypted"]
+    token = next(item for item in good if item.name == "vtc.token")
+    assert (token.shown, token.size) == ("00000000000150997584", 20)
+    info = tool.run(tool.trace(records)).splitlines()
+    assert info[1].endswith("TokenData? token?: TransferCredit, encrypted")

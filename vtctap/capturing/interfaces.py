@@ -1,0 +1,23 @@
+"""How a trace describes the taps that it comes from: pcapng's interface blocks."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.sniffer.capture import Link
+    from vtctap.sniffer.port import Settings
+
+
+def interfaces(links: "list[Link]", settings: "Settings", *, latency: int | None = None) -> "list[Interface]":
+    """How the trace describes its taps; ``latency`` (ns) is what the user states of their adapters."""
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.sniffer.adapter import adapter
+
+    described = []
+    for link in links:
+        for wire in link.wires:
+            what = "both directions" if wire.sender == 0 else f"the {wire.sender.name.lower()}'s octets"
+            hardware = str(adapter(wire.port).stated(latency))
+            name = f"{link.name}:{wire.port}" if link.name else wire.port
+            described.append(Interface(147, name, f"{what}, {settings.line}", hardware, settings.speed))
+    return described

@@ -1,0 +1,77 @@
+"""How commands that print records print them: the options, and lines of text, with octets or colours, or JSON."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from vtctap.capturing.status import is_terminal
+
+if TYPE_CHECKING:
+    from vtctap.dissector.dissect import Dissection
+    from vtctap.dissector.text import Printer
+    from vtctap.pcap.capture_file import Interface
+
+
+def add_lines(parser: argparse.ArgumentParser) -> None:
+    """``-x``, ``-t``, ``-V``, ``--color`` and ``--json``."""
+    from vtctap.dissector.text import TIMES
+
+    parser.add_argument("-x", dest="octets", action="store_true", help="show the octets too")
+    parser.add_argument(
+        "-t",
+        dest="time",
+        choices=TIMES,
+        default="r",
+        metavar="|".join(TIMES),
+        help="time: a of day, ad with date, d since the one before, e seconds since 1970, r since the first (default)",
+    )
+    parser.add_argument(
+        "-V", "--full", action="store_true", help="show all data sets and octets, however long the line"
+    )
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours for the two directions, and for errors; auto (default): on a terminal, unless NO_COLOR is set",
+    )
+    parser.add_argument("--json", action="store_true", help="one object a record, with the fields of docs/fields.md")
+
+
+def printer(arguments: argparse.Namespace) -> "Printer":
+    """What makes the lines."""
+    from vtctap.dissector.text import Printer
+
+    return Printer(arguments.time, full=arguments.full, colour=coloured(arguments.color))
+
+
+def coloured(when: str) -> bool:
+    """Whether to colour; ``when`` is auto, always or never. NO_COLOR: see no-color.org."""
+    if when != "auto":
+        return when == "always"
+    environment = os.environ
+    plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
+    return not plain and is_terminal(sys.stdout) and (os.name != "nt" or "WT_SESSION" in environment)
+
+
+def shower(arguments: argparse.Namespace, printer: "Printer") -> "Callable[[Dissection], str]":
+    """What makes a dissection the text to print, without the end of its last line."""
+    from vtctap.dissector.text import hex_dump
+
+    if arguments.json:
+        return lambda dissection: json.dumps(dissection.as_json())
+    if arguments.octets:
+        return lambda dissection: f"{printer.line(dissection)}\n{hex_dump(dissection.record.octets)}".removesuffix("\n")
+    return printer.line
+
+
+def link_names(taps: "Sequence[Interface]") -> list[str]:
+    """The name of each tap's link, from the interfaces' names (``LINK:PORT``); none where there is only one link."""
+    names = []
+    for tap in taps:
+        found = re.match(r"([^:/\\]+):(?!//)", tap.name)  # No URL such as socket://host:port, and no path.
+        names.append(found[1].replace(" ", "_") if found else "")
+    return names if len({*names}) > 1 else []

@@ -1,0 +1,295 @@
+"""What Wireshark runs to capture: the program behind the launcher that 'vtctap wireshark install' puts in its extcap
+folder. Its arguments and what it prints are Wireshark's (extcap(4)); it is no command for people.
+
+There is an interface for each serial port, and one for a simulated link that repeats its sessions until it is stopped.
+A query imports no more than it needs, for Wireshark runs one for each interface while it starts.
+"""
+
+import argparse
+import errno
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Final
+
+from vtctap.common import APPLICATION, CommandError, add_profile, line, load_profile, speed
+from vtctap.wireshark import extcap_queries
+from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS
+
+if TYPE_CHECKING:
+    from vtctap.dissector.profiles.files import Profile
+    from vtctap.pcap.record import Record
+    from vtctap.pcap.trace import TraceWriter
+    from vtctap.sniffer.capture import Capture, Following, Link
+    from vtctap.wireshark.toolbar import Message, Toolbar
+
+_TURN: Final = 0.05
+"""Seconds that one turn waits for octets."""
+_ENDLESS: Final = 1 << 31
+"""As many sessions as nobody will wait for."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a query or a capture; gives the exit status. Errors are one line on stderr, which Wireshark shows."""
+    try:
+        return _run(_parse(sys.argv[1:] if arguments is None else arguments))
+    except Exception as error:
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        if not kinds & {"CommandError", "PortError", "ProfileError", "OSError"}:
+            raise
+        print(f"vtctap: {error}", file=sys.stderr)
+        return 3 if "PortError" in kinds else 2
+
+
+def _parse(texts: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="vtctap (extcap)", description=__doc__, allow_abbrev=False)
+    for query in ("--extcap-interfaces", "--extcap-dlts", "--extcap-config", "--capture"):
+        parser.add_argument(query, action="store_true")
+    parser.add_argument("--extcap-interface", metavar="NAME", default="")
+    parser.add_argument("--extcap-reload-option", metavar="OPTION")
+    parser.add_argument("--extcap-capture-filter", metavar="FILTER", default="")
+    parser.add_argument("--extcap-control-in", metavar="FIFO")
+    parser.add_argument("--extcap-control-out", metavar="FIFO")
+    parser.add_argument("--fifo", metavar="FIFO")
+    parser.add_argument("--speed", type=_speed, default="follow", metavar="N|follow|auto")
+    parser.add_argument("--line", type=_line, metavar="7E1")
+    parser.add_argument("--server", metavar="PORT", default="")
+    parser.add_argument("--faults", action="store_true")
+    add_profile(parser)
+    known, rest = parser.parse_known_args(texts)
+    # Wireshark states its version, and later versions may state more.
+    unknown = [text for text in rest if text.startswith("-") and not text.startswith("--extcap-")]
+    if unknown:
+        parser.error(f"unknown arguments: {' '.join(unknown)}")
+    return known
+
+
+def _speed(text: str) -> int | str:
+    return text if text in ("follow", "auto") else speed(text)
+
+
+def _line(text: str) -> object:
+    return line(text) if text else None
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.extcap_interfaces:
+        print(*extcap_queries.interfaces(), sep="\n")
+    elif not arguments.extcap_interface:
+        raise CommandError("Wireshark runs this: 'vtctap wireshark install' puts it there; 'vtctap capture' is for you")
+    elif arguments.extcap_dlts:
+        print("dlt {number=147}{name=USER0}{display=Records of vtctap}")
+    elif arguments.extcap_config:
+        print(*extcap_queries.config(arguments), sep="\n")
+    elif arguments.capture:
+        return _capture(arguments)
+    elif arguments.extcap_capture_filter:
+        print(_NO_FILTER)
+    return 0
+
+
+_NO_FILTER: Final = "vtctap captures every octet: leave the capture filter empty, and use a display filter"
+
+
+# The capture.
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from vtctap.wireshark.toolbar import Command, Message, Toolbar
+
+    if not arguments.fifo:
+        raise CommandError("--capture needs --fifo")
+    with _stopping() as stopped, Toolbar(arguments.extcap_control_in, arguments.extcap_control_out) as toolbar:
+        try:
+            return _Live(arguments, toolbar).run(stopped)
+        except Exception as error:
+            toolbar.send(Message(0, Command.ERROR, str(error)))
+            raise
+
+
+@contextmanager
+def _stopping() -> Iterator[list[bool]]:
+    """Inside, the signals that end a capture are noted in the list."""
+    noted: list[bool] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        noted.append(True)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Live:
+    """One capture, from the ports to the fifo, and what the toolbar asks of it."""
+
+    def __init__(self, arguments: argparse.Namespace, toolbar: "Toolbar") -> None:
+        from vtctap.sniffer.port import Settings
+
+        if arguments.extcap_capture_filter:
+            raise CommandError(_NO_FILTER)
+        self._arguments = arguments
+        self._toolbar = toolbar
+        self._profile: Profile = load_profile(arguments)
+        fixed = isinstance(arguments.speed, int)
+        self._following: Following = "fixed" if fixed else arguments.speed
+        self._settings: Settings = Settings(
+            arguments.speed if fixed else self._profile.speed, arguments.line or self._profile.line
+        )
+        self._shown: dict[int, str] = {}
+        self._obeys = False
+
+    def run(self, stopped: list[bool]) -> int:
+        """Captures until a signal or the end of the fifo; a port that is lost is waited for. Gives the exit status."""
+        from vtctap.capturing.interfaces import interfaces
+        from vtctap.pcap.trace import create_trace
+        from vtctap.sniffer.capture import Capture
+
+        with ExitStack() as stack:
+            links, start = self._links(stack)
+            capture = stack.enter_context(
+                Capture(
+                    links,
+                    self._settings,
+                    gap_limit=self._profile.timing.gap_limit,
+                    profile=self._profile.name,
+                    following=self._following,
+                )
+            )
+            # The ports are open: only now is there a trace to begin.
+            taps = interfaces(links, self._settings)
+            with (
+                suppress(BrokenPipeError),
+                _fifo(self._arguments.fifo, stopped) as fifo,
+                create_trace(fifo, application=APPLICATION, taps=taps) as writer,
+            ):
+                start()
+                while not stopped and not _is_closed(fifo):
+                    self._take(writer, capture.poll(_TURN))
+                    for message in self._toolbar.received():
+                        self._obey(message, capture)
+                self._take(writer, capture.close())
+                writer.close(capture.drops)
+        for reason in capture.lost:
+            print(f"vtctap: {reason}", file=sys.stderr)
+        return 3 if capture.lost else 0
+
+    def _links(self, stack: ExitStack) -> "tuple[list[Link], Callable[[], None]]":
+        """What to listen to, and what begins it."""
+        from vtctap.pcap.record import Sender
+        from vtctap.sniffer.capture import Link, Wire
+
+        name, server = self._arguments.extcap_interface, self._arguments.server
+        if name != DEMO:
+            port = _device(name)
+            if server == port:
+                raise CommandError(f"{port}: the server's wire needs a tap of its own: choose another port for it")
+            if not server:
+                return [Link((Wire(port),))], lambda: None
+            return [Link((Wire(port, Sender.CLIENT), Wire(server, Sender.SERVER)))], lambda: None
+
+        from vtctap.sniffer.simulated.faults import PTY_FAULTS
+        from vtctap.sniffer.simulated.ptys import PtyTaps
+        from vtctap.sniffer.simulated.session import EPOCH, play
+
+        speed, line = self._settings.speed, self._settings.line
+        faults = PTY_FAULTS if self._arguments.faults else frozenset()
+        playing = play(
+            speed=speed, line=line, faults=faults if line.has_parity else faults - {"parity"}, sessions=_ENDLESS
+        )
+        taps = stack.enter_context(PtyTaps())
+        wires = (Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER))
+        return [Link(wires)], lambda: taps.start(playing, beginning=EPOCH)
+
+    def _take(self, writer: "TraceWriter", records: "Iterable[Record]") -> None:
+        from vtctap.pcap.record import Kind
+
+        for record in records:
+            writer.write(record)
+            if record.kind is Kind.EVENT and self._toolbar.there:
+                self._show(record)
+
+    def _show(self, event: "Record") -> None:
+        """An event in the log, and how the ports are set now in the toolbar."""
+        from vtctap.wireshark.toolbar import Command, Message
+
+        time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // 1_000_000_000))
+        self._toolbar.send(Message(LOG, Command.ADD, f"{time_of_day}  tap {event.tap}  {event.event}\n"))
+        for control, value in ((SPEED, str(event.speed)), (LINE, str(event.line))):
+            if self._shown.get(control) != value:
+                self._shown[control] = value
+                if control == SPEED and event.speed not in SPEEDS:
+                    self._toolbar.send(Message(control, Command.ADD, f"{value}\0{value}"))
+                self._toolbar.send(Message(control, Command.SET, value))
+
+    def _obey(self, message: "Message", capture: "Capture") -> None:
+        """Does what was chosen in the toolbar, once Wireshark has said that it is ready: what it sends before was
+        chosen in an earlier capture, and how this one begins is the options' to say."""
+        from vtctap.sniffer.port import PortError, Settings
+        from vtctap.wireshark.toolbar import Command, Message
+
+        self._obeys = self._obeys or message.command == Command.INITIALIZED
+        if not self._obeys or message.command != Command.SET or not message.value:
+            return
+        if message.control == MARK:
+            capture.mark(message.value)
+            self._toolbar.send(Message(MARK, Command.SET))
+            return
+        if message.control not in (SPEED, LINE) or message.value == self._shown.get(message.control):
+            return
+        chosen = self._shown | {message.control: message.value}
+        try:
+            capture.set(Settings(speed(chosen[SPEED]), line(chosen[LINE])))
+        except (argparse.ArgumentTypeError, PortError) as error:
+            self._toolbar.send(Message(message.control, Command.WARNING, str(error)))
+            return
+        self._shown[message.control] = message.value
+
+
+def _device(name: str) -> str:
+    """The port of an interface."""
+    from vtctap.sniffer.ports import serial_ports
+
+    short = name.removeprefix(PREFIX)
+    if short == name:
+        raise CommandError(f"there is no interface {name}: it would begin with {PREFIX}")
+    devices = {port.device.rpartition("/")[2]: port.device for port in serial_ports()}
+    return devices.get(short, f"/dev/{short}")
+
+
+@contextmanager
+def _fifo(path: str, stopped: list[bool]) -> Iterator[IO[bytes]]:
+    """The fifo, once it is read: opened so that a signal can end the wait."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if stopped:
+                raise BrokenPipeError from None
+            time.sleep(_TURN / 10)
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "wb", buffering=0) as fifo:
+        yield fifo
+
+
+def _is_closed(fifo: IO[bytes]) -> bool:
+    """Whether nobody reads any more."""
+    poll = select.poll()
+    poll.register(fifo, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

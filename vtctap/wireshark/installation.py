@@ -1,0 +1,187 @@
+"""What 'vtctap wireshark install' puts where Wireshark looks, and takes away again.
+
+A manifest in Wireshark's configuration folder says which files and folders are ours and what we put into them, so that
+installing again brings up to date, uninstalling takes exactly what was put, and what a person has changed since is
+neither overwritten nor removed unasked. ``recent`` is Wireshark's own diary, which it writes whenever it ends: that one
+is never taken for a person's work.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from vtctap.common import CommandError, output_errors
+from vtctap.pcap.record import LINKTYPE_USER0
+from vtctap.wireshark.tshark import Wireshark
+
+MANIFEST: Final = "vtctap.json"
+_DIARY: Final = "recent"
+
+
+class File(NamedTuple):
+    """A file to put."""
+
+    path: Path
+    text: str
+    executable: bool = False
+
+
+class Choices(NamedTuple):
+    """What a dissector is made with: profiles (none: those that are shipped), and the link type."""
+
+    profiles: tuple[str, ...] = ()
+    linktype: int | None = None
+
+
+class Step(NamedTuple):
+    """What was, or would be, done with a file. ``kept``: it is a person's, and was left as it is."""
+
+    verb: str
+    path: Path
+    kept: bool = False
+
+
+def launcher() -> str:
+    """The extcap program: a script without a suffix (Scapy runs no other) that knows its interpreter."""
+    return f'#!/bin/sh\n# Put here by vtctap.\nexec {shlex.quote(sys.executable)} -P -m vtctap.wireshark.extcap "$@"\n'
+
+
+def dissector(choices: "Choices") -> str:
+    """The text of the dissector. Raises ProfileError."""
+    from vtctap import __version__
+    from vtctap.dissector.profiles.files import DEFAULT, load, shipped
+    from vtctap.dissector.wireshark.generator import generate
+
+    names = choices.profiles or (DEFAULT, *(name for name in shipped() if name != DEFAULT))
+    return generate(*map(load, names), version=__version__, linktype=choices.linktype or LINKTYPE_USER0)
+
+
+def wanted(wireshark: Wireshark, dissector: str, profile: dict[str, str]) -> list[File]:
+    """The files of an installation. Raises CommandError where this Wireshark cannot have them."""
+    if wireshark.plugins is None:
+        raise CommandError(f"Wireshark {wireshark.version_text} here has no Lua, which the dissector needs")
+    files = [File(wireshark.plugins / "vtctap.lua", dissector)]
+    if os.name == "posix":
+        files.append(File(wireshark.extcap / "vtctap", launcher(), executable=True))
+    folder = wireshark.configuration / "profiles" / "vtctap"
+    return files + [File(folder / name, text) for name, text in profile.items()]
+
+
+@dataclass(slots=True)
+class Installation:
+    """What is installed for one Wireshark: every file with the digest of what was put, and the folders made for it."""
+
+    manifest: Path
+    files: dict[Path, str]
+    folders: list[Path]
+    dry: bool = False
+    choices: Choices = field(default_factory=Choices)
+    """What its dissector was made with."""
+
+    @classmethod
+    def of(cls, wireshark: Wireshark, *, dry: bool = False) -> "Installation":
+        """What the manifest says. Raises CommandError for one that cannot be read."""
+        path = wireshark.configuration / MANIFEST
+        try:
+            stated = json.loads(path.read_text("utf-8"))
+            files = {Path(name): str(digest) for name, digest in stated["files"].items()}
+            linktype = stated["linktype"]
+            choices = Choices(tuple(map(str, stated["profiles"])), None if linktype is None else int(linktype))
+            return cls(path, files, [Path(name) for name in stated["folders"]], dry, choices)
+        except FileNotFoundError:
+            return cls(path, {}, [], dry)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CommandError(f"{path} is damaged: remove it, and install again with --force") from None
+
+    def install(self, files: Iterable[File], *, force: bool) -> list[Step]:
+        """Puts the files, and takes away those of an earlier installation that are no longer wanted."""
+        files = list(files)
+        steps = [self._put(file, force=force) for file in files]
+        gone = set(self.files) - {file.path for file in files}
+        steps += [step for path in sorted(gone) for step in self._remove(path, force=force)]
+        self._save()
+        return steps
+
+    def uninstall(self, *, force: bool) -> list[Step]:
+        """Takes away what was put."""
+        steps = [step for path in sorted(self.files) for step in self._remove(path, force=force)]
+        kept = {step.path: self.files[step.path] for step in steps if step.kept}
+        if not self.dry:
+            self.files = kept
+        if kept:
+            self._save()
+        elif not self.dry:
+            self.manifest.unlink(missing_ok=True)
+            self._leave(self.folders)
+        return steps
+
+    def _put(self, file: File, *, force: bool) -> Step:
+        there = _digest(file.path)
+        digest = hashlib.sha256(file.text.encode("utf-8")).hexdigest()
+        ours = self.files.get(file.path)
+        if there == digest or (there and ours and file.path.name == _DIARY and not force):
+            if not self.dry:
+                self.files[file.path] = digest
+            return Step("unchanged", file.path)
+        if there and there != ours and not force:
+            return Step("left as it is, for it was changed or is not vtctap's", file.path, kept=True)
+        if not self.dry:
+            with output_errors(str(file.path)):
+                self._make(file.path.parent)
+                partial = file.path.with_name(f".{file.path.name}.partial")
+                partial.write_text(file.text, encoding="utf-8", newline="\n")
+                partial.chmod(0o755 if file.executable else 0o644)
+                os.replace(partial, file.path)
+            self.files[file.path] = digest
+        return Step("updated" if there else "installed", file.path)
+
+    def _remove(self, path: Path, *, force: bool) -> list[Step]:
+        there = _digest(path)
+        if there is None:
+            if not self.dry:
+                del self.files[path]
+            return []
+        if there != self.files[path] and path.name != _DIARY and not force:
+            return [Step("kept, for it was changed since", path, kept=True)]
+        if not self.dry:
+            with output_errors(str(path)):
+                path.unlink()
+            del self.files[path]
+        return [Step("removed", path)]
+
+    def _make(self, folder: Path) -> None:
+        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folders += [parent for parent in missing if parent not in self.folders]
+
+    def _leave(self, folders: Iterable[Path]) -> None:
+        """Removes the folders that were made, the innermost first, where nothing else is in them."""
+        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _save(self) -> None:
+        if self.dry:
+            return
+        with output_errors(str(self.manifest)):
+            self._make(self.manifest.parent)
+            stated = {
+                "files": {str(path): digest for path, digest in sorted(self.files.items())},
+                "folders": sorted(map(str, self.folders)),
+                **self.choices._asdict(),
+            }
+            self.manifest.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of what is in a file; None where there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
