@@ -62,7 +62,7 @@ class _Request:
 
 
 @dataclass(slots=True)
-class _Link:
+class _LinkState:
     """A link's state. ``opening``: its session has had nothing but calls so far; ``over``: a break ended it."""
 
     session: int = 0
@@ -78,14 +78,14 @@ class Pairing:
 
     def __init__(self, session_timeout: int = SESSION_TIMEOUT) -> None:
         self._session_timeout = session_timeout
-        self._links: dict[int, _Link] = {}
+        self._links: dict[int, _LinkState] = {}
         self._sessions = 0
 
     def place(self, number: int, record: Record, message: Message) -> Place:
         """The place of frame ``number``."""
         link = self._links.get(record.link)
         if link is None:
-            link = self._links[record.link] = _Link()
+            link = self._links[record.link] = _LinkState()
         if not link.session or record.time - link.end > self._session_timeout:
             self._begin(link)
         link.end = record.end
@@ -112,7 +112,7 @@ class Pairing:
             link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
         return Place(link.session, request_in, response_time, repeat_of)
 
-    def _turn(self, link: _Link, name: str, *, anew: bool) -> None:
+    def _turn(self, link: _LinkState, name: str, *, anew: bool) -> None:
         """The client speaks: a call, or anything after a break, begins a session, unless it is said again."""
         calls, breaks = name in ("IDRequest", "WakeUp"), name == "BreakCommand"
         if anew and ((calls and not link.opening) or (link.over and not breaks)):
@@ -120,7 +120,7 @@ class Pairing:
         link.opening = link.opening and calls
         link.over = breaks
 
-    def _begin(self, link: _Link) -> None:
+    def _begin(self, link: _LinkState) -> None:
         self._sessions += 1
         link.session, link.opening, link.over = self._sessions, True, False
         link.request = None
@@ -141,7 +141,7 @@ def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int 
     return request.number, record.time - request.end if known else None
 
 
-def _repeats(link: _Link, sender: Sender, record: Record, before: _Frame) -> bool:
+def _repeats(link: _LinkState, sender: Sender, record: Record, before: _Frame) -> bool:
     """Whether a side's frame repeats the one that it sent ``before``."""
     request, same = link.request, record.octets == before.octets
     if request is None:

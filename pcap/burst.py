@@ -1,6 +1,6 @@
-"""Runs: what other tools recorded, before it is framed.
+"""Bursts: what other tools recorded, before it is framed.
 
-The import formats of this room deliver runs; the dissector frames them. A run says no more than its recording does.
+The import formats of this room deliver bursts; the dissector frames them. A burst says no more than its recording does.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class ImportFormatError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Burst:
     """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where
     the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet."""
 

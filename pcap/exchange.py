@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Final
 
-from vtctap.pcap.burst import ImportFormatError, Run, Warn
+from vtctap.pcap.burst import Burst, ImportFormatError, Warn
 from vtctap.pcap.record import Sender
 from vtctap.pcap.streams import Source, name_of
 
@@ -25,14 +25,14 @@ _SECOND: Final = 1_000_000_000
 _DAY: Final = 86_400 * _SECOND
 
 
-def read(source: Source, warn: Warn) -> Iterator[Run]:
-    """The runs of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
+def read(source: Source, warn: Warn) -> Iterator[Burst]:
+    """The bursts of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
     with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
         yield from parse(file.read().decode("utf-8-sig", "replace"), name_of(source, "standard input"))
 
 
-def parse(text: str, name: str) -> Iterator[Run]:
-    """The runs of a text; ``name`` is the file's, for errors."""
+def parse(text: str, name: str) -> Iterator[Burst]:
+    """The bursts of a text; ``name`` is the file's, for errors."""
     time: int | None = None
     days = before = 0
     for number, whole in enumerate(_LINE_END.split(text), 1):
@@ -56,7 +56,7 @@ def parse(text: str, name: str) -> Iterator[Run]:
                 octets = bytes.fromhex(line[2:])
             except ValueError:
                 raise ImportFormatError(f"{name}, line {number}: hexadecimal octets must follow {line[:2]}") from None
-            yield Run(octets, sender, time)
+            yield Burst(octets, sender, time)
             time = None
 
 

@@ -1,6 +1,6 @@
-"""The import formats: recordings that other tools made, as runs.
+"""The import formats: recordings that other tools made, as bursts.
 
-A new format is a function from a file to runs, and a line in :data:`IMPORTERS`. Most tools stamp a packet when
+A new format is a function from a file to bursts, and a line in :data:`IMPORTERS`. Most tools stamp a packet when
 they have read it, so their times are those of a run's end rather than its start; they are taken as they are.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.pcap import exchange, rtac
-from vtctap.pcap.burst import ImportFormatError, Run, Warn
+from vtctap.pcap.burst import Burst, ImportFormatError, Warn
 from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
@@ -23,14 +23,14 @@ class Importer:
     """An import format: how to read a file of it (its name, or a binary file object; what is to be told if it ends
     cut), and what it is."""
 
-    read: Callable[[Source, Warn], Iterator[Run]]
+    read: Callable[[Source, Warn], Iterator[Burst]]
     description: str
 
 
-def read_raw(source: Source, warn: Warn) -> Iterator[Run]:
+def read_raw(source: Source, warn: Warn) -> Iterator[Burst]:
     """A file's octets, without direction or times. Raises OSError."""
     with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
-        yield Run(file.read())
+        yield Burst(file.read())
 
 
 _DIRECTIONS: Final = {1: Sender.CLIENT, 2: Sender.SERVER}
@@ -38,7 +38,7 @@ _OWN_PACKET: Final = MAGIC + bytes([VERSION])
 _OWN: Final = "{}: a trace of vtctap needs no import; 'vtctap reframe' frames its octets again"
 
 
-def read_user0(source: Source, warn: Warn) -> Iterator[Run]:
+def read_user0(source: Source, warn: Warn) -> Iterator[Burst]:
     """Packets of a private link type that are nothing but octets, as simple serial loggers write them. The direction is
     that of pcapng's packet flags, if they have one: inbound is from the client. What a packet was cut by counts as lost
     octets. Raises ImportFormatError, TraceError and OSError."""
@@ -52,7 +52,7 @@ def read_user0(source: Source, warn: Warn) -> Iterator[Run]:
             if packet.data.startswith(_OWN_PACKET):
                 raise ImportFormatError(_OWN.format(reader.name))
             flags = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
-            yield Run(packet.data, _DIRECTIONS.get(packet.flags & 3, Sender.UNKNOWN), packet.time or None, flags)
+            yield Burst(packet.data, _DIRECTIONS.get(packet.flags & 3, Sender.UNKNOWN), packet.time or None, flags)
         if reader.cut:
             warn(reader.cut)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from vtctap.pcap.burst import ImportFormatError, Run, Warn
+from vtctap.pcap.burst import Burst, ImportFormatError, Warn
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
@@ -39,11 +39,11 @@ _ERRORS: Final = {
 }
 
 
-def read(source: Source, warn: Warn) -> Iterator[Run]:
-    """The runs of a capture. Raises ImportFormatError, TraceError and OSError."""
+def read(source: Source, warn: Warn) -> Iterator[Burst]:
+    """The bursts of a capture. Raises ImportFormatError, TraceError and OSError."""
     with open_capture(source) as reader:
         flags = 0
-        last: Run | None = None
+        last: Burst | None = None
         for number, packet in enumerate(reader, 1):
             if packet.linktype != LINKTYPE_RTAC_SERIAL:
                 raise ImportFormatError(
@@ -65,7 +65,7 @@ def read(source: Source, warn: Warn) -> Iterator[Run]:
             own, flags = (0, flags) if sender is Sender.CLIENT else (flags, 0)
             cut = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
             time = packet.time or (seconds * 1_000_000 + microseconds) * 1000
-            last = Run(octets, sender, time or None, own | cut)
+            last = Burst(octets, sender, time or None, own | cut)
         if last:
             yield replace(last, flags=last.flags | flags)
         if reader.cut:

@@ -80,7 +80,7 @@ at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Proposal:
     """What the detector asks for: settings to listen with, or, where ``settled``, those of the line."""
 
     settings: Settings
@@ -163,7 +163,7 @@ class Detector:
         """What to listen with."""
         return Settings(self._speed, EIGHT_BITS)
 
-    def hear(self, octets: Iterable[tuple[int, int]], arrival: int) -> Finding | None:
+    def hear(self, octets: Iterable[tuple[int, int]], arrival: int) -> Proposal | None:
         """Octets with their flags, as received with :attr:`settings` and read at ``arrival`` (ns): what to do now."""
         if arrival < self._deaf_until:
             return None
@@ -175,13 +175,13 @@ class Detector:
             self._weigh(value | (_WRONG_STOP if flags & (Flag.FRAMING | Flag.BREAK) else 0))
             line = self._binary(value) or self._settle() or line
         if line:
-            return Finding(Settings(self._speed, line), settled=True)
+            return Proposal(Settings(self._speed, line), settled=True)
         speed = next(speed for (speed, _), weight in zip(_PAIRS, self._weights, strict=True) if weight > -PLAUSIBLE)
         if speed == self._speed:
             return None
         self._listen(speed)
         self._deaf_until = arrival + self._latency
-        return Finding(self.settings, settled=False)
+        return Proposal(self.settings, settled=False)
 
     def _listen(self, speed: int) -> None:
         self._speed = speed

@@ -17,7 +17,7 @@ import pytest
 from vtctap.dissector.framing.reframe import assemble, received, reframe
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.messages import decode
-from vtctap.pcap.burst import Run
+from vtctap.pcap.burst import Burst
 from vtctap.pcap.exchange import parse
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
@@ -71,17 +71,17 @@ def folder(entry: dict[str, Any]) -> Path:
     return CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
 
 
-def runs_of(entry: dict[str, Any]) -> list[Run]:
+def bursts_of(entry: dict[str, Any]) -> list[Burst]:
     if entry["direction_known"]:
         path = folder(entry) / f"{entry['name']}.exchange"
         return list(parse(path.read_text("utf-8"), path.name))
-    return [Run(dump(entry))]
+    return [Burst(dump(entry))]
 
 
 @cache
 def records_of(name: str) -> list[Record]:
     (entry,) = (entry for entry in INDEX if entry["name"] == name)
-    return list(assemble(runs_of(entry), speed=9600, gap_limit=GAP_LIMIT))
+    return list(assemble(bursts_of(entry), speed=9600, gap_limit=GAP_LIMIT))
 
 
 def count(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
@@ -129,9 +129,9 @@ def test_the_corpus_is_whole() -> None:
 @each_recording
 def test_every_octet_is_there(entry: dict[str, Any]) -> None:
     """Once, in order, bit for bit, of each side."""
-    runs, records = runs_of(entry), records_of(entry["name"])
-    for sender in {run.sender for run in runs}:
-        sent = b"".join(run.octets for run in runs if run.sender is sender)
+    bursts, records = bursts_of(entry), records_of(entry["name"])
+    for sender in {burst.sender for burst in bursts}:
+        sent = b"".join(burst.octets for burst in bursts if burst.sender is sender)
         side = [record for record in records if sender is Sender.UNKNOWN or record.sender is sender]
         assert b"".join(received(record) for record in side) == sent
         assert sender is Sender.UNKNOWN or not any(record.inferred for record in side)
@@ -162,8 +162,8 @@ BOTH_SIDES: Final = [entry for entry in INDEX if entry["direction_known"] and en
 def test_one_wire_tells_who_spoke(entry: dict[str, Any]) -> None:
     """Both sides' octets on one wire, at the same times: each frame gets the sender that it had."""
     wired = records_of(entry["name"])
-    runs = [Run(run.octets, Sender.UNKNOWN, run.time) for run in runs_of(entry)]
-    merged = list(assemble(runs, speed=9600, gap_limit=GAP_LIMIT))
+    bursts = [Burst(burst.octets, Sender.UNKNOWN, burst.time) for burst in bursts_of(entry)]
+    merged = list(assemble(bursts, speed=9600, gap_limit=GAP_LIMIT))
     senders = [(record.octets, record.sender) for record in wired if record.kind is Kind.FRAME]
     inferred = [(record.octets, record.sender) for record in merged if record.kind is Kind.FRAME]
     assert inferred == senders

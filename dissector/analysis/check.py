@@ -33,10 +33,10 @@ def check(records: Iterable[Record | Dissection], profile: Profile) -> Iterator[
         row.add(check_record(dissection, profile))
         exchange = gatherer.feed(dissection)
         if exchange:
-            row.add(sequence.take(exchange, blind=outages.blind(exchange.link)))
+            row.add(sequence.feed(exchange, blind=outages.blind(exchange.link)))
         yield from row.leave(gatherer.oldest, sequence.oldest)
     for exchange in gatherer.close():
-        row.add(sequence.take(exchange, blind=outages.blind(exchange.link)))
+        row.add(sequence.feed(exchange, blind=outages.blind(exchange.link)))
     row.add(sequence.close(end))
     row.add(outages.close())
     yield from row.leave()

@@ -12,7 +12,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
-from vtctap.dissector.analysis.meter_state import LOCKOUT, Server
+from vtctap.dissector.analysis.meter_state import LOCKOUT, MeterState
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.framing.merge import MAY_ANSWER, NEEDS_NO_ANSWER
 from vtctap.dissector.pairing import is_damaged
@@ -45,7 +45,7 @@ class _Link:
 
     heard: set[Sender] = field(default_factory=set)
     silent: list[int] = field(default_factory=list)
-    server: Server = field(default_factory=Server)
+    meter: MeterState = field(default_factory=MeterState)
     rules: dict[Sender, str] = field(default_factory=dict)
     status: int | None = None
     broken: bool = False
@@ -74,7 +74,7 @@ class Sequence:
         firsts = [frame for exchange, _ in self._last.values() for frame in (exchange.request, *exchange.responses)]
         return min((first.number for first in firsts if first), default=None)
 
-    def take(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
+    def feed(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
         """What this exchange lets be said: of the one before it on its link, whose outcome it shows. ``blind``: one of
         the link's taps was away during it, so that what is missing may have been said."""
         before = self._last.get(exchange.link)
@@ -109,8 +109,8 @@ class Sequence:
         if exchange.response:
             yield from _token(link, exchange.request, exchange.response)
         if blind:
-            link.server.forget()
-        yield from link.server.follow(exchange)
+            link.meter.forget()
+        yield from link.meter.feed(exchange)
         link.heard |= {frame.record.sender for frame in (exchange.request, *exchange.responses) if frame}
 
     def _silence(

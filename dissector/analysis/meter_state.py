@@ -1,4 +1,4 @@
-"""The server's state, followed from outside.
+"""The meter's state, followed from outside.
 
 Theory
 ======
@@ -84,7 +84,7 @@ UNLAWFUL: Final[dict[tuple[State, Event], str]] = {
 }
 
 
-class Server:
+class MeterState:
     """The state of one link's server, told its exchanges in order."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Server:
         """Something was not heard."""
         self.state = State.UNKNOWN
 
-    def follow(self, exchange: Exchange) -> Iterator[Finding]:
+    def feed(self, exchange: Exchange) -> Iterator[Finding]:
         """What an exchange shows that the server had no way to; the state is then the one after it."""
         event = _event(exchange)
         if event is None:

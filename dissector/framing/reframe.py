@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
 from vtctap.dissector.protocol.characters import EVEN, carries_even_parity
-from vtctap.pcap.burst import Run
+from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 SEVEN_EVEN = Line(7, "E", 1)
@@ -74,59 +74,59 @@ def _octet_times(record: Record) -> list[int]:
     return times
 
 
-def assemble(runs: Sequence[Run], *, speed: int, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
-    """The records of what was recorded elsewhere. The order of the runs is kept.
+def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+    """The records of what was recorded elsewhere. The order of the bursts is kept.
 
     ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
-    carries even parity. ``speed`` (bit/s) spaces the octets; where a run has a time, they are pressed together to end
-    before the next run. Where any run has none, the times of all are marked as synthetic.
+    carries even parity. ``speed`` (bit/s) spaces the octets; where a burst has a time, they are pressed together to end
+    before the next burst. Where any burst has none, the times of all are marked as synthetic.
     """
-    synthetic = any(run.time is None for run in runs)
-    senders = {run.sender for run in runs}
+    synthetic = any(burst.time is None for burst in bursts)
+    senders = {burst.sender for burst in bursts}
     numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
-    taps = {sender: Tap(numbers[sender], sender, line or _line_of(runs, sender), speed) for sender in sorted(senders)}
+    taps = {sender: Tap(numbers[sender], sender, line or _line_of(bursts, sender), speed) for sender in sorted(senders)}
     assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic, max_hold=None)
-    starts = _starts(runs, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
-    for number, run in enumerate(runs):
-        tap = taps[run.sender]
+    starts = _starts(bursts, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
+    for number, burst in enumerate(bursts):
+        tap = taps[burst.sender]
         start = starts[number]
         step = tap.line.character_time(speed)
-        if number + 1 < len(runs) and run.octets:
-            step = min(step, (starts[number + 1] - start) // len(run.octets))
-        octets = [Octet(value, start + at * step, None, run.flags) for at, value in enumerate(run.octets)]
+        if number + 1 < len(bursts) and burst.octets:
+            step = min(step, (starts[number + 1] - start) // len(burst.octets))
+        octets = [Octet(value, start + at * step, None, burst.flags) for at, value in enumerate(burst.octets)]
         yield from assembler.advance(start)
         yield from assembler.turn(tap.number)
         yield from assembler.feed(tap.number, octets)
     yield from assembler.close()
 
 
-def _line_of(runs: Sequence[Run], sender: Sender) -> Line:
-    side = b"".join(run.octets for run in runs if run.sender is sender)
+def _line_of(bursts: Sequence[Burst], sender: Sender) -> Line:
+    side = b"".join(burst.octets for burst in bursts if burst.sender is sender)
     return SEVEN_EVEN if carries_even_parity(side) else EIGHT_BITS
 
 
-def _starts(runs: Sequence[Run], character_times: dict[Sender, int]) -> list[int]:
-    """When each run begins: at its time, but never before the run above it; without one, when that has ended."""
+def _starts(bursts: Sequence[Burst], character_times: dict[Sender, int]) -> list[int]:
+    """When each burst begins: at its time, but never before the burst above it; without one, when that has ended."""
     starts: list[int] = []
     end = 0
-    for run in runs:
-        start = end if run.time is None else max(run.time, starts[-1] if starts else run.time)
+    for burst in bursts:
+        start = end if burst.time is None else max(burst.time, starts[-1] if starts else burst.time)
         starts.append(start)
-        end = start + len(run.octets) * character_times[run.sender]
+        end = start + len(burst.octets) * character_times[burst.sender]
     return starts
 
 
 def reframe(records: Iterable[Record], *, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
     """The same octets, framed again. ``line``: how they are to be read, instead of as recorded. Events stay."""
-    links: dict[int, _Link] = {}
+    links: dict[int, _LinkReframer] = {}
     for record in records:
-        link = links.setdefault(record.link, _Link(record.link, gap_limit))
-        yield from link.take(record, line)
+        link = links.setdefault(record.link, _LinkReframer(record.link, gap_limit))
+        yield from link.feed(record, line)
     for link in links.values():
         yield from link.close()
 
 
-class _Link:
+class _LinkReframer:
     """One link of a trace: an assembler for as long as its taps' wiring stays the same."""
 
     def __init__(self, number: int, gap_limit: int) -> None:
@@ -135,7 +135,7 @@ class _Link:
         self._taps: dict[int, Tap] = {}
         self._assembler: Assembler | None = None
 
-    def take(self, record: Record, line: Line | None) -> Iterator[Record]:
+    def feed(self, record: Record, line: Line | None) -> Iterator[Record]:
         if record.kind is Kind.EVENT:
             yield from self._assembler.event(record) if self._assembler else [record]
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.commands import doctor
-from vtctap.commands.doctor import Finding, Machine, examine
+from vtctap.commands.doctor import Diagnosis, Machine, examine
 from vtctap.sniffer.ports import SerialPort
 from vtctap.wireshark.installation import Installation, wanted
 from vtctap.wireshark.tshark import NoWireshark, Wireshark
@@ -167,7 +167,7 @@ def test_the_status_and_the_forms(
     stated = inside("doctor", "--json")
     assert stated.returncode == 1
     (finding,) = json.loads(stated.stdout)["findings"]
-    assert Finding(**finding).code == "group"
+    assert Diagnosis(**finding).code == "group"
 
 
 def test_the_real_tshark_loads_the_dissector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from vtctap.dissector.framing.reframe import assemble, received
 from vtctap.dissector.protocol.messages import decode
-from vtctap.pcap.burst import Run as Recorded
+from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.wire import WireOctet
@@ -44,14 +44,14 @@ CHECKS = {"xor+sum7": "xor", "sum7": "sum"}
 """Where both rules hold, ours says xor."""
 
 
-def runs_of(entry: dict[str, Any]) -> list[Recorded]:
+def bursts_of(entry: dict[str, Any]) -> list[Burst]:
     """Who said what, in order."""
     stem = CORPUS / ("peers" if entry["name"].startswith("peer_") else ".") / entry["name"]
     if not entry["direction_known"]:
-        return [Recorded(stem.with_suffix(".bin").read_bytes())]
+        return [Burst(stem.with_suffix(".bin").read_bytes())]
     senders = {"C": Sender.CLIENT, "M": Sender.SERVER}
     lines = stem.with_suffix(".exchange").read_text().splitlines()
-    return [Recorded(bytes.fromhex(line[2:]), senders[line[0]]) for line in lines if line[:2] in ("C>", "M>")]
+    return [Burst(bytes.fromhex(line[2:]), senders[line[0]]) for line in lines if line[:2] in ("C>", "M>")]
 
 
 def on_the_wire(octets: bytes) -> bytes:
@@ -61,11 +61,11 @@ def on_the_wire(octets: bytes) -> bytes:
     return bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets)
 
 
-def played(runs: Sequence[Recorded]) -> list[WireOctet]:
+def played(bursts: Sequence[Burst]) -> list[WireOctet]:
     octets, at = [], 50 * MS
-    for number, run in enumerate(runs):
-        for value in on_the_wire(run.octets):
-            octets.append(WireOctet("server" if run.sender is Sender.SERVER else "client", value, at, at + CHARACTER))
+    for number, burst in enumerate(bursts):
+        for value in on_the_wire(burst.octets):
+            octets.append(WireOctet("server" if burst.sender is Sender.SERVER else "client", value, at, at + CHARACTER))
             at += CHARACTER
         at += PAUSES[number % len(PAUSES)] * MS
     return octets
@@ -120,26 +120,26 @@ def play(
     listening: Callable[..., None],
     records: Callable[[Path], list[Record]],
 ) -> None:
-    runs = runs_of(entry)
+    bursts = bursts_of(entry)
     known = entry["direction_known"]
     path = folder / "trace.pcapng"
     with PtyTaps(merged=not known) as taps:
         ports = ["--client", taps.client, "--server", taps.server] if known else ["-i", taps.client]
         process = start("capture", "-q", *ports, "--speed", str(SPEED), "--line", "7E1", "-w", path)
         listening(path, 2 if known else 1)
-        taps.start(played(runs), beginning=0)
+        taps.start(played(bursts), beginning=0)
         assert taps.wait(60)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, b"")
     heard = [record for record in records(path) if record.kind is not Kind.EVENT]
-    for sender in {run.sender for run in runs}:
+    for sender in {burst.sender for burst in bursts}:
         own = [record for record in heard if not known or record.sender is sender]
-        wire = b"".join(on_the_wire(run.octets) for run in runs if run.sender is sender)
+        wire = b"".join(on_the_wire(burst.octets) for burst in bursts if burst.sender is sender)
         assert b"".join(received(record) for record in own) == wire
     assert counts(heard) == expected(entry)
-    imported = assemble(runs, speed=SPEED, gap_limit=1_500 * MS)
+    imported = assemble(bursts, speed=SPEED, gap_limit=1_500 * MS)
     assert [pieces(record, known) for record in heard] == [pieces(record, known) for record in imported]
 
 

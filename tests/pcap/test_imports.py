@@ -1,4 +1,4 @@
-"""The import formats: hand-written inputs, their runs, and errors that name the place."""
+"""The import formats: hand-written inputs, their bursts, and errors that name the place."""
 
 import struct
 import subprocess
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.pcap import Flag, Record, Sender, create_capture, create_trace, exchange
-from vtctap.pcap.burst import ImportFormatError, Run
+from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.imports import IMPORTERS, detect
 
@@ -17,7 +17,7 @@ SECOND = 1_000_000_000
 CORPUS = Path(__file__).parent.parent.parent.parent / "shared" / "corpus"
 
 
-def runs_of(text: str) -> list[Run]:
+def bursts_of(text: str) -> list[Burst]:
     return list(exchange.parse(text, "x.exchange"))
 
 
@@ -30,10 +30,10 @@ def test_exchange() -> None:
         # t=1
         M>15
         """
-    assert runs_of(text) == [
-        Run(b"/?!\r\n", Sender.CLIENT, SECOND // 4),
-        Run(b"/IS", Sender.SERVER, None),
-        Run(b"\x15", Sender.SERVER, SECOND),
+    assert bursts_of(text) == [
+        Burst(b"/?!\r\n", Sender.CLIENT, SECOND // 4),
+        Burst(b"/IS", Sender.SERVER, None),
+        Burst(b"\x15", Sender.SERVER, SECOND),
     ]
 
 
@@ -50,28 +50,28 @@ def test_exchange() -> None:
     ],
 )
 def test_times_are_exact(time: str, expected: int) -> None:
-    assert runs_of(f"# t={time}\nC> 06")[0].time == expected
+    assert bursts_of(f"# t={time}\nC> 06")[0].time == expected
 
 
 def test_a_time_of_day_passes_midnight() -> None:
-    times = [run.time for run in runs_of("# t=23:59:59\nC> 06\n# t=00:00:01\nM> 06\n# t=00:00:00.5\nM> 06")]
+    times = [burst.time for burst in bursts_of("# t=23:59:59\nC> 06\n# t=00:00:01\nM> 06\n# t=00:00:00.5\nM> 06")]
     day = 86_400 * SECOND
     assert times == [day - SECOND, day + SECOND, day + SECOND // 2]
 
 
 def test_every_midnight_is_a_new_day_and_noon_is_none() -> None:
     hours = (13, 0, 12, 11, 23, 10)
-    runs = runs_of("".join(f"# t={hour}:00:00\nC> 06\n" for hour in hours))
-    assert [(run.time or 0) // (3600 * SECOND) for run in runs] == [13, 24, 36, 35, 47, 58]
+    bursts = bursts_of("".join(f"# t={hour}:00:00\nC> 06\n" for hour in hours))
+    assert [(burst.time or 0) // (3600 * SECOND) for burst in bursts] == [13, 24, 36, 35, 47, 58]
 
 
 def test_seconds_pass_no_midnight() -> None:
-    assert [run.time for run in runs_of("# t=99999\nC> 06\n# t=00:00:01\nM> 06")] == [99_999 * SECOND, SECOND]
+    assert [burst.time for burst in bursts_of("# t=99999\nC> 06\n# t=00:00:01\nM> 06")] == [99_999 * SECOND, SECOND]
 
 
 def test_a_time_is_of_the_next_octets_alone() -> None:
-    runs = runs_of("# t=1\n# t=2\n# why\n\nC> 06\nM> 06\n# t=3")
-    assert [run.time for run in runs] == [2 * SECOND, None]
+    bursts = bursts_of("# t=1\n# t=2\n# why\n\nC> 06\nM> 06\n# t=3")
+    assert [burst.time for burst in bursts] == [2 * SECOND, None]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -80,7 +80,7 @@ def test_files_of_other_systems(end: str, tmp_path: Path) -> None:
     lines = ("# caf\xe9 \x0c \x85 C>", "# t=5", "C> 2F3F 21", "\tM>06  ", "")
     for mark, encoding in (("", "latin-1"), ("\ufeff", "utf-8")):
         path.write_bytes((mark + end.join(lines)).encode(encoding))
-        expected = [Run(b"/?!", Sender.CLIENT, 5 * SECOND), Run(b"\x06", Sender.SERVER)]
+        expected = [Burst(b"/?!", Sender.CLIENT, 5 * SECOND), Burst(b"\x06", Sender.SERVER)]
         assert list(IMPORTERS["exchange"].read(str(path), print)) == expected
         with path.open("rb") as file:
             assert list(IMPORTERS["exchange"].read(file, print)) == expected
@@ -93,7 +93,7 @@ def test_the_corpus_has_the_octets_of_its_dumps() -> None:
     assert len(files) > 10
     for path in files:
         (whole,) = IMPORTERS["raw"].read(path.with_suffix(".bin"), print)
-        assert b"".join(run.octets for run in IMPORTERS["exchange"].read(path, print)) == whole.octets
+        assert b"".join(burst.octets for burst in IMPORTERS["exchange"].read(path, print)) == whole.octets
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_corpus_has_the_octets_of_its_dumps() -> None:
 )
 def test_errors_name_file_and_line(text: str, line: int, reason: str) -> None:
     with pytest.raises(ImportFormatError, match=rf"^x\.exchange, line {line}: .*{reason}"):
-        runs_of(text)
+        bursts_of(text)
 
 
 @given(
@@ -127,20 +127,20 @@ def test_errors_name_file_and_line(text: str, line: int, reason: str) -> None:
         st.tuples(st.sampled_from([Sender.CLIENT, Sender.SERVER]), st.binary(), st.none() | st.integers(0, 10**17))
     )
 )
-def test_any_runs_come_back(runs: list[tuple[Sender, bytes, int | None]]) -> None:
+def test_any_bursts_come_back(bursts: list[tuple[Sender, bytes, int | None]]) -> None:
     text = ""
-    for sender, octets, time in runs:
+    for sender, octets, time in bursts:
         if time is not None:
             text += f"# t={time // SECOND}.{time % SECOND:09d}\n"
         text += f"{'C' if sender is Sender.CLIENT else 'M'}> {octets.hex(' ')}\n"
-    assert runs_of(text) == [Run(octets, sender, time) for sender, octets, time in runs]
+    assert bursts_of(text) == [Burst(octets, sender, time) for sender, octets, time in bursts]
 
 
 def test_raw(tmp_path: Path) -> None:
     path = tmp_path / "dump.bin"
     path.write_bytes(b"\x00\xff/?!")
     assert detect(str(path)) == "raw"
-    assert list(IMPORTERS["raw"].read(str(path), print)) == [Run(b"\x00\xff/?!")]
+    assert list(IMPORTERS["raw"].read(str(path), print)) == [Burst(b"\x00\xff/?!")]
 
 
 EVENTS = [(1, b""), (11, b"/?!\r\n"), (7, b""), (12, b"/IS"), (2, b"ab"), (0, b""), (10, b"x")]
@@ -159,20 +159,20 @@ def test_rtac(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcap")
     assert detect(str(path)) == "rtac"
     assert list(IMPORTERS["rtac"].read(str(path), print)) == [
-        Run(b"/?!\r\n", Sender.UNKNOWN, 1_001_250_000_000),
-        Run(b"/IS", Sender.UNKNOWN, 1_003_250_000_000, Flag.FRAMING),
-        Run(b"ab", Sender.SERVER, 1_004_250_000_000),
-        Run(b"x", Sender.UNKNOWN, 1_006_250_000_000, Flag.OVERRUN),
+        Burst(b"/?!\r\n", Sender.UNKNOWN, 1_001_250_000_000),
+        Burst(b"/IS", Sender.UNKNOWN, 1_003_250_000_000, Flag.FRAMING),
+        Burst(b"ab", Sender.SERVER, 1_004_250_000_000),
+        Burst(b"x", Sender.UNKNOWN, 1_006_250_000_000, Flag.OVERRUN),
     ]
 
 
 def test_rtac_senders(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcapng", [(event, b"\x06") for event in range(14)], 5 * SECOND)
     client, server = {1, 3}, {2, 4}
-    for event, run in enumerate(IMPORTERS["rtac"].read(path, print)):
+    for event, burst in enumerate(IMPORTERS["rtac"].read(path, print)):
         sender = Sender.CLIENT if event in client else Sender.SERVER if event in server else Sender.UNKNOWN
-        assert (run.octets, run.sender) == (b"\x06", sender)
-        assert run.time == 5 * SECOND + event, "the packet's time, to the nanosecond"
+        assert (burst.octets, burst.sender) == (b"\x06", sender)
+        assert burst.time == 5 * SECOND + event, "the packet's time, to the nanosecond"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_rtac_senders(tmp_path: Path) -> None:
 def test_rtac_errors_are_of_what_is_received_next(events: list[int], flags: list[int], tmp_path: Path) -> None:
     named = [(event, b"" if event > 4 else b"\x06") for event in events]
     path = rtac_capture(tmp_path / "serial.pcap", named)
-    assert [run.flags for run in IMPORTERS["rtac"].read(path, print)] == flags
+    assert [burst.flags for burst in IMPORTERS["rtac"].read(path, print)] == flags
 
 
 def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
@@ -214,13 +214,13 @@ def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
         "SERIAL_BREAK_EVENT": Flag.BREAK,
         "SERIAL_OVERFLOW_EVENT": Flag.OVERRUN,
     }
-    runs = list(IMPORTERS["rtac"].read(path, print))
-    assert len(runs) == len(shown) == 11
-    for number, (run, line) in enumerate(zip(runs, shown, strict=True)):
+    bursts = list(IMPORTERS["rtac"].read(path, print))
+    assert len(bursts) == len(shown) == 11
+    for number, (burst, line) in enumerate(zip(bursts, shown, strict=True)):
         event, written, octets, time = line.split("|")
         name = event.split()[0]
-        assert (int(run.sender), run.flags) == (senders.get(name, 0), errors.get(name, 0)), name
-        assert (run.octets.hex(), f"{(run.time or 0) / SECOND:.9f}") == (octets, time)
+        assert (int(burst.sender), burst.flags) == (senders.get(name, 0), errors.get(name, 0)), name
+        assert (burst.octets.hex(), f"{(burst.time or 0) / SECOND:.9f}") == (octets, time)
         assert float(written) == 1000.25 + number, "the header's time"
 
 
@@ -235,7 +235,7 @@ def test_user0(tmp_path: Path) -> None:
     senders = [Sender.UNKNOWN, Sender.CLIENT, Sender.SERVER]
     octets = [b"/?!\r\n", b"\x06", b"VT no header"]
     assert list(IMPORTERS["user0"].read(str(path), print)) == [
-        Run(each, sender, 5 * SECOND) for each, sender in zip(octets, senders, strict=True)
+        Burst(each, sender, 5 * SECOND) for each, sender in zip(octets, senders, strict=True)
     ]
 
 
@@ -257,17 +257,17 @@ def pcap(linktype: int, time: int, kept: bytes, original: int) -> bytes:
 def test_what_a_capture_leaves_out_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "short.pcap"
     path.write_bytes(pcap(250, 7, bytes(8) + b"\x01\0\0\0/?", 17))
-    assert list(IMPORTERS["rtac"].read(path, print)) == [Run(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
+    assert list(IMPORTERS["rtac"].read(path, print)) == [Burst(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
     path.write_bytes(pcap(147, 7, b"/?", 5))
-    assert list(IMPORTERS["user0"].read(path, print)) == [Run(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
+    assert list(IMPORTERS["user0"].read(path, print)) == [Burst(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
 
 
 def test_a_packet_without_a_time_has_none(tmp_path: Path) -> None:
     path = tmp_path / "timeless.pcap"
     path.write_bytes(pcap(147, 0, b"/?", 2))
-    assert list(IMPORTERS["user0"].read(path, print)) == [Run(b"/?")]
+    assert list(IMPORTERS["user0"].read(path, print)) == [Burst(b"/?")]
     path.write_bytes(pcap(250, 0, bytes(12) + b"/?", 14))
-    assert list(IMPORTERS["rtac"].read(path, print)) == [Run(b"/?")]
+    assert list(IMPORTERS["rtac"].read(path, print)) == [Burst(b"/?")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from equipment.receiver import Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
-from vtctap.sniffer.detect import Detector, Finding, fcs16
+from vtctap.sniffer.detect import Detector, Proposal, fcs16
 from vtctap.sniffer.port import Settings
 from vtctap.sniffer.simulated.octets import hdlc
 from vtctap.sniffer.simulated.session import play
@@ -89,7 +89,7 @@ def listen(
     detector: Detector | None = None,
     marks: bool = True,
     error: float = 1.0,
-) -> tuple[int, Finding | None]:
+) -> tuple[int, Proposal | None]:
     """Lets a detector listen until it has settled, from the time ``begin`` on. How many octets had begun on the line by
     then, and what it found. ``error``: how wrong the speed of the receiver is, as a factor."""
     waveform = Waveform(line)
@@ -120,7 +120,7 @@ def test_settles_within_64_octets(traffic: Callable[[Random], Messages], speed: 
         # Before the first octet, or in the middle of it.
         begin = octets[0].start + (random.randrange(octets[0].end - octets[0].start) if skipped else -MS)
         count, finding = listen(octets, line, begin=begin, chunk=min(MS, line.character_time(speed)))
-        assert finding == Finding(Settings(speed, line), settled=True), (skipped, count)
+        assert finding == Proposal(Settings(speed, line), settled=True), (skipped, count)
         assert count <= 64, (skipped, count)
 
 
@@ -130,7 +130,7 @@ def test_a_wake_up_leads_nobody_astray(speed: int, line: Line) -> None:
     """NULs say nothing about parity, and little about speed; within 64 octets after them all is clear."""
     octets = on_the_wire(wake_up(Random(speed)), speed, line)
     count, finding = listen(octets, line, begin=octets[0].start - MS, chunk=min(MS, line.character_time(speed)))
-    assert finding == Finding(Settings(speed, line), settled=True)
+    assert finding == Proposal(Settings(speed, line), settled=True)
     assert count <= 40 + 64
 
 
@@ -141,7 +141,7 @@ def test_clocks_that_differ(speed: int, error: float) -> None:
     for line in (EVEN, EIGHT, ODD):
         octets = on_the_wire(telegram(random), speed, line, random.randrange(50))
         count, finding = listen(octets, line, begin=octets[0].start, chunk=MS, error=error)
-        assert finding == Finding(Settings(speed, line), settled=True)
+        assert finding == Proposal(Settings(speed, line), settled=True)
         assert count <= 64 + 2 * MS // line.character_time(speed)
 
 
@@ -151,7 +151,7 @@ def test_a_port_that_tells_no_framing_errors(speed: int) -> None:
     for line in (EVEN, EIGHT, ODD):
         octets = on_the_wire(session(random), speed, line)
         count, finding = listen(octets, line, begin=0, chunk=min(MS, line.character_time(speed)), marks=False)
-        assert finding == Finding(Settings(speed, line), settled=True)
+        assert finding == Proposal(Settings(speed, line), settled=True)
         assert count <= 100
 
 
@@ -164,7 +164,7 @@ def test_hdlc(speed: int) -> None:
         frames.append((b"\x7e" + body + (fcs16(body) ^ 0xFFFF).to_bytes(2, "little") + b"\x7e", 30 * MS))
     octets = on_the_wire(frames, speed, EIGHT)
     count, finding = listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time(speed)))
-    assert finding == Finding(Settings(speed, EIGHT), settled=True)
+    assert finding == Proposal(Settings(speed, EIGHT), settled=True)
     assert count <= 96  # three frames
 
 
@@ -195,7 +195,7 @@ def test_listens_with_the_fastest_that_is_plausible() -> None:
     assert detector.settings == Settings(115200, EIGHT)
     # A start bit alone, six times too fast; then longer ones, which no faster line has.
     finding = detector.hear([(0xE0, 0)] * 4 + [(0, Flag.FRAMING | Flag.BREAK)], 0)
-    assert finding == Finding(Settings(19200, EIGHT), settled=False)
+    assert finding == Proposal(Settings(19200, EIGHT), settled=False)
     assert detector.settings == Settings(19200, EIGHT)
 
 
@@ -229,7 +229,7 @@ def test_recordings_of_real_meters(speed: int) -> None:
         for line in (EVEN, EIGHT, ODD):
             octets = on_the_wire([(text, SECOND)] * 2, speed, line, random.randrange(200))
             count, finding = listen(octets, line, begin=octets[0].start, chunk=min(MS, line.character_time(speed)))
-            assert finding == Finding(Settings(speed, line), settled=True), path.name
+            assert finding == Proposal(Settings(speed, line), settled=True), path.name
             counts.append(count)
     # A receiver that is astray in a block without pauses may stay so for some time.
     assert sum(count <= 64 for count in counts) >= 0.9 * len(counts)

@@ -28,7 +28,7 @@ _GROUP: Final = "dialout"
 _INSTALL: Final = "vtctap wireshark install"
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     """What is missing or in the way, and the command that mends it (empty: there is none)."""
 
     code: str
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def examine(machine: Machine) -> tuple[list[Finding], dict[str, str]]:
+def examine(machine: Machine) -> tuple[list[Diagnosis], dict[str, str]]:
     """The findings, and what was examined: the versions and places that a person asks for first."""
     findings = [finding for check in _MACHINE for finding in check(machine)]
     seen = {"ports": " ".join(port.device for port in machine.ports) or "none"}
@@ -80,7 +80,7 @@ def examine(machine: Machine) -> tuple[list[Finding], dict[str, str]]:
         wireshark = machine.wireshark()
     except NoWireshark as error:
         text, _, mend = str(error).partition(": ")
-        findings.append(Finding("wireshark-missing", f"{text}; capture and all else works without it", mend))
+        findings.append(Diagnosis("wireshark-missing", f"{text}; capture and all else works without it", mend))
         return findings, seen
     seen |= {
         "wireshark": f"{wireshark.version_text} ({wireshark.tshark})",
@@ -96,28 +96,28 @@ def examine(machine: Machine) -> tuple[list[Finding], dict[str, str]]:
 # The machine.
 
 
-def _permission(machine: Machine) -> Iterator[Finding]:
+def _permission(machine: Machine) -> Iterator[Diagnosis]:
     """Ports that may not be read; without a port, whether one could be."""
     groups = {machine.group_of(port.device) for port in machine.ports if not machine.readable(port.device)}
     if not machine.ports and not machine.superuser and _GROUP in _lines(machine.root / "etc/group"):
         groups = {_GROUP} - set(machine.groups)
     for group in sorted(groups):
         text = f"you are not in the group {group}, which may open serial ports"
-        yield Finding("group", text, f"sudo usermod -aG {group} $USER   # and log in again")
+        yield Diagnosis("group", text, f"sudo usermod -aG {group} $USER   # and log in again")
 
 
-def _brltty(machine: Machine) -> Iterator[Finding]:
+def _brltty(machine: Machine) -> Iterator[Diagnosis]:
     """The driver of Braille displays takes many a USB adapter for one."""
     folders = ("etc/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
     if any([*(machine.root / folder).glob("*brltty*.rules")] for folder in folders):
-        yield Finding(
+        yield Diagnosis(
             "brltty",
             "brltty takes CH340 and CP210x adapters for Braille displays, and their ports away",
             "sudo apt-get remove brltty",
         )
 
 
-def _modem_manager(machine: Machine) -> Iterator[Finding]:
+def _modem_manager(machine: Machine) -> Iterator[Diagnosis]:
     """ModemManager writes to each new port, to see whether it is a modem."""
     for process in (machine.root / "proc").glob("[0-9]*/comm"):
         try:
@@ -125,7 +125,7 @@ def _modem_manager(machine: Machine) -> Iterator[Finding]:
         except OSError:
             continue
         if name == "ModemManager":
-            yield Finding(
+            yield Diagnosis(
                 "modemmanager",
                 "ModemManager is running: it opens new serial ports and writes to them",
                 "sudo systemctl disable --now ModemManager",
@@ -133,12 +133,12 @@ def _modem_manager(machine: Machine) -> Iterator[Finding]:
             return
 
 
-def _latency_timers(machine: Machine) -> Iterator[Finding]:
+def _latency_timers(machine: Machine) -> Iterator[Diagnosis]:
     """Adapters that hold octets back."""
     for port in machine.ports:
         if port.latency_timer_ms is not None and port.latency_timer_ms > _LATENCY:
             name = port.device.rpartition("/")[2]
-            yield Finding(
+            yield Diagnosis(
                 "latency-timer",
                 f"{port.device} holds octets back for up to {port.latency_timer_ms} ms: time stamps are coarse",
                 f"echo {_LATENCY} | sudo tee /sys/bus/usb-serial/devices/{name}/latency_timer",
@@ -151,40 +151,40 @@ _MACHINE: Final = (_permission, _brltty, _modem_manager, _latency_timers)
 # Wireshark.
 
 
-def _version(machine: Machine, wireshark: Wireshark) -> Iterator[Finding]:
+def _version(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     if wireshark.version < _OLDEST:
-        yield Finding("wireshark-old", f"Wireshark {wireshark.version_text} is older than 4.0, and not tested")
+        yield Diagnosis("wireshark-old", f"Wireshark {wireshark.version_text} is older than 4.0, and not tested")
     if wireshark.plugins is None:
-        yield Finding("wireshark-no-lua", "this Wireshark was built without Lua: it cannot load the dissector")
+        yield Diagnosis("wireshark-no-lua", "this Wireshark was built without Lua: it cannot load the dissector")
 
 
-def _lua_for_root(machine: Machine, wireshark: Wireshark) -> Iterator[Finding]:
+def _lua_for_root(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     if machine.superuser and wireshark.version >= NO_LUA_FOR_ROOT:
-        yield Finding(
+        yield Diagnosis(
             "lua-root",
             f"Wireshark {wireshark.version_text} loads no Lua script for root, and does not say so: run it as a user",
             f"sudo -u {os.environ.get('SUDO_USER') or 'USER'} wireshark",
         )
 
 
-def _installation(machine: Machine, wireshark: Wireshark) -> Iterator[Finding]:
+def _installation(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     """Files that are not there or not as this version has them."""
     if wireshark.plugins is None:
         return
     for file in _files(wireshark):
         if not file.path.is_file():
-            yield Finding("not-installed", f"{file.path} is not there", _INSTALL)
+            yield Diagnosis("not-installed", f"{file.path} is not there", _INSTALL)
             return
         if file.executable and file.path.read_bytes() != file.text.encode():
-            yield Finding("launcher-stale", f"{file.path} runs another vtctap than this one", f"{_INSTALL} --force")
+            yield Diagnosis("launcher-stale", f"{file.path} runs another vtctap than this one", f"{_INSTALL} --force")
         if file.path.suffix == ".lua" and file.path.read_bytes() != file.text.encode():
             text = f"{file.path} is not as this vtctap makes it: of another version, profile or link type, or changed"
-            yield Finding("dissector-stale", text, f"{_INSTALL} --force")
+            yield Diagnosis("dissector-stale", text, f"{_INSTALL} --force")
         if file.executable and not os.access(file.path, os.X_OK):
-            yield Finding("launcher-mode", f"{file.path} may not be run", f"chmod +x {file.path}")
+            yield Diagnosis("launcher-mode", f"{file.path} may not be run", f"chmod +x {file.path}")
 
 
-def _dissector_loads(machine: Machine, wireshark: Wireshark) -> Iterator[Finding]:
+def _dissector_loads(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     """Reads a record with tshark: what it prints must be ours, and stderr empty."""
     if wireshark.plugins is None or (machine.superuser and wireshark.version >= NO_LUA_FOR_ROOT):
         return
@@ -200,21 +200,21 @@ def _dissector_loads(machine: Machine, wireshark: Wireshark) -> Iterator[Finding
     said = done.stderr.strip().splitlines()
     if done.returncode or said or done.stdout.strip() != "event":
         why = said[0] if said else f"it prints {done.stdout.strip()!r}"
-        yield Finding("dissector-fails", f"tshark does not load the dissector cleanly: {why}", f"{_INSTALL} --force")
+        yield Diagnosis("dissector-fails", f"tshark does not load the dissector cleanly: {why}", f"{_INSTALL} --force")
 
 
-def _interfaces(machine: Machine, wireshark: Wireshark) -> Iterator[Finding]:
+def _interfaces(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     """Whether Wireshark's list has ours, and whether this user may capture with it."""
     launcher = wireshark.extcap / "vtctap"
     if launcher.is_file() and "vtctap-demo" not in wireshark.run(["-D"]).stdout:
         problem = f"tshark does not list the interfaces of {launcher}"
-        yield Finding("extcap-fails", problem, f"{launcher} --extcap-interfaces   # and what it says")
+        yield Diagnosis("extcap-fails", problem, f"{launcher} --extcap-interfaces   # and what it says")
     dumpcap = shutil.which("dumpcap") or shutil.which("dumpcap", path="/usr/sbin:/usr/bin")
     if dumpcap is None:
         group = _group_of_dumpcap()
         if group:
             text = f"you may not run dumpcap, which Wireshark captures with: you are not in the group {group}"
-            yield Finding("dumpcap", text, f"sudo usermod -aG {group} $USER   # and log in again")
+            yield Diagnosis("dumpcap", text, f"sudo usermod -aG {group} $USER   # and log in again")
 
 
 _WIRESHARK: Final = (_version, _lua_for_root, _installation, _dissector_loads, _interfaces)

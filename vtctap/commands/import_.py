@@ -30,7 +30,7 @@ from vtctap.common import (
 )
 
 if TYPE_CHECKING:
-    from vtctap.pcap.burst import Run
+    from vtctap.pcap.burst import Burst
     from vtctap.pcap.capture_file import Interface
 
 
@@ -65,27 +65,29 @@ def run(arguments: argparse.Namespace) -> int:
         list(IMPORTERS[arguments.format or detect(name)].read(sys.stdin.buffer if name == STANDARD else name, warn))
         for name in arguments.files
     ]
-    described = [_taps(name, runs, arguments.speed or 0) for name, runs in zip(arguments.files, recorded, strict=True)]
+    described = [
+        _taps(name, bursts, arguments.speed or 0) for name, bursts in zip(arguments.files, recorded, strict=True)
+    ]
     if sum(map(len, described)) > MAX_TAPS:
         raise CommandError(f"one trace has room for {MAX_TAPS} taps: import fewer files at a time")
     with whole_trace(arguments, []) as writer:
         taps = 0
-        for link, (runs, interfaces) in enumerate(zip(recorded, described, strict=True)):
+        for link, (bursts, interfaces) in enumerate(zip(recorded, described, strict=True)):
             for tap in interfaces:
                 writer.add_tap(tap)
-            for record in assemble(runs, speed=rate, gap_limit=profile.timing.gap_limit, line=arguments.line):
+            for record in assemble(bursts, speed=rate, gap_limit=profile.timing.gap_limit, line=arguments.line):
                 writer.write(replace(record, link=link, tap=taps + record.tap, speed=arguments.speed or 0))
             taps += len(interfaces)
     return 0
 
 
-def _taps(name: str, runs: "Sequence[Run]", rate: int) -> "list[Interface]":
+def _taps(name: str, bursts: "Sequence[Burst]", rate: int) -> "list[Interface]":
     """How the trace describes what was heard, by the tap numbers of :func:`~vtctap.dissector.framing.reframe.assemble`:
     one tap, or one a side where the recording knows the sides, and one more for what it does not know of."""
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import LINKTYPE_USER0, Sender
 
-    senders = {run.sender for run in runs}
+    senders = {burst.sender for burst in bursts}
     sides = ["client", "server"] if senders - {Sender.UNKNOWN} else []
     sides += ["octets"] if Sender.UNKNOWN in senders or not senders else []
     return [Interface(LINKTYPE_USER0, f"{Path(name).name}:{side}", "imported", speed=rate) for side in sides]

@@ -4,7 +4,7 @@ import pytest
 
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.exchanges import exchanges
-from vtctap.dissector.analysis.meter_state import TABLE, UNLAWFUL, Event, Server, State
+from vtctap.dissector.analysis.meter_state import TABLE, UNLAWFUL, Event, MeterState, State
 from vtctap.dissector.dissect import dissections
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Line, Record, Sender
@@ -57,10 +57,10 @@ def records(story: Story) -> list[Record]:
     ],
 )
 def test_states(story: Story, state: State) -> None:
-    server = Server()
+    meter = MeterState()
     for exchange in exchanges(records(story)):
-        list(server.follow(exchange))
-    assert server.state is state
+        list(meter.feed(exchange))
+    assert meter.state is state
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
 from vtctap.dissector.framing.reframe import assemble, octets_of, received, reframe
-from vtctap.pcap.burst import Run
+from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender, decode, encode
 
 MS = 1_000_000
@@ -256,9 +256,15 @@ def test_a_wired_trace_after_a_tap_that_changed_sides() -> None:
 
 def test_a_trace_with_made_up_times() -> None:
     """Where pauses say nothing, the change of sides still ends the ACK."""
-    runs = [Run(b"\x06", CLIENT), Run(DATA, SERVER), Run(b"051\r\n", CLIENT), Run(b"\x02(1", SERVER), Run(READ, CLIENT)]
-    records = list(assemble(runs, speed=SPEED, gap_limit=GAP))
-    assert [record.octets for record in records] == [run.octets for run in runs]
+    bursts = [
+        Burst(b"\x06", CLIENT),
+        Burst(DATA, SERVER),
+        Burst(b"051\r\n", CLIENT),
+        Burst(b"\x02(1", SERVER),
+        Burst(READ, CLIENT),
+    ]
+    records = list(assemble(bursts, speed=SPEED, gap_limit=GAP))
+    assert [record.octets for record in records] == [burst.octets for burst in bursts]
     assert list(reframe(records, gap_limit=GAP)) == records
 
 
@@ -332,14 +338,14 @@ def test_a_change_of_speed_stays() -> None:
 
 def test_a_trace_whose_speed_is_unknown() -> None:
     """As an import without a speed is: characters last as long as they took."""
-    runs = [
-        Run(REQUEST, CLIENT, T0),  # pressed together
-        Run(IDENTIFICATION, SERVER, T0 + 2 * MS),
-        Run(READ[:4], CLIENT, T0 + 500 * MS),
-        Run(READ[4:], CLIENT, T0 + 900 * MS),
-        Run(DATA, SERVER, T0 + 1_200 * MS),
+    bursts = [
+        Burst(REQUEST, CLIENT, T0),  # pressed together
+        Burst(IDENTIFICATION, SERVER, T0 + 2 * MS),
+        Burst(READ[:4], CLIENT, T0 + 500 * MS),
+        Burst(READ[4:], CLIENT, T0 + 900 * MS),
+        Burst(DATA, SERVER, T0 + 1_200 * MS),
     ]
-    records = [replace(record, speed=0) for record in import_runs(runs)]
+    records = [replace(record, speed=0) for record in import_bursts(bursts)]
     assert [len(record.pauses) for record in records] == [0, 0, 1, 0]
     assert list(reframe(records, gap_limit=GAP)) == records
 
@@ -347,22 +353,22 @@ def test_a_trace_whose_speed_is_unknown() -> None:
 # What other tools recorded.
 
 
-def import_runs(runs: Sequence[Run], **settings: Line) -> list[Record]:
-    return list(assemble(runs, speed=SPEED, gap_limit=GAP, **settings))
+def import_bursts(bursts: Sequence[Burst], **settings: Line) -> list[Record]:
+    return list(assemble(bursts, speed=SPEED, gap_limit=GAP, **settings))
 
 
 def test_without_times() -> None:
     """One after another at the speed; marked; soft ends told by the change of sides."""
-    runs = [
-        Run(REQUEST, CLIENT),
-        Run(IDENTIFICATION, SERVER),
-        Run(OPTION, CLIENT),
-        Run(b"\x06", SERVER),
-        Run(READ, CLIENT),
+    bursts = [
+        Burst(REQUEST, CLIENT),
+        Burst(IDENTIFICATION, SERVER),
+        Burst(OPTION, CLIENT),
+        Burst(b"\x06", SERVER),
+        Burst(READ, CLIENT),
     ]
-    records = import_runs(runs)
-    assert [record.octets for record in records] == [run.octets for run in runs]
-    assert [record.sender for record in records] == [run.sender for run in runs]
+    records = import_bursts(bursts)
+    assert [record.octets for record in records] == [burst.octets for burst in bursts]
+    assert [record.sender for record in records] == [burst.sender for burst in bursts]
     assert {record.flags for record in records} == {Flag.SYNTHETIC}
     assert {record.inferred for record in records} == {False}
     assert {record.uncertainty for record in records} == {None}
@@ -371,19 +377,25 @@ def test_without_times() -> None:
 
 
 def test_one_run_without_a_time_makes_all_synthetic() -> None:
-    records = import_runs([Run(REQUEST, CLIENT, T0), Run(IDENTIFICATION, SERVER), Run(OPTION, CLIENT, T0 + 900 * MS)])
+    records = import_bursts(
+        [Burst(REQUEST, CLIENT, T0), Burst(IDENTIFICATION, SERVER), Burst(OPTION, CLIENT, T0 + 900 * MS)]
+    )
     assert {record.flags for record in records} == {Flag.SYNTHETIC}
     assert [record.time for record in records] == [T0, T0 + len(REQUEST) * CHARACTER, T0 + 900 * MS]
 
 
 def test_with_times() -> None:
-    runs = [Run(REQUEST, CLIENT, T0), Run(IDENTIFICATION, SERVER, T0 + 50 * MS), Run(OPTION, CLIENT, T0 + 300 * MS)]
-    records = import_runs(runs)
+    bursts = [
+        Burst(REQUEST, CLIENT, T0),
+        Burst(IDENTIFICATION, SERVER, T0 + 50 * MS),
+        Burst(OPTION, CLIENT, T0 + 300 * MS),
+    ]
+    records = import_bursts(bursts)
     assert [(record.octets, record.sender, record.time, record.flags) for record in records] == [
-        (run.octets, run.sender, run.time, 0) for run in runs
+        (burst.octets, burst.sender, burst.time, 0) for burst in bursts
     ]
     assert [record.tap for record in records] == [0, 1, 0]
-    assert [record.duration for record in records] == [len(run.octets) * CHARACTER for run in runs]
+    assert [record.duration for record in records] == [len(burst.octets) * CHARACTER for burst in bursts]
 
 
 @pytest.mark.parametrize(
@@ -403,70 +415,82 @@ def test_the_order_of_the_runs_is_kept(times: list[int | None], line: Line | Non
     """Equal times, overlapping times, times that go back: the lines of an ``.exchange`` file are in order."""
     said = [REQUEST, IDENTIFICATION, OPTION, b"\x06", READ, DATA]
     parity = with_even_parity if line == SEVEN_EVEN else bytes
-    runs = [
-        Run(parity(octets), SERVER if at % 2 else CLIENT, None if time is None else T0 + time * 1000)
+    bursts = [
+        Burst(parity(octets), SERVER if at % 2 else CLIENT, None if time is None else T0 + time * 1000)
         for at, (octets, time) in enumerate(zip(said, times, strict=True))
     ]
-    records = import_runs(runs) if line is None else import_runs(runs, line=line)
+    records = import_bursts(bursts) if line is None else import_bursts(bursts, line=line)
     assert [record.octets for record in records] == said
-    assert [record.sender for record in records] == [run.sender for run in runs]
+    assert [record.sender for record in records] == [burst.sender for burst in bursts]
     starts = [record.time for record in records]
     assert starts == sorted(starts)
     assert {record.flags & ~Flag.SYNTHETIC for record in records} == {0}
 
 
 def test_octets_are_pressed_together_to_end_before_the_next_run() -> None:
-    runs = [Run(IDENTIFICATION, SERVER, T0), Run(OPTION, CLIENT, T0 + 7 * MS), Run(b"\x06", SERVER, T0 + 900 * MS)]
-    records = import_runs(runs)
+    bursts = [
+        Burst(IDENTIFICATION, SERVER, T0),
+        Burst(OPTION, CLIENT, T0 + 7 * MS),
+        Burst(b"\x06", SERVER, T0 + 900 * MS),
+    ]
+    records = import_bursts(bursts)
     steps = [7 * MS // len(IDENTIFICATION), CHARACTER, CHARACTER]
     assert [record.duration for record in records] == [
-        (len(run.octets) - 1) * step + CHARACTER for run, step in zip(runs, steps, strict=True)
+        (len(burst.octets) - 1) * step + CHARACTER for burst, step in zip(bursts, steps, strict=True)
     ]
 
 
 def test_an_import_waits_as_long_as_it_takes() -> None:
     """A frame that lasts longer than a capture would hold the other side's records back."""
-    runs = [
-        Run(DATA[:3], SERVER, T0),
-        Run(REQUEST, CLIENT, T0 + 100 * MS),
-        Run(REQUEST, CLIENT, T0 + 1_300 * MS),
-        Run(DATA[3:], SERVER, T0 + 1_400 * MS),
+    bursts = [
+        Burst(DATA[:3], SERVER, T0),
+        Burst(REQUEST, CLIENT, T0 + 100 * MS),
+        Burst(REQUEST, CLIENT, T0 + 1_300 * MS),
+        Burst(DATA[3:], SERVER, T0 + 1_400 * MS),
     ]
-    assert [(record.octets, record.flags) for record in import_runs(runs)] == [(DATA, 0), (REQUEST, 0), (REQUEST, 0)]
+    assert [(record.octets, record.flags) for record in import_bursts(bursts)] == [
+        (DATA, 0),
+        (REQUEST, 0),
+        (REQUEST, 0),
+    ]
 
 
 def test_runs_are_not_frames() -> None:
-    """A frame may be spread over runs, and a run may hold several."""
-    runs = [Run(READ[:4], CLIENT, T0), Run(READ[4:], CLIENT, T0 + 100 * MS), Run(DATA + DATA, SERVER, T0 + 300 * MS)]
-    assert [record.octets for record in import_runs(runs)] == [READ, DATA, DATA]
-    untimed = [replace(run, time=None) for run in runs]
-    assert [record.octets for record in import_runs(untimed)] == [READ, DATA, DATA]
+    """A frame may be spread over bursts, and a burst may hold several."""
+    bursts = [
+        Burst(READ[:4], CLIENT, T0),
+        Burst(READ[4:], CLIENT, T0 + 100 * MS),
+        Burst(DATA + DATA, SERVER, T0 + 300 * MS),
+    ]
+    assert [record.octets for record in import_bursts(bursts)] == [READ, DATA, DATA]
+    untimed = [replace(burst, time=None) for burst in bursts]
+    assert [record.octets for record in import_bursts(untimed)] == [READ, DATA, DATA]
 
 
 def test_parity_is_decided_for_each_side() -> None:
     """One side's octets plainly carry even parity, the other's do not."""
-    runs = [Run(with_even_parity(READ), CLIENT), Run(DATA, SERVER), Run(with_even_parity(BREAK), CLIENT)]
-    records = import_runs(runs)
+    bursts = [Burst(with_even_parity(READ), CLIENT), Burst(DATA, SERVER), Burst(with_even_parity(BREAK), CLIENT)]
+    records = import_bursts(bursts)
     assert [(record.octets, record.line) for record in records] == [
         (READ, SEVEN_EVEN), (DATA, EIGHT), (BREAK, SEVEN_EVEN),
     ]  # fmt: skip
-    assert [received(record) for record in records] == [run.octets for run in runs]
+    assert [received(record) for record in records] == [burst.octets for burst in bursts]
 
 
 def test_nothing_is_removed_where_parity_is_not_plain() -> None:
     """Eight-bit text in a value is no parity."""
     octets = b"\x02(Z\xe4hler \xfc)\x03\x11"
-    (record,) = import_runs([Run(octets, SERVER)])
+    (record,) = import_bursts([Burst(octets, SERVER)])
     assert (record.octets, record.line) == (octets, EIGHT)
-    (forced,) = import_runs([Run(octets, SERVER)], line=SEVEN_EVEN)
+    (forced,) = import_bursts([Burst(octets, SERVER)], line=SEVEN_EVEN)
     assert forced.line == SEVEN_EVEN
     assert received(forced) == octets
     assert forced.flags & Flag.PARITY
 
 
 def test_senders_that_are_partly_unknown() -> None:
-    runs = [Run(REQUEST, CLIENT), Run(IDENTIFICATION, UNKNOWN), Run(OPTION, CLIENT), Run(b"\x06", SERVER)]
-    records = import_runs(runs)
+    bursts = [Burst(REQUEST, CLIENT), Burst(IDENTIFICATION, UNKNOWN), Burst(OPTION, CLIENT), Burst(b"\x06", SERVER)]
+    records = import_bursts(bursts)
     assert [(record.octets, record.sender, record.inferred) for record in records] == [
         (REQUEST, CLIENT, False), (IDENTIFICATION, SERVER, True), (OPTION, CLIENT, False), (b"\x06", SERVER, False),
     ]  # fmt: skip
@@ -475,36 +499,36 @@ def test_senders_that_are_partly_unknown() -> None:
 
 
 def test_one_unknown_wire_is_tap_0() -> None:
-    records = import_runs([Run(REQUEST + IDENTIFICATION + OPTION)])
+    records = import_bursts([Burst(REQUEST + IDENTIFICATION + OPTION)])
     assert [(record.octets, record.sender, record.inferred, record.tap) for record in records] == [
         (REQUEST, CLIENT, True, 0), (IDENTIFICATION, SERVER, True, 0), (OPTION, CLIENT, True, 0),
     ]  # fmt: skip
 
 
 def test_flags_of_a_run() -> None:
-    (record,) = import_runs([Run(b"ab", CLIENT, T0, Flag.OVERRUN | Flag.FRAMING)])
+    (record,) = import_bursts([Burst(b"ab", CLIENT, T0, Flag.OVERRUN | Flag.FRAMING)])
     assert record.flags == Flag.OVERRUN | Flag.FRAMING
     assert record.framing_errors == (0, 1)
 
 
 def test_nothing_to_import() -> None:
-    assert import_runs([]) == []
-    assert import_runs([Run(b"", CLIENT), Run(b"", SERVER, T0)]) == []
+    assert import_bursts([]) == []
+    assert import_bursts([Burst(b"", CLIENT), Burst(b"", SERVER, T0)]) == []
 
 
 @given(
     st.lists(
         st.tuples(st.binary(max_size=12), st.sampled_from(Sender), st.none() | st.integers(0, 10**10)).map(
-            lambda item: Run(*item)
+            lambda item: Burst(*item)
         ),
         max_size=8,
     ),
     st.sampled_from([None, EIGHT, SEVEN_EVEN]),
 )
-def test_every_octet_is_imported_once_and_in_order(runs: list[Run], line: Line | None) -> None:
-    records = import_runs(runs) if line is None else import_runs(runs, line=line)
+def test_every_octet_is_imported_once_and_in_order(bursts: list[Burst], line: Line | None) -> None:
+    records = import_bursts(bursts) if line is None else import_bursts(bursts, line=line)
     taps = {record.tap for record in records}
-    sides = {sender: b"".join(run.octets for run in runs if run.sender is sender) for sender in Sender}
+    sides = {sender: b"".join(burst.octets for burst in bursts if burst.sender is sender) for sender in Sender}
     restored = {tap: b"".join(received(record) for record in records if record.tap == tap) for tap in taps}
     assert sorted(restored.values()) == sorted(octets for octets in sides.values() if octets)
     for record in records:

@@ -60,7 +60,7 @@ from vtctap.dissector.scapy import (
 )
 from vtctap.pcap import Flag, Kind, Line, Record, Sender, create_trace
 from vtctap.pcap import record as codec
-from vtctap.pcap.burst import Run
+from vtctap.pcap.burst import Burst
 
 ROOT = Path(__file__).resolve().parents[3]
 CORPUS = ROOT.parent / "shared" / "corpus"
@@ -331,7 +331,7 @@ def test_recordings_of_meters() -> None:
         folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
         octets = (folder / f"{entry['name']}.bin").read_bytes()
         session, dissector = VTCSession(), Dissector(PROFILE)
-        for record in assemble([Run(octets)], speed=9600, gap_limit=1_500_000_000):
+        for record in assemble([Burst(octets)], speed=9600, gap_limit=1_500_000_000):
             packet = assert_exact(VTC, codec.encode(record))
             assert packet.fields_vtc() == alone(record)
             packet.time = EDecimal(record.time).scaleb(-9)
