@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 
 from vtctap.dissector.catalogue import FIELDS, TYPES, Field
 from vtctap.dissector.dissect import Value, field_values
+from vtctap.errors import Error
 
 Fields = Mapping[str, Value]
 Predicate = Callable[[Fields], bool]
@@ -34,7 +35,7 @@ _Values = Callable[[Fields], list[Any]]
 _Quantifier = Callable[[Iterable[object]], bool]
 
 
-class FilterError(ValueError):
+class FilterError(Error, ValueError):
     """A filter is not understood; the message shows where and says what would be. ``position`` counts from 0."""
 
     def __init__(self, message: str, position: int) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 MODULES: Final = (
     "vtctap",
+    "vtctap.errors",
     "vtctap.pcap.trace",
     "vtctap.pcap.record",
     "vtctap.dissector.dissect",
@@ -47,8 +48,11 @@ def reference() -> str:
 
 def _module(module: ModuleType) -> Iterator[str]:
     yield f"## {module.__name__}\n\n{_text(module)}\n"
+    doors = vars(module).get("_DOORS", {})
+    if doors:
+        yield "\n".join(f"- `{name}`: `{there}` of `{room}`" for name, (room, there) in doors.items()) + "\n"
     for name, thing in vars(module).items():
-        if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+        if name.startswith("_") or name in doors or getattr(thing, "__module__", None) != module.__name__:
             continue
         if inspect.isclass(thing):
             yield from _class(name, thing)

@@ -6,13 +6,14 @@ The import formats of this room deliver bursts; the dissector frames them. A bur
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vtctap.errors import Error
 from vtctap.pcap.record import Sender
 
 Warn = Callable[[str], None]
 """Where an importer says that a recording ends cut."""
 
 
-class ImportFormatError(ValueError):
+class ImportFormatError(Error, ValueError):
     """A recording is not in the format it was said to be in; the message names the file and the place."""
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
+from vtctap.errors import Error
+
 if TYPE_CHECKING:
     from vtctap.pcap.streams import Output
 
@@ -19,7 +21,7 @@ NANOSECONDS: Final = 9
 """The resolution that this package writes: units of 10**-9 s."""
 
 
-class TraceError(ValueError):
+class TraceError(Error, ValueError):
     """A capture file cannot be read, or not be written as asked; the message names the file and says why."""
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from vtctap.errors import Error
+
 MAGIC: Final = b"VT"
 VERSION: Final = 1
 LINKTYPE_USER0: Final = 147
@@ -33,7 +35,7 @@ _INFERRED = 0x80
 _OPTION_PARITY, _OPTION_FRAMING, _OPTION_PAUSES, _OPTION_EVENT = 1, 2, 3, 4
 
 
-class RecordError(ValueError):
+class RecordError(Error, ValueError):
     """The data of a packet is not a trace record; the message says what is wrong."""
 
 

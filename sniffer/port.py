@@ -19,6 +19,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from vtctap.errors import NO_PORT, Error
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer import counters
 
@@ -27,8 +28,10 @@ _CMSPAR: Final = 0x40000000
 """Mark or space parity, where there is such a thing (Linux); :mod:`termios` does not name it."""
 
 
-class PortError(Exception):
+class PortError(Error):
     """A port cannot be opened, or was lost; the message says what to do."""
+
+    status = NO_PORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The rooms of the house: who may import what, read from the source; and what is loaded when."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,17 @@ from pathlib import Path
 
 import pytest
 
+import vtctap
+
 ROOT = Path(__file__).parents[1]
 ROOMS = {"vtctap": ROOT / "vtctap"} | {f"vtctap.{room}": ROOT / room for room in ("pcap", "dissector", "sniffer")}
 
+GROUND = ["vtctap.errors", "vtctap.extras"]
+"""What every room may import: modules that import nothing but each other."""
+
 MAY_IMPORT = {
+    "vtctap.errors": [],
+    "vtctap.extras": [],
     "vtctap.pcap": ["vtctap.pcap"],
     "vtctap.dissector.protocol": ["vtctap.dissector.protocol", "vtctap.pcap.record"],
     "vtctap.dissector.framing": [
@@ -32,7 +40,6 @@ LIBRARIES = {
     "scapy": ["vtctap", "vtctap.dissector.scapy"],
     "pyshark": ["vtctap.dissector.wireshark.pyshark"],
     "plotly": ["vtctap.dissector.analysis.report.page"],
-    "tqdm": ["vtctap.common"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports"],
 }
@@ -94,7 +101,7 @@ def test_every_room_was_found() -> None:
 def test_rooms(module: Module) -> None:
     for name in module.imports():
         if within(name, "vtctap"):
-            assert any(within(name, allowed) for allowed in MAY_IMPORT[room_of(module.name)]), name
+            assert any(within(name, allowed) for allowed in [*GROUND, *MAY_IMPORT[room_of(module.name)]]), name
 
 
 @each_module
@@ -157,6 +164,42 @@ def test_the_front_door_loads_nothing() -> None:
     loaded = loaded_by("import vtctap")
     assert {name for name in loaded if within(name, "vtctap")} == {"vtctap"}
     assert not loaded & {"json", "argparse", "dataclasses", "struct", "re", "tomllib", "asyncio"}
+
+
+def test_the_front_door_opens_what_its_types_say() -> None:
+    """The names that are loaded when they are used, those that type checkers see, and ``__all__`` are the same."""
+    assert list(vtctap._DOORS) == vtctap.__all__ == sorted(vtctap.__all__)
+    typed = next(node for node in MODULES["vtctap"].tree.body if isinstance(node, ast.If))
+    assert ast.unparse(typed.test) == "TYPE_CHECKING"
+    imports = [node for node in typed.body if isinstance(node, ast.ImportFrom) and node.module != "typing"]
+    seen = {alias.asname or alias.name: (node.module, alias.name) for node in imports for alias in node.names}
+    assert seen == vtctap._DOORS
+    assert {*vtctap.__all__} <= {*dir(vtctap)}
+    for name, (module, there) in vtctap._DOORS.items():
+        assert getattr(vtctap, name) is getattr(importlib.import_module(module), there)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = vtctap.nothing
+
+
+def test_the_front_door_loads_one_room_at_a_time() -> None:
+    assert "vtctap.dissector" not in loaded_by("import vtctap; vtctap.open")
+    assert not any(within(name, "vtctap.sniffer") for name in loaded_by("import vtctap; vtctap.token_flows"))
+
+
+def test_errors_that_a_user_can_mend_have_one_base() -> None:
+    """Every class named so, in every module, has it and so an exit status; but for Scapy's packet of that name."""
+    seen = {}
+    for module in MODULES.values():
+        for node in ast.walk(module.tree):
+            bases = (
+                [base.id for base in node.bases if isinstance(base, ast.Name)] if isinstance(node, ast.ClassDef) else []
+            )
+            if any(base.endswith(("Error", "Exception")) for base in bases) and node.name != "Error":
+                seen[node.name] = getattr(importlib.import_module(module.name), node.name)
+    assert {"TraceError", "ProfileError", "PortError", "OutputError", "MissingExtra"} <= {*seen}
+    assert all(issubclass(error, vtctap.Error) for error in seen.values()), seen
+    assert {seen[name].status for name in ("TraceError", "ProfileError", "TokenError", "CommandError")} == {2}
+    assert (seen["PortError"].status, seen["OutputError"].status) == (3, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The command line: ``vtctap COMMAND ...``.
 
 Each command is a module of :mod:`vtctap.commands`, imported only when it is called for, so that the others' libraries
-cost nothing. An error that a user can mend is one line on stderr that says how, and an exit status from this table;
-anything else is a fault of the program and shows where.
+cost nothing. An error that a user can mend is one line on stderr that says how, and the exit status of its class
+(:mod:`vtctap.errors`); anything else is a fault of the program and shows where.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Final, NoReturn
 
 from vtctap import __version__
+from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
 
 COMMANDS: Final = {
     "ports": ("ports", "list the serial ports"),
@@ -30,23 +31,6 @@ COMMANDS: Final = {
     "doctor": ("doctor", "find what is missing for capture and for Wireshark, and what mends it"),
 }
 """Command, its module, and what it does."""
-
-FOUND, WRONG_USE, NO_PORT, NO_OUTPUT, INTERRUPTED = 1, 2, 3, 4, 130
-
-_STATUS: Final = {
-    "CipherError": WRONG_USE,
-    "CommandError": WRONG_USE,
-    "FilterError": WRONG_USE,
-    "ImportFormatError": WRONG_USE,
-    "KeyFileError": WRONG_USE,
-    "ProfileError": WRONG_USE,
-    "RecordError": WRONG_USE,
-    "TokenError": WRONG_USE,
-    "TraceError": WRONG_USE,
-    "PortError": NO_PORT,
-    "OutputError": NO_OUTPUT,
-}
-"""The exit status by the name of an error's class or base class: by name, so that nothing is imported for it."""
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What only writing leads to; files that are written state their names themselves."""
@@ -82,17 +66,23 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         _settle_output()  # Whoever read it has had enough.
         return 0
-    except Exception as error:
-        text, known = str(error), [_STATUS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _STATUS]
-        if not known and isinstance(error, OSError) and error.filename is not None:
-            text, known = f"{error.filename}: {error.strerror}", [WRONG_USE]
-        elif not known and isinstance(error, OSError) and error.errno in _FULL:
-            text, known = f"standard output: {error.strerror}", [NO_OUTPUT]
+    except (Error, OSError) as error:
         _settle_output()
-        if not known:
+        known = error if isinstance(error, Error) else _of_the_system(error)
+        if known is None:
             raise
-        print(f"vtctap: {text}", file=sys.stderr)
-        return known[0]
+        print(f"vtctap: {known}", file=sys.stderr)
+        return known.status
+    except Exception:
+        _settle_output()
+        raise
+
+
+def _of_the_system(error: OSError) -> Error | None:
+    """What the system says of a file, as an error of ours; None where it names no file and no full disk."""
+    if error.filename is not None:
+        return CommandError(f"{error.filename}: {error.strerror}")
+    return OutputError(f"standard output: {error.strerror}") if error.errno in _FULL else None
 
 
 def _settle_output() -> None:

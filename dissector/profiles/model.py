@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vtctap.dissector.profiles.encodings import TEXT, Encoding
+from vtctap.errors import Error
 from vtctap.pcap.record import Line
 
 
-class ProfileError(ValueError):
+class ProfileError(Error, ValueError):
     """A profile cannot be used; the message names the file, the line where it is known, the key and the reason."""
 
 

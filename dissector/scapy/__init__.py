@@ -22,7 +22,10 @@ that ``vtctap wireshark install`` installs: its folder is added to ``conf.prog.e
 
 import os
 
-from scapy.config import conf
+from vtctap.extras import extra
+
+with extra("scapy", "the Scapy layer"):
+    from scapy.config import conf
 
 from vtctap.dissector.scapy.data_sets import DataSet
 from vtctap.dissector.scapy.messages import (

@@ -1,6 +1,6 @@
 """The ciphers of encrypted tokens, and how decoder keys are made.
 
-EA09 is DES, from PyCryptodome (``pip install 'vtctap[keys]'``), imported when it is used; EA11 is MISTY1. EA07 (STA)
+EA09 is DES, from PyCryptodome (the extra ``keys``), imported when it is used; EA11 is MISTY1. EA07 (STA)
 needs tables that are under licence and is not here: whoever has it passes a function of his own
 (:attr:`vtctap.dissector.tokens.keys.Keys.decrypt`). Keys and blocks are octets, the first one holding the highest bits.
 That order was checked on published tokens for EA11 and DKGA04 and on a published key for DKGA02; for EA09, of which
@@ -13,22 +13,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vtctap.dissector.tokens.misty1 import Misty1
-
-
-class CipherError(Exception):
-    """A cipher cannot be used; the message says what to install."""
+from vtctap.extras import extra
 
 
 def _des(key: bytes) -> Any:
-    try:
+    with extra("keys", "the cipher DES (of EA09 and DKGA02)"):
         from Crypto.Cipher import DES
-    except ImportError:
-        raise CipherError("EA09 and DKGA02 need DES: pip install 'vtctap[keys]'") from None
     return DES.new(key, DES.MODE_ECB)
 
 
 def require_des() -> None:
-    """Raises CipherError where there is no DES."""
+    """Raises MissingExtra where there is no DES."""
     _des(bytes(8))
 
 

@@ -66,7 +66,7 @@ _ATTRIBUTES: Final = {
 
 
 def decode(token: str | int, keys: Keys | None = None, *, encoding: str | None = None) -> Token:
-    """The token of these 20 digits, or of this number below 2^66. Raises TokenError where it is none, and CipherError
+    """The token of these 20 digits, or of this number below 2^66. Raises TokenError where it is none, and MissingExtra
     where the library that a key needs is missing. What ``keys.decrypt`` raises goes through."""
     number = parse(token if isinstance(token, str) else digits(token))
     token_class, block = split(number)

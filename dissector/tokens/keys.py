@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from vtctap.dissector.tokens.layouts import BASE_DATES
+from vtctap.errors import Error
 
 
-class KeyFileError(ValueError):
+class KeyFileError(Error, ValueError):
     """A key file cannot be used; the message names the file, the line, the key and the reason."""
 
 
@@ -44,7 +45,7 @@ class Keys:
 
 
 def load_keys(path: str | Path) -> Keys:
-    """The keys of a key file. Raises KeyFileError, and CipherError where the library that a key needs is missing."""
+    """The keys of a key file. Raises KeyFileError, and MissingExtra where the library that a key needs is missing."""
     try:
         text = Path(path).read_text("utf-8")
     except OSError as error:

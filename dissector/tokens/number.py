@@ -6,6 +6,8 @@ class, and the two data bits that stood there are bits 65 and 64. Put back, they
 
 from typing import Final
 
+from vtctap.errors import Error
+
 DIGITS: Final = 20
 LIMIT: Final = 1 << 66
 """A token is a number below this."""
@@ -15,7 +17,7 @@ _BLOCK: Final = (1 << 64) - 1
 _HOLE: Final = _BLOCK ^ 3 << _CLASS_AT
 
 
-class TokenError(ValueError):
+class TokenError(Error, ValueError):
     """What is given is no token; the message says why."""
 
 

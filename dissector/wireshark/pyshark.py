@@ -20,12 +20,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from pyshark import FileCapture
-from pyshark.capture.pipe_capture import PipeCapture
-from pyshark.packet.packet import Packet
-
 from vtctap.dissector.profiles.files import DEFAULT, Profile, load
 from vtctap.dissector.wireshark import generator as lua
+from vtctap.extras import extra
+
+with extra("pyshark", "decoding with pyshark"):
+    from pyshark import FileCapture
+    from pyshark.capture.pipe_capture import PipeCapture
+    from pyshark.packet.packet import Packet
 
 _STOP: Final = 5
 """Seconds that a capture is given to end by itself."""

@@ -115,7 +115,11 @@ def packages(modules: set[str]) -> set[str]:
 
 def test_help_imports_next_to_nothing() -> None:
     modules = imported("--help")
-    assert {module for module in modules if module.startswith("vtctap")} == {"vtctap", "vtctap.__main__"}
+    assert {module for module in modules if module.startswith("vtctap")} == {
+        "vtctap",
+        "vtctap.__main__",
+        "vtctap.errors",
+    }
     assert not packages(modules) & {*SLOW, "serial"}
 
 
@@ -123,7 +127,7 @@ def test_ports_imports_no_more_than_pyserial() -> None:
     modules = imported("ports")
     assert {module for module in modules if module.startswith("vtctap")} == {
         "vtctap", "vtctap.__main__", "vtctap.commands", "vtctap.commands.ports", "vtctap.sniffer",
-        "vtctap.sniffer.adapter", "vtctap.sniffer.ports",
+        "vtctap.errors", "vtctap.sniffer.adapter", "vtctap.sniffer.ports",
     }  # fmt: skip
     assert "serial" in packages(modules)
     assert not packages(modules) & set(SLOW)

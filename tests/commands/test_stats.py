@@ -43,7 +43,7 @@ def test_wrong_use(vtctap: Run) -> None:
 def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Path) -> None:
     """On a terminal alone, and only where it takes long."""
     assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
-    begin = "import sys; from vtctap import common; common.PATIENCE = {}; from vtctap.__main__ import main; "
+    begin = "import sys; from vtctap import progress; progress.PATIENCE = {}; from vtctap.__main__ import main; "
     shown = []
     for patience in (0, 60):
         master, slave = pty.openpty()

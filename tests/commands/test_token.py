@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
+from vtctap.extras import advice
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace
 
 VENDING_KEY = "abababababababab949494949494949401234567"
@@ -203,4 +204,5 @@ def test_without_des_a_key_that_needs_it_says_what_to_install(
     keys.write_text('[[meter]]\npan = "600727000000000009"\nea = 9\ndecoder_key = "e653341f9d5bf36f"\n')
     capsys.readouterr()
     assert main(["token", "--keys", str(keys), CREDIT]) == 2
-    assert capsys.readouterr().err == "vtctap: EA09 and DKGA02 need DES: pip install 'vtctap[keys]'\n"
+    said = f"vtctap: the cipher DES (of EA09 and DKGA02) needs pycryptodome: {advice('keys')}\n"
+    assert capsys.readouterr().err == said

@@ -282,7 +282,7 @@ def test_a_file_that_is_no_longer_wanted_goes(wireshark: Wireshark, tmp_path: Pa
 
 
 def test_a_damaged_manifest_is_told(wireshark: Wireshark) -> None:
-    from vtctap.common import CommandError
+    from vtctap.errors import CommandError
 
     wireshark.configuration.mkdir()
     for text in ("{", json.dumps([]), json.dumps({"files": 1, "folders": []})):

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from vtctap.common import count
+from vtctap.messages import count
 
 if TYPE_CHECKING:
     from vtctap.pcap.record import Record

@@ -8,22 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, Protocol
 
+from vtctap.arguments import STANDARD, add_output
 from vtctap.capturing.counts import Counts
 from vtctap.capturing.keyboard import Keyboard
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
 from vtctap.capturing.status import Screen, is_terminal, screen, status
 from vtctap.capturing.stopping import RING, STOP, PipeWatch, Signals, Trigger, condition, limits
-from vtctap.common import (
-    APPLICATION,
-    STANDARD,
-    add_output,
-    count,
-    live_trace,
-    output_errors,
-    refuse_existing,
-    warn,
-    write_text,
-)
+from vtctap.messages import count, warn
+from vtctap.outputs import APPLICATION, live_trace, output_errors, refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.capturing.hints import Hints

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.common import count, warn
+from vtctap.messages import count, warn
 
 if TYPE_CHECKING:
     from vtctap.capturing.counts import Counts

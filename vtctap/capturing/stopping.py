@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.common import STANDARD, CommandError
+from vtctap.arguments import STANDARD
+from vtctap.errors import CommandError
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection

@@ -13,9 +13,11 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from vtctap.arguments import add_profile, line, load_profile, speed
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.sink import Sink, add_sink
-from vtctap.common import CommandError, add_profile, line, load_profile, speed, warn
+from vtctap.errors import CommandError
+from vtctap.messages import warn
 
 if TYPE_CHECKING:
     from vtctap.sniffer.capture import Link

@@ -11,7 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vtctap.common import add_join, add_profile, joined, load_profile, refuse_existing, warn, write_text
+from vtctap.arguments import add_join, add_profile, load_profile
+from vtctap.inputs import joined
+from vtctap.messages import warn
+from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.dissector.analysis.findings import Finding

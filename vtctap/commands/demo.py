@@ -9,17 +9,11 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from vtctap.arguments import STANDARD, add_profile, load_profile, speed
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.sink import Sink, add_sink
-from vtctap.common import (
-    STANDARD,
-    CommandError,
-    add_profile,
-    load_profile,
-    refuse_existing,
-    speed,
-    write_text,
-)
+from vtctap.errors import CommandError
+from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.files import Profile

@@ -17,17 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.common import (
-    STANDARD,
-    CommandError,
-    add_output,
-    add_profile,
-    line,
-    load_profile,
-    speed,
-    warn,
-    whole_trace,
-)
+from vtctap.arguments import STANDARD, add_output, add_profile, line, load_profile, speed
+from vtctap.errors import CommandError
+from vtctap.messages import warn
+from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
     from vtctap.pcap.burst import Burst

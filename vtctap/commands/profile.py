@@ -15,16 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.common import (
-    STANDARD,
-    CommandError,
-    add_profile,
-    input_trace,
-    load_profile,
-    output_errors,
-    warn,
-    write_text,
-)
+from vtctap.arguments import STANDARD, add_profile, load_profile
+from vtctap.errors import CommandError
+from vtctap.inputs import input_trace
+from vtctap.messages import warn
+from vtctap.outputs import output_errors, write_text
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection

@@ -10,8 +10,9 @@ contents, and what is wrong with it in brackets.
 import argparse
 import sys
 
+from vtctap.arguments import STANDARD, add_keys, add_profile, load_keys, load_profile
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
-from vtctap.common import STANDARD, add_keys, add_profile, input_trace, load_keys, load_profile
+from vtctap.inputs import input_trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,9 @@ as 8N1 from a line of 7E1 gets its parity checked and removed.
 
 import argparse
 
-from vtctap.common import add_output, add_profile, input_trace, line, load_profile, whole_trace
+from vtctap.arguments import add_output, add_profile, line, load_profile
+from vtctap.inputs import input_trace
+from vtctap.outputs import whole_trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,21 +1,14 @@
 """Makes one self-contained HTML page of a trace: ladders, response times, findings, tokens, figures.
 
-The page needs no network. It needs the extra 'report': pip install 'vtctap[report]'
+The page needs no network. It needs the extra 'report'.
 """
 
 import argparse
 
-from vtctap.common import (
-    APPLICATION,
-    STANDARD,
-    CommandError,
-    add_profile,
-    joined,
-    load_profile,
-    refuse_existing,
-    warn,
-    write_text,
-)
+from vtctap.arguments import STANDARD, add_profile, load_profile
+from vtctap.inputs import joined
+from vtctap.messages import warn
+from vtctap.outputs import APPLICATION, refuse_existing, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    try:
-        from vtctap.dissector.analysis.report.page import page
-    except ModuleNotFoundError as error:
-        raise CommandError(f"a report needs {error.name}: pip install 'vtctap[report]'") from None
     from pathlib import Path
 
     from vtctap.dissector.analysis.report.collect import collect
+    from vtctap.dissector.analysis.report.page import page
 
     profile = load_profile(arguments)
     refuse_existing(arguments.output, force=arguments.force)

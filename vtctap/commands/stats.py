@@ -8,7 +8,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from vtctap.common import add_join, add_profile, count, joined, load_profile
+from vtctap.arguments import add_join, add_profile, load_profile
+from vtctap.inputs import joined
+from vtctap.messages import count
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.files import Profile

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from vtctap.common import CommandError, add_keys, load_keys
+from vtctap.arguments import add_keys, load_keys
+from vtctap.errors import CommandError
 
 if TYPE_CHECKING:
     from vtctap.dissector.tokens import Keys, Token

@@ -16,15 +16,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.common import (
-    STANDARD,
-    CommandError,
-    link_type,
-    output_errors,
-    refuse_existing,
-    warn,
-    write_text,
-)
+from vtctap.arguments import STANDARD, link_type
+from vtctap.errors import CommandError
+from vtctap.messages import warn
+from vtctap.outputs import output_errors, refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.wireshark.installation import Choices
@@ -103,12 +98,9 @@ def _profile(arguments: argparse.Namespace) -> int:
 def _install(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.wireshark import configuration as wireshark_profile
     from vtctap.wireshark.installation import Installation, Step, dissector, wanted
-    from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, NoWireshark, find, is_root
+    from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, find, is_root
 
-    try:
-        wireshark = find()
-    except NoWireshark as error:
-        raise CommandError(str(error)) from None
+    wireshark = find()
     installation = Installation.of(wireshark, dry=arguments.dry_run)
     steps: list[Step]
     if arguments.action == "install":

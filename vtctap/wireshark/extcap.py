@@ -17,7 +17,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.common import APPLICATION, CommandError, add_profile, line, load_profile, speed
+from vtctap.arguments import add_profile, line, load_profile, speed
+from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
+from vtctap.messages import warn
+from vtctap.outputs import APPLICATION
 from vtctap.wireshark import extcap_queries
 from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS
 
@@ -38,12 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a query or a capture; gives the exit status. Errors are one line on stderr, which Wireshark shows."""
     try:
         return _run(_parse(sys.argv[1:] if arguments is None else arguments))
-    except Exception as error:
-        kinds = {kind.__name__ for kind in type(error).__mro__}
-        if not kinds & {"CommandError", "PortError", "ProfileError", "OSError"}:
-            raise
-        print(f"vtctap: {error}", file=sys.stderr)
-        return 3 if "PortError" in kinds else 2
+    except (Error, OSError) as error:
+        warn(str(error))
+        return error.status if isinstance(error, Error) else WRONG_USE
 
 
 def _parse(texts: list[str]) -> argparse.Namespace:
@@ -180,8 +180,8 @@ class _Live:
                 self._take(writer, capture.close())
                 writer.close(capture.drops)
         for reason in capture.lost:
-            print(f"vtctap: {reason}", file=sys.stderr)
-        return 3 if capture.lost else 0
+            warn(reason)
+        return NO_PORT if capture.lost else DONE
 
     def _links(self, stack: ExitStack) -> "tuple[list[Link], Callable[[], None]]":
         """What to listen to, and what begins it."""

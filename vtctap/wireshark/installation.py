@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from vtctap.common import CommandError, output_errors
+from vtctap.errors import CommandError
+from vtctap.outputs import output_errors
 from vtctap.pcap.record import LINKTYPE_USER0
 from vtctap.wireshark.tshark import Wireshark
 

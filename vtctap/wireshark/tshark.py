@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vtctap.errors import Error
+
 _PATIENCE: Final = 60
 """Seconds for tshark to answer."""
 _LUA_FOLDER: Final = "Personal Lua Plugins"
@@ -23,7 +25,7 @@ NO_LUA_FOR_ROOT: Final = (4, 4)
 _ROOT_REMARK: Final = re.compile(r'^Running as user "root" and group "root"\.[^\n]*\n', re.MULTILINE)
 
 
-class NoWireshark(Exception):
+class NoWireshark(Error):
     """There is no Wireshark here that can be asked."""
 
 

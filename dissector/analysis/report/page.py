@@ -9,11 +9,13 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from plotly.offline import get_plotlyjs
-
 from vtctap.dissector.analysis.report.collect import Collected
 from vtctap.dissector.dissect import epoch
 from vtctap.dissector.profiles.files import Profile
+from vtctap.extras import extra
+
+with extra("report", "a report"):
+    from plotly.offline import get_plotlyjs
 
 
 def page(collected: Collected, profile: Profile, *, trace: str, application: str) -> str:

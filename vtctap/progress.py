@@ -1,0 +1,48 @@
+"""A bar on the terminal that shows how much of a file has been read.
+
+Only where standard error is a terminal, and only after :data:`PATIENCE` seconds.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import IO, Final, TypeVar
+
+__all__ = ["with_bar"]
+
+PATIENCE = 2.0
+"""Seconds that a person waits before the bar appears."""
+_INTERVAL: Final = 0.1
+"""Seconds between two states of the bar."""
+_STEP: Final = 1000
+"""Items between two looks at the clock."""
+_WIDTH: Final = 30
+"""Columns of the bar itself."""
+
+Item = TypeVar("Item")
+
+
+def with_bar(items: Iterable[Item], file: IO[bytes], name: str) -> Iterator[Item]:
+    """Gives the items that are read from ``file``, and shows the file's position meanwhile."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    size = os.fstat(file.fileno()).st_size
+    due = time.monotonic() + PATIENCE
+    shown = ""
+    try:
+        for number, item in enumerate(items):
+            if number % _STEP == 0 and time.monotonic() >= due:
+                due = time.monotonic() + _INTERVAL
+                shown = _bar(name, min(file.tell(), size), size)
+                print(f"\r{shown}", end="", file=sys.stderr, flush=True)
+            yield item
+    finally:
+        if shown:
+            print(f"\r{' ' * len(shown)}\r", end="", file=sys.stderr, flush=True)
+
+
+def _bar(name: str, done: int, size: int) -> str:
+    share = done / size if size else 1.0
+    return f"{name}: {share:4.0%}|{'#' * round(share * _WIDTH):{_WIDTH}}| {done / 1e6:.1f} of {size / 1e6:.1f} MB"
