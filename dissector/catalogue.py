@@ -8,6 +8,8 @@ is ``id_speed`` (:attr:`Field.attribute`).
 from dataclasses import dataclass
 from typing import Final
 
+from vtctap.dissector.protocol.rules import MessageName
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -32,26 +34,8 @@ class Field:
         return self.name.removeprefix("vtc.").replace(".", "_")
 
 
-MESSAGES: Final = (
-    "IDRequest",
-    "IDResponse",
-    "ReadCommand",
-    "WriteCommand",
-    "BreakCommand",
-    "ACK",
-    "NAK",
-    "Data",
-    "OptionSelect",
-    "PasswordCommand",
-    "ExecuteCommand",
-    "UndefinedCommand",
-    "Error",
-    "PartialData",
-    "Telegram",
-    "WakeUp",
-    "HDLC",
-)
-"""The words of ``vtc.message``: the first eight are IEC 62055-52 clause 6.4's, the others IEC 62056-21's."""
+MESSAGES: Final = tuple(MessageName)
+"""The words of ``vtc.message``."""
 
 CONFIDENCES: Final = ("confirmed", "derived", "assumed")
 """From the surest to the least sure."""

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, OPENING, MessageName
 from vtctap.pcap.record import Flag, Record, Sender
 
 SESSION_TIMEOUT: Final = 120_000_000_000
 """ns; a session has ended when the link was silent for longer (IEC 62056-21: a meter gives up after 60 to 120 s)."""
 
 DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
-_NOT_REPEATED: Final = ("ACK", "NAK", "WakeUp")
 
 
 class Place(NamedTuple):
@@ -96,25 +96,25 @@ class Pairing:
             return Place(link.session)
         damaged = is_damaged(record, message)
         before = link.last.get(sender)
-        repeated = before if before and name not in _NOT_REPEATED and _repeats(link, sender, record, before) else None
+        repeated = before if before and name not in NOT_REPEATED and _repeats(link, sender, record, before) else None
         request_in = response_time = None
         if sender is Sender.CLIENT:
             self._turn(link, name, anew=not repeated)
-            if name != "WakeUp":
+            if name not in NOT_REQUESTS:
                 synthetic = bool(record.flags & Flag.SYNTHETIC)
-                link.request = _Request(number, record.end, synthetic, name == "NAK")
+                link.request = _Request(number, record.end, synthetic, name == MessageName.NAK)
         else:
             link.opening = False
-            answer = "NAK" if name == "NAK" else "damaged" if damaged else "good"
+            answer = "NAK" if name == MessageName.NAK else "damaged" if damaged else "good"
             request_in, response_time = _answer(link.request, record, answer)
         repeat_of = repeated.number if repeated else None
-        if name not in _NOT_REPEATED:
+        if name not in NOT_REPEATED:
             link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
         return Place(link.session, request_in, response_time, repeat_of)
 
-    def _turn(self, link: _LinkState, name: str, *, anew: bool) -> None:
+    def _turn(self, link: _LinkState, name: MessageName, *, anew: bool) -> None:
         """The client speaks: a call, or anything after a break, begins a session, unless it is said again."""
-        calls, breaks = name in ("IDRequest", "WakeUp"), name == "BreakCommand"
+        calls, breaks = name in OPENING, name in ENDING
         if anew and ((calls and not link.opening) or (link.over and not breaks)):
             self._begin(link)
         link.opening = link.opening and calls

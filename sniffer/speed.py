@@ -25,7 +25,8 @@ from typing import Final
 from vtctap.dissector.framing.framer import Framer, Octet, Piece
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.characters import LF, NUL, SEVEN_BITS, wrong_parity
-from vtctap.dissector.protocol.messages import SLASH, Message, decode
+from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.rules import SLASH, MessageName
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Sender
 from vtctap.sniffer.detect import EIGHT_BITS, Detector
@@ -43,7 +44,8 @@ STRANGE: Final = 4
 """So many of the bad ones are such as no text without parity is: bit 7 is set, or the framing wrong."""
 DOUBTS: Final = 2
 """So often must the start speed prove wrong to be given up."""
-_UNCHECKED: Final = frozenset(("IDRequest", "IDResponse", "OptionSelect", "Telegram", "HDLC"))
+_M = MessageName
+_UNCHECKED: Final = frozenset((_M.IDRequest, _M.IDResponse, _M.OptionSelect, _M.Telegram, _M.HDLC))
 """Messages without check character that are none by chance."""
 _READOUT_END: Final = b"!"
 _ERRORS: Final = Flag.FRAMING | Flag.BREAK
@@ -219,26 +221,26 @@ class Follower:
         if good or name in _UNCHECKED:
             self._recent.clear()
             self._prove()
-        if name == "IDRequest":
+        if name == MessageName.IDRequest:
             self._begin_here()
             self._asked = True
-        elif name == "IDResponse":
+        elif name == MessageName.IDResponse:
             asked = self._asked or self._one_sided
             self._begin_here()
             if asked and (speed := MODE_B.get(message.id_speed or "")):
                 self._readout = True
-                return self._change(Settings(speed, self.settings.line), "IDResponse")
-        elif name == "OptionSelect":
+                return self._change(Settings(speed, self.settings.line), MessageName.IDResponse)
+        elif name == MessageName.OptionSelect:
             self._readout = message.option_mode == "0"
             binary = message.option_protocol == "2" and message.option_mode == "2"
             line = EIGHT_BITS if binary else self.settings.line
             if speed := MODE_C.get(message.option_speed or ""):
-                return self._change(Settings(speed, line), "OptionSelect", binary=binary)
-        elif name == "BreakCommand" and good:
-            return self._end("BreakCommand")
+                return self._change(Settings(speed, line), MessageName.OptionSelect, binary=binary)
+        elif name == MessageName.BreakCommand and good:
+            return self._end(MessageName.BreakCommand)
         elif message.cmd:
             self._readout = False
-        elif name == "Data" and good and self._readout and _READOUT_END in octets:
+        elif name == MessageName.Data and good and self._readout and _READOUT_END in octets:
             self._over_at = arrival + READOUT_REST
         return None
 

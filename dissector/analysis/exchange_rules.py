@@ -14,12 +14,12 @@ from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.meter_state import LOCKOUT, MeterState
 from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.framing.merge import MAY_ANSWER, NEEDS_NO_ANSWER
 from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profiles.files import Timing
 from vtctap.dissector.protocol.characters import LF, SEVEN_BITS
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
 from vtctap.dissector.protocol.messages import block_end
+from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
 from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Sender
@@ -30,11 +30,6 @@ LOOP: Final = 3
 """So many refusals in a row are a loop."""
 MAX_SILENT: Final = 1000
 """So many unanswered requests are remembered of a link on which the server has not been heard yet."""
-
-_UNASKED: Final = ("Telegram", "HDLC")
-"""Messages that a server sends by itself, or more than one of."""
-_READOUT: Final = ("Data", "PartialData", "Telegram")
-"""What may follow an identification unasked (modes A and B, and mode C where the client selects nothing)."""
 
 
 @dataclass(slots=True)
@@ -123,8 +118,8 @@ class Sequence:
             return
         name = _name(request)
         # A call that does not end in a line end waits for no answer: the command follows at once.
-        waits = name not in NEEDS_NO_ANSWER and not (name == "IDRequest" and request.record.octets[-1] & 127 != LF)
-        if not waits or request.record.flags & Flag.CUT:
+        goes_on = name == MessageName.IDRequest and request.record.octets[-1] & 127 != LF
+        if goes_on or name in NEEDS_NO_ANSWER or request.record.flags & Flag.CUT:
             return
         if Sender.SERVER in link.heard:
             yield finding("no-response", (request.number,), f"nothing answered {name}{_patience(request, after)}")
@@ -138,16 +133,16 @@ class Sequence:
             yield from self._times(request, response)
             yield from _refusal(link, exchange, request, response, after)
             yield from _speed(request, response)
-            name, expected = _name(response), MAY_ANSWER.get(asked, ())
-            if expected and name not in (*expected, "NAK", "BreakCommand") and not (_damaged(request, response)):
+            name, expected = _name(response), MAY_ANSWER.get(asked)
+            if expected and name not in expected | ENDING and not (_damaged(request, response)):
                 yield finding("unexpected-answer", (request.number, response.number), f"{name} answers {asked}")
-            if name == "IDResponse" and response.message:
+            if name == MessageName.IDResponse and response.message:
                 link.speed = response.message.id_speed or ""
         if blind or (request is None and Sender.CLIENT not in link.heard):
             return
         for frame in exchange.responses[1 if response else 0 :]:
             name = _name(frame)
-            if name not in _UNASKED and name and not (asked == "IDRequest" and name in _READOUT):
+            if name not in UNASKED and name and not (asked == MessageName.IDRequest and name in READOUT):
                 yield finding("unexpected-answer", (frame.number,), f"{name} that nothing asked for")
 
     def _times(self, request: Dissection, response: Dissection) -> Iterator[Finding]:
@@ -155,7 +150,7 @@ class Sequence:
         time = response.place.response_time if response.place else None
         unsure = [request.record.uncertainty, response.record.uncertainty]
         uncertain = (request.record.flags | response.record.flags) & Flag.ORDER_UNCERTAIN
-        if time is None or unsure[0] is None or unsure[1] is None or uncertain or _name(request) == "HDLC":
+        if time is None or unsure[0] is None or unsure[1] is None or uncertain or _name(request) == MessageName.HDLC:
             return
         doubt, frames = unsure[0] + unsure[1], (response.number,)
         least, most = self._timing.reaction_min, self._timing.reaction_max
@@ -215,11 +210,11 @@ def _patience(request: Dissection, after: Exchange | None) -> str:
 def _request(link: _Link, request: Dissection) -> Iterator[Finding]:
     """A request that has no place there."""
     name, number = _name(request), (request.number,)
-    link.opened = link.opened or name == "IDRequest"
-    if link.broken and name not in (*NEEDS_NO_ANSWER, "IDRequest") and not _damaged(request):
+    link.opened = link.opened or name == MessageName.IDRequest
+    if link.broken and name not in (*NEEDS_NO_ANSWER, MessageName.IDRequest) and not _damaged(request):
         yield finding("out-of-sequence", number, f"{name} after a break, without a sign-on")
-    link.broken = name == "BreakCommand"
-    if name == "OptionSelect" and request.message and not _damaged(request):
+    link.broken = name in ENDING
+    if name == MessageName.OptionSelect and request.message and not _damaged(request):
         chosen = request.message.option_speed or ""
         if link.speed is None and link.opened:
             yield finding("out-of-sequence", number, "an option select, and no identification came before it")
@@ -244,13 +239,13 @@ def _refusal(
 ) -> Iterator[Finding]:
     """A NAK, by either side: a note where its reason is seen, or where what it refused came again."""
     asked, answered = _name(request), _name(response)
-    if answered == "NAK":
-        mild = _damaged(request) or asked == "UndefinedCommand" or _repeats(after, request)
+    if answered == MessageName.NAK:
+        mild = _damaged(request) or asked == MessageName.UndefinedCommand or _repeats(after, request)
         text = f"the server refuses {asked}, record {request.number}"
         yield finding("nak", (response.number,), text, severity="note" if mild else "warning")
-    if asked == "NAK":
+    if asked == MessageName.NAK:
         yield finding("nak", (request.number,), "the client refuses an answer, which comes again", severity="note")
-    if "NAK" not in (asked, answered):
+    if MessageName.NAK not in (asked, answered):
         link.refused = 0
         return
     link.refused += 1
@@ -260,7 +255,7 @@ def _refusal(
 
 def _token(link: _Link, request: Dissection | None, response: Dissection) -> Iterator[Finding]:
     """The verdict on a token, once for each that was written, or when it changes."""
-    if request and _name(request) == "WriteCommand" and _name(response) == "ACK":
+    if request and _name(request) == MessageName.WriteCommand and _name(response) == MessageName.ACK:
         link.written = request.number
         written = request.meaning.token if request.meaning else None
         link.token = f"token {digits(written.number)}: " if written else ""

@@ -18,6 +18,7 @@ from vtctap.dissector.analysis.meter_state import LOCKOUT, NOT_READY
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
@@ -89,7 +90,7 @@ def _outcome(write: Exchange, status: int | None) -> str:
     answer = write.response.message.message if write.response and write.response.message else None
     if answer is None:
         return "unanswered"
-    if answer != "ACK":
+    if answer != MessageName.ACK:
         return "refused"
     if status is None:
         return "unknown"
@@ -120,7 +121,7 @@ class Follower:
         if open_flow and open_flow.write.session != exchange.session:
             yield from self._end(link)
             open_flow = None
-        if request and request.message and request.message.message == "WriteCommand":
+        if request and request.message and request.message.message == MessageName.WriteCommand:
             token, recognised = _written(request)
             if token:
                 if exchange.repeat_of is None:

@@ -7,6 +7,7 @@ from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Record
 
@@ -45,7 +46,7 @@ def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
         yield finding("bcc-missing", number, f"{name} ends without a check character")
     if message.crc_status == "bad":
         yield finding("bcc-bad", number, f"{name}: CRC {message.crc:04X}h is wrong")
-    if name == "UndefinedCommand":
+    if name == MessageName.UndefinedCommand:
         yield finding("undefined-command", number, f"command {message.cmd or 'without letters'} is not defined")
     if message.bcc_status != "bad" and not record.parity_errors:
         yield from _form(message, number)
@@ -82,16 +83,16 @@ def _pauses(record: Record, profile: Profile, number: tuple[int]) -> Iterator[Fi
 
 def _form(message: Message, number: tuple[int]) -> Iterator[Finding]:
     name = message.message
-    if name in ("IDResponse", "Telegram"):
+    if name in (MessageName.IDResponse, MessageName.Telegram):
         letters = message.id_manufacturer or ""
         if not (len(letters) == 3 and letters.isascii() and letters.isalpha()):
             yield finding("syntax", number, f"manufacturer {letters!r} is not three letters")
         elif letters[:2] != letters[:2].upper():
             yield finding("syntax", number, f"manufacturer {letters!r} is not in capital letters", severity="note")
-        if name == "IDResponse" and (message.id_speed or "") not in _SPEEDS:
+        if name == MessageName.IDResponse and (message.id_speed or "") not in _SPEEDS:
             yield finding("syntax", number, f"speed {message.id_speed!r} is none of the standard's", severity="note")
     option = (message.option_protocol, message.option_speed, message.option_mode)
-    if name == "OptionSelect" and not all(sign and sign.isalnum() for sign in option):
+    if name == MessageName.OptionSelect and not all(sign and sign.isalnum() for sign in option):
         yield finding("syntax", number, "an option select without all of its three characters")
     yield from _widths(message, number)
 

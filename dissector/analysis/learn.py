@@ -17,6 +17,7 @@ from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.profiles.files import Profile, Register
 from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.rules import READOUT, MessageName
 from vtctap.pcap.record import Flag, Line
 
 MAX_REGISTERS: Final = 10_000
@@ -25,8 +26,7 @@ _MAX_LINES: Final = 100
 _MAX_ID: Final = 40
 _MAX_FORMS: Final = 5
 _MAX_FORM: Final = 40
-_ANSWERS: Final = ("Data", "PartialData", "Telegram")
-_TEACHING: Final = ("ReadCommand", "WriteCommand", *_ANSWERS)
+_TEACHING: Final = frozenset((MessageName.ReadCommand, MessageName.WriteCommand)) | READOUT
 """The messages that registers are learned from; a password command is none."""
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{0,12})?")
 _SECRET: Final = re.compile(r"[0-9]{16,}|[0-9A-Fa-f]{16,}")
@@ -108,19 +108,19 @@ class Learner:
         self.messages += 1
         if record.line and record.speed and ((record.line, record.speed) in self.lines or len(self.lines) < _MAX_LINES):
             self.lines[record.line, record.speed] += 1
-        if message.message in ("ReadCommand", "WriteCommand"):
+        if message.message in (MessageName.ReadCommand, MessageName.WriteCommand):
             self._asked[record.link] = message.register[0] if len(message.register) == 1 else ""
         if message.message not in _TEACHING:
             return
         for register, value, unit in zip(message.register, message.value, message.unit, strict=True):
-            if message.message in _ANSWERS and not register and len(message.register) == 1:
+            if message.message in READOUT and not register and len(message.register) == 1:
                 register = self._asked.get(record.link, "")
             seen = self._seen(register)
             if seen is None:
                 continue
-            if message.message == "ReadCommand":
+            if message.message == MessageName.ReadCommand:
                 seen.read += 1
-            elif message.message == "WriteCommand":
+            elif message.message == MessageName.WriteCommand:
                 seen.written += 1
                 seen.value(value, unit, read=False)
             else:
@@ -250,7 +250,7 @@ class Coverage:
         if message is None or meaning is None:
             return
         self.frames += 1
-        self.messages += message.message not in (None, "UndefinedCommand")
+        self.messages += message.message not in (None, MessageName.UndefinedCommand)
         self.assumed += bool(meaning.assumed)
         decoded = meaning.value_decoded or ("",) * len(message.register)
         for id, value, word in zip(message.register, message.value, decoded, strict=True):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.dissect import Dissection, dissections
 from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 _STEP: Final = math.log(1.02)
@@ -165,7 +166,7 @@ class Statistics:
         name = request.message.message or ""
         session.requests += 1
         session.repeats += exchange.repeat_of is not None
-        session.unanswered += response is None and name not in ("BreakCommand", "WakeUp")
+        session.unanswered += response is None and name not in NEEDS_NO_ANSWER
         time = response.place.response_time if response and response.place else None
         if time is not None:
             link.times.setdefault(name, Distribution()).add(time)
@@ -175,13 +176,13 @@ class Statistics:
                 session.verdicts.append(verdict)
         names = request.meaning.register_name if request.meaning else ()
         for at, register in enumerate(request.message.register):
-            if name in ("ReadCommand", "WriteCommand", "ExecuteCommand"):
+            if name in (MessageName.ReadCommand, MessageName.WriteCommand, MessageName.ExecuteCommand):
                 entry = link.registers.setdefault(register, RegisterStatistics())
                 entry.name = names[at] if names else ""
-                entry.reads += name == "ReadCommand"
-                entry.writes += name == "WriteCommand"
+                entry.reads += name == MessageName.ReadCommand
+                entry.writes += name == MessageName.WriteCommand
                 answer = response.message.message if response and response.message else None
-                entry.refused += answer in ("NAK", "Error")
+                entry.refused += answer in (MessageName.NAK, MessageName.Error)
                 if time is not None:
                     entry.times.add(time)
 

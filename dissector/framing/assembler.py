@@ -15,6 +15,7 @@ from vtctap.dissector.framing.merge import MAX_UNCERTAINTY, Bound, Order
 from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MAX_HOLD: Final = 1_000_000_000
@@ -199,7 +200,7 @@ class Assembler:
 
     def _follow_mode(self, message: Message) -> None:
         """HDLC frames exist only once mode E was selected, until a sign-on or a break."""
-        if message.message in ("OptionSelect", "IDRequest", "BreakCommand"):
+        if message.message in (MessageName.OptionSelect, MessageName.IDRequest, MessageName.BreakCommand):
             for framer in self._framers.values():
                 framer.binary = selects_binary(message)
 

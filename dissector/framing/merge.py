@@ -22,26 +22,12 @@ from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.rules import MAY_ANSWER, NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_UNCERTAINTY: Final = 50_000_000
 """ns; a record waits so much longer than its own uncertainty for another tap's, whose uncertainty is not known before
 it comes. What is stated beyond is not used to doubt the order. USB adapters state up to 18 ms."""
-
-MAY_ANSWER: Final = {
-    "IDRequest": ("IDResponse", "Telegram"),
-    "ReadCommand": ("Data", "PartialData", "Error"),
-    "WriteCommand": ("ACK", "Error"),
-    "ExecuteCommand": ("ACK", "Data", "PartialData", "Error"),
-    "PasswordCommand": ("ACK", "Error", "BreakCommand"),
-    "OptionSelect": ("Data", "PartialData", "PasswordCommand", "ACK", "OptionSelect", "Error", "HDLC"),
-    "ACK": ("Data", "PartialData", "Error"),
-    "BreakCommand": ("ACK", "BreakCommand"),
-    "HDLC": ("HDLC",),
-}
-"""What may answer a message, besides NAK and a break; a message that is not here may have any answer
-(IEC 62056-21 clause 6.3 and annex A)."""
-NEEDS_NO_ANSWER: Final = ("BreakCommand", "WakeUp")
 
 
 @dataclass(slots=True)
@@ -159,7 +145,7 @@ class Order:
             in_time = server.record.time - self._said.record.end <= self._answer_within
             if before is not None and in_time and _may_answer(before, answer):
                 return server
-        if asked in NEEDS_NO_ANSWER and answer in MAY_ANSWER["IDRequest"]:
+        if asked in NEEDS_NO_ANSWER and answer in MAY_ANSWER[MessageName.IDRequest]:
             return client  # What it answers is still to come.
         return client if _may_answer(asked, answer) else server
 
@@ -210,8 +196,8 @@ def _is_certain(one: Record, other: Record) -> bool:
     return late.time - early.time > joint or (early.end <= late.time and late.end > early.time + joint)
 
 
-def _may_answer(asked: str, answer: str) -> bool:
-    return asked != "WakeUp" and (asked not in MAY_ANSWER or answer == "NAK" or answer in MAY_ANSWER[asked])
+def _may_answer(asked: MessageName, answer: MessageName) -> bool:
+    return asked not in MAY_ANSWER or answer in MAY_ANSWER[asked]
 
 
 def _is_original(waiting: _Waiting) -> bool:

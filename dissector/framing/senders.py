@@ -9,23 +9,8 @@ was heard before (it stays UNKNOWN), or when the message between was not heard (
 from typing import Final
 
 from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.rules import SENDERS, MessageName
 from vtctap.pcap.record import Sender
-
-_SENDERS: Final = {
-    "IDRequest": Sender.CLIENT,
-    "OptionSelect": Sender.CLIENT,
-    "ReadCommand": Sender.CLIENT,
-    "WriteCommand": Sender.CLIENT,
-    "ExecuteCommand": Sender.CLIENT,
-    "BreakCommand": Sender.CLIENT,
-    "PasswordCommand": Sender.CLIENT,
-    "WakeUp": Sender.CLIENT,
-    "IDResponse": Sender.SERVER,
-    "Data": Sender.SERVER,
-    "PartialData": Sender.SERVER,
-    "Error": Sender.SERVER,
-    "Telegram": Sender.SERVER,
-}
 
 
 def natural_sender(message: Message) -> Sender:
@@ -34,12 +19,12 @@ def natural_sender(message: Message) -> Sender:
         return Sender.SERVER  # P0 carries the operand for the password's algorithm.
     if selects_binary(message):
         return Sender.UNKNOWN  # The server confirms mode E in the same words.
-    return _SENDERS.get(message.message or "", Sender.UNKNOWN)
+    return SENDERS[message.message] if message.message else Sender.UNKNOWN
 
 
 def selects_binary(message: Message) -> bool:
     """Whether it is ``ACK 2 Z 2``: HDLC from here on, mode E (IEC 62056-21 annex E)."""
-    return (message.message, message.option_protocol, message.option_mode) == ("OptionSelect", "2", "2")
+    return (message.message, message.option_protocol, message.option_mode) == (MessageName.OptionSelect, "2", "2")
 
 
 _POLL_FINAL: Final = 0x10
@@ -68,7 +53,7 @@ class Senders:
     def infer(self, octets: bytes, message: Message, *, later: bool) -> Sender:
         """The sender of a frame. ``later``: it is the further part of the frame before."""
         if not later:
-            self._last = self._hdlc(octets) if message.message == "HDLC" else self._spoken(message)
+            self._last = self._hdlc(octets) if message.message == MessageName.HDLC else self._spoken(message)
         return self._last
 
     def _spoken(self, message: Message) -> Sender:

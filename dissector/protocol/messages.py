@@ -17,6 +17,7 @@ A data set is ``register(value*unit)``. Rules that the Lua dissector and the Sca
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from vtctap.dissector.protocol.characters import (
@@ -25,8 +26,6 @@ from vtctap.dissector.protocol.characters import (
     EOT,
     ETX,
     LF,
-    NAK,
-    NUL,
     SEVEN_BITS,
     SOH,
     STX,
@@ -34,18 +33,7 @@ from vtctap.dissector.protocol.characters import (
     show,
 )
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
-
-SLASH: Final = 0x2F
-HDLC_FLAG: Final = 0x7E
-
-COMMANDS: Final = {
-    "P": "PasswordCommand",
-    "R": "ReadCommand",
-    "W": "WriteCommand",
-    "E": "ExecuteCommand",
-    "B": "BreakCommand",
-}
-"""Command letters (IEC 62056-21 clause 6.3.4) and the messages they make; any other makes an UndefinedCommand."""
+from vtctap.dissector.protocol.rules import ALONE, COMMANDS, SLASH, MessageName
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ class Message:
     one record. ``register``, ``value`` and ``unit`` are parallel, one item a data set.
     """
 
-    message: str | None
+    message: MessageName | None
     cmd: str | None = None
     address: str | None = None
     register: tuple[str, ...] = ()
@@ -121,7 +109,7 @@ def closing_bracket(text: bytes, at: int) -> int:
 
 
 def _block(
-    name: str, structure: bytes, text: bytes, start: int, body: int, end: int, cmd: str | None = None
+    name: MessageName, structure: bytes, text: bytes, start: int, body: int, end: int, cmd: str | None = None
 ) -> Message:
     """A message with a check character: ``start`` is where the check begins, ``body`` where the data sets do, and
     ``end`` where ETX or EOT is (or would be)."""
@@ -146,9 +134,9 @@ def _block(
                 status = "bad"
             if end + 2 < len(text):
                 rest.append(show(text[end + 2 :]))
-    if name == "Data":
+    if name == MessageName.Data:
         name = _answer_name(registers, values, structure[end : end + 1])
-        if name == "Error":
+        if name == MessageName.Error:
             error_code = _ERROR_CODE.match(values[0])[0]  # type: ignore[index]  # ER always matches
     return Message(
         name,
@@ -176,10 +164,10 @@ def block_end(structure: bytes, start: int = 0) -> int:
     return etx if etx >= 0 else len(structure)
 
 
-def _answer_name(registers: list[str], values: list[str], end: bytes) -> str:
+def _answer_name(registers: list[str], values: list[str], end: bytes) -> MessageName:
     if registers == [""] and values[0].startswith("ER"):
-        return "Error"
-    return "PartialData" if end == b"\x04" else "Data"
+        return MessageName.Error
+    return MessageName.PartialData if end == b"\x04" else MessageName.Data
 
 
 def command_end(structure: bytes, end: int) -> int:
@@ -188,9 +176,9 @@ def command_end(structure: bytes, end: int) -> int:
     return min(3, end if stx < 0 else stx)
 
 
-def _command_name(cmd: str) -> str:
+def _command_name(cmd: str) -> MessageName:
     known = cmd[:1] in COMMANDS and (len(cmd) < 2 or cmd[1].isdecimal())
-    return COMMANDS[cmd[0]] if known else "UndefinedCommand"
+    return COMMANDS[cmd[0]] if known else MessageName.UndefinedCommand
 
 
 def _command(structure: bytes, text: bytes) -> Message:
@@ -202,7 +190,7 @@ def _command(structure: bytes, text: bytes) -> Message:
 
 
 def _data(structure: bytes, text: bytes) -> Message:
-    return _block("Data", structure, text, 1, 1, block_end(structure))
+    return _block(MessageName.Data, structure, text, 1, 1, block_end(structure))
 
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -211,16 +199,16 @@ TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
 """How a Telegram ends: its CRC, if it has one, and a line end."""
 
 
-def _identification_name(structure: bytes) -> str:
+def _identification_name(structure: bytes) -> MessageName:
     if structure[1:2] == b"?":
-        return "IDRequest"
+        return MessageName.IDRequest
     line = LINE_END.search(structure)
-    return "IDResponse" if line is None or line.end() == len(structure) else "Telegram"
+    return MessageName.IDResponse if line is None or line.end() == len(structure) else MessageName.Telegram
 
 
 def _identification(structure: bytes, text: bytes) -> Message:
     name = _identification_name(structure)
-    if name == "IDRequest":
+    if name == MessageName.IDRequest:
         return _request(text)
     line = LINE_END.search(structure)
     end = line.start() if line else len(structure)
@@ -230,7 +218,7 @@ def _identification(structure: bytes, text: bytes) -> Message:
         id_speed=show(text[4 : min(5, end)]) or None,
         id_text=show(text[5:end]) or None,
     )
-    if name == "IDResponse":
+    if name == MessageName.IDResponse:
         return identification
     last = TELEGRAM_END.search(structure)
     registers, values, units, rest = data_sets(text[end : last.start() if last else len(text)])
@@ -254,14 +242,18 @@ def _request(text: bytes) -> Message:
     address, mark, rest = text[2:].partition(b"!")
     if not mark:
         address = address.rstrip(b"\r\n")
-    return Message("IDRequest", address=show(address) or None, text=show(rest.strip(b"\r\n")) or None)
+    return Message(MessageName.IDRequest, address=show(address) or None, text=show(rest.strip(b"\r\n")) or None)
 
 
 def _acknowledgement(structure: bytes, text: bytes) -> Message:
     if len(structure) == 1:
-        return Message("ACK")
+        return Message(MessageName.ACK)
     protocol, speed, mode = (show(text[at : at + 1]) or None for at in (1, 2, 3))
-    return Message("OptionSelect", option_protocol=protocol, option_speed=speed, option_mode=mode)
+    return Message(MessageName.OptionSelect, option_protocol=protocol, option_speed=speed, option_mode=mode)
+
+
+def _alone(name: MessageName, structure: bytes, text: bytes) -> Message:
+    return Message(name)
 
 
 _DECODERS: Final[dict[int, Callable[[bytes, bytes], Message]]] = {
@@ -269,27 +261,27 @@ _DECODERS: Final[dict[int, Callable[[bytes, bytes], Message]]] = {
     STX: _data,
     SLASH: _identification,
     ACK: _acknowledgement,
-    NAK: lambda structure, text: Message("NAK"),
-    NUL: lambda structure, text: Message("WakeUp"),
-    HDLC_FLAG: lambda structure, text: Message("HDLC"),
+    **{first: partial(_alone, name) for first, name in ALONE.items()},
 }
 
 
-def _block_name(structure: bytes, text: bytes) -> str:
+def _block_name(structure: bytes, text: bytes) -> MessageName:
     end = block_end(structure)
     body = text[1:end]
     registers, values, _, _ = data_sets(body) if b"(ER" in body else ([], [], [], [])
     return _answer_name(registers, values, structure[end : end + 1])
 
 
-_NAMES: Final[dict[int, Callable[[bytes, bytes], str]]] = {
+def _alone_name(name: MessageName, structure: bytes, text: bytes) -> MessageName:
+    return name
+
+
+_NAMES: Final[dict[int, Callable[[bytes, bytes], MessageName]]] = {
     SOH: lambda structure, text: _command_name(show(text[1 : command_end(structure, block_end(structure))])),
     STX: _block_name,
     SLASH: lambda structure, text: _identification_name(structure),
-    ACK: lambda structure, text: "ACK" if len(structure) == 1 else "OptionSelect",
-    NAK: lambda structure, text: "NAK",
-    NUL: lambda structure, text: "WakeUp",
-    HDLC_FLAG: lambda structure, text: "HDLC",
+    ACK: lambda structure, text: MessageName.ACK if len(structure) == 1 else MessageName.OptionSelect,
+    **{first: partial(_alone_name, name) for first, name in ALONE.items()},
 }
 
 
@@ -301,7 +293,7 @@ def readings(octets: bytes) -> tuple[bytes, bytes]:
     return structure, structure if carries_even_parity(octets) else octets
 
 
-def name_of(octets: bytes) -> str | None:
+def name_of(octets: bytes) -> MessageName | None:
     """The name of the message of a frame's octets: what :func:`decode` finds, and nothing else."""
     structure, text = readings(octets)
     name = _NAMES.get(structure[0]) if structure else None

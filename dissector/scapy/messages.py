@@ -10,24 +10,15 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from vtctap.dissector.dissect import Meaning, Value
-from vtctap.dissector.framing.merge import MAY_ANSWER
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.protocol.checksums import bcc_xor, crc16
 from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, Message, block_end
+from vtctap.dissector.protocol.rules import MAY_FOLLOW
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, Exact, dissect
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
 from vtctap.dissector.scapy.fields import CheckField, ImpliedField, MarkField, MeantField, OctetsField, PacketsField
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
-
-ANSWERS: Final = {
-    **{asked: (*answers, "NAK") for asked, answers in MAY_ANSWER.items()},
-    "UndefinedCommand": ("ACK", "Data", "Error", "NAK"),
-    "PartialData": ("ACK", "NAK"),
-    "Data": ("NAK",),
-    "NAK": MAY_ANSWER["ACK"],
-}
-"""What may answer a message. An ACK asks for the next part, a NAK for the same once more."""
 
 _TOKEN_FIELDS: Final = [attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_")]
 _MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))
@@ -86,7 +77,7 @@ class MessageLayer(Derived):
 
     def answers(self, other: Any) -> int:
         """Whether this message may be the answer to the other."""
-        return int(type(self).__name__ in ANSWERS.get(type(other).__name__, ()))
+        return int(type(self).__name__ in MAY_FOLLOW.get(type(other).__name__, ()))
 
     def mysummary(self) -> tuple[str, list[Any]]:
         """The line of ``vtctap read``, behind the record's."""

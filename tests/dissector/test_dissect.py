@@ -69,7 +69,7 @@ def fits(field: Field, value: Value) -> bool:
         items = [value]
     kinds = {"s": str, "e": str, "u": int, "n": float, "b": bool, "t": float, "f": int}
     return all(
-        type(item) is kinds[field.type]
+        (type(item) is kinds[field.type] or (field.type == "e" and isinstance(item, str)))
         and (field.type != "e" or item in field.words)
         and (field.type != "b" or item is True)
         and (field.type not in "utf" or item >= 0)  # type: ignore[operator]
