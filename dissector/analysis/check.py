@@ -5,7 +5,7 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
-from vtctap.dissector.analysis.exchange_rules import Sequence
+from vtctap.dissector.analysis.exchange_rules import ExchangeRules
 from vtctap.dissector.analysis.exchanges import Gatherer
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.analysis.frame_rules import check_record
@@ -23,7 +23,7 @@ def check(records: Iterable[Record | Dissection], profile: Profile) -> Iterator[
     how an exchange ended is known when the next one comes. ``records`` may be dissected already, with the same
     ``profile``."""
     row = _Row()
-    gatherer, sequence, outages = Gatherer(), Sequence(profile.timing), Outages()
+    gatherer, rules, outages = Gatherer(), ExchangeRules(profile.timing), Outages()
     end = 0
     for dissection in dissections(records, profile):
         record = dissection.record
@@ -33,11 +33,11 @@ def check(records: Iterable[Record | Dissection], profile: Profile) -> Iterator[
         row.add(check_record(dissection, profile))
         exchange = gatherer.feed(dissection)
         if exchange:
-            row.add(sequence.feed(exchange, blind=outages.blind(exchange.link)))
-        yield from row.leave(gatherer.oldest, sequence.oldest)
+            row.add(rules.feed(exchange, blind=outages.blind(exchange.link)))
+        yield from row.leave(gatherer.oldest, rules.oldest)
     for exchange in gatherer.close():
-        row.add(sequence.feed(exchange, blind=outages.blind(exchange.link)))
-    row.add(sequence.close(end))
+        row.add(rules.feed(exchange, blind=outages.blind(exchange.link)))
+    row.add(rules.close(end))
     row.add(outages.close())
     yield from row.leave()
 

@@ -41,6 +41,11 @@ class Exchange:
         return place.response_time / 1e9 if place and place.response_time is not None else None
 
     @property
+    def frames(self) -> tuple[Dissection, ...]:
+        """The request and what answers it, in order."""
+        return (self.request, *self.responses) if self.request else self.responses
+
+    @property
     def repeat_of(self) -> int | None:
         """The number of the record that the request repeats."""
         return self.request.place.repeat_of if self.request and self.request.place else None
@@ -57,11 +62,7 @@ class Session:
     @property
     def frames(self) -> tuple[Dissection, ...]:
         """The frames of its exchanges, in order."""
-        return tuple(
-            frame
-            for exchange in self.exchanges
-            for frame in ((exchange.request,) if exchange.request else ()) + exchange.responses
-        )
+        return tuple(frame for exchange in self.exchanges for frame in exchange.frames)
 
 
 @dataclass(slots=True)
