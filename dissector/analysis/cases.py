@@ -52,7 +52,12 @@ class Case:
 
 
 class Rule:
-    """A rule that remembers."""
+    """A rule that remembers. ``oldest`` is the first record of an earlier case that may still lead to a finding."""
+
+    @property
+    def oldest(self) -> int | None:
+        """The record's number, None where there is none."""
+        return None
 
     def feed(self, case: Case) -> Iterator[Finding]:
         """The findings of the next case."""

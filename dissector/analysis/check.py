@@ -15,57 +15,67 @@ from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Record
 
 MOST_WAITING: Final = 10_000
-"""So many findings wait for those of earlier records; so many records' times are remembered."""
+"""Most findings that wait for earlier ones, and most records whose times are kept."""
+MOST_LATE: Final = 60_000_000_000
+"""ns; how much earlier than the latest record another link's next record may have begun: a trace gets a record when it
+has ended."""
 
 
 def check(records: Iterable[Record | Dissection], profile: Profile) -> Iterator[Finding]:
-    """The findings of a trace, in the order of the records that show them, each as soon as no earlier one can follow:
-    how an exchange ended is known when the next one comes. ``records`` may be dissected already, with the same
-    ``profile``."""
-    row = _Row()
+    """The findings of a trace, in the order of time, each as soon as no earlier one can follow: how an exchange ended
+    is known when the next one comes. ``records`` may be dissected already, with the same ``profile``."""
+    queue = _Queue()
     gatherer, rules, outages = Gatherer(), ExchangeRules(profile.timing), Outages()
     end = 0
     for dissection in dissections(records, profile):
-        record = dissection.record
-        end = max(end, record.end)
-        row.see(dissection)
-        row.add(outages.feed(dissection))
-        row.add(check_record(dissection, profile))
+        end = max(end, dissection.record.end)
+        queue.see(dissection)
+        queue.feed(outages.feed(dissection))
+        queue.feed(check_record(dissection, profile))
         exchange = gatherer.feed(dissection)
         if exchange:
-            row.add(rules.feed(exchange, blind=outages.blind(exchange.link)))
-        yield from row.leave(gatherer.oldest, rules.oldest)
+            queue.feed(rules.feed(exchange, blind=outages.blind(exchange.link)))
+        yield from queue.leave(gatherer.oldest, rules.oldest, outages.oldest)
     for exchange in gatherer.close():
-        row.add(rules.feed(exchange, blind=outages.blind(exchange.link)))
-    row.add(rules.close(end))
-    row.add(outages.close())
-    yield from row.leave()
+        queue.feed(rules.feed(exchange, blind=outages.blind(exchange.link)))
+    queue.feed(rules.close(end))
+    queue.feed(outages.close())
+    yield from queue.close()
 
 
-class _Row:
-    """Puts findings in the order of their first records, as far as :data:`MOST_WAITING` allows, and tells when they
-    began."""
+class _Queue:
+    """Puts findings in the order of time, as far as :data:`MOST_WAITING` allows, and says when each began."""
 
     def __init__(self) -> None:
         self._times: dict[int, int] = {}
-        self._waiting: list[tuple[int, int, Finding]] = []
+        self._latest = 0
+        self._waiting: list[tuple[int, int, int, Finding]] = []
         self._count = 0
 
     def see(self, dissection: Dissection) -> None:
         """A record that findings may name."""
-        self._times[dissection.number] = dissection.record.time
+        time = self._times[dissection.number] = dissection.record.time
+        self._latest = max(self._latest, time)
         if len(self._times) > MOST_WAITING:
             del self._times[next(iter(self._times))]
 
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Findings of whatever records."""
+    def feed(self, findings: Iterable[Finding]) -> None:
+        """The next findings, of whatever records."""
         for finding in findings:
             first = min(finding.frames)
+            time = self._times.get(first)
             self._count += 1
-            heappush(self._waiting, (first, self._count, replace(finding, time=self._times.get(first))))
+            heappush(self._waiting, (time or 0, first, self._count, replace(finding, time=time)))
 
     def leave(self, *oldest: int | None) -> Iterator[Finding]:
-        """The findings before the ``oldest`` records about which there may be more to say; without these, all."""
-        until = min((number for number in oldest if number is not None), default=None)
-        while self._waiting and (until is None or self._waiting[0][0] < until or len(self._waiting) > MOST_WAITING):
-            yield heappop(self._waiting)[2]
+        """The findings that began before any that may still come: of the ``oldest`` records of which something is left
+        to say, or of records that the trace has not brought yet."""
+        began = [self._times.get(number, 0) for number in oldest if number is not None]
+        until = min(self._latest - MOST_LATE, *began) if began else self._latest - MOST_LATE
+        while self._waiting and (self._waiting[0][0] < until or len(self._waiting) > MOST_WAITING):
+            yield heappop(self._waiting)[-1]
+
+    def close(self) -> Iterator[Finding]:
+        """The findings that are left."""
+        while self._waiting:
+            yield heappop(self._waiting)[-1]

@@ -49,7 +49,9 @@ class ExchangeRules:
     @property
     def oldest(self) -> int | None:
         """The number of the first record that may still lead to a finding."""
-        return min((frame.number for exchange, _ in self._last.values() for frame in exchange.frames), default=None)
+        last = [frame.number for exchange, _ in self._last.values() for frame in exchange.frames]
+        waiting = [number for link in self._links.values() if (number := link.oldest) is not None]
+        return min((*last, *waiting), default=None)
 
     def feed(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
         """The findings of the exchange before this one on its link. ``blind``: a tap was away during ``exchange``."""
@@ -89,6 +91,10 @@ class _Judge:
             yield from judge(case)
         for rule in (*self._of_session, *self._of_link):
             yield from rule.feed(case)
+
+    @property
+    def oldest(self) -> int | None:
+        return min((number for rule in self._of_link if (number := rule.oldest) is not None), default=None)
 
     def close(self) -> Iterator[Finding]:
         yield from _close((*self._of_session, *self._of_link))
@@ -235,6 +241,10 @@ class _Silence(Rule):
     def __init__(self) -> None:
         self._server_heard = False
         self._waiting: list[int] = []
+
+    @property
+    def oldest(self) -> int | None:
+        return self._waiting[0] if self._waiting else None
 
     def feed(self, case: Case) -> Iterator[Finding]:
         request = case.request

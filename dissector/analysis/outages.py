@@ -28,6 +28,11 @@ class Outages:
             seconds = (record.time - lost.record.time) / 1e9
             yield finding("tap-lost", (lost.number, dissection.number), f"{_tap(lost)} was away for {seconds:.3f} s")
 
+    @property
+    def oldest(self) -> int | None:
+        """The number of the first record of an outage that is not over."""
+        return min((lost.number for lost in self._away.values()), default=None)
+
     def close(self) -> Iterator[Finding]:
         """The outages that the end of the trace leaves open."""
         for lost in self._away.values():

@@ -2,7 +2,7 @@
 whose faults the simulated line itself lists."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -208,6 +208,56 @@ def test_findings_come_in_the_order_of_the_records() -> None:
     firsts = [min(finding.frames) for finding in findings]
     assert firsts == sorted(firsts)
     assert [finding.time for finding in findings] == [records[first - 1].time for first in firsts]
+
+
+def long_frame(link: int, began: float, lasted: float) -> Record:
+    """A frame of the server without a check character, with times in seconds."""
+    times = {"time": EPOCH + int(began * SECOND), "duration": int(lasted * SECOND)}
+    return Record(octets=DATA[:-1], sender=Sender.SERVER, link=link, **times)
+
+
+def bad_exchanges(*times: float) -> list[Record]:
+    """A call at each of the times (s), and a second later an answer with an error."""
+    return [record for at in times for record in (call(at), long_frame(0, at + 1, 1))]
+
+
+def event(text: str, at: float) -> Record:
+    return Record(EPOCH + int(at * SECOND), b"", Kind.EVENT, tap=1, event=text)
+
+
+def call(at: float) -> Record:
+    return Record(EPOCH + int(at * SECOND), CALL, sender=Sender.CLIENT, duration=10 * MS)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        # A link's frame that ended first began last.
+        [long_frame(0, 5, 1), long_frame(1, 2, 8), long_frame(0, 100, 1)],
+        # An outage is found when it is over.
+        [event("lost", 1), *bad_exchanges(70, 140, 210), event("opened", 300)],
+        # Requests wait for the server to be heard.
+        [replace(call(at), link=1) for at in (1, 2)] + bad_exchanges(70, 140, 210) +
+        [replace(record, link=1) for record in [call(215), *bad_exchanges(220)]],
+    ],
+)  # fmt: skip
+def test_findings_come_in_the_order_of_time(records: list[Record]) -> None:
+    times = [finding.time or 0 for finding in check(records, PROFILE)]
+    assert len(times) >= 3
+    assert times == sorted(times)
+
+
+def test_findings_do_not_wait_for_the_end() -> None:
+    read = 0
+
+    def endless() -> Iterator[Record]:
+        nonlocal read
+        for read in range(10, 1000, 10):
+            yield from bad_exchanges(read)
+        pytest.fail("nothing came")
+
+    assert next(check(endless(), PROFILE)).time == EPOCH + 10 * SECOND
+    assert read == 70, "a minute later"
 
 
 def test_every_code_is_shown_by_a_story() -> None:
