@@ -11,7 +11,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
 	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
 
-.PHONY: demo test check docs examples bench test-corpus test-peers test-wireshark screenshots clean report-pictures test-report
+.PHONY: demo test check docs pages test-docs examples bench test-corpus test-peers test-wireshark screenshots clean report-pictures test-report
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -28,12 +28,12 @@ $(BIN)/python:
 	python3 -m venv $(VENV)
 
 $(VENV)/core: $(BIN)/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
 	@touch $@
 
 # The editable install in strict mode shows mypy the package as it will be installed.
 $(VENV)/dev: $(BIN)/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=strict
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=strict
 	@touch $@
 
 demo: $(VENV)/core
@@ -48,7 +48,7 @@ test: check
 
 check: $(VENV)/dev
 	$(call install,$(TEST_PROGRAMS))
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -101,11 +101,22 @@ test-report: $(VENV)/dev
 	$(call install,chromium:chromium)
 	$(BIN)/python -m pytest -m slow tests/dissector/analysis/test_report.py
 
-docs: $(VENV)/dev
+# The pages that are made from the code, and the site of all pages: build/site/index.html.
+pages: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md
 	$(BIN)/python -m vtctap.dissector.analysis.findings > docs/findings.md
-	$(BIN)/python docs/make_api.py
 	$(BIN)/python docs/make_cookbook.py
+
+$(VENV)/docs: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --config-settings editable_mode=strict
+	@touch $@
+
+docs: $(VENV)/docs pages
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+
+test-docs: $(VENV)/docs
+	$(call install,chromium:chromium)
+	$(BIN)/python -m pytest -m "slow or not slow" tests/test_site.py tests/test_documents.py
 
 clean:
 	rm -rf $(VENV) build demo.pcapng demo.lua

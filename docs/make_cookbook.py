@@ -34,7 +34,7 @@ the tests run them too.
 A trace is opened with `vtctap.open`, which gives its records. `exchanges` groups them by who answers whom, `sessions`
 by session, `token_flows` by token, and `check` finds what is wrong; each takes records as they come, in constant space.
 `vtctap.open(path).follow()` goes on while a trace grows, and `vtctap.sniffer.live.tap` gives records of a live link.
-The whole of it is in the [reference](api.md).
+The whole of it is in the [reference](reference/index.rst).
 """
 
 

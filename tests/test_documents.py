@@ -1,8 +1,10 @@
 """The documents are current, and what they show works: generated pages, the README's blocks, the cookbook's scripts."""
 
 import importlib.util
+import inspect
 import json
 import os
+import pkgutil
 import re
 import shlex
 import shutil
@@ -45,21 +47,44 @@ def run(script: Path, *arguments: object, cwd: Path | None = None, **more: str) 
 # Generated pages.
 
 
-@pytest.mark.parametrize(
-    ("maker", "call", "page"), [("make_api", "reference", "api"), ("make_cookbook", "cookbook", "cookbook")]
-)
-def test_generated_pages_are_current(maker: str, call: str, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cookbook_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    text = getattr(module(ROOT / "docs" / f"{maker}.py"), call)()
-    assert text == (ROOT / "docs" / f"{page}.md").read_text("utf-8"), "make docs"
+    text = module(ROOT / "docs" / "make_cookbook.py").cookbook()
+    assert text == (ROOT / "docs" / "cookbook.md").read_text("utf-8"), "make pages"
 
 
-def test_the_reference_leaves_nothing_without_words() -> None:
-    assert not re.findall(r"^#+ .*`\n\n(?=#|\Z)", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+# The reference, which Sphinx makes from the docstrings.
+
+REFERENCE = [
+    name
+    for page in sorted((ROOT / "docs" / "reference").glob("*.rst"))
+    for name in re.findall(r"^\.\. automodule:: (\S+)", page.read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_the_reference_leaves_nothing_without_words(name: str) -> None:
+    documented = importlib.import_module(name)
+    assert documented.__doc__
+    for member, thing in vars(documented).items():
+        if not member.startswith("_") and getattr(thing, "__module__", None) == name and callable(thing):
+            assert inspect.getdoc(thing), member
+
+
+SOURCES = [path for folder in ("pcap", "dissector", "sniffer", "vtctap") for path in (ROOT / folder).rglob("*.py")]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_references_in_docstrings_lead_somewhere(source: Path) -> None:
+    for target in re.findall(r":(?:class|func|meth|mod|data|attr):`~?(vtctap[\w.]*)`", source.read_text("utf-8")):
+        pkgutil.resolve_name(target)
+
+
+# Links.
 
 
 def test_links_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
 

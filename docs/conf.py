@@ -1,0 +1,29 @@
+"""Sphinx's configuration: the site of documents that ``make docs`` builds into build/site.
+
+A page of the site loads nothing from the network: Furo brings its own style sheets, and Sphinx searches in the browser.
+"""
+
+import vtctap
+
+project = "vtctap"
+author = "vtctap maintainers"
+project_copyright = "vtctap maintainers, GPL-2.0-or-later"
+release = vtctap.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+python_use_unqualified_type_names = True
+toc_object_entries_show_parents = "hide"
+
+html_theme = "furo"
+html_title = f"vtctap {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
