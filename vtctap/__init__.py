@@ -1,5 +1,7 @@
 """vtctap: passive protocol analyser for prepaid-meter links (IEC 62055-52, IEC 62056-21).
 
+A trace, exchange by exchange::
+
     with vtctap.open("trace.pcapng") as trace:
         for exchange in vtctap.exchanges(trace):
             print(exchange.request, exchange.responses)
