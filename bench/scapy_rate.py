@@ -25,7 +25,7 @@ from scapy.fields import ByteField, PacketListField, StrField, StrStopField
 from scapy.packet import Packet
 from scapy.utils import PcapReader
 
-from vtctap.dissector.dissect import dissections
+from vtctap.dissector.dissect import Frame, dissections
 from vtctap.dissector.scapy import VTC
 from vtctap.pcap.record import Line, Record, Sender, encode
 from vtctap.pcap.trace import create_trace, open_trace
@@ -111,7 +111,7 @@ def reading(path: Path) -> dict[str, Callable[[], int]]:
 
     def plain() -> int:
         with open_trace(path) as reader:
-            return sum(dissection.message is not None for dissection in dissections(reader))
+            return sum(isinstance(dissection, Frame) for dissection in dissections(reader))
 
     return {"Scapy": scapy, "plain records": plain}
 

@@ -139,6 +139,8 @@ CATALOGUE: Final = (
 )
 
 FIELDS: Final = {field.name: field for field in CATALOGUE}
+POSITIONS: Final = {name: at for at, field in enumerate(CATALOGUE) for name in (field.attribute, field.name)}
+"""Where a field stands in the catalogue, by either of its names."""
 
 
 def reference() -> str:

@@ -31,12 +31,12 @@ DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 
 
 class Place(NamedTuple):
-    """A frame's place among the others. Attributes are fields of the catalogue; ``response_time`` in ns. What is None
-    does not apply. (A tuple, since one is made for each frame.)"""
+    """A frame's place among the others. Attributes are fields of the catalogue, ``response_time_ns`` that of
+    ``vtc.response_time``. What is None does not apply. (A tuple, since one is made for each frame.)"""
 
     session: int
     request_in: int | None = None
-    response_time: int | None = None
+    response_time_ns: int | None = None
     repeat_of: int | None = None
 
 
@@ -97,7 +97,7 @@ class Pairing:
         damaged = is_damaged(record, message)
         before = link.last.get(sender)
         repeated = before if before and name not in NOT_REPEATED and _repeats(link, sender, record, before) else None
-        request_in = response_time = None
+        request_in = response_time_ns = None
         if sender is Sender.CLIENT:
             self._turn(link, name, anew=not repeated)
             if name not in NOT_REQUESTS:
@@ -106,11 +106,11 @@ class Pairing:
         else:
             link.opening = False
             answer = "NAK" if name == MessageName.NAK else "damaged" if damaged else "good"
-            request_in, response_time = _answer(link.request, record, answer)
+            request_in, response_time_ns = _answer(link.request, record, answer)
         repeat_of = repeated.number if repeated else None
         if name not in NOT_REPEATED:
             link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
-        return Place(link.session, request_in, response_time, repeat_of)
+        return Place(link.session, request_in, response_time_ns, repeat_of)
 
     def _turn(self, link: _LinkState, name: MessageName, *, anew: bool) -> None:
         """The client speaks: a call, or anything after a break, begins a session, unless it is said again."""

@@ -4,19 +4,18 @@ No line passes a guess off as knowledge: names that are assumed and senders that
 times that were made up a tilde.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from vtctap.dissector.dissect import Dissection, epoch
+from vtctap.dissector.dissect import Dissection, Frame, epoch
 from vtctap.dissector.protocol.characters import show, show_text
-from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4
 """So many data sets of a message are shown unless all are asked for; the rest is counted."""
-PAUSE: Final = 200_000
-"""us; a silence inside a record that is as long is shown."""
+PAUSE_US: Final = 200_000
+"""A silence inside a record that is as long is shown."""
 MAX_NOISE: Final = 32
 """So many octets of noise are shown unless all are asked for; the rest is counted."""
 
@@ -43,19 +42,16 @@ def summary(dissection: Dissection, *, full: bool = False) -> str:
 
 
 def _statement(dissection: Dissection, full: bool) -> str:
-    record, message = dissection.record, dissection.message
-    if record.kind is Kind.EVENT:
-        return _words(record.event)
-    if message is None:
-        return f"noise {_noise(record.octets, full)}"
-    word = (message.message or "continued") + _doubt(dissection, "vtc.message")
-    return " ".join(part for part in (word, _contents(dissection, full)) if part)
+    record = dissection.record
+    if isinstance(dissection, Frame):
+        word = (dissection.name or "continued") + _doubt(dissection, "vtc.message")
+        return " ".join(part for part in (word, _contents(dissection, full)) if part)
+    return _words(record.event) if record.kind is Kind.EVENT else f"noise {_noise(record.octets, full)}"
 
 
-def _doubt(dissection: Dissection, *fields: str) -> str:
-    """A question mark where one of the fields is assumed."""
-    assert dissection.meaning is not None
-    return "?" if any(field in dissection.meaning.assumed for field in fields) else ""
+def _doubt(frame: Frame, field: str) -> str:
+    """A question mark where the field is assumed."""
+    return "?" if field in frame.meaning.assumed else ""
 
 
 def _words(event: str) -> str:
@@ -69,28 +65,25 @@ def _noise(octets: bytes, full: bool) -> str:
     return show(octets[:limit]) + (f" ... {more} more octets" if more > 0 else "")
 
 
-def _contents(dissection: Dissection, full: bool) -> str:
-    message = dissection.message
-    assert message is not None
+def _contents(frame: Frame, full: bool) -> str:
+    message = frame.message
     identification = (message.id_manufacturer, message.id_speed, message.id_text)
     option = (message.option_protocol, message.option_speed, message.option_mode)
-    assert dissection.meaning is not None
-    maker = dissection.meaning.id_manufacturer_name
+    maker = frame.meaning.id_manufacturer_name
     if maker:
-        maker = f"({maker}{_doubt(dissection, 'vtc.id.manufacturer.name')})"
-    words = [message.cmd, message.address, *identification, maker, *option, *_data_sets(dissection, message, full)]
-    return " ".join(word for word in (*words, message.text, _token(dissection)) if word)
+        maker = f"({maker}{_doubt(frame, 'vtc.id.manufacturer.name')})"
+    words = [message.cmd, message.address, *identification, maker, *option, *_data_sets(frame, full)]
+    return " ".join(word for word in (*words, message.text, _token(frame)) if word)
 
 
-def _data_sets(dissection: Dissection, message: Message, full: bool) -> list[str]:
-    meaning = dissection.meaning
-    assert meaning is not None
+def _data_sets(frame: Frame, full: bool) -> list[str]:
+    message, meaning = frame.message, frame.meaning
     count = len(message.register)
     limit = count if full else MAX_SETS
     names = meaning.register_name or ("",) * count
     decoded = meaning.value_decoded or ("",) * count
-    name_doubt = _doubt(dissection, "vtc.register.name")
-    word_doubt = "" if name_doubt else _doubt(dissection, "vtc.value.decoded")
+    name_doubt = _doubt(frame, "vtc.register.name")
+    word_doubt = "" if name_doubt else _doubt(frame, "vtc.value.decoded")
     sets = []
     for register, value, unit, name, word in zip(
         message.register[:limit], message.value, message.unit, names, decoded, strict=False
@@ -104,35 +97,40 @@ def _data_sets(dissection: Dissection, message: Message, full: bool) -> list[str
     return sets
 
 
-def _token(dissection: Dissection) -> str:
+def _token(frame: Frame) -> str:
     """What the token in the message is."""
-    token = dissection.meaning.token if dissection.meaning else None
+    token = frame.meaning.token
     if token is None:
         return ""
     parts = token.parts
     amount = f" {parts['amount']} {parts['unit']}" if "amount" in parts else ""
     status = {"good": "", "bad": ", bad CRC"}.get(token.crc_status or "", f", {token.crc_status}")
-    return f"token{_doubt(dissection, 'vtc.token')}: {token.name}{amount}{status if token.crc_status else ''}"
+    return f"token{_doubt(frame, 'vtc.token')}: {token.name}{amount}{status if token.crc_status else ''}"
 
 
 def _notes(dissection: Dissection) -> list[str]:
-    record, message = dissection.record, dissection.message
+    record = dissection.record
     notes = [word for flag, word in _NOTES if record.flags & flag]
     if record.parity_errors:
         notes.append("wrong parity at " + ",".join(map(str, record.parity_errors)))
     if record.framing_errors:
         notes.append("framing error at " + ",".join(map(str, record.framing_errors)))
-    at, longest = max(record.pauses, key=lambda pause: pause[1], default=(0, 0))
-    if longest >= PAUSE:
-        notes.append(f"pause of {longest / 1e6:.3f} s at {at}")
-    if message is not None:
-        if message.bcc_status == "bad":
-            notes.append(f"bad check character {message.bcc:02X}h, not {message.bcc_expected:02X}h")
-        elif message.bcc_status == "missing" and not record.flags & Flag.CUT:
-            notes.append("no check character")
-        if message.crc_status == "bad":
-            notes.append("bad CRC")
+    at, longest_us = max(record.pauses_us, key=lambda pause: pause[1], default=(0, 0))
+    if longest_us >= PAUSE_US:
+        notes.append(f"pause of {longest_us / 1e6:.3f} s at {at}")
+    if isinstance(dissection, Frame):
+        notes += _check_notes(dissection)
     return [f"[{note}]" for note in notes]
+
+
+def _check_notes(frame: Frame) -> Iterator[str]:
+    message = frame.message
+    if message.bcc_status == "bad":
+        yield f"bad check character {message.bcc:02X}h, not {message.bcc_expected:02X}h"
+    elif message.bcc_status == "missing" and not frame.record.flags & Flag.CUT:
+        yield "no check character"
+    if message.crc_status == "bad":
+        yield "bad CRC"
 
 
 TIMES: Final = ("a", "ad", "d", "e", "r")

@@ -139,11 +139,12 @@ _LINES = [Line.from_octet(octet) for octet in range(256)]
 class Record:
     """One record of a trace: a frame, noise or an event, with all that the tap knows of it.
 
-    ``time`` is the start of the first octet's start bit, ns since 1970 UTC; ``uncertainty`` (ns, None = unknown) is how
-    far the truth may lie from it; ``duration`` (ns) runs to the end of the last stop bit. ``octets`` are without the
-    parity bit on a line with parity. ``parity_errors`` and ``framing_errors`` are positions in ``octets``; ``pauses``
-    are pairs of a position and the microseconds of silence before that octet. ``event`` is an event's text: its name,
-    then ``key=value`` words; octets of it that are no UTF-8 are read as surrogates (:pep:`383`).
+    ``time``, ``uncertainty``, ``duration`` and ``end`` are integer nanoseconds: ``time`` is the start of the first
+    octet's start bit, since 1970 UTC; ``uncertainty`` (None = unknown) is how far the truth may lie from it;
+    ``duration`` runs to the end of the last stop bit. ``octets`` are without the parity bit on a line with parity.
+    ``parity_errors`` and ``framing_errors`` are positions in ``octets``; ``pauses_us`` are pairs of a position and the
+    microseconds of silence before that octet. ``event`` is an event's text: its name, then ``key=value`` words; octets
+    of it that are no UTF-8 are read as surrogates (:pep:`383`).
     """
 
     time: int
@@ -160,7 +161,7 @@ class Record:
     duration: int = 0
     parity_errors: tuple[int, ...] = ()
     framing_errors: tuple[int, ...] = ()
-    pauses: tuple[tuple[int, int], ...] = ()
+    pauses_us: tuple[tuple[int, int], ...] = ()
     event: str = ""
 
     @property
@@ -204,8 +205,8 @@ def _encode(record: Record) -> bytes:
     if record.framing_errors:
         options += _positions(_OPTION_FRAMING, record.framing_errors)
     room = 0x1FFF
-    for at in range(0, len(record.pauses), room):
-        part = record.pauses[at : at + room]
+    for at in range(0, len(record.pauses_us), room):
+        part = record.pauses_us[at : at + room]
         pauses = b"".join(_PAUSE.pack(position, 0, min(pause, 0xFFFFFFFF)) for position, pause in part)
         options += _option(_OPTION_PAUSES, pauses)
     if record.event:
@@ -250,7 +251,7 @@ def decode(data: bytes, time: int) -> Record:
         raise RecordError(f"a header length of {length} octets cannot be in a packet of {len(data)}")
     parity: tuple[int, ...] = ()
     framing: tuple[int, ...] = ()
-    pauses: tuple[tuple[int, int], ...] = ()
+    pauses_us: tuple[tuple[int, int], ...] = ()
     event = ""
     at = HEADER.size
     while at + OPTION.size <= length:
@@ -265,7 +266,7 @@ def decode(data: bytes, time: int) -> Record:
         elif number == _OPTION_FRAMING:
             framing += struct.unpack_from(f">{size // 2}H", value)
         elif number == _OPTION_PAUSES:
-            pauses += tuple(
+            pauses_us += tuple(
                 (position, pause) for position, _, pause in _PAUSE.iter_unpack(value[: size - size % _PAUSE.size])
             )
         elif number == _OPTION_EVENT:
@@ -285,7 +286,7 @@ def decode(data: bytes, time: int) -> Record:
         duration,
         parity,
         framing,
-        pauses,
+        pauses_us,
         event,
     )
 

@@ -194,7 +194,7 @@ def test_damaged_frames(dissector: Path, tmp_path: Path, monkeypatch: pytest.Mon
                 duration=chance.randrange(3_000_000_000),
                 parity_errors=positions,
                 framing_errors=positions[:1],
-                pauses=((1, 5000), (2, 70)) if chance.random() < 0.1 else (),
+                pauses_us=((1, 5000), (2, 70)) if chance.random() < 0.1 else (),
             )
             writer.write(record)
     assert compare(trace, dissector, monkeypatch) > 40_000

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding
-from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.pairing import is_damaged
+from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
 from vtctap.pcap.record import Sender
 
@@ -25,17 +24,17 @@ class Case:
     timing: Timing
 
     @property
-    def request(self) -> Dissection | None:
+    def request(self) -> Frame | None:
         """The request, None where the server spoke unasked."""
         return self.exchange.request
 
     @property
-    def response(self) -> Dissection | None:
+    def response(self) -> Frame | None:
         """The answer, None where there is none."""
         return self.exchange.response
 
     @property
-    def pair(self) -> tuple[Dissection, Dissection] | None:
+    def pair(self) -> tuple[Frame, Frame] | None:
         """The request and its answer, None where either is missing."""
         request, response = self.request, self.response
         return (request, response) if request and response else None
@@ -43,12 +42,12 @@ class Case:
     @property
     def asked(self) -> str:
         """The request's message, empty without a request."""
-        return name_of(self.request) if self.request else ""
+        return self.request.name if self.request else ""
 
     @property
     def answered(self) -> str:
         """The answer's message, empty without an answer."""
-        return name_of(self.response) if self.response else ""
+        return self.response.name if self.response else ""
 
 
 class Rule:
@@ -68,29 +67,19 @@ class Rule:
         yield from ()
 
 
-def name_of(frame: Dissection) -> str:
-    """The message, empty for the later record of one that did not fit into one."""
-    return (frame.message.message if frame.message else None) or ""
-
-
-def numbers(*frames: Dissection) -> tuple[int, ...]:
+def numbers(*frames: Frame) -> tuple[int, ...]:
     """The frames' record numbers."""
     return tuple(frame.number for frame in frames)
 
 
-def damaged(*frames: Dissection) -> bool:
+def damaged(*frames: Frame) -> bool:
     """Whether octets of any of the frames are wrong or missing."""
-    return any(frame.message is not None and is_damaged(frame.record, frame.message) for frame in frames)
+    return any(frame.damaged for frame in frames)
 
 
-def original(frame: Dissection) -> int | None:
-    """The number of the record that ``frame`` repeats."""
-    return frame.place.repeat_of if frame.place else None
-
-
-def comes_again(frame: Dissection, after: Exchange | None) -> bool:
+def comes_again(frame: Frame, after: Exchange | None) -> bool:
     """Whether the next exchange's request repeats ``frame``."""
-    return after is not None and after.repeat_of == (original(frame) or frame.number)
+    return after is not None and after.repeat_of == (frame.place.repeat_of or frame.number)
 
 
 def speaks(sender: Sender, case: Case) -> bool:

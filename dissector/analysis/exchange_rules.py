@@ -13,11 +13,11 @@ a capture that began late, or that taps one wire alone, cannot show is not held 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, name_of, numbers, original, speaks
+from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.meter_state import LOCKOUT, MeterState
-from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
 from vtctap.dissector.protocol.characters import LF, SEVEN_BITS
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
@@ -111,27 +111,27 @@ def _close(rules: Iterable[Rule]) -> Iterator[Finding]:
 def _repeats(case: Case) -> Iterator[Finding]:
     """A frame that was sent before."""
     for frame in case.exchange.frames:
-        first = original(frame)
-        if first:
-            yield finding("repeat", (frame.number,), f"{name_of(frame)} repeats record {first}")
+        if frame.place.repeat_of:
+            yield finding("repeat", (frame.number,), f"{frame.name} repeats record {frame.place.repeat_of}")
 
 
 def _response_times(case: Case) -> Iterator[Finding]:
     """An answer that was surely too late or too early, whatever the true times within their uncertainty."""
-    if not case.pair or not case.response or not case.response.place:
+    if not case.pair:
         return
+    request, response = case.pair
     records = [frame.record for frame in case.pair]
-    time_ns = case.response.place.response_time
+    time_ns = response.place.response_time_ns
     doubts = [record.uncertainty for record in records if record.uncertainty is not None]
     uncertain = any(record.flags & Flag.ORDER_UNCERTAIN for record in records)
     if time_ns is None or len(doubts) < len(records) or uncertain or case.asked == MessageName.HDLC:
         return
     least, most = case.timing.reaction_min, case.timing.reaction_max
-    said = f"{case.answered} came {time_ns / 1e9:.3f} s after {case.asked}, record {case.pair[0].number};"
+    said = f"{case.answered} came {time_ns / 1e9:.3f} s after {case.asked}, record {request.number};"
     if time_ns - sum(doubts) > most:
-        yield finding("response-late", (case.response.number,), f"{said} {most / 1e9:g} s is allowed")
+        yield finding("response-late", (response.number,), f"{said} {most / 1e9:g} s is allowed")
     elif time_ns + sum(doubts) < least:
-        yield finding("response-early", (case.response.number,), f"{said} {least / 1e9:g} s is the least")
+        yield finding("response-early", (response.number,), f"{said} {least / 1e9:g} s is the least")
 
 
 def _wrong_answer(case: Case) -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def _speed_used(case: Case) -> Iterator[Finding]:
     if not case.pair or damaged(*case.pair):
         return
     request, response = case.pair
-    chosen = (request.message.option_speed if request.message else None) or ""
+    chosen = request.message.option_speed or ""
     record = response.record
     if chosen not in MODE_C or not record.speed or record.flags & Flag.SYNTHETIC or record.speed == MODE_C[chosen]:
         return
@@ -170,11 +170,11 @@ class _Negotiation(Rule):
         self._called = self._called or case.asked == MessageName.IDRequest
         if case.request and case.asked == MessageName.OptionSelect and not damaged(case.request):
             yield from self._selects(case.request)
-        if case.pair and case.answered == MessageName.IDResponse and case.pair[1].message:
+        if case.pair and case.answered == MessageName.IDResponse:
             self._offered = case.pair[1].message.id_speed or ""
 
-    def _selects(self, request: Dissection) -> Iterator[Finding]:
-        chosen = (request.message.option_speed if request.message else None) or ""
+    def _selects(self, request: Frame) -> Iterator[Finding]:
+        chosen = request.message.option_speed or ""
         if self._offered is None and self._called:
             text = "an option select, and no identification came before it"
             yield finding("out-of-sequence", (request.number,), text)
@@ -225,10 +225,10 @@ class _CheckRules(Rule):
                 yield finding("bcc-rule-changed", (frame.number,), f"the check character is by {rule}, not {before}")
 
 
-def _check_rule(frame: Dissection) -> str | None:
+def _check_rule(frame: Frame) -> str | None:
     """The rule that makes the check character right; None where both do, or none."""
     message = frame.message
-    if message is None or message.bcc_status != "good" or message.bcc is None:
+    if message.bcc_status != "good" or message.bcc is None:
         return None
     structure = frame.record.octets.translate(SEVEN_BITS)
     region = structure[1 : block_end(structure) + 1]
@@ -266,14 +266,14 @@ class _Silence(Rule):
             yield finding("no-response", tuple(self._waiting), text, severity="note")
 
 
-def _wants_answer(request: Dissection) -> bool:
+def _wants_answer(request: Frame) -> bool:
     """Whether a request that reached its end asks for an answer. A call without a line end does not: the command
     follows at once."""
-    calls_on = name_of(request) == MessageName.IDRequest and request.record.octets[-1] & 127 != LF
-    return name_of(request) not in NEEDS_NO_ANSWER and not calls_on and not request.record.flags & Flag.CUT
+    calls_on = request.name == MessageName.IDRequest and request.record.octets[-1] & 127 != LF
+    return request.name not in NEEDS_NO_ANSWER and not calls_on and not request.record.flags & Flag.CUT
 
 
-def _patience(request: Dissection, after: Exchange | None) -> str:
+def _patience(request: Frame, after: Exchange | None) -> str:
     """How long the client waited for an answer, empty where that cannot be told."""
     again = after.request.record if after and after.request else None
     if again is None or (again.flags | request.record.flags) & Flag.SYNTHETIC:
@@ -290,10 +290,9 @@ class _Unasked(Rule):
     def feed(self, case: Case) -> Iterator[Finding]:
         if not case.blind and (case.request or self._client_heard):
             for frame in case.exchange.responses[1 if case.response else 0 :]:
-                name = name_of(frame)
-                readout = case.asked == MessageName.IDRequest and name in READOUT
-                if name and name not in UNASKED and not readout:
-                    yield finding("unexpected-answer", (frame.number,), f"{name} that nothing asked for")
+                readout = case.asked == MessageName.IDRequest and frame.name in READOUT
+                if frame.name and frame.name not in UNASKED and not readout:
+                    yield finding("unexpected-answer", (frame.number,), f"{frame.name} that nothing asked for")
         self._client_heard = self._client_heard or speaks(Sender.CLIENT, case)
 
 
@@ -326,7 +325,7 @@ class _Verdicts(Rule):
         if case.asked == MessageName.WriteCommand and case.answered == MessageName.ACK:
             self._written = case.exchange
         response = case.response
-        status = response.meaning.status_token if response and response.meaning else None
+        status = response.meaning.status_token if response else None
         if response is None or status is None or damaged(response):
             return
         if self._written or status != self._status:
@@ -336,15 +335,15 @@ class _Verdicts(Rule):
         self._status = status
 
 
-def _verdict(written: Exchange | None, response: Dissection, status: int) -> Iterator[Finding]:
+def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator[Finding]:
     """The finding that a token status makes of the token that was ``written``."""
     code = "token-rejected" if status in REJECTED else "token-lockout" if status == LOCKOUT else ""
     if not code:
         return
     request = written.request if written else None
-    token = request.meaning.token if request and request.meaning else None
+    token = request.meaning.token if request else None
     about = f"token {digits(token.number)}: " if token else ""
-    name = response.meaning.status_token_name if response.meaning else None
+    name = response.meaning.status_token_name
     frames = numbers(request, response) if request else (response.number,)
     yield finding(code, frames, f"{about}the meter says {name} ({status})")
 

@@ -8,7 +8,7 @@ it is only gathered. Events, noise and echoes are in none. What is held is one s
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.dissect import Dissection, Frame, dissections
 from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Flag, Record, Sender
 
@@ -25,30 +25,30 @@ class Exchange:
 
     session: int
     link: int
-    request: Dissection | None
-    responses: tuple[Dissection, ...]
+    request: Frame | None
+    responses: tuple[Frame, ...]
 
     @property
-    def response(self) -> Dissection | None:
-        """The frame that answers the request, None where there is none."""
-        first = self.responses[0] if self.responses else None
-        return first if first and first.place and first.place.request_in else None
-
-    @property
-    def response_time(self) -> float | None:
-        """From the end of the request to the start of its answer, seconds; None where it cannot be known."""
-        place = self.response.place if self.response else None
-        return place.response_time / 1e9 if place and place.response_time is not None else None
-
-    @property
-    def frames(self) -> tuple[Dissection, ...]:
+    def frames(self) -> tuple[Frame, ...]:
         """The request and what answers it, in order."""
         return (self.request, *self.responses) if self.request else self.responses
 
     @property
+    def response(self) -> Frame | None:
+        """The frame that answers the request, None where there is none."""
+        first = self.responses[0] if self.responses else None
+        return first if first and first.place.request_in else None
+
+    @property
+    def response_time(self) -> float | None:
+        """From the end of the request to the start of its answer, seconds; None where it cannot be known."""
+        time_ns = self.response.place.response_time_ns if self.response else None
+        return None if time_ns is None else time_ns / 1e9
+
+    @property
     def repeat_of(self) -> int | None:
         """The number of the record that the request repeats."""
-        return self.request.place.repeat_of if self.request and self.request.place else None
+        return self.request.place.repeat_of if self.request else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Session:
     exchanges: tuple[Exchange, ...]
 
     @property
-    def frames(self) -> tuple[Dissection, ...]:
+    def frames(self) -> tuple[Frame, ...]:
         """The frames of its exchanges, in order."""
         return tuple(frame for exchange in self.exchanges for frame in exchange.frames)
 
@@ -70,8 +70,8 @@ class _Open:
     """The exchange that a link is in."""
 
     session: int
-    request: Dissection | None
-    responses: list[Dissection] = field(default_factory=list)
+    request: Frame | None
+    responses: list[Frame] = field(default_factory=list)
 
     def done(self, link: int) -> Exchange:
         return Exchange(self.session, link, self.request, tuple(self.responses))
@@ -85,17 +85,18 @@ class Gatherer:
 
     def feed(self, dissection: Dissection) -> Exchange | None:
         """The exchange that this record shows to be complete."""
-        record, place, message = dissection.record, dissection.place, dissection.message
-        if place is None or message is None or record.flags & Flag.ECHO:
+        record = dissection.record
+        if not isinstance(dissection, Frame) or record.flags & Flag.ECHO:
             return None
+        session, from_client = dissection.place.session, record.sender is Sender.CLIENT
         before = self._links.get(record.link)
-        asks = record.sender is Sender.CLIENT and message.message is not None
-        if before and before.session == place.session and not asks:
-            if record.sender is not Sender.CLIENT:
+        asks = from_client and bool(dissection.name)
+        if before and before.session == session and not asks:
+            if not from_client:
                 before.responses.append(dissection)
             return None
-        answers = [] if record.sender is Sender.CLIENT else [dissection]
-        self._links[record.link] = _Open(place.session, dissection if asks else None, answers)
+        responses = [] if from_client else [dissection]
+        self._links[record.link] = _Open(session, dissection if asks else None, responses)
         return before.done(record.link) if before else None
 
     @property

@@ -15,8 +15,7 @@ from typing import Final
 from vtctap.dissector.analysis.exchange_rules import REJECTED
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges
 from vtctap.dissector.analysis.meter_state import LOCKOUT, NOT_READY
-from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.pairing import is_damaged
+from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens import Token
@@ -57,7 +56,7 @@ class _Open:
     token: Token
     recognised: bool
     polls: list[Exchange] = field(default_factory=list)
-    last: Dissection | None = None
+    last: Frame | None = None
 
     def done(self) -> TokenFlow:
         request, verdict = self.write.request, self.last
@@ -87,10 +86,9 @@ class _Open:
 
 
 def _outcome(write: Exchange, status: int | None) -> str:
-    answer = write.response.message.message if write.response and write.response.message else None
-    if answer is None:
+    if write.response is None:
         return "unanswered"
-    if answer != MessageName.ACK:
+    if write.response.name != MessageName.ACK:
         return "refused"
     if status is None:
         return "unknown"
@@ -121,7 +119,7 @@ class Follower:
         if open_flow and open_flow.write.session != exchange.session:
             yield from self._end(link)
             open_flow = None
-        if request and request.message and request.message.message == MessageName.WriteCommand:
+        if request and request.name == MessageName.WriteCommand:
             token, recognised = _written(request)
             if token:
                 if exchange.repeat_of is None:
@@ -129,9 +127,8 @@ class Follower:
                 self._links[link] = _Open(exchange, token, recognised)
             return
         response = exchange.response
-        status = response.meaning.status_token if response and response.meaning else None
-        sound = response and response.message and not is_damaged(response.record, response.message)
-        if open_flow and response and status is not None and sound:
+        status = response.meaning.status_token if response and not response.damaged else None
+        if open_flow and response and status is not None:
             open_flow.polls.append(exchange)
             open_flow.last = response
             if status != NOT_READY:
@@ -147,9 +144,8 @@ class Follower:
             yield open_flow.done()
 
 
-def _written(request: Dissection) -> tuple[Token | None, bool]:
+def _written(request: Frame) -> tuple[Token | None, bool]:
     """The token that a write holds, or may hold; and whether it surely is one."""
-    if request.meaning and request.meaning.token:
+    if request.meaning.token:
         return request.meaning.token, True
-    values = request.message.value if request.message else ()
-    return next((token for value in values if (token := recognise(value, ANYWHERE))), None), False
+    return next((token for value in request.message.value if (token := recognise(value, ANYWHERE))), None), False

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vtctap.dissector.analysis.findings import Finding, finding
-from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MessageName
@@ -21,7 +21,7 @@ _SHOWN: Final = 24
 
 def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
     """What is to be said of one record by itself."""
-    record, message, number = dissection.record, dissection.message, (dissection.number,)
+    record, number = dissection.record, (dissection.number,)
     if record.kind is Kind.EVENT:
         return
     yield from _damage(record, number)
@@ -32,9 +32,12 @@ def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
             yield finding("noise", number, f"{what} to no message")
         return
     yield from _pauses(record, profile, number)
-    if message is None or message.message is None or record.flags & Flag.ECHO:
-        return
-    name = message.message
+    if isinstance(dissection, Frame) and dissection.name and not record.flags & Flag.ECHO:
+        yield from _message(dissection, number)
+
+
+def _message(frame: Frame, number: tuple[int]) -> Iterator[Finding]:
+    record, message, name = frame.record, frame.message, frame.name
     if record.flags & Flag.CUT:
         yield finding("cut", number, f"{name} does not reach its end")
         return
@@ -74,11 +77,11 @@ def _pauses(record: Record, profile: Profile, number: tuple[int]) -> Iterator[Fi
     if record.flags & Flag.SYNTHETIC or record.uncertainty is None:
         return
     limit = profile.timing.gap_limit
-    late = [(at, pause) for at, pause in record.pauses if pause * 1000 - 2 * record.uncertainty > limit]
+    late = [(at, pause_us) for at, pause_us in record.pauses_us if pause_us * 1000 - 2 * record.uncertainty > limit]
     if late:
-        at, pause = max(late, key=lambda entry: entry[1])
+        at, pause_us = max(late, key=lambda entry: entry[1])
         where = f"before octet {at}" + (f" (the longest of {len(late)})" if len(late) > 1 else "")
-        yield finding("char-gap", number, f"a pause of {pause / 1e6:.3f} s {where}; {limit / 1e9:g} s is allowed")
+        yield finding("char-gap", number, f"a pause of {pause_us / 1e6:.3f} s {where}; {limit / 1e9:g} s is allowed")
 
 
 def _form(message: Message, number: tuple[int]) -> Iterator[Finding]:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.pairing import is_damaged
+from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.profiles.files import Profile, Register
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import READOUT, MessageName
@@ -82,11 +81,10 @@ def form(value: str, *, digits_only: bool = False) -> str:
 
 def _sound(dissection: Dissection) -> Message | None:
     """The message of a frame that arrived whole, None for any other record."""
-    message = dissection.message
     record = dissection.record
-    if message is None or record.flags & Flag.ECHO or record.parity_errors or is_damaged(record, message):
+    if not isinstance(dissection, Frame) or record.flags & Flag.ECHO or record.parity_errors or dissection.damaged:
         return None
-    return None if message.bcc_status == "missing" else message
+    return None if dissection.message.bcc_status == "missing" else dissection.message
 
 
 class Learner:
@@ -246,9 +244,9 @@ class Coverage:
     def add(self, dissection: Dissection, profile: Profile) -> None:
         """Takes in one record."""
         self.records += 1
-        message, meaning = dissection.message, dissection.meaning
-        if message is None or meaning is None:
+        if not isinstance(dissection, Frame):
             return
+        message, meaning = dissection.message, dissection.meaning
         self.frames += 1
         self.messages += message.message not in (None, MessageName.UndefinedCommand)
         self.assumed += bool(meaning.assumed)

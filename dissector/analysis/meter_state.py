@@ -26,7 +26,6 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
-from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.protocol.rules import ENDING, MessageName
 
 NOT_READY: Final = 16
@@ -109,18 +108,15 @@ class MeterState:
 def _event(exchange: Exchange) -> Event | None:
     """What an exchange shows; None where it shows nothing, or is damaged."""
     request, response = exchange.request, exchange.response
-    asked = request.message.message if request and request.message else None
-    if asked in ENDING:
+    if request and request.name in ENDING:
         return Event.BROKEN
-    if request is None or response is None or response.message is None or response.meaning is None:
+    if request is None or response is None or response.damaged:
         return None
-    if is_damaged(response.record, response.message):
-        return None
-    answered, status = response.message.message, response.meaning.status_token
+    asked, answered, status = request.name, response.name, response.meaning.status_token
     if answered == MessageName.IDResponse:
         return Event.IDENTIFIED
     if asked == MessageName.WriteCommand and answered == MessageName.ACK:
-        return Event.TOKEN_TAKEN if request.meaning and request.meaning.token else Event.WRITTEN
+        return Event.TOKEN_TAKEN if request.meaning.token else Event.WRITTEN
     if status is not None:
         return {NOT_READY: Event.NOT_READY, LOCKOUT: Event.LOCKED_OUT}.get(status, Event.VERDICT)
     return Event.ANSWERED if answered in (MessageName.Data, MessageName.PartialData, MessageName.ACK) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
-from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.dissect import Dissection, Frame, dissections
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
@@ -130,18 +130,18 @@ class Statistics:
         side = record.sender.name.lower()
         if record.kind is not Kind.EVENT:
             link.octets[side] += len(record.octets)
-            link.busy[side] += record.duration - sum(pause for _, pause in record.pauses) * 1000
+            link.busy[side] += record.duration - sum(pause for _, pause in record.pauses_us) * 1000
         errors = [word for flag, word in _ERRORS.items() if record.flags & flag]
         if record.flags & Flag.BREAK and "framing" in errors:
             errors.remove("framing")  # A break has no stop bit either.
-        if dissection.message and dissection.message.message:
-            link.messages[side, dissection.message.message] += 1
+        if isinstance(dissection, Frame) and dissection.name:
+            link.messages[side, dissection.name] += 1
             if "bad" in (dissection.message.bcc_status, dissection.message.crc_status):
                 errors.append("check character")
         if record.kind is Kind.NOISE:
             errors.append("noise")
         link.errors.update((side, word) for word in errors)
-        if dissection.place:
+        if isinstance(dissection, Frame):
             session = link.sessions.get(dissection.place.session)
             if session is None:
                 number = dissection.place.session
@@ -161,30 +161,29 @@ class Statistics:
     def _count(self, exchange: Exchange) -> None:
         link, request, response = self.links[exchange.link], exchange.request, exchange.response
         session = link.sessions[exchange.session]
-        if request is None or request.message is None:
+        if request is None:
             return
-        name = request.message.message or ""
+        name = request.name
         session.requests += 1
         session.repeats += exchange.repeat_of is not None
         session.unanswered += response is None and name not in NEEDS_NO_ANSWER
-        time = response.place.response_time if response and response.place else None
-        if time is not None:
-            link.times.setdefault(name, Distribution()).add(time)
-        if response and response.meaning and response.meaning.status_token_name:
+        time_ns = response.place.response_time_ns if response else None
+        if time_ns is not None:
+            link.times.setdefault(name, Distribution()).add(time_ns)
+        if response and response.meaning.status_token_name:
             verdict = response.meaning.status_token_name
             if not session.verdicts or session.verdicts[-1] != verdict:
                 session.verdicts.append(verdict)
-        names = request.meaning.register_name if request.meaning else ()
+        names = request.meaning.register_name
         for at, register in enumerate(request.message.register):
             if name in (MessageName.ReadCommand, MessageName.WriteCommand, MessageName.ExecuteCommand):
                 entry = link.registers.setdefault(register, RegisterStatistics())
                 entry.name = names[at] if names else ""
                 entry.reads += name == MessageName.ReadCommand
                 entry.writes += name == MessageName.WriteCommand
-                answer = response.message.message if response and response.message else None
-                entry.refused += answer in (MessageName.NAK, MessageName.Error)
-                if time is not None:
-                    entry.times.add(time)
+                entry.refused += response is not None and response.name in (MessageName.NAK, MessageName.Error)
+                if time_ns is not None:
+                    entry.times.add(time_ns)
 
     def as_json(self) -> dict[str, Any]:
         """All figures, as ``stats --json`` prints them. Times are seconds."""

@@ -186,7 +186,7 @@ class Assembler:
             duration=last.start + character_time - first.start,
             parity_errors=parity,
             framing_errors=framing,
-            pauses=_pauses(piece.octets, character_time),
+            pauses_us=_pauses(piece.octets, character_time),
         )
 
     def _sender(self, tap: Tap, piece: Piece, octets: bytes, message: Message | None) -> tuple[Sender, bool]:

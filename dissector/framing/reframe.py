@@ -52,7 +52,7 @@ def _character_time(record: Record) -> int:
     stated = record.line.character_time(record.speed) if record.line else 0
     if stated or not record.octets:
         return stated
-    return max(record.duration - sum(pause for _, pause in record.pauses) * 1000, 0) // len(record.octets)
+    return max(record.duration - sum(pause for _, pause in record.pauses_us) * 1000, 0) // len(record.octets)
 
 
 def _octet_times(record: Record) -> list[int]:
@@ -60,7 +60,7 @@ def _octet_times(record: Record) -> list[int]:
     the duration still holds, pauses that were too short to be listed, is spread over the others."""
     count = len(record.octets)
     character_time = _character_time(record)
-    pauses = {position: pause * 1000 for position, pause in record.pauses}
+    pauses = {position: pause * 1000 for position, pause in record.pauses_us}
     rest = record.duration - count * character_time - sum(pauses.values()) if record.duration else 0
     others = [position for position in range(1, count) if position not in pauses] or range(1, count)
     shares = {position: number for number, position in enumerate(others, 1)}

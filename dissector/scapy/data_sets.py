@@ -4,13 +4,12 @@
 from typing import Any, Final
 
 from vtctap.dissector.catalogue import FIELDS
-from vtctap.dissector.dissect import Dissection, Value
+from vtctap.dissector.dissect import Value, content
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, dissector, set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
-from vtctap.pcap.record import Record
 
 _MEANING: Final = ("register_name", "value_decoded", "status_token", "status_token_name", "assumed")
 
@@ -61,7 +60,7 @@ class DataSet(Derived):
         texts = (bytes(packet.getfieldval(name)) for name in ("register", "value", "unit"))
         register, value, unit = (show(text.translate(SEVEN_BITS) if parity else text) for text in texts)
         message = Message(MessageName.Data, register=(register,), value=(value,), unit=(unit,))
-        fields = Dissection(1, Record(0), message, dissector().meaning(message), None).fields()
+        fields = content(message, dissector().meaning(message))
         return {name: value for name, value in fields.items() if FIELDS[name].attribute in self.derived}
 
     def derive(self, attribute: str) -> Any:

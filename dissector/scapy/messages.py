@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from vtctap.dissector.dissect import Meaning, Value
+from vtctap.dissector.dissect import Value
+from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.protocol.checksums import bcc_xor, crc16
 from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, Message, block_end

@@ -13,7 +13,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.meter_state import LOCKOUT
 from vtctap.dissector.catalogue import CATALOGUE
-from vtctap.dissector.dissect import TOKEN_STATUS
+from vtctap.dissector.meaning import TOKEN_STATUS
 from vtctap.dissector.profiles.encodings import TEXT, Encoding, date_parts
 from vtctap.dissector.profiles.manufacturers import manufacturers
 from vtctap.dissector.profiles.model import OBIS, Profile, Register

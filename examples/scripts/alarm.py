@@ -5,15 +5,15 @@ Rings once for each message whose check character is wrong, until it is interrup
 
 import sys
 
-from vtctap.dissector.dissect import dissections
+from vtctap.dissector.dissect import Frame, dissections
 from vtctap.sniffer.live import tap
 
 speed = int(sys.argv[2]) if len(sys.argv) > 2 else 9600
 with tap(sys.argv[1], speed=speed) as records:
     try:
         for frame in dissections(records):
-            if frame.message and frame.message.bcc_status == "bad":
+            if isinstance(frame, Frame) and frame.message.bcc_status == "bad":
                 octets = frame.record.octets.hex(" ")
-                print(f"\a{frame.message.message} with a bad check character: {octets}", flush=True)
+                print(f"\a{frame.name} with a bad check character: {octets}", flush=True)
     except KeyboardInterrupt:
         pass

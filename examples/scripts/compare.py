@@ -14,12 +14,12 @@ def steps(path: str) -> tuple[list[str], list[float]]:
     answered = None
     with vtctap.open(path) as trace:
         for exchange in exchanges(trace):
-            if exchange.request is None or exchange.request.message is None:
+            request = exchange.request
+            if request is None:
                 continue
-            message = exchange.request.message
-            asked.append(" ".join((message.message or "", message.cmd or "", *message.register)).strip())
+            asked.append(" ".join((request.name, request.message.cmd or "", *request.message.register)).strip())
             if answered is not None:
-                waits.append((exchange.request.record.time - answered) / 1e9)
+                waits.append((request.record.time - answered) / 1e9)
             answered = exchange.response.record.end if exchange.response else None
     return asked, waits
 

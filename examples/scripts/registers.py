@@ -11,11 +11,11 @@ last: dict[str, str] = {}
 with vtctap.open(sys.argv[1]) as trace:
     for exchange in exchanges(trace, profile):
         for response in exchange.responses:
-            data, meaning = response.message, response.meaning
-            if data is None or meaning is None or data.message not in ("Data", "PartialData", "Telegram"):
+            data, names = response.message, response.meaning.register_name
+            if response.name not in ("Data", "PartialData", "Telegram"):
                 continue
             for number, (register, value, unit) in enumerate(zip(data.register, data.value, data.unit, strict=True)):
-                name = meaning.register_name[number] if meaning.register_name else ""
+                name = names[number] if names else ""
                 last[f"{register:10} {name:28}"] = f"{value} {unit}"
 for register, value in sorted(last.items()):
     print(register, value.rstrip())

@@ -48,10 +48,10 @@ with vtctap.open(sys.argv[1]) as trace:
         if request is None:
             continue
         asked = asked if request.record.octets == b"\x15" else request.record.octets  # A NAK asks for the same again.
-        if response is None or response.message is None or exchange.repeat_of:
+        if response is None or exchange.repeat_of:
             continue
         if response.message.bcc_status == "bad" or response.record.flags:
             continue  # What was damaged is no model.
         speed = speed or request.record.speed
-        lines.append(f"    ({asked!r}, {response.message.message!r}, {response.message.register!r}),\n")
+        lines.append(f"    ({asked!r}, {response.name!r}, {response.message.register!r}),\n")
 print(TEST.format(path=sys.argv[1], session="".join(lines), speed=speed or 9600), end="")

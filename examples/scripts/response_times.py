@@ -13,9 +13,9 @@ from vtctap.dissector.analysis.exchanges import exchanges
 times: defaultdict[str, list[float]] = defaultdict(list)
 with vtctap.open(sys.argv[1]) as trace:
     for exchange in exchanges(trace):
-        request = exchange.request.message if exchange.request else None
-        if request and request.register and exchange.response_time is not None:
-            times[f"{request.message} {request.register[0]}"].append(exchange.response_time)
+        request = exchange.request
+        if request and request.message.register and exchange.response_time is not None:
+            times[f"{request.name} {request.message.register[0]}"].append(exchange.response_time)
 for what, seconds in sorted(times.items()):
     median = statistics.median(seconds)
     print(f"{what:24} {len(seconds):4} times, median {median:.3f} s, longest {max(seconds):.3f} s")

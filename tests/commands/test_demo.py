@@ -68,7 +68,7 @@ def test_faults_are_listed_and_are_there(vtctap: Run, tmp_path: Path, records: R
             "cut": record.flags & Flag.CUT,
             "noise": record.kind is Kind.NOISE,
             "break": record.flags & Flag.BREAK,
-            "char-gap": any(pause >= 1_500_000 for _, pause in record.pauses),
+            "char-gap": any(pause >= 1_500_000 for _, pause in record.pauses_us),
             "undefined-command": record.octets[:2] == b"\x01X",
             "no-response": record.sender is Sender.CLIENT and record.octets[:2] == b"\x01R",
             "response-late": record.sender is Sender.SERVER,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vtctap.dissector import catalogue
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES, FIELDS, Field
-from vtctap.dissector.dissect import Dissection, Dissector, Value, epoch, field_values
+from vtctap.dissector.dissect import Dissection, Dissector, Frame, Value, epoch, field_values
 from vtctap.dissector.profiles.files import load, parse
 from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
@@ -19,6 +19,13 @@ MS = 1_000_000
 T0 = 1_700_000_000_123_456_789
 SEVEN_EVEN = Line(7, "E", 1)
 STATUS = b"\x020004(16)\x03\x01"
+
+
+def test_a_frame_says_what_it_is() -> None:
+    parts = ((b"\x020004(1)\x037", 0), (b"\x020004(16)", Flag.CUT), (b"4(16)", Flag.CUT))
+    dissections = [Dissector(load()).dissect(Record(T0, octets, flags=flags)) for octets, flags in parts]
+    frames = [frame for frame in dissections if isinstance(frame, Frame)]
+    assert [(frame.name, frame.damaged) for frame in frames] == [("Data", False), ("Data", True), ("", True)]
 
 
 def dissect(record: Record, profile: str = "iec62055-52") -> Dissection:
@@ -100,7 +107,7 @@ def test_all_that_a_tap_can_say() -> None:
         duration=50_000_000,
         parity_errors=(1, 2),
         framing_errors=(0,),
-        pauses=((3, 1500), (4, 2_000_000)),
+        pauses_us=((3, 1500), (4, 2_000_000)),
     )
     fields = dissect(record).fields()
     check(fields)
@@ -178,8 +185,8 @@ def test_events(event: str, name: str | None, detail: str | None) -> None:
     fields = dissection.fields()
     check(fields)
     assert (fields.get("vtc.event"), fields.get("vtc.event.detail")) == (name, detail)
-    assert dissection.message is None
-    assert dissection.gap is None
+    assert type(dissection) is Dissection
+    assert "vtc.gap" not in fields
 
 
 RECORDS = st.builds(
@@ -202,7 +209,7 @@ RECORDS = st.builds(
     duration=st.integers(0, 2**64 - 1),
     parity_errors=st.lists(st.integers(0, 99), max_size=2).map(tuple),
     framing_errors=st.lists(st.integers(0, 99), max_size=2).map(tuple),
-    pauses=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 2**32 - 1)), max_size=2).map(tuple),
+    pauses_us=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 2**32 - 1)), max_size=2).map(tuple),
     event=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=9),
 )
 

@@ -235,8 +235,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = [
         {"octets": b"/?0012.x-1!\r\n", "speed": 300, "line": line, "duration": 12_345_000, "uncertainty": 1},
         {"octets": b"\x02a(1)(abc*1)c(1*kWh)\x03\x15", "parity_errors": (1, 2), "flags": Flag.PARITY, "tap": 1},
-        {"octets": b"\x02(1)\x03\x1a", "parity_errors": (2,), "pauses": ((1, 4000), (2, 70_000)), "tap": 1},
-        {"octets": b"\x02()\x03\x02", "pauses": ((1, 4000),), "flags": Flag.CUT},
+        {"octets": b"\x02(1)\x03\x1a", "parity_errors": (2,), "pauses_us": ((1, 4000), (2, 70_000)), "tap": 1},
+        {"octets": b"\x02()\x03\x02", "pauses_us": ((1, 4000),), "flags": Flag.CUT},
         {"octets": b"\x02a(2)b(3)c(1)\x03", "flags": Flag.CUT | Flag.ECHO},
         {"octets": b'\x02x."\\y\r\n(1*1)\x03a', "link": 100, "speed": 300},
         {"octets": b"\x06", "duration": 1_000_000},

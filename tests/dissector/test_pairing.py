@@ -60,7 +60,7 @@ def test_request_and_answer() -> None:
     assert answers(story) == {2: 1, 4: 3, 6: 5}
     assert repeats(story) == {}
     assert sessions(story) == [1] * 7
-    assert [place.response_time for place in places(story)] == [None, 30 * MS, None, 30 * MS, None, 30 * MS, None]
+    assert [place.response_time_ns for place in places(story)] == [None, 30 * MS, None, 30 * MS, None, 30 * MS, None]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_response_times_that_cannot_be_known() -> None:
 
 def test_a_request_in_two_records_ends_with_the_second() -> None:
     found = places([("C", b"\x01W1\x02(", {"flags": Flag.CUT}), ("C", b"1)\x03\x11", {"after": 0}), ("S", ACK)])
-    assert found[2] == Place(1, request_in=1, response_time=30 * MS)
+    assert found[2] == Place(1, request_in=1, response_time_ns=30 * MS)
     assert found[1] == Place(1)
 
 

@@ -248,5 +248,5 @@ def test_a_long_pause_is_shown() -> None:
         (((3, 199_999),), ""),
         (((2, 200_000), (4, 1_600_000)), " [pause of 1.600 s at 4]"),
     ):
-        record = Record(0, b"\x020004(1)\x037", pauses=pauses)
+        record = Record(0, b"\x020004(1)\x037", pauses_us=pauses)
         assert summary(dissect(record)) == f"Data 0004(1) tokenStatus?=Accept{shown}"

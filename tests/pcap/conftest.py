@@ -34,7 +34,7 @@ def records() -> list[Record]:
             parity_errors=(0,),
             framing_errors=(0,),
         ),
-        Record(START + 301 * ms, b"\x00", Kind.NOISE, tap=1, flags=Flag.BREAK | Flag.ECHO, pauses=((0, 4000),)),
+        Record(START + 301 * ms, b"\x00", Kind.NOISE, tap=1, flags=Flag.BREAK | Flag.ECHO, pauses_us=((0, 4000),)),
         Record(START + 302 * ms, b"\x01R1\x02" + bytes(range(256)), sender=Sender.CLIENT, flags=Flag.CUT, duration=77),
     ]
 

@@ -70,12 +70,12 @@ OPTIONS = [
     ({"parity_errors": (0x1234,)}, "0001 0002 1234 0000"),
     ({"framing_errors": (0,)}, "0002 0002 0000 0000"),
     ({"framing_errors": (0, 1, 0xFFFE)}, "0002 0006 0000 0001 fffe 0000"),
-    ({"pauses": ((2, 2000),)}, "0003 0008 0002 0000 000007d0"),
-    ({"pauses": ((1, 1), (9, 0xFFFFFFFF))}, "0003 0010 0001 0000 00000001 0009 0000 ffffffff"),
+    ({"pauses_us": ((2, 2000),)}, "0003 0008 0002 0000 000007d0"),
+    ({"pauses_us": ((1, 1), (9, 0xFFFFFFFF))}, "0003 0010 0001 0000 00000001 0009 0000 ffffffff"),
     ({"event": "closed"}, "0004 0006 636c6f736564 0000"),
     ({"event": "mark text=é"}, "0004 000c 6d61726b 20746578 743dc3a9"),
     (
-        {"parity_errors": (1,), "framing_errors": (2,), "pauses": ((3, 4),), "event": "x"},
+        {"parity_errors": (1,), "framing_errors": (2,), "pauses_us": ((3, 4),), "event": "x"},
         "0001 0002 0001 0000  0002 0002 0002 0000  0003 0008 0003 0000 00000004  0004 0001 78 000000",
     ),
 ]
@@ -152,7 +152,7 @@ any_record = st.builds(
     duration=st.integers(0, 2**64 - 1),
     parity_errors=positions,
     framing_errors=positions,
-    pauses=st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 2**32 - 1)), max_size=20).map(tuple),
+    pauses_us=st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 2**32 - 1)), max_size=20).map(tuple),
     event=st.text(max_size=100),
 )
 
@@ -172,7 +172,7 @@ def test_round_trip_of_the_longest_record() -> None:
         bytes(MAX_OCTETS),
         parity_errors=every,
         framing_errors=every[::-1],
-        pauses=tuple((position, position * 3) for position in every),
+        pauses_us=tuple((position, position * 3) for position in every),
     )
     assert decode(encode(record), 1) == record
 
@@ -184,7 +184,7 @@ def test_too_many_octets() -> None:
 
 def test_what_cannot_be_stated_exactly() -> None:
     assert decode(encode(Record(0, uncertainty=2**40)), 0).uncertainty is None
-    assert decode(encode(Record(0, pauses=((0, 2**40),))), 0).pauses == ((0, 2**32 - 1),)
+    assert decode(encode(Record(0, pauses_us=((0, 2**40),))), 0).pauses_us == ((0, 2**32 - 1),)
     # An option holds 65535 octets: the text is cut by whole characters.
     assert decode(encode(Record(0, event="é" * 40000)), 0).event == "é" * 32767
     assert decode(encode(Record(0, event="a\udc80b")), 0).event == "a?b"
@@ -283,7 +283,7 @@ def test_garbage_raises_nothing_else(tail: bytes, length: int) -> None:
         Record(0, speed=1 << 32),
         Record(0, duration=-1),
         Record(0, b"x", parity_errors=(1 << 16,)),
-        Record(0, b"x", pauses=((1 << 16, 1),)),
+        Record(0, b"x", pauses_us=((1 << 16, 1),)),
     ],
 )
 def test_numbers_without_room_are_refused(record: Record) -> None:

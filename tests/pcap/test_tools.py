@@ -215,7 +215,7 @@ def test_longest_packet_that_wireshark_reads(suffix: str, tmp_path: Path, run: R
     every = tuple(range(16384))
     with create_trace(path) as writer:
         for pauses in (tuple((position, 1) for position in every), ()):
-            writer.write(Record(10**18, bytes(16384), parity_errors=every, framing_errors=every, pauses=pauses))
+            writer.write(Record(10**18, bytes(16384), parity_errors=every, framing_errors=every, pauses_us=pauses))
     assert fields(run, path, "frame.number") == [["1"], ["2"]]
 
 

@@ -133,7 +133,7 @@ class TraceContract:
             assert [record.time for record in reader] == [START, START + 1]
 
     def test_longest_record(self, path: Path) -> None:
-        record = Record(START, bytes(65535), pauses=tuple((position, 1) for position in range(65535)))
+        record = Record(START, bytes(65535), pauses_us=tuple((position, 1) for position in range(65535)))
         with create_trace(path) as writer:
             writer.write(record)
             writer.write(Record(START))

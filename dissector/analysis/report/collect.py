@@ -13,10 +13,10 @@ from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.analysis.flows import Follower, TokenFlow
 from vtctap.dissector.analysis.statistics import Statistics
-from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.dissect import Dissection, Frame, dissections
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.text import summary
-from vtctap.pcap.record import Kind, Record
+from vtctap.pcap.record import Record
 
 MOST_SESSIONS: Final = 40
 MOST_FRAMES: Final = 400
@@ -74,44 +74,48 @@ def collect(records: Iterable[Record], profile: Profile) -> Collected:
 
 
 def _see(collected: Collected, dissection: Dissection) -> None:
-    record, place = dissection.record, dissection.place
+    record = dissection.record
     if not collected.records:
         collected.start = record.time
     collected.records += 1
     collected.statistics.feed(dissection)
-    if record.kind is not Kind.FRAME or place is None:
-        return
+    if isinstance(dissection, Frame):
+        _show(collected, dissection)
+
+
+def _show(collected: Collected, frame: Frame) -> None:
+    """A frame's gap, and its step of its session's ladder."""
+    record, session = frame.record, frame.place.session
     seconds = (record.time - collected.start) / 1e9
-    if dissection.gap is not None:
-        point = {"x": seconds, "y": dissection.gap / 1e9, "frame": dissection.number}
+    if frame.gap_ns is not None:
+        point = {"x": seconds, "y": frame.gap_ns / 1e9, "frame": frame.number}
         collected.keep(collected.gaps, point, MOST_POINTS, "gaps")
-    if place.session not in collected.ladders:
+    if session not in collected.ladders:
         if len(collected.ladders) >= MOST_SESSIONS:
-            collected.left_out["sessions"] = max(0, place.session - MOST_SESSIONS)
+            collected.left_out["sessions"] = max(0, session - MOST_SESSIONS)
             return
-        collected.ladders[place.session] = []
+        collected.ladders[session] = []
     step = {
-        "frame": dissection.number,
+        "frame": frame.number,
         "t": seconds,
         "d": record.duration / 1e9,
         "side": record.sender.name.lower(),
-        "text": summary(dissection),
-        "bad": bool(record.flags & 31) or (dissection.message is not None and dissection.message.bcc_status == "bad"),
+        "text": summary(frame),
+        "bad": bool(record.flags & 31) or frame.message.bcc_status == "bad",
         "octets": record.octets[:MOST_OCTETS].hex(" "),
         "more": max(0, len(record.octets) - MOST_OCTETS),
         "uncertainty": None if record.uncertainty is None else record.uncertainty / 1e9,
     }
-    collected.keep(collected.ladders[place.session], step, MOST_FRAMES, "frames of long sessions")
+    collected.keep(collected.ladders[session], step, MOST_FRAMES, "frames of long sessions")
 
 
 def _answer(collected: Collected, follower: Follower, exchange: Exchange) -> None:
     for flow in follower.feed(exchange):
         collected.keep(collected.tokens, flow, MOST_POINTS, "tokens")
     request, response = exchange.request, exchange.response
-    if request is None or response is None or request.message is None or exchange.response_time is None:
+    if request is None or response is None or exchange.response_time is None:
         return
-    name = request.message.message or ""
     register = request.message.register[0] if request.message.register else ""
-    named = request.meaning.register_name[0] if request.meaning and request.meaning.register_name else ""
-    point = {"what": " ".join(filter(None, (name, register, named))), "y": exchange.response_time}
+    named = request.meaning.register_name[0] if request.meaning.register_name else ""
+    point = {"what": " ".join(filter(None, (request.name, register, named))), "y": exchange.response_time}
     collected.keep(collected.times, point | {"frame": response.number}, MOST_POINTS, "response times")

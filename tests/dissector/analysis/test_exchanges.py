@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges, sessions
-from vtctap.dissector.dissect import Dissection, Dissector
+from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Record, Sender
 from vtctap.sniffer import virtual
@@ -83,16 +83,14 @@ def test_the_demonstration() -> None:
     playing = play(5, faults=("no-response", "bcc-bad", "noise"), sessions=3)
     dissector = Dissector(load())
     records = virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit=1_500 * MS, profile="demo")
-    frames = [dissector.dissect(record) for record in records]
-    frames = [frame for frame in frames if frame.place]
+    frames = [frame for frame in map(dissector.dissect, records) if isinstance(frame, Frame)]
     found = list(sessions(frames))
     assert len(found) == 3
     assert [frame.number for session in found for frame in session.frames] == [frame.number for frame in frames]
     for session in found:
-        assert all(frame.place and frame.place.session == session.number for frame in session.frames)
+        assert all(frame.place.session == session.number for frame in session.frames)
         for exchange in session.exchanges:
             for response in exchange.responses:
-                assert response.place
                 assert exchange.request
                 assert response.place.request_in == exchange.request.number
     assert sum(exchange.response is None for session in found for exchange in session.exchanges) == 3 + 3

@@ -15,7 +15,7 @@ from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.report import collect as collecting
 from vtctap.dissector.analysis.report.collect import collect
 from vtctap.dissector.analysis.statistics import statistics
-from vtctap.dissector.dissect import dissections
+from vtctap.dissector.dissect import Frame, dissections
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Line, Record, Sender
 from vtctap.sniffer import virtual
@@ -47,7 +47,7 @@ def data_of(page: str) -> Any:
 def test_the_page_holds_what_the_trace_holds() -> None:
     records = demonstration()
     data = data_of(page_of(records))
-    frames = [dissection for dissection in dissections(records) if dissection.place]
+    frames = [frame for frame in dissections(records) if isinstance(frame, Frame)]
     assert data["records"] == len(records)
     assert data["statistics"] == statistics(records).as_json()
     shown = [step["frame"] for ladder in data["ladders"] for step in ladder["steps"]]
@@ -61,9 +61,7 @@ def test_the_page_holds_what_the_trace_holds() -> None:
     assert [token["outcome"] for token in data["tokens"]] == ["accepted", "rejected", "accepted"] * 2
     times = {point["frame"]: point["y"] for point in data["times"]}
     assert times == {
-        frame.number: frame.place.response_time / 1e9
-        for frame in frames
-        if frame.place and frame.place.response_time is not None
+        frame.number: frame.place.response_time_ns / 1e9 for frame in frames if frame.place.response_time_ns is not None
     }
     assert data["left_out"] == {}
     assert "assumed" in data["profile"]["entries"]

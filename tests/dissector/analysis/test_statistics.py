@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.analysis.statistics import Distribution, statistics
-from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
@@ -39,7 +39,7 @@ def test_by_hand() -> None:
     records = [
         Record(EPOCH, b"", Kind.EVENT, event="opened"),
         Record(EPOCH, READ, sender=Sender.CLIENT, duration=10 * MS, **line),
-        Record(EPOCH + 110 * MS, DATA[:-1] + b"!", sender=Sender.SERVER, duration=90 * MS, pauses=((3, 50_000),),
+        Record(EPOCH + 110 * MS, DATA[:-1] + b"!", sender=Sender.SERVER, duration=90 * MS, pauses_us=((3, 50_000),),
                **line),
         Record(EPOCH + 300 * MS, b"ab", Kind.NOISE, Sender.CLIENT, **line),
         Record(EPOCH + 400 * MS, READ, sender=Sender.CLIENT, duration=10 * MS, **line),
@@ -75,8 +75,9 @@ def test_the_demonstration() -> None:
     playing = play(2, faults=("no-response", "cut", "parity"), sessions=4)
     records = list(virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit=1_500 * MS, profile="demo"))
     dissections = list(map(Dissector(load()).dissect, records))
+    frames = [dissection for dissection in dissections if isinstance(dissection, Frame)]
     figures = statistics(dissections).as_json()["links"][0]
-    shown = Counter(d.message.message for d in dissections if d.message)
+    shown = Counter(frame.name for frame in frames)
     assert Counter(figures["messages"]["client"]) + Counter(figures["messages"]["server"]) == shown
     assert sum(figures["octets"].values()) == sum(len(record.octets) for record in records)
     assert len(figures["sessions"]) == 4
@@ -85,5 +86,5 @@ def test_the_demonstration() -> None:
     assert max(entry["max"] for entry in figures["response_times"].values()) == pytest.approx(max(times))
     assert sum(session["unanswered"] for session in figures["sessions"]) == 4
     assert sum(session["repeats"] for session in figures["sessions"]) == sum(
-        bool(d.place and d.place.repeat_of and d.record.sender is Sender.CLIENT) for d in dissections
+        bool(frame.place.repeat_of and frame.record.sender is Sender.CLIENT) for frame in frames
     )

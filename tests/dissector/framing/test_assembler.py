@@ -164,7 +164,7 @@ def test_session(session: list[Said], line: Line, every: int) -> None:
     two = live(two_taps(line), session, every, line=line)
     check(two, session, line=line, inferred=False)
     assert [record.tap for record in two] == [0 if said.sender is CLIENT else 1 for said in session]
-    assert {(record.line, record.speed, record.link, record.pauses, record.parity_errors) for record in two} == {
+    assert {(record.line, record.speed, record.link, record.pauses_us, record.parity_errors) for record in two} == {
         (line, SPEED, 0, (), ())
     }
     one = live(one_tap(line=line), session, every, line=line)
@@ -422,7 +422,7 @@ def test_pauses() -> None:
     new = assembler(one_tap())
     (record,) = new.feed(0, octets)
     silence = [step - CHARACTER for step in steps]
-    assert record.pauses == tuple((at, silence[at] // 1000) for at in (3, 4, 6))
+    assert record.pauses_us == tuple((at, silence[at] // 1000) for at in (3, 4, 6))
     assert record.duration == octets[-1].start - T0 + CHARACTER
     assert (record.time, record.uncertainty) == (T0, 1234)
 
@@ -476,7 +476,7 @@ def test_a_change_of_speed_holds_for_what_is_fed_afterwards() -> None:
         (b"/?!\r\n", 300, EIGHT),
     ]
     assert [record.duration for record in records] == [2 * CHARACTER, 5 * slow]
-    assert [record.pauses for record in records] == [(), ()]
+    assert [record.pauses_us for record in records] == [(), ()]
 
 
 # Long frames.
@@ -505,7 +505,7 @@ def test_without_a_speed_there_are_no_pauses() -> None:
     taps[0].speed = 0
     new = assembler(taps)
     (record,) = new.feed(0, timed(b"/?!\r\n", T0, 0))
-    assert (record.pauses, record.duration) == ((), 0)
+    assert (record.pauses_us, record.duration) == ((), 0)
 
 
 def test_too_many_pauses_for_one_record() -> None:
@@ -515,9 +515,9 @@ def test_too_many_pauses_for_one_record() -> None:
     step = 3 * CHARACTER
     records = new.feed(0, timed(body, T0, step)) + new.close()
     assert b"".join(record.octets for record in records) == body
-    assert all(len(record.pauses) <= MAX_PAUSES for record in records)
+    assert all(len(record.pauses_us) <= MAX_PAUSES for record in records)
     assert all(len(encode_record(record)) < 262_144 for record in records)
-    assert sum(len(record.pauses) for record in records) == len(body) - len(records)
+    assert sum(len(record.pauses_us) for record in records) == len(body) - len(records)
     starts = [T0 + step * sum(len(before.octets) for before in records[:at]) for at in range(len(records))]
     assert [record.time for record in records] == starts
     assert {(record.sender, record.flags) for record in records} == {(SERVER, Flag.CUT)}

@@ -75,7 +75,7 @@ def test_octets_of() -> None:
         duration=960 * MS,
         flags=Flag.BREAK | Flag.FRAMING | Flag.CUT,
         framing_errors=(1,),
-        pauses=((2, 500_000),),
+        pauses_us=((2, 500_000),),
     )
     assert octets_of(record) == [
         Octet(ord("a"), T0, 5, Flag.BREAK),
@@ -93,9 +93,9 @@ def test_octets_of() -> None:
         (Record(T0, b"abc", duration=900 * MS), [0, 300, 600]),  # neither are line and speed
         (Record(T0, b"abc"), [0, 0, 0]),
         (Record(T0, b"abc", line=EIGHT, speed=100, duration=100 * MS), [0, 0, 0]),  # pressed together
-        (Record(T0, b"ab", line=EIGHT, speed=100, duration=700 * MS, pauses=((1, 500_000),)), [0, 600]),
-        (Record(T0, b"abc", line=EIGHT, duration=900 * MS, pauses=((2, 600_000),)), [0, 100, 800]),
-        (Record(T0, b"ab", duration=900 * MS, pauses=((1, 950_000),)), [0, 900]),  # more pause than there was time
+        (Record(T0, b"ab", line=EIGHT, speed=100, duration=700 * MS, pauses_us=((1, 500_000),)), [0, 600]),
+        (Record(T0, b"abc", line=EIGHT, duration=900 * MS, pauses_us=((2, 600_000),)), [0, 100, 800]),
+        (Record(T0, b"ab", duration=900 * MS, pauses_us=((1, 950_000),)), [0, 900]),  # more pause than there was time
     ],
 )
 def test_octet_times(record: Record, starts: list[int]) -> None:
@@ -224,7 +224,7 @@ def test_another_gap_limit() -> None:
         (DATA[:3], Kind.FRAME, Flag.CUT), (DATA[3:], Kind.NOISE, 0),
     ]  # fmt: skip
     (whole,) = reframe(cut, gap_limit=4_000 * MS)
-    assert (whole.octets, whole.flags, whole.pauses) == (DATA, 0, ((3, 3_100_000),))
+    assert (whole.octets, whole.flags, whole.pauses_us) == (DATA, 0, ((3, 3_100_000),))
     assert list(reframe([whole], gap_limit=GAP)) == cut
 
 
@@ -346,7 +346,7 @@ def test_a_trace_whose_speed_is_unknown() -> None:
         Burst(DATA, SERVER, T0 + 1_200 * MS),
     ]
     records = [replace(record, speed=0) for record in import_bursts(bursts)]
-    assert [len(record.pauses) for record in records] == [0, 0, 1, 0]
+    assert [len(record.pauses_us) for record in records] == [0, 0, 1, 0]
     assert list(reframe(records, gap_limit=GAP)) == records
 
 

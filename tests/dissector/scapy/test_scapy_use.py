@@ -21,7 +21,7 @@ from scapy.sessions import DefaultSession
 from scapy.utils import rdpcap, wrpcap
 
 from vtctap.dissector.catalogue import CATALOGUE
-from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.profiles import files as profile
 from vtctap.dissector.profiles.files import ProfileError
 from vtctap.dissector.scapy import (
@@ -135,7 +135,9 @@ def test_a_changed_packet_says_what_it_is_now() -> None:
 def test_exchanges_are_the_pairs_that_request_in_names(path: Path) -> None:
     """By the numbers alone, without what gathers them."""
     expected = [
-        (each.place.request_in, each.number) for each in dissected(path) if each.place and each.place.request_in
+        (each.place.request_in, each.number)
+        for each in dissected(path)
+        if isinstance(each, Frame) and each.place.request_in
     ]
     packets = rdpcap(str(path))
     pairs, others = exchanges(packets)

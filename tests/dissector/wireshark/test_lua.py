@@ -162,7 +162,7 @@ def test_every_cut_of_a_packet_passes(tmp_path: Path) -> None:
     """A header that is cut anywhere, options included, is declined or decoded, and never a Lua error."""
     from vtctap.pcap.record import encode
 
-    whole = encode(Record(0, b"\x020004(16)\x03\x04", parity_errors=(1, 2), pauses=((3, 9000),), event="mark x=1"))
+    whole = encode(Record(0, b"\x020004(16)\x03\x04", parity_errors=(1, 2), pauses_us=((3, 9000),), event="mark x=1"))
     path = tmp_path / "cuts.pcapng"
     with create_capture(path, linktype=147) as writer:
         writer.add_interface(Interface(147))
@@ -289,7 +289,7 @@ def test_the_longest_frames(wireshark: Callable[..., Any]) -> None:
         (start + 65535 * fill)[:65535] for start in (b"\x02", b"/?!", b"/A\r\n") for fill in (b"(", b"\r", b"!", b"x")
     ]
     pauses = tuple((at, 1000 + at) for at in range(20_000))
-    records = [*frames([*long, *octets]), Record(START, b"\x02" * 20_000, pauses=pauses)]
+    records = [*frames([*long, *octets]), Record(START, b"\x02" * 20_000, pauses_us=pauses)]
     assert wireshark().differences(records) == []
 
 
@@ -452,7 +452,7 @@ FAULTS = {
     "echo": Record(START, b"\x06", flags=Flag.ECHO),
     "undefined": Record(START, b"\x01Q0\x03b"),
     "nak": Record(START, b"\x15"),
-    "char_gap": Record(START, b"\x06051\r\n", uncertainty=0, pauses=((1, 1_000_000), (2, 1_500_001))),
+    "char_gap": Record(START, b"\x06051\r\n", uncertainty=0, pauses_us=((1, 1_000_000), (2, 1_500_001))),
     "speed": Record(START, b"", Kind.EVENT, event="speed from=300 to=9600 why=option"),
 }
 

@@ -252,7 +252,7 @@ def header(chance: Chance) -> dict[str, Any]:
         "duration": chance.choice((0, chance.randrange(10**8), chance.randrange(3 * 10**9))),
         "parity_errors": positions,
         "framing_errors": positions[1:],
-        "pauses": tuple((at, chance.choice((1, 1_500_001, (1 << 32) - 1))) for at in positions[:2]),
+        "pauses_us": tuple((at, chance.choice((1, 1_500_001, (1 << 32) - 1))) for at in positions[:2]),
     }
 
 

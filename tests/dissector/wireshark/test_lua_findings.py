@@ -81,7 +81,7 @@ def story(chance: random.Random, count: int) -> list[Record]:
                 uncertainty=chance.choice((None, 0, 0, MILLI)),
                 duration=duration,
                 flags=flags,
-                pauses=((1, chance.choice((1_499_000, 1_500_000, 1_500_001, 1_503_000))),)
+                pauses_us=((1, chance.choice((1_499_000, 1_500_000, 1_500_001, 1_503_000))),)
                 if chance.random() < 0.1
                 else (),
             )

@@ -1,0 +1,176 @@
+"""The meaning of a message: what a profile says of its registers, values, identification and token, and how sure it is.
+
+:func:`interpret` takes a decoded message and knows nothing of the records around it. Each field leans on entries of the
+profile, and each entry states its confidence; a field is as sure as the weakest entry that it leans on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vtctap.dissector.catalogue import CONFIDENCES, POSITIONS
+from vtctap.dissector.profiles.encodings import number, reading
+from vtctap.dissector.profiles.manufacturers import manufacturer
+from vtctap.dissector.profiles.model import Identification, Profile, Register
+from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.tokens import Keys, Token
+from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
+
+TOKEN_STATUS: Final = "tokenStatus"
+"""The table whose values are token statuses (IEC 62055-52 clause 7.8)."""
+
+SUREST, *_, ASSUMED = CONFIDENCES
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a profile makes of a message. Attributes are fields of the catalogue; the lists are parallel to the
+    message's data sets, and empty where the profile knows none of the registers."""
+
+    register_name: tuple[str, ...] = ()
+    value_decoded: tuple[str, ...] = ()
+    id_manufacturer_name: str | None = None
+    id_field: tuple[str, ...] = ()
+    status_token: int | None = None
+    status_token_name: str | None = None
+    token: Token | None = None
+    confidence: str = SUREST
+    assumed: tuple[str, ...] = ()
+
+
+_NOTHING = Meaning()
+
+
+class _Doubts:
+    """How sure each field of one message is."""
+
+    def __init__(self) -> None:
+        self._confidence: dict[str, str] = {}
+
+    def lean(self, confidence: str, *fields: str) -> None:
+        """The fields lean on something of this confidence."""
+        for field in fields:
+            self._confidence[field] = weakest(confidence, self._confidence.get(field, confidence))
+
+    @property
+    def weakest(self) -> str:
+        """The confidence of the least sure field."""
+        return weakest(*self._confidence.values())
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The assumed fields, in the catalogue's order."""
+        fields = [field for field, confidence in self._confidence.items() if confidence == ASSUMED]
+        return tuple(sorted(fields, key=POSITIONS.__getitem__))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A value's meaning, how sure it is, and its number where it is a token status."""
+
+    word: str
+    confidence: str
+    status: int | None = None
+
+
+def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> Meaning:
+    """What the profile makes of a message; ``keys`` open its token."""
+    stated = profile.messages.get(message.message or "")
+    if stated is None:
+        return _NOTHING
+    doubts = _Doubts()
+    doubts.lean(stated.confidence, "vtc.message")
+    registers = [profile.register(register) for register in message.register]
+    readings = [_read(*each) for each in zip(registers, message.value, message.unit, strict=True)]
+    status = _status(readings, doubts)
+    return Meaning(
+        register_name=_names(registers, doubts),
+        value_decoded=_words(readings, doubts),
+        id_manufacturer_name=_maker(message, profile.identification, doubts),
+        id_field=_identification(message, profile.identification, doubts),
+        status_token=status.status if status else None,
+        status_token_name=status.word if status else None,
+        token=_token(message, registers, keys, doubts),
+        confidence=doubts.weakest,
+        assumed=doubts.assumed,
+    )
+
+
+def weakest(*confidences: str) -> str:
+    """The least sure of some confidences."""
+    return max(confidences, key=CONFIDENCES.index)
+
+
+def _read(register: Register | None, value: str, unit: str) -> _Reading | None:
+    """What a value means: the word for it in its register's table, or what its encoding reads; None for nothing."""
+    if register is None:
+        return None
+    confidence, table = register.provenance.confidence, register.table
+    if table is None:
+        word = reading(register.encoding, value, unit)
+        return None if word is None else _Reading(word, confidence)
+    code = number(value, register.encoding.base)
+    if code is None or code not in table.values:
+        return None
+    confidence = weakest(confidence, table.provenance_of(code).confidence)
+    return _Reading(table.values[code], confidence, code if table.name == TOKEN_STATUS else None)
+
+
+def _names(registers: Sequence[Register | None], doubts: _Doubts) -> tuple[str, ...]:
+    known = [register for register in registers if register]
+    for register in known:
+        doubts.lean(register.provenance.confidence, "vtc.register.name")
+    return tuple(register.name if register else "" for register in registers) if known else ()
+
+
+def _words(readings: Sequence[_Reading | None], doubts: _Doubts) -> tuple[str, ...]:
+    for read in readings:
+        if read:
+            doubts.lean(read.confidence, "vtc.value.decoded")
+    words = tuple(read.word if read else "" for read in readings)
+    return words if any(words) else ()
+
+
+def _status(readings: Sequence[_Reading | None], doubts: _Doubts) -> _Reading | None:
+    """The first token status among the readings."""
+    status = next((read for read in readings if read and read.status is not None), None)
+    if status:
+        doubts.lean(status.confidence, "vtc.status.token", "vtc.status.token.name")
+    return status
+
+
+def _token(message: Message, registers: Sequence[Register | None], keys: Keys | None, doubts: _Doubts) -> Token | None:
+    """The first token in a message's values."""
+    for register, value in zip(registers, message.value, strict=True):
+        encodings = register.token_encodings if register else ()
+        if not encodings and len(value) not in LENGTHS:
+            continue
+        token = recognise(value, encodings, keys)
+        if token:
+            form = register.provenance.confidence if register and not proven(token) else token.confidence
+            doubts.lean(form, "vtc.token", "vtc.token.encoding")
+            doubts.lean(token.confidence, "vtc.token")
+            return token
+    return None
+
+
+def _maker(message: Message, layout: Identification, doubts: _Doubts) -> str | None:
+    """The maker that an identification's letters stand for, where the profile has FLAG letters there."""
+    maker = manufacturer(message.id_manufacturer) if layout.flag and message.id_manufacturer else None
+    if maker:
+        doubts.lean(layout.provenance.confidence, "vtc.id.manufacturer.name")
+    return maker
+
+
+def _identification(message: Message, layout: Identification, doubts: _Doubts) -> tuple[str, ...]:
+    """The fields that the profile finds in an identification's text, each ``name=characters``."""
+    parts = []
+    rest = message.id_text or ""
+    for name, length in layout.fields:
+        if len(rest) < length:
+            break
+        parts.append(f"{name}={rest[:length]}")
+        rest = rest[length:]
+    if parts:
+        doubts.lean(layout.provenance.confidence, "vtc.id.field")
+    return tuple(parts)
