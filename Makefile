@@ -11,7 +11,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
 	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
 
-.PHONY: demo test check docs pages test-docs examples bench test-corpus test-peers test-wireshark screenshots clean report-pictures test-report
+.PHONY: demo test check docs pages architecture test-docs examples bench test-corpus test-peers test-wireshark screenshots clean report-pictures test-report
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -113,6 +113,11 @@ $(VENV)/docs: $(VENV)/dev
 
 docs: $(VENV)/docs pages
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+
+# The picture of the house by its imports; fails on an import that goes up and on a cycle.
+architecture: $(VENV)/dev
+	$(call install,dot:graphviz)
+	$(BIN)/python docs/make_architecture.py
 
 test-docs: $(VENV)/docs
 	$(call install,chromium:chromium)

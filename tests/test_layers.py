@@ -1,12 +1,14 @@
-"""The rooms of the house: who may import what, read from the source; and what is loaded when."""
+"""The rooms of the house: who may import what, what a module says of itself, and what is loaded when."""
 
 import ast
 import importlib
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,26 +17,7 @@ import vtctap
 ROOT = Path(__file__).parents[1]
 ROOMS = {"vtctap": ROOT / "vtctap"} | {f"vtctap.{room}": ROOT / room for room in ("pcap", "dissector", "sniffer")}
 
-GROUND = ["vtctap.errors", "vtctap.extras"]
-"""What every room may import: modules that import nothing but each other."""
-
-MAY_IMPORT = {
-    "vtctap.errors": [],
-    "vtctap.extras": [],
-    "vtctap.pcap": ["vtctap.pcap"],
-    "vtctap.dissector.protocol": ["vtctap.dissector.protocol", "vtctap.pcap.record"],
-    "vtctap.dissector.framing": [
-        "vtctap.dissector.framing",
-        "vtctap.dissector.protocol",
-        "vtctap.pcap.record",
-        "vtctap.pcap.burst",
-    ],
-    "vtctap.dissector": ["vtctap.dissector", "vtctap.pcap.record"],
-    "vtctap.sniffer": ["vtctap.sniffer", "vtctap.dissector", "vtctap.pcap"],
-    "vtctap.commands": ["vtctap"],
-    "vtctap": ["vtctap"],
-}
-"""The rooms, the innermost name first, and which of our own modules each may import."""
+ARCHITECTURE = ROOT / "docs" / "make_architecture.py"
 
 LIBRARIES = {
     "scapy": ["vtctap", "vtctap.dissector.scapy"],
@@ -50,15 +33,14 @@ LONGEST = 500
 
 @dataclass(frozen=True)
 class Module:
-    """A module and its source. ``imports`` are the modules it imports: all, and those that loading it imports."""
+    """A module and its source. ``imports`` are the modules it imports, also inside functions."""
 
     name: str
     path: Path
     tree: ast.Module
 
-    def imports(self, *, loading: bool = False) -> Iterator[str]:
-        nodes = self.tree.body if loading else list(ast.walk(self.tree))
-        for node in nodes:
+    def imports(self) -> Iterator[str]:
+        for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -87,21 +69,59 @@ def within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def room_of(name: str) -> str:
-    return max((room for room in MAY_IMPORT if within(name, room)), key=len)
-
-
-def test_every_room_was_found() -> None:
-    assert {room_of(name) for name in MODULES} == set(MAY_IMPORT)
+def test_every_module_was_found() -> None:
     assert {"vtctap.pcap.record", "vtctap.dissector.scapy", "vtctap.sniffer.simulated.wire"} < set(MODULES)
     assert set(MODULES["vtctap.dissector.framing.framer"].imports()) >= {"collections", "vtctap.pcap.record"}
 
 
-@each_module
-def test_rooms(module: Module) -> None:
-    for name in module.imports():
-        if within(name, "vtctap"):
-            assert any(within(name, allowed) for allowed in [*GROUND, *MAY_IMPORT[room_of(module.name)]]), name
+# The table of rooms in docs/make_architecture.py.
+
+
+@pytest.fixture(scope="module")
+def architecture() -> Any:
+    pytest.importorskip("grimp")
+    spec = importlib.util.spec_from_file_location("make_architecture", ARCHITECTURE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_import_goes_up_and_the_picture_is_current(architecture: Any, tmp_path: Path) -> None:
+    command = [sys.executable, str(ARCHITECTURE), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{len(MODULES)} modules in ")
+
+
+@pytest.mark.parametrize(
+    ("importing", "imported", "reason"),
+    [
+        ("vtctap.pcap.trace", "vtctap.dissector.dissect", "trace files may not know meaning"),
+        ("vtctap.dissector.framing.framer", "vtctap.dissector.profiles.files", "framing may not know profiles"),
+        ("vtctap.dissector.analysis.check", "vtctap.pcap.trace", "analysis may not know trace files"),
+        ("vtctap.sniffer.capture", "vtctap.dissector.dissect", "sniffer may not know meaning"),
+        ("vtctap.capturing.sink", "vtctap.commands.capture", "capturing may not know commands"),
+    ],
+)
+def test_an_import_that_goes_up_is_named(architecture: Any, importing: str, imported: str, reason: str) -> None:
+    line = f"{importing} imports {imported}: {reason}"
+    assert list(architecture.misplaced({importing: {imported}, imported: set()})) == [line]
+
+
+def test_a_cycle_is_named(architecture: Any) -> None:
+    circle = {
+        "vtctap.pcap.a": {"vtctap.pcap.b"},
+        "vtctap.pcap.b": {"vtctap.pcap.c"},
+        "vtctap.pcap.c": {"vtctap.pcap.a"},
+    }
+    assert sorted(set(architecture.cycle(circle))) == sorted(circle)
+    assert architecture.cycle(circle | {"vtctap.pcap.c": set()}) == []
+
+
+# What each module imports and says.
 
 
 @each_module
@@ -113,28 +133,6 @@ def test_libraries(module: Module) -> None:
             continue
         assert library in LIBRARIES, f"{module.name} imports {library}"
         assert any(module.name == at or (at != "vtctap" and within(module.name, at)) for at in LIBRARIES[library])
-
-
-@each_module
-def test_commands_are_the_outermost(module: Module) -> None:
-    if room_of(module.name) != "vtctap.commands":
-        assert not any(within(name, "vtctap.commands") for name in module.imports())
-
-
-def test_nothing_imports_in_a_circle() -> None:
-    loading = {name: {*module.imports(loading=True)} & {*MODULES} for name, module in MODULES.items()}
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, " -> ".join((*path, name))
-        if name not in done:
-            for imported in loading[name]:
-                visit(imported, (*path, name))
-            done.add(name)
-
-    for name in MODULES:
-        visit(name, ())
-    assert done == set(MODULES)
 
 
 @each_module
