@@ -13,7 +13,8 @@ from typing import Final
 from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
 from vtctap.dissector.meaning import Meaning, interpret
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
-from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.protocol.characters import show_text
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.tokens import Keys
@@ -202,14 +203,15 @@ class Dissector:
 
 def dissections(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Dissection]:
     """The dissections of a trace's records, in order; those that are dissected already stay as they are. Without a
-    ``profile`` it is the default one."""
+    ``profile`` it is the one that the trace states (:func:`~vtctap.dissector.profiles.stated.settled`)."""
     dissector: Dissector | None = None
-    for record in records:
+    each, profile = settled(records, profile)
+    for record in each:
         if isinstance(record, Dissection):
             yield record
             continue
         if dissector is None:
-            dissector = Dissector(profile or load())
+            dissector = Dissector(profile)
         yield dissector.dissect(record)
 
 

@@ -5,6 +5,7 @@ times that were made up a tilde.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -184,6 +185,14 @@ class Printer:
             return f"{moment:{'%Y-%m-%d ' if self._time == 'ad' else ''}%H:%M:%S}.{time % 1_000_000_000 // 1000:06d}"
         since = {"d": time - before, "e": time, "r": time - first}[self._time]
         return f"{epoch(since)[:-3]:>12}"
+
+
+def without_names(dissection: Dissection) -> Dissection:
+    """The same, without the profile's names for registers and values, and without the maker's name."""
+    if dissection.meaning is None:
+        return dissection
+    bare = replace(dissection.meaning, register_name=(), value_decoded=(), id_manufacturer_name=None)
+    return replace(dissection, meaning=bare)
 
 
 def _painted(text: str, colour: int) -> str:

@@ -183,6 +183,13 @@ def _positions(number: int, positions: tuple[int, ...]) -> bytes:
     )
 
 
+def stated_profile(text: str) -> str | None:
+    """The NAME of ``profile=NAME`` among the words of an ``opened`` event or of a tap's description; None where it
+    is not there."""
+    words = (word.partition("=") for word in text.replace(",", " ").split())
+    return next((value for key, _, value in words if key == "profile"), None)
+
+
 def encode(record: Record) -> bytes:
     """The packet's data for a record.
 

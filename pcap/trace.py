@@ -14,7 +14,17 @@ from typing import Final, Self
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
 from vtctap.pcap.formats import CaptureReader, create_capture
-from vtctap.pcap.record import LINKTYPE_USER0, LINKTYPES, Flag, ForeignRecord, Kind, Record, RecordError, Sender
+from vtctap.pcap.record import (
+    LINKTYPE_USER0,
+    LINKTYPES,
+    Flag,
+    ForeignRecord,
+    Kind,
+    Record,
+    RecordError,
+    Sender,
+    stated_profile,
+)
 from vtctap.pcap.streams import Source
 
 UNKNOWN_DIRECTION, INBOUND, OUTBOUND = 0, 1, 2
@@ -61,6 +71,7 @@ class TraceReader:
     def __init__(self, source: Source) -> None:
         self._capture = CaptureReader(source)
         self._running: Iterator[Record] | None = None
+        self._profile: str | None = None
         self.number = 0
         """The number of the packet read last, from 1: Wireshark's frame number."""
         self.packet: Packet | None = None
@@ -75,6 +86,13 @@ class TraceReader:
     def interfaces(self) -> list[Interface]:
         """The taps read so far. In pcapng they usually stand before the first record, and are known after it."""
         return self._capture.interfaces
+
+    @property
+    def profile(self) -> str | None:
+        """The name of the protocol profile that the trace states, known after the first record: the first that a tap's
+        description or an ``opened`` event has. None where neither has one."""
+        described = (stated_profile(tap.description) for tap in self.interfaces)
+        return self._profile or next(filter(None, described), None)
 
     @property
     def cut(self) -> str | None:
@@ -112,6 +130,8 @@ class TraceReader:
                 if packet[4] > len(packet[1]) and record.kind is Kind.FRAME:
                     # A snapshot length ("editcap -s") cut it.
                     record = replace(record, flags=record.flags | Flag.CUT)
+                if record.kind is Kind.EVENT and self.profile is None and record.event.startswith("opened "):
+                    self._profile = stated_profile(record.event)
                 yield record
         finally:
             self._running = None

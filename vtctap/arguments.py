@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Final
 
+from vtctap.errors import CommandError
+
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.files import Profile
     from vtctap.dissector.tokens import Keys
@@ -10,26 +12,36 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STANDARD",
+    "STATED",
     "add_join",
     "add_keys",
     "add_output",
     "add_profile",
+    "add_traces",
+    "groups_of",
     "line",
     "link_type",
     "load_keys",
     "load_profile",
     "speed",
+    "traces_of",
 ]
 
 STANDARD: Final = "-"
 """The name of standard input or output."""
 
 
-def add_profile(parser: argparse.ArgumentParser) -> None:
-    """``--profile``."""
+def add_profile(parser: argparse.ArgumentParser, *, default: str = "the first of them") -> None:
+    """``--profile``; ``default`` says what is taken without it."""
     parser.add_argument(
-        "--profile", metavar="NAME", help="protocol profile: a name of 'vtctap profile list', or a file"
+        "--profile",
+        metavar="NAME",
+        help=f"protocol profile: a name of 'vtctap profile list', or a file (default: {default})",
     )
+
+
+STATED: Final = "the one that the trace states"
+"""The default profile of commands that read traces."""
 
 
 def load_profile(arguments: argparse.Namespace) -> "Profile":
@@ -79,14 +91,33 @@ def link_type(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no link type for private use: {LINKTYPES[0]} to {LINKTYPES[-1]}")
 
 
-def add_output(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def add_output(
+    parser: argparse.ArgumentParser, *, required: bool, does: str = "the trace to write (.pcapng, .pcap)"
+) -> None:
     """``-w``, ``--force``, ``-q`` and ``--dlt``."""
-    parser.add_argument(
-        "-w", dest="output", metavar="FILE", required=required, help="the trace to write (.pcapng, .pcap)"
-    )
+    parser.add_argument("-w", dest="output", metavar="FILE", required=required, help=does)
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
     parser.add_argument("--dlt", type=link_type, default=147, metavar="N", help="link type, 147 to 162 (default: 147)")
+
+
+def add_traces(parser: argparse.ArgumentParser, does: str = "the traces; - is standard input") -> None:
+    """The traces to read, and ``-r`` for those whose hands know tshark: :func:`traces_of` gives them."""
+    parser.add_argument("traces", nargs="*", metavar="TRACE", help=does)
+    parser.add_argument("-r", dest="read", action="append", default=[], metavar="FILE", help="a trace, too")
+
+
+def traces_of(arguments: argparse.Namespace) -> list[str]:
+    """The names of the traces to read. Raises CommandError where there is none."""
+    if not arguments.read + arguments.traces:
+        raise CommandError("name a trace to read; - is standard input")
+    return [*arguments.read, *arguments.traces]
+
+
+def groups_of(arguments: argparse.Namespace) -> list[list[str]]:
+    """The names of the traces to read, those together that are one: all with ``--join``."""
+    traces = traces_of(arguments)
+    return [traces] if arguments.join else [[trace] for trace in traces]
 
 
 def add_join(parser: argparse.ArgumentParser) -> None:

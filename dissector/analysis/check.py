@@ -12,6 +12,7 @@ from vtctap.dissector.analysis.frame_rules import check_record
 from vtctap.dissector.analysis.outages import Outages
 from vtctap.dissector.dissect import Dissection, dissections
 from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.stated import settled
 from vtctap.pcap.record import Record
 
 MOST_WAITING: Final = 10_000
@@ -21,9 +22,11 @@ MOST_LATE: Final = 60_000_000_000
 has ended."""
 
 
-def check(records: Iterable[Record | Dissection], profile: Profile) -> Iterator[Finding]:
+def check(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Finding]:
     """The findings of a trace, in the order of time, each as soon as no earlier one can follow: how an exchange ended
-    is known when the next one comes. ``records`` may be dissected already, with the same ``profile``."""
+    is known when the next one comes. ``records`` may be dissected already, with the same ``profile``; without one it
+    is the trace's own."""
+    records, profile = settled(records, profile)
     queue = _Queue()
     gatherer, rules, outages = Gatherer(), ExchangeRules(profile.timing), Outages()
     end = 0

@@ -113,7 +113,7 @@ class Gatherer:
 def exchanges(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Exchange]:
     """The exchanges of a trace, each once it is complete: on each link in order.
 
-    ``records`` are what :func:`vtctap.open` gives, dissected with ``profile`` (the default one), or their dissections.
+    ``records`` are what :func:`vtctap.open` gives, dissected with ``profile`` (the trace's own), or their dissections.
     """
     gatherer = Gatherer()
     for dissection in dissections(records, profile):

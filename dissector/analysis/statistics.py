@@ -191,7 +191,7 @@ class Statistics:
 
 
 def statistics(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Statistics:
-    """The statistics of a trace; ``records`` may be dissected already, otherwise with ``profile`` (the default one)."""
+    """The statistics of a trace; ``records`` may be dissected already, otherwise with ``profile`` (the trace's own)."""
     counted = Statistics()
     for dissection in dissections(records, profile):
         counted.feed(dissection)

@@ -30,7 +30,7 @@ NOON = 1_767_268_800_000_000_000
 MS = 1_000_000
 
 SHORT = [
-    Record(NOON, b"", Kind.EVENT, Sender.CLIENT, line=LINE, speed=9600, event="opened profile=p"),
+    Record(NOON, b"", Kind.EVENT, Sender.CLIENT, line=LINE, speed=9600, event="opened profile=iec62055-52"),
     Record(NOON + 5 * MS, b"/?!\r\n", sender=Sender.CLIENT, line=LINE, speed=9600, duration=5 * MS),
     Record(NOON + 250_500_000, b"\x020021(00123.4*kWh)\x03\x55", sender=Sender.SERVER, tap=1, line=LINE, speed=9600),
     Record(NOON + 1000 * MS, b"\x01R1\x02\xe9()\x03\x00", flags=Flag.CUT, line=Line(8, "N", 1)),
@@ -52,7 +52,7 @@ def test_lines(vtctap: Run, short: Path) -> None:
     result = vtctap("read", short)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "    1     0.000000 C> opened profile=p",
+        "    1     0.000000 C> opened profile=iec62055-52",
         "    2     0.005000 C> IDRequest",
         "    3     0.250500 M> Data 0021(00123.4*kWh) totalUnits?",
         "    4     1.000000 ?? ReadCommand R1 <E9>() [cut] [bad check character 00h, not 0Ah]",

@@ -8,8 +8,11 @@ if TYPE_CHECKING:
     from vtctap.sniffer.port import Settings
 
 
-def interfaces(links: "list[Link]", settings: "Settings", *, latency: int | None = None) -> "list[Interface]":
-    """How the trace describes its taps; ``latency`` (ns) is what the user states of their adapters."""
+def interfaces(
+    links: "list[Link]", settings: "Settings", profile: str, *, latency: int | None = None
+) -> "list[Interface]":
+    """How the trace describes its taps. ``profile`` is the name of the capture's, so that each of several ring files
+    states it; ``latency`` (ns) is what the user states of their adapters."""
     from vtctap.pcap.capture_file import Interface
     from vtctap.sniffer.adapter import adapter
 
@@ -19,5 +22,7 @@ def interfaces(links: "list[Link]", settings: "Settings", *, latency: int | None
             what = "both directions" if wire.sender == 0 else f"the {wire.sender.name.lower()}'s octets"
             hardware = str(adapter(wire.port).stated(latency))
             name = f"{link.name}:{wire.port}" if link.name else wire.port
-            described.append(Interface(147, name, f"{what}, {settings.line}", hardware, settings.speed))
+            described.append(
+                Interface(147, name, f"{what}, {settings.line}, profile={profile}", hardware, settings.speed)
+            )
     return described

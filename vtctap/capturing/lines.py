@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_lines(parser: argparse.ArgumentParser) -> None:
-    """``-x``, ``-t``, ``-V``, ``--color`` and ``--json``."""
+    """``-x``, ``-t``, ``-V``, ``--color``, ``-n`` and ``--json``."""
     from vtctap.dissector.text import TIMES
 
     parser.add_argument("-x", dest="octets", action="store_true", help="show the octets too")
@@ -38,6 +38,7 @@ def add_lines(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="colours for the two directions, and for errors; auto (default): on a terminal, unless NO_COLOR is set",
     )
+    parser.add_argument("-n", dest="names", action="store_false", help="show no names of registers, values and makers")
     parser.add_argument("--json", action="store_true", help="one object a record, with the fields of docs/fields.md")
 
 
@@ -57,12 +58,22 @@ def coloured(when: str) -> bool:
     return not plain and is_terminal(sys.stdout) and (os.name != "nt" or "WT_SESSION" in environment)
 
 
-def shower(arguments: argparse.Namespace, printer: "Printer") -> "Callable[[Dissection], str]":
-    """What makes a dissection the text to print, without the end of its last line."""
+def shower(arguments: argparse.Namespace, printer: "Printer", trace: str = "") -> "Callable[[Dissection], str]":
+    """What makes a dissection the text to print, without the end of its last line. ``trace``, if it is given, is named
+    in each JSON object."""
+    shown = _shower(arguments, printer, {"trace": trace} if trace else {})
+    if arguments.names:
+        return shown
+    from vtctap.dissector.text import without_names
+
+    return lambda dissection: shown(without_names(dissection))
+
+
+def _shower(arguments: argparse.Namespace, printer: "Printer", named: dict[str, str]) -> "Callable[[Dissection], str]":
     from vtctap.dissector.text import hex_dump
 
     if arguments.json:
-        return lambda dissection: json.dumps(dissection.as_json())
+        return lambda dissection: json.dumps({**named, **dissection.as_json()})
     if arguments.octets:
         return lambda dissection: f"{printer.line(dissection)}\n{hex_dump(dissection.record.octets)}".removesuffix("\n")
     return printer.line

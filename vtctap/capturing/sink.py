@@ -68,6 +68,14 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
         "that matches, match:EXPR",
     )
     parser.add_argument(
+        "-c",
+        dest="stop",
+        type=lambda text: condition(STOP)(f"packets:{text}"),
+        action="append",
+        metavar="N",
+        help="stop after N records: -a packets:N",
+    )
+    parser.add_argument(
         "-b",
         dest="ring",
         type=condition(RING),

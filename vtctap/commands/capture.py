@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
+    parser.add_argument("-D", dest="list_ports", action="store_true", help="list the ports, as 'vtctap ports' does")
     parser.add_argument("-i", dest="port", metavar="PORT", help="the tap of a wire that carries both directions")
     parser.add_argument("--client", metavar="PORT", help="the tap of the wire on which the client sends")
     parser.add_argument("--server", metavar="PORT", help="the tap of the wire on which the server sends")
@@ -77,6 +78,10 @@ def _speed(text: str) -> int | str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    if arguments.list_ports:
+        from vtctap.commands import ports
+
+        return ports.run(arguments)
     from vtctap.sniffer.capture import Capture, Following
     from vtctap.sniffer.port import Settings
 
@@ -99,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
             low_latency=arguments.low_latency,
             power=arguments.power is not None,
         ) as capture,
-        sink.writing(interfaces(links, settings, latency=arguments.latency), listening),
+        sink.writing(interfaces(links, settings, profile.name, latency=arguments.latency), listening),
     ):
         sink.run(capture, lambda: True)
         sink.take(capture.close())

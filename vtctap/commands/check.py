@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_join, add_profile, load_profile
-from vtctap.inputs import joined
-from vtctap.messages import warn
+from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
+from vtctap.inputs import Traces, settle
+from vtctap.messages import count, warn
 from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     from vtctap.dissector.analysis.findings import SEVERITIES
 
-    parser.add_argument("traces", nargs="+", metavar="TRACE", help="the traces; - is standard input")
+    add_traces(parser)
     add_join(parser)
     parser.add_argument("--json", action="store_true", help="one object with all findings")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit report too, for a continuous integration")
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="warning",
         help="the least severity that makes the exit status 1, and a JUnit test fail (default: warning)",
     )
-    add_profile(parser)
+    add_profile(parser, default=STATED)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.check import check
     from vtctap.dissector.analysis.findings import SEVERITIES
 
-    profile = load_profile(arguments)
+    groups = groups_of(arguments)
     if arguments.junit:
         from vtctap.dissector.analysis.junit import Report
 
@@ -57,13 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
         report = Report(arguments.fail_on)
     counts: Counter[str] = Counter()
     separator = '{"findings": ['
-    named = len(arguments.traces) > 1 and not arguments.join
-    for traces in [arguments.traces] if arguments.join else [[trace] for trace in arguments.traces]:
+    named = len(groups) > 1
+    for traces in groups:
         name = ", ".join(traces)
         if arguments.junit:
             report.begin(name)
         began: list[int] = []
-        for found in check(_noting(joined(traces), began), profile):
+        records, profile = settle(arguments, Traces(traces), name if named else "")
+        for found in check(_noting(records, began), profile):
             counts[found.severity] += 1
             if arguments.junit:
                 report.add(found)
@@ -77,9 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print("]}" if separator == ",\n" else separator + "]}")
     else:
-        warn(
-            ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES[::-1])
-        )
+        warn(", ".join(count(counts[severity], severity) for severity in SEVERITIES[::-1]))
     if arguments.junit:
         write_text(arguments.junit, report.text(), force=True)
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()

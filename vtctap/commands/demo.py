@@ -77,7 +77,7 @@ def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings
         gap_limit=profile.timing.gap_limit,
         profile=profile.name,
     )
-    with sink.writing(interfaces([link], settings)):
+    with sink.writing(interfaces([link], settings, profile.name)):
         sink.take(records)
     return playing.faults
 
@@ -98,7 +98,7 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
         with (
             sink.stoppable(),
             Capture([link], settings, gap_limit=profile.timing.gap_limit, profile=profile.name) as capture,
-            sink.writing(interfaces([link], settings), f"at {settings.speed} {settings.line}"),
+            sink.writing(interfaces([link], settings, profile.name), f"at {settings.speed} {settings.line}"),
         ):
             taps.start(playing, beginning=EPOCH)
             sink.run(capture, lambda: taps.playing)

@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         for name in arguments.files
     ]
     described = [
-        _taps(name, bursts, arguments.speed or 0) for name, bursts in zip(arguments.files, recorded, strict=True)
+        _taps(name, bursts, arguments.speed or 0, profile.name)
+        for name, bursts in zip(arguments.files, recorded, strict=True)
     ]
     if sum(map(len, described)) > MAX_TAPS:
         raise CommandError(f"one trace has room for {MAX_TAPS} taps: import fewer files at a time")
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _taps(name: str, bursts: "Sequence[Burst]", rate: int) -> "list[Interface]":
+def _taps(name: str, bursts: "Sequence[Burst]", rate: int, profile: str) -> "list[Interface]":
     """How the trace describes what was heard, by the tap numbers of :func:`~vtctap.dissector.framing.reframe.assemble`:
     one tap, or one a side where the recording knows the sides, and one more for what it does not know of."""
     from vtctap.pcap.capture_file import Interface
@@ -83,4 +84,5 @@ def _taps(name: str, bursts: "Sequence[Burst]", rate: int) -> "list[Interface]":
     senders = {burst.sender for burst in bursts}
     sides = ["client", "server"] if senders - {Sender.UNKNOWN} else []
     sides += ["octets"] if Sender.UNKNOWN in senders or not senders else []
-    return [Interface(LINKTYPE_USER0, f"{Path(name).name}:{side}", "imported", speed=rate) for side in sides]
+    described = f"imported, profile={profile}"
+    return [Interface(LINKTYPE_USER0, f"{Path(name).name}:{side}", described, speed=rate) for side in sides]

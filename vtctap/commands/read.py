@@ -9,47 +9,112 @@ contents, and what is wrong with it in brackets.
 
 import argparse
 import sys
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_keys, add_profile, load_keys, load_profile
+from vtctap.arguments import STATED, add_join, add_keys, add_output, add_profile, add_traces, groups_of, load_keys
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
-from vtctap.inputs import input_trace
+from vtctap.errors import DONE, CommandError
+from vtctap.inputs import Traces, settle
+from vtctap.outputs import whole_trace
+
+if TYPE_CHECKING:
+    from vtctap.dissector.dissect import Value
+    from vtctap.dissector.tokens import Keys
+
+    Passes = Callable[[dict[str, Value]], bool]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("trace", help="the trace; - is standard input")
+    add_traces(parser)
+    add_join(parser)
+    parser.add_argument(
+        "-Y", "--filter", metavar="EXPR", help="only what matches: a subset of Wireshark's display filters"
+    )
+    parser.add_argument("-c", dest="count", type=_number, metavar="N", help="read the first N records of a trace")
     add_lines(parser)
-    parser.add_argument("--filter", metavar="EXPR", help="show what matches: a subset of Wireshark's display filters")
     parser.add_argument("--follow", action="store_true", help="go on with what is appended to the trace")
-    add_profile(parser)
+    add_output(parser, required=False, does="write what matches to a trace (.pcapng, .pcap) instead of showing it")
+    add_profile(parser, default=STATED)
     add_keys(parser)
+
+
+def _number(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of records")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    groups = groups_of(arguments)
+    passes = _filter(arguments.filter)
+    keys = load_keys(arguments)
+    if arguments.output:
+        return _write(arguments, groups, passes, keys)
+    if arguments.follow and len(groups) > 1:
+        raise CommandError("--follow goes on with one trace: name one, or --join ring files")
+    for number, names in enumerate(groups):
+        name = names[0] if len(groups) > 1 else ""
+        if name and not arguments.json:
+            print(f"{chr(10) if number else ''}==> {name} <==")
+        _show(arguments, names, name, passes, keys)
+    return DONE
+
+
+def _filter(text: str | None) -> "Passes | None":
+    if text is None:
+        return None
+    from vtctap.dissector.filter import compile_filter
+
+    return compile_filter(text)
+
+
+def _show(
+    arguments: argparse.Namespace, names: list[str], name: str, passes: "Passes | None", keys: "Keys | None"
+) -> None:
+    """Prints the records of a trace, which is ``name`` where there are several."""
     from vtctap.dissector.dissect import Dissector
 
-    wanted = None
-    if arguments.filter:
-        from vtctap.dissector.filter import compile_filter
-
-        wanted = compile_filter(arguments.filter)
-    dissector = Dissector(load_profile(arguments), load_keys(arguments))
     lines = printer(arguments)
-    show = shower(arguments, lines)
-    # What comes through a pipe has an end of its own, and is shown as it comes.
-    follow = arguments.follow and arguments.trace != STANDARD
+    show = shower(arguments, lines, name)
+    traces = Traces(names, bar=False, follow=arguments.follow)
+    records, profile = settle(arguments, traces, name)
+    dissector = Dissector(profile, keys)
     taps = 0
-    with input_trace(arguments.trace) as reader:
-        for record in reader.follow() if follow else reader:
-            if len(reader.interfaces) > taps:
-                taps = len(reader.interfaces)
-                lines.links = link_names(reader.interfaces)
-            dissection = dissector.dissect(record)
-            if wanted is None or wanted(dissection.as_json()):
-                print(show(dissection))
-            else:
-                lines.skip(dissection)
-            if arguments.follow:
-                sys.stdout.flush()
-    return 0
+    for record in islice(records, arguments.count):
+        if traces.reader and len(traces.reader.interfaces) > taps:
+            taps = len(traces.reader.interfaces)
+            lines.links = link_names(traces.reader.interfaces)
+        dissection = dissector.dissect(record)
+        if passes is None or passes(dissection.as_json()):
+            print(show(dissection))
+        else:
+            lines.skip(dissection)
+        if arguments.follow:
+            sys.stdout.flush()
+
+
+def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Passes | None", keys: "Keys | None") -> int:
+    """Writes the records that pass, with the descriptions of all taps."""
+    from vtctap.dissector.dissect import Dissector
+
+    if len(groups) > 1:
+        raise CommandError("-w writes one trace: name one, or --join those that are one")
+    if arguments.follow or arguments.json:
+        raise CommandError("-w writes a trace at its end; --follow and --json show one")
+    traces = Traces(groups[0])
+    records, profile = settle(arguments, traces)
+    dissector = Dissector(profile, keys)
+    described = 0
+    with whole_trace(arguments, []) as writer:
+        for record in islice(records, arguments.count):
+            assert traces.reader
+            assert traces.reader.packet
+            for tap in traces.reader.interfaces[described:]:
+                described = writer.add_tap(tap) + 1
+            if passes is None or passes(dissector.dissect(record).as_json()):
+                writer.write(record, "\n".join(traces.reader.packet.comments) or None)
+    return DONE

@@ -5,10 +5,15 @@ as 8N1 from a line of 7E1 gets its parity checked and removed.
 """
 
 import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_output, add_profile, line, load_profile
-from vtctap.inputs import input_trace
+from vtctap.arguments import STATED, add_output, add_profile, line
+from vtctap.inputs import input_trace, settle
 from vtctap.outputs import whole_trace
+
+if TYPE_CHECKING:
+    from vtctap.pcap.capture_file import Interface
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,19 +21,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trace", help="the trace; - is standard input")
     add_output(parser, required=True)
     parser.add_argument("--line", type=line, metavar="7E1", help="how the octets are to be read (default: as recorded)")
-    add_profile(parser)
+    add_profile(parser, default=STATED)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.framing.reframe import reframe
 
-    profile = load_profile(arguments)
     with input_trace(arguments.trace) as reader, whole_trace(arguments, []) as writer:
         described = 0
-        for record in reframe(reader, gap_limit=profile.timing.gap_limit, line=arguments.line):
+        records, profile = settle(arguments, reader)
+        for record in reframe(records, gap_limit=profile.timing.gap_limit, line=arguments.line):
             for interface in reader.interfaces[described:]:
-                writer.add_tap(interface)
+                writer.add_tap(_stating(interface, profile.name) if arguments.profile else interface)
                 described += 1
             writer.write(record)
     return 0
+
+
+def _stating(interface: "Interface", profile: str) -> "Interface":
+    """The same tap, which states the profile that its octets were framed with last."""
+    kept = [part for part in interface.description.split(", ") if part and not part.startswith("profile=")]
+    return replace(interface, description=", ".join([*kept, f"profile={profile}"]))

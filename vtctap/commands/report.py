@@ -5,21 +5,21 @@ The page needs no network. It needs the extra 'report'.
 
 import argparse
 
-from vtctap.arguments import STANDARD, add_profile, load_profile
-from vtctap.inputs import joined
+from vtctap.arguments import STANDARD, STATED, add_profile, add_traces, traces_of
+from vtctap.inputs import Traces, settle
 from vtctap.messages import warn
 from vtctap.outputs import APPLICATION, refuse_existing, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("traces", nargs="+", metavar="TRACE", help="the trace; several are one, in this order")
+    add_traces(parser, "the trace; several are one, in this order")
     parser.add_argument(
         "-o", dest="output", metavar="FILE.html", required=True, help="the page to write; - is standard output"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the page if it exists")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say what was written")
-    add_profile(parser)
+    add_profile(parser, default=STATED)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,10 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.report.collect import collect
     from vtctap.dissector.analysis.report.page import page
 
-    profile = load_profile(arguments)
     refuse_existing(arguments.output, force=arguments.force)
-    collected = collect(joined(arguments.traces), profile)
-    names = ", ".join(Path(trace).name for trace in arguments.traces)
+    traces = traces_of(arguments)
+    records, profile = settle(arguments, Traces(traces))
+    collected = collect(records, profile)
+    names = ", ".join(Path(trace).name for trace in traces)
     text = page(collected, profile, trace=names, application=APPLICATION)
     write_text(arguments.output, text, force=True, encoding="utf-8")
     if not arguments.quiet and arguments.output != STANDARD:

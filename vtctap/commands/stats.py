@@ -8,8 +8,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from vtctap.arguments import add_join, add_profile, load_profile
-from vtctap.inputs import joined
+from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
+from vtctap.inputs import Traces, settle
 from vtctap.messages import count
 
 if TYPE_CHECKING:
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("traces", nargs="+", metavar="TRACE", help="the traces; - is standard input")
+    add_traces(parser)
     add_join(parser)
     parser.add_argument("--json", action="store_true", help="one object a trace a line")
     parser.add_argument("--sessions", action="store_true", help="list the sessions too")
-    add_profile(parser)
+    add_profile(parser, default=STATED)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.analysis.statistics import statistics
 
-    profile = load_profile(arguments)
-    for traces in [arguments.traces] if arguments.join else [[trace] for trace in arguments.traces]:
+    groups = groups_of(arguments)
+    for traces in groups:
         trace = ", ".join(traces)
-        figures = statistics(joined(traces), profile).as_json()
+        records, profile = settle(arguments, Traces(traces), trace if len(groups) > 1 else "")
+        figures = statistics(records, profile).as_json()
         if arguments.json:
             print(json.dumps({"trace": trace, **figures}))
             continue
@@ -42,13 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(link: dict[str, Any], profile: "Profile", *, sessions: bool) -> list[str]:
-    records = ", ".join(
-        f"{count} {kind}{'s' * (count != 1 and kind != 'noise')}" for kind, count in link["records"].items()
-    )
+    records = ", ".join(count(number, kind) for kind, number in link["records"].items())
     lines = [f"  {link['seconds']:.3f} s: {records}"]
     for side, octets in link["octets"].items():
-        words = [f"{count} {name}" for name, count in link["messages"].get(side, {}).items()]
-        errors = [f"{count} {name}" for name, count in link["errors"].get(side, {}).items()]
+        words = [f"{number} {name}" for name, number in link["messages"].get(side, {}).items()]
+        errors = [f"{number} {name}" for name, number in link["errors"].get(side, {}).items()]
         lines.append(
             f"  {side}: {octets} octets, {link['line_use'][side]:.2%} of the line; {', '.join(words) or 'no frames'}"
         )
@@ -69,7 +68,7 @@ def _lines(link: dict[str, Any], profile: "Profile", *, sessions: bool) -> list[
         times = _times(register["response_time"]) if "response_time" in register else ""
         lines.append(f"    {name:32}{times}  {', '.join(counts)}")
     verdicts = [verdict for session in link["sessions"] for verdict in session["token_verdicts"]]
-    lines.append(f"  {len(link['sessions'])} session{'s' * (len(link['sessions']) != 1)}")
+    lines.append(f"  {count(len(link['sessions']), 'session')}")
     if verdicts:
         lines.append(f"  token statuses: {', '.join(verdicts)}")
     for session in link["sessions"] if sessions else ():

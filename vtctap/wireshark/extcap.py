@@ -166,7 +166,7 @@ class _Live:
                 )
             )
             # The ports are open: only now is there a trace to begin.
-            taps = interfaces(links, self._settings)
+            taps = interfaces(links, self._settings, self._profile.name)
             with (
                 suppress(BrokenPipeError),
                 _fifo(self._arguments.fifo, stopped) as fifo,
