@@ -189,7 +189,7 @@ class Printer:
 
 def without_names(dissection: Dissection) -> Dissection:
     """The same, without the profile's names for registers and values, and without the maker's name."""
-    if dissection.meaning is None:
+    if not isinstance(dissection, Frame):
         return dissection
     bare = replace(dissection.meaning, register_name=(), value_decoded=(), id_manufacturer_name=None)
     return replace(dissection, meaning=bare)
