@@ -271,8 +271,8 @@ def test_what_was_good_is_shown_before_what_is_not(vtctap: Run, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "the following arguments are required: trace"),
-        (["a", "b"], "unrecognized arguments: b"),
+        ([], "name a trace to read"),
+        (["a", "-c", "x"], "is not a number of records"),
         (["a", "-t", "x"], "invalid choice: 'x'"),
         (["a", "--profile", "nosuch"], "there is no profile 'nosuch'"),
         (["a", "--profile", "nosuch.toml"], "nosuch.toml: No such file or directory"),
