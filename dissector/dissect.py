@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
+from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.meaning import Meaning, interpret
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.protocol.characters import show_text
-from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys
 from vtctap.pcap.record import Flag, Kind, Record
 
@@ -174,7 +175,7 @@ class Dissector:
         if record.kind is not Kind.FRAME:
             return Dissection(self._number, record)
         gap_ns = self._gap(record)
-        message, meaning = self._known.get(record.octets) or self._decode(record.octets)
+        message, meaning = self._known.get(record.octets) or self._decode(record)
         place = self._pairing.place(self._number, record, message)
         return Frame(self._number, record, message, meaning, place, gap_ns)
 
@@ -190,14 +191,14 @@ class Dissector:
             return None
         return record.time - before
 
-    def _decode(self, octets: bytes) -> tuple[Message, Meaning]:
-        """What octets say. Most of what a link says it says again and again: short messages are kept."""
-        message = decode(octets)
+    def _decode(self, record: Record) -> tuple[Message, Meaning]:
+        """A frame's message and its meaning. A link says most of its messages often: short ones are kept."""
+        message = message_of(record)
         decoded = message, self.meaning(message)
-        if len(octets) <= _SHORT:
+        if len(record.octets) <= _SHORT:
             if len(self._known) == _MANY:
                 self._known.clear()
-            self._known[octets] = decoded
+            self._known[record.octets] = decoded
         return decoded
 
 

@@ -1,8 +1,11 @@
 """One link while it is listened to: its taps, what follows its speed, and what makes records of it.
 
 What a tap reads goes two ways: at once to the link's follower, which may ask for other settings; and through the tap's
-estimator, which knows when octets began once more have come, to the assembler. The ports are opened, read and closed by
-:mod:`~vtctap.sniffer.capture`.
+estimator, which knows when octets began once more have come, to the assembler. Where the speed is followed, octets are
+framed on both ways: the follower cannot wait for their times, and records that were framed without them would depend on
+how the octets happened to be read. A message is decoded once: the assembler takes it from the follower.
+
+The ports are opened, read and closed by :mod:`~vtctap.sniffer.capture`.
 """
 
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock
@@ -87,7 +91,9 @@ class OpenLink:
         self.ready: list[Record] = []
         self._follower = follower
         self._clock = clock
-        self._assembler = Assembler(number, [tap.tap for tap in taps], gap_limit=gap_limit)
+        self._assembler = Assembler(
+            number, [tap.tap for tap in taps], gap_limit=gap_limit, decode=follower.decode if follower else decode
+        )
         if follower and follower.searching:
             self._use(follower.settings)
 

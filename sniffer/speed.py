@@ -20,6 +20,7 @@ that octet shows that the session goes on.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from vtctap.dissector.framing.framer import Framer, Octet, Piece
@@ -45,6 +46,8 @@ STRANGE: Final = 4
 DOUBTS: Final = 2
 """So often must the start speed prove wrong to be given up."""
 _M = MessageName
+_DECODED: Final = 64
+"""Most messages that are kept for the assembler, which is a few behind."""
 _UNCHECKED: Final = frozenset((_M.IDRequest, _M.IDResponse, _M.OptionSelect, _M.Telegram, _M.HDLC))
 """Messages without check character that are none by chance."""
 _READOUT_END: Final = b"!"
@@ -84,6 +87,8 @@ class Follower:
         latency: int = 0,
         marks: bool = True,
     ) -> None:
+        self.decode = lru_cache(_DECODED)(decode)
+        """Decodes a message, once: the link's assembler frames the same octets once their times are known."""
         self._gap_limit = gap_limit
         self._taps = taps
         self._one_sided = set(taps.values()) == {Sender.SERVER}
@@ -198,7 +203,7 @@ class Follower:
 
     def _decoded(self, piece: Piece) -> tuple[Message, bytes]:
         values = piece.values.translate(SEVEN_BITS) if self.settings.line.data_bits == 7 else piece.values
-        return decode(values), values
+        return self.decode(values), values
 
     def _is_bad(self, tap: int, value: int, flags: int) -> bool:
         """Whether an octet shows that it was not received as it was sent."""

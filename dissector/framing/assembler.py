@@ -6,10 +6,11 @@ the order in which they were said (:mod:`~vtctap.dissector.framing.merge`), echo
 clock: :meth:`Assembler.advance` tells it the time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
+from vtctap.dissector.framing.framed import FramedRecord
 from vtctap.dissector.framing.framer import MIN_REACTION, Framer, Octet, Piece
 from vtctap.dissector.framing.merge import MAX_UNCERTAINTY, Bound, Order
 from vtctap.dissector.framing.senders import Senders, selects_binary
@@ -54,6 +55,8 @@ class Assembler:
 
     ``gap_limit`` (ns) is the longest pause inside a message; ``synthetic``: the octets' times are made up;
     ``max_hold`` (ns): how long a record waits for the other tap, None: as long as it takes, where nobody looks on.
+    ``decode`` decodes a message, or remembers it where somebody else has decoded it already. Frames leave as
+    :class:`~vtctap.dissector.framing.framed.FramedRecord`.
     """
 
     def __init__(
@@ -64,8 +67,10 @@ class Assembler:
         gap_limit: int,
         synthetic: bool = False,
         max_hold: int | None = MAX_HOLD,
+        decode: Callable[[bytes], Message] = decode,
     ) -> None:
         self._link = link
+        self._decode = decode
         self._gap_limit = gap_limit
         self._synthetic = synthetic
         self._max_hold = max_hold
@@ -156,12 +161,21 @@ class Assembler:
     def _record(self, tap: Tap, piece: Piece) -> Record:
         values = piece.values
         seven = values.translate(SEVEN_BITS) if tap.line.data_bits == 7 and not piece.binary else values
-        message = decode(seven) if piece.is_frame else None
+        message = self._decode(seven) if piece.is_frame else None
         sender, inferred = self._sender(tap, piece, seven, message)
         plain = sender in tap.without_parity and tap.line.data_bits == 7
         line = EIGHT_BITS if piece.binary or plain else tap.line
-        parity = wrong_parity(values, line)
-        framing = tuple(at for at, octet in enumerate(piece.octets) if octet.flags & Flag.FRAMING)
+        octets = values if line == EIGHT_BITS else seven
+        known = self._received(tap, piece, line) | {"octets": octets, "sender": sender, "inferred": inferred}
+        if message is None:
+            return Record(kind=Kind.NOISE, **known)
+        if not piece.later:
+            self._follow_mode(message)
+        return FramedRecord(message=message if octets == seven else self._decode(octets), **known)
+
+    def _received(self, tap: Tap, piece: Piece, line: Line) -> dict[str, Any]:
+        """What a record states of how a piece was received on such a line."""
+        parity = wrong_parity(piece.values, line)
         flags = (
             (Flag.PARITY if parity else 0) | (Flag.CUT if piece.cut else 0) | (Flag.SYNTHETIC if self._synthetic else 0)
         )
@@ -169,25 +183,19 @@ class Assembler:
             flags |= octet.flags
         character_time = tap.character_time(line)
         first, last = piece.octets[0], piece.octets[-1]
-        if message and not piece.later:
-            self._follow_mode(message)
-        return Record(
-            time=first.start,
-            octets=values if line == EIGHT_BITS else seven,
-            kind=Kind.FRAME if piece.is_frame else Kind.NOISE,
-            sender=sender,
-            inferred=inferred,
-            link=self._link,
-            tap=tap.number,
-            line=line,
-            flags=flags,
-            speed=tap.speed,
-            uncertainty=first.uncertainty,
-            duration=last.start + character_time - first.start,
-            parity_errors=parity,
-            framing_errors=framing,
-            pauses_us=_pauses(piece.octets, character_time),
-        )
+        return {
+            "time": first.start,
+            "link": self._link,
+            "tap": tap.number,
+            "line": line,
+            "flags": flags,
+            "speed": tap.speed,
+            "uncertainty": first.uncertainty,
+            "duration": last.start + character_time - first.start,
+            "parity_errors": parity,
+            "framing_errors": tuple(at for at, octet in enumerate(piece.octets) if octet.flags & Flag.FRAMING),
+            "pauses_us": _pauses(piece.octets, character_time),
+        }
 
     def _sender(self, tap: Tap, piece: Piece, octets: bytes, message: Message | None) -> tuple[Sender, bool]:
         """Who sent a piece, and whether that is inferred."""
@@ -236,7 +244,7 @@ def _pauses(octets: Sequence[Octet], character_time: int) -> tuple[tuple[int, in
     """Position and length (us) of each silence of a character or more inside a piece."""
     pauses = []
     for at in range(1, len(octets)):
-        pause = octets[at].start - octets[at - 1].start - character_time
-        if pause >= character_time and pause >= 1000:
-            pauses.append((at, pause // 1000))
+        pause_ns = octets[at].start - octets[at - 1].start - character_time
+        if pause_ns >= character_time and pause_ns >= 1000:
+            pauses.append((at, pause_ns // 1000))
     return tuple(pauses)

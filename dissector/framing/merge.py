@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.framing.senders import natural_sender
-from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MAY_ANSWER, NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
@@ -30,21 +31,26 @@ MAX_UNCERTAINTY: Final = 50_000_000
 it comes. What is stated beyond is not used to doubt the order. USB adapters state up to 18 ms."""
 
 
+_NO_MESSAGE: Final = Message(None)
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A record that waits, as the ``count``-th that came."""
 
-    count: int
     record: Record
+    count: int
     uncertain: bool = False
-    decoded: Message | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Its place by the time stamps alone."""
+        return self.record.time, self.count
 
     @property
     def message(self) -> Message:
-        """What a frame says; it is decoded only where the order is in doubt."""
-        if self.decoded is None:
-            self.decoded = decode(self.record.octets) if self.record.kind is Kind.FRAME else Message(None)
-        return self.decoded
+        """What a frame says; noise says nothing."""
+        return message_of(self.record) if self.record.kind is Kind.FRAME else _NO_MESSAGE
 
 
 class Bound(NamedTuple):
@@ -63,7 +69,7 @@ class Order:
     def __init__(self, answer_within: int) -> None:
         self._answer_within = answer_within
         self._taps: dict[int, deque[_Waiting]] = {}
-        self._events: list[tuple[int, int, Record]] = []
+        self._events: list[tuple[tuple[int, int], _Waiting]] = []
         self._count = 0
         self.waiting = 0
         """How many records wait."""
@@ -78,10 +84,11 @@ class Order:
         """A record that waits for its turn; an event may belong to any tap."""
         self._count += 1
         self.waiting += 1
+        waiting = _Waiting(record, self._count)
         if record.kind is Kind.EVENT:
-            heapq.heappush(self._events, (record.time, self._count, record))
+            heapq.heappush(self._events, (waiting.key, waiting))
         else:
-            self._taps[record.tap].append(_Waiting(self._count, record))
+            self._taps[record.tap].append(waiting)
 
     def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
         """The next record; None where there is none yet.
@@ -89,33 +96,34 @@ class Order:
         ``bounds`` says of each tap what may still come; None: nothing more comes at all. A record that ended before
         ``held_since`` (ns; None: no record) waits no longer.
         """
-        heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: (head.record.time, head.count))
-        if self._events and (not heads or self._events[0][:2] < (heads[0].record.time, heads[0].count)):
-            time, _, event = self._events[0]
-            early = bounds is not None and any(bound.start <= time for bound in bounds.values())
-            if early and (held_since is None or event.end >= held_since):
-                return None
-            heapq.heappop(self._events)
-            self.waiting -= 1
-            return replace(event, flags=event.flags | Flag.ORDER_UNCERTAIN) if early else event
+        heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: head.key)
+        if self._events and (not heads or self._events[0][0] < heads[0].key):
+            event = self._events[0][1]
+            rivals = [bound for bound in (bounds or {}).values() if bound.start <= event.record.time]
+            event.uncertain = bool(rivals)
+            return None if _may_wait(event, rivals, held_since) else self._leave(event)
         if not heads:
             return None
         next_ = self._first(heads)
-        late = [
-            bound
-            for tap, bound in (bounds or {}).items()
-            if tap != next_.record.tap and not self._taps[tap] and bound.start <= _reach(next_.record, bound)
-        ]
-        if late and (held_since is None or next_.record.end >= held_since):
+        rivals = self._rivals(next_.record, bounds or {})
+        if _may_wait(next_, rivals, held_since):
             return None
-        if any(next_.record.end > bound.start or bound.end <= _reach(next_.record, bound) for bound in late):
+        self._doubt(next_, heads, rivals)
+        return self._leave(next_)
+
+    def _rivals(self, record: Record, bounds: Mapping[int, Bound]) -> list[Bound]:
+        """What may still come of other taps and have been first all the same."""
+        empty = [bound for tap, bound in bounds.items() if tap != record.tap and not self._taps[tap]]
+        return [bound for bound in empty if bound.start <= _reach(record, bound)]
+
+    def _doubt(self, next_: _Waiting, heads: list[_Waiting], rivals: list[Bound]) -> None:
+        """Marks the record that leaves, and those of other taps, whose order is uncertain."""
+        record = next_.record
+        if any(record.end > bound.start or bound.end <= _reach(record, bound) for bound in rivals):
             next_.uncertain = True
         for other in heads:
-            if other is not next_ and not _is_certain(next_.record, other.record) and not _echo_pair(next_, other):
+            if other is not next_ and not _is_certain(record, other.record) and not _echo_pair(next_, other):
                 next_.uncertain = other.uncertain = True
-        self._taps[next_.record.tap].popleft()
-        self.waiting -= 1
-        return self._leave(next_)
 
     def _first(self, heads: list[_Waiting]) -> _Waiting:
         """Which of the taps' heads, in the order of their times, is next."""
@@ -150,19 +158,41 @@ class Order:
         return client if _may_answer(asked, answer) else server
 
     def _leave(self, waiting: _Waiting) -> Record:
+        """The record leaves, flagged."""
         record = waiting.record
+        self.waiting -= 1
+        if record.kind is Kind.EVENT:
+            heapq.heappop(self._events)
+        else:
+            self._taps[record.tap].popleft()
         if waiting.uncertain:
-            record = replace(record, flags=record.flags | Flag.ORDER_UNCERTAIN)
+            record = _flagged(record, Flag.ORDER_UNCERTAIN)
         if record.kind is not Kind.FRAME:
             return record
-        for tap, heard in self._heard.items():
-            if tap != record.tap and heard.octets == record.octets:
-                natural = natural_sender(waiting.message)
-                if natural is heard.sender or (natural is Sender.UNKNOWN and _overlap(record, heard)):
-                    del self._heard[tap]
-                    return replace(record, flags=record.flags | Flag.ECHO)
+        original = self._original(record, waiting.message)
+        if original is not None:
+            del self._heard[original]
+            return _flagged(record, Flag.ECHO)
         self._heard[record.tap], self._said = record, waiting
         return record
+
+    def _original(self, record: Record, message: Message) -> int | None:
+        """The other tap that heard a frame just before, of which this is the echo."""
+        for tap, heard in self._heard.items():
+            if tap != record.tap and heard.octets == record.octets:
+                natural = natural_sender(message)
+                if natural is heard.sender or (natural is Sender.UNKNOWN and _overlap(record, heard)):
+                    return tap
+        return None
+
+
+def _flagged(record: Record, flag: int) -> Record:
+    return replace(record, flags=record.flags | flag)
+
+
+def _may_wait(waiting: _Waiting, rivals: list[Bound], held_since: int | None) -> bool:
+    """Whether a record is still to wait for its rivals."""
+    return bool(rivals) and (held_since is None or waiting.record.end >= held_since)
 
 
 def _echo_pair(one: _Waiting, other: _Waiting) -> bool:

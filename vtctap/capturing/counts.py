@@ -29,7 +29,7 @@ class Counts:
 
     def add(self, record: "Record") -> None:
         """Counts a record."""
-        from vtctap.dissector.protocol.messages import decode
+        from vtctap.dissector.framing.framed import message_of
         from vtctap.pcap.record import Flag, Kind
 
         self.kinds[record.kind.name.lower()] += 1
@@ -39,7 +39,7 @@ class Counts:
         self.breaks += record.flags & Flag.BREAK > 0
         self.overruns += record.flags & Flag.OVERRUN > 0
         if record.kind is Kind.FRAME:
-            message = decode(record.octets)
+            message = message_of(record)
             self.checks[message.bcc_status or ""] += 1
             self.messages[message.message or "continued"] += 1
             self.cut += record.flags & Flag.CUT > 0

@@ -1,0 +1,103 @@
+"""A link that is listened to, without ports: how often what it hears is framed and decoded on its way to the screen."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from vtctap.capturing.counts import Counts
+from vtctap.dissector.analysis.exchanges import exchanges
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.framing.assembler import Tap
+from vtctap.dissector.framing.framer import Framer, Octet, Piece
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.protocol import messages
+from vtctap.pcap.record import Kind, Line, Record, Sender
+from vtctap.sniffer.adapter import Adapter
+from vtctap.sniffer.clock import Clock
+from vtctap.sniffer.link import OpenLink, OpenTap, Wire
+from vtctap.sniffer.port import Settings
+from vtctap.sniffer.speed import Follower
+
+MS = 1_000_000
+GAP = 1_500 * MS
+SETTINGS = Settings(9600, Line(7, "E", 1))
+CHARACTER = SETTINGS.line.character_time(SETTINGS.speed)
+
+LONG = b"\x02" + b"".join(b"1-0:%d.8.0(%06d*kWh)\r\n" % (at, at) for at in range(40)) + b"!\r\n\x03"
+SESSION = [
+    (Sender.CLIENT, b"/?!\r\n"),
+    (Sender.SERVER, b"/ZZz5vtctap-test\r\n"),
+    (Sender.CLIENT, b"\x06050\r\n"),
+    (Sender.SERVER, LONG + bytes([messages.bcc_xor(LONG[1:])])),
+    (Sender.CLIENT, b"\x01R1\x020021()\x03\x60"),
+    (Sender.SERVER, b"\x020021(00123.4*kWh)\x03\x55"),
+    (Sender.CLIENT, b"\x01W1\x020010(1)\x03\x55"),
+    (Sender.SERVER, b"\x06"),
+    (Sender.CLIENT, b"\x01W1\x020020(2)\x03\x55"),
+    (Sender.SERVER, b"\x15"),
+    (Sender.CLIENT, b"\x01B0\x03\x71"),
+]
+
+
+def even(octets: bytes) -> list[tuple[int, int]]:
+    return [(octet | (octet.bit_count() & 1) << 7, 0) for octet in octets]
+
+
+def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
+    """The records of a link on which the session is said, each message read at once."""
+    taps = [
+        OpenTap(Wire(f"port{number}", sender), Tap(number, sender, SETTINGS.line, SETTINGS.speed), Adapter())
+        for number, sender in enumerate(wires)
+    ]
+    senders = {tap.tap.number: tap.wire.sender for tap in taps}
+    follower = Follower(SETTINGS, gap_limit=GAP, taps=senders) if following else None
+    now = 0
+    clock = Clock(lambda: now, lambda: now)
+    link = OpenLink(0, taps, SETTINGS, follower, clock, gap_limit=GAP)
+    for sender, octets in SESSION:
+        now += 40 * MS
+        link.sweep(now)
+        now += len(octets) * CHARACTER
+        link.hear(taps[-1 if sender is Sender.SERVER else 0], even(octets), now)
+    now += 3 * GAP
+    link.sweep(now)
+    link.close()
+    return link.ready
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many messages are decoded, and how many octets are given to framers."""
+    counts: Counter[str] = Counter()
+    read, feed = messages.readings, Framer.feed
+
+    def readings(octets: bytes) -> tuple[bytes, bytes]:
+        counts["decoded"] += 1
+        return read(octets)
+
+    def fed(framer: Framer, octets: Iterable[Octet]) -> list[Piece]:
+        octets = list(octets)
+        counts["framed"] += len(octets)
+        return feed(framer, octets)
+
+    monkeypatch.setattr(messages, "readings", readings)
+    monkeypatch.setattr(Framer, "feed", fed)
+    return counts
+
+
+@pytest.mark.parametrize("wires", [(Sender.UNKNOWN,), (Sender.CLIENT, Sender.SERVER)], ids=["one wire", "two wires"])
+@pytest.mark.parametrize("following", [False, True], ids=["fixed", "following"])
+def test_each_message_is_decoded_once(wires: tuple[Sender, ...], following: bool, counted: Counter[str]) -> None:
+    """From the port to the counts and the exchanges. The follower must act before the octets' times are known, so it
+    frames them for itself; where the speed stays, they are framed once."""
+    records = listen(wires, following=following)
+    counts = Counts()
+    for record in records:
+        counts.add(record)
+    dissector = Dissector(load())
+    found = list(exchanges(map(dissector.dissect, records)))
+    assert [record.octets for record in records if record.kind is Kind.FRAME] == [octets for _, octets in SESSION]
+    assert len(found) == 6
+    octets = sum(len(octets) for _, octets in SESSION)
+    assert counted == {"decoded": len(SESSION), "framed": octets * (2 if following else 1)}
