@@ -3,6 +3,8 @@
 A page of the site loads nothing from the network: Furo brings its own style sheets, and Sphinx searches in the browser.
 """
 
+from sphinx.application import Sphinx
+
 import vtctap
 
 project = "vtctap"
@@ -13,7 +15,7 @@ release = vtctap.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["deflist"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -28,3 +30,17 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+
+_ROOT_PAGES = {"CONTRIBUTING": "contributing", "CHANGELOG": "changes", "SECURITY": "security"}
+"""Pages beside the README, and the pages here that include them."""
+
+
+def _link(app: Sphinx, page: str, source: list[str]) -> None:
+    """Lets links to the repository's root lead to the page that includes what is there."""
+    for name, here in _ROOT_PAGES.items():
+        source[0] = source[0].replace(f"](../{name}.md)", f"]({here}.md)")
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx's hook."""
+    app.connect("source-read", _link)
