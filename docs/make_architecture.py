@@ -45,7 +45,9 @@ ROOMS: Final = (
         "profiles", "dissector", ("vtctap.dissector.profiles",), ("record", "protocol", "catalogue"), "meaning as data"
     ),
     Room("tokens", "dissector", ("vtctap.dissector.tokens",), ("protocol", "catalogue"), "STS tokens"),
-    Room("meaning", "dissector", ("vtctap.dissector",), _MEANING[:-1], "records to fields, filters, text"),
+    Room(
+        "meaning", "dissector", ("vtctap.dissector",), ("framing", *_MEANING[:-1]), "records to fields, filters, text"
+    ),
     Room("analysis", "dissector", ("vtctap.dissector.analysis",), _MEANING, "exchanges, findings, statistics"),
     Room(
         "report",
@@ -75,7 +77,7 @@ ROOMS: Final = (
         "capturing",
         "vtctap",
         ("vtctap.capturing",),
-        ("record", "trace files", "protocol", "profiles", "meaning", "sniffer", "command line"),
+        ("record", "trace files", "protocol", "framing", "profiles", "meaning", "sniffer", "command line"),
         "takes records as they come",
     ),
     Room(
