@@ -11,6 +11,7 @@ figure; for WCH's CH340 and CH341, Prolific's PL2303 and devices of the class cd
 pyserial URL, or on a system that does not say what its ports are. Who knows better says so (``--latency``).
 """
 
+import contextlib
 import os.path
 import re
 from array import array
@@ -90,27 +91,36 @@ def adapter(name: str, system: str = "/sys") -> Adapter:
     return Adapter(driver)
 
 
-def ask_low_latency(name: str, descriptor: int, system: str = "/sys") -> Callable[[], None] | None:
-    """Asks the driver to hand octets on as soon as it can: by its flag, and by what files it has for that. Gives what
-    puts back what was changed; None where the driver has nothing of the kind, or not for us."""
+class LowLatency(NamedTuple):
+    """Whether octets are now handed on as soon as the adapter can; ``put_back`` undoes what was changed for that."""
+
+    reached: bool
+    put_back: Callable[[], None]
+
+
+def ask_low_latency(name: str, descriptor: int, system: str = "/sys") -> LowLatency:
+    """Asks the driver to hand octets on as soon as it can: by its flag, and by what files it has for that. Where there
+    are such files they tell whether it does; else the flag does, if it stays set."""
     undo: list[Callable[[], object]] = []
-    was = _set_flag(descriptor, on=True)
+    was = _flag(descriptor)
     if was is False:
-        undo.append(partial(_set_flag, descriptor, on=False))
-    fast = was is not None
+        _change_flag(descriptor)
+    reached = _flag(descriptor) is True
+    if reached and not was:
+        undo.append(partial(_change_flag, descriptor))
     for path in (_timer(name, system), f"{system}/class/tty/{_device(name)}/rx_trig_bytes"):
         before = _number(path)
         if before is None:
             continue
         if before > 1 and _write(path, 1):
             undo.append(partial(_write, path, before))
-        fast = fast or _number(path) == 1
+        reached = _number(path) == 1
 
     def put_back() -> None:
         for step in reversed(undo):
             step()
 
-    return put_back if fast else None
+    return LowLatency(reached, put_back)
 
 
 def _device(name: str) -> str:
@@ -138,20 +148,33 @@ def _write(path: str, number: int) -> bool:
     return True
 
 
-def _set_flag(descriptor: int, *, on: bool) -> bool | None:
-    """Sets the driver's low-latency flag; what it was, None where there is none or it cannot be set."""
+def _serial_settings(descriptor: int) -> "array[int] | None":
+    """The driver's struct serial_struct; None where it has none."""
     import fcntl
     import termios
 
-    get, change = getattr(termios, "TIOCGSERIAL", None), getattr(termios, "TIOCSSERIAL", None)
-    if get is None or change is None:
+    request = getattr(termios, "TIOCGSERIAL", None)
+    if request is None:
         return None
     try:
-        settings = array("i", fcntl.ioctl(descriptor, get, bytes(_SERIAL_STRUCT * 4)))
-        was = bool(settings[_FLAGS] & _LOW_LATENCY)
-        if was != on:
-            settings[_FLAGS] ^= _LOW_LATENCY
-            fcntl.ioctl(descriptor, change, settings.tobytes())
+        return array("i", fcntl.ioctl(descriptor, request, bytes(_SERIAL_STRUCT * 4)))
     except OSError:
         return None
-    return was
+
+
+def _flag(descriptor: int) -> bool | None:
+    """The driver's low-latency flag; None where it has none."""
+    settings = _serial_settings(descriptor)
+    return None if settings is None else bool(settings[_FLAGS] & _LOW_LATENCY)
+
+
+def _change_flag(descriptor: int) -> None:
+    """Turns the flag over, if the driver lets us; some take it and do not keep it."""
+    import fcntl
+    import termios
+
+    settings = _serial_settings(descriptor)
+    if settings is not None:
+        settings[_FLAGS] ^= _LOW_LATENCY
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(descriptor, termios.TIOCSSERIAL, settings.tobytes())

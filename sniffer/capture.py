@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 from vtctap.dissector.framing.assembler import Tap
 from vtctap.pcap.record import Record
-from vtctap.sniffer.adapter import adapter, ask_low_latency
+from vtctap.sniffer.adapter import Adapter, adapter, ask_low_latency
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
 from vtctap.sniffer.port import Port, PortError, Settings, is_url, open_port
@@ -116,7 +116,7 @@ class Capture:
     @property
     def drops(self) -> dict[int, int]:
         """How many octets each tap (its number) is known to have lost, at the least; only taps whose driver counts."""
-        return {tap.tap.number: tap.errors.lost for _, tap in self._of_port if tap.errors}
+        return {tap.tap.number: tap.errors.lost + tap.missed for _, tap in self._of_port if tap.errors}
 
     def poll(self, timeout: float) -> list[Record]:
         """Waits at most ``timeout`` seconds; the records that are complete, each link's in the order of their start."""
@@ -159,10 +159,11 @@ class Capture:
         """Opens a port. May be called in another thread. Raises PortError."""
         port = open_port(name, settings, power=self._power)
         waiting = _waiting(port)
-        put_back = None
-        if self._low_latency and not is_url(name):
-            put_back = ask_low_latency(name, port.fileno())
-        return Opened(port, settings, waiting, adapter(name).stated(self._latency), put_back)
+        low_latency = ask_low_latency(name, port.fileno()) if self._low_latency and not is_url(name) else None
+        return Opened(port, settings, waiting, self._adapter(name), low_latency)
+
+    def _adapter(self, name: str) -> Adapter:
+        return adapter(name).stated(self._latency)
 
     def _make_links(self, opened: Sequence[Opened]) -> None:
         rest = REST if len(opened) > MANY else 0
@@ -183,7 +184,9 @@ class Capture:
                     latency=max(tap.adapter.time for tap in taps) + rest,
                     marks=all(port.port.marks_errors for port in ports),
                 )
-            link = OpenLink(number, taps, self._settings, follower, self._clock, gap_limit=self._gap_limit)
+            link = OpenLink(
+                number, taps, self._settings, follower, self._clock, self._adapter, gap_limit=self._gap_limit
+            )
             self._links.append(link)
             self._of_port += [(link, tap) for tap in taps]
 
@@ -191,7 +194,8 @@ class Capture:
         """A port is there (again)."""
         link, tap = self._of_port[index]
         self._opened[index] = opened
-        asked = ("low_latency=no", "low_latency=yes")[opened.put_back is not None] if self._low_latency else ""
+        reached = opened.low_latency is not None and opened.low_latency.reached
+        asked = f"low_latency={'yes' if reached else 'no'}" if self._low_latency else ""
         link.open(tap, opened.port, opened.settings, opened.adapter, profile=self._profile, more=asked)
         self._reader.add(index, opened.port)
 

@@ -1,7 +1,8 @@
-"""What a driver counts of a port's errors: Linux's TIOCGICOUNT.
+"""What a driver counts of a port's octets and errors: Linux's TIOCGICOUNT.
 
-Overruns have no mark in the octets, so that these totals are all that tells of them. A pseudo-terminal counts nothing,
-nor do some USB drivers; then there are no totals at all.
+Overruns have no mark in the octets, so that these totals are all that tells of them. The same is true of octets that
+another program reads from the port: the driver counted them, and they never came. A pseudo-terminal counts nothing, nor
+do some USB drivers; then there are no totals at all. Others count errors alone (docs/wiring.md says which).
 """
 
 import struct
@@ -9,19 +10,23 @@ from typing import Final, NamedTuple
 
 _STRUCT: Final = struct.Struct("20i")
 """struct serial_icounter_struct of <linux/serial.h>: eleven totals since the port was made, and nine reserved."""
-_FIRST: Final = 6
-"""cts, dsr, rng, dcd, rx and tx come first."""
+_RX: Final = 4
+"""After cts, dsr, rng and dcd; then tx, and ..."""
+_ERRORS: Final = 6
+"""... the errors."""
 
 
 class Counters(NamedTuple):
-    """Errors by kind, named as the kernel does. ``overrun``: the receiver was full, one octet or more lost each time;
-    ``buf_overrun``: octets that the kernel had no room for."""
+    """Totals, named as the kernel does: errors by kind, and ``rx``, the octets received (always 0 where the driver
+    counts errors alone). ``overrun``: the receiver was full, one octet or more lost each time; ``buf_overrun``: octets
+    that the kernel had no room for."""
 
     frame: int = 0
     overrun: int = 0
     parity: int = 0
     brk: int = 0
     buf_overrun: int = 0
+    rx: int = 0
 
     @property
     def lost(self) -> int:
@@ -37,8 +42,29 @@ class Counters(NamedTuple):
         return Counters(*(one + another for one, another in zip(self, other, strict=True)))
 
     def words(self, *names: str) -> str:
-        """Totals as an event's words: those named, or all."""
-        return " ".join(f"{name}={getattr(self, name)}" for name in names or self._fields)
+        """Totals as an event's words: those named, or those of all errors."""
+        return " ".join(f"{name}={getattr(self, name)}" for name in names or self._fields[:-1])
+
+
+class Balance:
+    """Octets that a driver counted, against those that were read. Sans-IO.
+
+    An octet is counted some time before it can be read, so that what was counted up to one look must have been read at
+    the next, a second later. Octets read too many (they had come before the first look) are forgotten when the line is
+    quiet.
+    """
+
+    def __init__(self) -> None:
+        self._due = self._counted = 0
+
+    def feed(self, counted: int, read: int) -> int:
+        """Octets counted and read since the last look: how many, counted before that, never came."""
+        self._due += self._counted - read
+        self._counted = counted
+        if self._due > 0 or not (counted or read):
+            missing, self._due = max(self._due, 0), 0
+            return missing
+        return 0
 
 
 def read(descriptor: int) -> Counters | None:
@@ -53,4 +79,5 @@ def read(descriptor: int) -> Counters | None:
         answer = fcntl.ioctl(descriptor, request, bytes(_STRUCT.size))
     except OSError:
         return None
-    return Counters(*_STRUCT.unpack(answer)[_FIRST : _FIRST + len(Counters._fields)])
+    totals = _STRUCT.unpack(answer)
+    return Counters._make((*totals[_ERRORS : _ERRORS + len(Counters._fields) - 1], totals[_RX]))

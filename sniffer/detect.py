@@ -27,11 +27,16 @@ many independent ones.
 
 Octets of any value prove nothing by themselves. HDLC is known by a whole frame with a good check sequence.
 
+Many adapters mark no framing errors, and their drivers do not say so. So an octet without a mark says nothing of its
+stop bit until its port has marked one. A port that marked none among octets of which many must have had none, seen from
+the speed that was found, marks none.
+
 Limits: lines with other than ten bits a character are not found, nor is parity that is always mark or space. Speeds are
 those of :data:`SPEEDS`, two in a hundred more or less. A receiver that is astray in a long block without pauses may
 stay so for a hundred octets; the detector listens on.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -69,6 +74,10 @@ _FINDS, _LOSES = 0.25, 0.01
 _SYMBOLS: Final = 512
 """An octet's value, and whether its stop bit was wrong."""
 _WRONG_STOP: Final = 256
+_ANY_STOP: Final = 512
+"""Of the stop bit nothing is known: one symbol or the other."""
+_MARKS_MISSING: Final = 8.0
+"""A port that marked none, where so many octets with wrong stop bits were to be expected, marks none."""
 _CONTROLS: Final = frozenset((NUL, SOH, STX, ETX, EOT, ACK, NAK))
 _TEXT: Final = frozenset((*range(0x20, 0x7F), CR, LF))
 
@@ -145,13 +154,16 @@ class Detector:
     """Listens, by turns with different settings, until it knows those of the line.
 
     ``latency`` (ns): octets that arrive sooner than this after a change of settings were received before it and weigh
-    nothing. ``marks``: the port tells framing errors. The caller sets its receivers to :attr:`settings` first, tells
-    all that is heard, and does what it is told to.
+    nothing. ``marks``: which of the taps (by number) are known to mark framing errors, and which are known not to; what
+    is learnt is put there. The caller sets its receivers to :attr:`settings` first, tells all that is heard, and does
+    what it is told to.
     """
 
-    def __init__(self, *, latency: int = 0, marks: bool = True) -> None:
+    def __init__(self, *, latency: int = 0, marks: dict[int, bool] | None = None) -> None:
         self._latency = latency
-        self._marks = marks
+        self._marks = {} if marks is None else marks
+        self._unmarked: Counter[tuple[int, int]] = Counter()
+        """Octets without a mark, by tap and by what was listened with."""
         self._weights = [_RARE.get(speed, 0.0) + (_UNPROVED if shape == _ANY_OCTETS else 0) for speed, shape in _PAIRS]
         self._arrival = self._deaf_until = 0
         self._last = -1
@@ -163,8 +175,9 @@ class Detector:
         """What to listen with."""
         return Settings(self._speed, EIGHT_BITS)
 
-    def hear(self, octets: Iterable[tuple[int, int]], arrival: int) -> Proposal | None:
-        """Octets with their flags, as received with :attr:`settings` and read at ``arrival`` (ns): what to do now."""
+    def hear(self, octets: Iterable[tuple[int, int]], arrival: int, tap: int = 0) -> Proposal | None:
+        """A tap's octets with their flags, as received with :attr:`settings` and read at ``arrival`` (ns): what to do
+        now."""
         if arrival < self._deaf_until:
             return None
         if arrival - self._arrival > PAUSE + 2 * EIGHT_BITS.character_time(self._speed):
@@ -172,9 +185,10 @@ class Detector:
         self._arrival = arrival
         line = None
         for value, flags in octets:
-            self._weigh(value | (_WRONG_STOP if flags & (Flag.FRAMING | Flag.BREAK) else 0))
+            self._weigh(value | self._stop(tap, flags))
             line = self._binary(value) or self._settle() or line
         if line:
+            self._learn()
             return Proposal(Settings(self._speed, line), settled=True)
         speed = next(speed for (speed, _), weight in zip(_PAIRS, self._weights, strict=True) if weight > -PLAUSIBLE)
         if speed == self._speed:
@@ -189,8 +203,30 @@ class Detector:
         self._astray = [0.5] * len(_SHAPES)
         self._recent.clear()
 
+    def _stop(self, tap: int, flags: int) -> int:
+        """What is known of an octet's stop bit."""
+        if flags & (Flag.FRAMING | Flag.BREAK):
+            self._marks[tap] = True
+            return _WRONG_STOP
+        self._unmarked[tap, self._speed] += 1
+        return 0 if self._marks.get(tap) else _ANY_STOP
+
+    def _learn(self) -> None:
+        """The line's speed is known: taps that should have marked octets heard at other speeds, and did not."""
+        for tap in {tap for tap, _ in self._unmarked} - self._marks.keys():
+            wrong = sum(
+                count * sum(_elsewhere(speed, self._speed)[_WRONG_STOP:])
+                for (heard, speed), count in self._unmarked.items()
+                if heard == tap and speed != self._speed
+            )
+            if wrong >= _MARKS_MISSING:
+                self._marks[tap] = False
+
     def _probability(self, symbols: Sequence[float], symbol: int) -> float:
-        return symbols[symbol] if self._marks else symbols[symbol] + symbols[symbol | _WRONG_STOP]
+        if symbol & _ANY_STOP:
+            value = symbol & 0xFF
+            return symbols[value] + symbols[value | _WRONG_STOP]
+        return symbols[symbol]
 
     def _weigh(self, symbol: int) -> None:
         """One octet's weight for or against each pair."""

@@ -8,7 +8,7 @@ how the octets happened to be read. A message is decoded once: the assembler tak
 The ports are opened, read and closed by :mod:`~vtctap.sniffer.capture`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock
-from vtctap.sniffer.counters import Counters
+from vtctap.sniffer.counters import Balance, Counters
 from vtctap.sniffer.estimator import Estimator
 from vtctap.sniffer.port import Port, PortError, Settings
 from vtctap.sniffer.speed import Change, Follower
@@ -61,6 +61,11 @@ class OpenTap:
     """What was added to them while the port was open."""
     overrun: bool = False
     """Whether octets were lost before the next one."""
+    balance: Balance = field(default_factory=Balance)
+    balanced: int = 0
+    """Octets that had been received when the driver's totals were last looked at."""
+    missed: int = 0
+    """Octets that the driver received and that never came."""
 
     def __post_init__(self) -> None:
         character_time = self.tap.line.character_time(self.tap.speed)
@@ -72,8 +77,8 @@ class OpenTap:
 
 
 class OpenLink:
-    """Link ``number`` with its taps; ``follower`` is None where the speed stays. What is done gives records, which
-    gather in ``ready``, in the order of their start."""
+    """Link ``number`` with its taps; ``follower`` is None where the speed stays. ``adapter`` looks a port's adapter up.
+    What is done gives records, which gather in ``ready``, in the order of their start."""
 
     def __init__(
         self,
@@ -82,6 +87,7 @@ class OpenLink:
         settings: Settings,
         follower: Follower | None,
         clock: Clock,
+        adapter: Callable[[str], Adapter],
         *,
         gap_limit: int,
     ) -> None:
@@ -91,6 +97,7 @@ class OpenLink:
         self.ready: list[Record] = []
         self._follower = follower
         self._clock = clock
+        self._adapter = adapter
         self._assembler = Assembler(
             number, [tap.tap for tap in taps], gap_limit=gap_limit, decode=follower.decode if follower else decode
         )
@@ -103,13 +110,13 @@ class OpenLink:
         """A tap's port, which was opened with ``settings``, is there. ``profile`` and ``more`` are stated in the
         event."""
         tap.port, tap.lost, tap.adapter = port, "", adapter
-        tap.counted = port.counters()
+        tap.counted, tap.balance, tap.balanced = port.counters(), Balance(), tap.octets
         tap.errors = tap.errors or (Counters() if tap.counted else None)
-        character_time = self.settings.line.character_time(self.settings.speed)
-        tap.estimator.use(character_time, tap.latency(character_time))
         if settings != self.settings:
             self._set_port(tap, self.settings)
-        known = " ".join(filter(None, (adapter.words(), more)))
+        character_time = self.settings.line.character_time(self.settings.speed)
+        tap.estimator.use(character_time, tap.latency(character_time))
+        known = " ".join(filter(None, (tap.adapter.words(), more)))
         text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
         self.event(tap, f"opened {text} port={word(tap.wire.port)}")
 
@@ -154,8 +161,7 @@ class OpenLink:
         so; then they stay as they are."""
         try:
             for tap in self.taps:
-                if tap.port:
-                    tap.port.set(settings)
+                self._try_to_set(tap, settings)
         except PortError:
             for tap in self.taps:
                 self._set_port(tap, self.settings)
@@ -170,15 +176,20 @@ class OpenLink:
         self.ready += self._assembler.end(tap.tap.number)
 
     def look(self, tap: OpenTap) -> None:
-        """Looks at what a tap's driver counts: whether octets were lost."""
+        """Looks at what a tap's driver counts: whether octets were lost, or read by another program."""
         now = tap.port.counters() if tap.port and tap.counted else None
-        if now is None or tap.counted is None or now == tap.counted:
+        if now is None or tap.counted is None:
             return
         added, tap.counted = now.since(tap.counted), now
+        read, tap.balanced = tap.octets - tap.balanced, tap.octets
         tap.errors = added.plus(tap.errors or Counters())
         if added.lost:
             tap.overrun = True
             self.event(tap, f"overrun {added.words(*_LOSSES)}")
+        missed = tap.balance.feed(added.rx, read + added.buf_overrun)
+        if missed:
+            tap.missed += missed
+            self.event(tap, f"missed octets={missed}")
 
     def close(self) -> None:
         """No more will be heard: the rest of the records, and an event for each tap that says so."""
@@ -216,10 +227,16 @@ class OpenLink:
 
     def _set_port(self, tap: OpenTap, settings: Settings) -> None:
         try:
-            if tap.port:
-                tap.port.set(settings)
+            self._try_to_set(tap, settings)
         except PortError as error:
             self.event(tap, f"speed failed={word(str(error))}")
+
+    def _try_to_set(self, tap: OpenTap, settings: Settings) -> None:
+        """Sets a tap's port. Raises PortError."""
+        if tap.port:
+            tap.port.set(settings)
+            if tap.adapter.source == "fifo":  # The driver may choose another threshold with another speed.
+                tap.adapter = self._adapter(tap.wire.port)
 
     def _change(self, change: Change) -> None:
         """The ports have been set anew: what comes from now on is read with other settings, and an event says so."""

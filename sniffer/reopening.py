@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from vtctap.sniffer.adapter import Adapter
+from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.port import Port, PortError, Settings
 
 PERIOD: Final = 0.5
@@ -13,19 +13,19 @@ PERIOD: Final = 0.5
 
 
 class Opened(NamedTuple):
-    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``put_back`` undoes what
-    was changed to have octets sooner."""
+    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``low_latency``: what was
+    done to have octets sooner, where that was asked for."""
 
     port: Port
     settings: Settings
     waiting: list[tuple[int, int]]
     adapter: Adapter
-    put_back: Callable[[], None] | None = None
+    low_latency: LowLatency | None = None
 
     def close(self) -> None:
         """Gives the port back as it was found."""
-        if self.put_back:
-            self.put_back()
+        if self.low_latency:
+            self.low_latency.put_back()
         self.port.close()
 
 

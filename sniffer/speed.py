@@ -73,9 +73,10 @@ class Follower:
     """Follows the speed of one link, whose taps (by number) carry the octets of the senders named.
 
     ``settings`` are those at which sessions begin; None: unknown, so the search begins at once. ``gap_limit`` (ns) is
-    the longest pause in a message. ``latency`` (ns) and ``marks`` are those of the worst port, see
-    :class:`~vtctap.sniffer.detect.Detector`. The caller sets the ports to :attr:`settings` at the beginning and to what
-    each :class:`Change` says; :attr:`searching` says whether what was heard before that is noise.
+    the longest pause in a message. ``latency`` (ns) is that of the worst port. ``marks``: the ports may mark framing
+    errors; which do is learnt (:class:`~vtctap.sniffer.detect.Detector`). The caller sets the ports to :attr:`settings`
+    at the beginning and to what each :class:`Change` says; :attr:`searching` says whether what was heard before that is
+    noise.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Follower:
         self._one_sided = set(taps.values()) == {Sender.SERVER}
         """Whether no tap hears the client, so that the meter's identification must do."""
         self._latency = latency
-        self._marks = marks
+        self._marks = {} if marks else dict.fromkeys(taps, False)
         self._start = settings
         self._proved = False
         self._doubts = 0
@@ -123,7 +124,7 @@ class Follower:
         self._heard = arrival
         self._over_at = None
         if self._detector:
-            return self._search(self._detector, octets, arrival)
+            return self._search(self._detector, tap, octets, arrival)
         if self._resumable and octets:
             resumable, self._resumable = self._resumable, None
             if self._is_bad(tap, *octets[0]) or octets[0][0] & 0x7F not in (SLASH, NUL):
@@ -213,10 +214,11 @@ class Follower:
         """Makes the table of bad values of each tap."""
         line = self.settings.line
         wrong = [bool(wrong_parity(bytes((value,)), line)) for value in range(256)]
-        if not self._marks and not self._binary and line == EIGHT_BITS:
-            wrong = [value >= 0x80 for value in range(256)]
         lenient = [bad and value >= 0x80 for value, bad in enumerate(wrong)]
         for tap, sender in self._taps.items():
+            if self._marks.get(tap) is False and not self._binary and line == EIGHT_BITS:
+                self._bad_values[tap] = [value >= 0x80 for value in range(256)]
+                continue
             maybe_without = self.without_parity and (sender is Sender.UNKNOWN or sender in self.without_parity)
             self._bad_values[tap] = lenient if maybe_without else wrong
 
@@ -335,8 +337,8 @@ class Follower:
         self._asked = self._readout = False
         return Change(self.settings, "garbage")
 
-    def _search(self, detector: Detector, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
-        finding = detector.hear(octets, arrival)
+    def _search(self, detector: Detector, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
+        finding = detector.hear(octets, arrival, tap)
         if finding is None:
             return None
         self._set(finding.settings)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from equipment.garbling import GarblingTaps
 from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
-from vtctap.sniffer.port import PosixPort, Settings
+from vtctap.sniffer.port import Settings
+from vtctap.sniffer.posix_port import PosixPort
 from vtctap.sniffer.simulated.wire import WireOctet
 
 MS = 1_000_000

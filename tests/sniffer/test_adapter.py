@@ -134,9 +134,10 @@ def test_what_the_system_does_not_know_is_assumed(system: System) -> None:
 class Driver:
     """The driver's settings, struct serial_struct as 32 integers; the flags are the fifth."""
 
-    def __init__(self, flags: int | None, *, allowed: bool = True) -> None:
+    def __init__(self, flags: int | None, *, allowed: bool = True, keeps: bool = True) -> None:
         self.flags = flags
         self.allowed = allowed
+        self.keeps = keeps
 
     def ioctl(self, descriptor: int, request: int, argument: bytes) -> bytes:
         assert descriptor == 7
@@ -145,7 +146,7 @@ class Driver:
             raise OSError
         if request == SET:
             settings = array("i", argument)
-            self.flags = settings[4]
+            self.flags = settings[4] if self.keeps else self.flags
             settings[4] = 0
             assert list(settings) == [*range(4), 0, *range(5, 32)]  # The rest is as it was.
         else:
@@ -166,20 +167,42 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driver]:
 @pytest.mark.parametrize("before", [0, 0x1040, LOW_LATENCY | 0x1040])
 def test_the_drivers_flag(system: System, driver: Callable[..., Driver], before: int) -> None:
     own = driver(before)
-    put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    reached, put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
     assert own.flags == before | LOW_LATENCY
-    assert put_back
+    assert reached
     put_back()
     assert own.flags == before
+
+
+def test_a_flag_that_does_not_stay_set_is_no_low_latency(system: System, driver: Callable[..., Driver]) -> None:
+    """Linux's cp210x, ch341 and cdc_acm take the request, and forget the flag."""
+    own = driver(0x40, keeps=False)
+    reached, put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    assert not reached
+    put_back()
+    assert own.flags == 0x40
+
+
+def test_a_threshold_that_we_may_not_set_is_no_low_latency(
+    system: System, driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A UART's driver keeps the flag, and does nothing with it."""
+    own = driver(0)
+    system.put("ttyS0", "devices/pnp0", "serial", type=4, rx_trig_bytes=8)
+    monkeypatch.setattr("vtctap.sniffer.adapter._write", lambda path, number: False)
+    reached, put_back = ask_low_latency("/dev/ttyS0", 7, str(system.root))
+    assert not reached
+    put_back()
+    assert own.flags == 0
 
 
 @pytest.mark.parametrize("flags", [None, 0x40])
 def test_the_timers_file(system: System, driver: Callable[..., Driver], flags: int | None) -> None:
     own = driver(flags, allowed=False)
     timer = system.timer("ttyUSB0", 16)
-    put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    reached, put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
     assert timer.read_text() == "1"
-    assert put_back
+    assert reached
     put_back()
     assert int(timer.read_text()) == 16
     assert own.flags == flags
@@ -188,18 +211,18 @@ def test_the_timers_file(system: System, driver: Callable[..., Driver], flags: i
 def test_the_fifos_file(system: System, driver: Callable[..., Driver]) -> None:
     driver(None)
     system.put("ttyS0", "devices/pnp0", "serial", type=4, rx_trig_bytes=8)
-    put_back = ask_low_latency("/dev/ttyS0", 7, str(system.root))
+    reached, put_back = ask_low_latency("/dev/ttyS0", 7, str(system.root))
     assert system.adapter("/dev/ttyS0").characters == 0
-    assert put_back
+    assert reached
     put_back()
     assert system.adapter("/dev/ttyS0").characters == 11
 
 
 def test_nothing_to_ask(system: System, driver: Callable[..., Driver]) -> None:
     driver(None)
-    assert ask_low_latency("/dev/ttyUSB0", 7, str(system.root)) is None
+    assert not ask_low_latency("/dev/ttyUSB0", 7, str(system.root)).reached
     system.put("ttyUSB0", f"{USB}/ttyUSB0", "cp210x")
-    assert ask_low_latency("/dev/ttyUSB0", 7, str(system.root)) is None
+    assert not ask_low_latency("/dev/ttyUSB0", 7, str(system.root)).reached
     assert not list(system.root.rglob("latency_timer"))
 
 
@@ -207,14 +230,14 @@ def test_nothing_to_ask(system: System, driver: Callable[..., Driver]) -> None:
 def test_a_file_that_is_not_ours(system: System, driver: Callable[..., Driver]) -> None:
     driver(None)
     system.timer("ttyUSB0", 16).chmod(0o444)
-    assert ask_low_latency("/dev/ttyUSB0", 7, str(system.root)) is None
+    assert not ask_low_latency("/dev/ttyUSB0", 7, str(system.root)).reached
 
 
 def test_what_is_low_already_stays(system: System, driver: Callable[..., Driver]) -> None:
     driver(None)
     timer = system.timer("ttyUSB0", 1)
     timer.chmod(0o444)
-    put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
-    assert put_back
+    reached, put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
+    assert reached
     put_back()
     assert timer.read_text() == "1\n"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
-from vtctap.sniffer.adapter import Adapter
+from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.capture import Capture, Link, Wire
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.counters import Counters
@@ -697,23 +697,40 @@ def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
     assert "latency=11characters latency_source=fifo" in events(records)[0]
 
 
-@pytest.mark.parametrize("offered", [True, False])
+def test_a_threshold_that_the_driver_lowers_with_the_speed_is_seen(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux's 8250 asks to be read at each octet below 2400 bit/s."""
+    client, _ = hardware
+    now = [11]
+    monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("", characters=now[0], source="fifo"))
+    with Capture([link_of(client)], SETTINGS, gap_limit=5_000 * MS, profile="p") as tap:
+        now[0] = 0
+        tap.set(Settings(300, SEVEN_EVEN))
+        client.say(b"\x06")
+        records = until(tap, heard(tap, 1)) + tap.close()
+    (frame,) = frames(records)
+    assert frame.uncertainty is not None
+    assert frame.uncertainty < 100 * MS  # Not 366 ms.
+
+
+@pytest.mark.parametrize("reached", [True, False])
 def test_low_latency_is_put_back(
-    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch, offered: bool
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch, reached: bool
 ) -> None:
     client, _ = hardware
     done: list[str] = []
 
-    def ask(name: str, descriptor: int) -> Callable[[], None] | None:
+    def ask(name: str, descriptor: int) -> LowLatency:
         assert os.ttyname(descriptor) == os.ttyname(client.near)
         done.append("asked")
-        return (lambda: done.append("put back")) if offered else None
+        return LowLatency(reached, lambda: done.append("put back"))
 
     monkeypatch.setattr("vtctap.sniffer.capture.ask_low_latency", ask)
     with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", low_latency=True) as tap:
-        assert f"low_latency={'yes' if offered else 'no'}" in events(tap.poll(0) + tap.close())[0].split()
+        assert f"low_latency={'yes' if reached else 'no'}" in events(tap.poll(0) + tap.close())[0].split()
         assert done == ["asked"]
-    assert done == (["asked", "put back"] if offered else ["asked"])
+    assert done == ["asked", "put back"]
 
 
 @pytest.mark.parametrize("power", [False, True])

@@ -7,8 +7,10 @@ import termios
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vtctap.sniffer.counters import Counters, read
+from vtctap.sniffer.counters import Balance, Counters, read
 
 pytestmark = pytest.mark.skipif(not hasattr(termios, "TIOCGICOUNT"), reason="Linux counts")
 
@@ -22,7 +24,7 @@ def test_layout(monkeypatch: pytest.MonkeyPatch) -> None:
         return struct.pack("20i", *range(1, 21))
 
     monkeypatch.setattr(fcntl, "ioctl", ioctl)
-    assert read(7) == Counters(frame=7, overrun=8, parity=9, brk=10, buf_overrun=11)
+    assert read(7) == Counters(frame=7, overrun=8, parity=9, brk=10, buf_overrun=11, rx=5)
     assert asked == [(7, 0x545D, 80)]
 
 
@@ -44,3 +46,36 @@ def test_what_was_added() -> None:
 def test_words() -> None:
     assert Counters(1, 2, 3, 4, 5).words() == "frame=1 overrun=2 parity=3 brk=4 buf_overrun=5"
     assert Counters(1, 2, 3, 4, 5).words("overrun", "buf_overrun") == "overrun=2 buf_overrun=5"
+
+
+# Octets that another program reads.
+
+SECONDS = 20
+
+
+def balance(counted: list[int], read: list[int]) -> list[int]:
+    """What is missing at each look."""
+    kept = Balance()
+    return [kept.feed(*look) for look in zip(counted, read, strict=True)]
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=SECONDS), st.data())
+def test_octets_that_are_read_by_the_next_look_are_not_missing(counted: list[int], data: st.DataObject) -> None:
+    """Some of each second's octets are read before its look, the rest before the next."""
+    early = [data.draw(st.integers(0, count)) for count in counted]
+    late = [0, *(count - soon for count, soon in zip(counted, early, strict=True))]
+    read = [soon + rest for soon, rest in zip([*early, 0], late, strict=True)]
+    assert not any(balance([*counted, 0], read))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 1)), min_size=1, max_size=SECONDS), st.integers(0, 50))
+def test_every_octet_that_never_came_is_missing(seconds: list[tuple[int, float]], waiting: int) -> None:
+    """However many in each second, once the line was quiet for two looks; and octets that had come before the first
+    look hide none."""
+    counted = [0, 0, *(count for count, _ in seconds), 0, 0]
+    read = [waiting, 0, *(int(count * share) for count, share in seconds), 0, 0]
+    assert sum(balance(counted, read)) == sum(counted) - sum(read) + waiting
+
+
+def test_a_driver_that_counts_errors_alone_misses_nothing() -> None:
+    assert not any(balance([0] * 5, [100] * 5))

@@ -95,7 +95,7 @@ def listen(
     waveform = Waveform(line)
     for octet in octets:
         waveform.add(octet)
-    detector = detector or Detector(marks=marks)
+    detector = detector or Detector()
     receiver = Receiver(waveform, round(detector.settings.speed * error), EIGHT)
     starts, now = [octet.start for octet in octets], begin
     receiver._after = now
@@ -193,8 +193,8 @@ def test_noise_is_no_evidence(seed: int) -> None:
 def test_listens_with_the_fastest_that_is_plausible() -> None:
     detector = Detector()
     assert detector.settings == Settings(115200, EIGHT)
-    # A start bit alone, six times too fast; then longer ones, which no faster line has.
-    finding = detector.hear([(0xE0, 0)] * 4 + [(0, Flag.FRAMING | Flag.BREAK)], 0)
+    # A long run of zeros, which no faster line has, marked; then start bits alone, six times too fast.
+    finding = detector.hear([(0, Flag.FRAMING | Flag.BREAK)] + [(0xE0, 0)] * 4, 0)
     assert finding == Proposal(Settings(19200, EIGHT), settled=False)
     assert detector.settings == Settings(19200, EIGHT)
 

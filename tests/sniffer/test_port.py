@@ -24,9 +24,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.pcap.record import Flag, Line
-from vtctap.sniffer.port import Marks, PortError, PosixPort, Settings, open_port
+from vtctap.sniffer.counters import Counters
+from vtctap.sniffer.exclusive import open_unprivileged
+from vtctap.sniffer.marks import Marks
+from vtctap.sniffer.port import PortError, Settings, open_port
+from vtctap.sniffer.posix_port import PosixPort
 
 SEVEN_EVEN = Settings(9600, Line(7, "E", 1))
+EIGHT = Line(8, "N", 1)
 ERROR, BREAK = Flag.FRAMING, Flag.FRAMING | Flag.BREAK
 
 
@@ -99,9 +104,9 @@ def test_marks_at_every_split(received: bytes, meant: list[tuple[int, int]]) -> 
         for second in range(first, len(received) + 1):
             marks = Marks()
             parts = (received[:first], received[first:second], received[second:])
-            assert [octet for part in parts for octet in marks.take(part)] == meant
+            assert [octet for part in parts for octet in marks.feed(part)] == meant
     marks = Marks()
-    assert [octet for value in received for octet in marks.take(bytes([value]))] == meant
+    assert [octet for value in received for octet in marks.feed(bytes([value]))] == meant
 
 
 MARK = {0: lambda value: b"\xff\xff" if value == 0xFF else bytes([value]), ERROR: lambda value: bytes([0xFF, 0, value])}
@@ -115,12 +120,12 @@ def test_marks_of_any_octets(meant: list[tuple[int, int]], cuts: list[int]) -> N
     received = b"".join(MARK[flags](value) for value, flags in meant)
     at = [0, *sorted(min(cut, len(received)) for cut in cuts), len(received)]
     marks = Marks()
-    assert [octet for a, b in pairwise(at) for octet in marks.take(received[a:b])] == meant
+    assert [octet for a, b in pairwise(at) for octet in marks.feed(received[a:b])] == meant
 
 
 def test_marks_come_in_one_piece_as_soon_as_they_are_whole() -> None:
     marks = Marks()
-    assert [marks.take(bytes([value])) for value in b"a\xff\xff\xff\x00b"] == [
+    assert [marks.feed(bytes([value])) for value in b"a\xff\xff\xff\x00b"] == [
         [(0x61, 0)], [], [(0xFF, 0)], [], [], [(0x62, ERROR)],
     ]  # fmt: skip
 
@@ -185,6 +190,32 @@ def test_hupcl_stays(terminal: Terminal, hang_up: int) -> None:
 STICK = 0x40000000
 
 
+class Driver:
+    """A terminal's driver as termios sees it: ``asked`` is all that was asked of it, ``attributes`` what it set."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        fastest: int | None = None,
+        size: int | None = None,
+    ) -> None:
+        self.attributes = termios.tcgetattr(terminal.near)
+        self.asked: list[tuple[int, list[Any]]] = []
+        self._fastest, self._size = fastest, size
+        monkeypatch.setattr(termios, "tcgetattr", lambda descriptor: list(self.attributes))
+        monkeypatch.setattr(termios, "tcsetattr", lambda descriptor, when, attributes: self._set(when, attributes))
+
+    def _set(self, when: int, attributes: list[Any]) -> None:
+        self.asked.append((when, attributes))
+        self.attributes = list(attributes)
+        if self._fastest is not None:
+            self.attributes[4:6] = [min(attributes[4], self._fastest)] * 2
+        if self._size is not None:
+            self.attributes[2] = attributes[2] & ~termios.CSIZE | self._size
+
+
 @pytest.mark.parametrize(
     ("line", "size", "parity"),
     [
@@ -205,16 +236,34 @@ def test_character_format(
 ) -> None:
     """Seven bits and parity are eight bits without; the parity of any other line is the adapter's to check. (A
     pseudo-terminal has but one format, so this looks at what is asked for.)"""
-    asked: list[Any] = []
-    before = termios.tcgetattr(terminal.near)
-    before[2] |= termios.CSTOPB | termios.PARENB | termios.PARODD | STICK | termios.CRTSCTS
-    monkeypatch.setattr(termios, "tcgetattr", lambda fd: before)
-    monkeypatch.setattr(termios, "tcsetattr", lambda fd, when, attributes: asked.extend([when, attributes]))
+    driver = Driver(terminal, monkeypatch)
+    driver.attributes[2] |= termios.CSTOPB | termios.PARENB | termios.PARODD | STICK | termios.CRTSCTS
     PosixPort(terminal.name, Settings(9600, Line.parse(line))).close()
-    when, attributes = asked
+    ((when, attributes),) = driver.asked
     assert when == termios.TCSANOW
     mask = termios.CSIZE | termios.CSTOPB | termios.PARENB | termios.PARODD | STICK | termios.CRTSCTS
     assert attributes[2] & mask == size | parity
+
+
+def test_a_speed_that_is_not_reached_is_refused(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 16550 at 921600 bit/s takes the request, and stays where it was."""
+    driver = Driver(terminal, monkeypatch, fastest=termios.B115200)
+    with pytest.raises(PortError, match=f"^{terminal.name}: this port does not reach 921600 bit/s, it chose 115200$"):
+        PosixPort(terminal.name, Settings(921600, EIGHT))
+    with contextlib.closing(PosixPort(terminal.name, SEVEN_EVEN)) as port:
+        before = driver.attributes
+        with pytest.raises(PortError, match="does not reach 921600 bit/s"):
+            port.set(Settings(921600, EIGHT))
+        assert driver.attributes == before
+
+
+def test_a_format_that_is_not_reached_is_refused(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An FTDI chip has seven data bits or eight."""
+    Driver(terminal, monkeypatch, size=termios.CS8)
+    monkeypatch.setattr("vtctap.sniffer.posix_port._is_pseudo_terminal", lambda descriptor: False)
+    PosixPort(terminal.name, SEVEN_EVEN).close()
+    with pytest.raises(PortError, match=f"^{terminal.name}: this port cannot be set to 5N1$"):
+        PosixPort(terminal.name, Settings(9600, Line.parse("5N1")))
 
 
 def test_in_use(terminal: Terminal) -> None:
@@ -307,6 +356,69 @@ def test_exclusive_against_programs_that_do_not_lock(terminal: Terminal) -> None
             PosixPort(terminal.name, SEVEN_EVEN)
 
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root's privilege")
+
+
+@needs_root
+def test_root_is_refused_a_port_in_exclusive_use(terminal: Terminal) -> None:
+    """By the kernel, before the driver hears of it, which would raise DTR and RTS. Afterwards root is root again."""
+    fcntl.ioctl(terminal.near, termios.TIOCEXCL)
+    os.close(os.open(terminal.name, os.O_RDONLY | os.O_NOCTTY))
+    with pytest.raises(OSError, match="busy"):
+        open_unprivileged(terminal.name, os.O_RDONLY | os.O_NOCTTY)
+    with pytest.raises(PortError, match="the port is in use by another program"):
+        PosixPort(terminal.name, SEVEN_EVEN)
+    os.close(os.open(terminal.name, os.O_RDONLY | os.O_NOCTTY))
+
+
+@needs_root
+def test_a_port_in_exclusive_use_that_opens_all_the_same_is_left_alone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vtctap.sniffer.posix_port._open", lambda name: os.open(name, os.O_RDONLY | os.O_NOCTTY))
+    fcntl.ioctl(terminal.near, termios.TIOCEXCL)
+    before = termios.tcgetattr(terminal.near)
+    with pytest.raises(PortError, match="the port is in use by another program"):
+        PosixPort(terminal.name, SEVEN_EVEN)
+    assert termios.tcgetattr(terminal.near) == before
+
+
+# Breaks, and NULs that are marked as breaks are.
+
+
+class Totals:
+    """What a driver counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now: Counters | None = Counters()
+        monkeypatch.setattr("vtctap.sniffer.counters.read", lambda descriptor: self.now)
+
+
+def test_a_nul_with_a_framing_error_is_no_break_where_the_driver_counts(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals = Totals(monkeypatch)
+    with contextlib.closing(PosixPort(terminal.name, SEVEN_EVEN)) as port:
+
+        def flags() -> list[tuple[int, int]]:
+            return port._marks.feed(b"\xff\x00\x00")
+
+        assert flags() == [(0, BREAK)]  # Nothing was counted: it may be a driver that counts nothing.
+        totals.now = Counters(frame=1)
+        assert flags() == [(0, ERROR)]
+        totals.now = Counters(frame=1, brk=1)
+        assert flags() == [(0, BREAK)]
+        totals.now = Counters(frame=2, brk=1)
+        port.counters()
+        totals.now = Counters(frame=3, brk=1)
+        assert flags() == [(0, BREAK)]  # The break may have been counted before it could be read.
+        port.counters()
+        totals.now = Counters(parity=1, frame=3, brk=1)
+        assert flags() == [(0, ERROR)]
+        totals.now = None
+        assert flags() == [(0, BREAK)]
+
+
 def test_lost(terminal: Terminal, opened: PosixPort) -> None:
     terminal.hang_up()
     with pytest.raises(PortError, match="the device is gone"):
@@ -363,10 +475,15 @@ def test_a_capture_never_acts_on_its_port(strace: Callable[..., list[str]], term
     assert {"read", "ioctl", "flock", "poll", "close"} <= names
     assert names <= {"read", "ioctl", "flock", "poll", "close", "lseek", "fstat", "newfstatat", "fcntl"}
     requests = [match[1] for call in own if (match := re.search(r"ioctl\(\d+<.*?>>?, (?:SNDCTL_\w+ or )?(\w+)", call))]
-    # In this order: is it a terminal; DTR and RTS down; how it is to be; nobody else's; and given back at the end.
+    # In this order: is it another's; how it is to be; DTR and RTS down; nobody else's; and given back at the end.
     assert [name for name in requests if name not in ("TCGETS", "TCGETS2", "TIOCGICOUNT")] == [
-        "TIOCMBIC", "TCSETS", "TIOCEXCL", "TIOCNXCL",
+        "TIOCGEXCL", "TCSETS", "TIOCMBIC", "TIOCEXCL", "TIOCNXCL",
     ]  # fmt: skip
+    # And between opening it and setting it the program does nothing else.
+    at = calls.index(opening[0])
+    setting = next(number for number, call in enumerate(calls) if "TCSETS" in call and call in own)
+    between = [call for call in calls[at + 1 : setting] if not re.search(r" (capset|capget)\(", call)]
+    assert [re.search(r"(TIOCGEXCL|flock|TCGETS)", call) is not None for call in between] == [True] * len(between)
     assert not [call for call in calls if any(name in call for name in FORBIDDEN)]
 
 

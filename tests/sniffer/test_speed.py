@@ -20,7 +20,8 @@ from vtctap.dissector.protocol.messages import decode
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.detect import SPEEDS, Detector
-from vtctap.sniffer.port import PosixPort, Settings
+from vtctap.sniffer.port import Settings
+from vtctap.sniffer.posix_port import PosixPort
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import WireOctet, received
 from vtctap.sniffer.speed import Change, Follower

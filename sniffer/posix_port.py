@@ -1,0 +1,206 @@
+"""A serial device on POSIX, opened so that a tap cannot disturb the line it listens to.
+
+It is opened for reading only, and nothing is ever written. The kernel makes a terminal with echo, and raises DTR and
+RTS, while it opens one. A program cannot prevent either; it can only end it soon. So all that is needed is imported and
+looked up before, and nothing but questions of the kernel (is the port free?) stands between opening the device and
+setting it. What remains is in docs/wiring.md, and what prevents it.
+
+Breaks and framing errors come as the driver's marks (:mod:`~vtctap.sniffer.marks`). Some drivers mark none, and some
+mark a whole packet; docs/wiring.md says which.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import sys
+import termios
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+from vtctap.sniffer import counters as driver
+from vtctap.sniffer.counters import Counters
+from vtctap.sniffer.marks import Marks
+from vtctap.sniffer.port import PortError, Settings, port_error
+
+_READ_SIZE: Final = 4096
+_LINUX: Final = sys.platform == "linux"
+_FLAGS: Final = os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+_CMSPAR: Final = 0x40000000 if _LINUX else 0
+"""Mark or space parity, where there is such a thing; :mod:`termios` does not name it."""
+_TIOCGEXCL: Final = 0x80045440
+"""Linux's question whether TIOCEXCL was set; :mod:`termios` does not name it either."""
+_PSEUDO_TERMINALS: Final = range(136, 144)
+"""Linux's major numbers of pseudo-terminals, which have but one format and take any."""
+_FORMAT: Final = termios.CSIZE | termios.PARENB | termios.PARODD | _CMSPAR
+_REPLACED: Final = _FORMAT | termios.CSTOPB | getattr(termios, "CRTSCTS", 0)
+_PARITY: Final = {
+    "N": 0,
+    "E": termios.PARENB,
+    "O": termios.PARENB | termios.PARODD,
+    "M": termios.PARENB | termios.PARODD | _CMSPAR,
+    "S": termios.PARENB | _CMSPAR,
+}
+_SPEEDS: Final = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdecimal()
+}
+_DTR: Final = struct.pack("I", termios.TIOCM_DTR)
+_RTS: Final = struct.pack("I", termios.TIOCM_RTS)
+_BOTH: Final = struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS)
+
+
+class _Wanted(NamedTuple):
+    """Settings as termios has them."""
+
+    settings: Settings
+    speed: int
+    format: int
+
+    @classmethod
+    def of(cls, name: str, settings: Settings) -> "_Wanted":
+        """Raises PortError where this system has no such speed."""
+        speed = getattr(termios, f"B{settings.speed}", None)
+        if speed is None:
+            raise PortError(f"{name}: {settings.speed} bit/s is not a speed that this system can set")
+        line = settings.line
+        bits = 8 if line.has_parity else line.data_bits
+        return cls(settings, speed, getattr(termios, f"CS{bits}") | _PARITY["N" if line.has_parity else line.parity])
+
+    def raw(self, attributes: list[Any]) -> list[Any]:
+        """The attributes of a raw line, with breaks and framing errors marked; HUPCL stays as it was."""
+        cflag = attributes[2] & ~_REPLACED | self.format | termios.CREAD | termios.CLOCAL
+        control = list(attributes[6])
+        # With a VMIN of 0, nothing there would look like a device that is gone.
+        control[termios.VMIN], control[termios.VTIME] = 1, 0
+        return [termios.INPCK | termios.PARMRK, 0, cflag, 0, self.speed, self.speed, control]
+
+
+class PosixPort:
+    """A serial device, opened for reading only."""
+
+    marks_errors = True
+
+    def __init__(self, name: str, settings: Settings, *, power: bool = False) -> None:
+        self.name = name
+        self._marks = Marks(self._is_break)
+        wanted = _Wanted.of(name, settings)
+        try:
+            self._fd = _open(name)
+        except OSError as error:
+            raise port_error(name, error) from None
+        try:
+            self._prepare(wanted, power=power)
+        except termios.error as error:
+            os.close(self._fd)
+            raise port_error(name, OSError(*error.args)) from None
+        except OSError as error:
+            os.close(self._fd)
+            raise port_error(name, error) from None
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._looks = deque([self._count()], maxlen=2)
+        """The driver's totals at the last two looks, the older first."""
+
+    def _prepare(self, wanted: _Wanted, *, power: bool) -> None:
+        if _is_exclusive(self._fd):
+            raise OSError(errno.EBUSY, "")
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        before = termios.tcgetattr(self._fd)
+        termios.tcsetattr(self._fd, termios.TCSANOW, wanted.raw(before))
+        with contextlib.suppress(OSError):  # A pseudo-terminal has no such lines.
+            fcntl.ioctl(self._fd, termios.TIOCMBIC, _RTS if power else _BOTH)
+        self._verify(wanted)
+        if power:
+            try:
+                fcntl.ioctl(self._fd, termios.TIOCMBIS, _DTR)
+            except OSError:
+                raise PortError(f"{self.name}: this port has no DTR to power a head from") from None
+        fcntl.ioctl(self._fd, termios.TIOCEXCL)  # Last: it outlives the descriptor while others have the port open.
+
+    def set(self, settings: Settings) -> None:
+        """Sets speed and line anew; what was received stays. Raises PortError, and then the port is set as before."""
+        wanted = _Wanted.of(self.name, settings)
+        try:
+            before = termios.tcgetattr(self._fd)
+            termios.tcsetattr(self._fd, termios.TCSANOW, wanted.raw(before))
+            try:
+                self._verify(wanted)
+            except PortError:
+                termios.tcsetattr(self._fd, termios.TCSANOW, before)
+                raise
+        except termios.error as error:
+            raise port_error(self.name, OSError(*error.args)) from None
+
+    def _verify(self, wanted: _Wanted) -> None:
+        """Reads back what was set: a driver takes what its device cannot do, and sets something else. Raises
+        PortError."""
+        reached = termios.tcgetattr(self._fd)
+        settings, problem = wanted.settings, ""
+        if reached[4] != wanted.speed or reached[5] != wanted.speed:
+            instead = _SPEEDS.get(reached[5])
+            problem = f"does not reach {settings.speed} bit/s" + (f", it chose {instead}" if instead else "")
+        elif reached[2] & _FORMAT != wanted.format and not _is_pseudo_terminal(self._fd):
+            problem = f"cannot be set to {settings.line}"
+        if problem:
+            raise PortError(f"{self.name}: this port {problem}")
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
+        return self._fd
+
+    def read(self) -> list[tuple[int, int]]:
+        """What has arrived. Raises PortError when the device is gone."""
+        try:
+            received = os.read(self._fd, _READ_SIZE)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            raise port_error(self.name, error) from None
+        if not received:
+            raise PortError(f"{self.name}: the device is gone")
+        return self._marks.feed(received)
+
+    def counters(self) -> Counters | None:
+        """The driver's totals; None where it keeps none. Looked at every second or so, they tell breaks from NULs."""
+        self._looks.append(self._count())
+        return self._looks[-1]
+
+    def _count(self) -> Counters | None:
+        return driver.read(self._fd)
+
+    def _is_break(self) -> bool:
+        """Whether the driver may have counted the break that it marks: since the look before the last, for it counts an
+        octet some time before it can be read. Where it counted other errors and no break, it was none."""
+        before, now = self._looks[0], self._count()
+        if before is None or now is None:
+            return True
+        added = now.since(before)
+        return added.brk > 0 or not (added.frame or added.parity)
+
+    def close(self) -> None:
+        """Gives the port back."""
+        with contextlib.suppress(OSError):  # A device that is gone.
+            fcntl.ioctl(self._fd, termios.TIOCNXCL)
+        os.close(self._fd)
+
+
+def _open(name: str) -> int:
+    if _LINUX and os.geteuid() == 0:
+        from vtctap.sniffer.exclusive import open_unprivileged
+
+        return open_unprivileged(name, _FLAGS)
+    return os.open(name, _FLAGS)
+
+
+def _is_exclusive(descriptor: int) -> bool:
+    """Whether another program has the port for itself, and we are one whom the kernel lets in all the same."""
+    try:
+        return _LINUX and any(fcntl.ioctl(descriptor, _TIOCGEXCL, bytes(4)))
+    except OSError:  # No terminal, or a kernel that does not tell.
+        return False
+
+
+def _is_pseudo_terminal(descriptor: int) -> bool:
+    return not _LINUX or os.major(os.fstat(descriptor).st_rdev) in _PSEUDO_TERMINALS
