@@ -69,6 +69,7 @@ KINDS: Final = {
         ),
         Kind("tap-lost", "warning", "A tap's port was gone: what was said meanwhile was not heard", _OURS),
         Kind("overrun", "error", "The tap lost octets before they could be read", _OURS),
+        Kind("missed", "error", "Another program read octets from a tap's port: they are not in the trace", _OURS),
         Kind("cut", "warning", "A message did not reach its end", _SYNTAX),
         Kind("noise", "warning", "Octets are part of no message", _SYNTAX),
         Kind("no-response", "warning", "Nothing answered a request", _TIMING),

@@ -1,4 +1,5 @@
-"""Outages: when a tap's port was gone, so that what was said was not heard; nobody is to be blamed for that time."""
+"""Outages: when a tap's port was gone, or another program read from it, so that what was said was not heard; nobody is
+to be blamed for that time."""
 
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ from vtctap.pcap.record import Kind, Sender
 
 
 class Outages:
-    """Follows the ``lost`` and ``opened`` events of a trace's taps, told in order."""
+    """Follows the ``lost``, ``opened`` and ``missed`` events of a trace's taps, told in order."""
 
     def __init__(self) -> None:
         self._away: dict[tuple[int, int], Dissection] = {}
@@ -19,10 +20,15 @@ class Outages:
         record = dissection.record
         if record.kind is not Kind.EVENT:
             return
-        name, tap = record.event.partition(" ")[0], (record.link, record.tap)
+        name, _, words = record.event.partition(" ")
+        tap = record.link, record.tap
         if name == "lost":
             self._away[tap] = dissection
             self._blind.add(record.link)
+        elif name == "missed":
+            self._blind.add(record.link)
+            count = words.removeprefix("octets=")
+            yield finding("missed", (dissection.number,), f"{_tap(dissection)} missed {count} octets, read by another")
         elif name == "opened" and tap in self._away:
             lost = self._away.pop(tap)
             seconds = (record.time - lost.record.time) / 1e9

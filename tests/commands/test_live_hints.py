@@ -63,6 +63,12 @@ def test_one_of_two_is_silent() -> None:
     assert found.advise(40) == []
 
 
+def test_another_program_reads_the_port() -> None:
+    shared = "A: octets are missing: another program reads this port; 'fuser -v A' names it"
+    assert hints([heard(b"x"), event("missed octets=7")]) == [shared]
+    assert hints([heard(b"x"), event("missed octets=7", tap=1)]) == []
+
+
 def test_continuous_break() -> None:
     assert hints([BREAK], 2.9) == []
     assert hints([BREAK], 3) == [BROKEN]

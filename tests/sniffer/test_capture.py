@@ -527,6 +527,21 @@ def test_overruns(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.Monke
     ]
 
 
+def test_octets_that_another_program_reads(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver counted eight, and five came: said two looks later, by when all that was counted must have come."""
+    client, _ = hardware
+    counting = Counting(monkeypatch)
+    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        client.say(b"/?!\r\n")
+        counting.totals = Counters(frame=3, overrun=2, parity=1, brk=0, buf_overrun=7, rx=8)
+        records = until(tap, lambda new: any("missed" in text for text in events(new)))
+        records += until(tap, heard(tap, 5)) + tap.close()
+        assert tap.drops == {0: 3}
+    assert "missed octets=3" in events(records)
+
+
 def test_overruns_of_a_port_that_was_lost_add_up(
     hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
 ) -> None:

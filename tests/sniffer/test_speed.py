@@ -42,12 +42,15 @@ def follower(settings: Settings | None = START, taps: dict[int, Sender] = TWO, *
 
 class Link:
     """A virtual line with taps whose receivers are set as a follower says. ``delay`` (ns) is how late the octets of
-    each millisecond are read; what the follower asks for is done at once."""
+    each millisecond are read; what the follower asks for is done at once. ``marks``: the adapter marks errors."""
 
-    def __init__(self, follower: Follower, taps: dict[int, Sender], *, line: Line = EVEN, delay: int = 0) -> None:
+    def __init__(
+        self, follower: Follower, taps: dict[int, Sender], *, line: Line = EVEN, delay: int = 0, marks: bool = True
+    ) -> None:
         self.follower = follower
         self.taps = [Tap(number, sender, line, 0) for number, sender in taps.items()]
         self.delay = delay
+        self.marks = marks
         self.changes: list[Change] = []
         self.records: list[Record] = []
         self.noise = self.octets = 0
@@ -80,7 +83,10 @@ class Link:
             for tap, receiver in enumerate(self.receivers):
                 if heard := receiver.run(now):
                     step = self.follower.settings.line.character_time(self.follower.settings.speed)
-                    stamped = [Octet(octet.value, octet.end - step * 19 // 20, 0, octet.flags) for octet in heard]
+                    stamped = [
+                        Octet(octet.value, octet.end - step * 19 // 20, 0, octet.flags if self.marks else 0)
+                        for octet in heard
+                    ]
                     read.append((now + self.delay, tap, stamped))
             while read and read[0][0] <= now:
                 self._hear(now, *read.pop(0)[1:])
@@ -184,6 +190,23 @@ def test_an_unknown_line(speed: int, line: Line) -> None:
     assert link.octets == link.noise + sum(len(record.octets) for record in link.records)
     whole = messages(octets)
     assert len(whole) - len(link.frames) <= 9
+    assert link.frames[-len(link.frames) + 1 :] == whole[-len(link.frames) + 1 :]
+
+
+@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
+@pytest.mark.parametrize("speed", [300, 600, 1200, 2400, 4800, 9600, 19200, 115200])
+@pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
+def test_an_unknown_line_and_an_adapter_that_marks_nothing(taps: dict[int, Sender], speed: int, line: Line) -> None:
+    """A CH340, and many a CP2102, say nothing of stop bits, nor that they do not."""
+    octets = list(play(3, speed=speed, line=line, sessions=2))
+    unknown = follower(None, taps)
+    link = Link(unknown, taps, line=line, marks=False)
+    link.carry(octets)
+    assert not unknown.searching
+    assert unknown.settings == Settings(speed, line)
+    assert [why for _, why in link.steps].count("found") == 1
+    whole = messages(octets)
+    assert len(whole) - len(link.frames) <= 12
     assert link.frames[-len(link.frames) + 1 :] == whole[-len(link.frames) + 1 :]
 
 

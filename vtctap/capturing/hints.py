@@ -11,6 +11,7 @@ What it says, and of what evidence:
 - Parity is steadily wrong, but stop bits are where they belong, so the speed is right and the parity is not. Where the
   bit is always 0, the line has eight bits; where nearly every octet is wrong, the parity is the other one.
 - Stop bits are steadily missing: the speed is wrong.
+- The driver received octets that never came (a ``missed`` event): another program reads the port.
 
 Silence after traffic, single errors, and errors on a line whose speed is being looked for are no evidence.
 """
@@ -55,6 +56,8 @@ class _Tap:
     broken: float | None = None
     """When a break was heard that nothing followed."""
     lost: bool = False
+    shared: bool = False
+    """Whether another program reads the port."""
     parity: str = "E"
     given: set[str] = field(default_factory=set)
 
@@ -76,6 +79,7 @@ class Hints:
                 for each in self._taps:
                     each.window.clear()
             tap.lost = name == "lost" or (tap.lost and name != "opened")
+            tap.shared = tap.shared or name == "missed"
             return
         if not record.octets:
             return
@@ -119,6 +123,8 @@ class Hints:
 
 def _line_hints(tap: _Tap, now: float) -> list[tuple[str, str]]:
     """Cause and text of what the tap's last octets say."""
+    if tap.shared:
+        return [("shared", f"octets are missing: another program reads this port; 'fuser -v {tap.name}' names it")]
     if tap.broken is not None:
         if now - tap.broken < BREAK:
             return []

@@ -168,6 +168,7 @@ def test_stories(story: list[Frame], expected: list[tuple[str, str, tuple[int, .
 
 
 LOST, BACK = {"event": "lost octets=7", "tap": 1}, {"event": "opened port=x", "tap": 1}
+MISSED = {"event": "missed octets=7", "tap": 1}
 OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     # Nobody is blamed for what was said while a tap was away; before and after they are.
     ([*GOOD, ("E", b"", LOST), ("C", READ), ("C", READ), ("E", b"", BACK), ("C", READ), ("S", DATA)],
@@ -180,6 +181,8 @@ OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([*GOOD, ("E", b"", LOST | {"link": 1}), ("C", READ), ("C", WRITE), ("S", ACK)],
      [("no-response", "warning", (6,)), ("tap-lost", "warning", (5,))]),
     ([("E", b"", BACK), *GOOD], []),
+    # Another program reads the tap's port: nobody is blamed for what it took.
+    ([*GOOD, ("C", READ), ("E", b"", MISSED), ("C", WRITE), ("S", ACK)], [("missed", "error", (6,))]),
 ]  # fmt: skip
 
 
