@@ -519,7 +519,7 @@ def test_drops_are_in_the_statistics(
 ) -> None:
     from vtctap.sniffer import counters
 
-    totals = iter([counters.Counters(), counters.Counters()])  # At the openings; then:
+    totals = iter([counters.Counters()] * 4)  # As each port is opened, and as its tap is; then:
     after = counters.Counters(overrun=2, buf_overrun=10)
     monkeypatch.setattr(counters, "read", lambda descriptor: next(totals, after))
     assert inside("capture", "-q", *pair(taps), "-a", "packets:2", "-w", "t.pcapng").returncode == 0
