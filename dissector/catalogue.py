@@ -16,7 +16,8 @@ class Field:
     """One field. ``type``: ``s`` string, ``e`` enumeration shown as one of ``words``, ``u`` unsigned number, ``n``
     number, ``b`` boolean (present only where true), ``t`` seconds, ``f`` record number. ``repeats``: a list, one item
     an occurrence. ``generated``: not in the octets of the message but said by the tap or concluded. ``context``:
-    concluded from the records before, so that a record by itself has none. ``wide``: an unsigned number of more than 32
+    concluded from the records before, so that a record by itself has none. ``later``: concluded from the records after,
+    which Wireshark alone shows, in a second pass. ``wide``: an unsigned number of more than 32
     bits."""
 
     name: str
@@ -26,6 +27,7 @@ class Field:
     repeats: bool = False
     generated: bool = False
     context: bool = False
+    later: bool = False
     wide: bool = False
 
     @property
@@ -130,9 +132,11 @@ CATALOGUE: Final = (
     _tap("vtc.token.nkmo2", "s", "New decoder key, section of the third token; 'vtctap token' alone shows it"),
     _tap("vtc.token.nkmo1", "s", "New decoder key, section of the fourth token; 'vtctap token' alone shows it"),
     _tap("vtc.request_in", "f", "The request that this answers", context=True),
-    _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)", context=True),
+    _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)", context=True, later=True),
     _tap("vtc.response_time", "t", "From the end of the request to the start of its answer", context=True),
     _tap("vtc.repeat_of", "f", "The record that this one repeats, the first of a row", context=True),
+    _tap("vtc.status.token_in", "f", "The token that this token status is about", context=True),
+    _tap("vtc.token.status_in", "f", "The verdict on this token (in a second pass only)", context=True, later=True),
     _tap("vtc.session", "u", "Session number, through the trace, from 1", context=True),
     _tap("vtc.confidence", "e", "The weakest source that the record's decoding leans on", words=CONFIDENCES),
     _tap("vtc.assumed", "s", "Name of a field that is assumed", repeats=True),

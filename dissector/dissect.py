@@ -19,6 +19,7 @@ from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.protocol.characters import show_text
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys
+from vtctap.dissector.verdicts import Verdicts
 from vtctap.pcap.record import Flag, Kind, Record
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
@@ -167,6 +168,7 @@ class Dissector:
         self._number = 0
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout)
+        self._verdicts = Verdicts()
         self._known: dict[bytes, tuple[Message, Meaning]] = {}
 
     def dissect(self, record: Record) -> Dissection:
@@ -177,6 +179,9 @@ class Dissector:
         gap_ns = self._gap(record)
         message, meaning = self._known.get(record.octets) or self._decode(record)
         place = self._pairing.place(self._number, record, message)
+        about = self._verdicts.feed(self._number, record, message, meaning, place)
+        if about is not None:
+            place = place._replace(status_token_in=about)
         return Frame(self._number, record, message, meaning, place, gap_ns)
 
     def meaning(self, message: Message) -> Meaning:

@@ -38,6 +38,7 @@ class Place(NamedTuple):
     request_in: int | None = None
     response_time_ns: int | None = None
     repeat_of: int | None = None
+    status_token_in: int | None = None
 
 
 @dataclass(slots=True)

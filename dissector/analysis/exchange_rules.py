@@ -16,7 +16,7 @@ from typing import Final
 from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
-from vtctap.dissector.analysis.meter_state import LOCKOUT, MeterState
+from vtctap.dissector.analysis.meter_state import MeterState
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
 from vtctap.dissector.protocol.characters import LF, SEVEN_BITS
@@ -25,6 +25,7 @@ from vtctap.dissector.protocol.messages import block_end
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
 from vtctap.dissector.tokens.number import digits
+from vtctap.dissector.verdicts import LOCKOUT
 from vtctap.pcap.record import Flag, Sender
 
 REJECTED: Final = frozenset(range(4, 15))

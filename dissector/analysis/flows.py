@@ -14,13 +14,13 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchange_rules import REJECTED
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges
-from vtctap.dissector.analysis.meter_state import LOCKOUT, NOT_READY
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
+from vtctap.dissector.verdicts import LOCKOUT, NOT_READY
 from vtctap.pcap.record import Flag, Record
 
 OUTCOMES: Final = ("accepted", "rejected", "locked out", "refused", "unanswered", "pending", "unknown")

@@ -27,10 +27,7 @@ from typing import Final
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.protocol.rules import ENDING, MessageName
-
-NOT_READY: Final = 16
-LOCKOUT: Final = 15
-"""Token statuses (IEC 62055-52 clause 7.8; the values are derived)."""
+from vtctap.dissector.verdicts import LOCKOUT, NOT_READY
 
 
 class State(Enum):

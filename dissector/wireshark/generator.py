@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final
 
-from vtctap.dissector.analysis.meter_state import LOCKOUT
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.meaning import TOKEN_STATUS
 from vtctap.dissector.profiles.encodings import TEXT, Encoding, date_parts
 from vtctap.dissector.profiles.manufacturers import manufacturers
 from vtctap.dissector.profiles.model import OBIS, Profile, Register
 from vtctap.dissector.tokens import layouts
+from vtctap.dissector.verdicts import LOCKOUT, NOT_READY
 from vtctap.pcap.record import LINKTYPE_USER0
 
 PARTS: Final = (
@@ -68,6 +68,7 @@ def quote(text: str) -> str:
 _TITLES: Final = {
     "vtc.status.token": "Token status",
     "vtc.status.token.name": "Token status name",
+    "vtc.status.token_in": "Token in",
     "vtc.error.parity": "Parity error",
     "vtc.error.framing": "Framing error",
     "vtc.error.break": "Break",
@@ -149,7 +150,7 @@ def _tables(profiles: Sequence[Profile], version: str, linktype: int) -> Iterato
     yield from ("", "local MANUFACTURERS = {")
     if any(profile.identification.flag for profile in profiles):
         yield from (f"    [{quote(code)}] = {quote(name)}," for code, name in manufacturers().items())
-    yield from ("}", "", f"local LOCKOUT = {LOCKOUT}", "")
+    yield from ("}", "", f"local LOCKOUT, NOT_READY = {LOCKOUT}, {NOT_READY}", "")
     yield from _token_tables()
 
 

@@ -20,7 +20,8 @@ end
 -- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or
 -- "NAK"; last: a side's last frame, its number that of the first where it was a repeat. opening: the session has had
 -- nothing but calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none
--- does), silent: those that did before the server was heard. (What changes from frame to frame is written over, not
+-- does), silent: those that did before the server was heard. written: the number of the last token's frame, taken: that
+-- of the token whose verdict is not in (0: none). (What changes from frame to frame is written over, not
 -- made anew.)
 local links, sessions
 -- The last frame, to know it again: its number, time, octets and link.
@@ -38,13 +39,14 @@ local MAX_SILENT = 1000
 
 local function new_link()
     return { session = 0, stop = 0, request = { number = 0 }, asked = 0, silent = {},
-        last = { client = { number = 0 }, server = { number = 0 } } }
+        last = { client = { number = 0 }, server = { number = 0 } }, written = 0, taken = 0 }
 end
 
 local function begin_session(link)
     sessions = sessions + 1
     link.session, link.opening, link.over = sessions, true, false
     link.request.number, link.last.client.number, link.last.server.number = 0, 0, 0
+    link.written, link.taken = 0, 0
 end
 
 -- Whether a side's frame repeats the one that it sent before.
@@ -107,6 +109,20 @@ local function timing(request, head, time)
     return time - unsure > limits.most and LATE or time + unsure < limits.least and EARLY or 0
 end
 
+-- The token that the status of an answer is about, by the rules of vtctap's verdicts.
+local function follow_token(link, page, at, number, message, damaged)
+    if message.name == "ACK" and link.request.number == link.written then
+        link.taken = link.written
+    end
+    if message.status and link.taken ~= 0 and not damaged then
+        page.token_in[at] = link.taken
+        if message.status ~= NOT_READY then
+            link_to("status_in", link.taken, number)
+            link.taken = 0
+        end
+    end
+end
+
 local function pair(link, page, at, number, head, message, octets, start)
     local name, sender = message.name, head.sender
     local stop = start + head.duration
@@ -135,12 +151,16 @@ local function pair(link, page, at, number, head, message, octets, start)
             request.synthetic, request.is_nak = head.synthetic, name == "NAK"
             request.uncertainty, request.uncertain = head.uncertainty, head.order_uncertain
         end
+        if name == "WriteCommand" and message.token then
+            link.written = number
+        end
     else
         link.opening = false
         if request.number ~= 0 and not request.answer then
             request.answer = name == "NAK" and name or damaged and "damaged" or "good"
             page.request_in[at] = request.number
-            set_response(request.number, number)
+            link_to("response_in", request.number, number)
+            follow_token(link, page, at, number, message, damaged)
             if request.stop <= start and not (request.synthetic or head.synthetic) then
                 page.response_time[at] = start - request.stop
                 -- Where something else came first, it is open whether that was the answer.
@@ -157,7 +177,10 @@ end
 -- A read filter sees packets before they have their numbers for good. What had this number was left out: what is known
 -- of it goes, and what refers to it.
 local function leave_out(number, link)
-    leave_place()
+    local token = leave_place()
+    link.taken = token ~= 0 and token or link.taken
+    link.written = link.written ~= number and link.written or 0
+    link.taken = link.taken ~= number and link.taken or 0
     for _, held in ipairs({ link.request, link.last.client, link.last.server }) do
         held.number = held.number ~= number and held.number or 0
     end

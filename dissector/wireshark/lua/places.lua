@@ -4,12 +4,12 @@
 
 local PAGE = 512
 local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("d", PAGE), rep("I1", PAGE)
-local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, faults = SMALL,
-    response_time = TIME, gap = TIME }
+local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, token_in = WHOLE,
+    status_in = WHOLE, faults = SMALL, response_time = TIME, gap = TIME }
 -- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
 local current, previous, sealed, opened, opened_number
 -- What became known of frames whose pages had been sealed.
-local late_responses, late_faults
+local late_links, late_faults
 
 -- What may be wrong with a frame's place: one of the first two, and the last or not.
 local LATE, EARLY, SILENT = 1, 2, 4
@@ -68,12 +68,13 @@ local function is_open(page, number)
     return at and at >= 1 and at <= PAGE
 end
 
-local function set_response(number, response)
+-- Links a frame to a later one, by a column: its answer, or the verdict on its token.
+local function link_to(column, number, later)
     local page = is_open(current, number) and current or is_open(previous, number) and previous
     if page then
-        page.response_in[(number - 1) % PAGE + 1] = response
+        page[column][(number - 1) % PAGE + 1] = later
     else
-        late_responses[number] = response
+        late_links[column][number] = later
     end
 end
 
@@ -93,8 +94,8 @@ local function where()
     return place, place_at
 end
 
-local function response_of(number)
-    return late_responses[number] or place.response_in[place_at]
+local function later_of(column, number)
+    return late_links[column][number] or place[column][place_at]
 end
 
 local function faults_of(number)
@@ -121,21 +122,25 @@ local function next_place(number)
     return place, place_at
 end
 
--- Takes back what is known of the frame in hand.
+-- Takes back what is known of the frame in hand; gives the token that it was the status of (0: none).
 local function leave_place()
-    local asked = place.request_in[place_at]
+    local asked, token = place.request_in[place_at], place.token_in[place_at]
     if asked ~= 0 then
-        set_response(asked, 0)
+        link_to("response_in", asked, 0)
+    end
+    if token ~= 0 then
+        link_to("status_in", token, 0)
     end
     for column, kind in pairs(COLUMNS) do
         place[column][place_at] = NOTHING[kind]
     end
+    return token
 end
 
 local function forget_places()
     current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
-    late_responses, late_faults = {}, {}
+    late_links, late_faults = { response_in = {}, status_in = {} }, {}
 end
 
-return where, response_of, faults_of, stands_out, go_to_place, next_place, leave_place, forget_places, set_response,
+return where, later_of, faults_of, stands_out, go_to_place, next_place, leave_place, forget_places, link_to,
     set_unanswered, LATE, EARLY, SILENT, TIMING_FAULTS

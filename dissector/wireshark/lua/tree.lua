@@ -196,7 +196,8 @@ end
 
 local function show_place(tree, number)
     local place, place_at = where()
-    local request_in, response_in = place.request_in[place_at], response_of(number)
+    local request_in, response_in = place.request_in[place_at], later_of("response_in", number)
+    local token_in, status_in = place.token_in[place_at], later_of("status_in", number)
     local time, repeat_of, faults = place.response_time[place_at], place.repeat_of[place_at], faults_of(number)
     if request_in ~= 0 then
         conclude(tree, "vtc.request_in", request_in)
@@ -216,6 +217,12 @@ local function show_place(tree, number)
     end
     if repeat_of ~= 0 then
         complain(tree, conclude(tree, "vtc.repeat_of", repeat_of), "repeat")
+    end
+    if token_in ~= 0 then
+        conclude(tree, "vtc.status.token_in", token_in)
+    end
+    if status_in ~= 0 then
+        conclude(tree, "vtc.token.status_in", status_in)
     end
     conclude(tree, "vtc.session", place.session[place_at])
 end
@@ -318,7 +325,8 @@ end
 local PARTS = { message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts",
     register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning",
     token = "meaning", request_in = "place", response_in = "place", response_time = "place", repeat_of = "place",
-    session = "place", confidence = "sources", assumed = "sources", text = "rest", ["error.code"] = "rest" }
+    ["status.token_in"] = "place", ["token.status_in"] = "place", session = "place", confidence = "sources",
+    assumed = "sources", text = "rest", ["error.code"] = "rest" }
 local parts_wanted
 -- Whether a part of a message is asked for, besides what message it is.
 local inside_wanted

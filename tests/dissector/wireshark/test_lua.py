@@ -137,8 +137,10 @@ print("kinds", frametype.REQUEST, frametype.RESPONSE, frametype.RETRANS_PREV)
 """
     script.write_text(told + script.read_text("ascii"), "ascii")
     (_, *kinds), *links = [line.split("\t") for line in tshark(trace, script, "-q")]
-    assert dict(links) == dict(zip(("vtc.request_in", "vtc.response_in", "vtc.repeat_of"), kinds, strict=True))
-    assert len(set(kinds)) == 3
+    kinds += ["nil"] * 2
+    names = ("vtc.request_in", "vtc.response_in", "vtc.repeat_of", "vtc.status.token_in", "vtc.token.status_in")
+    assert dict(links) == dict(zip(names, kinds, strict=True))
+    assert len(set(kinds)) == 4
 
 
 def test_packets_without_the_magic_are_declined(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
 from vtctap.dissector.tokens.number import crc, join
+from vtctap.dissector.verdicts import NOT_READY
 from vtctap.pcap import Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.imports import IMPORTERS
@@ -287,6 +288,19 @@ def conversations(chance: Chance, registers: Registers, count: int) -> Iterator[
 # The proof -----------------------------------------------------------------------------------------------------------
 
 
+def later_links(records: Iterable[dict[str, Any]]) -> dict[int, dict[str, int]]:
+    """What the records say of earlier ones, as a second pass is to show it there: the answer to a request, and the
+    verdict on a token."""
+    links: dict[int, dict[str, int]] = {}
+    for record in records:
+        number = record["frame.number"]
+        if "vtc.request_in" in record:
+            links.setdefault(record["vtc.request_in"], {})["vtc.response_in"] = number
+        if record.get("vtc.status.token", NOT_READY) != NOT_READY and "vtc.status.token_in" in record:
+            links.setdefault(record["vtc.status.token_in"], {})["vtc.token.status_in"] = number
+    return links
+
+
 class Difference:
     """Compares traces of one source, by one profile."""
 
@@ -306,12 +320,11 @@ class Difference:
 
     def compare(self, trace: Path, *, twice: bool = True) -> None:
         """In one pass; and in two, where each request names its answer too."""
-        answers = {record["vtc.request_in"]: record for record in self.read(trace) if "vtc.request_in" in record}
+        links = later_links(self.read(trace))
         for passes in ((), ("-2",)) if twice else ((),):
             for ours, shown in zip(self.read(trace), self.tool.each(trace, *passes), strict=True):
                 number = ours["frame.number"]
-                if passes and number in answers:
-                    ours["vtc.response_in"] = answers[number]["frame.number"]
+                ours |= links.get(number, {}) if passes else {}
                 expected = self.tool.comparable({name: ours[name] for name in ours if name in FIELDS})
                 self.records += not passes
                 self.values += sum(map(len, expected.values()))
@@ -423,9 +436,8 @@ def test_each_field_by_itself(difference: Callable[..., Difference], proof: Call
     trace = compared.write(conversations(random.Random(16), registers, 1500))
     run, values = compared.tool.run, compared.tool.comparable
     records = list(compared.read(trace))
-    answers = [(record["vtc.request_in"], record["frame.number"]) for record in records if "vtc.request_in" in record]
-    for request, answer in answers:
-        records[request - 1]["vtc.response_in"] = answer
+    for number, links in later_links(records).items():
+        records[number - 1] |= links
     version = subprocess.run(["tshark", "--version"], capture_output=True, text=True).stdout
     # Wireshark 4.4 doubles each backslash in a column.
     backslash = "\\" if " 4.0." in version.partition("\n")[0] else "\\\\"
@@ -438,7 +450,7 @@ def test_each_field_by_itself(difference: Callable[..., Difference], proof: Call
             if wanted != shown:
                 compared.found.append((number, name, wanted, shown))
         filtered = list(map(int, run(trace, "-Y", name, "-o", 'gui.column.format:"No.","%m"').split()))
-        present = [number for number, wanted in enumerate(expected, 1) if wanted and name != "vtc.response_in"]
+        present = [number for number, wanted in enumerate(expected, 1) if wanted and not FIELDS[name].later]
         if filtered != present:
             compared.found.append((name, set(filtered) ^ set(present)))
         compared.values += sum(map(len, expected))

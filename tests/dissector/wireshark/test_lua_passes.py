@@ -20,7 +20,8 @@ from vtctap.pcap.record import encode
 
 START = 1_767_225_600_000_000_000
 SECOND = 10**9
-PLACE = ("vtc.session", "vtc.gap", "vtc.request_in", "vtc.response_in", "vtc.response_time", "vtc.repeat_of")
+PLACE = ("vtc.session", "vtc.gap", "vtc.request_in", "vtc.response_in", "vtc.response_time", "vtc.repeat_of",
+         "vtc.status.token_in", "vtc.token.status_in")  # fmt: skip
 
 
 def block(octets: bytes) -> bytes:

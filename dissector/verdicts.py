@@ -1,0 +1,63 @@
+"""Verdicts: which token a token status is about.
+
+A :class:`Verdicts` is fed the frames of a trace in order and keeps three values a link. The rules, which the Lua
+dissector follows as well:
+
+- A token is taken over when the server answers the WriteCommand that holds it with ACK; of a write that was repeated,
+  the one that was answered counts.
+- Each token status that the server answers with afterwards in the same session is about that token, up to the verdict:
+  the first status that is not "not ready". Another token that is taken over takes its place.
+
+A damaged answer gives no status. The flow is derived: of IEC 62055-52 only the names are public.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from vtctap.dissector.meaning import Meaning
+from vtctap.dissector.pairing import Place, is_damaged
+from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.pcap.record import Flag, Record, Sender
+
+LOCKOUT: Final = 15
+NOT_READY: Final = 16
+"""Token statuses (IEC 62055-52 clause 7.8; the values are derived)."""
+
+
+@dataclass(slots=True)
+class _LinkState:
+    """A link's state: the record of the last token that was written, and of the one whose verdict is not in."""
+
+    session: int
+    written: int | None = None
+    taken: int | None = None
+
+
+class Verdicts:
+    """Finds the token of each token status of one trace, fed in order."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, _LinkState] = {}
+
+    def feed(self, number: int, record: Record, message: Message, meaning: Meaning, place: Place) -> int | None:
+        """The number of the record whose token the status of frame ``number`` is about, None where it is about none."""
+        link = self._links.get(record.link)
+        if link is None or link.session != place.session:
+            link = self._links[record.link] = _LinkState(place.session)
+        if meaning.token and message.message == MessageName.WriteCommand and _is_clients(record):
+            link.written = number
+        if place.request_in is None:
+            return None
+        if message.message == MessageName.ACK and place.request_in == link.written:
+            link.taken = link.written
+        about, status = link.taken, meaning.status_token
+        if status is None or about is None or is_damaged(record, message):
+            return None
+        if status != NOT_READY:
+            link.taken = None
+        return about
+
+
+def _is_clients(record: Record) -> bool:
+    return record.sender is Sender.CLIENT and not record.flags & Flag.ECHO
