@@ -18,8 +18,8 @@ from vtctap.pcap.record import RecordError
 class VTCSession(DefaultSession):
     """For ``sniff(session=VTCSession)``, live or ``offline=``: each record comes at once, and knows its place.
 
-    Packets then have ``gap``, ``request_in``, ``response_time``, ``repeat_of``, ``status_token_in`` and ``session``, as in
-    ``vtctap read``; record numbers count the session's records from 1. ``dissection`` is the packet's
+    Packets then have ``gap``, ``request_in``, ``response_time``, ``repeat_of``, ``status_token_in`` and ``session``, as
+    in ``vtctap read``; record numbers count the session's records from 1. ``dissection`` is the packet's
     :class:`~vtctap.dissector.dissect.Dissection`, which :mod:`vtctap.dissector.analysis` takes. The profile is that of
     ``conf.contribs["vtctap"]`` when the session begins. What is kept is a few values a link.
     """
