@@ -31,9 +31,10 @@ _HEAD: Final = """# Cookbook
 Made from `examples/scripts` by `make docs`; do not edit. Each script runs as it stands, here in the folder `examples`;
 the tests run them too.
 
-A trace is opened with `vtctap.open`, which gives its records. `exchanges` groups them by who answers whom, `sessions`
-by session, `token_flows` by token, and `check` finds what is wrong; each takes records as they come, in constant space.
-`vtctap.open(path).follow()` goes on while a trace grows, and `vtctap.sniffer.live.tap` gives records of a live link.
+A trace is opened with `vtctap.open`, which gives its records. `vtctap.exchanges` groups them by who answers whom,
+`vtctap.sessions` by session, `vtctap.token_flows` by token, and `vtctap.check` finds what is wrong; each takes records
+as they come, in constant space, and reads them with the profile that the trace states. `vtctap.open(path).follow()`
+goes on while a trace grows, and `vtctap.tap` gives records of a live link.
 The whole of it is in the [reference](reference/index.rst).
 """
 

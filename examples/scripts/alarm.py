@@ -5,11 +5,11 @@ Rings once for each message whose check character is wrong, until it is interrup
 
 import sys
 
+import vtctap
 from vtctap.dissector.dissect import Frame, dissections
-from vtctap.sniffer.live import tap
 
 speed = int(sys.argv[2]) if len(sys.argv) > 2 else 9600
-with tap(sys.argv[1], speed=speed) as records:
+with vtctap.tap(sys.argv[1], speed=speed) as records:
     try:
         for frame in dissections(records):
             if isinstance(frame, Frame) and frame.message.bcc_status == "bad":

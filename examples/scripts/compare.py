@@ -5,7 +5,6 @@ import statistics
 import sys
 
 import vtctap
-from vtctap.dissector.analysis.exchanges import exchanges
 
 
 def steps(path: str) -> tuple[list[str], list[float]]:
@@ -13,7 +12,7 @@ def steps(path: str) -> tuple[list[str], list[float]]:
     asked, waits = [], []
     answered = None
     with vtctap.open(path) as trace:
-        for exchange in exchanges(trace):
+        for exchange in vtctap.exchanges(trace):
             request = exchange.request
             if request is None:
                 continue
@@ -24,9 +23,10 @@ def steps(path: str) -> tuple[list[str], list[float]]:
     return asked, waits
 
 
-first, second = (steps(path) for path in sys.argv[1:3])
-for line in difflib.unified_diff(first[0], second[0], *sys.argv[1:3], lineterm="", n=1):
+before, after = sys.argv[1:3]
+first, second = steps(before), steps(after)
+for line in difflib.unified_diff(first[0], second[0], before, after, lineterm="", n=1):
     print(line)
-for path, (asked, waits) in zip(sys.argv[1:3], (first, second), strict=True):
+for path, (asked, waits) in ((before, first), (after, second)):
     pause = f"{statistics.median(waits):.3f} s" if waits else "-"
     print(f"{path}: {len(asked)} requests, median pause before the next {pause}")

@@ -3,13 +3,11 @@
 import sys
 
 import vtctap
-from vtctap.dissector.analysis.exchanges import exchanges
-from vtctap.dissector.profiles.files import DEFAULT, load
 
-profile = load(sys.argv[2] if len(sys.argv) > 2 else DEFAULT)
+profile = vtctap.load_profile(sys.argv[2]) if len(sys.argv) > 2 else None
 last: dict[str, str] = {}
 with vtctap.open(sys.argv[1]) as trace:
-    for exchange in exchanges(trace, profile):
+    for exchange in vtctap.exchanges(trace, profile):
         for response in exchange.responses:
             data, names = response.message, response.meaning.register_name
             if response.name not in ("Data", "PartialData", "Telegram"):

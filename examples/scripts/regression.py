@@ -7,7 +7,6 @@ the same registers; values may differ. Run it with METER_PORT=/dev/ttyUSB0 pytes
 import sys
 
 import vtctap
-from vtctap.dissector.analysis.exchanges import exchanges
 
 TEST = '''"""Made from {path}: the meter answers as it did then."""
 
@@ -16,7 +15,7 @@ import os
 import pytest
 import serial
 
-from vtctap.dissector.protocol.messages import decode
+import vtctap
 
 SESSION = [
 {session}]
@@ -37,13 +36,13 @@ def test_the_meter_answers(meter, request_octets, message, registers):
         answer = meter.read_until(b"\\n")
     else:
         answer = meter.read_until(b"\\x03") + meter.read(1)
-    found = decode(answer)
+    found = vtctap.decode(answer)
     assert (found.message, found.register) == (message, registers)
 '''
 
 lines, speed, asked = [], 0, b""
 with vtctap.open(sys.argv[1]) as trace:
-    for exchange in exchanges(trace):
+    for exchange in vtctap.exchanges(trace):
         request, response = exchange.request, exchange.response
         if request is None:
             continue

@@ -8,11 +8,10 @@ import sys
 from collections import defaultdict
 
 import vtctap
-from vtctap.dissector.analysis.exchanges import exchanges
 
 times: defaultdict[str, list[float]] = defaultdict(list)
 with vtctap.open(sys.argv[1]) as trace:
-    for exchange in exchanges(trace):
+    for exchange in vtctap.exchanges(trace):
         request = exchange.request
         if request and request.message.register and exchange.response_time is not None:
             times[f"{request.name} {request.message.register[0]}"].append(exchange.response_time)

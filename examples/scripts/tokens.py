@@ -3,9 +3,8 @@
 import sys
 
 import vtctap
-from vtctap.dissector.analysis.flows import token_flows
 
 with vtctap.open(sys.argv[1]) as trace:
-    for flow in token_flows(trace):
+    for flow in vtctap.token_flows(trace):
         took = "" if flow.duration is None else f" after {flow.duration:.3f} s"
         print(f"{flow.token} {flow.outcome}{took}")

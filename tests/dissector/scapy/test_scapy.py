@@ -18,6 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equipment.wheel import built_wheel
+
 pytest.importorskip("scapy")
 
 from scapy.config import conf
@@ -816,25 +818,8 @@ def test_scapys_extension_manager_loads_it(tmp_path: Path) -> None:
     assert Path(python(code, tmp_path).strip()).resolve() == Path(layer.__file__).resolve()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("build") is None, reason="build is not installed")
 def test_scapys_extension_manager_loads_it_from_a_wheel(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    for folder in ("vtctap", "dissector", "pcap", "sniffer"):
-        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / file, source)
-    built = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, source],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    if built.returncode and "No matching distribution found for setuptools" in built.stdout + built.stderr:
-        pytest.skip("setuptools cannot be fetched")
-    assert built.returncode == 0, built.stdout + built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = built_wheel(tmp_path)
     site = tmp_path / "site"
     shutil.unpack_archive(wheel, site, "zip")
     scapy = Path(importlib.util.find_spec("scapy").origin).parent  # type: ignore[union-attr, arg-type]

@@ -1,0 +1,50 @@
+"""The pages' and the cookbook's examples under ``mypy --strict``, as a user's files against the installed wheel."""
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from equipment.wheel import built_wheel
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/scapy.md", "docs/tokens.md")
+OTHERS = "site-packages-of-the-others.pth"
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment in which the wheel is installed, and after it all that is installed here."""
+    pytest.importorskip("mypy")
+    folder = tmp_path_factory.mktemp("installed")
+    wheel = built_wheel(folder)
+    venv.create(folder / "venv", with_pip=False)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder / "venv")}))
+    shutil.unpack_archive(wheel, site, "zip")
+    (site / OTHERS).write_text(sysconfig.get_path("purelib") + "\n")
+    return Path(sysconfig.get_path("scripts", "venv", {"base": str(folder / "venv")})) / "python"
+
+
+def test_examples_are_typed(python: Path, tmp_path: Path) -> None:
+    """A planted mistake is found, so that the types are seen; the examples have none."""
+    names = []
+    for page in PAGES:
+        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)):
+            names.append(f"{Path(page).stem}_{number}.py")
+            (tmp_path / names[-1]).write_text(block)
+    for script in (ROOT / "examples" / "scripts").glob("*.py"):
+        names.append(script.name)
+        shutil.copy(script, tmp_path)
+    (tmp_path / "planted.py").write_text("import vtctap\n\nvtctap.load_profile(1).speed.nothing\n")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path / "cache")]
+    command += ["--python-executable", str(python)]
+    done = subprocess.run([*command, *names], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    planted = subprocess.run([*command, "planted.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "[arg-type]" in planted.stdout
+    assert '"int" has no attribute "nothing"' in planted.stdout
