@@ -58,6 +58,13 @@ ROOMS: Final = (
     ),
     Room("Scapy layer", "dissector", ("vtctap.dissector.scapy",), (*_MEANING, "analysis"), "packets"),
     Room("Lua dissector", "dissector", ("vtctap.dissector.wireshark",), (*_MEANING, "analysis"), "made for Wireshark"),
+    Room(
+        "pyshark",
+        "dissector",
+        ("vtctap.dissector.wireshark.pyshark",),
+        ("record", "trace files", "profiles", "Lua dissector"),
+        "through Wireshark's decoding",
+    ),
     Room("simulated link", "sniffer", ("vtctap.sniffer.simulated",), ("record", "protocol"), "client, meter, wire"),
     Room(
         "sniffer",

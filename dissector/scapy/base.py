@@ -17,7 +17,7 @@ from vtctap.dissector.profiles.files import DEFAULT, Profile, load
 from vtctap.dissector.tokens import Keys, load_keys
 from vtctap.pcap.record import Record
 
-conf.contribs.setdefault("vtctap", {"profile": DEFAULT, "keys": None})
+conf.contribs.setdefault("vtctap", {"profile": None, "keys": None, "stated": None})
 
 BY_ATTRIBUTE: Final = {field.attribute: field for field in CATALOGUE}
 CONTEXT: Final = frozenset(field.attribute for field in CATALOGUE if field.context)
@@ -29,9 +29,10 @@ _keys: Final = cache(load_keys)
 
 def dissector() -> Dissector:
     """A dissector by ``conf.contribs["vtctap"]``: its profile (name, path or Profile), and its key file (path or Keys)
-    if there is one. Raises ProfileError, KeyFileError and OSError."""
+    if there is one. Where it names no profile it is ``stated``, which the trace of the last session stated, or the
+    default one. Raises ProfileError, KeyFileError and OSError."""
     settings = conf.contribs.get("vtctap", {})
-    profile, keys = settings.get("profile") or DEFAULT, settings.get("keys")
+    profile, keys = settings.get("profile") or settings.get("stated") or DEFAULT, settings.get("keys")
     return Dissector(
         profile if isinstance(profile, Profile) else _profile(str(profile)),
         keys if keys is None or isinstance(keys, Keys) else _keys(str(keys)),

@@ -6,10 +6,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from scapy.config import conf
 from scapy.plist import PacketList, QueryAnswer, SndRcvList
 from scapy.sessions import DefaultSession
 
 from vtctap.dissector.analysis import exchanges as analysis
+from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.scapy.base import dissector
 from vtctap.dissector.scapy.record import VTC
 from vtctap.pcap.record import RecordError
@@ -21,19 +23,26 @@ class VTCSession(DefaultSession):
     Packets then have ``gap``, ``request_in``, ``response_time``, ``repeat_of``, ``status_token_in`` and ``session``, as
     in ``vtctap read``; record numbers count the session's records from 1. ``dissection`` is the packet's
     :class:`~vtctap.dissector.dissect.Dissection`, which :mod:`vtctap.dissector.analysis` takes. The profile is that of
-    ``conf.contribs["vtctap"]`` when the session begins. What is kept is a few values a link.
+    ``conf.contribs["vtctap"]`` when the session begins; where it names none, the first record's, if that is the event
+    of a tap that was opened, or the default one. What is kept is a few values a link.
     """
 
     def __init__(self, supersession: Any = None) -> None:
         super().__init__(supersession)
         self._dissector = dissector()
+        self._settled = False
 
     def process(self, pkt: Any) -> Any:
         """The packet, told its place. One whose header is damaged has none."""
         pkt = super().process(pkt)
         if isinstance(pkt, VTC):
             try:
-                pkt.dissection = self._dissector.dissect(pkt.record())
+                record = pkt.record()
+                if not self._settled:
+                    self._settled = True
+                    conf.contribs.setdefault("vtctap", {})["stated"] = settled([record])[1]
+                    self._dissector = dissector()
+                pkt.dissection = self._dissector.dissect(record)
             except RecordError:
                 pkt.dissection = None
         return pkt

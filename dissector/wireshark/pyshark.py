@@ -16,13 +16,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from vtctap.dissector.profiles.files import DEFAULT, Profile, load
+from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.wireshark import generator as lua
+from vtctap.errors import Error
 from vtctap.extras import extra
+from vtctap.pcap import trace
 
 with extra("pyshark", "decoding with pyshark"):
     from pyshark import FileCapture
@@ -76,13 +79,21 @@ class LiveCapture(PipeCapture):  # type: ignore[misc]
         self._belongings.close()
 
 
-def open_trace(path: str | os.PathLike[str], *, profile: str = DEFAULT, **options: Any) -> TraceCapture:
-    """A ``pyshark.FileCapture`` of a trace. ``profile``: a shipped profile's name or a profile file's path.
+def open_trace(path: str | os.PathLike[str], *, profile: str | None = None, **options: Any) -> TraceCapture:
+    """A ``pyshark.FileCapture`` of a trace. ``profile``: a shipped profile's name or a profile file's path; without it
+    the one that the trace states.
 
     ``options`` are FileCapture's (``display_filter``, ``use_json``, ``keep_packets``, ...). Raises ValueError for
     ``use_ek``, :class:`~vtctap.dissector.profiles.files.ProfileError`, and what pyshark raises.
     """
-    return TraceCapture(_prepare(load(profile), options), path, **options)
+    return TraceCapture(_prepare(load(profile) if profile else _stated(path), options), path, **options)
+
+
+def _stated(path: str | os.PathLike[str]) -> Profile:
+    """The profile that a trace states. What is wrong with the file is left to tshark to say."""
+    with suppress(OSError, Error), trace.open_trace(path) as records:
+        return settled(records)[1]
+    return load()
 
 
 def open_live(

@@ -41,7 +41,8 @@ from vtctap.dissector.scapy import (
     exchanges,
 )
 from vtctap.dissector.tokens import KeyFileError, load_keys
-from vtctap.pcap import open_trace
+from vtctap.pcap import Kind, Record, Sender, open_trace
+from vtctap.pcap.record import encode
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.pcapng"))
@@ -265,6 +266,24 @@ def test_settings_that_cannot_be_used_say_why(monkeypatch: pytest.MonkeyPatch, t
     assert packet.register_name == ["tokenStatus"]
     monkeypatch.setitem(conf.contribs, "vtctap", {"profile": profile.load("iec62056-21"), "keys": None})
     assert packet.register_name == []
+
+
+def test_a_session_takes_the_profile_that_its_first_record_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(conf.contribs, "vtctap", {"profile": None, "keys": None})
+    event = Record(10**18, b"", Kind.EVENT, event="opened profile=iec62056-21 speed=300 line=7E1")
+    read = Record(10**18 + 10**9, b"\x01R1\x021.8.0()\x03\x5a", Kind.FRAME, Sender.CLIENT)
+    known = profile.load("iec62056-21").register("1.8.0")
+    assert known
+    for records, names in (([event, read], [known.name]), ([read], []), ([event, read], [known.name])):
+        session = VTCSession()
+        packets = [session.process(VTC(encode(record))) for record in records]
+        assert packets[-1].register_name == names
+        assert packets[-1].dissection.fields().get("vtc.register.name", []) == names
+    conf.contribs["vtctap"]["profile"] = "iec62055-52"
+    session = VTCSession()
+    packets = [session.process(VTC(encode(record))) for record in (event, read)]
+    assert packets[-1].register_name == []
+    assert "vtc.register.name" not in packets[-1].dissection.fields()
 
 
 def test_keys_are_handed_to_the_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from vtctap.__main__ import main
 from vtctap.dissector.dissect import Dissector, field_values
 from vtctap.dissector.profiles.files import ProfileError, load
+from vtctap.pcap import Interface, Kind, Record, Sender, create_trace
 from vtctap.pcap import open_trace as open_records
 
 pyshark = pytest.importorskip("vtctap.dissector.wireshark.pyshark")
@@ -54,6 +55,24 @@ def test_a_trace(trace: Path) -> None:
             assert shown == [str(value) for value in field_values(fields, f"vtc.{name}")], (name, packet)
             count += len(shown)
     assert count > 300
+
+
+def test_a_trace_is_read_with_the_profile_that_it_states(tmp_path: Path) -> None:
+    path = tmp_path / "t.pcapng"
+    record = Record(10**18, b"\x01R1\x021.8.0()\x03\x5a", Kind.FRAME, Sender.CLIENT)
+    with create_trace(path, taps=[Interface(147, "tap", "both directions, 7E1, profile=iec62056-21")]) as writer:
+        writer.write(record)
+    names = []
+    for options in ({}, {"profile": "iec62055-52"}):
+        capture = pyshark.open_trace(path, **options)
+        try:
+            (packet,) = capture
+            names.append(packet.vtc.get_field("register.name"))
+        finally:
+            capture.close()
+    known = load("iec62056-21").register("1.8.0")
+    assert known
+    assert (names[0].show, names[1]) == (known.name, None)
 
 
 def values(tree: object, name: str) -> list[str]:
