@@ -177,8 +177,9 @@ The first name is that in Wireshark and in `vtctap read --json`, the second that
 not apply is absent; a boolean is there only where it is true. A field that repeats is a list in JSON; of
 `vtc.register`, `vtc.value`, `vtc.unit`, `vtc.register.name` and `vtc.value.decoded` item *i* belongs to data set *i*,
 and what is absent there is an empty string. A generated field is not in the octets of the message: the tap says it, or
-it is concluded. JSON objects also carry `frame.number`, `frame.time_epoch` (seconds since 1970 with nine decimals, as a
-string) and `vtc.octets` (the record's octets, hexadecimal).
+it is concluded. JSON objects also carry `frame.number`, `frame.time_epoch` and `frame.time_relative` (seconds since
+1970, and since the trace's first record, with nine decimals, as strings) and `vtc.octets` (the record's octets,
+hexadecimal).
 
 In text, octets that are no printable ASCII character are shown as `<NUL>`, `<STX>`, `<80>`.
 

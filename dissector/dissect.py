@@ -29,20 +29,22 @@ Value = str | int | float | bool | list[str] | list[int] | list[float]
 @dataclass(frozen=True, slots=True)
 class Dissection:
     """A record with what it says: a :class:`Frame`, or noise or an event, which say no more than the record.
-    ``number`` counts the trace's records from 1."""
+    ``number`` counts the trace's records from 1; ``since_first_ns`` is the time since the start of the first."""
 
     number: int
     record: Record
+    since_first_ns: int
 
     def fields(self) -> dict[str, Value]:
         """The fields of the catalogue that apply, by name, in its order."""
         return _by_name(_record_fields(self.record))
 
     def as_json(self) -> dict[str, Value]:
-        """The fields with ``frame.number``, ``frame.time_epoch`` and ``vtc.octets``, as ``read --json`` prints them."""
+        """The fields with those of the frame and ``vtc.octets``, as ``read --json`` prints them."""
         return {
             "frame.number": self.number,
             "frame.time_epoch": epoch(self.record.time),
+            "frame.time_relative": epoch(self.since_first_ns),
             **self.fields(),
             "vtc.octets": self.record.octets.hex(),
         }
@@ -166,6 +168,7 @@ class Dissector:
         self._profile = profile
         self._keys = keys
         self._number = 0
+        self._first: int | None = None
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout)
         self._verdicts = Verdicts()
@@ -174,15 +177,18 @@ class Dissector:
     def dissect(self, record: Record) -> Dissection:
         """The dissection of the next record: a :class:`Frame` of a frame."""
         self._number += 1
+        if self._first is None:
+            self._first = record.time
+        since_first_ns = record.time - self._first
         if record.kind is not Kind.FRAME:
-            return Dissection(self._number, record)
+            return Dissection(self._number, record, since_first_ns)
         gap_ns = self._gap(record)
         message, meaning = self._known.get(record.octets) or self._decode(record)
         place = self._pairing.place(self._number, record, message)
         about = self._verdicts.feed(self._number, record, message, meaning, place)
         if about is not None:
             place = place._replace(status_token_in=about)
-        return Frame(self._number, record, message, meaning, place, gap_ns)
+        return Frame(self._number, record, since_first_ns, message, meaning, place, gap_ns)
 
     def meaning(self, message: Message) -> Meaning:
         """What the profile makes of a message."""

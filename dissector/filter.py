@@ -97,6 +97,7 @@ _QUANTIFIERS: Final[dict[str, _Quantifier]] = {"any": any, "all": all}
 _FIELDS: Final = FIELDS | {
     "frame.number": Field("frame.number", "f", "Number of the record"),
     "frame.time_epoch": Field("frame.time_epoch", "t", "Seconds since 1970"),
+    "frame.time_relative": Field("frame.time_relative", "t", "Seconds since the trace's first record"),
     "vtc.octets": Field("vtc.octets", "s", "The record's octets, hexadecimal"),
 }
 _TEXT: Final = "se"
@@ -219,9 +220,7 @@ class _Parser:
         if token.kind == "word" and self._take("("):
             return self._function(token)
         if field is None:
-            near = difflib.get_close_matches(token.text, _FIELDS, 3, 0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else "docs/fields.md lists them"
-            raise self._error(token.at, f"is no field; {hint}")
+            raise self._error(token.at, f"is no field; {_hint(token.text)}")
         name = field.name
         values: _Values = lambda fields: field_values(fields, name)  # noqa: E731
         if field.type == "t":
@@ -315,6 +314,14 @@ class _Parser:
             return _ESCAPES[other]
 
         return _ESCAPE.sub(character, token.text[1:-1])
+
+
+def _hint(name: str) -> str:
+    """What the name of a field that is not there may stand for."""
+    if name.startswith("vtc.expert"):
+        return "Wireshark alone has it: 'tshark -Y' filters by it, and 'vtctap check' names the same findings"
+    near = difflib.get_close_matches(name, _FIELDS, 3, 0.5)
+    return f"did you mean {' or '.join(near)}?" if near else "docs/fields.md lists them"
 
 
 def _opposite(test: Predicate) -> Predicate:

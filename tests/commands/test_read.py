@@ -133,6 +133,7 @@ def test_json(vtctap: Run, short: Path) -> None:
     assert objects[2] | {"vtc.confidence": "x", "vtc.assumed": []} == {
         "frame.number": 3,
         "frame.time_epoch": "1767268800.250500000",
+        "frame.time_relative": "0.250500000",
         "vtc.octets": "02303032312830303132332e342a6b576829 0355".replace(" ", ""),
         "vtc.kind": "frame",
         "vtc.sender": "server",

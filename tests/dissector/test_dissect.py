@@ -225,7 +225,7 @@ def test_any_trace_gives_fields_of_the_catalogue_and_json(records: list[Record])
         for names in ("vtc.register.name", "vtc.value.decoded"):
             assert names not in fields or len(field_values(fields, names)) == len(field_values(fields, "vtc.register"))
         written = dissection.as_json()
-        assert list(written) == ["frame.number", "frame.time_epoch", *fields, "vtc.octets"]
+        assert list(written) == ["frame.number", "frame.time_epoch", "frame.time_relative", *fields, "vtc.octets"]
         assert json.loads(json.dumps(written, allow_nan=False)) == written
         assert bytes.fromhex(str(written["vtc.octets"])) == record.octets
 
@@ -249,6 +249,14 @@ def test_time_and_number_in_json() -> None:
     assert written["frame.number"] == 1
     assert written["frame.time_epoch"] == "1700000000.123456789"
     assert written["vtc.octets"] == "06"
+
+
+def test_time_since_the_first_record() -> None:
+    """Stamps of two taps may go back: then it is negative."""
+    times = (T0, T0 + 1_250_000_001, T0 - 2_000_000)
+    dissector = Dissector(load())
+    written = [dissector.dissect(Record(time, b"\x06")).as_json()["frame.time_relative"] for time in times]
+    assert written == ["0.000000000", "1.250000001", "-0.002000000"]
 
 
 def test_field_values() -> None:
