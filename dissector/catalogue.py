@@ -6,29 +6,43 @@ is ``id_speed`` (:attr:`Field.attribute`).
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from vtctap.dissector.protocol.rules import MessageName
 
 
+class FieldType(StrEnum):
+    """What a field holds, by the words that the documents have for it."""
+
+    STRING = "string"
+    ENUMERATION = "enumeration"
+    UNSIGNED = "unsigned number"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    SECONDS = "seconds"
+    RECORD = "record number"
+
+
+STRING, ENUMERATION, UNSIGNED, NUMBER, BOOLEAN, SECONDS, RECORD = FieldType
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. ``type``: ``s`` string, ``e`` enumeration shown as one of ``words``, ``u`` unsigned number, ``n``
-    number, ``b`` boolean (present only where true), ``t`` seconds, ``f`` record number. ``repeats``: a list, one item
-    an occurrence. ``generated``: not in the octets of the message but said by the tap or concluded. ``context``:
-    concluded from the records before, so that a record by itself has none. ``later``: concluded from the records after,
-    which Wireshark alone shows, in a second pass. ``wide``: an unsigned number of more than 32
-    bits."""
+    """One field. ``words`` are those of an enumeration; ``bits`` is the width of an unsigned number; a boolean is
+    present only where it is true. ``repeats``: a list, one item an occurrence. ``generated``: not in the octets of the
+    message but said by the tap or concluded. ``context``: concluded from the records before, so that a record by itself
+    has none. ``later``: concluded from the records after, which Wireshark alone shows, in a second pass."""
 
     name: str
-    type: str
+    type: FieldType
     description: str
     words: tuple[str, ...] = ()
     repeats: bool = False
     generated: bool = False
     context: bool = False
     later: bool = False
-    wide: bool = False
+    bits: int = 32
 
     @property
     def attribute(self) -> str:
@@ -43,103 +57,109 @@ CONFIDENCES: Final = ("confirmed", "derived", "assumed")
 """From the surest to the least sure."""
 
 
-def _tap(name: str, type: str, description: str, **more: object) -> Field:
+def _tap(name: str, type: FieldType, description: str, **more: object) -> Field:
     return Field(name, type, description, generated=True, **more)  # type: ignore[arg-type]
 
 
 CATALOGUE: Final = (
-    _tap("vtc.kind", "e", "What the record holds", words=("frame", "noise", "event")),
-    _tap("vtc.sender", "e", "Who sent the octets", words=("client", "server", "unknown")),
-    _tap("vtc.sender.inferred", "b", "The sender is concluded from the protocol, not from the wiring"),
-    _tap("vtc.link", "u", "Link number"),
-    _tap("vtc.tap", "u", "Tap number"),
-    _tap("vtc.speed", "u", "Speed of the line, bit/s"),
-    _tap("vtc.line", "s", "Character format of the line, such as 7E1"),
-    _tap("vtc.duration", "t", "From the first start bit to the last stop bit"),
-    _tap("vtc.uncertainty", "t", "How far the true time may lie from the time stamp"),
-    _tap("vtc.gap", "t", "Since the end of the link's previous frame", context=True),
-    _tap("vtc.pause", "t", "Silence inside the record, before an octet that did not follow back to back", repeats=True),
-    _tap("vtc.event", "s", "Name of the event"),
-    _tap("vtc.event.detail", "s", "What the event says"),
-    _tap("vtc.error.parity", "u", "Position of an octet with wrong parity", repeats=True),
-    _tap("vtc.error.framing", "u", "Position of an octet with a framing error", repeats=True),
-    _tap("vtc.error.break", "b", "A break was on the line"),
-    _tap("vtc.error.overrun", "b", "Octets were lost before they could be read"),
-    _tap("vtc.cut", "b", "The frame did not reach its end, or goes on in the next record"),
-    _tap("vtc.echo", "b", "The other side's octets, heard on this tap"),
-    _tap("vtc.order.uncertain", "b", "The order against the other tap's records is uncertain"),
-    _tap("vtc.time.synthetic", "b", "The time is made up: the octets were imported without times"),
-    Field("vtc.message", "e", "Message", words=MESSAGES),
-    Field("vtc.cmd", "s", "Command letter and type, such as R1"),
-    Field("vtc.address", "s", "Address of the meter that an IDRequest calls"),
-    Field("vtc.register", "s", "Register of a data set; empty where the data set names none", repeats=True),
-    Field("vtc.value", "s", "Value of a data set", repeats=True),
-    Field("vtc.unit", "s", "Unit of a data set; empty where it has none", repeats=True),
-    _tap("vtc.register.name", "s", "The register's name in the profile; empty where it has none", repeats=True),
-    _tap("vtc.value.decoded", "s", "The value's meaning in the profile; empty where it has none", repeats=True),
-    Field("vtc.error.code", "s", "Error code of the answer"),
-    Field("vtc.text", "s", "What else the message carries"),
-    Field("vtc.id.manufacturer", "s", "FLAG manufacturer letters of the identification"),
-    _tap("vtc.id.manufacturer.name", "s", "Maker that the FLAG manufacturer letters stand for"),
-    Field("vtc.id.speed", "s", "Speed character of the identification"),
-    Field("vtc.id.text", "s", "The rest of the identification"),
-    _tap("vtc.id.field", "s", "Field of the identification's text by the profile, name=characters", repeats=True),
-    Field("vtc.option.protocol", "s", "Protocol control character of the option select"),
-    Field("vtc.option.speed", "s", "Speed character of the option select"),
-    Field("vtc.option.mode", "s", "Mode control character of the option select"),
-    Field("vtc.bcc", "u", "Check character received"),
-    _tap("vtc.bcc.expected", "u", "Check character that the frame asks for"),
-    _tap("vtc.bcc.status", "e", "Verdict on the check character", words=("good", "bad", "missing", "none")),
-    _tap("vtc.bcc.rule", "e", "Rule by which the check character is good", words=("xor", "sum")),
-    Field("vtc.crc", "u", "CRC16 of a Telegram"),
-    _tap("vtc.crc.status", "e", "Verdict on the CRC16", words=("good", "bad", "missing")),
-    _tap("vtc.status.token", "u", "Token status"),
-    _tap("vtc.status.token.name", "s", "Meaning of the token status"),
-    _tap("vtc.token", "s", "Token, as its 20 digits"),
-    _tap("vtc.token.encoding", "e", "Form of the token in the value", words=("decimal", "hexadecimal", "packed")),
-    _tap("vtc.token.class", "u", "Class of the token"),
-    _tap("vtc.token.subclass", "u", "Subclass of the token"),
-    _tap("vtc.token.name", "s", "What the token is; of an encrypted one, what its class is"),
-    _tap("vtc.token.crc", "u", "CRC of the token"),
-    _tap("vtc.token.crc.status", "e", "Verdict on the token's CRC", words=("good", "bad", "encrypted")),
-    _tap("vtc.token.control", "u", "Control field of a test token", wide=True),
-    _tap("vtc.token.control.name", "s", "What a bit of the control field asks for", repeats=True),
-    _tap("vtc.token.manufacturer", "u", "Manufacturer code of a test token"),
-    _tap("vtc.token.payload", "s", "Payload whose layout is not public, hexadecimal"),
-    _tap("vtc.token.pan", "s", "Number (PAN) of the meter whose key of the key file reads the token"),
-    _tap("vtc.token.rnd", "u", "Random number"),
-    _tap("vtc.token.tid", "u", "Token identifier: minutes since the base date"),
-    _tap("vtc.token.issued", "s", "Minute of issue, if the base date is 1993, 2014, 2035", repeats=True),
-    _tap("vtc.token.amount", "n", "Credit, in units"),
-    _tap("vtc.token.unit", "s", "Unit of the credit or limit"),
-    _tap("vtc.token.mpl", "u", "Maximum power limit, W"),
-    _tap("vtc.token.mppul", "u", "Maximum phase power unbalance limit, W"),
-    _tap("vtc.token.register", "u", "Register that is cleared; 65535: all"),
-    _tap("vtc.token.rate", "u", "Tariff rate"),
-    _tap("vtc.token.wmf", "u", "Water meter factor"),
-    _tap("vtc.token.pad", "u", "Filling of a token that carries no value"),
-    _tap("vtc.token.kenho", "u", "Key expiry number, high order (4 bits)"),
-    _tap("vtc.token.kenlo", "u", "Key expiry number, low order (4 bits)"),
-    _tap("vtc.token.krn", "u", "Key revision number"),
-    _tap("vtc.token.ro", "u", "Rollover of the base date"),
-    _tap("vtc.token.3kct", "b", "Further key change tokens follow"),
-    _tap("vtc.token.kt", "u", "Key type"),
-    _tap("vtc.token.ti", "u", "Tariff index"),
-    _tap("vtc.token.sgcho", "u", "Supply group code, high order (12 bits)"),
-    _tap("vtc.token.sgclo", "u", "Supply group code, low order (12 bits)"),
-    _tap("vtc.token.nkho", "s", "New decoder key, section of the first token; 'vtctap token' alone shows it"),
-    _tap("vtc.token.nklo", "s", "New decoder key, section of the second token; 'vtctap token' alone shows it"),
-    _tap("vtc.token.nkmo2", "s", "New decoder key, section of the third token; 'vtctap token' alone shows it"),
-    _tap("vtc.token.nkmo1", "s", "New decoder key, section of the fourth token; 'vtctap token' alone shows it"),
-    _tap("vtc.request_in", "f", "The request that this answers", context=True),
-    _tap("vtc.response_in", "f", "The answer to this request (in a second pass only)", context=True, later=True),
-    _tap("vtc.response_time", "t", "From the end of the request to the start of its answer", context=True),
-    _tap("vtc.repeat_of", "f", "The record that this one repeats, the first of a row", context=True),
-    _tap("vtc.status.token_in", "f", "The token that this token status is about", context=True),
-    _tap("vtc.token.status_in", "f", "The verdict on this token (in a second pass only)", context=True, later=True),
-    _tap("vtc.session", "u", "Session number, through the trace, from 1", context=True),
-    _tap("vtc.confidence", "e", "The weakest source that the record's decoding leans on", words=CONFIDENCES),
-    _tap("vtc.assumed", "s", "Name of a field that is assumed", repeats=True),
+    _tap("vtc.kind", ENUMERATION, "What the record holds", words=("frame", "noise", "event")),
+    _tap("vtc.sender", ENUMERATION, "Who sent the octets", words=("client", "server", "unknown")),
+    _tap("vtc.sender.inferred", BOOLEAN, "The sender is concluded from the protocol, not from the wiring"),
+    _tap("vtc.link", UNSIGNED, "Link number"),
+    _tap("vtc.tap", UNSIGNED, "Tap number"),
+    _tap("vtc.speed", UNSIGNED, "Speed of the line, bit/s"),
+    _tap("vtc.line", STRING, "Character format of the line, such as 7E1"),
+    _tap("vtc.duration", SECONDS, "From the first start bit to the last stop bit"),
+    _tap("vtc.uncertainty", SECONDS, "How far the true time may lie from the time stamp"),
+    _tap("vtc.gap", SECONDS, "Since the end of the link's previous frame", context=True),
+    _tap("vtc.pause", SECONDS, "Silence before an octet that did not follow back to back", repeats=True),
+    _tap("vtc.event", STRING, "Name of the event"),
+    _tap("vtc.event.detail", STRING, "What the event says"),
+    _tap("vtc.error.parity", UNSIGNED, "Position of an octet with wrong parity", repeats=True),
+    _tap("vtc.error.framing", UNSIGNED, "Position of an octet with a framing error", repeats=True),
+    _tap("vtc.error.break", BOOLEAN, "A break was on the line"),
+    _tap("vtc.error.overrun", BOOLEAN, "Octets were lost before they could be read"),
+    _tap("vtc.cut", BOOLEAN, "The frame did not reach its end, or goes on in the next record"),
+    _tap("vtc.echo", BOOLEAN, "The other side's octets, heard on this tap"),
+    _tap("vtc.order.uncertain", BOOLEAN, "The order against the other tap's records is uncertain"),
+    _tap("vtc.time.synthetic", BOOLEAN, "The time is made up: the octets were imported without times"),
+    Field("vtc.message", ENUMERATION, "Message", words=MESSAGES),
+    Field("vtc.cmd", STRING, "Command letter and type, such as R1"),
+    Field("vtc.address", STRING, "Address of the meter that an IDRequest calls"),
+    Field("vtc.register", STRING, "Register of a data set; empty where the data set names none", repeats=True),
+    Field("vtc.value", STRING, "Value of a data set", repeats=True),
+    Field("vtc.unit", STRING, "Unit of a data set; empty where it has none", repeats=True),
+    _tap("vtc.register.name", STRING, "The register's name in the profile; empty where it has none", repeats=True),
+    _tap("vtc.value.decoded", STRING, "The value's meaning in the profile; empty where it has none", repeats=True),
+    Field("vtc.error.code", STRING, "Error code of the answer"),
+    Field("vtc.text", STRING, "What else the message carries"),
+    Field("vtc.id.manufacturer", STRING, "FLAG manufacturer letters of the identification"),
+    _tap("vtc.id.manufacturer.name", STRING, "Maker that the FLAG manufacturer letters stand for"),
+    Field("vtc.id.speed", STRING, "Speed character of the identification"),
+    Field("vtc.id.text", STRING, "The rest of the identification"),
+    _tap("vtc.id.field", STRING, "Field of the identification's text by the profile, name=characters", repeats=True),
+    Field("vtc.option.protocol", STRING, "Protocol control character of the option select"),
+    Field("vtc.option.speed", STRING, "Speed character of the option select"),
+    Field("vtc.option.mode", STRING, "Mode control character of the option select"),
+    Field("vtc.bcc", UNSIGNED, "Check character received", bits=8),
+    _tap("vtc.bcc.expected", UNSIGNED, "Check character that the frame asks for", bits=8),
+    _tap("vtc.bcc.status", ENUMERATION, "Verdict on the check character", words=("good", "bad", "missing", "none")),
+    _tap("vtc.bcc.rule", ENUMERATION, "Rule by which the check character is good", words=("xor", "sum")),
+    Field("vtc.crc", UNSIGNED, "CRC16 of a Telegram", bits=16),
+    _tap("vtc.crc.status", ENUMERATION, "Verdict on the CRC16", words=("good", "bad", "missing")),
+    _tap("vtc.status.token", UNSIGNED, "Token status"),
+    _tap("vtc.status.token.name", STRING, "Meaning of the token status"),
+    _tap("vtc.token", STRING, "Token, as its 20 digits"),
+    _tap("vtc.token.encoding", ENUMERATION, "Form of the token", words=("decimal", "hexadecimal", "packed")),
+    _tap("vtc.token.class", UNSIGNED, "Class of the token"),
+    _tap("vtc.token.subclass", UNSIGNED, "Subclass of the token"),
+    _tap("vtc.token.name", STRING, "What the token is; of an encrypted one, what its class is"),
+    _tap("vtc.token.crc", UNSIGNED, "CRC of the token", bits=16),
+    _tap("vtc.token.crc.status", ENUMERATION, "Verdict on the token's CRC", words=("good", "bad", "encrypted")),
+    _tap("vtc.token.control", UNSIGNED, "Control field of a test token", bits=64),
+    _tap("vtc.token.control.name", STRING, "What a bit of the control field asks for", repeats=True),
+    _tap("vtc.token.manufacturer", UNSIGNED, "Manufacturer code of a test token"),
+    _tap("vtc.token.payload", STRING, "Payload whose layout is not public, hexadecimal"),
+    _tap("vtc.token.pan", STRING, "Number (PAN) of the meter whose key of the key file reads the token"),
+    _tap("vtc.token.rnd", UNSIGNED, "Random number"),
+    _tap("vtc.token.tid", UNSIGNED, "Token identifier: minutes since the base date"),
+    _tap("vtc.token.issued", STRING, "Minute of issue, if the base date is 1993, 2014, 2035", repeats=True),
+    _tap("vtc.token.amount", NUMBER, "Credit, in units"),
+    _tap("vtc.token.unit", STRING, "Unit of the credit or limit"),
+    _tap("vtc.token.mpl", UNSIGNED, "Maximum power limit, W"),
+    _tap("vtc.token.mppul", UNSIGNED, "Maximum phase power unbalance limit, W"),
+    _tap("vtc.token.register", UNSIGNED, "Register that is cleared; 65535: all"),
+    _tap("vtc.token.rate", UNSIGNED, "Tariff rate"),
+    _tap("vtc.token.wmf", UNSIGNED, "Water meter factor"),
+    _tap("vtc.token.pad", UNSIGNED, "Filling of a token that carries no value"),
+    _tap("vtc.token.kenho", UNSIGNED, "Key expiry number, high order (4 bits)"),
+    _tap("vtc.token.kenlo", UNSIGNED, "Key expiry number, low order (4 bits)"),
+    _tap("vtc.token.krn", UNSIGNED, "Key revision number"),
+    _tap("vtc.token.ro", UNSIGNED, "Rollover of the base date"),
+    _tap("vtc.token.3kct", BOOLEAN, "Further key change tokens follow"),
+    _tap("vtc.token.kt", UNSIGNED, "Key type"),
+    _tap("vtc.token.ti", UNSIGNED, "Tariff index"),
+    _tap("vtc.token.sgcho", UNSIGNED, "Supply group code, high order (12 bits)"),
+    _tap("vtc.token.sgclo", UNSIGNED, "Supply group code, low order (12 bits)"),
+    _tap("vtc.token.nkho", STRING, "New decoder key, section of the first token; 'vtctap token' alone shows it"),
+    _tap("vtc.token.nklo", STRING, "New decoder key, section of the second token; 'vtctap token' alone shows it"),
+    _tap("vtc.token.nkmo2", STRING, "New decoder key, section of the third token; 'vtctap token' alone shows it"),
+    _tap("vtc.token.nkmo1", STRING, "New decoder key, section of the fourth token; 'vtctap token' alone shows it"),
+    _tap("vtc.request_in", RECORD, "The request that this answers", context=True),
+    _tap("vtc.response_in", RECORD, "The answer to this request (in a second pass only)", context=True, later=True),
+    _tap("vtc.response_time", SECONDS, "From the end of the request to the start of its answer", context=True),
+    _tap("vtc.repeat_of", RECORD, "The record that this one repeats, the first of a row", context=True),
+    _tap("vtc.status.token_in", RECORD, "The token that this token status is about", context=True),
+    _tap(
+        "vtc.token.status_in",
+        RECORD,
+        "The verdict on this token (in a second pass only)",
+        context=True,
+        later=True,
+    ),
+    _tap("vtc.session", UNSIGNED, "Session number, through the trace, from 1", context=True),
+    _tap("vtc.confidence", ENUMERATION, "The weakest source that the record's decoding leans on", words=CONFIDENCES),
+    _tap("vtc.assumed", STRING, "Name of a field that is assumed", repeats=True),
 )
 
 FIELDS: Final = {field.name: field for field in CATALOGUE}
@@ -153,21 +173,9 @@ def reference() -> str:
     for field in CATALOGUE:
         marks = ", ".join(word for word, holds in (("repeats", field.repeats), ("generated", field.generated)) if holds)
         words = f"; one of {', '.join(f'`{word}`' for word in field.words)}" if field.words else ""
-        rows.append(
-            f"| `{field.name}` | `{field.attribute}` | {TYPES[field.type]} | {field.description}{words} | {marks} |"
-        )
+        rows.append(f"| `{field.name}` | `{field.attribute}` | {field.type} | {field.description}{words} | {marks} |")
     return _REFERENCE.format(rows="\n".join(rows))
 
-
-TYPES: Final = {
-    "s": "string",
-    "e": "enumeration",
-    "u": "unsigned number",
-    "n": "number",
-    "b": "boolean",
-    "t": "seconds",
-    "f": "record number",
-}
 
 _REFERENCE: Final = """# Fields
 

@@ -25,7 +25,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from vtctap.dissector.catalogue import FIELDS, TYPES, Field
+from vtctap.dissector.catalogue import (
+    BOOLEAN,
+    ENUMERATION,
+    FIELDS,
+    NUMBER,
+    RECORD,
+    SECONDS,
+    STRING,
+    UNSIGNED,
+    Field,
+    FieldType,
+)
 from vtctap.dissector.dissect import Value, field_values
 from vtctap.errors import Error
 
@@ -56,7 +67,7 @@ class _Operand:
     """What has values: a field, or a function of one. ``type`` and ``words`` are as in the catalogue."""
 
     name: str
-    type: str
+    type: FieldType
     values: _Values
     words: tuple[str, ...] = ()
 
@@ -95,19 +106,19 @@ _COMPARISONS: Final[dict[str, tuple[Callable[[Any, Any], bool], _Quantifier]]] =
 _QUANTIFIERS: Final[dict[str, _Quantifier]] = {"any": any, "all": all}
 
 _FIELDS: Final = FIELDS | {
-    "frame.number": Field("frame.number", "f", "Number of the record"),
-    "frame.time_epoch": Field("frame.time_epoch", "t", "Seconds since 1970"),
-    "frame.time_relative": Field("frame.time_relative", "t", "Seconds since the trace's first record"),
-    "vtc.octets": Field("vtc.octets", "s", "The record's octets, hexadecimal"),
+    "frame.number": Field("frame.number", RECORD, "Number of the record"),
+    "frame.time_epoch": Field("frame.time_epoch", SECONDS, "Seconds since 1970"),
+    "frame.time_relative": Field("frame.time_relative", SECONDS, "Seconds since the trace's first record"),
+    "vtc.octets": Field("vtc.octets", STRING, "The record's octets, hexadecimal"),
 }
-_TEXT: Final = "se"
-_ALIKE: Final = {"e": "s", "f": "u"}
+_TEXT: Final = (STRING, ENUMERATION)
+_ALIKE: Final = {ENUMERATION: STRING, RECORD: UNSIGNED}
 """Types that can be compared with other types."""
-_FUNCTIONS: Final[dict[str, tuple[str, str, Callable[[list[Any]], list[Any]]]]] = {
-    "len": (_TEXT, "u", lambda values: [len(value) for value in values]),
-    "count": ("".join(TYPES), "u", lambda values: [len(values)] if values else []),
-    "lower": (_TEXT, "s", lambda values: [value.lower() for value in values]),
-    "upper": (_TEXT, "s", lambda values: [value.upper() for value in values]),
+_FUNCTIONS: Final[dict[str, tuple[Iterable[FieldType], FieldType, Callable[[list[Any]], list[Any]]]]] = {
+    "len": (_TEXT, UNSIGNED, lambda values: [len(value) for value in values]),
+    "count": (FieldType, UNSIGNED, lambda values: [len(values)] if values else []),
+    "lower": (_TEXT, STRING, lambda values: [value.lower() for value in values]),
+    "upper": (_TEXT, STRING, lambda values: [value.upper() for value in values]),
 }
 """The types that a function takes, the type that it gives, and its values."""
 
@@ -223,8 +234,8 @@ class _Parser:
             raise self._error(token.at, f"is no field; {_hint(token.text)}")
         name = field.name
         values: _Values = lambda fields: field_values(fields, name)  # noqa: E731
-        if field.type == "t":
-            return _Operand(name, "t", lambda fields: list(map(_nanoseconds, values(fields))))
+        if field.type is SECONDS:
+            return _Operand(name, SECONDS, lambda fields: list(map(_nanoseconds, values(fields))))
         return _Operand(name, field.type, values, field.words)
 
     def _function(self, function: _Token) -> _Operand:
@@ -248,8 +259,8 @@ class _Parser:
         elif token.kind == "word" and (token.text.startswith(("vtc.", "frame.")) or token.text in _FUNCTIONS):
             right = self._operand()
             if _ALIKE.get(right.type, right.type) != _ALIKE.get(left.type, left.type):
-                kinds = f"{TYPES[left.type]} and {TYPES[right.type]}"
-                raise self._error(token.at, f"cannot be compared with {left.name}: {kinds}")
+                types = f"{left.type} and {right.type}"
+                raise self._error(token.at, f"cannot be compared with {left.name}: {types}")
             return right.values
         elif sign == "contains":
             wanted = self._text_value()
@@ -363,11 +374,11 @@ def _decimal(text: str) -> float:
 
 
 _DECIMAL: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
-_CONVERTERS: Final[dict[str, tuple[Callable[[str], float], str]]] = {
-    "u": (_number, "no number"),
-    "n": (_decimal, "no number"),
-    "f": (_number, "no number"),
-    "b": (_boolean, "neither true nor false"),
-    "t": (_nanoseconds, "no number of seconds"),
+_CONVERTERS: Final[dict[FieldType, tuple[Callable[[str], float], str]]] = {
+    UNSIGNED: (_number, "no number"),
+    NUMBER: (_decimal, "no number"),
+    RECORD: (_number, "no number"),
+    BOOLEAN: (_boolean, "neither true nor false"),
+    SECONDS: (_nanoseconds, "no number of seconds"),
 }
 """By type, what reads a value, and what is said of one that cannot be read."""

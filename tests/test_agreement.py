@@ -7,6 +7,7 @@ frames made from the grammar and then damaged. tshark runs the generated dissect
 import json
 import random
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from scapy.config import conf
 from scapy.sendrecv import sniff
 
 from vtctap.__main__ import main
-from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.catalogue import FIELDS, SECONDS
 from vtctap.dissector.dissect import Dissector, Value
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles.files import DEFAULT, load
@@ -65,9 +66,8 @@ def collect(layer: dict[str, object], found: dict[str, list[str]]) -> dict[str, 
 
 def as_tshark(name: str, value: object) -> object:
     """A field of ours as tshark prints it; times are compared as whole nanoseconds."""
-    kind = FIELDS[name].type
     values = value if isinstance(value, list) else [value]
-    if kind == "t":
+    if FIELDS[name].type is SECONDS:
         return [round(float(item) * 1e9) for item in values]
     return ["1" if item is True or item == "True" else str(item) for item in values]
 
@@ -146,9 +146,7 @@ def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def _on_link(record: Record, link: int) -> Record:
-    return Record(
-        **{name: getattr(record, name) for name in record.__slots__ if name not in ("link", "tap")}, link=link
-    )
+    return replace(record, link=link, tap=0)
 
 
 def damaged(frame: bytes, chance: random.Random) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from scapy.config import conf
 from scapy.packet import Packet
 
-from vtctap.dissector.catalogue import CATALOGUE
+from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE
 from vtctap.dissector.dissect import Dissection, Dissector, Value
 from vtctap.dissector.profiles.files import DEFAULT, Profile, load
 from vtctap.dissector.tokens import Keys, load_keys
@@ -165,7 +165,7 @@ class Exact(Packet):
 def absent(attribute: str) -> Any:
     """What stands for a field of the catalogue that does not apply."""
     field = BY_ATTRIBUTE[attribute]
-    return [] if field.repeats else False if field.type == "b" else None
+    return [] if field.repeats else False if field.type is BOOLEAN else None
 
 
 class Derived(Exact):

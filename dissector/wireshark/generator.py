@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final
 
-from vtctap.dissector.catalogue import CATALOGUE
+from vtctap.dissector.catalogue import CATALOGUE, UNSIGNED
 from vtctap.dissector.meaning import TOKEN_STATUS
 from vtctap.dissector.profiles.encodings import TEXT, Encoding, date_parts
 from vtctap.dissector.profiles.manufacturers import manufacturers
@@ -88,8 +88,6 @@ _WORDS: Final = {
     "mpl": "maximum power limit",
     "mppul": "maximum phase power unbalance limit",
 }
-_CODES: Final = {"vtc.bcc": "u8", "vtc.bcc.expected": "u8", "vtc.crc": "u16", "vtc.token.crc": "u16"}
-"""Numbers that are shown in hexadecimal, too, and how wide they are."""
 
 
 def _title(name: str) -> str:
@@ -138,9 +136,9 @@ def _tables(profiles: Sequence[Profile], version: str, linktype: int) -> Iterato
     yield "local FIELDS = {"
     for field in CATALOGUE:
         generated = ", generated = true" if field.generated else ""
-        kind = quote("w" if field.wide else _CODES.get(field.name, field.type))
-        yield f"    {{ name = {quote(field.name)}, type = {kind}, title = {quote(_title(field.name))},"
-        yield f"      about = {quote(field.description)}{generated} }},"
+        bits = f", bits = {field.bits}" if field.type is UNSIGNED else ""
+        yield f"    {{ name = {quote(field.name)}, type = {quote(field.type)}, title = {quote(_title(field.name))},"
+        yield f"      about = {quote(field.description)}{bits}{generated} }},"
     yield from ("}", "", "-- What holds of a register's values where it says nothing else.")
     yield from (f"local REGISTER = {{ {', '.join(_encoding(TEXT))} }}", "", "local PROFILES = {}")
     for number, profile in enumerate(profiles, 1):

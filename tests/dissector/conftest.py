@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 import pytest
 
-from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.catalogue import BOOLEAN, FIELDS, SECONDS
 from vtctap.dissector.dissect import Dissector, Value
 from vtctap.dissector.profiles.files import Profile, load
 from vtctap.dissector.wireshark import generator as lua
@@ -137,10 +137,10 @@ class Wireshark:
 
 def plain(name: str, value: object) -> str | int:
     """Times as whole nanoseconds, since we have them as binary fractions; booleans as 0 or 1; the others as text."""
-    kind = FIELDS[name].type
-    if kind == "t":
+    type = FIELDS[name].type
+    if type is SECONDS:
         return round(float(str(value)) * 1e9)
-    return int(str(value) in ("1", "True")) if kind == "b" else str(value)
+    return int(str(value) in ("1", "True")) if type is BOOLEAN else str(value)
 
 
 @dataclass(frozen=True, slots=True)

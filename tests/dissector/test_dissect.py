@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.dissector import catalogue
-from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES, FIELDS, Field
+from vtctap.dissector.catalogue import (
+    BOOLEAN,
+    CATALOGUE,
+    CONFIDENCES,
+    ENUMERATION,
+    FIELDS,
+    RECORD,
+    SECONDS,
+    STRING,
+    UNSIGNED,
+    Field,
+    FieldType,
+)
 from vtctap.dissector.dissect import Dissection, Dissector, Frame, Value, epoch, field_values
 from vtctap.dissector.profiles.files import load, parse
 from vtctap.dissector.protocol.messages import Message
@@ -45,12 +57,11 @@ def test_the_catalogue() -> None:
     for field in CATALOGUE:
         assert field.name.startswith("vtc.")
         assert field.attribute.isidentifier()
-        assert field.type in catalogue.TYPES
-        assert bool(field.words) == (field.type == "e")
+        assert bool(field.words) == (field.type is ENUMERATION)
         assert field.description
         assert not field.description.endswith(".")
     assert list(FIELDS.values()) == list(CATALOGUE)
-    assert Field("vtc.id.speed", "s", "").attribute == "id_speed"
+    assert Field("vtc.id.speed", STRING, "").attribute == "id_speed"
 
 
 def test_every_attribute_of_a_message_is_a_field() -> None:
@@ -74,12 +85,13 @@ def fits(field: Field, value: Value) -> bool:
         items: list[object] = list(value)
     else:
         items = [value]
-    kinds = {"s": str, "e": str, "u": int, "n": float, "b": bool, "t": float, "f": int}
+    kinds = dict(zip(FieldType, (str, str, int, float, bool, float, int), strict=True))
     return all(
-        (type(item) is kinds[field.type] or (field.type == "e" and isinstance(item, str)))
-        and (field.type != "e" or item in field.words)
-        and (field.type != "b" or item is True)
-        and (field.type not in "utf" or item >= 0)  # type: ignore[operator]
+        (type(item) is kinds[field.type] or (field.type is ENUMERATION and isinstance(item, str)))
+        and (field.type is not ENUMERATION or item in field.words)
+        and (field.type is not BOOLEAN or item is True)
+        and (field.type not in (UNSIGNED, SECONDS, RECORD) or item >= 0)  # type: ignore[operator]
+        and (field.type is not UNSIGNED or item < 1 << field.bits)  # type: ignore[operator]
         and (not isinstance(item, str) or item == "" or (item.isascii() and item.isprintable()))
         for item in items
     )

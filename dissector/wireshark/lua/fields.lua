@@ -32,22 +32,24 @@ set_plugin_info({ version = VERSION, description = "Prepaid-meter links (IEC 620
 local LINKS = { ["vtc.request_in"] = frametype.REQUEST, ["vtc.response_in"] = frametype.RESPONSE,
     ["vtc.repeat_of"] = frametype.RETRANS_PREV }
 
-local KINDS = {
-    s = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
-    e = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
-    u = function(name, title, about) return ProtoField.uint32(name, title, base.DEC, nil, nil, about) end,
-    u8 = function(name, title, about) return ProtoField.uint8(name, title, base.DEC_HEX, nil, nil, about) end,
-    u16 = function(name, title, about) return ProtoField.uint16(name, title, base.DEC_HEX, nil, nil, about) end,
-    w = function(name, title, about) return ProtoField.uint64(name, title, base.DEC, nil, nil, about) end,
-    n = function(name, title, about) return ProtoField.double(name, title, about) end,
-    b = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,
-    t = function(name, title, about) return ProtoField.relative_time(name, title, about) end,
-    f = function(name, title, about) return ProtoField.framenum(name, title, base.NONE, LINKS[name], nil, about) end,
+-- How a field is made, by its type in the catalogue. Numbers of few bits are codes: they are shown in hexadecimal, too.
+local TYPES = {
+    string = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
+    enumeration = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
+    ["unsigned number"] = function(name, title, about, bits)
+        return ProtoField["uint" .. bits](name, title, bits < 32 and base.DEC_HEX or base.DEC, nil, nil, about)
+    end,
+    number = function(name, title, about) return ProtoField.double(name, title, about) end,
+    boolean = function(name, title, about) return ProtoField.bool(name, title, base.NONE, nil, nil, about) end,
+    seconds = function(name, title, about) return ProtoField.relative_time(name, title, about) end,
+    ["record number"] = function(name, title, about)
+        return ProtoField.framenum(name, title, base.NONE, LINKS[name], nil, about)
+    end,
 }
 
 local fields, generated, order = {}, {}, {}
 for number, field in ipairs(FIELDS) do
-    fields[field.name] = KINDS[field.type](field.name, field.title, field.about)
+    fields[field.name] = TYPES[field.type](field.name, field.title, field.about, field.bits)
     generated[field.name] = field.generated
     order[field.name] = number
 end

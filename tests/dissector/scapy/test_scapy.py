@@ -29,7 +29,7 @@ from scapy.plist import PacketList
 from scapy.utils import EDecimal
 
 import vtctap.dissector.scapy as layer
-from vtctap.dissector.catalogue import CATALOGUE, FIELDS, MESSAGES
+from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE, FIELDS, MESSAGES
 from vtctap.dissector.dissect import Dissector, Value
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles import files as profile
@@ -322,7 +322,7 @@ def test_any_record(record: Record) -> None:
     assert packet.fields_vtc() == alone(record)
     for field in CATALOGUE:
         if field.attribute in VTC.derived and not field.context:
-            absent = [] if field.repeats else False if field.type == "b" else None
+            absent = [] if field.repeats else False if field.type is BOOLEAN else None
             assert getattr(packet, field.attribute) == packet.fields_vtc().get(field.name, absent)
 
 

@@ -20,7 +20,7 @@ from scapy.sendrecv import sniff
 from scapy.sessions import DefaultSession
 from scapy.utils import rdpcap, wrpcap
 
-from vtctap.dissector.catalogue import CATALOGUE
+from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE
 from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.profiles import files as profile
 from vtctap.dissector.profiles.files import ProfileError
@@ -355,7 +355,9 @@ def test_fields_of_messages_are_absent_from_other_records(record: Any) -> None:
     packet = VTC(bytes(record))
     for field in CATALOGUE:
         if not field.context and field.attribute not in {*VTC.derived, *VTC().fieldtype}:
-            assert getattr(packet, field.attribute) == ([] if field.repeats else False if field.type == "b" else None)
+            assert getattr(packet, field.attribute) == (
+                [] if field.repeats else False if field.type is BOOLEAN else None
+            )
     with pytest.raises(AttributeError):
         packet.nonsense  # noqa: B018
 
