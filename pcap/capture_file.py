@@ -108,6 +108,11 @@ class PacketWriter(ABC):
         """The octets written so far."""
         return self._output.size
 
+    @property
+    def gone(self) -> str:
+        """What became of the file under its name; see :attr:`vtctap.pcap.streams.Output.gone`."""
+        return self._output.gone
+
     @abstractmethod
     def add_interface(self, interface: Interface) -> int:
         """Adds an interface, at any time; gives its number. Raises TraceError if the format cannot."""

@@ -77,6 +77,11 @@ class RingWriter:
         """The octets written so far, to all files."""
         return self._closed_size + (self._writer.size if self._writer else 0)
 
+    @property
+    def gone(self) -> str:
+        """What became of the file that is being written; see :attr:`vtctap.pcap.streams.Output.gone`."""
+        return self._writer.gone if self._writer else ""
+
     def write(self, record: Record, comment: str | None = None) -> None:
         """Writes a record, to the next file if the last is full; see
         :meth:`vtctap.pcap.trace.TraceWriter.write`."""

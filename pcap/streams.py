@@ -69,26 +69,47 @@ class Input:
 class Output:
     """A file that takes blocks. ``size`` is how many octets of whole blocks were written.
 
-    An existing regular file is only overwritten with ``force``; what is no regular file (a fifo, ``/dev/null``) is
-    written to as it is. A file object stays open when this is closed.
+    An existing regular file is only overwritten with ``force``, and never while another program writes it: it is locked
+    (``flock``) before anything of it is touched. What is no regular file (a fifo, ``/dev/null``) is written to as it
+    is. A file object stays open when this is closed.
     """
 
-    __slots__ = ("_file", "_owned", "name", "size", "torn")
+    __slots__ = ("_file", "_owned", "_regular", "name", "size", "torn")
 
     def __init__(self, target: Source, force: bool = False) -> None:
-        """Opens a path. Raises TraceExists, OSError."""
+        """Opens a path. Raises TraceExists, and OSError: EBUSY where another program writes the file."""
         self.name = name_of(target, "standard output")
         self._owned = isinstance(target, (str, os.PathLike))
         if isinstance(target, (str, os.PathLike)):
             try:
-                self._file: IO[bytes] = io.FileIO(target, "w" if force or is_special(target) else "x")
+                mode = "w" if force or is_special(target) else "x"
+                self._file: IO[bytes] = io.FileIO(target, mode, opener=_open_locked)
             except FileExistsError:
                 raise TraceExists(f"{self.name} exists: choose another name, or --force to overwrite it") from None
         else:
             target.flush()
             self._file = getattr(target, "raw", target)
+        self._regular = self._owned and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
         self.size = 0
         self.torn = False
+
+    @property
+    def gone(self) -> str:
+        """What became of a file given by its path: ``deleted``, ``moved`` or ``overwritten``; empty while all that was
+        written stands under its name, and for what is no regular file."""
+        if not self._regular or self._file.closed:
+            return ""
+        written = os.fstat(self._file.fileno())
+        if not written.st_nlink:
+            return "deleted"
+        if written.st_size < self.size:
+            return "overwritten"
+        try:
+            return "" if os.path.samestat(os.stat(self.name), written) else "moved"
+        except FileNotFoundError:
+            return "moved"
+        except OSError:  # Nothing is known of it at present.
+            return ""
 
     def write(self, block: bytes) -> None:
         """Writes a block, in one call unless the system takes only a part of it.
@@ -115,6 +136,32 @@ class Output:
         """Closes the file if it was given as a path. Raises OSError."""
         if self._owned:
             self._file.close()
+
+
+def _open_locked(path: str, flags: int) -> int:
+    """Opens a file for :class:`io.FileIO`; a regular one is locked, and only then truncated."""
+    descriptor = os.open(path, flags & ~os.O_TRUNC, 0o666)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            _lock(descriptor, path)
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _lock(descriptor: int, path: str) -> None:
+    try:
+        import fcntl
+    except ImportError:  # A system without it; Windows.
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, "another program is writing it", path) from None
+    except OSError:  # The file system knows no locks.
+        return
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:

@@ -174,6 +174,11 @@ class TraceWriter:
         """The octets written so far."""
         return self._writer.size
 
+    @property
+    def gone(self) -> str:
+        """What became of the file under its name; see :attr:`vtctap.pcap.streams.Output.gone`."""
+        return self._writer.gone
+
     def add_tap(self, tap: Interface) -> int:
         """Describes the next tap, at any time; gives its number. It takes on the link type of the trace."""
         self._taps = self._writer.add_interface(replace(tap, linktype=self._linktype)) + 1
