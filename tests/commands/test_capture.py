@@ -214,6 +214,7 @@ def test_one_wire_and_odd_octets(
         "overruns": 0,
         "cut": 0,
         "check_characters": {"good": 0, "bad": 1, "missing": 0},
+        "crcs": {"good": 0, "bad": 0, "missing": 0},
         "messages": {"IDRequest": 1, "IDResponse": 1, "ReadCommand": 1},
         "marks": 0,
         "files": [str(path)],

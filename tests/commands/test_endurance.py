@@ -227,16 +227,3 @@ def test_the_pipeline_of_the_manual(taps: Any, tmp_path: Path) -> None:
         ["sh", "-c", command, sys.executable, taps.names[0]], capture_output=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"\x0a\x0d\x0d\x0a", b"")
-
-
-def test_a_file_is_never_given_up(tmp_path: Path) -> None:
-    from vtctap.capturing.stopping import PipeWatch
-
-    with (tmp_path / "file").open("w") as file:
-        assert not PipeWatch(file).closed
-    read, write = os.pipe()
-    with os.fdopen(write, "w") as pipe:
-        watch = PipeWatch(pipe)
-        assert not watch.closed
-        os.close(read)
-        assert watch.closed

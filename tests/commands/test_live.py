@@ -146,7 +146,7 @@ def test_status_line(taps: Any, tmp_path: Path, terminal: Terminal, listening: L
     path = tmp_path / "t.pcapng"
     names = ["--client", taps.names[0], "--server", taps.names[1]]
     terminal.run("capture", *names, "--line", "7e1", "--speed", "9600", "-w", path)
-    terminal.until(f"listening on {', '.join(taps.names)} at 9600 7E1; Ctrl-C ends, m marks".encode())
+    terminal.until(f"listening on {', '.join(taps.names)} at 9600 7E1; Ctrl-C ends, m marks, n notes".encode())
     listening(path)
     taps.say(0, REQUEST)
     time.sleep(0.1)
@@ -157,7 +157,7 @@ def test_status_line(taps: Any, tmp_path: Path, terminal: Terminal, listening: L
     assert terminal.wait() == 0
     size = path.stat().st_size
     assert terminal.lines() == [
-        f"vtctap: listening on {', '.join(taps.names)} at 9600 7E1; Ctrl-C ends, m marks",
+        f"vtctap: listening on {', '.join(taps.names)} at 9600 7E1; Ctrl-C ends, m marks, n notes",
         "vtctap: 2 frames, 1 with a bad check character; 0 pieces of noise; 15 octets received, "
         f"{size} octets in {path}",
         "",
@@ -405,7 +405,7 @@ def test_a_ring_file_is_completed_though_nothing_more_comes(
 
 def test_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is printed is numbered as in the file."""
-    monkeypatch.setattr("vtctap.capturing.stopping.BEFORE_SECONDS", 2)
+    monkeypatch.setattr("vtctap.capturing.trigger.BEFORE_SECONDS", 2)
     whole = records(trace)
     at = max(number for number, record in enumerate(whole) if record.octets[:3] == b"\x01W1")
     since = next(n for n, record in enumerate(whole) if record.time >= whole[at].time - 2_000_000_000)
@@ -449,24 +449,6 @@ def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path,
     options = ["--trigger", 'vtc.message == "IDResponse"', "-a", "packets:3"]
     vtctap("demo", "--fast", "-q", "--force", "-w", "t.pcapng", *options)
     assert records(tmp_path / "t.pcapng") == records(trace)[:6]  # three before it, it, and two more
-
-
-def test_what_is_kept_before_the_trigger_is_bounded() -> None:
-    from vtctap.capturing.stopping import BEFORE_RECORDS, Trigger
-    from vtctap.dissector.dissect import Dissector
-    from vtctap.dissector.profiles.files import load
-
-    dissector = Dissector(load())
-    trigger = Trigger("vtc.link == 1")
-    for number in range(BEFORE_RECORDS + 5):
-        assert trigger.let_through(dissector.dissect(Record(number, b"", Kind.EVENT))) == []
-    released = trigger.let_through(dissector.dissect(Record(BEFORE_RECORDS + 5, b"", Kind.EVENT, link=1)))
-    assert [one.record.time for one in released] == list(range(6, BEFORE_RECORDS + 6))
-    trigger = Trigger("vtc.link == 1")
-    for second in (0, 5, 9, 10, 20):
-        trigger.let_through(dissector.dissect(Record(second * 10**9, b"", Kind.EVENT)))
-    released = trigger.let_through(dissector.dissect(Record(40 * 10**9, b"", Kind.EVENT, link=1)))
-    assert [one.record.time // 10**9 for one in released] == [10, 20, 40]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """What a running capture counts, and how it says so: in a line at the end, and in ``--stats-json``."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from vtctap.capturing.parts import Passive
 from vtctap.messages import count
 
 if TYPE_CHECKING:
+    from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
 
 CHECKS: Final = ("good", "bad", "missing")
 
 
-class Counts:
+class Counts(Passive):
     """Counts records: all that were received, whether they are written or not."""
 
     def __init__(self) -> None:
@@ -21,14 +24,26 @@ class Counts:
         """Frames, by message."""
         self.checks: Counter[str] = Counter()
         """Frames, by status of the check character."""
+        self.crcs: Counter[str] = Counter()
+        """Telegrams, by status of the CRC."""
         self.octets = self.parity = self.framing = self.breaks = self.overruns = self.cut = 0
         """Octets: all, those of wrong parity, those with a framing error. Records: with a break, with octets lost, and
         frames that are cut."""
         self.lost: dict[int, str] = {}
         """The ports that are lost and not back, by tap."""
+        self._names: list[str] = []
 
-    def add(self, record: "Record") -> None:
-        """Counts a record."""
+    def open(self, taps: "Sequence[Interface]") -> None:
+        """See :meth:`~vtctap.capturing.parts.Part.open`."""
+        self._names = [tap.name for tap in taps]
+
+    def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
+        """See :meth:`~vtctap.capturing.parts.Part.feed`."""
+        for record in records:
+            self._count(record)
+        return records
+
+    def _count(self, record: "Record") -> None:
         from vtctap.dissector.framing.framed import message_of
         from vtctap.pcap.record import Flag, Kind
 
@@ -42,12 +57,18 @@ class Counts:
             message = message_of(record)
             self.checks[message.bcc_status or ""] += 1
             self.messages[message.message or "continued"] += 1
+            self.crcs[message.crc_status or ""] += 1
             self.cut += record.flags & Flag.CUT > 0
+        elif record.event.startswith("lost"):
+            self.lost[record.tap] = self._names[record.tap]
+        elif record.event.startswith("opened"):
+            self.lost.pop(record.tap, None)
 
     def errors(self) -> dict[str, int]:
         """What went wrong, by kind, in a person's words; what did not happen is not there."""
         found = {
             "check": self.checks["bad"],
+            "CRC": self.crcs["bad"],
             "parity": self.parity,
             "framing": self.framing,
             "break": self.breaks,
@@ -59,8 +80,9 @@ class Counts:
 
     def summary(self) -> str:
         """The line at the end."""
+        crcs = f", {self.crcs['bad']} with a bad CRC" if self.crcs["bad"] else ""
         return (
-            f"{count(self.kinds['frame'], 'frame')}, {self.checks['bad']} with a bad check character; "
+            f"{count(self.kinds['frame'], 'frame')}, {self.checks['bad']} with a bad check character{crcs}; "
             f"{count(self.kinds['noise'], 'piece')} of noise; {count(self.octets, 'octet')} received"
         )
 
@@ -76,5 +98,6 @@ class Counts:
             "overruns": self.overruns,
             "cut": self.cut,
             "check_characters": {status: self.checks[status] for status in CHECKS},
+            "crcs": {status: self.crcs[status] for status in CHECKS},
             "messages": dict(sorted(self.messages.items())),
         }

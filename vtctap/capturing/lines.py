@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vtctap.capturing.status import is_terminal
+from vtctap.capturing.screen import is_terminal
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection

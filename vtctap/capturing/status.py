@@ -1,21 +1,64 @@
-"""What a person sees of a running capture: a status line on the terminal, rewritten in place, and what stands above it.
+"""The status line of a running capture: the part that keeps what it shows, and its text."""
 
-Only where standard error is a terminal; piped, there is none of it.
-"""
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Final
-
-from vtctap.messages import count, warn
+from vtctap.capturing.parts import Passive
+from vtctap.messages import count
+from vtctap.pcap.record import Kind, Record
 
 if TYPE_CHECKING:
     from vtctap.capturing.counts import Counts
+    from vtctap.capturing.screen import Screen
+    from vtctap.dissector.profiles.files import Profile
 
-INTERVAL: Final = 0.25
-"""Seconds between two states of the status line."""
+
+class StatusLine(Passive):
+    """Shows what the capture has counted. ``size`` gives the octets written, None where there is no trace; ``note``
+    gives what else is to be said."""
+
+    def __init__(
+        self,
+        screen: "Screen",
+        counts: "Counts",
+        profile: "Profile",
+        size: Callable[[], int | None],
+        note: Callable[[], str],
+    ) -> None:
+        self._screen = screen
+        self._counts = counts
+        self._profile = profile
+        self._size = size
+        self._note = note
+        self._speed = ""
+        self._last: Record | None = None
+
+    def feed(self, records: Sequence[Record], now: float) -> Sequence[Record]:
+        """See :meth:`~vtctap.capturing.parts.Part.feed`."""
+        for record in records:
+            if record.speed:
+                self._speed = f"{record.speed} {record.line or ''}"
+            if record.kind is not Kind.EVENT:
+                self._last = record
+        if not records and self._screen.due(now):
+            self._screen.show(self._text(self._screen.width), now)
+        return records
+
+    def _text(self, width: int) -> str:
+        last = self._summary(self._last) if self._last else ""
+        size, note = self._size(), self._note()
+        return status(self._counts, speed=self._speed, last=last, size=size, note=note, width=width)
+
+    def _summary(self, record: Record) -> str:
+        from vtctap.dissector.dissect import Dissector
+        from vtctap.dissector.text import ARROWS, summary
+
+        # By itself, four times a second: not in the row of those that are printed.
+        return f"{ARROWS[record.sender]} {summary(Dissector(self._profile).dissect(record))}"
+
+    def close(self) -> None:
+        """See :meth:`~vtctap.capturing.parts.Part.close`."""
+        self._screen.clear()
 
 
 def status(counts: "Counts", *, speed: str, last: str, size: int | None, note: str = "", width: int) -> str:
@@ -34,64 +77,3 @@ def status(counts: "Counts", *, speed: str, last: str, size: int | None, note: s
     )
     line = " | ".join(part for part in parts if part)
     return line if len(line) <= width else line[: max(width - 3, 0)] + "..."[:width]
-
-
-class Screen:
-    """The terminal of standard error. Everything that is printed there goes through this while a capture runs."""
-
-    def __init__(self, stream: IO[str], *, shared: bool) -> None:
-        """``shared``: standard output is the same terminal."""
-        self._stream = stream
-        self._shared = shared
-        self._shown = 0
-        self._due = 0.0
-
-    @property
-    def width(self) -> int:
-        """Columns that a line can have: the last is left free, for some terminals go to the next line after it."""
-        try:
-            return (os.get_terminal_size(self._stream.fileno()).columns or 80) - 1
-        except OSError:
-            return 79
-
-    def due(self, now: float) -> bool:
-        """Whether the status line may be rewritten at ``now`` (seconds)."""
-        return now >= self._due
-
-    def show(self, line: str, now: float) -> None:
-        """Rewrites the status line."""
-        self._due = now + INTERVAL
-        self._stream.write("\r" + line + " " * (self._shown - len(line)) + "\r" * (not line))
-        self._stream.flush()
-        self._shown = len(line)
-
-    def clear(self) -> None:
-        """Takes the status line away."""
-        if self._shown:
-            self._stream.write("\r" + " " * self._shown + "\r")
-            self._stream.flush()
-            self._shown = 0
-
-    @contextmanager
-    def above(self) -> Iterator[None]:
-        """Inside, lines can be printed on standard output; the status line is back when it is due."""
-        if self._shared:
-            self.clear()
-        yield
-
-    def say(self, text: str) -> None:
-        """One line on standard error."""
-        self.clear()
-        warn(text)
-
-
-def screen() -> Screen | None:
-    """The screen, if standard error is a terminal that can rewrite a line."""
-    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
-        return None
-    return Screen(sys.stderr, shared=is_terminal(sys.stdout))
-
-
-def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether a standard stream is there and is a terminal."""
-    return stream is not None and not stream.closed and stream.isatty()

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import add_profile, line, load_profile, speed
 from vtctap.capturing.interfaces import interfaces
-from vtctap.capturing.sink import Sink, add_sink
+from vtctap.capturing.options import add_sink, build_sink
 from vtctap.errors import CommandError
-from vtctap.messages import warn
 
 if TYPE_CHECKING:
     from vtctap.sniffer.capture import Link
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(arguments.speed if fixed else profile.speed, arguments.line or profile.line)
     following: Following = "fixed" if fixed else arguments.speed
     listening = f"at {settings.speed} {settings.line}" if following != "auto" else "for the speed"
-    sink = Sink(arguments, profile)
+    sink = build_sink(arguments, profile)
     with (
         sink.stoppable(),
         Capture(
@@ -106,11 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
         ) as capture,
         sink.writing(interfaces(links, settings, profile.name, latency=arguments.latency), listening),
     ):
-        sink.run(capture, lambda: True)
-        sink.take(capture.close())
-        sink.drops = capture.drops
+        sink.run(capture)
     for reason in capture.lost:
-        warn(f"at the end a port is still away: {reason}")
+        sink.screen.insist(f"at the end a port is still away: {reason}")
+    sink.screen.finish()
     return 3 if capture.lost else 0
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, add_profile, load_profile, speed
 from vtctap.capturing.interfaces import interfaces
-from vtctap.capturing.sink import Sink, add_sink
+from vtctap.capturing.options import add_sink, build_sink
 from vtctap.errors import CommandError
 from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
+    from vtctap.capturing.sink import Sink
     from vtctap.dissector.profiles.files import Profile
     from vtctap.pcap.record import Record
     from vtctap.sniffer.port import Settings
@@ -52,14 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_existing(f"{arguments.output}{_FAULTS_SUFFIX}", force=arguments.force)
     profile = load_profile(arguments)
     settings = Settings(arguments.speed or profile.speed, profile.line)
-    sink = Sink(arguments, profile)
+    sink = build_sink(arguments, profile, live=not arguments.fast)
     faults = (_fast if arguments.fast else _true_pace)(arguments, profile, settings, sink)
     if arguments.faults:
         _list_faults(arguments.output, faults)
     return 0
 
 
-def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: Sink) -> "list[Fault]":
+def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
     from vtctap.pcap.record import Sender
     from vtctap.sniffer import virtual
     from vtctap.sniffer.capture import Link, Wire
@@ -82,7 +83,7 @@ def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings
     return playing.faults
 
 
-def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: Sink) -> "list[Fault]":
+def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
     from dataclasses import replace
 
     from vtctap.pcap.record import Sender
@@ -101,9 +102,7 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
             sink.writing(interfaces([link], settings, profile.name), f"at {settings.speed} {settings.line}"),
         ):
             taps.start(playing, beginning=EPOCH)
-            sink.run(capture, lambda: taps.playing)
-            sink.take(capture.poll(_DRAIN))
-            sink.take(capture.close())
+            sink.run(capture, lambda: taps.playing, drain=_DRAIN)
         return [replace(fault, time=fault.time + taps.offset) for fault in playing.faults]
 
 

@@ -6,18 +6,14 @@ A query imports no more than it needs, for Wireshark runs one for each interface
 """
 
 import argparse
-import errno
-import os
-import select
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.arguments import add_profile, line, load_profile, speed
+from vtctap.capturing.signals import Signals
 from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
 from vtctap.messages import warn
 from vtctap.outputs import APPLICATION
@@ -25,7 +21,9 @@ from vtctap.wireshark import extcap_queries
 from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS
 
 if TYPE_CHECKING:
+    from vtctap.capturing.parts import Chain
     from vtctap.dissector.profiles.files import Profile
+    from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
     from vtctap.pcap.trace import TraceWriter
     from vtctap.sniffer.capture import Capture, Following, Link
@@ -41,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a query or a capture; gives the exit status. Errors are one line on stderr, which Wireshark shows."""
     try:
         return _run(_parse(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # Before there was a reader.
+        return DONE
     except (Error, OSError) as error:
         warn(str(error))
         return error.status if isinstance(error, Error) else WRONG_USE
@@ -104,29 +104,13 @@ def _capture(arguments: argparse.Namespace) -> int:
 
     if not arguments.fifo:
         raise CommandError("--capture needs --fifo")
-    with _stopping() as stopped, Toolbar(arguments.extcap_control_in, arguments.extcap_control_out) as toolbar:
+    signals = Signals()
+    with signals.heeded(), Toolbar(arguments.extcap_control_in, arguments.extcap_control_out) as toolbar:
         try:
-            return _Live(arguments, toolbar).run(stopped)
+            return _Live(arguments, toolbar).run(signals)
         except Exception as error:
             toolbar.send(Message(0, Command.ERROR, str(error)))
             raise
-
-
-@contextmanager
-def _stopping() -> Iterator[list[bool]]:
-    """Inside, the signals that end a capture are noted in the list."""
-    noted: list[bool] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        noted.append(True)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Live:
@@ -148,12 +132,16 @@ class _Live:
         self._shown: dict[int, str] = {}
         self._obeys = False
 
-    def run(self, stopped: list[bool]) -> int:
+    def run(self, signals: Signals) -> int:
         """Captures until a signal or the end of the fifo; a port that is lost is waited for. Gives the exit status."""
         from vtctap.capturing.interfaces import interfaces
-        from vtctap.pcap.trace import create_trace
+        from vtctap.capturing.overflow import Overflow
+        from vtctap.capturing.parts import Chain
+        from vtctap.capturing.recording import PipeRecording
         from vtctap.sniffer.capture import Capture
 
+        recording = PipeRecording(self._arguments.fifo, _create, self._log)
+        chain = Chain([Overflow(recording, self._log), recording])
         with ExitStack() as stack:
             links, start = self._links(stack)
             capture = stack.enter_context(
@@ -166,19 +154,16 @@ class _Live:
                 )
             )
             # The ports are open: only now is there a trace to begin.
-            taps = interfaces(links, self._settings, self._profile.name)
-            with (
-                suppress(BrokenPipeError),
-                _fifo(self._arguments.fifo, stopped) as fifo,
-                create_trace(fifo, application=APPLICATION, taps=taps) as writer,
-            ):
+            with suppress(BrokenPipeError), chain:
+                chain.open(interfaces(links, self._settings, self._profile.name))
+                signals.begun = True
                 start()
-                while not stopped and not _is_closed(fifo):
-                    self._take(writer, capture.poll(_TURN))
+                while not signals.stopped:
+                    self._take(chain, capture.poll(_TURN))
                     for message in self._toolbar.received():
                         self._obey(message, capture)
-                self._take(writer, capture.close())
-                writer.close(capture.drops)
+                self._take(chain, capture.close())
+                recording.drops.update(capture.drops)
         for reason in capture.lost:
             warn(reason)
         return NO_PORT if capture.lost else DONE
@@ -210,13 +195,19 @@ class _Live:
         wires = (Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER))
         return [Link(wires)], lambda: taps.start(playing, beginning=EPOCH)
 
-    def _take(self, writer: "TraceWriter", records: "Iterable[Record]") -> None:
+    def _take(self, chain: "Chain", records: "Sequence[Record]") -> None:
         from vtctap.pcap.record import Kind
 
+        chain.feed(records, time.monotonic())
         for record in records:
-            writer.write(record)
             if record.kind is Kind.EVENT and self._toolbar.there:
                 self._show(record)
+
+    def _log(self, text: str) -> None:
+        """Says something in the toolbar's log."""
+        from vtctap.wireshark.toolbar import Command, Message
+
+        self._toolbar.send(Message(LOG, Command.ADD, f"{time.strftime('%H:%M:%S')}  {text}\n"))
 
     def _show(self, event: "Record") -> None:
         """An event in the log, and how the ports are set now in the toolbar."""
@@ -246,7 +237,8 @@ class _Live:
             return
         if message.control not in (SPEED, LINE) or message.value == self._shown.get(message.control):
             return
-        chosen = self._shown | {message.control: message.value}
+        asked = {SPEED: str(self._settings.speed), LINE: str(self._settings.line)}  # Until the ports have told.
+        chosen = asked | self._shown | {message.control: message.value}
         try:
             capture.set(Settings(speed(chosen[SPEED]), line(chosen[LINE])))
         except (argparse.ArgumentTypeError, PortError) as error:
@@ -266,29 +258,10 @@ def _device(name: str) -> str:
     return devices.get(short, f"/dev/{short}")
 
 
-@contextmanager
-def _fifo(path: str, stopped: list[bool]) -> Iterator[IO[bytes]]:
-    """The fifo, once it is read: opened so that a signal can end the wait."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-            break
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            if stopped:
-                raise BrokenPipeError from None
-            time.sleep(_TURN / 10)
-    os.set_blocking(descriptor, True)
-    with open(descriptor, "wb", buffering=0) as fifo:
-        yield fifo
+def _create(target: str | IO[bytes], taps: "Sequence[Interface]") -> "TraceWriter":
+    from vtctap.pcap.trace import create_trace
 
-
-def _is_closed(fifo: IO[bytes]) -> bool:
-    """Whether nobody reads any more."""
-    poll = select.poll()
-    poll.register(fifo, 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    return create_trace(target, application=APPLICATION, taps=taps)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,168 @@
+"""The options of commands that capture, and the one function that builds the chain of parts from them."""
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from typing import IO, TYPE_CHECKING, TypedDict
+
+from vtctap.arguments import STANDARD, add_output
+from vtctap.capturing import printing, screen
+from vtctap.capturing.conditions import RING, STOP, condition, limits
+from vtctap.capturing.counts import Counts
+from vtctap.capturing.ending import Ending
+from vtctap.capturing.keyboard import Keyboard
+from vtctap.capturing.lines import add_lines, printer, shower
+from vtctap.capturing.marks import Marks
+from vtctap.capturing.outlet import DirectOutlet, Outlet, can_stall, outlet
+from vtctap.capturing.overflow import Overflow
+from vtctap.capturing.parts import Chain, Part
+from vtctap.capturing.printing import Printing
+from vtctap.capturing.recording import PipeRecording, Recording, RingRecording
+from vtctap.capturing.report import Report
+from vtctap.capturing.screen import Screen
+from vtctap.capturing.signals import Signals
+from vtctap.capturing.sink import Sink
+from vtctap.capturing.status import StatusLine
+from vtctap.capturing.telling import Advice, Outages
+from vtctap.capturing.trigger import Trigger
+from vtctap.outputs import APPLICATION, refuse_existing
+
+if TYPE_CHECKING:
+    from vtctap.dissector.profiles.files import Profile
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.ring import RingLimits, RingWriter
+    from vtctap.pcap.trace import TraceWriter
+
+
+class _Options(TypedDict):
+    linktype: int
+    application: str
+    force: bool
+
+
+def add_sink(parser: argparse.ArgumentParser) -> None:
+    """``-w`` and what goes with it, when to stop, what to print, ``--stats-json``."""
+    add_output(parser, required=False)
+    parser.add_argument("--print", action="store_true", help="print records too while they are written to a trace")
+    add_lines(parser)
+    parser.add_argument("--stats-json", metavar="FILE", help="write to FILE what was counted")
+    parser.add_argument(
+        "-a",
+        dest="stop",
+        type=condition(STOP),
+        action="append",
+        default=[],
+        metavar="COND",
+        help="stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES, files:NUMBER, or with the first record "
+        "that matches, match:EXPR",
+    )
+    parser.add_argument(
+        "-c",
+        dest="stop",
+        type=lambda text: condition(STOP)(f"packets:{text}"),
+        action="append",
+        metavar="N",
+        help="stop after N records: -a packets:N",
+    )
+    parser.add_argument(
+        "-b",
+        dest="ring",
+        type=condition(RING),
+        action="append",
+        default=[],
+        metavar="COND",
+        help="write ring files FILE_00001_DATE...: the next after filesize:KILOBYTES, duration:SECONDS or "
+        "packets:NUMBER; files:NUMBER is how many are kept",
+    )
+    parser.add_argument(
+        "--trigger",
+        metavar="EXPR",
+        help="begin to write with the first record that matches, and the 30 s before it",
+    )
+
+
+def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool = True) -> Sink:
+    """The sink for a command's arguments. ``live``: ports are read meanwhile, so no reader is waited for, and a
+    terminal has a status line.
+
+    Raises CommandError and FilterError for arguments that make no sense.
+    """
+    from vtctap.dissector.dissect import Dissector
+
+    end, ring = limits(arguments)
+    if arguments.stats_json:
+        refuse_existing(arguments.stats_json, force=arguments.force)
+    watched, printed = _displays(arguments, live)
+    signals, keyboard, counts = Signals(), Keyboard(), Counts()
+    marks = Marks(keyboard, signals, watched)
+    trigger = Trigger(arguments.trigger, Dissector(profile))
+    recording = _recording(arguments, ring, watched.say, live) if arguments.output else None
+    printing = _printing(arguments, profile, printed, watched)
+    ending = Ending(end, trigger, recording, printing, Dissector(profile))
+
+    def note() -> str:
+        return marks.prompt or ("waiting for the trigger" if trigger.waiting else "")
+
+    parts: list[Part | None] = [
+        counts,
+        Outages(watched.say),
+        Advice(watched.say) if watched.rewrites else None,
+        trigger,
+        Overflow(recording, watched.say) if isinstance(recording, PipeRecording) else None,
+        recording,
+        printing,
+        StatusLine(watched, counts, profile, lambda: recording.size if recording else None, note)
+        if watched.rewrites
+        else None,
+        ending,
+    ]
+    report = Report(arguments.stats_json, watched, counts, trigger, marks, recording, printing, ending)
+    return Sink(Chain([part for part in parts if part]), ending, signals, keyboard, marks, watched, report)
+
+
+def _displays(arguments: argparse.Namespace, live: bool) -> tuple[Screen, Outlet]:
+    """Standard error and standard output. Where both are one terminal they share an outlet, which keeps the order."""
+    if not live:
+        return Screen(sys.stderr, DirectOutlet(sys.stderr), quiet=arguments.quiet), DirectOutlet(sys.stdout)
+    shared = screen.one_terminal()
+    out = outlet(sys.stdout, printing.HELD)
+    errors = out if shared else outlet(sys.stderr, screen.HELD)
+    rewrites = screen.can_rewrite(sys.stderr) and not arguments.quiet
+    return Screen(sys.stderr, errors, rewrites=rewrites, shared=shared, quiet=arguments.quiet), out
+
+
+def _printing(arguments: argparse.Namespace, profile: "Profile", out: Outlet, watched: Screen) -> Printing | None:
+    from vtctap.dissector.dissect import Dissector
+
+    asked = arguments.print or arguments.json or not arguments.output
+    if not asked or arguments.output == STANDARD:  # Then standard output carries the trace.
+        return None
+    lines = printer(arguments)
+    return Printing(out, watched, Dissector(profile), lines, shower(arguments, lines))
+
+
+def _recording(
+    arguments: argparse.Namespace, ring: "RingLimits | None", say: Callable[[str], None], live: bool
+) -> Recording:
+    name: str = arguments.output
+
+    def create(target: str | IO[bytes], taps: "Sequence[Interface]") -> "TraceWriter | RingWriter":
+        from vtctap.pcap.ring import RingWriter
+        from vtctap.pcap.trace import create_trace
+
+        options: _Options = {"linktype": arguments.dlt, "application": APPLICATION, "force": arguments.force}
+        return RingWriter(name, ring, taps=taps, **options) if ring else create_trace(target, taps=taps, **options)
+
+    if ring:
+        return RingRecording(name, create, say)
+    stalls = live and (can_stall(sys.stdout) if name == STANDARD else _is_fifo(name))
+    return (PipeRecording if stalls else Recording)(name, create, say)
+
+
+def _is_fifo(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False

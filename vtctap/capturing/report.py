@@ -1,0 +1,57 @@
+"""What a capture says when it has ended: one line, and the file of ``--stats-json``."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vtctap.messages import count
+from vtctap.outputs import write_text
+
+if TYPE_CHECKING:
+    from vtctap.capturing.counts import Counts
+    from vtctap.capturing.ending import Ending
+    from vtctap.capturing.marks import Marks
+    from vtctap.capturing.printing import Printing
+    from vtctap.capturing.recording import Recording
+    from vtctap.capturing.screen import Screen
+    from vtctap.capturing.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Says what the parts of a chain have done; ``recording`` and ``printing`` are None where there is none.
+
+    ``stats`` is the name of the file for ``--stats-json``, if any.
+    """
+
+    stats: str | None
+    screen: "Screen"
+    counts: "Counts"
+    trigger: "Trigger"
+    marks: "Marks"
+    recording: "Recording | None"
+    printing: "Printing | None"
+    ending: "Ending"
+
+    def give(self) -> None:
+        """Writes the file and says the line. Raises OutputError."""
+        if self.stats:
+            write_text(self.stats, json.dumps(self._json()) + "\n", force=True)
+        self.screen.say(self.counts.summary() + "".join(self._more()))
+
+    def _json(self) -> dict[str, Any]:
+        stats = self.counts.as_json() | {"written": self.ending.written, "marks": self.marks.number}
+        if self.recording:
+            stats |= {"files": self.recording.files, "size": self.recording.size}
+        if self.printing:
+            stats["not_printed"] = self.printing.dropped
+        return stats | {"lost": list(self.counts.lost.values())}
+
+    def _more(self) -> Iterator[str]:
+        if self.recording:
+            yield self.recording.where
+        if self.printing and self.printing.dropped:
+            yield f"; {count(self.printing.dropped, 'record')} not printed, for standard output was not read"
+        if self.trigger.waiting:
+            yield "; nothing matched --trigger"
