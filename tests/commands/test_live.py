@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 
-from vtctap.capturing.counts import Counts
-from vtctap.capturing.status import status
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
 
@@ -266,16 +264,6 @@ def test_a_hint_on_a_terminal(taps: Any, tmp_path: Path, terminal: Terminal, lis
     terminal.until(hint.encode())
     terminal.read(0.6)
     assert [line for line in terminal.lines() if "hint" in line] == [f"vtctap: {hint}"]
-
-
-def test_status_line_fits(trace: Path) -> None:
-    counts = Counts()
-    whole = status(counts, speed="9600 7E1", last="M> Data " + "x" * 100, size=12345, width=500)
-    assert whole == "0 frames | 0 octets | 9600 7E1 | 12.3 kB | M> Data " + "x" * 100
-    for width in range(len(whole) + 2):
-        line = status(counts, speed="9600 7E1", last="M> Data " + "x" * 100, size=12345, width=width)
-        assert len(line) == min(width, len(whole))
-        assert whole.startswith(line.removesuffix("..."[:width]))
 
 
 # Keys and marks.

@@ -140,7 +140,12 @@ class ServedOutlet(Outlet):
             return self._held
 
     def close(self) -> None:
-        """Closes the stream; only after :meth:`finish` has given up nothing."""
+        """Gives up what is still held, and closes the stream."""
+        with self._changed:
+            # First, so that the thread writes no more to a descriptor that may soon be another file's.
+            self._waiting.clear()
+            self._thread = None
+            self._changed.notify_all()
         self._stream.close()
 
     def _raise(self) -> None:

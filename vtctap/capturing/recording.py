@@ -119,7 +119,7 @@ class RingRecording(Recording):
     def __init__(self, name: str, create: Create, say: Callable[[str], None]) -> None:
         super().__init__(name, create, say)
         self._rings: RingWriter | None = None
-        self._latest = (0, 0.0)
+        self._latest: tuple[int, float] | None = None
 
     def open(self, taps: "Sequence[Interface]") -> None:
         """See :meth:`Recording.open`."""
@@ -147,7 +147,7 @@ class RingRecording(Recording):
         records, whatever is done to the wall clock meanwhile."""
         if records:
             self._latest = records[-1].time, now
-        elif self._rings and self._latest[0]:
+        elif self._rings and self._latest:
             with output_errors(self._name):
                 self._rings.advance(self._latest[0] + round((now - self._latest[1]) * 1e9))
         return super().feed(records, now)
@@ -182,10 +182,10 @@ class PipeRecording(Recording):
         assert self._outlet
         with output_errors(self._name):
             left = self._outlet.finish(PATIENCE)
-        if left:
-            raise OutputError(f"{self._label} is not read: the last {count(left, 'octet')} of the trace are given up")
         if self._name != STANDARD:
             self._outlet.close()
+        if left:
+            raise OutputError(f"{self._label} is not read: the last {count(left, 'octet')} of the trace are given up")
 
     @property
     def _label(self) -> str:

@@ -1,0 +1,123 @@
+"""Outlets: a reader that stalls is not waited for, whatever was written arrives once and in order."""
+
+import errno
+import io
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from vtctap.capturing.outlet import SLICE, DirectOutlet, ServedOutlet, can_stall, outlet
+
+Pipe = tuple[int, int]
+FULL = 1 << 17
+"""Octets that are more than a pipe holds (64 KiB on Linux)."""
+
+
+def served(descriptor: int, limit: int) -> ServedOutlet:
+    return ServedOutlet(os.fdopen(descriptor, "wb", buffering=0, closefd=False), limit)
+
+
+def test_all_arrives_in_order(pipe: Pipe) -> None:
+    out = served(pipe[1], 1 << 20)
+    parts = [bytes([number]) * (number * 37) for number in range(250)]
+    heard = bytearray()
+
+    def read() -> None:
+        while octets := os.read(pipe[0], 1000):
+            heard.extend(octets)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert [out.write(part) for part in parts] == [len(part) for part in parts]
+    assert out.finish(10) == 0
+    assert out.idle
+    out.write(b"and a later write, too")
+    assert out.finish(10) == 0
+    os.close(pipe[1])
+    reader.join()
+    assert bytes(heard) == b"".join(parts) + b"and a later write, too"
+
+
+def test_a_stalled_reader_is_not_waited_for(pipe: Pipe) -> None:
+    out = served(pipe[1], FULL)
+    began = time.monotonic()
+    out.write(b"x" * FULL)
+    assert not out.has_room(FULL)
+    assert not out.put("a line\n")
+    assert not out.idle
+    given_up = out.finish(0.05)
+    assert time.monotonic() - began < 5
+    assert FULL // 2 <= given_up < FULL
+    # The reader goes on: so does the writing.
+    heard = 0
+    while heard < FULL:
+        heard += len(os.read(pipe[0], FULL))
+    assert out.finish(10) == 0
+    assert out.put("a line\n")
+    assert os.read(pipe[0], 100) == b"a line\n"
+
+
+def test_a_slow_reader_gets_everything(pipe: Pipe) -> None:
+    """It takes longer than the patience in all, but takes something each time."""
+    out = served(pipe[1], FULL)
+    out.write(b"x" * FULL)
+    heard = bytearray()
+
+    def read() -> None:
+        while len(heard) < FULL:
+            time.sleep(0.02)
+            heard.extend(os.read(pipe[0], 2 * SLICE))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert out.finish(0.5) == 0
+    reader.join()
+    assert heard == b"x" * FULL
+
+
+def test_a_reader_that_goes_away_is_noticed(pipe: Pipe) -> None:
+    out = served(pipe[1], FULL)
+    assert not out.unread
+    out.write(b"x" * FULL)
+    os.close(pipe[0])
+    with pytest.raises(BrokenPipeError):
+        out.finish(10)
+    assert out.unread
+    with pytest.raises(BrokenPipeError):
+        out.write(b"x")
+
+
+def test_a_reader_that_goes_away_while_nothing_is_written(pipe: Pipe) -> None:
+    out = served(pipe[1], FULL)
+    os.close(pipe[0])
+    assert out.unread
+
+
+def test_what_can_stall(pipe: Pipe, tmp_path: Path) -> None:
+    with os.fdopen(pipe[1], "w", closefd=False) as stream:
+        assert can_stall(stream)
+        assert isinstance(outlet(stream, 1), ServedOutlet)
+    with (tmp_path / "file").open("w") as stream:
+        assert not can_stall(stream)
+        assert not outlet(stream, 1).unread
+    with open(os.devnull, "w") as stream:
+        assert isinstance(outlet(stream, 1), DirectOutlet)
+    assert not can_stall(io.StringIO())
+
+
+def test_a_file_takes_text_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w", encoding="ascii") as stream:
+        stream.write("before, ")
+        assert outlet(stream, 1).put("caf\xe9 \udcff\n")
+        assert (tmp_path / "file").read_bytes() == b"before, caf\\xe9 \\udcff\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has /dev/full")
+def test_a_full_disk_is_an_error() -> None:
+    with pytest.raises(OSError, match="No space") as error, open("/dev/full", "w") as stream:
+        outlet(stream, 1).put("x")
+    assert error.value.errno == errno.ENOSPC

@@ -1,0 +1,46 @@
+"""An outlet that has room only while it is told so, and records in short."""
+
+from io import StringIO
+
+from vtctap.capturing.outlet import Outlet
+from vtctap.pcap.capture_file import Interface
+from vtctap.pcap.record import Kind, Record
+
+TAPS = [Interface(147, "A:/dev/a"), Interface(147, "B:/dev/b")]
+
+
+def event(second: float, text: str = "", tap: int = 0) -> Record:
+    return Record(round(second * 1e9), b"", Kind.EVENT, tap=tap, event=text)
+
+
+class Memory(Outlet):
+    """An outlet that keeps what is written. ``room``: octets that are taken yet; ``error`` is raised by a write."""
+
+    def __init__(self) -> None:
+        super().__init__(StringIO())
+        self.encoding = "utf-8"
+        self.octets = b""
+        self.room = 1 << 30
+        self.error: OSError | None = None
+        self.gone = False
+
+    def write(self, octets: bytes) -> int:
+        if self.error:
+            raise self.error
+        self.octets += octets
+        return len(octets)
+
+    def has_room(self, octets: int) -> bool:
+        return octets <= self.room
+
+    @property
+    def idle(self) -> bool:
+        return self.room > 0
+
+    @property
+    def unread(self) -> bool:
+        return self.gone
+
+    @property
+    def lines(self) -> list[str]:
+        return self.octets.decode().splitlines()
