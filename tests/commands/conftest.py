@@ -176,3 +176,14 @@ def trace(tmp_path: Path, vtctap: Callable[..., subprocess.CompletedProcess[str]
     """The trace of the demonstration."""
     assert vtctap("demo", "--fast", "-q", "-w", "trace.pcapng").returncode == 0
     return tmp_path / "trace.pcapng"
+
+
+@pytest.fixture
+def terminal() -> Iterator[Any]:
+    """A terminal (:class:`equipment.terminal.Terminal`)."""
+    pytest.importorskip("termios")
+    from equipment.terminal import Terminal
+
+    terminal = Terminal()
+    yield terminal
+    terminal.close()

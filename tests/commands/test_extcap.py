@@ -1,5 +1,6 @@
 """The capture program as Wireshark runs it: queries, and captures over a fifo."""
 
+import fcntl
 import os
 import re
 import signal
@@ -222,6 +223,22 @@ def test_a_signal_ends_the_wait_for_a_reader(run: Callable[..., Running]) -> Non
     assert (status in (0, -signal.SIGTERM), errors) == (True, "")
 
 
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="makes pipes small")
+def test_a_signal_is_heeded_while_the_reader_is_stuck(run: Callable[..., Running], pty: Pty) -> None:
+    running = run("--extcap-interface", f"vtctap-{pty.name.removeprefix('/dev/')}", "--speed", "9600")
+    with running.fifo.open("rb", buffering=0) as fifo:
+        fcntl.fcntl(fifo, fcntl.F_SETPIPE_SZ, 4096)
+        while b"opened" not in fifo.read(4096):
+            pass
+        for _ in range(100):
+            pty.write(b"/?!\r\n" * 20)
+            time.sleep(0.01)
+        running.program.send_signal(signal.SIGTERM)
+        status, errors = running.end()
+    assert status == 4
+    assert re.fullmatch(rf"vtctap: {running.fifo} is not read: the last \d+ octets of the trace are given up\n", errors)
+
+
 def test_a_closed_fifo_ends_a_capture_of_a_silent_line(run: Callable[..., Running], pty: Pty) -> None:
     running = run("--extcap-interface", f"vtctap-{pty.name.removeprefix('/dev/')}", "--speed", "9600")
     with running.fifo.open("rb") as fifo:
@@ -302,6 +319,27 @@ def test_the_toolbar_shows_how_the_port_is_set_and_sets_it(
     assert running.end() == (0, "")
     events = [(record.event.split()[0], record.speed) for record in records_of(octets)[0]]
     assert events == [("opened", 9600), ("speed", 2400), ("mark", 2400), ("closed", 2400)]
+
+
+def test_what_is_chosen_before_the_port_has_told_how_it_is_set(
+    run: Callable[..., Running], pty: Pty, tmp_path: Path
+) -> None:
+    bar = Bar(tmp_path)
+    running = run("--extcap-interface", f"vtctap-{pty.name.removeprefix('/dev/')}", "--speed", "9600", *bar.arguments)
+    with bar.out.open("rb", buffering=0), bar.into.open("wb", buffering=0) as says:
+        says.write(Message(0, Command.INITIALIZED).encode() + Message(0, Command.SET, "2400").encode())
+        with running.fifo.open("rb") as fifo:
+            octets = fifo.read(28)
+            while b"to=2400" not in octets:
+                octets += fifo.read1()
+            running.program.terminate()
+            octets += fifo.read()
+    assert running.end() == (0, "")
+    assert [(record.event.split()[0], record.speed, str(record.line)) for record in records_of(octets)[0]] == [
+        ("opened", 9600, "7E1"),
+        ("speed", 2400, "7E1"),
+        ("closed", 2400, "7E1"),
+    ]
 
 
 def test_a_port_that_is_not_there_is_told_through_the_toolbar_too(run: Callable[..., Running], tmp_path: Path) -> None:

@@ -5,23 +5,22 @@ import fcntl
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from equipment.terminal import Terminal
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
 
 pytest.importorskip("termios")
 
-import pty
 import struct
 import termios
 
@@ -34,89 +33,6 @@ Records = Callable[[Path], list[Record]]
 REQUEST, ANSWER = b"/?!\r\n", b"/ZZz5vtctap-test\r\n"
 READ, DATA = b"\x01R1\x020021()\x03\x60", b"\x020021(00123.4*kWh)\x03\x55"
 PATIENCE = 30
-COLUMNS = 100
-
-
-class Terminal:
-    """A terminal of its own session, and the program that runs in its foreground."""
-
-    def __init__(self) -> None:
-        self._far, self.near = pty.openpty()
-        fcntl.ioctl(self.near, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-        self.modes = termios.tcgetattr(self.near)
-        self.output = b""
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def run(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
-        """Starts a command with this as its terminal: standard input, output and error, unless stated otherwise."""
-
-        def take_terminal() -> None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            fcntl.ioctl(self.near, termios.TIOCSCTTY, 0)
-
-        streams = {"stdin": self.near, "stdout": self.near, "stderr": self.near}
-        environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "vtctap", *map(str, arguments)],
-            **streams | {"env": environment, "start_new_session": True, "preexec_fn": take_terminal} | options,
-        )
-        return self.process
-
-    def type(self, keys: bytes) -> None:
-        os.write(self._far, keys)
-
-    def read(self, seconds: float = 0.0) -> bytes:
-        """All that was written so far, and within some seconds."""
-        end = time.monotonic() + seconds
-        while True:
-            ready, _, _ = select.select([self._far], [], [], max(end - time.monotonic(), 0))
-            if not ready:
-                return self.output
-            self.output += os.read(self._far, 4096)
-
-    def until(self, text: bytes) -> None:
-        end = time.monotonic() + PATIENCE
-        while text not in self.read(0.02):
-            assert time.monotonic() < end, self.output
-
-    def wait(self) -> int:
-        """The exit status; the terminal keeps what was written."""
-        assert self.process
-        end = time.monotonic() + PATIENCE
-        while self.process.poll() is None:
-            assert time.monotonic() < end
-            self.read(0.02)
-        self.read(0.05)
-        return self.process.returncode
-
-    def lines(self) -> list[str]:
-        """What stands on the terminal, as it carries out carriage returns and new lines; without colours."""
-        lines, column = [""], 0
-        for sign in re.sub(r"\x1b\[\d+m", "", self.read().decode()):
-            if sign == "\r":
-                column = 0
-            elif sign == "\n":
-                lines.append("")
-            else:
-                assert sign.isprintable(), repr(sign)
-                line = lines[-1].ljust(column)
-                lines[-1] = line[:column] + sign + line[column + 1 :]
-                column += 1
-        return [line.rstrip() for line in lines]
-
-    def close(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(PATIENCE)
-        os.close(self._far)
-        os.close(self.near)
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    terminal = Terminal()
-    yield terminal
-    terminal.close()
 
 
 STATISTICS = 5
@@ -306,10 +222,15 @@ def test_marks(taps: Any, tmp_path: Path, terminal: Terminal, until: Until) -> N
     until(lambda: b"mark note=SIGUSR1-2" in path.read_bytes())
     terminal.type(b"xmm")
     until(lambda: b"mark note=key-4" in path.read_bytes())
+    terminal.type(b"nmeter op")
+    terminal.until(b" | note: meter op_")
+    terminal.type(b"ened\r")
+    terminal.until(b"vtctap: marked: meter opened")
     terminal.type(b"\x03")
     assert terminal.wait() == 0
-    assert events(path)[1:-1] == ["mark note=key-1", "mark note=SIGUSR1-2", "mark note=key-3", "mark note=key-4"]
-    assert json.loads((tmp_path / "s.json").read_text())["marks"] == 4
+    numbered = ["mark note=key-1", "mark note=SIGUSR1-2", "mark note=key-3", "mark note=key-4"]
+    assert events(path)[1:-1] == [*numbered, "mark note=meter_opened"]
+    assert json.loads((tmp_path / "s.json").read_text())["marks"] == 5
 
 
 def test_marks_without_a_terminal(taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Until) -> None:

@@ -44,7 +44,8 @@ class Outlet(ABC):
         return
 
     def has_room(self, octets: int) -> bool:
-        """Whether so many octets are within the limit."""
+        """Whether so many octets are within the limit. Once they are not, no more are until half of what is held has
+        been taken: a slow reader makes few gaps, not many."""
         return True
 
     @property
@@ -92,6 +93,7 @@ class ServedOutlet(Outlet):
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
         self._held = 0
+        self._full = False
         self._error: OSError | None = None
         self._thread: threading.Thread | None = None
 
@@ -110,7 +112,8 @@ class ServedOutlet(Outlet):
 
     def has_room(self, octets: int) -> bool:
         """See :meth:`Outlet.has_room`."""
-        return self._held + octets <= self._limit
+        self._full = self._held + octets > self._limit or (self._full and self._held > self._limit // 2)
+        return not self._full
 
     @property
     def idle(self) -> bool:

@@ -1,0 +1,154 @@
+"""The recording comes first: whoever stalls beside a capture loses what he does not take, and the ports are read on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.pcap.record import Flag, Kind, Record
+from vtctap.pcap.trace import open_trace
+
+pytest.importorskip("termios")
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Listening = Callable[..., None]
+Until = Callable[[Callable[[], object]], None]
+Records = Callable[[Path], list[Record]]
+
+FRAME = b"\x02" + b"a" * 60 + b"\x03a"
+PATIENCE = 30
+SMALL = (
+    "import sys; from vtctap.capturing import {0}; {0}.HELD = {1}; from vtctap.__main__ import main; sys.exit(main())"
+)
+"""A program that holds less than it does: stalls show sooner."""
+
+
+def say(taps: Any, frames: int) -> None:
+    """Frames, at a pace that a pseudo-terminal holds while they are read."""
+    for _ in range(frames // 10):
+        taps.say(0, FRAME * 10)
+        time.sleep(0.01)
+
+
+def octets(path: Path) -> int:
+    with open_trace(path) as reader:
+        return sum(len(record.octets) for record in reader)
+
+
+def test_a_terminal_that_was_stopped(
+    taps: Any, tmp_path: Path, terminal: Any, until: Until, listening: Listening
+) -> None:
+    """Ctrl-S: the status line, hints and lines wait; the recording does not."""
+    path = tmp_path / "t.pcapng"
+    process = terminal.run("capture", "--print", "-i", taps.names[0], "-w", path)
+    listening(path, 1)
+    terminal.type(b"\x13")
+    say(taps, 1500)
+    until(lambda: octets(path) == 1500 * len(FRAME))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0
+
+
+def test_a_reader_of_lines_that_stalls(
+    taps: Any, tmp_path: Path, start: Start, until: Until, listening: Listening, records: Records
+) -> None:
+    path = tmp_path / "t.pcapng"
+    command = [sys.executable, "-c", SMALL.format("printing", 20_000), "capture", "--print", "-i", taps.names[0]]
+    process = subprocess.Popen(
+        [*command, "-w", path, "--stats-json", tmp_path / "s.json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    listening(path, 1)
+    say(taps, 1500)
+    until(lambda: octets(path) == 1500 * len(FRAME))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    assert process.stdout
+    assert process.stderr
+    lines, (first, last) = process.stdout.read().count(b"\n"), process.stderr.read().decode().splitlines()
+    dropped = json.loads((tmp_path / "s.json").read_text())["not_printed"]
+    assert first == "vtctap: standard output is not read: records are not printed until it is"
+    assert last.endswith(f"; {dropped} records not printed, for standard output was not read")
+    assert 0 < lines < 1502 - dropped
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_a_reader_of_the_trace_that_stalls(taps: Any, tmp_path: Path, until: Until) -> None:
+    """What has no room any more is lost, and the trace says where and how much; not an octet is lost unsaid."""
+    command = [sys.executable, "-c", SMALL.format("recording", 30_000), "capture", "-i", taps.names[0], "-w", "-"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
+    heard = os.read(process.stdout.fileno(), 4096)
+    while b"opened profile" not in heard:
+        heard += os.read(process.stdout.fileno(), 4096)
+    say(taps, 3000)
+    line = process.stderr.readline()
+    assert line == b"vtctap: the trace is not read: no more is held for its reader, and what comes now is lost\n"
+    time.sleep(0.5)
+    reader = threading.Thread(target=lambda: (tmp_path / "t.pcapng").write_bytes(heard + process.stdout.read()))  # type: ignore[union-attr]
+    reader.start()
+    time.sleep(0.5)
+    say(taps, 10)
+    assert process.stderr.readline() == b"vtctap: the trace is read again\n"
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    reader.join()
+    process.stdout.close()
+    process.stderr.close()
+    with open_trace(tmp_path / "t.pcapng") as trace:
+        found = list(trace)
+    lost = [at for at, record in enumerate(found) if record.event.startswith("overrun unread=")]
+    unread = sum(int(found[at].event.partition("=")[2]) for at in lost)
+    assert unread > 0
+    assert sum(len(record.octets) for record in found) + unread == 3010 * len(FRAME)
+    flagged = [at for at, record in enumerate(found) if record.flags & Flag.OVERRUN]
+    assert flagged == [next(at for at in range(gap, len(found)) if found[at].kind is not Kind.EVENT) for gap in lost]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_reader_of_the_trace_is_stuck(taps: Any, start: Start, number: int) -> None:
+    process = start("capture", "-q", "-i", taps.names[0], "-w", "-")
+    assert process.stdout
+    os.read(process.stdout.fileno(), 4)
+    say(taps, 1500)
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == 4
+    assert time.monotonic() - began < 10
+    assert process.stderr
+    assert b"standard output is not read: the last " in process.stderr.read()
+
+
+def test_a_deleted_output_ends_it(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
+    path = tmp_path / "t.pcapng"
+    process = start("capture", "-i", taps.names[0], "-w", path)
+    listening(path, 1)
+    path.unlink()
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors.decode()) == (4, f"vtctap: {path} was deleted while it was being written\n")
+
+
+def test_a_second_capture_into_the_same_file(
+    taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records, until: Until
+) -> None:
+    path = tmp_path / "t.pcapng"
+    first = start("capture", "-q", "-i", taps.names[0], "-w", path)
+    listening(path, 1)
+    second = start("capture", "-i", taps.names[1], "-w", path, "--force")
+    _, errors = second.communicate(timeout=PATIENCE)
+    assert (second.returncode, errors.decode()) == (4, f"vtctap: {path}: another program is writing it\n")
+    taps.say(0, FRAME)
+    until(lambda: FRAME in path.read_bytes())
+    first.terminate()
+    assert first.wait(PATIENCE) == 0
+    assert [record.kind for record in records(path)] == [Kind.EVENT, Kind.FRAME, Kind.EVENT]
