@@ -40,11 +40,14 @@ from random import Random
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framer import Octet
-from vtctap.sniffer.estimator import SCHEDULING, Estimator
+from vtctap.sniffer.bounds import SCHEDULING
+from vtctap.sniffer.estimator import Estimator
 
 MS: Final = 1_000_000
 Packets = list[tuple[float, int]]
 """When octets become available to programs, ns, and how many."""
+Transfer = Callable[[Random], float]
+"""How long a packet takes from an adapter to the system, ns."""
 
 _WAKE_UP: Final = ((0.0, 3e3), (0.5, 10e3), (0.9, 40e3), (0.99, 153e3), (0.999, 922e3), (1.0, 2e6))
 _FULL: Final = 62
@@ -96,7 +99,9 @@ def _transfer(random: Random) -> float:
     return random.uniform(20e3, 125e3)
 
 
-def ftdi(random: Random, ends: Sequence[float], timer: float, request: int = _REQUEST) -> Packets:
+def ftdi(
+    random: Random, ends: Sequence[float], timer: float, request: int = _REQUEST, transfer: Transfer = _transfer
+) -> Packets:
     """An FTDI adapter with this timer (ns)."""
     packets = []
     tick = ends[0] - random.random() * timer
@@ -104,34 +109,34 @@ def ftdi(random: Random, ends: Sequence[float], timer: float, request: int = _RE
     for end in ends:
         if tick < end:
             if waiting or collected:
-                packets.append((tick + _transfer(random), waiting + collected))
+                packets.append((tick + transfer(random), waiting + collected))
                 waiting = collected = 0
             tick += math.ceil((end - tick) / timer) * timer
         waiting += 1
         if waiting == _FULL:
             collected, waiting, tick = collected + _FULL, 0, end + timer
             if collected == request * _FULL:
-                packets.append((end + _transfer(random), collected))
+                packets.append((end + transfer(random), collected))
                 collected = 0
-    packets.append((tick + _transfer(random), waiting + collected))
+    packets.append((tick + transfer(random), waiting + collected))
     return packets
 
 
-def triggered(random: Random, ends: Sequence[float], timer: float) -> Packets:
+def triggered(random: Random, ends: Sequence[float], timer: float, transfer: Transfer = _transfer) -> Packets:
     """An adapter whose timer starts with the first octet that waits."""
     packets = []
     waiting, tick = 0, 0.0
     for end in ends:
         if waiting and tick < end:
-            packets.append((tick + _transfer(random), waiting))
+            packets.append((tick + transfer(random), waiting))
             waiting = 0
         if not waiting:
             tick = end + timer
         waiting += 1
         if waiting == _FULL:
-            packets.append((end + _transfer(random), waiting))
+            packets.append((end + transfer(random), waiting))
             waiting = 0
-    packets.append((tick + _transfer(random), waiting))
+    packets.append((tick + transfer(random), waiting))
     return packets
 
 

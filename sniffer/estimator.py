@@ -1,21 +1,25 @@
 """When each octet began, from when it was read.
 
-What is known
-=============
+The likely
+==========
 
-A read brings octets that had ended by then: a bound from above, always true; and as octets follow each other no faster
-than the line's speed allows, it holds for all octets before them too, less the characters between. An adapter hands
-octets on when its timer ticks, at most ``latency`` after they came: so the first octet of a read ended after the tick
-before, and after the read before, which did not bring it. These are bounds from below. They hold for that octet. For
-those before it they hold if there was no pause between.
+A read brings octets that had ended by then; and as octets follow each other no faster than the line's speed allows,
+that bounds all octets before them too, less the characters between. An adapter hands octets on when its timer ticks, at
+most ``latency`` after they came: so the first octet of a read ended after the tick before, and after what the read
+before could have brought. These are bounds from below. They hold for that octet. For those before it they hold if there
+was no pause between.
 
 So octets are held until enough has come after them. Then they are cut into runs without a pause, as few as the bounds
 allow, and each run gets the line that fits it best (:mod:`~vtctap.sniffer.envelope`): when it began, and how long its
 characters are, for a sender's clock may be off by a per cent. Where a bound from below stands against the others there
 was a pause, or the program was woken late and took an earlier tick for a later one. What comes after tells which.
 
-The uncertainty leans on no run. It takes the bounds from above of all reads, but from below only those of the octet
-itself and of those before it, and allows for a program that was woken :data:`SCHEDULING` late.
+The certain
+===========
+
+The uncertainty leans on no run. Between which two moments each octet began, whatever the line did, is reckoned by
+:mod:`~vtctap.sniffer.bounds`, which has the theory. The stamp is the estimate where that lies between them, and the
+nearer of them where it does not; the uncertainty is how far the farther of them is from the stamp.
 
 Limits
 ======
@@ -23,42 +27,29 @@ Limits
 A pause shorter than the timer may go unseen, or be found some octets late. Where a timer is started by an octet, not by
 the packet before it, each octet of a run is late by the same time, which no arrival reveals: estimates are then late by
 up to half the timer, inside the uncertainty. A UART's FIFO keeps octets until there are enough, or for some characters
-after the last: its ``latency`` is both together. A program that is stopped for longer than :data:`SCHEDULING` just when
-octets come, and cannot know it, stamps them with less certainty than it states. Where nobody states an adapter's
-latency it is assumed (:mod:`~vtctap.sniffer.adapter`).
+after the last: its ``latency`` is both together. What the uncertainty rests on stands in
+:mod:`~vtctap.sniffer.bounds`.
 """
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framer import Octet
-from vtctap.sniffer.envelope import TOLERANCE, Envelope, Pace
+from vtctap.sniffer.bounds import PACKET, SCHEDULING, Bounds, Chunk
+from vtctap.sniffer.envelope import Envelope, Pace
 
-SCHEDULING: Final = 2_000_000
-"""ns; how late a waiting program is woken, but for rare cases."""
 PROMPT: Final = 120_000
 """ns; how late it is woken usually, the adapter's transfer included."""
 HOLD: Final = 300_000_000
 """ns; in a stream without a pause octets are held no longer than this, ..."""
 HOLD_CHARACTERS: Final = 32
 """... or so many characters where that is longer."""
-PACKET: Final = 62
-"""Octets in a full packet of an FTDI adapter, which is sent without waiting for the timer and starts it again. The host
-may collect full packets until one comes that is not."""
 _COLLECTED: Final = 8
 """Full packets that a host collects at most."""
 _FORESIGHT: Final = 40
 """Chunks that are searched for proof that the program was woken late."""
-
-
-class _Chunk(NamedTuple):
-    """What was read together at ``arrival``; ``before``: at that time it had not come. ``late`` (ns): how much later
-    than :data:`SCHEDULING` it may have been read."""
-
-    octets: list[tuple[int, int]]
-    arrival: int
-    before: int
-    late: int
+_MOST_STATED: Final = (1 << 32) - 2
+"""ns; a record states no larger uncertainty. Beyond it is unknown."""
 
 
 class _Run(NamedTuple):
@@ -85,11 +76,11 @@ class Estimator:
     """
 
     def __init__(self, character_time: int, latency: int) -> None:
-        self._chunks: list[_Chunk] = []
+        self._chunks: list[Chunk] = []
         self._settled = 0  # So many of the chunks are, and are kept for what they tell of those that follow.
-        self._arrival = 0
-        self._start = self._end = 0  # Of the last settled octet; ...
-        self._earliest = 0  # ... and before this it did not end.
+        self._arrival = self._late = 0  # Of the last read.
+        self._start = 0  # Of the last settled octet, as stamped; ...
+        self._ended = 0  # ... and it ended after this.
         self._promised = 0
         self._ready: list[Octet] = []
         self._set(character_time, latency)
@@ -97,10 +88,8 @@ class Estimator:
     def _set(self, character_time: int, latency: int) -> None:
         self._character_time = character_time
         self._latency = latency
-        self._shortest = character_time * (1 - TOLERANCE)
-        self._longest = character_time * (1 + TOLERANCE)
+        self._bounds = Bounds(character_time, latency)
         self._pace = Pace(character_time)
-        self._fills = 0 < (PACKET - 1) * self._shortest < self._latency  # Packets may be full before the timer ends.
         self._silence = self._latency + 3 * character_time + SCHEDULING
         self._hold = max(HOLD, HOLD_CHARACTERS * character_time)
 
@@ -130,19 +119,19 @@ class Estimator:
         if not octets:
             return self.advance(arrival)
         arrival = max(arrival, self._arrival)
-        late = max(late - SCHEDULING, 0)
         if self._chunks:
             if arrival == self._arrival:
                 last = self._chunks[-1]
-                self._chunks[-1] = last._replace(octets=last.octets + octets, late=max(last.late, late))
+                self._late = max(self._late, late)
+                self._chunks[-1] = last._replace(octets=last.octets + octets, late=self._late)
                 return self._take()
             if arrival - self._arrival > self._silence:
                 self._settle(len(self._chunks))
             elif self._arrival - self._chunks[self._settled].arrival > self._hold:
                 recent = self._arrival - self._hold // 2
                 self._settle(next(number for number, chunk in enumerate(self._chunks) if chunk.arrival >= recent))
-        self._chunks.append(_Chunk(octets.copy(), arrival, self._arrival, late))
-        self._arrival = arrival
+        self._chunks.append(Chunk(octets.copy(), arrival, late, self._arrival, self._late))
+        self._arrival, self._late = arrival, late
         return self._take()
 
     def advance(self, now: int) -> list[Octet]:
@@ -163,32 +152,20 @@ class Estimator:
         if self._ready:
             horizon = self._ready[0].start
         else:
+            bounds = self._bounds
             if self._chunks:
-                ended = self._ended(self._chunks[self._settled])
+                chunk = self._chunks[self._settled]
+                ended = bounds.first_ended(chunk, bounds.kept(len(chunk.octets)), bounds.waking)
             else:
-                ended = max(now - self._latency * (_COLLECTED if self._fills else 1), self._arrival)
-            horizon = max(self._end, ended - SCHEDULING) - int(self._longest) - 1
+                ended = max(now - bounds.kept(_COLLECTED * PACKET), self._arrival) - bounds.waking
+            ended = max(ended, self._ended + int(bounds.shortest))
+            horizon = max(self._start, ended - int(bounds.longest) - 1)
         self._promised = max(self._promised, horizon)
         return self._promised
 
     def _take(self) -> list[Octet]:
         ready, self._ready = self._ready, []
         return ready
-
-    def _reach(self, count: int) -> int:
-        """How long before its arrival the first of ``count`` octets that were read together may have ended."""
-        timers = count // PACKET + 1 if self._fills else 1
-        return max(timers * self._latency, (count - 1) * self._character_time)
-
-    def _most(self, count: int) -> int:
-        """The most that is not known of ``count`` octets that were read together by a program woken at once: packets
-        that were full took at least their characters' time, and at most the timer's."""
-        packets = count // PACKET if self._fills else 0
-        return max(self._latency, packets * (self._latency - PACKET * self._character_time))
-
-    def _ended(self, chunk: _Chunk) -> int:
-        """The first octet of a chunk ended later than this, if the program was no later than it knows."""
-        return max(chunk.arrival - chunk.late - self._reach(len(chunk.octets)), chunk.before)
 
     def _settle(self, until: int) -> None:
         """Settles the chunks before number ``until``; they are kept for those that follow, those before are not."""
@@ -224,7 +201,7 @@ class Estimator:
                 # A pause, or the program was woken late: a pause if it is never woken so late, or the second time.
                 at, time = bounds[0]
                 sure = envelope.fastest_above(at, time + PROMPT - SCHEDULING) > envelope.slowest
-                if not self._woken_late(number, count, time, self._shortest if sure else envelope.fastest):
+                if not self._woken_late(number, count, time, self._bounds.shortest if sure else envelope.fastest):
                     if doubt and doubt.number < number:
                         return doubt
                     if sure or (doubt and doubt.number > number):
@@ -247,12 +224,13 @@ class Estimator:
                 refused.add(run.number)
         return run
 
-    def _from_below(self, chunk: _Chunk, count: int, base: int) -> list[tuple[int, float]]:
+    def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
         """Bounds from below after ``count`` octets: of the chunk's first octet, and of the last that filled a packet,
         for that started the timer."""
-        bounds = [(count + 1, float(self._ended(chunk) - PROMPT - base))]
+        kept = max(self._bounds.kept(len(chunk.octets)), (len(chunk.octets) - 1) * self._character_time)
+        bounds = [(count + 1, float(self._bounds.first_ended(chunk, kept, PROMPT) - base))]
         full = len(chunk.octets) // PACKET * PACKET
-        if full and self._fills and not chunk.late:
+        if full and self._bounds.fills and not chunk.late:
             timer = self._latency if len(chunk.octets) % (_COLLECTED * PACKET) else 0
             bounds.append((count + full, float(chunk.arrival - timer - PROMPT - base)))
         return bounds
@@ -270,62 +248,35 @@ class Estimator:
     def _release(self, runs: Iterator[tuple[int, float, float]], until: int) -> None:
         """Makes the octets of the chunks that are not settled, up to number ``until``."""
         base = self._chunks[0].arrival
-        estimates = _ends(runs)
+        estimates = _starts(runs)
         for octets, *_ in self._chunks[: self._settled]:
             for _ in octets:
                 next(estimates)
-        latest = self._latest(base)
-        start, end, promised = (float(time - base) for time in (self._start, self._end, self._promised))
-        earliest = float(self._earliest - base)
-        shortest, longest = self._shortest, self._longest
-        drift = last = 0.0
+        chunks = self._chunks[self._settled :]
+        earliest, latest, ended = self._bounds.starts(chunks, until - self._settled, float(self._ended - base), base)
+        before, promised = float(self._start - base), float(self._promised - base)
+        shortest = self._bounds.shortest
+        octets = [octet for chunk in chunks[: until - self._settled] for octet in chunk.octets]
         # Comparisons, not max and min: this is where a capture of many taps spends its time.
-        for chunk in self._chunks[self._settled : until]:
-            least = float(self._ended(chunk) - SCHEDULING - base)
-            most = self._most(len(chunk.octets)) + SCHEDULING + chunk.late
-            earliest = max(earliest, least - shortest)
-            for value, flags in chunk.octets:
-                earliest += shortest
-                bound = latest.pop()
-                estimate, character = next(estimates)
-                if character != last:
-                    last, drift = character, max(longest - character, character - shortest)
-                after = end + shortest
-                estimate = earliest if estimate < earliest else estimate
-                estimate = after if estimate < after else estimate
-                estimate = bound if estimate > bound else estimate
-                estimate = end if estimate < end else estimate
-                estimate = least if estimate < least else estimate
-                below, above = abs(estimate - earliest), abs(bound - estimate)
-                uncertainty = (below if below > above else above) + drift
-                after = start + shortest if start + shortest < bound - shortest else bound - shortest
-                start = after if start < after else start
-                begins = estimate - character
-                start = begins if start < begins else start
-                start = promised if start < promised else start
-                uncertainty = most if uncertainty > most else uncertainty
-                if start - begins > drift:  # Later than it is believed, because of what was stamped before it.
-                    uncertainty += start - begins
-                self._ready.append(Octet(value, base + round(start), round(uncertainty), flags))
-                end = estimate
-        self._start = base + round(start)
-        self._end = base + round(end)
-        self._earliest = base + int(earliest)
-
-    def _latest(self, base: int) -> list[float]:
-        """When each octet that is not settled had ended for sure; from the last to the first."""
-        latest = []
-        bound = float(self._arrival - base) + self._shortest
-        for octets, arrival, *_ in reversed(self._chunks[self._settled :]):
-            bound = min(bound, float(arrival - base) + self._shortest)
-            for _ in octets:
-                bound -= self._shortest
-                latest.append(bound)
-        return latest
+        for (value, flags), least, most, start in zip(octets, earliest, latest, estimates, strict=False):
+            after = before + shortest  # Octets do not overlap, ...
+            start = after if start < after else start
+            start = least if start < least else start
+            start = most if start > most else start
+            start = before if start < before else start
+            start = promised if start < promised else start
+            below, above = start - least, abs(most - start)
+            uncertainty = int(below if below > above else above) + 2
+            self._ready.append(
+                Octet(value, base + round(start), uncertainty if uncertainty <= _MOST_STATED else None, flags)
+            )
+            before = start
+        self._start = base + round(before)
+        self._ended = base + int(ended)
 
 
-def _ends(runs: Iterator[tuple[int, float, float]]) -> Iterator[tuple[float, float]]:
-    """When each octet of the runs ended, and how long the run's characters are."""
+def _starts(runs: Iterator[tuple[int, float, float]]) -> Iterator[float]:
+    """When each octet of the runs began."""
     for count, start, character in runs:
-        for number in range(1, count + 1):
-            yield start + number * character, character
+        for number in range(count):
+            yield start + number * character

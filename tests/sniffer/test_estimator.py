@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from vtctap.dissector.framing.framer import Octet
 from vtctap.pcap.record import Line
+from vtctap.sniffer.bounds import SCHEDULING
 from vtctap.sniffer.envelope import TOLERANCE
-from vtctap.sniffer.estimator import HOLD, HOLD_CHARACTERS, SCHEDULING, Estimator
+from vtctap.sniffer.estimator import HOLD, HOLD_CHARACTERS, Estimator
 
 US = 1_000
 MS = 1_000_000
