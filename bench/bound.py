@@ -36,7 +36,6 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 import accuracy
-
 from vtctap.sniffer.envelope import TOLERANCE
 from vtctap.sniffer.estimator import Estimator
 
@@ -51,7 +50,7 @@ _LEAST_LATE: Final = 1_000
 class Read(NamedTuple):
     """So many octets, read at ``arrival`` (ns) where nobody had looked for ``late`` (ns)."""
 
-    count: int
+    octets: int
     arrival: int
     late: int
 
@@ -207,7 +206,7 @@ def _read(random: Random, packets: accuracy.Packets, reader: str, within: int) -
 
 def stamp(session: Session, estimator: Any, random: Random) -> list[Any]:
     """What an estimator makes of a session, read in parts and asked in between."""
-    settled = []
+    settled: list[Any] = []
     before = 0
     for count, arrival, late in session.reads:
         if random.random() < 0.3:
@@ -219,7 +218,8 @@ def stamp(session: Session, estimator: Any, random: Random) -> list[Any]:
         for part in (first, count - first):
             settled += estimator.receive([(0x55, 0)] * part, START + arrival, late) if part else []
         before = arrival
-    return settled + estimator.close()
+    settled += estimator.close()
+    return settled
 
 
 class Row:

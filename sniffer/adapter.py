@@ -8,10 +8,12 @@ after the last (National's PC16550D data sheet): exact where the file is there. 
 that a CP210x waits until its buffer is full or a receive time-out ends, which varies with the device, and give no
 figure; for WCH's CH340 and CH341, Prolific's PL2303 and devices of the class cdc_acm we know of none either. They are
 *assumed* to keep an octet no longer than the slowest timer in common use, FTDI's 16 ms; and so is what lies behind a
-pyserial URL, or on a system that does not say what its ports are. Who knows better says so (``--latency``).
+local pyserial URL, or on a system that does not say what its ports are. A network may keep an octet for any time. Who
+knows better says so (``--latency``).
 """
 
 import contextlib
+import math
 import os.path
 import re
 from array import array
@@ -19,8 +21,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+from vtctap.sniffer.envelope import TOLERANCE
+
 _ASSUMED: Final = 16_000_000
 """ns; see the module's sources."""
+_NETWORKS: Final = ("socket://", "rfc2217://")
+"""pyserial's URLs of ports behind a network; ``spy://`` may stand before them."""
 _TIMEOUT: Final = 4
 """Characters after which a UART's FIFO asks to be read although few are in it."""
 _TRIGGERS: Final = {1: 1, 2: 1, 3: 1, 4: 8}
@@ -36,8 +42,8 @@ _SERIAL_STRUCT: Final = 32
 
 class Adapter(NamedTuple):
     """An adapter may keep an octet for ``time`` (ns) and ``characters`` characters, together. ``source`` is one word:
-    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); empty: there is none (a pseudo-terminal), and each octet
-    is handed on at once."""
+    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); ``network``: nothing bounds it, and ``time`` is but a
+    guess; empty: there is none (a pseudo-terminal), and each octet is handed on at once."""
 
     driver: str = ""
     time: int = 0
@@ -45,8 +51,13 @@ class Adapter(NamedTuple):
     source: str = ""
 
     def latency(self, character_time: int) -> int:
-        """The longest that it keeps an octet on a line with such characters (ns), ns."""
-        return self.time + self.characters * character_time
+        """The longest that it keeps an octet on a line with such characters (ns), sent as slowly as is allowed, ns."""
+        return self.time + math.ceil(self.characters * character_time * (1 + TOLERANCE))
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything is known of how long it keeps an octet."""
+        return self.source != "network"
 
     def stated(self, latency: int | None) -> "Adapter":
         """With the latency (ns) that the user states, if any."""
@@ -57,6 +68,8 @@ class Adapter(NamedTuple):
         """The latency as one word; empty where nothing is known."""
         if not self.source:
             return ""
+        if not self.bounded:
+            return "unknown"
         return f"{self.characters}characters" if self.characters else f"{self.time / 1e6:g}ms"
 
     def words(self) -> str:
@@ -72,6 +85,8 @@ class Adapter(NamedTuple):
 
 def adapter(name: str, system: str = "/sys") -> Adapter:
     """The adapter behind a port. ``system`` is where the system's files are."""
+    if any(network in name for network in _NETWORKS):
+        return Adapter(time=_ASSUMED, source="network")
     if "://" in name or not os.path.isdir(f"{system}/class/tty"):
         return Adapter(time=_ASSUMED, source="assumed")
     tty = f"{system}/class/tty/{_device(name)}"

@@ -172,7 +172,11 @@ class Capture:
             ports = opened[first : first + len(wanted.wires)]
             settings = self._settings
             taps = [
-                OpenTap(wire, Tap(first + at, wire.sender, settings.line, settings.speed), port.adapter, rest)
+                OpenTap(
+                    wire,
+                    Tap(first + at, wire.sender, settings.line, settings.speed, bounded=port.adapter.bounded),
+                    port.adapter,
+                )
                 for at, (wire, port) in enumerate(zip(wanted.wires, ports, strict=True))
             ]
             follower = None
@@ -234,6 +238,7 @@ class Capture:
         return records
 
     def _close_ports(self) -> None:
+        self._reader.close()
         for reopening in self._reopening.values():
             reopening.stop()
         self._reopening.clear()

@@ -113,6 +113,10 @@ class Estimator:
         estimated."""
         self._promised = max(self._promised, start)
 
+    def emptied(self, now: int) -> None:
+        """The port had nothing (more) at ``now`` (ns since 1970 UTC): the system gets what follows later."""
+        self._arrival, self._late = max(self._arrival, now), now  # Nobody had ever looked.
+
     def receive(self, octets: list[tuple[int, int]], arrival: int, late: int = 0) -> list[Octet]:
         """Takes octets (value, flags) that were read together at ``arrival``, and were there for ``late`` (ns) before
         because nobody looked; returns those that are settled."""

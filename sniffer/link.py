@@ -49,8 +49,6 @@ class OpenTap:
     wire: Wire
     tap: Tap
     adapter: Adapter
-    rest: int = 0
-    """ns; how much longer than the adapter the program keeps an octet, on purpose."""
     estimator: Estimator = field(init=False)
     port: Port | None = None
     lost: str = ""
@@ -69,11 +67,7 @@ class OpenTap:
 
     def __post_init__(self) -> None:
         character_time = self.tap.line.character_time(self.tap.speed)
-        self.estimator = Estimator(character_time, self.latency(character_time))
-
-    def latency(self, character_time: int) -> int:
-        """The longest that an octet is kept on a line with such characters (ns), ns."""
-        return self.adapter.latency(character_time) + self.rest
+        self.estimator = Estimator(character_time, self.adapter.latency(character_time))
 
 
 class OpenLink:
@@ -115,7 +109,7 @@ class OpenLink:
         if settings != self.settings:
             self._set_port(tap, self.settings)
         character_time = self.settings.line.character_time(self.settings.speed)
-        tap.estimator.use(character_time, tap.latency(character_time))
+        tap.estimator.use(character_time, tap.adapter.latency(character_time))
         known = " ".join(filter(None, (tap.adapter.words(), more)))
         text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
         self.event(tap, f"opened {text} port={word(tap.wire.port)}")
@@ -130,7 +124,7 @@ class OpenLink:
         if tap.overrun:
             (value, flags), *rest = octets
             octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
-        self.ready += self._assembler.feed(tap.tap.number, tap.estimator.receive(octets, arrival, late))
+        self._feed(tap, tap.estimator.receive(octets, arrival, late))
         if change:
             self._change(change)
 
@@ -138,13 +132,11 @@ class OpenLink:
         """Octets that were waiting in the port when it was first read: nobody knows since when, nor with what settings
         they were received. They are stamped with now, which they came before, and their uncertainty is unknown."""
         tap.octets += len(octets)
-        order = Flag.ORDER_UNCERTAIN if len(self.taps) > 1 else 0
-        if not octets:
-            return
-        start = self._clock.now() + 1  # After the event of the opening.
-        tap.estimator.begin(start)
-        stamped = [Octet(value, start, None, flags | order) for value, flags in octets]
-        self.ready += self._assembler.feed(tap.tap.number, stamped)
+        now = self._clock.now() + 1  # After the event of the opening.
+        tap.estimator.emptied(now)
+        if octets:
+            tap.estimator.begin(now)
+            self._feed(tap, [Octet(value, now, None, flags) for value, flags in octets])
 
     def sweep(self, now: int) -> None:
         """All that had arrived by ``now`` (ns since 1970 UTC) has been heard."""
@@ -153,7 +145,7 @@ class OpenLink:
             self._set_ports(change.settings)
             self._change(change)
         for tap in self.taps:
-            self.ready += self._assembler.feed(tap.tap.number, tap.estimator.advance(now))
+            self._feed(tap, tap.estimator.advance(now))
         self.ready += self._assembler.advance(min(tap.estimator.horizon(now) for tap in self.taps))
 
     def set(self, settings: Settings) -> None:
@@ -214,10 +206,25 @@ class OpenLink:
         )
         self.ready += self._assembler.event(record)
 
+    def _feed(self, tap: OpenTap, octets: list[Octet]) -> None:
+        """Settled octets go to the assembler. Where nothing bounds the time stamps of one tap, the order of all is
+        uncertain."""
+        if not tap.adapter.bounded:
+            octets = [octet._replace(uncertainty=None) for octet in octets]
+        if len(self.taps) > 1:
+            unordered = not all(other.adapter.bounded for other in self.taps)
+            octets = [
+                octet._replace(flags=octet.flags | Flag.ORDER_UNCERTAIN)
+                if unordered or octet.uncertainty is None
+                else octet
+                for octet in octets
+            ]
+        self.ready += self._assembler.feed(tap.tap.number, octets)
+
     def _settle(self) -> None:
         """All that the taps have received goes to the assembler as it was received: before anything changes."""
         for tap in self.taps:
-            self.ready += self._assembler.feed(tap.tap.number, tap.estimator.close())
+            self._feed(tap, tap.estimator.close())
 
     def _set_ports(self, settings: Settings) -> None:
         if settings == self.settings:
@@ -251,7 +258,7 @@ class OpenLink:
         character_time = settings.line.character_time(settings.speed)
         for tap in self.taps:
             tap.tap.line, tap.tap.speed = settings.line, settings.speed
-            tap.estimator.use(character_time, tap.latency(character_time))
+            tap.estimator.use(character_time, tap.adapter.latency(character_time))
             if self._follower:
                 tap.tap.without_parity = self._follower.without_parity
         if self._follower:

@@ -3,12 +3,20 @@
 On POSIX one ``poll`` waits for all; ports without a descriptor that can be polled, and all ports on other systems, are
 asked in turn every few milliseconds. Arrival times are taken from the monotonic clock at once after each read.
 
-Between two calls the caller is busy: it writes to a slow disk or a pipe that is full. What is there when it comes back
-may have come at any time since: such chunks say how long nobody had looked.
+A read may be late, and then its octets may have been there before. The reader says how long nobody had looked:
+
+- because the caller was busy between two calls: it writes to a slow disk, or to a pipe that is full;
+- because the reader rested, or asks its ports in turn;
+- because the system ran something else. Linux counts how long a thread was ready to run but was not, in
+  ``/proc/thread-self/schedstat``; elsewhere this is seen only where a wait took longer than asked for.
+
+What stays unseen: a program stopped by a signal or a debugger, a virtual machine that is halted, and a kernel that is
+late itself. A pause of less than a millisecond is not said; the uncertainty allows for it.
 """
 
 import contextlib
 import io
+import os
 import select
 import time
 from collections.abc import Sequence
@@ -19,12 +27,13 @@ from vtctap.sniffer.port import Port, PortError
 MANY: Final = 8
 """Of more ports than this, ..."""
 REST: Final = 2_000_000
-"""... which deliver every moment, so many ns of octets are read together: one wake-up for several ports, not one each.
-It adds to how late octets are read."""
+"""... which deliver every moment, so many ns of octets are read together: a wake-up for several ports, not one each."""
 _TURN: Final = 0.002
 """Seconds between two rounds of asking ports that cannot be polled."""
 _ABSENT: Final = 1_000_000
-"""ns; whoever has not looked for longer looks first what is there already."""
+"""ns; whoever has not looked for longer looks first what is there already, and who was not run for longer says so."""
+_SCHEDSTAT: Final = "/proc/thread-self/schedstat"
+"""Three numbers: ns on a processor, ns ready but not on one, and how often it was put on one."""
 _BACKLOG: Final = 64
 """Reads that empty a port to which nobody has looked: more than any system's buffer takes."""
 
@@ -41,6 +50,31 @@ class Chunk(NamedTuple):
     late: int = 0
 
 
+class RunDelay:
+    """How long the thread that makes it was ready to run but was not. Linux; 0 elsewhere."""
+
+    def __init__(self, path: str = _SCHEDSTAT) -> None:
+        self._total = 0
+        self._file: int | None = None
+        with contextlib.suppress(OSError):
+            self._file = os.open(path, os.O_RDONLY)
+        self.since_last()
+
+    def since_last(self) -> int:
+        """Since this was asked last, ns."""
+        before = self._total
+        if self._file is not None:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                self._total = int(os.pread(self._file, 64, 0).split()[1])
+        return self._total - before
+
+    def close(self) -> None:
+        """It is 0 from now on."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
 class Reader:
     """Reads several ports, each as soon as it has octets. They are numbered as they come in ``ports``."""
 
@@ -50,6 +84,7 @@ class Reader:
         self._descriptors: dict[int, int] = {}
         self._polled: dict[int, int] = {}
         self._busy = False
+        self._delay = RunDelay()
         self._looked = time.monotonic_ns()
         """When all ports were last looked at."""
         for index, port in enumerate(ports):
@@ -64,6 +99,10 @@ class Reader:
                 self._poll.register(descriptor, select.POLLIN)
                 self._descriptors[index] = descriptor
                 self._polled[descriptor] = index
+
+    def close(self) -> None:
+        """Gives back what the reader itself holds; its ports are whoever's made them."""
+        self._delay.close()
 
     @property
     def live(self) -> int:
@@ -84,25 +123,26 @@ class Reader:
 
     def _wait_polling(self, timeout: float) -> list[Chunk]:
         assert self._poll is not None
+        if self._busy and len(self._ports) > MANY:
+            time.sleep(REST / 1e9)
         began = time.monotonic_ns()
-        absent = began - self._looked > _ABSENT
-        rest = REST if self._busy and len(self._ports) > MANY else 0
-        if rest:
-            time.sleep(rest / 1e9)
-        ready = self._poll.poll(0) if absent else []
-        since = self._looked + rest if ready else None
+        ready = self._poll.poll(0) if began - self._looked > _ABSENT else []
+        since = self._looked if ready else None
         if not ready:
             ready = self._poll.poll(timeout * 1000)
-            # Longer than asked for: the program was stopped.
-            if time.monotonic_ns() - began > timeout * 1e9 + rest + _ABSENT:
-                since = began + rest
-        self._busy = bool(ready)
         self._looked = time.monotonic_ns()
+        stopped = self._delay.since_last()
+        if since is None and self._looked - began > timeout * 1e9 + _ABSENT:
+            since = began  # Longer than asked for: the program was stopped.
+        elif since is None and stopped > _ABSENT:
+            since = self._looked - stopped
+        self._busy = bool(ready)
         return [chunk for descriptor, _ in ready for chunk in self._read(self._polled[descriptor], since)]
 
     def _read(self, index: int, since: int | None) -> list[Chunk]:
         """Reads one port, to its end where nobody has looked ``since`` (monotonic ns)."""
         octets: list[tuple[int, int]] = []
+        lost = ""
         try:
             for _ in range(1 if since is None else _BACKLOG):
                 more = self._ports[index].read()
@@ -111,11 +151,12 @@ class Reader:
                     break
         except PortError as error:
             self._drop(index)
-            now = time.monotonic_ns()
-            lost = Chunk(index, [], now, str(error))
-            return [Chunk(index, octets, now, late=now - since), lost] if octets and since is not None else [lost]
+            lost = str(error)
         now = time.monotonic_ns()
-        return [Chunk(index, octets, now, late=0 if since is None else now - since)] if octets else []
+        if since is None and now - self._looked > _ABSENT:
+            since = self._looked - _ABSENT  # It was stopped since, and woken up to that late before.
+        chunks = [Chunk(index, octets, now, late=0 if since is None else now - since)] if octets else []
+        return [*chunks, Chunk(index, [], now, lost)] if lost else chunks
 
     def _drop(self, index: int) -> None:
         del self._ports[index]

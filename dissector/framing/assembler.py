@@ -44,6 +44,8 @@ class Tap:
     without_parity: frozenset[Sender] = frozenset()
     """Senders whose octets carry no parity bit, though those of others on this line do."""
     spacing: int = field(default=0, compare=False)
+    bounded: bool = True
+    """Whether its time stamps are not off by any amount where their uncertainty is unknown."""
 
     def character_time(self, line: Line | None = None) -> int:
         """How long one character of the tap's line, or of another at its speed, lasts, ns."""
@@ -95,7 +97,7 @@ class Assembler:
             synthetic=self._synthetic,
         )
         self._horizon[tap.number] = 0
-        self._order.add(tap.number)
+        self._order.add(tap.number, bounded=tap.bounded)
 
     def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
         """The records that these octets of one tap complete."""
@@ -227,7 +229,9 @@ class Assembler:
         earliest = framer.earliest
         if earliest is None:
             return Bound(self._horizon[tap])
-        return Bound(earliest.start, min(earliest.uncertainty or 0, MAX_UNCERTAINTY), framer.end)
+        unknown = 0 if self._taps[tap].bounded else MAX_UNCERTAINTY
+        uncertainty = unknown if earliest.uncertainty is None else min(earliest.uncertainty, MAX_UNCERTAINTY)
+        return Bound(earliest.start, uncertainty, framer.end)
 
 
 def _parts(piece: Piece, character_time: int) -> list[Piece]:

@@ -8,6 +8,8 @@ close that this matters, their time stamps do not tell which was first:
 - Otherwise the protocol decides (:func:`_protocol_first`): a server speaks only when it is asked, so an answer comes
   after its request, and what cannot answer a request was said before it. An echo comes after its original.
 - Where the protocol does not tell, nor the wiring who spoke, the time stamps' order stays.
+- An unknown uncertainty counts as :data:`MAX_UNCERTAINTY` on a tap whose time stamps nothing bounds (a network). On any
+  other the time stamps' order stays: that of a recording, or of octets that came before a port was opened.
 
 Both frames are then flagged ORDER_UNCERTAIN, but for an echo and its original, whose order is known. Time stamps stay
 as they are, so in a merged row they may go back by less than the uncertainty. Within a tap nothing is reordered. There
@@ -40,6 +42,8 @@ class _Waiting:
 
     record: Record
     count: int
+    unsure: int | None = None
+    """How far the time stamp may be off when the order is asked for, ns; None: it is all there is."""
     uncertain: bool = False
 
     @property
@@ -69,6 +73,7 @@ class Order:
     def __init__(self, answer_within: int) -> None:
         self._answer_within = answer_within
         self._taps: dict[int, deque[_Waiting]] = {}
+        self._unbounded: set[int] = set()
         self._events: list[tuple[tuple[int, int], _Waiting]] = []
         self._count = 0
         self.waiting = 0
@@ -76,19 +81,26 @@ class Order:
         self._heard: dict[int, Record] = {}
         self._said: _Waiting | None = None
 
-    def add(self, tap: int) -> None:
-        """One more tap of the link."""
+    def add(self, tap: int, *, bounded: bool = True) -> None:
+        """One more tap of the link. ``bounded``: its time stamps are not off by any amount."""
         self._taps[tap] = deque()
+        if not bounded:
+            self._unbounded.add(tap)
 
     def push(self, record: Record) -> None:
         """A record that waits for its turn; an event may belong to any tap."""
         self._count += 1
         self.waiting += 1
-        waiting = _Waiting(record, self._count)
+        waiting = _Waiting(record, self._count, self._unsure(record))
         if record.kind is Kind.EVENT:
             heapq.heappush(self._events, (waiting.key, waiting))
         else:
             self._taps[record.tap].append(waiting)
+
+    def _unsure(self, record: Record) -> int | None:
+        if record.uncertainty is None:
+            return MAX_UNCERTAINTY if record.tap in self._unbounded else None
+        return min(record.uncertainty, MAX_UNCERTAINTY)
 
     def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
         """The next record; None where there is none yet.
@@ -105,31 +117,30 @@ class Order:
         if not heads:
             return None
         next_ = self._first(heads)
-        rivals = self._rivals(next_.record, bounds or {})
+        rivals = self._rivals(next_, bounds or {})
         if _may_wait(next_, rivals, held_since):
             return None
         self._doubt(next_, heads, rivals)
         return self._leave(next_)
 
-    def _rivals(self, record: Record, bounds: Mapping[int, Bound]) -> list[Bound]:
+    def _rivals(self, next_: _Waiting, bounds: Mapping[int, Bound]) -> list[Bound]:
         """What may still come of other taps and have been first all the same."""
-        empty = [bound for tap, bound in bounds.items() if tap != record.tap and not self._taps[tap]]
-        return [bound for bound in empty if bound.start <= _reach(record, bound)]
+        empty = [bound for tap, bound in bounds.items() if tap != next_.record.tap and not self._taps[tap]]
+        return [bound for bound in empty if bound.start <= _reach(next_, bound)]
 
     def _doubt(self, next_: _Waiting, heads: list[_Waiting], rivals: list[Bound]) -> None:
         """Marks the record that leaves, and those of other taps, whose order is uncertain."""
-        record = next_.record
-        if any(record.end > bound.start or bound.end <= _reach(record, bound) for bound in rivals):
+        if any(next_.record.end > bound.start or bound.end <= _reach(next_, bound) for bound in rivals):
             next_.uncertain = True
         for other in heads:
-            if other is not next_ and not _is_certain(record, other.record) and not _echo_pair(next_, other):
+            if other is not next_ and not _is_certain(next_, other) and not _echo_pair(next_, other):
                 next_.uncertain = other.uncertain = True
 
     def _first(self, heads: list[_Waiting]) -> _Waiting:
         """Which of the taps' heads, in the order of their times, is next."""
         first = heads[0]
         for other in heads[1:]:
-            if not _is_certain(first.record, other.record) and self._precedes(other, first):
+            if not _is_certain(first, other) and self._precedes(other, first):
                 first = other
         return first
 
@@ -209,20 +220,19 @@ def _overlap(one: Record, other: Record) -> bool:
     return one.time < other.end and other.time < one.end
 
 
-def _reach(record: Record, bound: Bound) -> int:
+def _reach(waiting: _Waiting, bound: Bound) -> int:
     """Until when another tap's record may be stamped that was first all the same, ns."""
-    if record.uncertainty is None:
-        return record.time
-    return record.time + min(record.uncertainty, MAX_UNCERTAINTY) + bound.uncertainty
+    time = waiting.record.time
+    return time if waiting.unsure is None else time + waiting.unsure + bound.uncertainty
 
 
-def _is_certain(one: Record, other: Record) -> bool:
-    """Whether the time stamps tell which of two taps' records was first. An unknown uncertainty leaves no doubt: then
-    the time stamps are all there is."""
-    if one.uncertainty is None or other.uncertainty is None:
+def _is_certain(one: _Waiting, other: _Waiting) -> bool:
+    """Whether the time stamps tell which of two taps' records was first. Where it is not known how far one may be off,
+    they are all there is."""
+    if one.unsure is None or other.unsure is None:
         return True
-    early, late = (one, other) if one.time <= other.time else (other, one)
-    joint = min(one.uncertainty, MAX_UNCERTAINTY) + min(other.uncertainty, MAX_UNCERTAINTY)
+    early, late = sorted((one.record, other.record), key=lambda record: record.time)
+    joint = one.unsure + other.unsure
     return late.time - early.time > joint or (early.end <= late.time and late.end > early.time + joint)
 
 

@@ -36,6 +36,8 @@ def octets_of(record: Record) -> list[Octet]:
     framing = set(record.framing_errors)
     # A parity error without a position is one that another tool reported.
     whole = Flag.BREAK | Flag.OVERRUN | (0 if record.parity_errors else Flag.PARITY)
+    if record.uncertainty is None:
+        whole |= Flag.ORDER_UNCERTAIN  # Said by the tap, not found by comparing time stamps.
     return [
         Octet(
             value,

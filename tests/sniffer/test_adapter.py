@@ -94,7 +94,7 @@ def test_uarts_keep_characters(system: System, files: dict[str, int], characters
     system.put("ttyS0", "devices/platform/serial8250", "serial8250", **files)
     known = system.adapter("/dev/ttyS0")
     assert known == Adapter("serial8250", characters=characters, source=source)
-    assert known.latency(MS) == characters * MS
+    assert known.latency(MS) == characters * 1_015_000  # Of a sender that is as slow as is allowed.
 
 
 def test_words_of_a_uart(system: System) -> None:
@@ -120,12 +120,23 @@ def test_no_adapter(system: System, name: str) -> None:
 
 
 def test_what_the_system_does_not_know_is_assumed(system: System) -> None:
-    """A network's delay is nobody's to know; and macOS and Windows have adapters too, but no files that say which."""
+    """macOS and Windows have adapters too, but no files that say which."""
     assumed = Adapter(time=16 * MS, source="assumed")
     assert system.adapter("/dev/cu.usbserial-1") == assumed
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
-    assert system.adapter("socket://nowhere:1") == assumed
+    assert system.adapter("loop://") == system.adapter("spy:///dev/ttyUSB0") == assumed
+    assert assumed.bounded
     assert assumed.words() == "latency=16ms latency_source=assumed"
+
+
+@pytest.mark.parametrize("url", ["socket://nowhere:1", "rfc2217://nowhere:1", "spy://socket://nowhere:1"])
+def test_a_networks_delay_is_nobodys_to_know(system: System, url: str) -> None:
+    known = system.adapter(url)
+    assert not known.bounded
+    assert known.words() == "latency=unknown latency_source=network"
+    assert str(known) == "latency unknown (network)"
+    assert known.stated(100 * MS).bounded
+    assert known.stated(100 * MS).words() == "latency=100ms latency_source=stated"
 
 
 # Asking for low latency

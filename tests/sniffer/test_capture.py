@@ -779,7 +779,7 @@ def test_one_port_that_is_missing_leaves_the_other_alone(taps: PtyTaps) -> None:
         pytest.fail("it opened")
     assert len(os.listdir("/dev/fd")) == before
     with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p"):
-        assert len(os.listdir("/dev/fd")) == before + 2
+        assert len(os.listdir("/dev/fd")) == before + 2 + 1  # And what the system counts of the reader's delays.
     assert len(os.listdir("/dev/fd")) == before
 
 
