@@ -1,1 +1,1 @@
-"""Test equipment: a line that garbles, the model of a receiver, and a meter on a pseudo-terminal."""
+"""Test equipment: a line that garbles, the model of a receiver, a meter on a pseudo-terminal, and virtual time."""

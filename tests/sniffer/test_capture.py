@@ -1,4 +1,7 @@
-"""Captures in one process, over real pseudo-terminals: what the line says is in the records, once, in order."""
+"""Captures in one process, over real pseudo-terminals: what the line says is in the records, once, in order.
+
+How late a real machine reads is its own affair: what times say is tested in virtual time (test_capture_times.py).
+"""
 
 import contextlib
 import os
@@ -30,6 +33,8 @@ MS = 1_000_000
 SEVEN_EVEN = Line(7, "E", 1)
 SETTINGS = Settings(9600, SEVEN_EVEN)
 CHARACTER = SEVEN_EVEN.character_time(9600)
+PATIENCE = 60
+"""Seconds after which something that ought to come about has failed."""
 
 Said = tuple[Side, bytes]
 SESSION: list[Said] = [
@@ -102,27 +107,16 @@ def test_two_taps(taps: PtyTaps) -> None:
     heard = frames(records)
     assert [(record.sender, record.octets) for record in heard] == [(SENDERS[side], octets) for side, octets in SESSION]
     assert [record.tap for record in heard] == [0 if side == "client" else 1 for side, _ in SESSION]
-    assert all(record.kind is Kind.FRAME and not record.inferred and record.flags == 0 for record in heard)
+    assert all(record.kind is Kind.FRAME and not record.inferred for record in heard)
+    assert all(record.flags & ~Flag.ORDER_UNCERTAIN == 0 for record in heard)
     assert all((record.line, record.speed, record.link) == (SEVEN_EVEN, 9600, 0) for record in heard)
-    assert all(record.uncertainty is not None and 0 < record.uncertainty <= 2 * MS for record in heard)
-    assert [record.time for record in records] == sorted(record.time for record in records)
+    assert all(record.uncertainty is not None and record.uncertainty > 0 for record in heard)
     opened, closed = events(records)[:2], events(records)[2:]
     assert [text.split()[:4] for text in opened] == [["opened", "profile=p", "speed=9600", "line=7E1"]] * 2
     assert [text.split()[-1] for text in opened] == [f"port={taps.client}", f"port={taps.server}"]
     sizes = {side: sum(len(octets) for sender, octets in SESSION if sender == side) for side in ("client", "server")}
     assert closed == [f"closed octets={sizes['client']}", f"closed octets={sizes['server']}"]
     assert records[:2] + records[-2:] == [record for record in records if record.kind is Kind.EVENT]
-
-
-def test_times_are_the_lines(taps: PtyTaps) -> None:
-    """The median of nine messages is within 2 ms of the truth, though the machine may be busy with other things."""
-    heard = frames(capture([pair(taps)], [(taps, SESSION)]))
-    at, starts = 20 * MS, []
-    for _, octets in SESSION:
-        starts.append(at + taps.offset)
-        at += len(octets) * CHARACTER + 30 * MS
-    errors = sorted(record.time - start for record, start in zip(heard, starts, strict=True))
-    assert -MS < errors[len(errors) // 2] < 2 * MS
 
 
 def test_one_wire_that_carries_both() -> None:
@@ -165,7 +159,7 @@ def test_records_come_when_the_other_side_speaks(taps: PtyTaps) -> None:
     with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
         taps.start(played(SESSION[:4]), beginning=0)
         records: list[Record] = []
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE
         while len(frames(records)) < 4 and time.monotonic() < end:
             records += tap.poll(0.02)
     assert [record.octets for record in frames(records)] == [octets for _, octets in SESSION[:4]]
@@ -224,7 +218,7 @@ def link_of(*hardware: Hardware) -> Link:
 def until(tap: Capture, holds: Callable[[list[Record]], object]) -> list[Record]:
     """What a capture has when something holds of it."""
     records: list[Record] = []
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while not holds(records):
         assert time.monotonic() < end, events(records)
         records += tap.poll(0.02)
@@ -354,10 +348,10 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
         open_files = len(os.listdir("/dev/fd"))
         client.plug()
     go_on.set()  # Too late: nobody wants it, and it is closed.
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while any(thread.name == "reopening" for thread in threading.enumerate()) and time.monotonic() < end:
         time.sleep(0.01)
-    assert len(os.listdir("/dev/fd")) == open_files + 2 - 1  # The terminal's ends, and the server's port is closed.
+    assert len(os.listdir("/dev/fd")) == open_files + 2 - 2  # The terminal's ends; server's port and reader are closed.
 
 
 def test_a_network_port_that_ends_and_comes_back() -> None:
