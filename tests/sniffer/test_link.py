@@ -54,7 +54,7 @@ def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
     follower = Follower(SETTINGS, gap_limit=GAP, taps=senders) if following else None
     now = 0
     clock = Clock(lambda: now, lambda: now)
-    link = OpenLink(0, taps, SETTINGS, follower, clock, gap_limit=GAP)
+    link = OpenLink(0, taps, SETTINGS, follower, clock, lambda name: Adapter(), gap_limit=GAP)
     for sender, octets in SESSION:
         now += 40 * MS
         link.sweep(now)
