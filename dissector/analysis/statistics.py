@@ -7,7 +7,7 @@ are good to one per cent.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +29,10 @@ _ERRORS: Final = {
     Flag.OVERRUN: "overrun",
     Flag.CUT: "cut",
 }
+_BREAK: Final = (Flag.FRAMING, Flag.BREAK)
+_USES: Final = (MessageName.ReadCommand, MessageName.WriteCommand, MessageName.ExecuteCommand)
+"""The messages that use registers."""
+_REFUSALS: Final = (MessageName.NAK, MessageName.Error)
 
 
 @dataclass(slots=True)
@@ -41,8 +45,8 @@ class Distribution:
     total: int = 0
     classes: Counter[int] = field(default_factory=Counter)
 
-    def add(self, time: int) -> None:
-        """One more."""
+    def feed(self, time: int) -> None:
+        """Counts the next time."""
         self.least = min(self.least, time) if self.count else time
         self.most = max(self.most, time)
         self.count += 1
@@ -120,7 +124,7 @@ class Statistics:
         self._gatherer = Gatherer()
 
     def feed(self, dissection: Dissection) -> None:
-        """Takes the next record."""
+        """Counts the next record."""
         record = dissection.record
         link = self.links.get(record.link)
         if link is None:
@@ -131,24 +135,10 @@ class Statistics:
         if record.kind is not Kind.EVENT:
             link.octets[side] += len(record.octets)
             link.busy[side] += record.duration - sum(pause for _, pause in record.pauses_us) * 1000
-        errors = [word for flag, word in _ERRORS.items() if record.flags & flag]
-        if record.flags & Flag.BREAK and "framing" in errors:
-            errors.remove("framing")  # A break has no stop bit either.
-        if isinstance(dissection, Frame) and dissection.name:
-            link.messages[side, dissection.name] += 1
-            if "bad" in (dissection.message.bcc_status, dissection.message.crc_status):
-                errors.append("check character")
-        if record.kind is Kind.NOISE:
-            errors.append("noise")
-        link.errors.update((side, word) for word in errors)
+        errors = list(_errors(dissection))
+        link.errors.update((side, error) for error in errors)
         if isinstance(dissection, Frame):
-            session = link.sessions.get(dissection.place.session)
-            if session is None:
-                number = dissection.place.session
-                session = link.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
-            session.end = max(session.end, record.end)
-            session.frames += 1
-            session.errors += len(errors)
+            _count_frame(link, dissection, len(errors))
         exchange = self._gatherer.feed(dissection)
         if exchange:
             self._count(exchange)
@@ -159,35 +149,65 @@ class Statistics:
             self._count(exchange)
 
     def _count(self, exchange: Exchange) -> None:
-        link, request, response = self.links[exchange.link], exchange.request, exchange.response
-        session = link.sessions[exchange.session]
-        if request is None:
-            return
-        name = request.name
-        session.requests += 1
-        session.repeats += exchange.repeat_of is not None
-        session.unanswered += response is None and name not in NEEDS_NO_ANSWER
-        time_ns = response.place.response_time_ns if response else None
-        if time_ns is not None:
-            link.times.setdefault(name, Distribution()).add(time_ns)
-        if response and response.meaning.status_token_name:
-            verdict = response.meaning.status_token_name
-            if not session.verdicts or session.verdicts[-1] != verdict:
-                session.verdicts.append(verdict)
-        names = request.meaning.register_name
-        for at, register in enumerate(request.message.register):
-            if name in (MessageName.ReadCommand, MessageName.WriteCommand, MessageName.ExecuteCommand):
-                entry = link.registers.setdefault(register, RegisterStatistics())
-                entry.name = names[at] if names else ""
-                entry.reads += name == MessageName.ReadCommand
-                entry.writes += name == MessageName.WriteCommand
-                entry.refused += response is not None and response.name in (MessageName.NAK, MessageName.Error)
-                if time_ns is not None:
-                    entry.times.add(time_ns)
+        if exchange.request:
+            link = self.links[exchange.link]
+            _count_exchange(link.sessions[exchange.session], exchange, exchange.request)
+            _count_times(link, exchange.request, exchange.response)
 
     def as_json(self) -> dict[str, Any]:
         """All figures, as ``stats --json`` prints them. Times are seconds."""
         return {"links": [{"link": number} | _link_as_json(link) for number, link in sorted(self.links.items())]}
+
+
+def _errors(dissection: Dissection) -> Iterator[str]:
+    """What is wrong with a record."""
+    flags = dissection.record.flags
+    # A break has no stop bit either.
+    yield from (error for flag, error in _ERRORS.items() if flags & flag and (flag, flags & Flag.BREAK) != _BREAK)
+    if isinstance(dissection, Frame) and "bad" in (dissection.message.bcc_status, dissection.message.crc_status):
+        yield "check character"
+    if dissection.record.kind is Kind.NOISE:
+        yield "noise"
+
+
+def _count_frame(link: LinkStatistics, frame: Frame, errors: int) -> None:
+    record, number = frame.record, frame.place.session
+    if frame.name:
+        link.messages[record.sender.name.lower(), frame.name] += 1
+    session = link.sessions.get(number)
+    if session is None:
+        session = link.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
+    session.end = max(session.end, record.end)
+    session.frames += 1
+    session.errors += errors
+
+
+def _count_exchange(session: SessionStatistics, exchange: Exchange, request: Frame) -> None:
+    response = exchange.response
+    session.requests += 1
+    session.repeats += exchange.repeat_of is not None
+    session.unanswered += response is None and request.name not in NEEDS_NO_ANSWER
+    verdict = response.meaning.status_token_name if response else None
+    if verdict and session.verdicts[-1:] != [verdict]:
+        session.verdicts.append(verdict)
+
+
+def _count_times(link: LinkStatistics, request: Frame, response: Frame | None) -> None:
+    """Counts a request's registers, and the time that its answer took."""
+    time_ns = response.place.response_time_ns if response else None
+    if time_ns is not None:
+        link.times.setdefault(request.name, Distribution()).feed(time_ns)
+    if request.name not in _USES:
+        return
+    names = request.meaning.register_name or ("",) * len(request.message.register)
+    for id, name in zip(request.message.register, names, strict=True):
+        register = link.registers.setdefault(id, RegisterStatistics())
+        register.name = name
+        register.reads += request.name == MessageName.ReadCommand
+        register.writes += request.name == MessageName.WriteCommand
+        register.refused += response is not None and response.name in _REFUSALS
+        if time_ns is not None:
+            register.times.feed(time_ns)
 
 
 def statistics(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Statistics:

@@ -34,6 +34,14 @@ def test_text_and_json(vtctap: Run, tmp_path: Path) -> None:
     assert len(both["links"][0]["sessions"]) == 2
 
 
+def test_one_of_a_thing(vtctap: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.exchange").write_text("# t=1\nC> 2f 3f 21 0d 0a\n")
+    assert vtctap("import", "t.exchange", "-q", "-w", "t.pcapng").returncode == 0
+    lines = vtctap("stats", "t.pcapng", "--sessions").stdout.splitlines()
+    assert lines[-2] == "  1 session"
+    assert lines[-1].endswith(" s, 1 frame, 1 request, 1 unanswered, 0 repeats, 0 errors")
+
+
 def test_wrong_use(vtctap: Run) -> None:
     done = vtctap("stats", "none.pcapng")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)

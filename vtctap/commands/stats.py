@@ -13,7 +13,12 @@ from vtctap.inputs import Traces, settle
 from vtctap.messages import count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vtctap.dissector.profiles.files import Profile
+
+    Figures = dict[str, Any]
+    """A part of what ``stats --json`` prints."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,43 +47,79 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(link: dict[str, Any], profile: "Profile", *, sessions: bool) -> list[str]:
+def _lines(link: "Figures", profile: "Profile", *, sessions: bool) -> "Iterator[str]":
+    """The figures of one link, as text."""
     records = ", ".join(count(number, kind) for kind, number in link["records"].items())
-    lines = [f"  {link['seconds']:.3f} s: {records}"]
-    for side, octets in link["octets"].items():
-        words = [f"{number} {name}" for name, number in link["messages"].get(side, {}).items()]
-        errors = [f"{number} {name}" for name, number in link["errors"].get(side, {}).items()]
-        lines.append(
-            f"  {side}: {octets} octets, {link['line_use'][side]:.2%} of the line; {', '.join(words) or 'no frames'}"
-        )
-        if errors:
-            lines.append(f"    errors: {', '.join(errors)}")
-    if link["response_times"]:
-        lines.append(f"  {'response time':34}{'count':>7}{'min':>9}{'median':>9}{'95 %':>9}{'max':>9}")
-        lines += [f"    {name:32}{_times(times)}" for name, times in link["response_times"].items()]
-    if link["registers"]:
-        lines.append(f"  {'register':34}{'count':>7}{'min':>9}{'median':>9}{'95 %':>9}{'max':>9}")
-    for number, register in link["registers"].items():
-        known = profile.register(number)
-        doubt = "?" if known and known.provenance.confidence == "assumed" else ""
-        kinds = (("reads", "read"), ("writes", "write"))
-        counts = [count(register[kind], one) for kind, one in kinds if register[kind]]
-        counts += [f"{register['refused']} refused"] if register["refused"] else []
-        name = f"{number} {register.get('name', '')}{doubt if register.get('name') else ''}".rstrip()
-        times = _times(register["response_time"]) if "response_time" in register else ""
-        lines.append(f"    {name:32}{times}  {', '.join(counts)}")
+    yield f"  {link['seconds']:.3f} s: {records}"
+    for side in link["octets"]:
+        yield from _side(link, side)
+    yield from _response_times(link["response_times"])
+    yield from _registers(link["registers"], profile)
+    yield f"  {count(len(link['sessions']), 'session')}"
     verdicts = [verdict for session in link["sessions"] for verdict in session["token_verdicts"]]
-    lines.append(f"  {count(len(link['sessions']), 'session')}")
     if verdicts:
-        lines.append(f"  token statuses: {', '.join(verdicts)}")
-    for session in link["sessions"] if sessions else ():
-        lines.append(
-            f"    session {session['session']}: {session['seconds']:.3f} s, {session['frames']} frames, "
-            f"{session['requests']} requests, {session['unanswered']} unanswered, {session['repeats']} repeats, "
-            f"{session['errors']} errors"
-        )
-    return lines
+        yield f"  token statuses: {', '.join(verdicts)}"
+    if sessions:
+        yield from map(_session, link["sessions"])
+
+
+def _side(link: "Figures", side: str) -> "Iterator[str]":
+    messages = _counts(link["messages"].get(side, {})) or "no frames"
+    yield f"  {side}: {count(link['octets'][side], 'octet')}, {link['line_use'][side]:.2%} of the line; {messages}"
+    errors = _counts(link["errors"].get(side, {}))
+    if errors:
+        yield f"    errors: {errors}"
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
+
+
+def _response_times(times: "Figures") -> "Iterator[str]":
+    if times:
+        yield _head("response time")
+    for name, figures in times.items():
+        yield f"    {name:32}{_times(figures)}"
+
+
+def _registers(registers: "Figures", profile: "Profile") -> "Iterator[str]":
+    if registers:
+        yield _head("register")
+    for id, register in registers.items():
+        name = _name(id, register, profile)
+        times = _times(register["response_time"]) if "response_time" in register else ""
+        yield f"    {name:32}{times}  {', '.join(_uses(register))}"
+
+
+def _name(id: str, register: "Figures", profile: "Profile") -> str:
+    """The id and the name of a register; a question mark says that the name is assumed."""
+    if "name" not in register:
+        return id
+    known = profile.register(id)
+    return f"{id} {register['name']}{'?' if known and known.provenance.confidence == 'assumed' else ''}"
+
+
+def _uses(register: "Figures") -> "Iterator[str]":
+    for key, noun in (("reads", "read"), ("writes", "write")):
+        if register[key]:
+            yield count(register[key], noun)
+    if register["refused"]:
+        yield f"{register['refused']} refused"
+
+
+def _session(session: "Figures") -> str:
+    counts = [count(session[f"{noun}s"], noun) for noun in ("frame", "request", "repeat", "error")]
+    counts.insert(2, f"{session['unanswered']} unanswered")
+    return f"    session {session['session']}: {session['seconds']:.3f} s, {', '.join(counts)}"
+
+
+_COLUMNS = {"min": "min", "median": "median", "p95": "95 %", "max": "max"}
+"""The figures of response times, and the heads of their columns."""
+
+
+def _head(title: str) -> str:
+    return f"  {title:34}{'count':>7}" + "".join(f"{head:>9}" for head in _COLUMNS.values())
 
 
 def _times(times: dict[str, float]) -> str:
-    return f"{times['count']:7}" + "".join(f"{times[name]:9.3f}" for name in ("min", "median", "p95", "max"))
+    return f"{times['count']:7}" + "".join(f"{times[name]:9.3f}" for name in _COLUMNS)

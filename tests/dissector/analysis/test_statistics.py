@@ -23,7 +23,7 @@ READ, DATA = b"\x01R1\x020004()\x03g", b"\x020004(5)\x033"
 def test_quantiles_are_good_to_one_per_cent(times: list[int], share: float) -> None:
     distribution = Distribution()
     for time in times:
-        distribution.add(time)
+        distribution.feed(time)
     exact = sorted(times)[max(0, -(-int(share * 1000) * len(times) // 1000) - 1)]
     assert distribution.quantile(share) == pytest.approx(exact, rel=0.0101)
     assert (distribution.least, distribution.most, distribution.count) == (min(times), max(times), len(times))
