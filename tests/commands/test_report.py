@@ -28,6 +28,17 @@ def test_a_page(vtctap: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "n.html").exists()
 
 
+@pytest.mark.parametrize("name", ["r.pdf", "r", "t.pcapng", "html", ".html", "r.html.gz"])
+def test_another_suffix(name: str, vtctap: Run, tmp_path: Path) -> None:
+    """What is there stays, --force or not."""
+    (tmp_path / "t.pcapng").write_bytes(b"a trace")
+    done = vtctap("report", "t.pcapng", "--force", "-o", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"vtctap: {name}: a report is a page, and its name ends in .html\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.pcapng"]
+    assert (tmp_path / "t.pcapng").read_bytes() == b"a trace"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are octets on Linux")
 def test_names_that_are_no_text_and_standard_output(vtctap: Run, tmp_path: Path) -> None:
     pytest.importorskip("plotly")

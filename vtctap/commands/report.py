@@ -4,8 +4,10 @@ The page needs no network. It needs the extra 'report'.
 """
 
 import argparse
+from pathlib import Path
 
 from vtctap.arguments import STANDARD, STATED, add_profile, add_traces, traces_of
+from vtctap.errors import CommandError
 from vtctap.inputs import Traces, settle
 from vtctap.messages import warn
 from vtctap.outputs import APPLICATION, refuse_existing, write_text
@@ -24,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from pathlib import Path
-
+    _refuse_suffix(arguments.output)
     from vtctap.dissector.analysis.report.collect import collect
     from vtctap.dissector.analysis.report.page import page
 
@@ -39,3 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.quiet and arguments.output != STANDARD:
         warn(f"the report is in {arguments.output}: any browser shows it")
     return 0
+
+
+def _refuse_suffix(name: str) -> None:
+    """Raises CommandError for a name that a browser would not open: a slip would replace a trace by a page."""
+    if name != STANDARD and Path(name).suffix.lower() != ".html":
+        raise CommandError(f"{name}: a report is a page, and its name ends in .html")

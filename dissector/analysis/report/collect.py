@@ -29,16 +29,26 @@ MOST_OCTETS: Final = 512
 
 
 @dataclass(slots=True)
+class Ladder:
+    """One session: how many messages it has, and a step for each of the first."""
+
+    messages: int = 0
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Collected:
-    """What is shown. ``left_out`` counts what was too much, by what it is."""
+    """What is shown. ``start`` and ``end`` (ns since 1970 UTC) are the trace's; ``left_out`` counts what was too much,
+    by what it is."""
 
     statistics: Statistics = field(default_factory=Statistics)
-    ladders: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    ladders: dict[int, Ladder] = field(default_factory=dict)
     times: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
     tokens: list[TokenFlow] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     start: int = 0
+    end: int = 0
     records: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -76,7 +86,8 @@ def collect(records: Iterable[Record], profile: Profile) -> Collected:
 def _see(collected: Collected, dissection: Dissection) -> None:
     record = dissection.record
     if not collected.records:
-        collected.start = record.time
+        collected.start = collected.end = record.time
+    collected.end = max(collected.end, record.end)
     collected.records += 1
     collected.statistics.feed(dissection)
     if isinstance(dissection, Frame):
@@ -94,7 +105,7 @@ def _show(collected: Collected, frame: Frame) -> None:
         if len(collected.ladders) >= MOST_SESSIONS:
             collected.left_out["sessions"] = max(0, session - MOST_SESSIONS)
             return
-        collected.ladders[session] = []
+        collected.ladders[session] = Ladder()
     step = {
         "frame": frame.number,
         "t": seconds,
@@ -106,7 +117,9 @@ def _show(collected: Collected, frame: Frame) -> None:
         "more": max(0, len(record.octets) - MOST_OCTETS),
         "uncertainty": None if record.uncertainty is None else record.uncertainty / 1e9,
     }
-    collected.keep(collected.ladders[session], step, MOST_FRAMES, "frames of long sessions")
+    ladder = collected.ladders[session]
+    ladder.messages += 1
+    collected.keep(ladder.steps, step, MOST_FRAMES, "frames of long sessions")
 
 
 def _answer(collected: Collected, follower: Follower, exchange: Exchange) -> None:

@@ -41,9 +41,13 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
         "trace": trace,
         "application": application,
         "start": epoch(collected.start),
+        "seconds": (collected.end - collected.start) / 1e9,
         "records": collected.records,
         "statistics": collected.statistics.as_json(),
-        "ladders": [{"session": number, "steps": steps} for number, steps in collected.ladders.items()],
+        "ladders": [
+            {"session": number, "messages": ladder.messages, "steps": ladder.steps}
+            for number, ladder in collected.ladders.items()
+        ],
         "times": collected.times,
         "gaps": collected.gaps,
         "tokens": [

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -84,6 +85,8 @@ def test_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     records = demonstration(4)
     data = data_of(page_of(records))
     assert [len(ladder["steps"]) for ladder in data["ladders"]] == [5, 5]
+    messages = Counter(found.place.session for found in dissections(records) if isinstance(found, Frame))
+    assert [ladder["messages"] for ladder in data["ladders"]] == [messages[1], messages[2]]
     assert (len(data["times"]), len(data["gaps"]), len(data["findings"]), len(data["tokens"])) == (7, 7, 3, 7)
     assert data["left_out"].keys() >= {"sessions", "frames of long sessions", "findings", "gaps", "response times"}
     assert data["left_out"]["sessions"] == 2
@@ -126,30 +129,58 @@ def test_an_empty_trace() -> None:
     assert (data["records"], data["ladders"], data["findings"]) == (0, [], [])
 
 
+PART = r"Messages (\d+) to (\d+) of (\d+): ([\d.]+) to ([\d.]+) s of the trace's [\d.]+ s\."
+# Looks at the page as it is drawn: what is wider than its place, labels that lie over each other or are cut off by
+# their plot, the buttons of the plots, and what the ladder says of itself.
+PROBE = """<script>
+window.addEventListener("load", () => setTimeout(() => {
+  const frame = document.getElementById("page").contentWindow, page = frame.document;
+  const all = (rule) => [...page.querySelectorAll(rule)];
+  const rect = (element) => element.getBoundingClientRect();
+  const groups = [all(".step b, .step time, .silence"), ...["times", "gaps"].map((id) =>
+    all("#" + id + " .xtick text, #" + id + " .ytick text, #" + id + " .xtitle, #" + id + " .ytitle"))];
+  const shared = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  const overlaps = [], cut = [];
+  groups.forEach((group) => group.forEach((one, at) => group.slice(at + 1).forEach((other) => {
+    if (shared(rect(one), rect(other))) overlaps.push([one.textContent, other.textContent]); })));
+  groups.slice(1).flat().forEach((label) => { const plot = rect(label.closest(".plot")), own = rect(label);
+    if (own.left < plot.left - 1 || own.right > plot.right + 1) cut.push(label.textContent); });
+  all(".scroll, #ladder, table, td, .step b, .card").forEach((element) => {
+    if (element.scrollWidth > element.clientWidth + 1 || rect(element).right > frame.innerWidth + 1)
+      cut.push(element.tagName + " " + element.id + " " + element.textContent.slice(0, 30)); });
+  const seen = { overlaps, "cut off": cut, labels: groups.flat().length, part: page.getElementById("part").textContent,
+    buttons: all(".modebar-btn").map((button) => button.getAttribute("data-title")) };
+  page.getElementById("ladder").scrollTop = 1e6;
+  // In virtual time the event does not always come by itself.
+  page.getElementById("ladder").dispatchEvent(new Event("scroll"));
+  setTimeout(() => {
+    seen["part after scrolling"] = page.getElementById("part").textContent;
+    frame.show(4);
+    setTimeout(() => { document.title = JSON.stringify({ ...seen,
+      overflow: page.documentElement.scrollWidth - frame.innerWidth,
+      plots: new Set(all(".main-svg").map((svg) => svg.closest(".plot").id)).size,
+      detail: page.getElementById("detail").textContent,
+      rows: all("#findings tr").length,
+      paper: frame.getComputedStyle(page.body).backgroundColor }); }, 500);
+  }, 100);
+}, 1500));</script>"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("width", [360, 1200])
 @pytest.mark.parametrize("dark", [False, True])
 def test_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
-    """Drawn without an error, nothing wider than the window, a click shows a message's octets, light and dark."""
+    """Drawn without an error, light and dark; nothing is wider than its place, and no label lies over another; the
+    ladder says what it shows, a click shows a message's octets, and no button sends a chart away."""
     records = demonstration()
     page = page_of(records)
-    probe = """<script>
-    window.addEventListener("load", () => setTimeout(() => {
-      const frame = document.getElementById("page").contentWindow;
-      frame.show(4);
-      setTimeout(() => { document.title = JSON.stringify({
-        overflow: frame.document.documentElement.scrollWidth - frame.innerWidth,
-        plots: frame.document.querySelectorAll(".main-svg").length,
-        detail: frame.document.getElementById("detail").textContent,
-        rows: frame.document.querySelectorAll("#findings tr").length,
-        paper: frame.getComputedStyle(frame.document.body).backgroundColor }); }, 500);
-    }, 1500));</script>"""
     (tmp_path / "page.html").write_text(page, "utf-8")
     frame = f'<iframe id="page" src="page.html" width="{width}" height="900" style="border:0"></iframe>'
-    (tmp_path / "probe.html").write_text(f"<!DOCTYPE html><html><body>{frame}{probe}</body></html>", "utf-8")
+    (tmp_path / "probe.html").write_text(f"<!DOCTYPE html><html><body>{frame}{PROBE}</body></html>", "utf-8")
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-               "--window-size=1400,1000", "--virtual-time-budget=8000", "--enable-logging=stderr",
+               "--window-size=1400,1000", "--virtual-time-budget=12000", "--enable-logging=stderr",
                f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "probe.html").as_uri()]  # fmt: skip
     command += ["--blink-settings=preferredColorScheme=0"] if dark else []
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
@@ -158,7 +189,20 @@ def test_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
     assert title
     seen = json.loads(title[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
     assert seen["overflow"] <= 0
-    assert seen["plots"] >= 3
+    assert seen["cut off"] == []
+    assert seen["labels"] > 60
+    assert seen["overlaps"] == []
+    assert seen["plots"] >= 2
+    assert seen["buttons"]
+    assert not [title for title in seen["buttons"] if re.search("share|cloud|send|edit", title, re.IGNORECASE)]
+    frames = [found for found in dissections(records) if isinstance(found, Frame) and found.place.session == 1]
+    first, second = (re.fullmatch(PART, seen[name]) for name in ("part", "part after scrolling"))
+    assert first
+    assert second
+    assert (first[1], first[3], second[2], second[3]) == ("1", str(len(frames)), str(len(frames)), str(len(frames)))
+    assert 5 < int(first[2]) < int(second[1])
+    assert float(first[4]) == round((frames[0].record.time - EPOCH) / 1e9, 3)
+    assert float(second[5]) == round((frames[-1].record.end - EPOCH) / 1e9, 3)
     assert seen["detail"].startswith("Record 4, ")
     assert seen["detail"].endswith(records[3].octets.hex(" "))
     assert seen["rows"] == len(list(check(records, PROFILE))) + 1
