@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +22,19 @@ from vtctap.sniffer.simulated.meter import MeterMachine
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "examples" / "scripts"
 CORPUS = ROOT.parent / "shared" / "corpus"
-NEEDS_MORE = ("/dev/", "wireshark install", "wireshark uninstall", "doctor", "tshark", "pipx", "make ", "vtctap ports")
+NEEDS_MORE = (
+    "/dev/",
+    "wireshark install",
+    "wireshark uninstall",
+    "doctor",
+    "tshark",
+    "wireshark trace",
+    "pipx",
+    "pip ",
+    "python3 -m venv",
+    "make ",
+    "vtctap ports",
+)
 """What needs hardware, a desktop or the network; tests of their own see to most of it."""
 
 
@@ -89,12 +102,12 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), (page.name, target)
 
 
-# The README.
+# What the pages tell one to type.
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the README's blocks take for granted."""
+    """A folder with what the pages' blocks take for granted."""
     shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
     shutil.copy(ROOT / "examples" / "readout.exchange", tmp_path / "session.exchange")
     (tmp_path / "dump.bin").write_bytes(b"/?!\r\n/ISK5MT382-1000\r\n")
@@ -102,31 +115,49 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_python_blocks_of_the_readme(desk: Path) -> None:
-    found = blocks(ROOT / "README.md", "python")
-    assert len(found) >= 2
-    for block in found:
-        script = desk / "block.py"
-        script.write_text(block)
-        assert run(script, cwd=desk)
-
-
-def test_commands_of_the_readme(desk: Path) -> None:
-    count = 0
-    for line in "\n".join(blocks(ROOT / "README.md", "sh")).splitlines():
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each command of vtctap that can be run here."""
+    for line in text.splitlines():
         words = shlex.split(line, comments=True)
-        if not words or any(part in line for part in NEEDS_MORE):
-            continue
-        assert words[0] == "vtctap", line
-        if "-w" in words:
-            words.append("--force")
-        done = subprocess.run(
-            [sys.executable, "-m", *words], capture_output=True, text=True, check=False, cwd=desk, timeout=60
-        )
-        assert done.returncode in (0, 1), (line, done.stderr)
-        assert "Traceback" not in done.stderr
-        count += 1
-    assert count >= 8
+        if words and not any(part in line for part in NEEDS_MORE):
+            assert words[0] == "vtctap", line
+            yield words
+
+
+def outcome(words: list[str], folder: Path) -> str:
+    """What a command prints. It succeeds, or has found something."""
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=120)
+    assert done.returncode in ((0, 1) if words[1] == "check" else (0,)), (words, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_python_blocks_of_the_readme(desk: Path) -> None:
+    (block,) = blocks(ROOT / "README.md", "python")
+    script = desk / "block.py"
+    script.write_text(block)
+    assert run(script, cwd=desk)
+
+
+@pytest.mark.parametrize(
+    ("page", "least"),
+    [("README.md", 3), ("docs/first-minutes.md", 10), ("docs/reading.md", 15), ("docs/filters.md", 7)],
+)
+def test_commands_of_the_pages(page: str, least: int, desk: Path) -> None:
+    found = [words for words in commands("\n".join(blocks(ROOT / page, "sh"))) if "--print" not in words]  # ten seconds
+    assert len(found) >= least
+    for words in found:
+        writes = "-w" in words or "-o" in words
+        shown = outcome([*words, "--force"] if writes and "--force" not in words else words, desk)
+        assert shown or writes, words
+
+
+def test_practising_works_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for words in commands(blocks(ROOT / "docs" / "first-minutes.md", "sh")[-1]):
+        assert outcome(words, tmp_path) or "-w" in words, words
+    assert (tmp_path / "faults.pcapng.faults.json").exists()
 
 
 # The scripts.
