@@ -106,6 +106,7 @@ pages: $(VENV)/dev
 	$(BIN)/python -m vtctap.dissector.catalogue > docs/fields.md
 	$(BIN)/python -m vtctap.dissector.analysis.findings > docs/findings.md
 	$(BIN)/python docs/make_cookbook.py
+	$(BIN)/python docs/make_manual.py
 
 $(VENV)/docs: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --config-settings editable_mode=strict

@@ -332,7 +332,7 @@ def _hint(name: str) -> str:
     if name.startswith("vtc.expert"):
         return "Wireshark alone has it: 'tshark -Y' filters by it, and 'vtctap check' names the same findings"
     near = difflib.get_close_matches(name, _FIELDS, 3, 0.5)
-    return f"did you mean {' or '.join(near)}?" if near else "docs/fields.md lists them"
+    return f"did you mean {' or '.join(near)}?" if near else "'vtctap help fields' lists them"
 
 
 def _opposite(test: Predicate) -> Predicate:

@@ -76,7 +76,9 @@ ROOMS: Final = (
     Room(
         "command line",
         "vtctap",
-        tuple(f"vtctap.{name}" for name in ("arguments", "inputs", "outputs", "messages", "progress")),
+        tuple(
+            f"vtctap.{name}" for name in ("arguments", "inputs", "outputs", "messages", "progress", "pages", "parsers")
+        ),
         ("record", "trace files", "profiles", "tokens"),
         "what commands share",
     ),

@@ -53,7 +53,7 @@ def load_profile(arguments: argparse.Namespace) -> "Profile":
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
     """``--keys``."""
-    parser.add_argument("--keys", metavar="FILE", help="key file that opens encrypted tokens (docs/tokens.md)")
+    parser.add_argument("--keys", metavar="FILE", help="key file that opens encrypted tokens ('vtctap help tokens')")
 
 
 def load_keys(arguments: argparse.Namespace) -> "Keys | None":

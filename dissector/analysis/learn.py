@@ -167,7 +167,7 @@ def skeleton(learner: Learner, base: Profile, *, parent: str, name: str, traces:
 
 
 _TEMPLATE: Final = """\
-# A profile to fill in: docs/profiles.md describes the format. What is not said here is {parent}'s.
+# A profile to fill in: 'vtctap help profiles' describes the format. What is not said here is {parent}'s.
 
 [profile]
 name = {name}

@@ -126,7 +126,7 @@ class _Reader:
         pan = self._digits("pan", 18)
         ea = self._number_of("ea")
         if ea == 7:
-            raise self._fail("ea", "EA07 needs tables that are under licence; see 'decrypt' in docs/tokens.md")
+            raise self._fail("ea", "EA07 needs tables that are under licence; see 'decrypt' in 'vtctap help tokens'")
         from vtctap.dissector.tokens.ciphers import CIPHERS, require_des
 
         if ea not in CIPHERS:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vtctap import __version__
-from vtctap.__main__ import COMMANDS
+from vtctap.parsers import COMMANDS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -57,9 +57,10 @@ def test_no_command(vtctap: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["raed"], "vtctap: there is no command 'raed'; did you mean 'read'?; 'vtctap --help' says more\n"),
+        (["raed"], "vtctap: there is no command 'raed'; did you mean read?; 'vtctap --help' says more\n"),
         ([""], "vtctap: there is no command ''; 'vtctap --help' says more\n"),
-        (["--nosuch"], "vtctap: unrecognized arguments: --nosuch; 'vtctap --help' says more\n"),
+        (["--nosuch"], "vtctap: there is no option --nosuch; 'vtctap --help' says more\n"),
+        (["--verson"], "vtctap: there is no option --verson; did you mean --version?; 'vtctap --help' says more\n"),
         (["ports", "x"], "vtctap ports: unrecognized arguments: x; 'vtctap ports --help' says more\n"),
         (["profile", "burn"], "invalid choice: 'burn'"),
         (["profile", "list", "x"], "'profile list' takes no name; did you mean 'profile show'?"),
@@ -119,6 +120,7 @@ def test_help_imports_next_to_nothing() -> None:
         "vtctap",
         "vtctap.__main__",
         "vtctap.errors",
+        "vtctap.parsers",
     }
     assert not packages(modules) & {*SLOW, "serial"}
 
@@ -127,7 +129,7 @@ def test_ports_imports_no_more_than_pyserial() -> None:
     modules = imported("ports")
     assert {module for module in modules if module.startswith("vtctap")} == {
         "vtctap", "vtctap.__main__", "vtctap.commands", "vtctap.commands.ports", "vtctap.sniffer",
-        "vtctap.errors", "vtctap.sniffer.adapter", "vtctap.sniffer.ports",
+        "vtctap.errors", "vtctap.parsers", "vtctap.sniffer.adapter", "vtctap.sniffer.ports",
     }  # fmt: skip
     assert "serial" in packages(modules)
     assert not packages(modules) & set(SLOW)

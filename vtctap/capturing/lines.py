@@ -39,7 +39,7 @@ def add_lines(parser: argparse.ArgumentParser) -> None:
         help="colours for the two directions, and for errors; auto (default): on a terminal, unless NO_COLOR is set",
     )
     parser.add_argument("-n", dest="names", action="store_false", help="show no names of registers, values and makers")
-    parser.add_argument("--json", action="store_true", help="one object a record, with the fields of docs/fields.md")
+    parser.add_argument("--json", action="store_true", help="one object a record ('vtctap help fields')")
 
 
 def printer(arguments: argparse.Namespace) -> "Printer":

@@ -1,8 +1,8 @@
 """Looks for what is wrong in traces: damage, protocol, timing, tokens.
 
-A line has the time since the first record, the severity, the code (docs/findings.md explains each), the records that
-show it, and what was found. Exit status 1 says that something of the severity of --fail-on or above was found. A device
-is accused only of what the tap could see: the uncertainty of time stamps is taken into account.
+A line has the time since the first record, the severity, the code, the records that show it, and what was found;
+'vtctap help findings' explains each code. Exit status 1 says that something of the severity of --fail-on or above was
+found. A device is accused only of what the tap could see: the uncertainty of time stamps is taken into account.
 """
 
 import argparse

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("digits", nargs="+", metavar="DIGITS", help="a token; its groups may be separate arguments")
     add_keys(parser)
     parser.add_argument("--pan", metavar="N", help="use the keys of this meter only (18 digits)")
-    parser.add_argument("--json", action="store_true", help="one object a token, with the fields of docs/fields.md")
+    parser.add_argument("--json", action="store_true", help="one object a token ('vtctap help fields')")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,26 @@
+"""Prints what completes vtctap's commands and options in a shell; they are also where the shells look for them.
+
+bash   eval "$(vtctap completion bash)"      in ~/.bashrc
+zsh    eval "$(vtctap completion zsh)"       in ~/.zshrc, after compinit
+fish   vtctap completion fish | source       in ~/.config/fish/config.fish
+"""
+
+import argparse
+import sys
+
+from vtctap.errors import DONE
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    from vtctap.pages import SHELLS
+
+    parser.add_argument("shell", choices=tuple(SHELLS), help="the shell")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from vtctap.pages import completion
+
+    sys.stdout.write(completion(arguments.shell))
+    return DONE

@@ -1,0 +1,44 @@
+"""Shows the help of a command, or a page of the documentation, which is installed with vtctap.
+
+vtctap help            the commands
+vtctap help capture    the help of a command
+vtctap help pages      the pages of the documentation
+vtctap help fields     a page, as Markdown: vtctap help fields | less
+"""
+
+import argparse
+
+from vtctap.errors import DONE
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("name", nargs="?", metavar="COMMAND|PAGE", help="what to show; pages lists the pages")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from vtctap.parsers import COMMANDS, command_parser, main_parser
+
+    if arguments.name is None:
+        main_parser().print_help()
+    elif arguments.name in COMMANDS:
+        command_parser(arguments.name).print_help()
+    elif arguments.name == "pages":
+        from vtctap.pages import pages
+
+        for name, title in pages().items():
+            print(f"{name:14}{title}")
+    else:
+        from vtctap.outputs import write_text
+        from vtctap.pages import page
+
+        write_text("-", page(arguments.name), force=False, encoding=_encoding())
+    return DONE
+
+
+def _encoding() -> str:
+    """That of standard output."""
+    import sys
+
+    return sys.stdout.encoding or "ascii"

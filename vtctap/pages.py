@@ -1,0 +1,61 @@
+"""The files that are installed beside the package: the pages of the documentation, and the completions of shells.
+
+They stand in ``share`` of the environment, where the wheel's list of files says; in a source checkout, in ``docs``.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from vtctap.errors import CommandError
+
+__all__ = ["SHELLS", "completion", "page", "pages"]
+
+_PAGES: Final = "share/doc/vtctap"
+SHELLS: Final = {
+    "bash": "share/bash-completion/completions/vtctap",
+    "fish": "share/fish/vendor_completions.d/vtctap.fish",
+    "zsh": "share/zsh/site-functions/_vtctap",
+}
+"""Shell, and where its completion stands in an environment."""
+_CHECKOUT: Final = Path(__file__).resolve().parents[1] / "docs"
+
+
+def _installed(folder: str) -> dict[str, Path]:
+    """The files of a folder of the environment, by name."""
+    if (_CHECKOUT / "fields.md").is_file():
+        own = _CHECKOUT if folder == _PAGES else _CHECKOUT / folder
+        return {path.name: path for path in sorted(own.iterdir()) if path.is_file()}
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        listed = files("vtctap") or []
+    except PackageNotFoundError:
+        listed = []
+    return {file.name: Path(str(file.locate())) for file in listed if file.parent.as_posix().endswith(folder)}
+
+
+def pages() -> dict[str, str]:
+    """The pages' names and titles."""
+    titles = {}
+    for name, path in _installed(_PAGES).items():
+        if name.endswith(".md"):
+            head = path.read_text("utf-8").partition("\n")[0]
+            if head.startswith("# "):  # The others only include a file of the source tree.
+                titles[name.removesuffix(".md")] = head.removeprefix("# ")
+    return titles
+
+
+def page(name: str) -> str:
+    """The text of a page. Raises CommandError where there is none of that name."""
+    if name not in pages():
+        raise CommandError(f"there is no command and no page {name!r}; 'vtctap help pages' lists the pages")
+    return _installed(_PAGES)[f"{name}.md"].read_text("utf-8")
+
+
+def completion(shell: str) -> str:
+    """What completes commands and options in a shell. Raises CommandError where it was not installed."""
+    folder, _, name = SHELLS[shell].rpartition("/")
+    found = _installed(folder).get(name)
+    if found is None:
+        raise CommandError("the completions were not installed with vtctap: install its wheel")
+    return found.read_text("utf-8")
