@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 
 MOST = 100
-"""So many findings of one code are written out for a trace; the others are counted."""
+"""Most findings of one code that are written out for a trace; the others are counted."""
 
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -29,8 +29,8 @@ class Report:
         self._finish()
         self._trace = _NOT_XML.sub("?", trace)
 
-    def add(self, finding: Finding) -> None:
-        """One finding."""
+    def feed(self, finding: Finding) -> None:
+        """Collects the next finding."""
         found = self._found.setdefault((finding.code, finding.severity in self._failing), _Found())
         found.count += 1
         if len(found.first) < MOST:

@@ -8,7 +8,7 @@ found. A device is accused only of what the tap could see: the uncertainty of ti
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
@@ -50,65 +50,126 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.findings import SEVERITIES
 
     groups = groups_of(arguments)
-    if arguments.junit:
-        from vtctap.dissector.analysis.junit import Report
-
-        refuse_existing(arguments.junit, force=arguments.force)
-        report = Report(arguments.fail_on)
-    counts: Counter[str] = Counter()
-    separator = '{"findings": ['
     named = len(groups) > 1
-    for traces in groups:
-        name = ", ".join(traces)
-        if arguments.junit:
-            report.begin(name)
-        began: list[int] = []
-        records, profile = settle(arguments, Traces(traces), name if named else "")
-        for found in check(_noting(records, began), profile):
-            counts[found.severity] += 1
-            if arguments.junit:
-                report.add(found)
-            if SEVERITIES.index(found.severity) < SEVERITIES.index(arguments.severity):
-                continue
-            if arguments.json:
-                print(separator, json.dumps(_as_json(found, name if named else "")), sep="", end="")
-                separator = ",\n"
-            else:
-                print(_line(found, f"{name}: " if named else "", began[0]))
-    if arguments.json:
-        print("]}" if separator == ",\n" else separator + "]}")
-    else:
-        warn(", ".join(count(counts[severity], severity) for severity in SEVERITIES[::-1]))
+    outputs: list[_Output] = [_Json(named=named) if arguments.json else _Lines(named=named)]
     if arguments.junit:
-        write_text(arguments.junit, report.text(), force=True)
+        refuse_existing(arguments.junit, force=arguments.force)
+        outputs.append(_Junit(arguments.junit, arguments.fail_on))
+    shown = SEVERITIES[SEVERITIES.index(arguments.severity) :]
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
+    counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
+    for traces in groups:
+        trace = ", ".join(traces)
+        records, profile = settle(arguments, Traces(traces), trace if named else "")
+        started = _Started(records)
+        for output in outputs:
+            output.begin(trace, started)
+        for finding in check(started, profile):
+            counts[finding.severity] += 1
+            for output in outputs:
+                if finding.severity in shown or output.takes_all:
+                    output.feed(finding)
+    for output in outputs:
+        output.close(counts)
     return 1 if any(counts[severity] for severity in failing) else 0
 
 
-def _noting(records: "Iterator[Record]", began: list[int]) -> "Iterator[Record]":
-    """The same records; when the first was is put into ``began``."""
-    for record in records:
-        if not began:
-            began.append(record.time)
-        yield record
+class _Started:
+    """The records of a trace; ``time`` is when the first of those read so far began."""
+
+    def __init__(self, records: "Iterable[Record]") -> None:
+        self._records = records
+        self.time = 0
+
+    def __iter__(self) -> "Iterator[Record]":
+        for number, record in enumerate(self._records):
+            if number == 0:
+                self.time = record.time
+            yield record
 
 
-def _as_json(found: "Finding", trace: str) -> dict[str, object]:
+class _Output:
+    """Where findings go. ``takes_all``: those too that --severity hides."""
+
+    takes_all = False
+
+    def begin(self, trace: str, started: _Started) -> None:
+        """The findings that follow are those of ``trace``."""
+
+    def feed(self, finding: "Finding") -> None:
+        """The next finding."""
+
+    def close(self, counts: "Mapping[str, int]") -> None:
+        """The end, with the number of findings by severity."""
+
+
+class _Lines(_Output):
+    """A line a finding."""
+
+    def __init__(self, *, named: bool) -> None:
+        self._named = named
+
+    def begin(self, trace: str, started: _Started) -> None:
+        self._name, self._started = f"{trace}: " if self._named else "", started
+
+    def feed(self, finding: "Finding") -> None:
+        more = " ..." if len(finding.frames) > _SHOWN_FRAMES else ""
+        frames = ", ".join(map(str, finding.frames[:_SHOWN_FRAMES])) + more
+        when = "" if finding.time is None else f"{(finding.time - self._started.time) / 1e9:.6f}"
+        line = f"{when:>12}  {finding.severity:8}{finding.code:18} {frames:>9}  {finding.message}"
+        print(self._name + line)
+
+    def close(self, counts: "Mapping[str, int]") -> None:
+        warn(", ".join(count(number, severity) for severity, number in counts.items()))
+
+
+class _Json(_Output):
+    """One object, printed as its findings come."""
+
+    def __init__(self, *, named: bool) -> None:
+        self._named = named
+        self._before = '{"findings": ['
+
+    def begin(self, trace: str, started: _Started) -> None:
+        self._trace = {"trace": trace} if self._named else {}
+
+    def feed(self, finding: "Finding") -> None:
+        print(self._before, json.dumps(self._trace | _as_json(finding)), sep="", end="")
+        self._before = ",\n"
+
+    def close(self, counts: "Mapping[str, int]") -> None:
+        print("]}" if self._before == ",\n" else self._before + "]}")
+
+
+class _Junit(_Output):
+    """The JUnit report, in a file."""
+
+    takes_all = True
+
+    def __init__(self, name: str, fail_on: str) -> None:
+        from vtctap.dissector.analysis.junit import Report
+
+        self._name = name
+        self._report = Report(fail_on)
+
+    def begin(self, trace: str, started: _Started) -> None:
+        self._report.begin(trace)
+
+    def feed(self, finding: "Finding") -> None:
+        self._report.feed(finding)
+
+    def close(self, counts: "Mapping[str, int]") -> None:
+        write_text(self._name, self._report.text(), force=True)
+
+
+def _as_json(finding: "Finding") -> dict[str, object]:
     from vtctap.dissector.dissect import epoch
 
-    named: dict[str, object] = {"trace": trace} if trace else {}
-    return named | {
-        "code": found.code,
-        "severity": found.severity,
-        "frames": list(found.frames),
-        "message": found.message,
-        "source": found.source,
-        **({"time_epoch": epoch(found.time)} if found.time is not None else {}),
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "frames": list(finding.frames),
+        "message": finding.message,
+        "source": finding.source,
+        **({"time_epoch": epoch(finding.time)} if finding.time is not None else {}),
     }
-
-
-def _line(found: "Finding", name: str, began: int) -> str:
-    more = " ..." if len(found.frames) > _SHOWN_FRAMES else ""
-    frames = ", ".join(map(str, found.frames[:_SHOWN_FRAMES])) + more
-    when = f"{(found.time - began) / 1e9:12.6f}" if found.time is not None else " " * 12
-    return f"{name}{when}  {found.severity:8}{found.code:18} {frames:>9}  {found.message}"

@@ -317,8 +317,8 @@ def test_the_reference_is_current() -> None:
 def test_junit_fails_on_what_is_asked(fail_on: str, failures: int) -> None:
     report = Report(fail_on)
     report.begin("t")
-    report.add(Finding("cut", "warning", (1,), "cut", "s"))
-    report.add(Finding("nak", "note", (2,), "nak", "s"))
+    report.feed(Finding("cut", "warning", (1,), "cut", "s"))
+    report.feed(Finding("nak", "note", (2,), "nak", "s"))
     (suite,) = ElementTree.fromstring(report.text()).findall("testsuite")
     assert suite.get("failures") == str(failures) == str(len(suite.findall("testcase/failure")))
     assert len(suite.findall("testcase/system-out")) == 2 - failures
@@ -328,8 +328,8 @@ def test_junit_forgets_no_failure_for_many_notes() -> None:
     report = Report()
     report.begin("t")
     for _ in range(MOST + 7):
-        report.add(Finding("nak", "note", (1,), "mild", "s"))
-    report.add(Finding("nak", "warning", (2,), "grave", "s"))
+        report.feed(Finding("nak", "note", (1,), "mild", "s"))
+    report.feed(Finding("nak", "warning", (2,), "grave", "s"))
     (suite,) = ElementTree.fromstring(report.text()).findall("testsuite")
     assert suite.get("failures") == "1"
     assert "grave" in (suite.findtext("testcase/failure") or "")
@@ -342,8 +342,8 @@ def test_junit() -> None:
     report.begin("a<b.pcapng")
     bad = Finding("bcc-bad", "error", (1, 2), 'wrong & "bad" \x80', "a source")
     for _ in range(MOST + 7):
-        report.add(bad)
-    report.add(replace(bad, code="nak", severity="note"))
+        report.feed(bad)
+    report.feed(replace(bad, code="nak", severity="note"))
     report.begin("second\x1b\udcff")
     root = ElementTree.fromstring(report.text())
     first, second = root.findall("testsuite")
