@@ -2,25 +2,30 @@
 
 An exchange is a request and what the server sent until the client spoke again; a session is its exchanges, from sign-on
 to break or silence. Who answers and who repeats is said by each frame's :class:`~vtctap.dissector.pairing.Place`; here
-it is only gathered. Events, noise and echoes are in none. What is held is one session a link.
+it is only gathered. Events, noise and echoes are in none. What is held is one exchange a link, by :func:`sessions` one
+session.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from vtctap.dissector.dissect import Dissection, Frame, dissections
 from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Flag, Record, Sender
+
+MAX_RESPONSES: Final = 1000
+"""Most messages that answer one request; what the server sends beyond that counts as unasked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A request and what answers it.
 
-    ``request`` is None where the server spoke unasked; ``responses`` is empty where nothing came, and holds more than
-    one frame where the server went on (an identification and the readout that follows it, or a frame that did not fit
-    into one record; the later records of a request are left out). ``session`` is ``vtc.session``, ``link`` is
-    ``vtc.link``.
+    ``request`` is None where the server spoke unasked: each of its messages is an exchange then. ``responses`` is empty
+    where nothing came, and holds more than one frame where the server went on (an identification and the readout that
+    follows it, or a frame that did not fit into one record; the later records of a request are left out). ``session``
+    is ``vtc.session``, ``link`` is ``vtc.link``.
     """
 
     session: int
@@ -92,9 +97,11 @@ class Gatherer:
         before = self._links.get(record.link)
         asks = from_client and bool(dissection.name)
         if before and before.session == session and not asks:
-            if not from_client:
+            if from_client:
+                return None
+            if not dissection.name or (before.request and len(before.responses) < MAX_RESPONSES):
                 before.responses.append(dissection)
-            return None
+                return None
         responses = [] if from_client else [dissection]
         self._links[record.link] = _Open(session, dissection if asks else None, responses)
         return before.done(record.link) if before else None

@@ -47,6 +47,7 @@ def shape(found: Sequence[Exchange]) -> list[tuple[int | None, list[int]]]:
         ("CSCSC", (CALL, IDENT, READ, DATA, BREAK), [(1, [2]), (3, [4]), (5, [])]),
         ("CSS", (CALL, IDENT, DATA), [(1, [2, 3])]),
         ("SCS", (DATA, READ, DATA), [(None, [1]), (2, [3])]),
+        ("SSS", (DATA, DATA, b"0012!\r\n"), [(None, [1]), (None, [2, 3])]),
         ("CCS", (READ, READ, DATA), [(1, []), (2, [3])]),
         ("CENS", (READ, READ, b"x", DATA), [(1, [4])]),
         ("CSCS", (READ, DATA, NAK, DATA), [(1, [2]), (3, [4])]),
@@ -100,3 +101,10 @@ def test_records_are_dissected_on_the_way() -> None:
     records = [dissection.record for dissection in dissections("CSC", CALL, IDENT, BREAK)]
     assert shape(list(exchanges(iter(records)))) == [(1, [2]), (3, [])]
     assert [session.number for session in sessions(records, load("iec62056-21"))] == [1]
+
+
+def test_a_server_that_goes_on_for_ever_is_not_held() -> None:
+    """Neither where it sends by itself, as a P1 meter does, nor after a request."""
+    for story in ("", "C"):
+        found = exchanges(dissections(story + "S" * 2500, *[READ] * len(story), *[DATA] * 2500))
+        assert max(len(exchange.responses) for exchange in found) == (1000 if story else 1)
