@@ -4,36 +4,50 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+TEST_MINUTES := 15
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 
-# Wireshark from 4.4 on loads no Lua script for root; as nobody, who may read what root may, it does.
+# Wireshark from 4.4 on loads no Lua script for root; as nobody, who may read what root may, it does. It prints arrows.
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
-	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
+	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) env LC_ALL=C.UTF-8 tshark
 
-.PHONY: demo test check docs pages architecture test-docs examples bench test-corpus test-peers test-wireshark screenshots clean report-pictures test-report
+.PHONY: demo opening test announce check docs pages architecture test-docs examples bench test-corpus test-peers \
+	test-wireshark screenshots clean report-pictures test-report
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
 TEST_PROGRAMS := $(DEMO_PROGRAMS) strace:strace luac5.2:lua5.2 luac5.4:lua5.4
 
+# Runs a command without its chatter; what it printed is shown if it fails.
+define quietly
+log=$$(mktemp); { $(1); } >$$log 2>&1 || { cat $$log >&2; rm -f $$log; exit 1; }; rm -f $$log
+endef
+
+define apt
+echo "Installing from Debian: $(strip $(1))"; $(call quietly,$(APT) update && $(APT) install --no-install-recommends $(1))
+endef
+
 define install
 	@missing=""; \
 	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
-	if [ -n "$$missing" ]; then $(APT) update && $(APT) install --no-install-recommends $$missing; fi
+	if [ -n "$$missing" ]; then $(call apt,$$missing); fi
 endef
 
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
 $(BIN)/python:
-	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(APT) update && $(APT) install python3-venv; }
-	python3 -m venv $(VENV)
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call apt,python3-venv); }
+	@python3 -m venv $(VENV)
 
 $(VENV)/core: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	@echo "Installing vtctap into $(VENV)"; $(call quietly,$(PIP) install .)
 	@touch $@
 
 # The editable install in strict mode shows mypy the package as it will be installed.
 $(VENV)/dev: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --config-settings editable_mode=strict
+	@echo "Installing vtctap and what its tests need into $(VENV)"; \
+	$(call quietly,$(PIP) install --editable '.[dev]' --config-settings editable_mode=strict)
 	@touch $@
 
 demo: $(VENV)/core
@@ -41,14 +55,25 @@ demo: $(VENV)/core
 	$(BIN)/python -m vtctap demo -w demo.pcapng --force --print
 	$(BIN)/python -m vtctap wireshark lua -o demo.lua --force
 	$(TSHARK) -r demo.pcapng -X lua_script:demo.lua
-	@echo "The trace is in demo.pcapng: 'wireshark -X lua_script:demo.lua demo.pcapng' opens it."
+	@$(MAKE) --silent --no-print-directory opening
 
-test: check
+# How this machine opens the demonstration: Wireshark needs a screen, and may load no script for root.
+opening:
+	@if [ "$$(id -u)" = 0 ]; then echo "Look closer: $(BIN)/vtctap read -x demo.pcapng"; \
+	elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v wireshark >/dev/null; then \
+		echo "Look closer: wireshark -X lua_script:demo.lua demo.pcapng"; \
+	else echo "Look closer: tshark -V -X lua_script:demo.lua -r demo.pcapng"; fi
+
+test: announce check
 	$(BIN)/python -m pytest
+
+announce:
+	@echo "make test: 5000 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
+	@echo "pyproject.toml's 'dev' (0.5 GB); from Debian, where they are missing: $(foreach pair,$(TEST_PROGRAMS),$(lastword $(subst :, ,$(pair))))."
 
 check: $(VENV)/dev
 	$(call install,$(TEST_PROGRAMS))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
+	@$(call quietly,$(PIP) install --no-deps --editable . --config-settings editable_mode=strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -109,7 +134,8 @@ pages: $(VENV)/dev
 	$(BIN)/python docs/make_manual.py
 
 $(VENV)/docs: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]' --config-settings editable_mode=strict
+	@echo "Installing Sphinx into $(VENV)"; \
+	$(call quietly,$(PIP) install --editable '.[docs]' --config-settings editable_mode=strict)
 	@touch $@
 
 docs: $(VENV)/docs pages
