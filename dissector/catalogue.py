@@ -56,6 +56,9 @@ MESSAGES: Final = tuple(MessageName)
 CONFIDENCES: Final = ("confirmed", "derived", "assumed")
 """From the surest to the least sure."""
 
+TOKEN_OUTCOMES: Final = ("accepted", "rejected", "locked out", "pending")
+"""What a token status says of the token: taken; not taken; the meter takes none for now; not decided yet."""
+
 
 def _tap(name: str, type: FieldType, description: str, **more: object) -> Field:
     return Field(name, type, description, generated=True, **more)  # type: ignore[arg-type]
@@ -109,6 +112,7 @@ CATALOGUE: Final = (
     _tap("vtc.crc.status", ENUMERATION, "Verdict on the CRC16", words=("good", "bad", "missing")),
     _tap("vtc.status.token", UNSIGNED, "Token status"),
     _tap("vtc.status.token.name", STRING, "Meaning of the token status"),
+    _tap("vtc.status.token.outcome", ENUMERATION, "What the token status says of the token", words=TOKEN_OUTCOMES),
     _tap("vtc.token", STRING, "Token, as its 20 digits"),
     _tap("vtc.token.encoding", ENUMERATION, "Form of the token", words=("decimal", "hexadecimal", "packed")),
     _tap("vtc.token.class", UNSIGNED, "Class of the token"),

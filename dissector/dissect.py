@@ -85,7 +85,7 @@ def content(message: Message, meaning: Meaning) -> dict[str, Value]:
 
 _NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
 
-_FLAGS: Final = (
+FLAG_FIELDS: Final = (
     (Flag.BREAK, "error_break"),
     (Flag.OVERRUN, "error_overrun"),
     (Flag.CUT, "cut"),
@@ -93,6 +93,7 @@ _FLAGS: Final = (
     (Flag.ORDER_UNCERTAIN, "order_uncertain"),
     (Flag.SYNTHETIC, "time_synthetic"),
 )
+"""Flags of a record that are fields of their own."""
 
 
 def epoch(time: int) -> str:
@@ -127,7 +128,7 @@ def _record_fields(record: Record) -> dict[str, Value]:
         values["error_parity"] = list(record.parity_errors)
     if record.framing_errors:
         values["error_framing"] = list(record.framing_errors)
-    for flag, name in _FLAGS:
+    for flag, name in FLAG_FIELDS:
         if record.flags & flag:
             values[name] = True
     return values

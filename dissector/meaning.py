@@ -6,18 +6,14 @@ profile, and each entry states its confidence; a field is as sure as the weakest
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from vtctap.dissector.catalogue import CONFIDENCES, POSITIONS
 from vtctap.dissector.profiles.encodings import number, reading
 from vtctap.dissector.profiles.manufacturers import manufacturer
-from vtctap.dissector.profiles.model import Identification, Profile, Register
+from vtctap.dissector.profiles.model import TOKEN_STATUS, Identification, Profile, Register
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys, Token
 from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
-
-TOKEN_STATUS: Final = "tokenStatus"
-"""The table whose values are token statuses (IEC 62055-52 clause 7.8)."""
 
 SUREST, *_, ASSUMED = CONFIDENCES
 
@@ -33,6 +29,7 @@ class Meaning:
     id_field: tuple[str, ...] = ()
     status_token: int | None = None
     status_token_name: str | None = None
+    status_token_outcome: str | None = None
     token: Token | None = None
     confidence: str = SUREST
     assumed: tuple[str, ...] = ()
@@ -66,11 +63,12 @@ class _Doubts:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A value's meaning, how sure it is, and its number where it is a token status."""
+    """A value's meaning, how sure it is, and where it is a token status its number and its outcome."""
 
     word: str
     confidence: str
     status: int | None = None
+    outcome: str | None = None
 
 
 def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> Meaning:
@@ -90,6 +88,7 @@ def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> M
         id_field=_identification(message, profile.identification, doubts),
         status_token=status.status if status else None,
         status_token_name=status.word if status else None,
+        status_token_outcome=status.outcome if status else None,
         token=_token(message, registers, keys, doubts),
         confidence=doubts.weakest,
         assumed=doubts.assumed,
@@ -113,7 +112,8 @@ def _read(register: Register | None, value: str, unit: str) -> _Reading | None:
     if code is None or code not in table.values:
         return None
     confidence = weakest(confidence, table.provenance_of(code).confidence)
-    return _Reading(table.values[code], confidence, code if table.name == TOKEN_STATUS else None)
+    status = code if table.name == TOKEN_STATUS else None
+    return _Reading(table.values[code], confidence, status, table.outcomes.get(code))
 
 
 def _names(registers: Sequence[Register | None], doubts: _Doubts) -> tuple[str, ...]:
@@ -136,6 +136,8 @@ def _status(readings: Sequence[_Reading | None], doubts: _Doubts) -> _Reading | 
     status = next((read for read in readings if read and read.status is not None), None)
     if status:
         doubts.lean(status.confidence, "vtc.status.token", "vtc.status.token.name")
+        if status.outcome:
+            doubts.lean(status.confidence, "vtc.status.token.outcome")
     return status
 
 

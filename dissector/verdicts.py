@@ -6,23 +6,18 @@ dissector follows as well:
 - A token is taken over when the server answers the WriteCommand that holds it with ACK; of a write that was repeated,
   the one that was answered counts.
 - Each token status that the server answers with afterwards in the same session is about that token, up to the verdict:
-  the first status that is not "not ready". Another token that is taken over takes its place.
+  the first status that the profile does not call pending. Another token that is taken over takes its place.
 
 A damaged answer gives no status. The flow is derived: of IEC 62055-52 only the names are public.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.pairing import Place, is_damaged
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag, Record, Sender
-
-LOCKOUT: Final = 15
-NOT_READY: Final = 16
-"""Token statuses (IEC 62055-52 clause 7.8; the values are derived)."""
 
 
 @dataclass(slots=True)
@@ -51,10 +46,10 @@ class Verdicts:
             return None
         if message.message == MessageName.ACK and place.request_in == link.written:
             link.taken = link.written
-        about, status = link.taken, meaning.status_token
-        if status is None or about is None or is_damaged(record, message):
+        about = link.taken
+        if meaning.status_token is None or about is None or is_damaged(record, message):
             return None
-        if status != NOT_READY:
+        if meaning.status_token_outcome != "pending":
             link.taken = None
         return about
 

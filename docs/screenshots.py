@@ -142,7 +142,7 @@ def trace(screen: Screen) -> None:
 
 def token(screen: Screen) -> None:
     """A token that the meter rejects."""
-    with demonstration(screen, "-J", "vtc.expert.rejected") as window:
+    with demonstration(screen, "-J", "vtc.expert.token_rejected") as window:
         screen.click(*TREE)
         screen.keys("Right", "Down", "Down", "Right", "Down", "Right")
         screen.picture("wireshark-token", window)

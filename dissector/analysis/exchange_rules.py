@@ -15,7 +15,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks
 from vtctap.dissector.analysis.exchanges import Exchange
-from vtctap.dissector.analysis.findings import Finding, finding
+from vtctap.dissector.analysis.findings import OUTCOME_FINDINGS, Finding, finding
 from vtctap.dissector.analysis.meter_state import MeterState
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
@@ -25,18 +25,12 @@ from vtctap.dissector.protocol.messages import block_end
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
 from vtctap.dissector.tokens.number import digits
-from vtctap.dissector.verdicts import LOCKOUT
 from vtctap.pcap.record import Flag, Sender
 
-REJECTED: Final = frozenset(range(4, 15))
-"""The token statuses that reject a token (IEC 62055-52 clause 7.8; the values are derived)."""
 LOOP: Final = 3
 """Refusals in a row that make a loop."""
 MAX_SILENT: Final = 1000
 """Most unanswered requests kept per link on which the server has not been heard yet."""
-
-_TAKEN: Final = (1, 2, 3)
-"""The token statuses that take a token (the same source)."""
 
 
 class ExchangeRules:
@@ -331,22 +325,22 @@ class _Verdicts(Rule):
             return
         if self._written or status != self._status:
             yield from _verdict(self._written, response, status)
-        if status in REJECTED or status in (*_TAKEN, LOCKOUT):
+        if response.meaning and response.meaning.status_token_outcome not in (None, "pending"):
             self._written = None
         self._status = status
 
 
 def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator[Finding]:
     """The finding that a token status makes of the token that was ``written``."""
-    code = "token-rejected" if status in REJECTED else "token-lockout" if status == LOCKOUT else ""
+    meaning = response.meaning
+    code = OUTCOME_FINDINGS.get(meaning.status_token_outcome or "")
     if not code:
         return
     request = written.request if written else None
     token = request.meaning.token if request else None
     about = f"token {digits(token.number)}: " if token else ""
-    name = response.meaning.status_token_name
     frames = numbers(request, response) if request else (response.number,)
-    yield finding(code, frames, f"{about}the meter says {name} ({status})")
+    yield finding(code, frames, f"{about}the meter says {meaning.status_token_name} ({status})")
 
 
 class _Meter(Rule):

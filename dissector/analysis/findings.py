@@ -7,18 +7,32 @@ from it (``make docs``). Sources are clauses of public knowledge; where the rule
 from dataclasses import dataclass
 from typing import Final
 
+from vtctap.dissector.protocol.rules import MessageName
+
 SEVERITIES: Final = ("note", "warning", "error")
 """From the least to the most severe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of finding. ``severity`` is the usual one; a finding may be milder or graver and says so itself."""
+    """One kind of finding. ``severity`` is the usual one; a finding may be milder or graver and says so itself.
+
+    ``group`` is that of its expert in Wireshark, which has its name, text and severity; where Wireshark does not tell
+    it, ``untold`` says why. ``formerly`` is the name that its expert had.
+    """
 
     code: str
     severity: str
     about: str
     source: str
+    group: str = ""
+    untold: str = ""
+    formerly: str = ""
+
+    @property
+    def expert(self) -> str:
+        """The name of its expert: ``vtc.expert.`` and this."""
+        return self.code.replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,88 +52,129 @@ _SYNTAX: Final = "IEC 62056-21 clause 6.3 (messages)"
 _TIMING: Final = "the profile's timing"
 _OURS: Final = "vtctap's own rule"
 
-KINDS: Final = {
-    kind.code: kind
-    for kind in (
-        Kind(
-            "bcc-bad",
-            "error",
-            "A check character, or a Telegram's CRC, is wrong",
-            "IEC 62056-21 (block check character of ISO 1155)",
-        ),
-        Kind(
-            "bcc-missing",
-            "warning",
-            "A message that needs a check character has none",
-            "IEC 62056-21 (block check character of ISO 1155)",
-        ),
-        Kind(
-            "bcc-rule-changed",
-            "warning",
-            "A side's check characters are sums here and exclusive ors there",
-            "IEC 62056-21 knows the exclusive or alone; real meters use both",
-        ),
-        Kind("parity", "error", "Octets have wrong parity", "IEC 62056-21 (character format)"),
-        Kind("framing-error", "error", "Octets have no stop bit", "IEC 62056-21 (character format)"),
-        Kind(
-            "break",
-            "warning",
-            "The line was held at space for longer than a character",
-            "IEC 62056-21 (character format)",
-        ),
-        Kind("tap-lost", "warning", "A tap's port was gone: what was said meanwhile was not heard", _OURS),
-        Kind("overrun", "error", "The tap lost octets before they could be read", _OURS),
-        Kind("missed", "error", "Another program read octets from a tap's port: they are not in the trace", _OURS),
-        Kind("cut", "warning", "A message did not reach its end", _SYNTAX),
-        Kind("noise", "warning", "Octets are part of no message", _SYNTAX),
-        Kind("no-response", "warning", "Nothing answered a request", _TIMING),
-        Kind("response-late", "warning", "An answer came later than the profile allows", _TIMING),
-        Kind("response-early", "warning", "An answer came sooner than the profile allows", _TIMING),
-        Kind("char-gap", "warning", "A pause inside a message is longer than the profile allows", _TIMING),
-        Kind(
-            "unexpected-answer",
-            "warning",
-            "The server sent what nothing asked for, or what does not answer its request",
-            "IEC 62055-52 Annex A (the server speaks when asked; derived), IEC 62056-21 (modes A to E)",
-        ),
-        Kind("undefined-command", "warning", "A command that neither standard names", "IEC 62055-52 figure A.5"),
-        Kind(
-            "out-of-sequence",
-            "warning",
-            "A message that has no place there: a command after a break, an option select without an identification",
-            "IEC 62056-21 (modes A to E); IEC 62055-52 Annex A is not public",
-        ),
-        Kind("syntax", "warning", "A message is not formed as it should be", _SYNTAX),
-        Kind(
-            "field-width",
-            "note",
-            "A field is longer than the standard lets it be",
-            "IEC 62056-21 (lengths of fields; derived)",
-        ),
-        Kind("nak", "warning", "A message was not accepted; a note where it was damaged or came again", _SYNTAX),
-        Kind("nak-loop", "warning", "The same message was refused three times or more", _OURS),
-        Kind("repeat", "note", "A message was sent again", _SYNTAX),
-        Kind("token-rejected", "note", "The meter did not take a token", "IEC 62055-52 clause 7.8 (values derived)"),
-        Kind(
-            "token-lockout",
-            "warning",
-            "The meter takes no tokens for now, after too many that it rejected",
-            "IEC 62055-52 clause 6.6 (TokenLockout)",
-        ),
-        Kind(
-            "server-state",
-            "note",
-            "The server did what its state, followed from outside, gave it no way to do",
-            "IEC 62055-52 clause 6.6 and Annex A, whose text is not public: the states are vtctap's own (derived)",
-        ),
-        Kind(
-            "speed-mismatch",
-            "warning",
-            "The speed that was agreed on is not the speed that was used or offered",
-            "IEC 62056-21 (identification and option select, modes B and C)",
-        ),
-    )
-}
+_BCC: Final = "IEC 62056-21 (block check character of ISO 1155)"
+_FORMAT: Final = "IEC 62056-21 (character format)"
+_JUDGED: Final = "it asks what the exchange means, which Lua does not follow"
+_FORM: Final = "Lua reads what is there and leaves its form to the check"
+
+_KINDS: Final = (
+    Kind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
+    Kind("bcc-missing", "warning", "A message that needs a check character has none", _BCC, "CHECKSUM"),
+    Kind(
+        "bcc-rule-changed",
+        "warning",
+        "A side's check characters are sums here and exclusive ors there",
+        "IEC 62056-21 knows the exclusive or alone; real meters use both",
+        untold="`vtc.bcc.rule` says which rule each message follows",
+    ),
+    Kind("parity", "error", "Octets have wrong parity", _FORMAT, "CHECKSUM"),
+    Kind("framing-error", "error", "Octets have no stop bit", _FORMAT, "PROTOCOL", formerly="framing"),
+    Kind("break", "warning", "The line was held at space for longer than a character", _FORMAT, "SEQUENCE"),
+    Kind(
+        "tap-lost",
+        "warning",
+        "A tap's port was gone: what was said meanwhile was not heard",
+        _OURS,
+        untold="`vtc.event` says when it went and came",
+    ),
+    Kind("overrun", "error", "The tap lost octets before they could be read", _OURS, "SEQUENCE"),
+    Kind(
+        "missed",
+        "error",
+        "Another program read octets from a tap's port: they are not in the trace",
+        _OURS,
+        untold="`vtc.event` says when it did",
+    ),
+    Kind("cut", "warning", "A message did not reach its end", _SYNTAX, "SEQUENCE"),
+    Kind("noise", "warning", "Octets are part of no message", _SYNTAX, untold="`vtc.kind` says it"),
+    Kind("no-response", "warning", "Nothing answered a request", _TIMING, "SEQUENCE"),
+    Kind("response-late", "warning", "An answer came later than the profile allows", _TIMING, "SEQUENCE"),
+    Kind("response-early", "warning", "An answer came sooner than the profile allows", _TIMING, "SEQUENCE"),
+    Kind("char-gap", "warning", "A pause inside a message is longer than the profile allows", _TIMING, "PROTOCOL"),
+    Kind(
+        "unexpected-answer",
+        "warning",
+        "The server sent what nothing asked for, or what does not answer its request",
+        "IEC 62055-52 Annex A (the server speaks when asked; derived), IEC 62056-21 (modes A to E)",
+        untold=_JUDGED,
+    ),
+    Kind(
+        "undefined-command",
+        "warning",
+        "A command that neither standard names",
+        "IEC 62055-52 figure A.5",
+        "UNDECODED",
+        formerly="undefined",
+    ),
+    Kind(
+        "out-of-sequence",
+        "warning",
+        "A message that has no place there: a command after a break, an option select without an identification",
+        "IEC 62056-21 (modes A to E); IEC 62055-52 Annex A is not public",
+        untold=_JUDGED,
+    ),
+    Kind("syntax", "warning", "A message is not formed as it should be", _SYNTAX, untold=_FORM),
+    Kind(
+        "field-width",
+        "note",
+        "A field is longer than the standard lets it be",
+        "IEC 62056-21 (lengths of fields; derived)",
+        untold=_FORM,
+    ),
+    Kind("nak", "warning", "A message was not accepted", _SYNTAX, "RESPONSE_CODE"),
+    Kind(
+        "nak-loop",
+        "warning",
+        "The same message was refused three times or more",
+        _OURS,
+        untold="each refusal is a `vtc.expert.nak`",
+    ),
+    Kind("repeat", "note", "A message was sent again", _SYNTAX, "SEQUENCE"),
+    Kind(
+        "token-rejected",
+        "note",
+        "The meter did not take a token",
+        "IEC 62055-52 clause 7.8 (values derived)",
+        "RESPONSE_CODE",
+        formerly="rejected",
+    ),
+    Kind(
+        "token-lockout",
+        "warning",
+        "The meter takes no tokens for now, after too many that it rejected",
+        "IEC 62055-52 clause 6.6 (TokenLockout)",
+        "RESPONSE_CODE",
+        formerly="lockout",
+    ),
+    Kind(
+        "server-state",
+        "note",
+        "The server did what its state, followed from outside, gave it no way to do",
+        "IEC 62055-52 clause 6.6 and Annex A, whose text is not public: the states are vtctap's own (derived)",
+        untold=_JUDGED,
+    ),
+    Kind(
+        "speed-mismatch",
+        "warning",
+        "The speed that was agreed on is not the speed that was used or offered",
+        "IEC 62056-21 (identification and option select, modes B and C)",
+        untold=_JUDGED,
+    ),
+)
+
+KINDS: Final = {kind.code: kind for kind in _KINDS}
+
+MARKS: Final = (
+    Kind("echo", "note", "Octets of the other side, heard on this tap", _OURS, "SEQUENCE"),
+    Kind("speed", "note", "The line goes on at another speed", _OURS, "SEQUENCE"),
+    Kind("token-crc", "warning", "A token that is not encrypted has a wrong CRC", "IEC 62055-41", "CHECKSUM"),
+)
+"""What Wireshark marks, too, and the check has no reason to find: it is no fault of the link."""
+
+MESSAGE_FINDINGS: Final = {MessageName.UndefinedCommand: "undefined-command", MessageName.NAK: "nak"}
+"""The finding that a message is by itself."""
+OUTCOME_FINDINGS: Final = {"rejected": "token-rejected", "locked out": "token-lockout"}
+"""The finding that a token status is, by the outcome that its profile gives it."""
 
 
 def finding(code: str, frames: tuple[int, ...], message: str, *, severity: str = "", source: str = "") -> Finding:
@@ -130,8 +185,19 @@ def finding(code: str, frames: tuple[int, ...], message: str, *, severity: str =
 
 def reference() -> str:
     """The reference of all findings, as Markdown: docs/findings.md."""
-    rows = [f"| `{kind.code}` | {kind.severity} | {kind.about} | {kind.source} |" for kind in KINDS.values()]
-    return _REFERENCE.format(rows="\n".join(rows))
+    rows = [
+        f"| `{kind.code}` | {kind.severity} | {kind.about} | {kind.source} | {_in_wireshark(kind)} |"
+        for kind in KINDS.values()
+    ]
+    marks = [f"| `vtc.expert.{kind.expert}` | {kind.severity} | {kind.about} |" for kind in MARKS]
+    return _REFERENCE.format(rows="\n".join(rows), marks="\n".join(marks))
+
+
+def _in_wireshark(kind: Kind) -> str:
+    if not kind.group:
+        return f"no: {kind.untold}"
+    formerly = f" (formerly `vtc.expert.{kind.formerly}`)" if kind.formerly else ""
+    return f"`vtc.expert.{kind.expert}`{formerly}"
 
 
 _REFERENCE: Final = """# Findings
@@ -143,9 +209,19 @@ sentence, and what it rests on. The severity here is the usual one: a NAK is a n
 was damaged or came again. Limits of time are the profile's, and a device is accused only of what the tap could see:
 the uncertainty of both time stamps is taken off first, and where it is not known nothing is said.
 
-| code | severity | what was found | source |
-|---|---|---|---|
+Wireshark marks most of them by the same rules, and shows them in *Analyze > Expert Information* with the same text and
+the usual severity; it marks a token's rejection wherever the meter states it. The former names of its filters find the
+same for one more release, and `vtc.expert.crc_bad` finds those wrong check characters that are a Telegram's CRC.
+
+| code | severity | what was found | source | filter in Wireshark |
+|---|---|---|---|---|
 {rows}
+
+Wireshark marks these as well, which are no fault of the link:
+
+| filter | severity | what is there |
+|---|---|---|
+{marks}
 """
 
 

@@ -1,8 +1,8 @@
 """Token flows: a token's way through the meter, as one thing.
 
-A token is written, the meter acknowledges, its token status is read until it no longer is "not ready", and the value
-that it then has is the verdict. The flow is derived: of IEC 62055-52 only the names of the messages and of tokenStatus
-are public, and the values are those of a maker's status register. What is held is one flow a link.
+A token is written, the meter acknowledges, its token status is read until it no longer is pending, and the value that
+it then has is the verdict. What each status says of the token is the profile's to say. The flow is derived: of
+IEC 62055-52 only the names of the messages and of tokenStatus are public. What is held is one flow a link.
 
 Where the profile names no token register, a value of a token's form that is written and then answered as a token, by a
 token status, is taken for one too; ``recognised`` is then False.
@@ -12,20 +12,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.analysis.exchange_rules import REJECTED
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges
+from vtctap.dissector.catalogue import TOKEN_OUTCOMES
 from vtctap.dissector.dissect import Dissection, Frame
+from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
-from vtctap.dissector.verdicts import LOCKOUT, NOT_READY
 from vtctap.pcap.record import Flag, Record
 
-OUTCOMES: Final = ("accepted", "rejected", "locked out", "refused", "unanswered", "pending", "unknown")
-"""What may become of a token: taken; not taken; the meter takes none for now; the write itself was not acknowledged; it
-was not answered; the trace ends, or another token is written, before the status is ready; the status was never read."""
+OUTCOMES: Final = (*TOKEN_OUTCOMES, "refused", "unanswered", "unknown")
+"""What may become of a token: what its status says of it; or else the write itself was not acknowledged; it was not
+answered; the status was never read, or the profile does not say what it means. A token stays ``pending`` where the
+trace ends, or another token is written, before the status is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class _Open:
         meaning = verdict.meaning if verdict else None
         status = meaning.status_token if meaning else None
         duration = None
-        if verdict and request and status != NOT_READY:
+        outcome = _outcome(self.write, meaning)
+        if verdict and request and outcome != "pending":
             synthetic = (request.record.flags | verdict.record.flags) & Flag.SYNTHETIC
             duration = None if synthetic else (verdict.record.time - request.record.end) / 1e9
         return TokenFlow(
@@ -71,7 +73,7 @@ class _Open:
             self.write.link,
             self.write,
             tuple(self.polls),
-            _outcome(self.write, status),
+            outcome,
             status,
             meaning.status_token_name if meaning else None,
             duration,
@@ -85,16 +87,12 @@ class _Open:
         return self.recognised or self.last is not None
 
 
-def _outcome(write: Exchange, status: int | None) -> str:
+def _outcome(write: Exchange, verdict: Meaning | None) -> str:
     if write.response is None:
         return "unanswered"
     if write.response.name != MessageName.ACK:
         return "refused"
-    if status is None:
-        return "unknown"
-    if status == NOT_READY:
-        return "pending"
-    return "rejected" if status in REJECTED else "locked out" if status == LOCKOUT else "accepted"
+    return (verdict.status_token_outcome if verdict else None) or "unknown"
 
 
 def token_flows(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[TokenFlow]:
@@ -131,7 +129,7 @@ class Follower:
         if open_flow and response and status is not None:
             open_flow.polls.append(exchange)
             open_flow.last = response
-            if status != NOT_READY:
+            if response.meaning.status_token_outcome != "pending":
                 yield from self._end(link)
 
     def close(self) -> list[TokenFlow]:

@@ -12,8 +12,8 @@ So the states below are ours, the coarsest that the names, the parent standard a
 - IDLE: no session: after a break. IEC 62056-21 lets a session begin with a request and an identification; whether
   IEC 62055-52 needs one is not public.
 - OPEN: a session: the server identified itself, or answered a command.
-- EXECUTING: it acknowledged a token and has not said what became of it (tokenStatus 16 is "not ready", derived).
-- LOCKED: it takes no tokens for now (tokenStatus 15, derived). It stays so over sessions, until a status says
+- EXECUTING: it acknowledged a token and has not said what became of it (a token status that is pending).
+- LOCKED: it takes no tokens for now (a token status that locks out). It stays so over sessions, until a status says
   otherwise.
 
 :data:`TABLE` says which state follows which event; :data:`UNLAWFUL` says which events the server had no way to in a
@@ -27,7 +27,6 @@ from typing import Final
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.protocol.rules import ENDING, MessageName
-from vtctap.dissector.verdicts import LOCKOUT, NOT_READY
 
 
 class State(Enum):
@@ -41,7 +40,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What an exchange shows of the server."""
+    """What an exchange shows of the server. UNCLEAR: a token status of which the profile does not say what it means."""
 
     IDENTIFIED = auto()
     BROKEN = auto()
@@ -51,27 +50,37 @@ class Event(Enum):
     NOT_READY = auto()
     VERDICT = auto()
     LOCKED_OUT = auto()
+    UNCLEAR = auto()
 
 
 _S, _E = State, Event
 TABLE: Final[dict[State, dict[Event, State]]] = {
     _S.UNKNOWN: {
         _E.IDENTIFIED: _S.OPEN, _E.BROKEN: _S.IDLE, _E.TOKEN_TAKEN: _S.EXECUTING, _E.NOT_READY: _S.EXECUTING,
-        _E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED,
+        _E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED, _E.UNCLEAR: _S.UNKNOWN,
     },
     _S.IDLE: {
         _E.IDENTIFIED: _S.OPEN, _E.ANSWERED: _S.OPEN, _E.TOKEN_TAKEN: _S.EXECUTING, _E.NOT_READY: _S.EXECUTING,
-        _E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED, _E.WRITTEN: _S.UNKNOWN,
+        _E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED, _E.WRITTEN: _S.UNKNOWN, _E.UNCLEAR: _S.UNKNOWN,
     },
     _S.OPEN: {
         _E.BROKEN: _S.IDLE, _E.TOKEN_TAKEN: _S.EXECUTING, _E.NOT_READY: _S.EXECUTING, _E.LOCKED_OUT: _S.LOCKED,
-        _E.WRITTEN: _S.UNKNOWN,
+        _E.WRITTEN: _S.UNKNOWN, _E.UNCLEAR: _S.UNKNOWN,
     },
-    _S.EXECUTING: {_E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED},
-    _S.LOCKED: {_E.VERDICT: _S.OPEN},
+    _S.EXECUTING: {_E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED, _E.UNCLEAR: _S.UNKNOWN},
+    _S.LOCKED: {_E.VERDICT: _S.OPEN, _E.UNCLEAR: _S.UNKNOWN},
 }  # fmt: skip
 """State and event to the next state; an event that is not there changes nothing. A break ends the session, but not what
 the server does with a token."""
+
+_STATUS_EVENTS: Final[dict[str | None, Event]] = {
+    None: Event.UNCLEAR,
+    "accepted": Event.VERDICT,
+    "rejected": Event.VERDICT,
+    "pending": Event.NOT_READY,
+    "locked out": Event.LOCKED_OUT,
+}
+"""What a token status shows, by the outcome that the profile gives it."""
 
 UNLAWFUL: Final[dict[tuple[State, Event], str]] = {
     (_S.IDLE, _E.ANSWERED): "the server answers a command after a break, without a sign-on",
@@ -115,5 +124,5 @@ def _event(exchange: Exchange) -> Event | None:
     if asked == MessageName.WriteCommand and answered == MessageName.ACK:
         return Event.TOKEN_TAKEN if request.meaning.token else Event.WRITTEN
     if status is not None:
-        return {NOT_READY: Event.NOT_READY, LOCKOUT: Event.LOCKED_OUT}.get(status, Event.VERDICT)
+        return _STATUS_EVENTS[response.meaning.status_token_outcome]
     return Event.ANSWERED if answered in (MessageName.Data, MessageName.PartialData, MessageName.ACK) else None

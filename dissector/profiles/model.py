@@ -33,15 +33,22 @@ class Timing:
     provenance: Provenance
 
 
+TOKEN_STATUS: Final = "tokenStatus"
+"""The table whose values are token statuses (IEC 62055-52 clause 7.8)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Names of a register's values. ``added`` holds the provenance of the values that do not share the table's: those
-    that a profile added to the table that it inherits."""
+    """Names of a register's values. ``outcomes`` holds what those that are token statuses say of the token, of
+    :data:`~vtctap.dissector.catalogue.TOKEN_OUTCOMES`, as far as it is known. ``added`` holds the provenance of the
+    values that do not share the table's: those that a profile added to the table that it inherits, or that state their
+    own."""
 
     name: str
     values: Mapping[int, str]
     provenance: Provenance
     added: Mapping[int, Provenance] = field(default_factory=dict)
+    outcomes: Mapping[int, str] = field(default_factory=dict)
 
     def provenance_of(self, value: int) -> Provenance:
         """Where the name of a value comes from."""

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
-from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES
+from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES, TOKEN_OUTCOMES
 from vtctap.dissector.profiles import encodings
 from vtctap.dissector.profiles.encodings import Encoding
 from vtctap.dissector.profiles.model import (
     OBIS,
+    TOKEN_STATUS,
     Identification,
     Profile,
     ProfileError,
@@ -192,18 +193,41 @@ class Reader:
         for name in self._table(document, "tables", "tables"):
             path = f"tables.{name}"
             table = self._table(document["tables"], name, path, ("values", *_PROVENANCE))
-            values = {}
-            for key, word in self._table(table, "values", f"{path}.values").items():
-                if not _NUMBER.fullmatch(key) or not isinstance(word, str) or not word.isprintable():
-                    raise self._fail(f"{path}.values.{key}", "must be a whole number with a text")
-                values[int(key)] = word
-            provenance, old = self._provenance(table, path, whole), tables.get(name)
-            if old:
-                added = {**old.added, **dict.fromkeys(values, provenance)}
-                tables[name] = replace(old, values={**old.values, **values}, added=added)
-            else:
-                tables[name] = Table(name, values, provenance)
+            provenance = self._provenance(table, path, whole)
+            said = self._values(name, table, path, provenance)
+            base = tables.get(name) or Table(name, {}, provenance)
+            kept = {number: outcome for number, outcome in base.outcomes.items() if number not in said.values}
+            tables[name] = replace(
+                base,
+                values={**base.values, **said.values},
+                added={
+                    **base.added,
+                    **(dict.fromkeys(said.values, provenance) if name in tables else {}),
+                    **said.added,
+                },
+                outcomes={**kept, **said.outcomes},
+            )
         return tables
+
+    def _values(self, name: str, table: dict[str, Any], path: str, provenance: Provenance) -> Table:
+        """The values that one document has: each a text, or a table with its name and what else is said of it."""
+        values, added, outcomes = {}, {}, {}
+        for key, word in self._table(table, "values", f"{path}.values").items():
+            at, number = f"{path}.values.{key}", int(key) if _NUMBER.fullmatch(key) else None
+            if number is None or not isinstance(word, str | dict) or (isinstance(word, str) and not word.isprintable()):
+                raise self._fail(at, "must be a whole number with a text, or with { name, outcome }")
+            if isinstance(word, str):
+                values[number] = word
+                continue
+            self._table({"": word}, "", at, ("name", "outcome", *_PROVENANCE))
+            values[number] = self._get(word, "name", str, at)
+            if set(word) & set(_PROVENANCE):
+                added[number] = self._provenance(word, at, provenance)
+            if "outcome" in word:
+                if name != TOKEN_STATUS:
+                    raise self._fail(f"{at}.outcome", f"goes with the table {TOKEN_STATUS} alone")
+                outcomes[number] = self._choice(word, "outcome", TOKEN_OUTCOMES, at)
+        return Table(name, values, provenance, added, outcomes)
 
     def _registers(
         self, document: dict[str, Any], whole: Provenance, tables: dict[str, Table]

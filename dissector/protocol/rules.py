@@ -29,7 +29,8 @@ class MessageName(StrEnum):
     """The words of ``vtc.message``: the first eight are those of IEC 62055-52, the others those of IEC 62056-21.
     They are plain strings to whoever prints, compares or stores them."""
 
-    __repr__ = str.__repr__
+    def __repr__(self) -> str:
+        return str.__repr__(self)
 
     IDRequest = "IDRequest"
     IDResponse = "IDResponse"

@@ -11,7 +11,14 @@ from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, dissector, set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
 
-_MEANING: Final = ("register_name", "value_decoded", "status_token", "status_token_name", "assumed")
+_MEANING: Final = (
+    "register_name",
+    "value_decoded",
+    "status_token",
+    "status_token_name",
+    "status_token_outcome",
+    "assumed",
+)
 
 
 _SHOWN: Final = {

@@ -32,7 +32,7 @@ COLOURS: Final = (
     ("Cut, or no message", 'vtc.cut || vtc.kind == "noise"', "fde3c8", "4a2c00"),
     (
         "Refused or undefined",
-        'vtc.message in {"NAK", "Error", "UndefinedCommand"} || vtc.expert.rejected || vtc.expert.lockout',
+        'vtc.message in {"NAK", "Error", "UndefinedCommand"} || vtc.expert.token_rejected || vtc.expert.token_lockout',
         "fbe7a1",
         "3d2b00",
     ),

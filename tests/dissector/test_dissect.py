@@ -154,9 +154,16 @@ def test_all_that_a_tap_can_say() -> None:
         "vtc.bcc.rule": "xor",
         "vtc.status.token": 16,
         "vtc.status.token.name": "status not ready",
+        "vtc.status.token.outcome": "pending",
         "vtc.session": 1,
         "vtc.confidence": "assumed",
-        "vtc.assumed": ["vtc.register.name", "vtc.value.decoded", "vtc.status.token", "vtc.status.token.name"],
+        "vtc.assumed": [
+            "vtc.register.name",
+            "vtc.value.decoded",
+            "vtc.status.token",
+            "vtc.status.token.name",
+            "vtc.status.token.outcome",
+        ],
     }
 
 

@@ -125,7 +125,7 @@ function READERS.bits(register, value)
     local names, bit = {}, 0
     while whole > 0 do
         if whole % 2 == 1 then
-            names[#names + 1] = register.bits and register.bits[bit] or "bit " .. bit
+            names[#names + 1] = register.bits[bit] or "bit " .. bit
         end
         whole, bit = floor(whole / 2), bit + 1
     end

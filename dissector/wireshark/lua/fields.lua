@@ -58,33 +58,25 @@ for name, title in pairs({ header = "Tap header", continued = "Continued message
     octets = "Octets" }) do
     fields["vtc." .. name] = ProtoField.none("vtc." .. name, title)
 end
+-- What filters were called before, for one more release: seen by nobody.
+local FORMERLY = {}
+local function alias(name, about)
+    fields["vtc.expert." .. name] = ProtoField.none("vtc.expert." .. name, about)
+end
+for _, row in ipairs(EXPERTS) do
+    FORMERLY[row.name] = row.formerly
+    if row.formerly then
+        alias(row.formerly, row.title)
+    end
+end
+alias("crc_bad", "Bad CRC")
 protocol.fields = fields
 
--- What may be wrong, as vtc.expert.NAME; the names are those of vtctap's findings where it has one.
+-- What may be wrong, as vtc.expert.NAME: vtctap's findings.
 local experts = {}
-for _, row in ipairs({
-    { "bcc_bad", "Bad check character", "CHECKSUM", "ERROR" },
-    { "bcc_missing", "No check character", "CHECKSUM", "WARN" },
-    { "crc_bad", "Bad CRC", "CHECKSUM", "ERROR" },
-    { "parity", "Wrong parity", "CHECKSUM", "WARN" },
-    { "framing", "Framing error", "PROTOCOL", "WARN" },
-    { "break", "Break", "SEQUENCE", "NOTE" },
-    { "overrun", "Octets were lost", "SEQUENCE", "WARN" },
-    { "cut", "Cut frame", "SEQUENCE", "WARN" },
-    { "echo", "Echo of the other side", "SEQUENCE", "NOTE" },
-    { "char_gap", "Pause between characters longer than allowed", "PROTOCOL", "WARN" },
-    { "response_late", "Answer later than allowed", "SEQUENCE", "WARN" },
-    { "response_early", "Answer earlier than allowed", "SEQUENCE", "WARN" },
-    { "no_response", "Nothing answered", "SEQUENCE", "WARN" },
-    { "nak", "Refused with NAK", "RESPONSE_CODE", "NOTE" },
-    { "repeat", "Repeated", "SEQUENCE", "NOTE" },
-    { "speed", "Change of speed", "SEQUENCE", "NOTE" },
-    { "undefined", "Undefined command", "UNDECODED", "WARN" },
-    { "rejected", "Token rejected", "RESPONSE_CODE", "NOTE" },
-    { "lockout", "The meter takes no tokens for now", "RESPONSE_CODE", "WARN" },
-    { "token_crc", "Bad CRC of a token", "CHECKSUM", "WARN" },
-}) do
-    experts[row[1]] = ProtoExpert.new("vtc.expert." .. row[1], row[2], expert.group[row[3]], expert.severity[row[4]])
+for _, row in ipairs(EXPERTS) do
+    experts[row.name] = ProtoExpert.new("vtc.expert." .. row.name, row.title, expert.group[row.group],
+        expert.severity[row.severity])
 end
 protocol.experts = experts
 

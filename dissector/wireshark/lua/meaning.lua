@@ -94,15 +94,19 @@ local function meaning_of_set(message, set)
     doubt("vtc.value.decoded", rank)
     if register.table == "tokenStatus" and not message.status then
         message.status, message.status_name, message.status_set = count, word, set
+        message.outcome = PROFILE.outcomes[count]
         doubt("vtc.status.token", rank)
         doubt("vtc.status.token.name", rank)
+        if message.outcome then
+            doubt("vtc.status.token.outcome", rank)
+        end
     end
 end
 
 local function token_of(message)
     for _, set in ipairs(message.sets) do
         local register = find_register(set.register)
-        local token = recognise(set, register and register.token)
+        local token = recognise(set, register and register.tokens[1] and register.tokens)
         if token then
             local proven = token.class == 1 and token.status == "good"
             local rank = register and not proven and RANK[register.confidence] or token.rank

@@ -95,9 +95,7 @@ local function data_sets(message, text, first, last)
     message.sets = sets
 end
 
-local NUL, SOH, STX, EOT, ACK, NAK, SLASH, HDLC = 0, 1, 2, 4, 6, 0x15, 0x2F, 0x7E
-local COMMANDS = { P = "PasswordCommand", R = "ReadCommand", W = "WriteCommand", E = "ExecuteCommand",
-    B = "BreakCommand" }
+local SOH, STX, EOT, ACK, SLASH = 1, 2, 4, 6, 0x2F
 
 local function block(message, name, structure, text, body, stop)
     data_sets(message, text, body, stop - 1)
@@ -211,7 +209,7 @@ decoders[ACK] = function(message, structure, text)
     end
 end
 
-for first, name in pairs({ [NAK] = "NAK", [NUL] = "WakeUp", [HDLC] = "HDLC" }) do
+for first, name in pairs(ALONE) do
     decoders[first] = function(message)
         message.name, message.bcc_status = name, "none"
     end

@@ -1,9 +1,5 @@
 -- Packets: the tap header, what is kept between packets, and the dissector itself.
 
-local SENDERS = { [0] = "unknown", "client", "server" }
-local RECORD_KINDS = { [0] = "frame", "noise", "event" }
-local PARITIES = { [0] = "N", "E", "O", "M", "S" }
-
 local function line_name(octet)
     local bits, parity = rshift(octet, 4), PARITIES[band(rshift(octet, 1), 7)]
     return bits >= 5 and bits <= 8 and parity and bits .. parity .. (1 + octet % 2) or nil
@@ -70,19 +66,6 @@ local function remembering(work, half)
     end
 end
 
--- The header's flags: what each is called in what the first octets say, its field, and what is wrong where it is set.
-local CUT = 16
-local FLAGS = {
-    { 1, "wrong_parity" },
-    { 2, "framing_error" },
-    { 4, "breaks", "vtc.error.break", "break" },
-    { 8, "overrun", "vtc.error.overrun", "overrun" },
-    { CUT, "cut", "vtc.cut", "cut" },
-    { 128, "echo", "vtc.echo", "echo" },
-    { 32, "order_uncertain", "vtc.order.uncertain" },
-    { 64, "synthetic", "vtc.time.synthetic" },
-}
-
 -- What the first 20 octets say, the same for most of a tap's records; false where they are not ours.
 local header = remembering(function(start)
     local length, sender = u32(start, 4), byte(start, 9)
@@ -93,9 +76,9 @@ local header = remembering(function(start)
     local head = { length = length, kind = RECORD_KINDS[byte(start, 4)], sender = SENDERS[band(sender, 3)] or "unknown",
         link = byte(start, 10), flagged = flags ~= 0, marks = {} }
     for _, flag in ipairs(FLAGS) do
-        local set = band(flags, flag[1]) ~= 0
-        head[flag[2]] = set
-        head.marks[#head.marks + 1] = set and flag[3] and flag or nil
+        local set = band(flags, flag.bit) ~= 0
+        head[flag.name] = set
+        head.marks[#head.marks + 1] = set and flag.field and flag or nil
     end
     -- Its fields: the name, where in the header, how long, and the value, of each.
     local said = { "vtc.kind", 3, 1, head.kind, "vtc.sender", 8, 1, head.sender }
@@ -131,8 +114,8 @@ local function understand(octets)
     local message = decode(octets)
     meaning(message)
     message.faulty = message.bcc_status == "bad" or message.bcc_status == "missing" or message.crc_status == "bad"
-        or message.name == "UndefinedCommand" or message.name == "NAK" or PROFILE.rejected[message.status]
-        or message.status == LOCKOUT or (message.token and message.token.status == "bad")
+        or MESSAGE_EXPERTS[message.name] or OUTCOME_EXPERTS[message.outcome]
+        or (message.token and message.token.status == "bad")
     return message
 end
 

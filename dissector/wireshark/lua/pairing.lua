@@ -32,11 +32,6 @@ function protocol.init()
     forget_places()
 end
 
-local CALLS = { IDRequest = true, WakeUp = true }
-local NOT_REPEATED = { ACK = true, NAK = true, WakeUp = true }
-local NEEDS_NO_ANSWER = { BreakCommand = true, WakeUp = true }
-local MAX_SILENT = 1000
-
 local function new_link()
     return { session = 0, stop = 0, request = { number = 0 }, asked = 0, silent = {},
         last = { client = { number = 0 }, server = { number = 0 } }, written = 0, taken = 0 }
@@ -116,7 +111,7 @@ local function follow_token(link, page, at, number, message, damaged)
     end
     if message.status and link.taken ~= 0 and not damaged then
         page.token_in[at] = link.taken
-        if message.status ~= NOT_READY then
+        if message.outcome ~= "pending" then
             link_to("status_in", link.taken, number)
             link.taken = 0
         end
@@ -133,7 +128,7 @@ local function pair(link, page, at, number, head, message, octets, start)
         return
     end
     local request, before = link.request, link.last[sender]
-    local damaged = head.wrong_parity or head.framing_error or head.cut or message.bcc_status == "bad"
+    local damaged = head.parity or head.framing or head.cut or message.bcc_status == "bad"
         or message.crc_status == "bad"
     local first = 0
     if before.number ~= 0 and not NOT_REPEATED[name] and repeats(link, sender, octets, before) then
@@ -141,12 +136,12 @@ local function pair(link, page, at, number, head, message, octets, start)
         page.repeat_of[at] = first
     end
     if sender == "client" then
-        local breaks = name == "BreakCommand"
-        if first == 0 and ((CALLS[name] and not link.opening) or (link.over and not breaks)) then
+        local breaks = ENDING[name]
+        if first == 0 and ((OPENING[name] and not link.opening) or (link.over and not breaks)) then
             begin_session(link)
         end
-        link.opening, link.over = link.opening and CALLS[name], breaks
-        if name ~= "WakeUp" then
+        link.opening, link.over = link.opening and OPENING[name], breaks
+        if not NOT_REQUESTS[name] then
             request.number, request.name, request.stop, request.answer = number, name, stop, nil
             request.synthetic, request.is_nak = head.synthetic, name == "NAK"
             request.uncertainty, request.uncertain = head.uncertainty, head.order_uncertain

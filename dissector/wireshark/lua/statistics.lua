@@ -52,7 +52,7 @@ local function count_record(statistics)
     local place, at = where()
     statistics.frames = statistics.frames + 1
     counted(statistics.messages[head.sender], message.name or "continued")
-    if head.sender == "client" and message.name and message.name ~= "WakeUp" and not head.echo then
+    if head.sender == "client" and message.name and not NOT_REQUESTS[message.name] and not head.echo then
         statistics.asked[head.link] = register_of(message)
     elseif place.request_in[at] ~= 0 then
         count_time(statistics, head.link, place.response_time[at])

@@ -306,6 +306,20 @@ def test_the_demonstration(seed: int) -> None:
         assert len(near) == 1, fault
 
 
+@pytest.mark.parametrize("kind", [*KINDS.values(), *findings.MARKS], ids=lambda kind: kind.code)
+def test_each_finding_is_an_expert_or_says_why_not(kind: findings.Kind) -> None:
+    """And what is marked in Wireshark is marked somewhere in the Lua code, by the expert's name."""
+    assert bool(kind.group) != bool(kind.untold)
+    assert kind.severity in SEVERITIES
+    assert kind.group in ("", "CHECKSUM", "SEQUENCE", "RESPONSE_CODE", "PROTOCOL", "UNDECODED")
+    lua = Path(findings.__file__).parents[1] / "wireshark" / "lua"
+    code = "".join(path.read_text() for path in lua.glob("*.lua"))
+    said = {*findings.MESSAGE_FINDINGS.values(), *findings.OUTCOME_FINDINGS.values()}
+    flags = {name.lower() for name in vars(Flag) if name.isupper()}
+    used = f'"{kind.expert}"' in code or kind.code in said | flags
+    assert used or kind.untold, "complain(tree, item, NAME) marks it"
+
+
 def test_the_reference_is_current() -> None:
     written = Path(__file__).parents[3] / "docs" / "findings.md"
     assert written.read_text() == findings.reference()

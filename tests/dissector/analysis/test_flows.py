@@ -5,7 +5,7 @@ from operator import xor
 
 import pytest
 
-from vtctap.dissector.analysis.flows import NOT_READY, OUTCOMES, TokenFlow, token_flows
+from vtctap.dissector.analysis.flows import OUTCOMES, TokenFlow, token_flows
 from vtctap.pcap import Flag, Kind, Record, Sender
 
 MS = 1_000_000
@@ -78,7 +78,7 @@ def test_what_became_of_it(said: list[tuple[str, bytes]], outcome: str, polls: i
 
 
 def test_duration_is_from_the_write_to_the_verdict() -> None:
-    said = write(TOKEN), ACK, *poll(NOT_READY), *poll(1)
+    said = write(TOKEN), ACK, *poll(16), *poll(1)
     assert flows(*said)[0].duration == pytest.approx(0.190)  # Record 5 starts at 200 ms; the write ended at 10 ms.
     assert flows(*said, flags=Flag.SYNTHETIC)[0].duration is None
     assert flows(*said[:4])[0].duration is None

@@ -160,6 +160,19 @@ FAULTS = [
     ('1 = "yes"', '"1a" = "yes"', "tables.words.values.1a: must be a whole number with a text"),
     ('1 = "yes"', "1 = 1", "tables.words.values.1: must be a whole number with a text"),
     ('1 = "yes"', '"-1" = "yes"', "tables.words.values.-1: must be a whole number with a text"),
+    ('1 = "yes"', "1 = {}", "tables.words.values.1.name: is missing"),
+    ('1 = "yes"', "1 = { name = 3 }", "tables.words.values.1.name: must be a text, not 3"),
+    (
+        '1 = "yes"',
+        '1 = { name = "a", colour = 2 }',
+        "tables.words.values.1.colour: is not known here",
+    ),
+    ('1 = "yes"', '1 = { name = "a", confidence = "sure" }', "tables.words.values.1.confidence: 'sure' is none of"),
+    (
+        '1 = "yes"',
+        '1 = { name = "a", outcome = "accepted" }',
+        "tables.words.values.1.outcome: goes with the table",
+    ),
     ('source = "page 8"', "source = 8", "tables.words.source: must be a text, not 8"),
     ('source = "page 8"', "width = 8", "tables.words.width: is not known here; known are values, source, confidence"),
 ]
@@ -254,6 +267,31 @@ def test_token_status_table() -> None:
     assert table is not None
     assert sorted(table.values) == list(range(17))
     assert (table.values[1], table.values[13], table.values[16]) == ("Accept", "CRCError", "status not ready")
+
+
+def test_outcomes_of_the_shipped_statuses() -> None:
+    """By their names alone: 1 to 3 take a token or a part of a key, 4 to 14 are errors, 0 is reserved."""
+    outcomes = load("iec62055-52").tables["tokenStatus"].outcomes
+    assert outcomes == {
+        **dict.fromkeys((1, 2, 3), "accepted"),
+        **dict.fromkeys(range(4, 15), "rejected"),
+        15: "locked out",
+        16: "pending",
+    }
+
+
+def test_an_outcome_is_one_of_four() -> None:
+    statuses = GOOD.replace("tables.words", "tables.tokenStatus").replace('table = "words"', 'table = "tokenStatus"')
+    lines = statuses.splitlines()
+    wrong = statuses.replace('1 = "yes"', '1 = { name = "yes", outcome = "refused" }')
+    number = lines.index('1 = "yes"') + 1
+    with pytest.raises(ProfileError) as caught:
+        parse(wrong, "mine.toml")
+    reason = "'refused' is none of accepted, rejected, locked out, pending"
+    assert str(caught.value) == f"mine.toml:{number}: tables.tokenStatus.values.1.outcome: {reason}"
+    assert parse(wrong.replace("refused", "locked out"), "mine.toml").tables["tokenStatus"].outcomes == {
+        1: "locked out"
+    }
 
 
 # Lines, types of values, inheritance, the user's own.

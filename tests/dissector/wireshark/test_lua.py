@@ -19,6 +19,7 @@ from vtctap.dissector.profiles.files import Profile, load, parse
 from vtctap.dissector.protocol.characters import show
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.wireshark import generator as lua
+from vtctap.dissector.wireshark.tables import TOLD
 from vtctap.pcap import Flag, Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.record import RecordError, decode, encode
@@ -187,7 +188,7 @@ def test_another_link_type_is_registered_alone(trace: Path, tmp_path: Path) -> N
 def test_faults_can_be_filtered(trace: Path, tmp_path: Path) -> None:
     script = write(tmp_path / "vtctap.lua")
     assert len(tshark(trace, script, "-Y", "vtc.expert.bcc_bad")) == 2
-    assert len(tshark(trace, script, "-Y", "vtc.expert.rejected")) == 1
+    assert len(tshark(trace, script, "-Y", "vtc.expert.token_rejected")) == 1
     assert len(tshark(trace, script, "-Y", 'vtc.assumed == "vtc.register.name"')) == 1
 
 
@@ -423,36 +424,37 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
         "Check character: 68 (0x44)",
         "[Check character expected: 75 (0x4b)]",
         "[Check character status: bad]",
-        "[Expert Info (Error/Checksum): Bad check character]",
-        "[Bad check character]",
+        "[Expert Info (Error/Checksum): A check character, or a Telegram's CRC, is wrong]",
+        "[A check character, or a Telegram's CRC, is wrong]",
         "[Severity level: Error]",
         "[Group: Checksum]",
         "[Token status: 5 [assumed]]",
-        "[Expert Info (Note/Response): Token rejected]",
-        "[Token rejected]",
+        "[Expert Info (Note/Response): The meter did not take a token]",
+        "[The meter did not take a token]",
         "[Severity level: Note]",
         "[Group: Response]",
         "[Token status name: KeyTypeError [assumed]]",
+        "[Token status outcome: rejected [assumed]]",
         "[Session: 1]",
         "[Confidence: assumed]",
         "[Assumed: vtc.register.name]",
         "[Assumed: vtc.value.decoded]",
         "[Assumed: vtc.status.token]",
         "[Assumed: vtc.status.token.name]",
+        "[Assumed: vtc.status.token.outcome]",
     ]
 
 
 FAULTS = {
     "bcc_bad": Record(START, b"\x01B0\x03r"),
     "bcc_missing": Record(START, b"\x01B0\x03"),
-    "crc_bad": Record(START, b"/ISK5X\r\n\r\n1(2)\r\n!12AF\r\n"),
     "parity": Record(START, b"\x06", flags=Flag.PARITY, parity_errors=(0,)),
-    "framing": Record(START, b"\x06", flags=Flag.FRAMING, framing_errors=(0,)),
+    "framing_error": Record(START, b"\x06", flags=Flag.FRAMING, framing_errors=(0,)),
     "break": Record(START, b"\x00", Kind.NOISE, flags=Flag.BREAK),
     "overrun": Record(START, b"\x06", flags=Flag.OVERRUN),
     "cut": Record(START, b"/?12", flags=Flag.CUT),
     "echo": Record(START, b"\x06", flags=Flag.ECHO),
-    "undefined": Record(START, b"\x01Q0\x03b"),
+    "undefined_command": Record(START, b"\x01Q0\x03b"),
     "nak": Record(START, b"\x15"),
     "char_gap": Record(START, b"\x06051\r\n", uncertainty=0, pauses_us=((1, 1_000_000), (2, 1_500_001))),
     "speed": Record(START, b"", Kind.EVENT, event="speed from=300 to=9600 why=option"),
@@ -465,12 +467,35 @@ def test_each_fault_is_found_by_its_name(wireshark: Callable[..., Any]) -> None:
     rejected = [status + bytes([bcc_xor(status[1:])]) for status in statuses]
     tool = wireshark()
     shown = tool.items(tool.trace([*sound, *FAULTS.values(), *frames(rejected)]))
-    faults = [{item.name for item in items if item.name.startswith("vtc.expert.")} for items in shown]
+    named = {f"vtc.expert.{kind.expert}" for kind in TOLD}
+    faults = [{item.name for item in items if item.name in named} for items in shown]
     assert faults[: len(sound)] == [set()] * len(sound)
     assert faults[len(sound) : -20] == [{f"vtc.expert.{name}"} for name in FAULTS]
     assert [number for number, found in enumerate(faults[-20:]) if found] == [*range(4, 16)]
-    assert faults[-5] == {"vtc.expert.lockout"}
-    assert set().union(*faults[-20:-5]) == {"vtc.expert.rejected"}
+    assert faults[-5] == {"vtc.expert.token_lockout"}
+    assert set().union(*faults[-20:-5]) == {"vtc.expert.token_rejected"}
+
+
+FORMER = {
+    "crc_bad": (Record(START, b"/ISK5X\r\n\r\n1(2)\r\n!12AF\r\n"), "bcc_bad"),
+    "framing": (FAULTS["framing_error"], "framing_error"),
+    "undefined": (FAULTS["undefined_command"], "undefined_command"),
+    "rejected": (Record(START, b"\x020004(5)\x03\x31"), "token_rejected"),
+    "lockout": (Record(START, b"\x020004(15)\x03\x00"), "token_lockout"),
+}
+
+
+@pytest.mark.parametrize("former", FORMER)
+def test_former_names_of_filters_still_find(former: str, wireshark: Callable[..., Any]) -> None:
+    """In one pass and in two, with and without the tree; nobody sees them."""
+    record, name = FORMER[former]
+    tool = wireshark()
+    trace = tool.trace([FAULTS["bcc_bad"], record])
+    for more in ((), ("-2",), ("-V",)):
+        found = tool.run(trace, "-Y", f"vtc.expert.{former}", "-T", "fields", "-e", "frame.number", *more)
+        assert found.split() == ["2"]
+    assert len(tool.run(trace, "-Y", f"vtc.expert.{name}").splitlines()) == 1 + (name == "bcc_bad")
+    assert f"vtc.expert.{former}" not in tool.run(trace, "-V")
 
 
 def test_columns(wireshark: Callable[..., Any]) -> None:

@@ -25,7 +25,6 @@ from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
 from vtctap.dissector.tokens.number import crc, join
-from vtctap.dissector.verdicts import NOT_READY
 from vtctap.pcap import Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.imports import IMPORTERS
@@ -296,7 +295,7 @@ def later_links(records: Iterable[dict[str, Any]]) -> dict[int, dict[str, int]]:
         number = record["frame.number"]
         if "vtc.request_in" in record:
             links.setdefault(record["vtc.request_in"], {})["vtc.response_in"] = number
-        if record.get("vtc.status.token", NOT_READY) != NOT_READY and "vtc.status.token_in" in record:
+        if record.get("vtc.status.token.outcome") != "pending" and "vtc.status.token_in" in record:
             links.setdefault(record["vtc.status.token_in"], {})["vtc.token.status_in"] = number
     return links
 

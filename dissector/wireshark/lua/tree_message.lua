@@ -1,0 +1,190 @@
+-- The trees of a message's parts; tree.lua says when each is asked for. All are of the message in view.
+
+local show_part = {}
+
+function show_part.parts(tree)
+    local message, base = view.message, view.base
+    for _, entry in ipairs(message) do
+        local field, at, size = entry[1], entry[3] - 1, entry[4] - entry[3] + 1
+        add(tree, field, base + at, size, entry[2])
+        if field == "vtc.id.manufacturer" and message.maker then
+            say(tree, "vtc.id.manufacturer.name", at, size, message.maker)
+        elseif field == "vtc.id.text" and message.id_fields then
+            for _, part in ipairs(message.id_fields) do
+                say(tree, "vtc.id.field", at, size, part)
+            end
+        end
+    end
+end
+
+local function show_set(tree, number, set)
+    local message, base, whole = view.message, view.base, view.whole
+    local register_at, register_size, value_at = set.first - 1, set.open - set.first, set.open
+    local value_size = #set.raw
+    local unit_size = max(0, set.after - set.open - 2 - value_size)
+    if whole and not set.title then
+        set.title = "Data set " .. number .. ": " .. set_text(set) .. (set.name and " " .. set.name
+            .. (message.assumed["vtc.register.name"] and " [assumed]" or "") or "")
+    end
+    local top = group(tree, "vtc.set", base + register_at, set.last - set.first + 1, set.title)
+    add(top, "vtc.register", base + register_at, register_size, set.register)
+    if set.name then
+        say(top, "vtc.register.name", register_at, register_size, set.name)
+    elseif message.named then
+        add(top, "vtc.register.name", base + register_at, register_size, "")
+    end
+    add(top, "vtc.value", base + value_at, value_size, set.value)
+    if set.word and message.decoded then
+        say(top, "vtc.value.decoded", value_at, value_size, set.word)
+    elseif message.decoded then
+        add(top, "vtc.value.decoded", base + value_at, value_size, "")
+    end
+    add(top, "vtc.unit", base + set.after - 1 - unit_size, unit_size, set.unit)
+end
+
+function show_part.sets(tree)
+    for count, set in ipairs(view.message.sets or {}) do
+        show_set(tree, count, set)
+    end
+end
+
+function show_part.rest(tree)
+    local message, base = view.message, view.base
+    if message.error_code then
+        add(tree, "vtc.error.code", base + message.sets[1].open, #message.error_code, message.error_code)
+    end
+    if message.text then
+        local first, last = message.text_first, message.text_last
+        add(tree, "vtc.text", base + first - 1, last - first + 1, message.text)
+    end
+end
+
+local BCC_EXPERTS = { bad = "bcc_bad", missing = "bcc_missing" }
+
+function show_part.checks(tree, size, complete)
+    local message, base = view.message, view.base
+    local status = message.bcc_status
+    if status then
+        local at, width = message.bcc_at and message.bcc_at - 1 or size, message.bcc_at and 1 or 0
+        if message.bcc then
+            add(tree, "vtc.bcc", base + at, width, message.bcc)
+        end
+        if message.bcc_expected then
+            add(tree, "vtc.bcc.expected", base + at, width, message.bcc_expected)
+        end
+        local item = add(tree, "vtc.bcc.status", base + at, width, status)
+        if message.bcc_rule then
+            add(tree, "vtc.bcc.rule", base + at, width, message.bcc_rule)
+        end
+        if complete and BCC_EXPERTS[status] then
+            complain(tree, item, BCC_EXPERTS[status])
+        end
+    end
+    if message.crc_status then
+        local at, width = message.crc_at and message.crc_at - 1 or size, message.crc_at and message.crc_length or 0
+        if message.crc then
+            add(tree, "vtc.crc", base + at, width, message.crc)
+        end
+        local item = add(tree, "vtc.crc.status", base + at, width, message.crc_status)
+        if complete and message.crc_status == "bad" then
+            complain(tree, item, "bcc_bad", "crc_bad")
+        end
+    end
+end
+
+local function show_token(tree)
+    local token, base = view.message.token, view.base
+    local at, size = token.set.open, #token.set.raw
+    local top = say(tree, "vtc.token", at, size, token.digits)
+    top = top or tree
+    local function put_in(field, value)
+        if value ~= nil then
+            return add(top, field, base + at, size, value)
+        end
+    end
+    say(top, "vtc.token.encoding", at, size, token.encoding)
+    put_in("vtc.token.class", token.class)
+    put_in("vtc.token.subclass", token.subclass)
+    put_in("vtc.token.name", token.name)
+    put_in("vtc.token.crc", token.crc)
+    local status = put_in("vtc.token.crc.status", token.status)
+    if token.status == "bad" then
+        complain(top, status, "token_crc")
+    end
+    put_in("vtc.token.control", token.control
+        and UInt64.new(token.control % 4294967296, floor(token.control / 4294967296)))
+    for _, test in ipairs(token.tests or {}) do
+        put_in("vtc.token.control.name", test)
+    end
+    put_in("vtc.token.manufacturer", token.manufacturer)
+    put_in("vtc.token.payload", token.payload)
+end
+
+local function show_status(tree)
+    local message = view.message
+    local at, size = message.status_set.open, #message.status_set.raw
+    local item = say(tree, "vtc.status.token", at, size, message.status)
+    say(tree, "vtc.status.token.name", at, size, message.status_name)
+    if message.outcome then
+        say(tree, "vtc.status.token.outcome", at, size, message.outcome)
+    end
+    local fault = OUTCOME_EXPERTS[message.outcome]
+    if fault then
+        complain(tree, item, fault)
+    end
+end
+
+function show_part.meaning(tree)
+    if view.message.status then
+        show_status(tree)
+    end
+    if view.message.token then
+        show_token(tree)
+    end
+end
+
+function show_part.place(tree, _, _, number)
+    local place, place_at = where()
+    local request_in, response_in = place.request_in[place_at], later_of("response_in", number)
+    local token_in, status_in = place.token_in[place_at], later_of("status_in", number)
+    local time, repeat_of, faults = place.response_time[place_at], place.repeat_of[place_at], faults_of(number)
+    if request_in ~= 0 then
+        conclude(tree, "vtc.request_in", request_in)
+    end
+    if response_in ~= 0 then
+        conclude(tree, "vtc.response_in", response_in)
+    end
+    if time >= 0 and (faults ~= 0 or asked("vtc.response_time")) then
+        local item = conclude(tree, "vtc.response_time", interval(time))
+        local fault = TIMING_FAULTS[faults % SILENT]
+        if fault then
+            complain(tree, item, fault)
+        end
+    end
+    if faults >= SILENT then
+        complain(tree, nil, "no_response")
+    end
+    if repeat_of ~= 0 then
+        complain(tree, conclude(tree, "vtc.repeat_of", repeat_of), "repeat")
+    end
+    if token_in ~= 0 then
+        conclude(tree, "vtc.status.token_in", token_in)
+    end
+    if status_in ~= 0 then
+        conclude(tree, "vtc.token.status_in", status_in)
+    end
+    conclude(tree, "vtc.session", place.session[place_at])
+end
+
+function show_part.sources(tree)
+    local message = view.message
+    conclude(tree, "vtc.confidence", message.confidence)
+    if message.assumed and asked("vtc.assumed") then
+        sort(message.assumed)
+        for _, number in ipairs(message.assumed) do
+            conclude(tree, "vtc.assumed", FIELDS[number].name)
+        end
+    end
+end
+
+return show_part
