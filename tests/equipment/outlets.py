@@ -18,7 +18,7 @@ class Memory(Outlet):
 
     def __init__(self) -> None:
         super().__init__(StringIO())
-        self.encoding = "utf-8"
+        self._encoding = "utf-8"
         self.octets = b""
         self.room = 1 << 30
         self.error: OSError | None = None

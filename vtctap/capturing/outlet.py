@@ -21,14 +21,16 @@ SLICE: Final = 4096
 
 
 class Outlet(ABC):
-    """Where octets of a stream go. ``encoding`` is that of its text."""
+    """Where the text of a stream goes."""
 
     def __init__(self, stream: IO[Any]) -> None:
-        self.encoding: str = getattr(stream, "encoding", None) or "ascii"
+        self._stream = stream
+        self._encoding: str = getattr(stream, "encoding", None) or "ascii"
 
     def put(self, text: str) -> bool:
-        """Writes text whole, if there is room for it; gives whether there was. Raises as :meth:`write` does."""
-        octets = text.encode(self.encoding, "backslashreplace")
+        """Writes text whole, if there is room for it; gives whether there was. What the encoding has no octets for is
+        escaped. Raises OSError, which may be one of an earlier write."""
+        octets = text.encode(self._encoding, "backslashreplace")
         if not self.has_room(len(octets)):
             return False
         self.write(octets)
@@ -36,12 +38,7 @@ class Outlet(ABC):
 
     @abstractmethod
     def write(self, octets: bytes) -> int:
-        """Writes octets, whether there is room or not; gives how many. Raises OSError, which may be one of an earlier
-        write."""
-
-    def flush(self) -> None:
-        """Does nothing, for nothing is left in a buffer of Python's. (Writers of files expect the method.)"""
-        return
+        """Writes octets of encoded text, whether there is room or not; gives how many. Raises as :meth:`put` does."""
 
     def has_room(self, octets: int) -> bool:
         """Whether so many octets are within the limit. Once they are not, no more are until half of what is held has
@@ -67,17 +64,12 @@ class Outlet(ABC):
 
 
 class DirectOutlet(Outlet):
-    """Writes at once to a text stream, in octets."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        super().__init__(stream)
-        self._stream = stream
+    """Writes at once to a text stream."""
 
     def write(self, octets: bytes) -> int:
         """See :meth:`Outlet.write`."""
+        self._stream.write(octets.decode(self._encoding))
         self._stream.flush()
-        self._stream.buffer.write(octets)  # type: ignore[attr-defined]  # Standard streams have it.
-        self._stream.buffer.flush()  # type: ignore[attr-defined]
         return len(octets)
 
 
@@ -87,7 +79,6 @@ class ServedOutlet(Outlet):
 
     def __init__(self, stream: IO[Any], limit: int) -> None:
         super().__init__(stream)
-        self._stream = stream
         self._descriptor = stream.fileno()
         self._limit = limit
         self._changed = threading.Condition()
@@ -109,6 +100,9 @@ class ServedOutlet(Outlet):
                 self._thread = threading.Thread(target=self._serve, name="outlet", daemon=True)
                 self._thread.start()
         return len(octets)
+
+    def flush(self) -> None:
+        """Does nothing, for nothing is left in a buffer of Python's. (Writers of traces call it.)"""
 
     def has_room(self, octets: int) -> bool:
         """See :meth:`Outlet.has_room`."""

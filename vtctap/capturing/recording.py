@@ -28,8 +28,8 @@ _LOOK: Final = 1.0
 Create: TypeAlias = "Callable[[str | IO[bytes], Sequence[Interface]], TraceWriter | RingWriter]"
 """Makes a writer for a file, by its name or open, and taps."""
 HELD: Final = 16 << 20
-"""Octets that are held in memory for a pipe's reader: hours of a line of 9600 bit/s, half an hour of one of 115200 that
-never pauses."""
+"""Octets that are held in memory for a pipe's reader: two hours of a line of 9600 bit/s that never pauses, ten minutes
+of one of 115200 (messages of 64 octets, of which each takes 140 in the trace)."""
 PATIENCE: Final = 2.0
 """Seconds, at the end, in which the reader of a pipe must take something of what is held."""
 
