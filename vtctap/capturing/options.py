@@ -102,20 +102,20 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
     printing = _printing(arguments, profile, printed, watched)
     ending = Ending(end, trigger, recording, printing, Dissector(profile))
 
+    def size() -> int | None:
+        return recording.size if recording else None
+
     def note() -> str:
         return marks.prompt or ("waiting for the trigger" if trigger.waiting else "")
 
     parts: list[Part | None] = [
         counts,
         Outages(watched.say),
-        Advice(watched.say) if watched.rewrites else None,
+        *((Advice(watched.say), StatusLine(watched, counts, profile, size, note)) if watched.rewrites else ()),
         trigger,
         Overflow(recording, watched.say) if isinstance(recording, PipeRecording) else None,
         recording,
         printing,
-        StatusLine(watched, counts, profile, lambda: recording.size if recording else None, note)
-        if watched.rewrites
-        else None,
         ending,
     ]
     report = Report(arguments.stats_json, watched, counts, trigger, marks, recording, printing, ending)

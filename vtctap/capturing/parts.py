@@ -1,6 +1,6 @@
 """What takes the records of a running capture: a chain of parts, each with one job and the same three verbs.
 
-    counts -> told, hints, status line -> trigger -> overflow -> trace -> printing -> ending
+    counts -> outages, advice, status line -> trigger -> overflow -> recording -> printing -> ending
 
 Each part gives what goes on to the next one: most give what they were given; the trigger holds records back, the
 overflow leaves some out. So a part can be left out, and can be tried alone.
