@@ -304,15 +304,18 @@ def test_nobody_reads_what_is_printed_beside_a_trace(
 
 
 def test_printing(taps: Any, start: Start) -> None:
-    process = start("capture", *pair(taps), "-a", "packets:4")
-    pace(0.8)
+    process = start("capture", *pair(taps), "-a", "packets:4", bufsize=0)
+    assert process.stdout
+    opened = b""
+    while opened.count(b"\n") < 2:
+        opened += os.read(process.stdout.fileno(), 4096)
     taps.say(0, REQUEST)
     pace()
     taps.say(1, ANSWER)
     pace()
     taps.say(0, READ)
     output, errors = process.communicate(timeout=PATIENCE)
-    lines = output.decode().splitlines()
+    lines = (opened + output).decode().splitlines()
     assert process.returncode == 0
     assert [line.split()[2:4] for line in lines] == [
         ["C>", "opened"],
