@@ -649,7 +649,7 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
         (["-i", "A", "-a", "hours:1"], "is none of duration:SECONDS"),
         (["-i", "A", "-a", "packets"], "is none of duration:SECONDS"),
         (["-i", "A", "--profile", "nosuch"], "there is no profile 'nosuch'"),
-        (["-i", "A", "--nosuch"], "unrecognized arguments: --nosuch"),
+        (["-i", "A", "--nosuch"], "there is no option --nosuch"),
         (["-i"], "expected one argument"),
         (["A"], "unrecognized arguments: A"),
     ],
