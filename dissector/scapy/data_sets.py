@@ -8,8 +8,10 @@ from vtctap.dissector.dissect import Value, content
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, dissector, set_slot
+from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived
+from vtctap.dissector.scapy.exact import set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
+from vtctap.dissector.scapy.settings import dissector
 
 _MEANING: Final = (
     "register_name",
@@ -131,7 +133,7 @@ def data_sets(octets: bytes, text: bytes, parent: Any) -> tuple[list[DataSet], b
 def _packet(fields: dict[str, Any], parent: Any) -> DataSet:
     """A dissected data set."""
     packet = object.__new__(DataSet)
-    packet.make_empty(b"", None, parent, 0.0)
+    packet.fill_slots(b"", None, parent, 0.0)
     set_slot(packet, "fields", fields)
     set_slot(packet, "explicit", 1)
     return packet

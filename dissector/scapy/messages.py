@@ -15,9 +15,11 @@ from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.protocol.checksums import bcc_xor, crc16
 from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, Message, block_end
 from vtctap.dissector.protocol.rules import MAY_FOLLOW
-from vtctap.dissector.scapy.base import BY_ATTRIBUTE, Derived, Exact, dissect
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
+from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived
+from vtctap.dissector.scapy.exact import Exact
 from vtctap.dissector.scapy.fields import CheckField, ImpliedField, MarkField, MeantField, OctetsField, PacketsField
+from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
 
@@ -88,7 +90,7 @@ class MessageLayer(Derived):
 class _Block(MessageLayer):
     """A message with data sets. ``register``, ``value`` and ``unit``, each a text or a list, build them."""
 
-    def named(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def from_keywords(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields of a packet's keyword arguments."""
         parts = [(name, fields.pop(name)) for name in ("register", "value", "unit") if name in fields]
         if parts:
@@ -98,10 +100,10 @@ class _Block(MessageLayer):
             names = [name for name, _ in parts]
             sets = [{name: text for name, text in zip(names, row, strict=True) if text is not None} for row in rows]
             fields["data_sets"] = [DataSet(**each) for each in sets]
-        return super().named(fields)
+        return super().from_keywords(fields)
 
-    def mutable(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return {"data_sets": self.items("data_sets", fields["data_sets"])}
+    def copies(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"data_sets": self.copies_of("data_sets", fields["data_sets"])}
 
     def _checked(self, octets: bytes, text: bytes, body: int, end: int) -> Split:
         """The fields from the body on, of a message that ends in a check character."""

@@ -17,15 +17,8 @@ from scapy.fields import (
 from vtctap.dissector.catalogue import CATALOGUE, FIELDS
 from vtctap.dissector.dissect import Value
 from vtctap.dissector.protocol.messages import name_of
-from vtctap.dissector.scapy.base import (
-    BY_ATTRIBUTE,
-    CONTEXT,
-    Derived,
-    Exact,
-    absent,
-    dissect,
-    set_slot,
-)
+from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived, absent
+from vtctap.dissector.scapy.exact import Exact, set_slot
 from vtctap.dissector.scapy.fields import (
     BitWordField,
     ByteWordField,
@@ -40,10 +33,13 @@ from vtctap.dissector.scapy.fields import (
     VersionField,
 )
 from vtctap.dissector.scapy.messages import LAYERS, MessageLayer, Noise
+from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import ARROWS
 from vtctap.pcap.record import HEADER, MAGIC, OPTION, VERSION, Flag, Kind, Record, RecordError, Sender
 from vtctap.pcap.record import decode as decode_record
 
+CONTEXT: Final = frozenset(field.attribute for field in CATALOGUE if field.context)
+"""What a packet knows only once :class:`~vtctap.dissector.scapy.sessions.VTCSession` has read those before it."""
 _UNKNOWN: Final = 0xFFFFFFFF
 _FLAG_NAMES: Final = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
 _FLAGS: Final = [_FLAG_NAMES.get(1 << bit, f"bit_{bit}") for bit in range(16)]
@@ -162,9 +158,9 @@ class VTC(Derived):
         )
         return s[end:]
 
-    def mutable(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def copies(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Flags and options can be changed in place."""
-        return {"flags": int(fields["flags"]), "options": self.items("options", fields["options"])}
+        return {"flags": int(fields["flags"]), "options": self.copies_of("options", fields["options"])}
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
         """Fills in the length of the header."""

@@ -12,8 +12,8 @@ from scapy.sessions import DefaultSession
 
 from vtctap.dissector.analysis import exchanges as analysis
 from vtctap.dissector.profiles.stated import settled
-from vtctap.dissector.scapy.base import dissector
 from vtctap.dissector.scapy.record import VTC
+from vtctap.dissector.scapy.settings import dissector
 from vtctap.pcap.record import RecordError
 
 

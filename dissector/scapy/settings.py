@@ -1,0 +1,33 @@
+"""The dissector that packets ask: its profile and keys are what ``conf.contribs["vtctap"]`` says."""
+
+from functools import cache
+from typing import Final
+
+from scapy.config import conf
+
+from vtctap.dissector.dissect import Dissection, Dissector
+from vtctap.dissector.profiles.files import DEFAULT, Profile, load
+from vtctap.dissector.tokens import Keys, load_keys
+from vtctap.pcap.record import Record
+
+conf.contribs.setdefault("vtctap", {"profile": None, "keys": None, "stated": None})
+
+_profile: Final = cache(load)
+_keys: Final = cache(load_keys)
+
+
+def dissector() -> Dissector:
+    """A dissector by ``conf.contribs["vtctap"]``: its profile (name, path or Profile), and its key file (path or Keys)
+    if there is one. Where it names no profile it is ``stated``, which the trace of the last session stated, or the
+    default one. Raises ProfileError, KeyFileError and OSError."""
+    settings = conf.contribs.get("vtctap", {})
+    profile, keys = settings.get("profile") or settings.get("stated") or DEFAULT, settings.get("keys")
+    return Dissector(
+        profile if isinstance(profile, Profile) else _profile(str(profile)),
+        keys if keys is None or isinstance(keys, Keys) else _keys(str(keys)),
+    )
+
+
+def dissect(record: Record) -> Dissection:
+    """What the dissector says of one record by itself."""
+    return dissector().dissect(record)
