@@ -13,9 +13,10 @@ project_copyright = "vtctap maintainers, GPL-2.0-or-later"
 release = vtctap.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build"]
+source_suffix = {".md": "markdown", ".myst": "markdown", ".rst": "restructuredtext"}
+"""Pages that only Sphinx understands are .myst: the package brings the .md, to be read as they are."""
+
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -38,7 +39,7 @@ _ROOT_PAGES = {"CONTRIBUTING": "contributing", "CHANGELOG": "changes", "SECURITY
 def _link(app: Sphinx, page: str, source: list[str]) -> None:
     """Lets links to the repository's root lead to the page that includes what is there."""
     for name, here in _ROOT_PAGES.items():
-        source[0] = source[0].replace(f"](../{name}.md)", f"]({here}.md)")
+        source[0] = source[0].replace(f"](../{name}.md)", f"]({here}.myst)")
 
 
 def setup(app: Sphinx) -> None:
