@@ -35,7 +35,6 @@ class Encoding:
 TEXT: Final = Encoding("text")
 TOKEN_ENCODINGS: Final = ("decimal", "hexadecimal", "packed")
 """20 decimal digits, 17 hexadecimal digits, ten characters of seven bits."""
-TYPES: Final = ("text", "decimal", "hexadecimal", "ascii", "packed7", "date", "bits", "enumeration", "token")
 MAX_SCALE: Final = 18
 MAX_BIT: Final = 51
 """The highest bit of a whole number that a double holds with any other."""
@@ -53,8 +52,8 @@ _NAMED: Final = re.compile("|".join(map(re.escape, _CODES)))
 
 def reading(encoding: Encoding, value: str, unit: str = "") -> str | None:
     """What a value reads as; None where it has not the form of its type, and for types that rewrite nothing."""
-    reader = _READERS.get(encoding.type)
-    return reader(encoding, value, unit) if reader else None
+    reads = TYPES[encoding.type].reads
+    return reads(encoding, value, unit) if reads else None
 
 
 def number(value: str, base: int) -> int | None:
@@ -174,11 +173,24 @@ def _since(epoch: int, seconds: int) -> str:
     return f"{year:04}-{month:02}-{day:02} {clock // 3600:02}:{clock // 60 % 60:02}:{clock % 60:02}"
 
 
-_READERS: Final[dict[str, Callable[[Encoding, str, str], str | None]]] = {
-    "decimal": _decimal,
-    "hexadecimal": _hexadecimal,
-    "ascii": _ascii,
-    "packed7": _packed,
-    "date": _date,
-    "bits": _bits,
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type of values: the ``keys`` that a register of it may have in a profile, and what ``reads`` its values; None
+    where they are shown as they are, or by a table. The Lua dissector has a reader of the same name."""
+
+    keys: tuple[str, ...] = ()
+    reads: Callable[[Encoding, str, str], str | None] | None = None
+
+
+TYPES: Final[Mapping[str, Type]] = {
+    "text": Type(),
+    "decimal": Type(("scale", "unit"), _decimal),
+    "hexadecimal": Type(("scale", "unit"), _hexadecimal),
+    "ascii": Type((), _ascii),
+    "packed7": Type((), _packed),
+    "date": Type(("format", "since", "step"), _date),
+    "bits": Type(("base", "bits"), _bits),
+    "enumeration": Type(("base", "table")),
+    "token": Type(("encodings",)),
 }
+"""The types, one row each."""

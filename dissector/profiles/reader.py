@@ -31,19 +31,8 @@ _SECTIONS: Final = ("profile", "line", "timing", "identification", "messages", "
 _PROVENANCE: Final = ("source", "confidence")
 _KINDS: Final = {str: "text", int: "whole number", float: "number", list: "list", bool: "true or false"}
 _LIMITS: Final = ("gap_limit", "reaction_min", "reaction_max", "session_timeout")
-_ENCODING: Final = {
-    "text": (),
-    "decimal": ("scale", "unit"),
-    "hexadecimal": ("scale", "unit"),
-    "ascii": (),
-    "packed7": (),
-    "date": ("format", "since", "step"),
-    "bits": ("base", "bits"),
-    "enumeration": ("base", "table"),
-    "token": ("encodings",),
-}
-"""The keys of a register that each type has; those that it must have are asked for where they are read."""
-_ENCODING_KEYS: Final = tuple(dict.fromkeys(key for keys in _ENCODING.values() for key in keys))
+_ENCODING_KEYS: Final = tuple(dict.fromkeys(key for type in encodings.TYPES.values() for key in type.keys))
+"""The keys that types have; those that a register must have are asked for where they are read."""
 _STEPS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
 
@@ -262,9 +251,9 @@ class Reader:
     def _encoding(self, entry: dict[str, Any], path: str) -> Encoding:
         """How a register's values are written: its type, and the keys that go with that."""
         usual = "enumeration" if "table" in entry else "decimal" if "unit" in entry or "scale" in entry else "text"
-        type = self._choice({"type": usual} | entry, "type", encodings.TYPES, path)
+        type = self._choice({"type": usual} | entry, "type", tuple(encodings.TYPES), path)
         for key in _ENCODING_KEYS:
-            if key in entry and key not in _ENCODING[type]:
+            if key in entry and key not in encodings.TYPES[type].keys:
                 raise self._fail(f"{path}.{key}", f"does not go with type {type!r}")
         found: dict[str, Any] = {"type": type}
         for key in ("unit", "format"):

@@ -27,58 +27,15 @@ from vtctap.extras import extra
 with extra("scapy", "the Scapy layer"):
     from scapy.config import conf
 
+from vtctap.dissector.scapy import messages
 from vtctap.dissector.scapy.data_sets import DataSet
-from vtctap.dissector.scapy.messages import (
-    ACK,
-    HDLC,
-    NAK,
-    BreakCommand,
-    Continuation,
-    Data,
-    Error,
-    ExecuteCommand,
-    IDRequest,
-    IDResponse,
-    Noise,
-    OptionSelect,
-    PartialData,
-    PasswordCommand,
-    ReadCommand,
-    Telegram,
-    UndefinedCommand,
-    WakeUp,
-    WriteCommand,
-)
+from vtctap.dissector.scapy.messages import *  # noqa: F403
 from vtctap.dissector.scapy.record import VTC, VTCOption
 from vtctap.dissector.scapy.sessions import VTCSession, exchanges
 from vtctap.pcap.record import LINKTYPE_USER0
 
-__all__ = [
-    "ACK",
-    "HDLC",
-    "NAK",
-    "VTC",
-    "BreakCommand",
-    "Continuation",
-    "Data",
-    "DataSet",
-    "Error",
-    "ExecuteCommand",
-    "IDRequest",
-    "IDResponse",
-    "Noise",
-    "OptionSelect",
-    "PartialData",
-    "PasswordCommand",
-    "ReadCommand",
-    "Telegram",
-    "UndefinedCommand",
-    "VTCOption",
-    "VTCSession",
-    "WakeUp",
-    "WriteCommand",
-    "exchanges",
-]
+__all__ = ["VTC", "DataSet", "VTCOption", "VTCSession", "exchanges"]
+__all__ += messages.__all__
 
 conf.l2types.register(LINKTYPE_USER0, VTC)
 

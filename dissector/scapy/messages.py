@@ -23,6 +23,28 @@ from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
 
+__all__ = [
+    "ACK",
+    "HDLC",
+    "NAK",
+    "BreakCommand",
+    "Continuation",
+    "Data",
+    "Error",
+    "ExecuteCommand",
+    "IDRequest",
+    "IDResponse",
+    "Noise",
+    "OptionSelect",
+    "PartialData",
+    "PasswordCommand",
+    "ReadCommand",
+    "Telegram",
+    "UndefinedCommand",
+    "WakeUp",
+    "WriteCommand",
+]
+
 _TOKEN_FIELDS: Final = [attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_")]
 _MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))
 _MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in _MESSAGE_FIELDS)

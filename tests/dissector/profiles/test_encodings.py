@@ -1,21 +1,24 @@
 """Encodings: what values read as. By hand, against other ways to compute the same, and against the Lua dissector."""
 
 import random
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.profiles.encodings import DATE_FIELDS, MAX_SCALE, Encoding, date_parts, number, reading
+from vtctap.dissector.profiles.encodings import DATE_FIELDS, MAX_SCALE, TYPES, Encoding, date_parts, number, reading
 from vtctap.dissector.profiles.files import parse
 from vtctap.dissector.protocol.characters import show
 from vtctap.pcap import Record
 
+ROOT = Path(__file__).parents[3]
 EPOCH_1993 = 8401
 """Days from 1970-01-01 to 1993-01-01: 23 years with 6 leap days."""
 
@@ -189,6 +192,7 @@ numbering = "obis"
 "e" = { name = "e", table = "words" }
 "x" = { name = "x", table = "words", base = 16, confidence = "derived" }
 "T" = { name = "T", type = "token", encodings = ["decimal"] }
+"w" = { name = "w", type = "text" }
 [tables.words.values]
 5 = "five"
 175 = "hex"
@@ -212,6 +216,17 @@ PIECES = (
     "2602", "291234", "1230", "59", "Z", "\x00", "\x0c", "\x7f", "\xff", "~", " ", "5871660", "kWh", "32.12.2020",
     "20240229123456",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_each_type_stands_everywhere(type: str) -> None:
+    """In the Lua dissector, if it reads anything; in the page of profiles with its keys; in what both read below."""
+    lua = (ROOT / "dissector" / "wireshark" / "lua" / "encodings.lua").read_text()
+    assert (f"function READERS.{type}(" in lua) == (TYPES[type].reads is not None), "encodings.lua"
+    (row,) = re.findall(rf"^\| `{type}` .*$", (ROOT / "docs" / "profiles.md").read_text(), re.MULTILINE)
+    assert all(f"`{key}" in row for key in TYPES[type].keys), "docs/profiles.md"
+    tried = {register.encoding.type for register in parse(ALL_TYPES, "all.toml").registers.values()}
+    assert type in tried, "ALL_TYPES of this module"
 
 
 def test_lua_reads_the_same(wireshark: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

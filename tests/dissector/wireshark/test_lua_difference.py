@@ -76,7 +76,7 @@ numbering = "obis"
 [tables.tokenStatus]
 confidence = "assumed"
 [tables.tokenStatus.values]
-12 = "twelve"
+12 = { name = "twelve", outcome = "locked out" }
 99 = "ninety-nine"
 """
 PROFILES = (DEFAULT, "iec62056-21", "every-encoding")
