@@ -8,9 +8,12 @@ TEST_MINUTES := 15
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y
 
-# Wireshark from 4.4 on loads no Lua script for root; as nobody, who may read what root may, it does. It prints arrows.
+# Wireshark from 4.4 on loads no Lua script for root; as nobody, who may read what root may, it does.
 TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 65534 --clear-groups \
-	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) env LC_ALL=C.UTF-8 tshark
+	--inh-caps=+dac_override --ambient-caps=+dac_override env HOME=/nonexistent) tshark
+
+# Between a source and a destination tshark prints an arrow, which not every locale has.
+ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
 .PHONY: demo opening test announce check docs pages architecture test-docs examples bench test-corpus test-peers \
 	test-wireshark screenshots clean report-pictures test-report
@@ -54,7 +57,7 @@ demo: $(VENV)/core
 	$(call install,$(DEMO_PROGRAMS))
 	$(BIN)/python -m vtctap demo -w demo.pcapng --force --print
 	$(BIN)/python -m vtctap wireshark lua -o demo.lua --force
-	$(TSHARK) -r demo.pcapng -X lua_script:demo.lua
+	$(TSHARK) -r demo.pcapng -X lua_script:demo.lua $(ASCII_COLUMNS)
 	@$(MAKE) --silent --no-print-directory opening
 
 # How this machine opens the demonstration: Wireshark needs a screen, and may load no script for root.

@@ -8,6 +8,7 @@ fault of the program and shows where.
 import errno
 import os
 import sys
+from io import TextIOWrapper
 from typing import Final
 
 from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
@@ -24,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  until the end
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As standard error is: what its encoding has no octets for is neither an error nor a question mark.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(arguments)
         sys.stdout.flush()

@@ -30,15 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name, title in pages().items():
             print(f"{name:14}{title}")
     else:
-        from vtctap.outputs import write_text
         from vtctap.pages import page
 
-        write_text("-", page(arguments.name), force=False, encoding=_encoding())
+        print(page(arguments.name), end="")
     return DONE
-
-
-def _encoding() -> str:
-    """That of standard output."""
-    import sys
-
-    return sys.stdout.encoding or "ascii"
