@@ -11,7 +11,7 @@ import pytest
 from vtctap.commands import doctor
 from vtctap.commands.doctor import Diagnosis, Machine, examine
 from vtctap.sniffer.ports import SerialPort
-from vtctap.wireshark.installation import Installation, wanted
+from vtctap.wireshark.installation import MANIFEST, Installation, wanted
 from vtctap.wireshark.tshark import NoWireshark, Wireshark
 
 
@@ -122,6 +122,40 @@ def test_versions_that_cannot_do_it(sound: Machine) -> None:
 @pytest.mark.parametrize(("version", "found"), [((4, 4, 0), ["lua-root"]), ((4, 2, 9), [])])
 def test_root_gets_no_lua_from_4_4_on(sound: Machine, version: tuple[int, int, int], found: list[str]) -> None:
     assert codes(with_wireshark(replace(sound, superuser=True), version=version)) == found
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_an_installation_whose_profile_is_broken(sound: Machine, tmp_path: Path, installed: bool) -> None:
+    wireshark = sound.wireshark()
+    assert wireshark.plugins
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[profile]\nnme = 1\n")
+    manifest = {"files": {}, "folders": [], "profiles": [str(mine)], "linktype": None}
+    (wireshark.configuration / MANIFEST).write_text(json.dumps(manifest))
+    if not installed:
+        (wireshark.plugins / "vtctap.lua").unlink()
+    (finding,) = examine(sound)[0]
+    assert finding.code == "profile-broken"
+    assert "mine.toml" in finding.problem
+    assert finding.mend.startswith("vtctap wireshark install --force --profile ")
+    mine.unlink()
+    (finding,) = examine(sound)[0]
+    assert "No such file" in finding.problem
+
+
+def test_a_manifest_that_cannot_be_read(sound: Machine) -> None:
+    (sound.wireshark().configuration / MANIFEST).write_text("{")
+    assert codes(sound) == ["manifest-broken"]
+
+
+def test_a_profile_of_ones_own_that_is_broken(sound: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vtctap.dissector.profiles.files.user_directory", lambda: tmp_path / "profiles")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "mine.toml").write_text("[profile")
+    (finding,) = examine(sound)[0]
+    assert finding.code == "profile"
+    assert "mine.toml" in finding.problem
+    assert finding.mend.startswith("vtctap profile check --profile mine")
 
 
 def test_what_is_not_installed_stale_or_not_executable(sound: Machine) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from vtctap.dissector.profiles.model import ProfileError
+from vtctap.errors import Error
 from vtctap.sniffer.ports import SerialPort, serial_ports
 from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, NoWireshark, Wireshark, find, is_root
 
@@ -145,7 +147,18 @@ def _latency_timers(machine: Machine) -> Iterator[Diagnosis]:
             )
 
 
-_MACHINE: Final = (_permission, _brltty, _modem_manager, _latency_timers)
+def _profiles(machine: Machine) -> Iterator[Diagnosis]:
+    """A person's own profiles that cannot be used."""
+    from vtctap.dissector.profiles.files import load, users
+
+    for name in users():
+        try:
+            load(name)
+        except ProfileError as error:
+            yield Diagnosis("profile", str(error), f"vtctap profile check --profile {name}   # until it is valid")
+
+
+_MACHINE: Final = (_permission, _brltty, _modem_manager, _latency_timers, _profiles)
 
 
 # Wireshark.
@@ -171,7 +184,15 @@ def _installation(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]
     """Files that are not there or not as this version has them."""
     if wireshark.plugins is None:
         return
-    for file in _files(wireshark):
+    try:
+        files = _files(wireshark)
+    except Error as error:
+        good = f"{_INSTALL} --force --profile NAME   # one of 'vtctap profile list'"
+        broken = isinstance(error, ProfileError)
+        problem = f"the installed dissector's profile cannot be used: {error}" if broken else str(error)
+        yield Diagnosis("profile-broken" if broken else "manifest-broken", problem, good if broken else "")
+        return
+    for file in files:
         if not file.path.is_file():
             yield Diagnosis("not-installed", f"{file.path} is not there", _INSTALL)
             return
@@ -194,7 +215,7 @@ def _dissector_loads(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnos
         _write_trace(trace)
         options: list[str | Path] = ["-r", trace, "-T", "fields", "-e", "vtc.kind"]
         if not installed.is_file():
-            script.write_text(_files(wireshark)[0].text, encoding="ascii")
+            script.write_text(_dissector(wireshark), encoding="ascii")
             options += ["-X", f"lua_script:{script}"]
         done = wireshark.run(options)
     said = done.stderr.strip().splitlines()
@@ -226,6 +247,16 @@ def _files(wireshark: Wireshark) -> "list[File]":
     from vtctap.wireshark.installation import Installation, dissector, wanted
 
     return wanted(wireshark, dissector(Installation.of(wireshark).choices), files())
+
+
+def _dissector(wireshark: Wireshark) -> str:
+    """The dissector as install would make it; with what is shipped where that cannot be, which is told elsewhere."""
+    from vtctap.wireshark.installation import Choices, dissector
+
+    try:
+        return _files(wireshark)[0].text
+    except Error:
+        return dissector(Choices())
 
 
 def _write_trace(path: Path) -> None:
