@@ -11,6 +11,7 @@ from typing import Final
 
 from vtctap.dissector.dissect import Dissection, Frame, epoch
 from vtctap.dissector.protocol.characters import show, show_text
+from vtctap.nouns import count
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4
@@ -63,7 +64,7 @@ def _words(event: str) -> str:
 def _noise(octets: bytes, full: bool) -> str:
     limit = len(octets) if full else MAX_NOISE
     more = len(octets) - limit
-    return show(octets[:limit]) + (f" ... {more} more octets" if more > 0 else "")
+    return show(octets[:limit]) + (f" ... {count(more, 'more octet')}" if more > 0 else "")
 
 
 def _contents(frame: Frame, full: bool) -> str:
@@ -79,10 +80,10 @@ def _contents(frame: Frame, full: bool) -> str:
 
 def _data_sets(frame: Frame, full: bool) -> list[str]:
     message, meaning = frame.message, frame.meaning
-    count = len(message.register)
-    limit = count if full else MAX_SETS
-    names = meaning.register_name or ("",) * count
-    decoded = meaning.value_decoded or ("",) * count
+    number = len(message.register)
+    limit = number if full else MAX_SETS
+    names = meaning.register_name or ("",) * number
+    decoded = meaning.value_decoded or ("",) * number
     name_doubt = _doubt(frame, "vtc.register.name")
     word_doubt = "" if name_doubt else _doubt(frame, "vtc.value.decoded")
     sets = []
@@ -93,8 +94,8 @@ def _data_sets(frame: Frame, full: bool) -> list[str]:
         if name:
             text += f" {name}{name_doubt}" + (f"={word}{word_doubt}" if word else "")
         sets.append(text)
-    if count > limit:
-        sets.append(f"... {count - limit} more data sets")
+    if number > limit:
+        sets.append(f"... {count(number - limit, 'more data set')}")
     return sets
 
 

@@ -35,7 +35,7 @@ class Room:
 _MEANING: Final = ("record", "protocol", "catalogue", "profiles", "tokens", "meaning")
 
 ROOMS: Final = (
-    Room("errors", "vtctap", ("vtctap.errors", "vtctap.extras"), (), "what a user can mend"),
+    Room("errors", "vtctap", ("vtctap.errors", "vtctap.extras", "vtctap.nouns"), (), "what a user can mend"),
     Room("record", "pcap", ("vtctap.pcap.record", "vtctap.pcap.burst"), (), "one row of a trace"),
     Room("trace files", "pcap", ("vtctap.pcap",), ("record",), "pcapng, pcap, rings, imports"),
     Room("protocol", "dissector", ("vtctap.dissector.protocol",), ("record",), "characters, messages, rules"),

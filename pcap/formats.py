@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from vtctap.nouns import count
 from vtctap.pcap import classic, pcapng
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
 from vtctap.pcap.streams import Input, Output, Source, is_special, name_of
@@ -112,7 +113,7 @@ class CaptureReader:
         at, end = self._input.at, len(self._input.buffer)
         if at < end:
             start = self._input.offset(at)
-            return f"{self.name} ends cut: its last {end - at} octets, from offset {start}, are no whole record"
+            return f"{self.name} ends cut: {count(end - at, 'octet')} from offset {start} on, no whole record"
         return None if self._parser else f"{self.name} is empty"
 
     def close(self) -> None:

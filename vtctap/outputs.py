@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Final
 from vtctap import __version__
 from vtctap.arguments import STANDARD
 from vtctap.errors import CommandError, OutputError
-from vtctap.messages import count, warn
+from vtctap.messages import warn
+from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection
+from vtctap.nouns import count
 from vtctap.pcap.record import Kind, Sender
 
 
@@ -27,8 +28,9 @@ class Outages:
             self._blind.add(record.link)
         elif name == "missed":
             self._blind.add(record.link)
-            count = words.removeprefix("octets=")
-            yield finding("missed", (dissection.number,), f"{_tap(dissection)} missed {count} octets, read by another")
+            number = words.removeprefix("octets=")
+            missed = count(int(number), "octet") if number.isdecimal() else "octets"
+            yield finding("missed", (dissection.number,), f"{_tap(dissection)} missed {missed}, read by another")
         elif name == "opened" and tap in self._away:
             lost = self._away.pop(tap)
             seconds = (record.time - lost.record.time) / 1e9

@@ -226,7 +226,7 @@ def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Pa
 
 
 def test_check_without_a_trace_says_whether_a_profile_is_valid(inside: Run, tmp_path: Path) -> None:
-    assert inside("profile", "check").stdout == "iec62055-52 is valid: 9 registers, 1 tables\n"
+    assert inside("profile", "check").stdout == "iec62055-52 is valid: 9 registers, 1 table\n"
     assert json.loads(inside("profile", "check", "--json").stdout) == {"profile": "iec62055-52", "valid": True}
     (tmp_path / "bad.toml").write_text("[profile]\nname = 1\n")
     bad = inside("profile", "check", "--profile", "bad.toml")

@@ -63,6 +63,14 @@ def test_each_command_uses_it(command: list[str], trace: Path, inside: Run) -> N
     assert (done.returncode, done.stdout) == (told.returncode, told.stdout)
 
 
+def test_profiles_are_checked_and_learnt_with_it(trace: Path, inside: Run) -> None:
+    for action in ("check", "learn"):
+        done = inside("profile", action, trace)
+        assert (done.returncode, done.stderr) == (0, SAID)
+    assert f'inherits = "{OTHER}"' in done.stdout
+    assert 'inherits = "iec62055-52"' in inside("profile", "learn", trace, "--inherits", "iec62055-52").stdout
+
+
 def test_what_is_the_default_is_not_worth_a_line(inside: Run, tmp_path: Path) -> None:
     for number, records in enumerate(([READ], [Record(1, b"", Kind.EVENT, event="opened profile=iec62055-52")])):
         assert inside("read", written(tmp_path / f"{number}.pcapng", records)).stderr == ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from vtctap.capturing.parts import Passive
-from vtctap.messages import count
+from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from vtctap.capturing.lines import link_names
 from vtctap.capturing.parts import Passive
-from vtctap.messages import count
+from vtctap.nouns import count
 from vtctap.outputs import output_errors
 
 if TYPE_CHECKING:

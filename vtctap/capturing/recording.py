@@ -14,7 +14,7 @@ from vtctap.arguments import STANDARD
 from vtctap.capturing.outlet import ServedOutlet
 from vtctap.capturing.parts import Passive
 from vtctap.errors import OutputError
-from vtctap.messages import count
+from vtctap.nouns import count
 from vtctap.outputs import output_errors
 
 if TYPE_CHECKING:

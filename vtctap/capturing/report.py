@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vtctap.messages import count
+from vtctap.nouns import count
 from vtctap.outputs import write_text
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.parts import Passive
-from vtctap.messages import count
+from vtctap.nouns import count
 from vtctap.pcap.record import Kind, Record
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
 from vtctap.inputs import Traces, settle
-from vtctap.messages import count, warn
+from vtctap.messages import warn
+from vtctap.nouns import count
 from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, add_profile, load_profile
 from vtctap.errors import CommandError
-from vtctap.inputs import input_trace
+from vtctap.inputs import Traces, settle
 from vtctap.messages import warn
+from vtctap.nouns import count
 from vtctap.outputs import output_errors, write_text
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", metavar="FILE", help="for learn and new: the profile to write; - is standard output"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
-    parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on (default: default)")
+    parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on")
     add_profile(parser)
 
 
@@ -85,14 +86,12 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _dissections(arguments: argparse.Namespace, profile: "Profile") -> "Iterator[Dissection]":
+def _dissections(arguments: argparse.Namespace) -> "tuple[Iterator[Dissection], Profile]":
+    """The records of the traces, dissected, and the profile: ``--profile``, or the one that the first trace states."""
     from vtctap.dissector.dissect import Dissector
 
-    for name in arguments.names:
-        dissector = Dissector(profile)
-        with input_trace(name) as reader:
-            for record in reader:
-                yield dissector.dissect(record)
+    records, profile = settle(arguments, Traces(arguments.names, bar=False))
+    return map(Dissector(profile).dissect, records), profile
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -101,15 +100,11 @@ def _check(arguments: argparse.Namespace) -> int:
     wrong = [name for name in arguments.names if name.endswith(".toml")]
     if wrong:
         raise CommandError(f"{wrong[0]} is no trace; say --profile {wrong[0]}")
-    profile = load_profile(arguments)
     if not arguments.names:
-        if arguments.json:
-            print(json.dumps({"profile": profile.name, "valid": True}))
-        else:
-            print(f"{profile.name} is valid: {len(profile.registers)} registers, {len(profile.tables)} tables")
-        return 0
+        return _valid(load_profile(arguments), as_json=arguments.json)
     coverage = Coverage()
-    for dissection in _dissections(arguments, profile):
+    dissections, profile = _dissections(arguments)
+    for dissection in dissections:
         coverage.add(dissection, profile)
     if arguments.json:
         print(json.dumps({"profile": profile.name, **coverage.as_json()}))
@@ -119,10 +114,20 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"values decoded    {_share(coverage.decoded, coverage.values)} of those that the profile says how to read")
     print(f"leaning on an assumption: {_share(coverage.assumed, coverage.frames)} frames")
     for title, counts in (("without a name", coverage.unnamed), ("not of their form", coverage.undecoded)):
-        for register, count in counts.most_common(_SHOWN):
-            print(f"{title}: {register} ({count})")
+        for register, times in counts.most_common(_SHOWN):
+            print(f"{title}: {register} ({times})")
         if len(counts) > _SHOWN:
-            print(f"{title}: {len(counts) - _SHOWN} more registers")
+            print(f"{title}: {count(len(counts) - _SHOWN, 'more register')}")
+    return 0
+
+
+def _valid(profile: "Profile", *, as_json: bool) -> int:
+    """Says that a profile, which was loaded, is valid."""
+    if as_json:
+        print(json.dumps({"profile": profile.name, "valid": True}))
+    else:
+        holds = f"{count(len(profile.registers), 'register')}, {count(len(profile.tables), 'table')}"
+        print(f"{profile.name} is valid: {holds}")
     return 0
 
 
@@ -135,10 +140,12 @@ def _learn(arguments: argparse.Namespace) -> int:
 
     if not arguments.names:
         raise CommandError("'profile learn' needs a trace")
-    parent, base = _base(arguments)
+    arguments.profile = _base(arguments)[0] if arguments.inherits else None
     learner = Learner()
-    for dissection in _dissections(arguments, base):
+    dissections, base = _dissections(arguments)
+    for dissection in dissections:
         learner.add(dissection)
+    parent = arguments.inherits or base.name
     if not learner.registers:
         warn("no register was seen in a frame that arrived whole; the skeleton names none")
     output = arguments.output or STANDARD

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
 from vtctap.inputs import Traces, settle
-from vtctap.messages import count
+from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -189,7 +189,7 @@ complete -c vtctap -n '_shtab_vtctap_using profile' -s h -l help -d 'show this h
 complete -c vtctap -n '_shtab_vtctap_using profile' -l json -d 'for list, show and check: as JSON'
 complete -c vtctap -n '_shtab_vtctap_using profile' -s o -xka "(__fish_complete_path (commandline -ct))" -d 'for learn and new: the profile to write; - is standard output'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l force -d 'overwrite the file if it exists'
-complete -c vtctap -n '_shtab_vtctap_using profile' -l inherits -x -d 'for learn and new: the profile to build on (default: default)'
+complete -c vtctap -n '_shtab_vtctap_using profile' -l inherits -x -d 'for learn and new: the profile to build on'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l profile -x -d 'protocol profile: a name of '"'"'vtctap profile list'"'"', or a file (default: the first of them)'
 complete -c vtctap -n '_shtab_vtctap_using profile; and test $_shtab_vtctap_npos -eq 0' -ka "list show check learn new" -d 'what to do, see above'
 complete -c vtctap -n '_shtab_vtctap_using profile; and test $_shtab_vtctap_npos -ge 1' -ka "(__fish_complete_path (commandline -ct))" -d 'a profile'"'"'s name, or traces'
