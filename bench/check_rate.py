@@ -33,7 +33,7 @@ def write(path: Path, count: int) -> None:
     faults = ("bcc-bad", "no-response", "cut", "noise")
     playing = play(1, sessions=200, faults=faults)
     records = list(
-        virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit=1_500_000_000, profile="bench")
+        virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit_ns=1_500_000_000, profile="bench")
     )
     span = records[-1].end - records[0].time + 1_000_000_000
     with create_trace(path) as writer:

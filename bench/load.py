@@ -233,7 +233,9 @@ def remember(links: int, results: Connection) -> None:
     profile = load("iec62055-52")
     dissector = Dissector(profile)
     taps = [Tap(number, (Sender.CLIENT, Sender.SERVER)[number % 2], LINE, speed) for number in range(2 * links)]
-    assemblers = [Assembler(at, taps[2 * at : 2 * at + 2], gap_limit=profile.timing.gap_limit) for at in range(links)]
+    assemblers = [
+        Assembler(at, taps[2 * at : 2 * at + 2], gap_limit_ns=profile.timing.gap_limit_ns) for at in range(links)
+    ]
     estimators = [Estimator(LINE.character_time(speed), timer * 1_000_000) for _ in taps]
     marks = [HOUR // 20, HOUR // 2, HOUR]
     octets = 0

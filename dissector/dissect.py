@@ -171,7 +171,7 @@ class Dissector:
         self._number = 0
         self._first: int | None = None
         self._frame_end: dict[int, int] = {}
-        self._pairing = Pairing(profile.timing.session_timeout)
+        self._pairing = Pairing(profile.timing.session_timeout_ns)
         self._verdicts = Verdicts()
         self._known: dict[bytes, tuple[Message, Meaning]] = {}
 

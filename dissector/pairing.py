@@ -24,8 +24,8 @@ from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, OPENING, MessageName
 from vtctap.pcap.record import Flag, Record, Sender
 
-SESSION_TIMEOUT: Final = 120_000_000_000
-"""ns; a session has ended when the link was silent for longer (IEC 62056-21: a meter gives up after 60 to 120 s)."""
+SESSION_TIMEOUT_NS: Final = 120_000_000_000
+"""A session has ended when the link was silent for longer (IEC 62056-21: a meter gives up after 60 to 120 s)."""
 
 DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 
@@ -77,8 +77,8 @@ class _LinkState:
 class Pairing:
     """Pairs the frames of one trace, told in order."""
 
-    def __init__(self, session_timeout: int = SESSION_TIMEOUT) -> None:
-        self._session_timeout = session_timeout
+    def __init__(self, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
+        self._session_timeout = session_timeout_ns
         self._links: dict[int, _LinkState] = {}
         self._sessions = 0
 

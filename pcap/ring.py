@@ -28,12 +28,12 @@ NUMBERS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class RingLimits:
-    """When the next file begins: after a number of octets, of records, or of ns since the file's first record; and how
+    """When the next file begins: after a number of octets, of records, or a time since the file's first record; and how
     many files are kept. 0 = no limit."""
 
     size: int = 0
     records: int = 0
-    duration: int = 0
+    duration_ns: int = 0
     files: int = 0
 
 
@@ -97,7 +97,7 @@ class RingWriter:
 
     def advance(self, time: int) -> None:
         """It is ``time`` (ns since 1970 UTC): a file whose time is over is completed, though nothing more comes."""
-        if self._writer and self._limits.duration and time - self._began >= self._limits.duration:
+        if self._writer and self._limits.duration_ns and time - self._began >= self._limits.duration_ns:
             self.close()
 
     def _open(self, time: int) -> TraceWriter:

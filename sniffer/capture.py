@@ -36,7 +36,7 @@ _WAITING_READS: Final = 16
 
 
 class Capture:
-    """Captures from ``links`` with ``settings`` on every port; ``gap_limit`` (ns) is the longest pause in a message.
+    """Captures from ``links`` with ``settings`` on every port; ``gap_limit_ns`` is the longest pause in a message.
 
     ``profile`` is the name that the trace's events state. ``latency`` (ns) is what the user knows of how long the
     adapters keep an octet; ``low_latency`` asks their drivers to keep it as short as they can, and puts that back at
@@ -49,7 +49,7 @@ class Capture:
         links: Sequence[Link],
         settings: Settings,
         *,
-        gap_limit: int,
+        gap_limit_ns: int,
         profile: str,
         following: Following = "fixed",
         latency: int | None = None,
@@ -59,7 +59,7 @@ class Capture:
     ) -> None:
         self._wanted = links
         self._settings = settings
-        self._gap_limit = gap_limit
+        self._gap_limit = gap_limit_ns
         self._profile = profile
         self._following = following
         self._latency = latency
@@ -183,13 +183,13 @@ class Capture:
             if self._following != "fixed":
                 follower = Follower(
                     self._settings if self._following == "follow" else None,
-                    gap_limit=self._gap_limit,
+                    gap_limit_ns=self._gap_limit,
                     taps={tap.tap.number: tap.wire.sender for tap in taps},
                     latency=max(tap.adapter.time for tap in taps) + rest,
                     marks=all(port.port.marks_errors for port in ports),
                 )
             link = OpenLink(
-                number, taps, self._settings, follower, self._clock, self._adapter, gap_limit=self._gap_limit
+                number, taps, self._settings, follower, self._clock, self._adapter, gap_limit_ns=self._gap_limit
             )
             self._links.append(link)
             self._of_port += [(link, tap) for tap in taps]

@@ -83,7 +83,7 @@ class OpenLink:
         clock: Clock,
         adapter: Callable[[str], Adapter],
         *,
-        gap_limit: int,
+        gap_limit_ns: int,
     ) -> None:
         self.number = number
         self.taps = taps
@@ -93,7 +93,7 @@ class OpenLink:
         self._clock = clock
         self._adapter = adapter
         self._assembler = Assembler(
-            number, [tap.tap for tap in taps], gap_limit=gap_limit, decode=follower.decode if follower else decode
+            number, [tap.tap for tap in taps], gap_limit_ns=gap_limit_ns, decode=follower.decode if follower else decode
         )
         if follower and follower.searching:
             self._use(follower.settings)

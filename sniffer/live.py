@@ -97,5 +97,5 @@ def tap(
     following: Following = "fixed" if isinstance(speed, int) else speed
     settings = Settings(bits, Line.parse(line) if line else chosen.line)
     return LiveRecords(
-        Capture([link], settings, gap_limit=chosen.timing.gap_limit, profile=chosen.name, following=following)
+        Capture([link], settings, gap_limit_ns=chosen.timing.gap_limit_ns, profile=chosen.name, following=following)
     )

@@ -72,7 +72,7 @@ class Change:
 class Follower:
     """Follows the speed of one link, whose taps (by number) carry the octets of the senders named.
 
-    ``settings`` are those at which sessions begin; None: unknown, so the search begins at once. ``gap_limit`` (ns) is
+    ``settings`` are those at which sessions begin; None: unknown, so the search begins at once. ``gap_limit_ns`` is
     the longest pause in a message. ``latency`` (ns) is that of the worst port. ``marks``: the ports may mark framing
     errors; which do is learnt (:class:`~vtctap.sniffer.detect.Detector`). The caller sets the ports to :attr:`settings`
     at the beginning and to what each :class:`Change` says; :attr:`searching` says whether what was heard before that is
@@ -83,14 +83,14 @@ class Follower:
         self,
         settings: Settings | None,
         *,
-        gap_limit: int,
+        gap_limit_ns: int,
         taps: Mapping[int, Sender],
         latency: int = 0,
         marks: bool = True,
     ) -> None:
         self.decode = lru_cache(_DECODED)(decode)
         """Decodes a message, once: the link's assembler frames the same octets once their times are known."""
-        self._gap_limit = gap_limit
+        self._gap_limit = gap_limit_ns
         self._taps = taps
         self._one_sided = set(taps.values()) == {Sender.SERVER}
         """Whether no tap hears the client, so that the meter's identification must do."""
@@ -183,7 +183,7 @@ class Follower:
         self._judge()
         step = settings.line.character_time(settings.speed)
         for tap, sender in self._taps.items():
-            self._framers[tap] = Framer(sender=sender, character_time=step, gap_limit=self._gap_limit)
+            self._framers[tap] = Framer(sender=sender, character_time=step, gap_limit_ns=self._gap_limit)
             self._framers[tap].binary = binary
 
     def _change(self, settings: Settings, why: str, *, binary: bool = False) -> Change | None:

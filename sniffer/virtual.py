@@ -12,12 +12,12 @@ _TAPS: Final = {"client": (0, Sender.CLIENT), "server": (1, Sender.SERVER)}
 
 
 def capture(
-    octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit: int, profile: str
+    octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit_ns: int, profile: str
 ) -> Iterator[Record]:
     """The records of two taps, one a direction, opened at ``start`` (ns since 1970 UTC). ``profile`` is the name that
     the events state."""
     taps = [Tap(number, sender, line, speed) for number, sender in _TAPS.values()]
-    assembler = Assembler(0, taps, gap_limit=gap_limit)
+    assembler = Assembler(0, taps, gap_limit_ns=gap_limit_ns)
     end = start
     counts = [0, 0]
 

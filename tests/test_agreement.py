@@ -137,7 +137,7 @@ def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             path = folder / (f"{entry['name']}.exchange" if entry["direction_known"] else f"{entry['name']}.bin")
             importer = "exchange" if entry["direction_known"] else "raw"
             runs = list(IMPORTERS[importer].read(str(path), print))
-            for record in assemble(runs, speed=9600, gap_limit=1_500_000_000):
+            for record in assemble(runs, speed=9600, gap_limit_ns=1_500_000_000):
                 writer.write(_on_link(record, number))
     assert compare(trace, dissector, monkeypatch) > 2000
     obis = tmp_path / "obis.lua"

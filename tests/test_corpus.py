@@ -22,7 +22,7 @@ from vtctap.pcap.exchange import parse
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 CORPUS: Final = Path(__file__).parents[2] / "shared" / "corpus"
-GAP_LIMIT: Final = load("iec62056-21").timing.gap_limit
+GAP_LIMIT: Final = load("iec62056-21").timing.gap_limit_ns
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
 INDEX: Final[list[dict[str, Any]]] = json.loads((CORPUS / "index.json").read_text()) if CORPUS.is_dir() else []
@@ -81,7 +81,7 @@ def bursts_of(entry: dict[str, Any]) -> list[Burst]:
 @cache
 def records_of(name: str) -> list[Record]:
     (entry,) = (entry for entry in INDEX if entry["name"] == name)
-    return list(assemble(bursts_of(entry), speed=9600, gap_limit=GAP_LIMIT))
+    return list(assemble(bursts_of(entry), speed=9600, gap_limit_ns=GAP_LIMIT))
 
 
 def count(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
@@ -149,7 +149,7 @@ def test_frames_and_checks(entry: dict[str, Any]) -> None:
 @each_recording
 def test_framed_again(entry: dict[str, Any]) -> None:
     records = records_of(entry["name"])
-    assert list(reframe(records, gap_limit=GAP_LIMIT)) == records
+    assert list(reframe(records, gap_limit_ns=GAP_LIMIT)) == records
 
 
 UNCLEAR: Final = "els5_v930_mode_ack"
@@ -163,7 +163,7 @@ def test_one_wire_tells_who_spoke(entry: dict[str, Any]) -> None:
     """Both sides' octets on one wire, at the same times: each frame gets the sender that it had."""
     wired = records_of(entry["name"])
     bursts = [Burst(burst.octets, Sender.UNKNOWN, burst.time) for burst in bursts_of(entry)]
-    merged = list(assemble(bursts, speed=9600, gap_limit=GAP_LIMIT))
+    merged = list(assemble(bursts, speed=9600, gap_limit_ns=GAP_LIMIT))
     senders = [(record.octets, record.sender) for record in wired if record.kind is Kind.FRAME]
     inferred = [(record.octets, record.sender) for record in merged if record.kind is Kind.FRAME]
     assert inferred == senders

@@ -68,7 +68,7 @@ class _Queue:
             first = min(finding.frames)
             time = self._times.get(first)
             self._count += 1
-            heappush(self._waiting, (time or 0, first, self._count, replace(finding, time=time)))
+            heappush(self._waiting, (time or 0, first, self._count, replace(finding, time_ns=time)))
 
     def leave(self, *oldest: int | None) -> Iterator[Finding]:
         """The findings that began before any that may still come: of the ``oldest`` records of which something is left

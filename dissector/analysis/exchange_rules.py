@@ -59,7 +59,7 @@ class ExchangeRules:
         """The findings that are left; ``end`` (ns since 1970 UTC) is when the trace ends."""
         for exchange, blind in self._last.values():
             request = exchange.request
-            given_time = request is None or end - request.record.end > self._timing.reaction_max
+            given_time = request is None or end - request.record.end > self._timing.reaction_max_ns
             yield from self._judge(exchange, None, blind=blind or not (exchange.responses or given_time))
         for link in self._links.values():
             yield from link.close()
@@ -121,7 +121,7 @@ def _response_times(case: Case) -> Iterator[Finding]:
     uncertain = any(record.flags & Flag.ORDER_UNCERTAIN for record in records)
     if time_ns is None or len(doubts) < len(records) or uncertain or case.asked == MessageName.HDLC:
         return
-    least, most = case.timing.reaction_min, case.timing.reaction_max
+    least, most = case.timing.reaction_min_ns, case.timing.reaction_max_ns
     said = f"{case.answered} came {time_ns / 1e9:.3f} s after {case.asked}, record {request.number};"
     if time_ns - sum(doubts) > most:
         yield finding("response-late", (response.number,), f"{said} {most / 1e9:g} s is allowed")

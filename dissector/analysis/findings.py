@@ -45,7 +45,7 @@ class Finding:
     frames: tuple[int, ...]
     message: str
     source: str
-    time: int | None = None
+    time_ns: int | None = None
 
 
 _SYNTAX: Final = "IEC 62056-21 clause 6.3 (messages)"

@@ -76,7 +76,7 @@ def _pauses(record: Record, profile: Profile, number: tuple[int]) -> Iterator[Fi
     """Pauses that are too long, by more than the time stamps of two octets may be wrong."""
     if record.flags & Flag.SYNTHETIC or record.uncertainty is None:
         return
-    limit = profile.timing.gap_limit
+    limit = profile.timing.gap_limit_ns
     late = [(at, pause_us) for at, pause_us in record.pauses_us if pause_us * 1000 - 2 * record.uncertainty > limit]
     if late:
         at, pause_us = max(late, key=lambda entry: entry[1])

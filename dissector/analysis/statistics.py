@@ -37,20 +37,20 @@ _REFUSALS: Final = (MessageName.NAK, MessageName.Error)
 
 @dataclass(slots=True)
 class Distribution:
-    """Times (ns): their number, least, most, sum, and how many fell into each class of two per cent."""
+    """Times: their number, least, most, sum, and how many fell into each class of two per cent."""
 
     count: int = 0
-    least: int = 0
-    most: int = 0
-    total: int = 0
+    least_ns: int = 0
+    most_ns: int = 0
+    total_ns: int = 0
     classes: Counter[int] = field(default_factory=Counter)
 
     def feed(self, time: int) -> None:
         """Counts the next time."""
-        self.least = min(self.least, time) if self.count else time
-        self.most = max(self.most, time)
+        self.least_ns = min(self.least_ns, time) if self.count else time
+        self.most_ns = max(self.most_ns, time)
         self.count += 1
-        self.total += time
+        self.total_ns += time
         self.classes[int(math.log(max(time, _LEAST)) / _STEP)] += 1
 
     def quantile(self, share: float) -> int:
@@ -60,13 +60,13 @@ class Distribution:
         for number in sorted(self.classes):
             seen += self.classes[number]
             if seen >= wanted:
-                return min(max(round(math.exp((number + 0.5) * _STEP)), self.least), self.most)
+                return min(max(round(math.exp((number + 0.5) * _STEP)), self.least_ns), self.most_ns)
         return 0
 
     def as_json(self) -> dict[str, float]:
         """Seconds: least, median, 95th percentile, most, mean; and the count."""
-        mean = self.total / self.count if self.count else 0
-        figures = {"min": self.least, "median": self.quantile(0.5), "p95": self.quantile(0.95), "max": self.most}
+        mean = self.total_ns / self.count if self.count else 0
+        figures = {"min": self.least_ns, "median": self.quantile(0.5), "p95": self.quantile(0.95), "max": self.most_ns}
         seconds = {name: round(value / 1e9, 9) for name, value in (figures | {"mean": mean}).items()}
         return {"count": self.count, **seconds}
 
@@ -84,13 +84,13 @@ class RegisterStatistics:
 
 @dataclass(slots=True)
 class SessionStatistics:
-    """One session: ``vtc.session``, link, start (ns), end (ns), frames, exchanges, unanswered requests, errors and the
-    token verdicts in order."""
+    """One session: ``vtc.session``, link, start and end since 1970 UTC, frames, requests, those that were not answered
+    or repeated, errors, and the token verdicts in order."""
 
     number: int
     link: int
-    start: int
-    end: int
+    start_ns: int
+    end_ns: int
     frames: int = 0
     requests: int = 0
     unanswered: int = 0
@@ -101,16 +101,16 @@ class SessionStatistics:
 
 @dataclass(slots=True)
 class LinkStatistics:
-    """One link: counts of records by kind, of messages, and of errors by side; octets and the time (ns) that they took,
+    """One link: counts of records by kind, of messages, and of errors by side; octets and the time that they took,
     by side; when the first record began and the last ended; registers by their id; answers' times by message."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     octets: Counter[str] = field(default_factory=Counter)
-    busy: Counter[str] = field(default_factory=Counter)
-    start: int = 0
-    end: int = 0
+    busy_ns: Counter[str] = field(default_factory=Counter)
+    start_ns: int = 0
+    end_ns: int = 0
     times: dict[str, Distribution] = field(default_factory=dict)
     registers: dict[str, RegisterStatistics] = field(default_factory=dict)
     sessions: dict[int, SessionStatistics] = field(default_factory=dict)
@@ -128,13 +128,13 @@ class Statistics:
         record = dissection.record
         link = self.links.get(record.link)
         if link is None:
-            link = self.links[record.link] = LinkStatistics(start=record.time)
-        link.end = max(link.end, record.end)
+            link = self.links[record.link] = LinkStatistics(start_ns=record.time)
+        link.end_ns = max(link.end_ns, record.end)
         link.kinds[record.kind.name.lower()] += 1
         side = record.sender.name.lower()
         if record.kind is not Kind.EVENT:
             link.octets[side] += len(record.octets)
-            link.busy[side] += record.duration - sum(pause for _, pause in record.pauses_us) * 1000
+            link.busy_ns[side] += record.duration - sum(pause for _, pause in record.pauses_us) * 1000
         errors = list(_errors(dissection))
         link.errors.update((side, error) for error in errors)
         if isinstance(dissection, Frame):
@@ -177,7 +177,7 @@ def _count_frame(link: LinkStatistics, frame: Frame, errors: int) -> None:
     session = link.sessions.get(number)
     if session is None:
         session = link.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
-    session.end = max(session.end, record.end)
+    session.end_ns = max(session.end_ns, record.end)
     session.frames += 1
     session.errors += errors
 
@@ -231,14 +231,14 @@ def _most(item: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
 
 
 def _link_as_json(link: LinkStatistics) -> dict[str, Any]:
-    elapsed = link.end - link.start
+    elapsed = link.end_ns - link.start_ns
     return {
         "seconds": elapsed / 1e9,
         "records": dict(sorted(link.kinds.items())),
         "messages": _by_side(link.messages),
         "errors": _by_side(link.errors),
         "octets": dict(sorted(link.octets.items())),
-        "line_use": {side: round(busy / elapsed, 6) if elapsed else 0 for side, busy in sorted(link.busy.items())},
+        "line_use": {side: round(busy / elapsed, 6) if elapsed else 0 for side, busy in sorted(link.busy_ns.items())},
         "response_times": {name: times.as_json() for name, times in sorted(link.times.items())},
         "registers": {
             number: {
@@ -253,8 +253,8 @@ def _link_as_json(link: LinkStatistics) -> dict[str, Any]:
         "sessions": [
             {
                 "session": session.number,
-                "start": session.start / 1e9,
-                "seconds": (session.end - session.start) / 1e9,
+                "start": session.start_ns / 1e9,
+                "seconds": (session.end_ns - session.start_ns) / 1e9,
                 "frames": session.frames,
                 "requests": session.requests,
                 "unanswered": session.unanswered,

@@ -55,7 +55,7 @@ class Tap:
 class Assembler:
     """Makes the records of link number ``link`` from the octets of its taps.
 
-    ``gap_limit`` (ns) is the longest pause inside a message; ``synthetic``: the octets' times are made up;
+    ``gap_limit_ns`` is the longest pause inside a message; ``synthetic``: the octets' times are made up;
     ``max_hold`` (ns): how long a record waits for the other tap, None: as long as it takes, where nobody looks on.
     ``decode`` decodes a message, or remembers it where somebody else has decoded it already. Frames leave as
     :class:`~vtctap.dissector.framing.framed.FramedRecord`.
@@ -66,14 +66,14 @@ class Assembler:
         link: int,
         taps: Sequence[Tap],
         *,
-        gap_limit: int,
+        gap_limit_ns: int,
         synthetic: bool = False,
         max_hold: int | None = MAX_HOLD,
         decode: Callable[[bytes], Message] = decode,
     ) -> None:
         self._link = link
         self._decode = decode
-        self._gap_limit = gap_limit
+        self._gap_limit = gap_limit_ns
         self._synthetic = synthetic
         self._max_hold = max_hold
         self._taps: dict[int, Tap] = {}
@@ -81,7 +81,7 @@ class Assembler:
         self._framers: dict[int, Framer] = {}
         self._horizon: dict[int, int] = {}
         self._now = 0
-        self._order = Order(gap_limit)
+        self._order = Order(gap_limit_ns)
         self._senders = Senders()
         for tap in taps:
             self.add(tap)
@@ -93,7 +93,7 @@ class Assembler:
         self._framers[tap.number] = Framer(
             sender=tap.sender,
             character_time=tap.character_time(),
-            gap_limit=self._gap_limit,
+            gap_limit_ns=self._gap_limit,
             synthetic=self._synthetic,
         )
         self._horizon[tap.number] = 0

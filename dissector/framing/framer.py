@@ -97,19 +97,19 @@ _HDLC_HEADER: Final = 3
 class Framer:
     """Finds the frames on one wire.
 
-    ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit`` (ns) is the longest
+    ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit_ns`` is the longest
     pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time`` (ns),
     ``binary`` (mode E was agreed on) and ``garbage`` (the line's settings are unknown, so what comes is noise, whatever
     it looks like) may be set at any time.
     """
 
-    def __init__(self, *, sender: Sender, character_time: int, gap_limit: int, synthetic: bool = False) -> None:
+    def __init__(self, *, sender: Sender, character_time: int, gap_limit_ns: int, synthetic: bool = False) -> None:
         self.character_time = character_time
         self.binary = False
         self.garbage = False
         self._sender = sender
-        self._gap_limit = gap_limit
-        self._patience = gap_limit * PATIENCE
+        self._gap_limit = gap_limit_ns
+        self._patience = gap_limit_ns * PATIENCE
         self._synthetic = synthetic
         self._state = State.IDLE
         self._noise: list[Octet] = []

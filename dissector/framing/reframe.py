@@ -76,7 +76,7 @@ def _octet_times(record: Record) -> list[int]:
     return times
 
 
-def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:
     """The records of what was recorded elsewhere. The order of the bursts is kept.
 
     ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
@@ -87,7 +87,7 @@ def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit: int, line: Line 
     senders = {burst.sender for burst in bursts}
     numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
     taps = {sender: Tap(numbers[sender], sender, line or _line_of(bursts, sender), speed) for sender in sorted(senders)}
-    assembler = Assembler(0, list(taps.values()), gap_limit=gap_limit, synthetic=synthetic, max_hold=None)
+    assembler = Assembler(0, list(taps.values()), gap_limit_ns=gap_limit_ns, synthetic=synthetic, max_hold=None)
     starts = _starts(bursts, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
     for number, burst in enumerate(bursts):
         tap = taps[burst.sender]
@@ -118,11 +118,11 @@ def _starts(bursts: Sequence[Burst], character_times: dict[Sender, int]) -> list
     return starts
 
 
-def reframe(records: Iterable[Record], *, gap_limit: int, line: Line | None = None) -> Iterator[Record]:
+def reframe(records: Iterable[Record], *, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:
     """The same octets, framed again. ``line``: how they are to be read, instead of as recorded. Events stay."""
     links: dict[int, _LinkReframer] = {}
     for record in records:
-        link = links.setdefault(record.link, _LinkReframer(record.link, gap_limit))
+        link = links.setdefault(record.link, _LinkReframer(record.link, gap_limit_ns))
         yield from link.feed(record, line)
     for link in links.values():
         yield from link.close()
@@ -131,9 +131,9 @@ def reframe(records: Iterable[Record], *, gap_limit: int, line: Line | None = No
 class _LinkReframer:
     """One link of a trace: an assembler for as long as its taps' wiring stays the same."""
 
-    def __init__(self, number: int, gap_limit: int) -> None:
+    def __init__(self, number: int, gap_limit_ns: int) -> None:
         self._number = number
-        self._gap_limit = gap_limit
+        self._gap_limit = gap_limit_ns
         self._taps: dict[int, Tap] = {}
         self._assembler: Assembler | None = None
 
@@ -149,7 +149,9 @@ class _LinkReframer:
             tap = None
         if self._assembler is None:
             synthetic = bool(record.flags & Flag.SYNTHETIC)
-            self._assembler = Assembler(self._number, [], gap_limit=self._gap_limit, synthetic=synthetic, max_hold=None)
+            self._assembler = Assembler(
+                self._number, [], gap_limit_ns=self._gap_limit, synthetic=synthetic, max_hold=None
+            )
         if tap is None:
             self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
             self._assembler.add(tap)

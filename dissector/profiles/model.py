@@ -24,12 +24,12 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Limits of the protocol, ns. After ``session_timeout`` of silence a session has ended."""
+    """Limits of the protocol, ns. After ``session_timeout_ns`` of silence a session has ended."""
 
-    gap_limit: int
-    reaction_min: int
-    reaction_max: int
-    session_timeout: int
+    gap_limit_ns: int
+    reaction_min_ns: int
+    reaction_max_ns: int
+    session_timeout_ns: int
     provenance: Provenance
 
 

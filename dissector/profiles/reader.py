@@ -135,7 +135,7 @@ class Reader:
         provenance = self._provenance(table, "timing", whole)
         base = self._base.timing if self._base else None
         known = {"session_timeout": SESSION_TIMEOUT} | (
-            {name: getattr(base, name) / 1e9 for name in _LIMITS} if base else {}
+            {name: getattr(base, f"{name}_ns") / 1e9 for name in _LIMITS} if base else {}
         )
         seconds = [self._get(known | table, name, float, "timing") for name in _LIMITS]
         for name, value in zip(_LIMITS, seconds, strict=True):
@@ -143,10 +143,10 @@ class Reader:
                 raise self._fail(f"timing.{name}", f"must be seconds, more than 0, not {value}")
         if seconds[1] > seconds[2]:
             raise self._fail("timing.reaction_min", f"must not be more than reaction_max, {seconds[2]}")
-        gap, reaction_min, reaction_max, session = (round(value * 1e9) for value in seconds)
         if base and not set(table) & set(_LIMITS):
             provenance = base.provenance
-        return Timing(gap, reaction_min, reaction_max, session, provenance)
+        limits_ns = {f"{name}_ns": round(value * 1e9) for name, value in zip(_LIMITS, seconds, strict=True)}
+        return Timing(**limits_ns, provenance=provenance)
 
     def _identification(self, document: dict[str, Any], whole: Provenance) -> Identification:
         known = ("manufacturer", "fields", *_PROVENANCE)

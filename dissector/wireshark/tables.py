@@ -199,8 +199,8 @@ def _profile(profile: Profile) -> Iterator[str]:
     """What stands in the table of a profile."""
     timing, layout = profile.timing, profile.identification
     yield f"    name = {quote(profile.name)}, obis = {_value(profile.numbering == OBIS)},"
-    yield f"    timing = {{ gap = {timing.gap_limit}, least = {timing.reaction_min}, most = {timing.reaction_max},"
-    yield f"        session = {timing.session_timeout} }}, messages = {{"
+    yield f"    timing = {{ gap = {timing.gap_limit_ns}, session = {timing.session_timeout_ns},"
+    yield f"        least = {timing.reaction_min_ns}, most = {timing.reaction_max_ns} }}, messages = {{"
     yield from (f"        {name} = {quote(entry.confidence)}," for name, entry in profile.messages.items())
     yield f"    }}, identification = {{ flag = {_value(layout.flag)},"
     yield f"        confidence = {quote(layout.provenance.confidence)}, fields = {{"

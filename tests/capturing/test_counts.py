@@ -62,7 +62,7 @@ def test_three_telegrams_with_bad_crcs() -> None:
             octets.append(WireOctet("server", octet, now, now + 86_805))
             now += 86_805
     records = virtual.capture(
-        octets, start=0, speed=115200, line=Line(8, "N", 1), gap_limit=1_500_000_000, profile="iec62056-21"
+        octets, start=0, speed=115200, line=Line(8, "N", 1), gap_limit_ns=1_500_000_000, profile="iec62056-21"
     )
     counts = Counts()
     counts.open(TAPS)

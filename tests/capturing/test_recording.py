@@ -117,7 +117,7 @@ def ring(name: Path, **limits: int) -> RingRecording:
 
 
 def test_a_ring_file_is_completed_when_its_time_is_over(path: Path) -> None:
-    recording = ring(path, duration=3_000_000_000)
+    recording = ring(path, duration_ns=3_000_000_000)
     recording.open(TAPS)
     recording.feed((), 90)
     assert (recording.files, recording.where) == ([], "")

@@ -66,7 +66,7 @@ def assembled(said: list[tuple[Sender, bytes]], line: Line, *, merged: bool) -> 
     """The records of what is on the line, 200 ms after each other; ``merged``: one tap for both sides."""
     senders = [UNKNOWN] if merged else [CLIENT, SERVER]
     taps = [Tap(number, sender, line, SPEED) for number, sender in enumerate(senders)]
-    new = Assembler(0, taps, gap_limit=1_500 * MS)
+    new = Assembler(0, taps, gap_limit_ns=1_500 * MS)
     character, now, records = line.character_time(SPEED), 1_700_000_000_000_000_000, []
     for sender, octets in said:
         now += 200 * MS

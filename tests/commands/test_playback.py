@@ -139,7 +139,7 @@ def play(
         wire = b"".join(on_the_wire(burst.octets) for burst in bursts if burst.sender is sender)
         assert b"".join(received(record) for record in own) == wire
     assert counts(heard) == expected(entry)
-    imported = assemble(bursts, speed=SPEED, gap_limit=1_500 * MS)
+    imported = assemble(bursts, speed=SPEED, gap_limit_ns=1_500 * MS)
     assert [pieces(record, known) for record in heard] == [pieces(record, known) for record in imported]
 
 

@@ -243,7 +243,7 @@ def test_new_list_show(inside: Run, folder: Path) -> None:
     assert load("mine").inherits == "iec62055-52"
     assert [line.split()[0] for line in inside("profile", "list").stdout.splitlines()][2:] == ["mine"]
     assert "inherits" in inside("profile", "show", "mine").stdout
-    assert json.loads(inside("profile", "show", "mine", "--json").stdout)["timing"]["session_timeout"] == 120 * 10**9
+    assert json.loads(inside("profile", "show", "mine", "--json").stdout)["timing"]["session_timeout_ns"] == 120 * 10**9
     (folder / "broken.toml").write_text("[profile")
     listed = inside("profile", "list")
     assert (listed.returncode, listed.stdout.count("\n")) == (1, 3)

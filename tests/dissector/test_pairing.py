@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vtctap.dissector.pairing import SESSION_TIMEOUT, Pairing, Place
+from vtctap.dissector.pairing import SESSION_TIMEOUT_NS, Pairing, Place
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap import Flag, Record, Sender
 
@@ -110,8 +110,8 @@ def test_who_answers_whom(story: Sequence[Any], expected: dict[int, int]) -> Non
         # A break parts what looks the same, and so does time.
         ([("C", READ), ("C", BREAK), ("C", CALL), ("C", READ)], {}),
         ([("C", BREAK), ("C", BREAK)], {2: 1}),
-        ([("C", READ), ("C", READ, {"after": SESSION_TIMEOUT + 1})], {}),
-        ([("C", READ), ("C", READ, {"after": SESSION_TIMEOUT})], {2: 1}),
+        ([("C", READ), ("C", READ, {"after": SESSION_TIMEOUT_NS + 1})], {}),
+        ([("C", READ), ("C", READ, {"after": SESSION_TIMEOUT_NS})], {2: 1}),
     ],
 )
 def test_what_is_a_repeat(story: Sequence[Any], expected: dict[int, int]) -> None:
@@ -133,7 +133,7 @@ def test_what_is_a_repeat(story: Sequence[Any], expected: dict[int, int]) -> Non
         ([("C", CALL), ("S", IDENT, {"flags": Flag.CUT}), ("C", CALL), ("S", IDENT)], [1, 1, 1, 1]),
         ([("C", CALL), ("C", CALL, {"link": 7}), ("S", IDENT), ("S", IDENT, {"link": 7})], [1, 2, 1, 2]),
         (
-            [("S", DATA), ("S", DATA, {"after": SESSION_TIMEOUT}), ("S", DATA, {"after": SESSION_TIMEOUT + 1})],
+            [("S", DATA), ("S", DATA, {"after": SESSION_TIMEOUT_NS}), ("S", DATA, {"after": SESSION_TIMEOUT_NS + 1})],
             [1, 1, 2],
         ),
     ],
@@ -160,7 +160,7 @@ def test_tshark_agrees(wireshark: Callable[..., Any]) -> None:
     octets = (CALL, IDENT, READ, READ_BAD, OTHER, DATA, DATA_BAD, WRITE, BREAK, PART, ACK, NAK, NULS, b"1)\x03\x11")
     time, records = START, []
     for _ in range(3000):
-        time += chance.choice((0, 30 * MS, 30 * MS, 30 * MS, 2 * SECOND, SESSION_TIMEOUT))
+        time += chance.choice((0, 30 * MS, 30 * MS, 30 * MS, 2 * SECOND, SESSION_TIMEOUT_NS))
         records.append(
             Record(
                 time,

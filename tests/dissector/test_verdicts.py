@@ -80,7 +80,9 @@ def test_token_flows_say_the_same(seed: int) -> None:
     faults = ("bcc-bad", "no-response", "cut", "noise")
     playing = play(seed, faults=faults, sessions=4)
     line = Line(7, "E", 1)
-    records = list(virtual.capture(playing, start=EPOCH, speed=9600, line=line, gap_limit=1_500 * MS, profile="demo"))
+    records = list(
+        virtual.capture(playing, start=EPOCH, speed=9600, line=line, gap_limit_ns=1_500 * MS, profile="demo")
+    )
     expected = {
         poll.response.number: flow.write.request.number
         for flow in token_flows(records)

@@ -110,12 +110,12 @@ def test_a_file_ends_with_the_record_that_reaches_the_size(tmp_path: Path, size:
 
 def test_duration_counts_from_the_first_record_of_a_file(tmp_path: Path) -> None:
     records = [at(second) for second in (0, 9.999, 10, 19.9, 100, 109, 111)]
-    write(tmp_path, RingLimits(duration=10 * SECOND), records)
+    write(tmp_path, RingLimits(duration_ns=10 * SECOND), records)
     assert list(contents(tmp_path).values()) == [records[:2], records[2:4], records[4:6], records[6:]]
 
 
 def test_time_that_passes_completes_a_file(tmp_path: Path) -> None:
-    with RingWriter(tmp_path / "t.pcapng", RingLimits(duration=10 * SECOND), taps=TAPS) as writer:
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(duration_ns=10 * SECOND), taps=TAPS) as writer:
         writer.advance(NOON)
         writer.write(at(0))
         writer.advance(NOON + 10 * SECOND - 1)
@@ -163,7 +163,7 @@ def test_what_cannot_be_made(tmp_path: Path) -> None:
         RingLimits,
         size=st.sampled_from([0, 600, 2000]),
         records=st.integers(0, 5),
-        duration=st.integers(0, 50 * SECOND),
+        duration_ns=st.integers(0, 50 * SECOND),
     ),
 )
 def test_together_they_hold_what_one_file_would(

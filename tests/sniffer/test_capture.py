@@ -70,7 +70,7 @@ def capture(links: Sequence[Link], lines: Iterable[tuple[PtyTaps, Sequence[Said]
     """What a capture of these links has when all lines were played."""
     lines = list(lines)
     records = []
-    with Capture(links, SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture(links, SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         for taps, session in lines:
             taps.start(played(session), beginning=0)
         while any(taps.playing for taps, _ in lines):
@@ -145,7 +145,7 @@ def test_parity_is_checked(taps: PtyTaps) -> None:
         WireOctet(octet.side, octet.octet ^ (0x80 if number in (2, 4) else 0), octet.start, octet.end)
         for number, octet in enumerate(played([("client", b"/?!\r\n")]))
     ]
-    with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         taps.start(octets, beginning=0)
         taps.wait(5)
         records = tap.poll(1) + tap.poll(0.1) + tap.close()
@@ -155,7 +155,7 @@ def test_parity_is_checked(taps: PtyTaps) -> None:
 
 def test_records_come_when_the_other_side_speaks(taps: PtyTaps) -> None:
     """Not only at the end: a message is there as soon as its framing and its place among the others are decided."""
-    with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         taps.start(played(SESSION[:4]), beginning=0)
         records: list[Record] = []
         end = time.monotonic() + PATIENCE
@@ -234,7 +234,7 @@ def said(records: Iterable[Record], sender: Sender = Sender.UNKNOWN) -> bytes:
 
 def test_a_lost_port_and_one_that_goes_on(hardware: tuple[Hardware, Hardware]) -> None:
     client, server = hardware
-    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.say(b"/?!\r\n")
         server.say(b"/ZZz5v")
         records = until(tap, lambda _: tap.octets == 11)
@@ -260,7 +260,7 @@ def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
     """One continuous trace: the same tap, lost, then opened again; the other tap hears all the while."""
     client, server = hardware
     before = len(os.listdir("/dev/fd"))
-    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         open_files = len(os.listdir("/dev/fd"))
         records: list[Record] = []
         for round_ in range(1, 4):
@@ -288,7 +288,7 @@ def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
 def test_what_was_open_ends_with_the_port(hardware: tuple[Hardware, Hardware]) -> None:
     """What comes when it is back does not complete what was there before: octets are missing between."""
     client, _ = hardware
-    with Capture([link_of(client)], SETTINGS, gap_limit=60_000 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=60_000 * MS, profile="p") as tap:
         client.say(b"\x01R1\x0200")
         records = until(tap, lambda _: tap.octets == 6)
         client.unplug()
@@ -305,7 +305,7 @@ def test_what_was_open_ends_with_the_port(hardware: tuple[Hardware, Hardware]) -
 
 def test_back_at_the_speed_that_the_link_has_then(hardware: tuple[Hardware, Hardware]) -> None:
     client, server = hardware
-    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit=1_500 * MS, profile="p",
+    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit_ns=1_500 * MS, profile="p",
                  following="follow") as tap:  # fmt: skip
         client.unplug()
         records = until(tap, lambda _: tap.lost)
@@ -328,7 +328,7 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
         assert go_on.wait(10)
         return open_port(name, settings, power=power)
 
-    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         monkeypatch.setattr("vtctap.sniffer.capture.open_port", slowly)
         client.unplug()
         client.plug()
@@ -356,7 +356,7 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
 def test_a_network_port_that_ends_and_comes_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"socket://127.0.0.1:{listening.getsockname()[1]}"
-        with Capture([Link((Wire(url),))], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+        with Capture([Link((Wire(url),))], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
             records: list[Record] = []
             for round_ in (1, 2):
                 records += until(tap, lambda _: tap.live)
@@ -378,7 +378,7 @@ def test_a_network_port_that_ends_and_comes_back() -> None:
 def test_octets_that_were_waiting_have_no_known_time(hardware: tuple[Hardware, Hardware]) -> None:
     client, server = hardware
     server.say(b"\x06/ZZz")
-    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         assert tap.octets == 5
         server.say(b"5vtctap\r\n")
         time.sleep(0.05)
@@ -402,7 +402,7 @@ def test_octets_that_were_waiting_have_no_known_time(hardware: tuple[Hardware, H
 def test_what_follows_what_was_waiting_is_not_stamped_before_it(hardware: tuple[Hardware, Hardware]) -> None:
     client, _ = hardware
     client.say(b"/?!\r\n")
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.say(b"\x01B0\x03\x71")  # At once: by its length alone it would have begun 5 ms ago.
         records = until(tap, heard(tap, 10)) + tap.close()
     assert [record.octets for record in frames(records)] == [b"/?!\r\n", b"\x01B0\x03\x71"]
@@ -411,7 +411,7 @@ def test_what_follows_what_was_waiting_is_not_stamped_before_it(hardware: tuple[
 
 def test_waiting_in_a_port_that_is_back(hardware: tuple[Hardware, Hardware]) -> None:
     client, _ = hardware
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.unplug()
         records = until(tap, lambda _: tap.lost)
         client.plug(b"\x06")
@@ -423,7 +423,7 @@ def test_waiting_in_a_port_that_is_back(hardware: tuple[Hardware, Hardware]) -> 
 def test_waiting_on_the_only_tap_has_no_other_to_be_in_order_with(hardware: tuple[Hardware, Hardware]) -> None:
     client, _ = hardware
     client.say(b"\x06")
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         records = tap.poll(0) + tap.close()
     (ack,) = frames(records)
     assert (ack.octets, ack.uncertainty, ack.flags) == (b"\x06", None, 0)
@@ -432,7 +432,7 @@ def test_waiting_on_the_only_tap_has_no_other_to_be_in_order_with(hardware: tupl
 def test_what_came_before_the_first_look_says_how_late_it_may_be(hardware: tuple[Hardware, Hardware]) -> None:
     """A trace is created after the ports are opened, on a disk that may be slow."""
     client, _ = hardware
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         before = time.time_ns()
         client.say(b"\x06")
         time.sleep(0.1)
@@ -447,7 +447,7 @@ def test_what_came_while_a_port_was_being_opened_again(
 ) -> None:
     """It came after the opening and before the first look: nobody knows when."""
     client, _ = hardware
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.unplug()
         records = until(tap, lambda _: tap.lost)
 
@@ -465,7 +465,7 @@ def test_what_came_while_a_port_was_being_opened_again(
 
 def test_the_last_octets_are_read_when_a_capture_ends(hardware: tuple[Hardware, Hardware]) -> None:
     client, _ = hardware
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         records = tap.poll(0)
         client.say(b"\x06/?!")
         time.sleep(0.05)
@@ -478,7 +478,7 @@ def test_what_was_waiting_does_not_change_the_speed(hardware: tuple[Hardware, Ha
     """It was said to somebody else, some time ago."""
     client, server = hardware
     client.say(b"\x06051\r\n")
-    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit=1_500 * MS, profile="p",
+    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit_ns=1_500 * MS, profile="p",
                  following="follow") as tap:  # fmt: skip
         tap.poll(0.05)
         assert client.speed == server.speed == termios.B300
@@ -499,7 +499,7 @@ def test_overruns(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.Monke
     """The event at once, the flag on what comes next; earlier programs' overruns are not ours."""
     client, _ = hardware
     counting = Counting(monkeypatch)
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.say(b"/?!\r\n")
         records = until(tap, frames)
         assert tap.drops == {0: 0}
@@ -526,7 +526,7 @@ def test_octets_that_another_program_reads(
     """The driver counted eight, and five came: said two looks later, by when all that was counted must have come."""
     client, _ = hardware
     counting = Counting(monkeypatch)
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.say(b"/?!\r\n")
         counting.totals = Counters(frame=3, overrun=2, parity=1, brk=0, buf_overrun=7, rx=8)
         records = until(tap, lambda new: any("missed" in text for text in events(new)))
@@ -540,7 +540,7 @@ def test_overruns_of_a_port_that_was_lost_add_up(
 ) -> None:
     client, _ = hardware
     counting = Counting(monkeypatch)
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         counting.totals = Counters(overrun=5)
         until(tap, lambda new: any("overrun" in text for text in events(new)))
         assert tap.drops == {0: 3}
@@ -555,7 +555,7 @@ def test_overruns_of_a_port_that_was_lost_add_up(
 
 
 def test_a_driver_that_does_not_count(taps: PtyTaps) -> None:
-    with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         tap.poll(0.01)
         assert tap.drops == {}
 
@@ -565,7 +565,9 @@ def test_a_stepped_clock(hardware: tuple[Hardware, Hardware]) -> None:
     steps = [0]
     clock = Clock(time.monotonic_ns, lambda: time.time_ns() + steps[0])
     client, server = hardware
-    with Capture([link_of(client), link_of(server)], SETTINGS, gap_limit=1_500 * MS, profile="p", clock=clock) as tap:
+    with Capture(
+        [link_of(client), link_of(server)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", clock=clock
+    ) as tap:
         records = tap.poll(0.01)
         for steps[0] in (3_200 * MS, -5_000 * MS):
             client.say(b"/?!\r\n")
@@ -587,7 +589,7 @@ def test_a_stepped_clock(hardware: tuple[Hardware, Hardware]) -> None:
 
 def test_a_mark(hardware: tuple[Hardware, Hardware]) -> None:
     client, server = hardware
-    with Capture([link_of(client), link_of(server)], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([link_of(client), link_of(server)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         tap.mark("token 1 of\t2")
         records = until(tap, lambda new: len(events(new)) >= 4)
     marks = [record for record in records if record.event.startswith("mark")]
@@ -601,7 +603,7 @@ def test_a_mark(hardware: tuple[Hardware, Hardware]) -> None:
 def test_the_operator_sets_the_speed(hardware: tuple[Hardware, Hardware], following: Any) -> None:
     """And what is followed is followed from there."""
     client, server = hardware
-    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit=1_500 * MS, profile="p",
+    with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit_ns=1_500 * MS, profile="p",
                  following=following) as tap:  # fmt: skip
         records = tap.poll(0.01)
         before = client.speed
@@ -625,7 +627,7 @@ def test_the_operator_sets_the_speed(hardware: tuple[Hardware, Hardware], follow
 def test_the_operator_asks_for_a_speed_that_cannot_be_set(hardware: tuple[Hardware, Hardware], following: Any) -> None:
     """The trace goes on stating the speed that the ports have."""
     client, _ = hardware
-    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p", following=following) as tap:
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", following=following) as tap:
         with pytest.raises(PortError, match="12345 bit/s is not a speed"):
             tap.set(Settings(12345, SEVEN_EVEN))
         client.say(b"\x06")
@@ -639,7 +641,7 @@ def test_one_side_without_parity(hardware: tuple[Hardware, Hardware]) -> None:
     client, server = hardware
     answer = b"\x020021(00123.4*kWh)(4711)(AAAA)\x03"
     answer += bytes([reduce(xor, answer[1:])])
-    with Capture([link_of(*hardware)], SETTINGS, gap_limit=1_500 * MS, profile="p", following="follow") as tap:
+    with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", following="follow") as tap:
         records: list[Record] = []
         for round_ in range(1, 6):
             client.say(b"\x01R1\x020021()\x03\x60")
@@ -672,7 +674,7 @@ def test_latency(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.Monkey
     monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("cp210x", 16 * MS, source="assumed"))
     spread = []
     for latency, stated in ((None, "latency=16ms latency_source=assumed"), (MS, "latency=1ms latency_source=stated")):
-        with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", latency=latency) as tap:
+        with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", latency=latency) as tap:
             records = []
             for count in range(1, 6):
                 client.say(b"\x06")
@@ -691,7 +693,7 @@ def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
 ) -> None:
     client, _ = hardware
     monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("", characters=11, source="fifo"))
-    with Capture([link_of(client)], Settings(300, SEVEN_EVEN), gap_limit=5_000 * MS, profile="p") as tap:
+    with Capture([link_of(client)], Settings(300, SEVEN_EVEN), gap_limit_ns=5_000 * MS, profile="p") as tap:
         client.say(b"\x06")
         records = until(tap, heard(tap, 1))
         tap.set(Settings(19200, SEVEN_EVEN))
@@ -712,7 +714,7 @@ def test_a_threshold_that_the_driver_lowers_with_the_speed_is_seen(
     client, _ = hardware
     now = [11]
     monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("", characters=now[0], source="fifo"))
-    with Capture([link_of(client)], SETTINGS, gap_limit=5_000 * MS, profile="p") as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=5_000 * MS, profile="p") as tap:
         now[0] = 0
         tap.set(Settings(300, SEVEN_EVEN))
         client.say(b"\x06")
@@ -735,7 +737,7 @@ def test_low_latency_is_put_back(
         return LowLatency(reached, lambda: done.append("put back"))
 
     monkeypatch.setattr("vtctap.sniffer.capture.ask_low_latency", ask)
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", low_latency=True) as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", low_latency=True) as tap:
         assert f"low_latency={'yes' if reached else 'no'}" in events(tap.poll(0) + tap.close())[0].split()
         assert done == ["asked"]
     assert done == ["asked", "put back"]
@@ -754,7 +756,7 @@ def test_power_is_asked_for_each_time(
 
     monkeypatch.setattr("vtctap.sniffer.capture.open_port", opening)
     options = {"power": True} if power else {}
-    with Capture([link_of(client)], SETTINGS, gap_limit=1_500 * MS, profile="p", **options) as tap:
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", **options) as tap:
         client.unplug()
         until(tap, lambda _: tap.lost)
         client.plug()
@@ -767,11 +769,11 @@ def test_one_port_that_is_missing_leaves_the_other_alone(taps: PtyTaps) -> None:
     links = [Link((Wire(taps.client, Sender.CLIENT), Wire("/dev/no-such-port", Sender.SERVER)))]
     with (
         pytest.raises(PortError, match="there is no such port"),
-        Capture(links, SETTINGS, gap_limit=1_500 * MS, profile="p"),
+        Capture(links, SETTINGS, gap_limit_ns=1_500 * MS, profile="p"),
     ):
         pytest.fail("it opened")
     assert len(os.listdir("/dev/fd")) == before
-    with Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p"):
+    with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p"):
         assert len(os.listdir("/dev/fd")) == before + 2 + 1  # And what the system counts of the reader's delays.
     assert len(os.listdir("/dev/fd")) == before
 
@@ -779,7 +781,7 @@ def test_one_port_that_is_missing_leaves_the_other_alone(taps: PtyTaps) -> None:
 def test_port_names_are_one_word(taps: PtyTaps, tmp_path: os.PathLike[str]) -> None:
     name = os.path.join(tmp_path, "the meter's port")
     os.symlink(taps.client, name)
-    with Capture([Link((Wire(name),))], SETTINGS, gap_limit=1_500 * MS, profile="p") as tap:
+    with Capture([Link((Wire(name),))], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         (opened, _) = events(tap.close())
     assert opened.split()[-1] == f"port={name.replace(' ', '_')}"
 
@@ -788,7 +790,7 @@ def test_ports_are_given_back_when_something_goes_wrong(taps: PtyTaps) -> None:
     before = len(os.listdir("/dev/fd"))
     with (
         contextlib.suppress(RuntimeError),
-        Capture([pair(taps)], SETTINGS, gap_limit=1_500 * MS, profile="p"),
+        Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p"),
     ):
         raise RuntimeError
     assert len(os.listdir("/dev/fd")) == before
@@ -799,7 +801,7 @@ def test_what_came_since_the_last_poll_is_in_the_trace() -> None:
     far, near = pty.openpty()
     tty.setraw(near)
     try:
-        with Capture([Link((Wire(os.ttyname(near)),))], SETTINGS, gap_limit=1_500 * MS, profile="test") as capture:
+        with Capture([Link((Wire(os.ttyname(near)),))], SETTINGS, gap_limit_ns=1_500 * MS, profile="test") as capture:
             os.write(far, even(b"/?!\r\n"))
             time.sleep(0.05)
             records = capture.close()

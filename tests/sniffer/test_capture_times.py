@@ -56,7 +56,7 @@ def capture(
 ) -> list[Record]:
     records: list[Record] = []
     with Capture(
-        [link], SETTINGS, gap_limit=1_500 * MS, profile="p", latency=latency, clock=machine.clock
+        [link], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", latency=latency, clock=machine.clock
     ) as capturing:
         while machine.now < START + until:
             records += capturing.poll(0.02)
@@ -98,7 +98,7 @@ def test_a_program_that_was_not_run(machine: Machine, known: bool) -> None:
 
 def test_a_caller_who_was_away(machine: Machine) -> None:
     play(machine, [("client", b"/?!\r\n")])
-    with Capture([LINK], SETTINGS, gap_limit=1_500 * MS, profile="p", clock=machine.clock) as capturing:
+    with Capture([LINK], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", clock=machine.clock) as capturing:
         machine.sleep(0.5)
         records = capturing.poll(0.02)
         machine.sleep(1)

@@ -51,10 +51,10 @@ def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
         for number, sender in enumerate(wires)
     ]
     senders = {tap.tap.number: tap.wire.sender for tap in taps}
-    follower = Follower(SETTINGS, gap_limit=GAP, taps=senders) if following else None
+    follower = Follower(SETTINGS, gap_limit_ns=GAP, taps=senders) if following else None
     now = 0
     clock = Clock(lambda: now, lambda: now)
-    link = OpenLink(0, taps, SETTINGS, follower, clock, lambda name: Adapter(), gap_limit=GAP)
+    link = OpenLink(0, taps, SETTINGS, follower, clock, lambda name: Adapter(), gap_limit_ns=GAP)
     for sender, octets in SESSION:
         now += 40 * MS
         link.sweep(now)
@@ -94,7 +94,7 @@ def test_each_message_is_decoded_once(wires: tuple[Sender, ...], following: bool
     records = listen(wires, following=following)
     counts = Counts()
     for record in records:
-        counts.add(record)
+        counts.feed(record)
     dissector = Dissector(load())
     found = list(exchanges(map(dissector.dissect, records)))
     assert [record.octets for record in records if record.kind is Kind.FRAME] == [octets for _, octets in SESSION]

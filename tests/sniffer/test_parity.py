@@ -96,9 +96,9 @@ class Session:
     def __init__(self, taps: dict[int, Sender], without: set[Sender]) -> None:
         self.taps = taps
         self.without = without
-        self.follower = Follower(FAST, gap_limit=1_500 * MS, taps=taps)
+        self.follower = Follower(FAST, gap_limit_ns=1_500 * MS, taps=taps)
         self.assembler_taps = [Tap(number, sender, EVEN, 9600) for number, sender in taps.items()]
-        self.assembler = Assembler(0, self.assembler_taps, gap_limit=1_500 * MS)
+        self.assembler = Assembler(0, self.assembler_taps, gap_limit_ns=1_500 * MS)
         self.now = 1_000_000 * MS
         self.changes: list[Change] = []
         self.records: list[Record] = []

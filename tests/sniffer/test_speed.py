@@ -37,7 +37,7 @@ FAST = Settings(9600, EVEN)
 
 
 def follower(settings: Settings | None = START, taps: dict[int, Sender] = TWO, **options: int) -> Follower:
-    return Follower(settings, gap_limit=GAP_LIMIT, taps=taps, **options)
+    return Follower(settings, gap_limit_ns=GAP_LIMIT, taps=taps, **options)
 
 
 class Link:
@@ -57,7 +57,7 @@ class Link:
         self.waveforms = [Waveform(line) for _ in taps]
         self.receivers = [Receiver(waveform, 0, EIGHT) for waveform in self.waveforms]
         self._set()
-        self.assembler = Assembler(0, self.taps, gap_limit=GAP_LIMIT)
+        self.assembler = Assembler(0, self.taps, gap_limit_ns=GAP_LIMIT)
 
     def _set(self) -> None:
         settings = self.follower.settings

@@ -88,6 +88,6 @@ def _ring_limits(given: dict[str, str]) -> "RingLimits":
     return RingLimits(
         size=(_whole(given, "filesize") or 0) * KILOBYTE,
         records=_whole(given, "packets") or 0,
-        duration=round(float(given.get("duration", 0)) * 1_000_000_000),
+        duration_ns=round(float(given.get("duration", 0)) * 1_000_000_000),
         files=_whole(given, "files") or 0,
     )

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         Capture(
             links,
             settings,
-            gap_limit=profile.timing.gap_limit,
+            gap_limit_ns=profile.timing.gap_limit_ns,
             profile=profile.name,
             following=following,
             latency=arguments.latency,

@@ -116,7 +116,7 @@ class _Lines(_Output):
     def feed(self, finding: "Finding") -> None:
         more = " ..." if len(finding.frames) > _SHOWN_FRAMES else ""
         frames = ", ".join(map(str, finding.frames[:_SHOWN_FRAMES])) + more
-        when = "" if finding.time is None else f"{(finding.time - self._started.time) / 1e9:.6f}"
+        when = "" if finding.time_ns is None else f"{(finding.time_ns - self._started.time) / 1e9:.6f}"
         line = f"{when:>12}  {finding.severity:8}{finding.code:18} {frames:>9}  {finding.message}"
         print(self._name + line)
 
@@ -172,5 +172,5 @@ def _as_json(finding: "Finding") -> dict[str, object]:
         "frames": list(finding.frames),
         "message": finding.message,
         "source": finding.source,
-        **({"time_epoch": epoch(finding.time)} if finding.time is not None else {}),
+        **({"time_epoch": epoch(finding.time_ns)} if finding.time_ns is not None else {}),
     }

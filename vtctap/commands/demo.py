@@ -75,7 +75,7 @@ def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings
         start=EPOCH,
         speed=settings.speed,
         line=settings.line,
-        gap_limit=profile.timing.gap_limit,
+        gap_limit_ns=profile.timing.gap_limit_ns,
         profile=profile.name,
     )
     with sink.writing(interfaces([link], settings, profile.name)):
@@ -98,7 +98,7 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
         link = Link((Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER)))
         with (
             sink.stoppable(),
-            Capture([link], settings, gap_limit=profile.timing.gap_limit, profile=profile.name) as capture,
+            Capture([link], settings, gap_limit_ns=profile.timing.gap_limit_ns, profile=profile.name) as capture,
             sink.writing(interfaces([link], settings, profile.name), f"at {settings.speed} {settings.line}"),
         ):
             taps.start(playing, beginning=EPOCH)

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         for link, (bursts, interfaces) in enumerate(zip(recorded, described, strict=True)):
             for tap in interfaces:
                 writer.add_tap(tap)
-            for record in assemble(bursts, speed=rate, gap_limit=profile.timing.gap_limit, line=arguments.line):
+            for record in assemble(bursts, speed=rate, gap_limit_ns=profile.timing.gap_limit_ns, line=arguments.line):
                 writer.write(replace(record, link=link, tap=taps + record.tap, speed=arguments.speed or 0))
             taps += len(interfaces)
     return 0

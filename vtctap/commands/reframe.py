@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     with input_trace(arguments.trace) as reader, whole_trace(arguments, []) as writer:
         described = 0
         records, profile = settle(arguments, reader)
-        for record in reframe(records, gap_limit=profile.timing.gap_limit, line=arguments.line):
+        for record in reframe(records, gap_limit_ns=profile.timing.gap_limit_ns, line=arguments.line):
             for interface in reader.interfaces[described:]:
                 writer.add_tap(_stating(interface, profile.name) if arguments.profile else interface)
                 described += 1

@@ -148,7 +148,7 @@ class _Live:
                 Capture(
                     links,
                     self._settings,
-                    gap_limit=self._profile.timing.gap_limit,
+                    gap_limit_ns=self._profile.timing.gap_limit_ns,
                     profile=self._profile.name,
                     following=self._following,
                 )

@@ -38,8 +38,8 @@ class Ladder:
 
 @dataclass(slots=True)
 class Collected:
-    """What is shown. ``start`` and ``end`` (ns since 1970 UTC) are the trace's; ``left_out`` counts what was too much,
-    by what it is."""
+    """What is shown. ``start_ns`` and ``end_ns`` (since 1970 UTC) are the trace's; ``left_out`` counts what was too
+    much, by what it is."""
 
     statistics: Statistics = field(default_factory=Statistics)
     ladders: dict[int, Ladder] = field(default_factory=dict)
@@ -47,8 +47,8 @@ class Collected:
     gaps: list[dict[str, Any]] = field(default_factory=list)
     tokens: list[TokenFlow] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    start: int = 0
-    end: int = 0
+    start_ns: int = 0
+    end_ns: int = 0
     records: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -86,8 +86,8 @@ def collect(records: Iterable[Record], profile: Profile) -> Collected:
 def _see(collected: Collected, dissection: Dissection) -> None:
     record = dissection.record
     if not collected.records:
-        collected.start = collected.end = record.time
-    collected.end = max(collected.end, record.end)
+        collected.start_ns = collected.end_ns = record.time
+    collected.end_ns = max(collected.end_ns, record.end)
     collected.records += 1
     collected.statistics.feed(dissection)
     if isinstance(dissection, Frame):
@@ -97,7 +97,7 @@ def _see(collected: Collected, dissection: Dissection) -> None:
 def _show(collected: Collected, frame: Frame) -> None:
     """A frame's gap, and its step of its session's ladder."""
     record, session = frame.record, frame.place.session
-    seconds = (record.time - collected.start) / 1e9
+    seconds = (record.time - collected.start_ns) / 1e9
     if frame.gap_ns is not None:
         point = {"x": seconds, "y": frame.gap_ns / 1e9, "frame": frame.number}
         collected.keep(collected.gaps, point, MOST_POINTS, "gaps")

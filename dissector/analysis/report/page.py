@@ -40,8 +40,8 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
     return {
         "trace": trace,
         "application": application,
-        "start": epoch(collected.start),
-        "seconds": (collected.end - collected.start) / 1e9,
+        "start": epoch(collected.start_ns),
+        "seconds": (collected.end_ns - collected.start_ns) / 1e9,
         "records": collected.records,
         "statistics": collected.statistics.as_json(),
         "ladders": [
@@ -67,7 +67,7 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
                 "frames": list(found.frames),
                 "message": found.message,
                 "source": found.source,
-                "t": (found.time - collected.start) / 1e9 if found.time is not None else None,
+                "t": (found.time_ns - collected.start_ns) / 1e9 if found.time_ns is not None else None,
             }
             for found in collected.findings
         ],

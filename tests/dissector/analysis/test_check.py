@@ -200,17 +200,17 @@ def test_a_rejected_token_is_named() -> None:
     ]
     (rejected,) = check(map(dissector.dissect, records), PROFILE)
     assert rejected.message == "token 00000000000150997584: the meter says UsedError (10)"
-    assert (rejected.frames, rejected.time) == ((1, 4), EPOCH)
+    assert (rejected.frames, rejected.time_ns) == ((1, 4), EPOCH)
 
 
 def test_findings_come_in_the_order_of_the_records() -> None:
     playing = play(3, faults=("bcc-bad", "no-response", "cut", "noise", "response-late"), sessions=5)
-    records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit=1_500 * MS, profile="demo")
+    records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit_ns=1_500 * MS, profile="demo")
     records = list(records)
     findings = list(check(records, PROFILE))
     firsts = [min(finding.frames) for finding in findings]
     assert firsts == sorted(firsts)
-    assert [finding.time for finding in findings] == [records[first - 1].time for first in firsts]
+    assert [finding.time_ns for finding in findings] == [records[first - 1].time for first in firsts]
 
 
 def long_frame(link: int, began: float, lasted: float) -> Record:
@@ -245,7 +245,7 @@ def call(at: float) -> Record:
     ],
 )  # fmt: skip
 def test_findings_come_in_the_order_of_time(records: list[Record]) -> None:
-    times = [finding.time or 0 for finding in check(records, PROFILE)]
+    times = [finding.time_ns or 0 for finding in check(records, PROFILE)]
     assert len(times) >= 3
     assert times == sorted(times)
 
@@ -259,7 +259,7 @@ def test_findings_do_not_wait_for_the_end() -> None:
             yield from bad_exchanges(read)
         pytest.fail("nothing came")
 
-    assert next(check(endless(), PROFILE)).time == EPOCH + 10 * SECOND
+    assert next(check(endless(), PROFILE)).time_ns == EPOCH + 10 * SECOND
     assert read == 70, "a minute later"
 
 
@@ -290,7 +290,7 @@ def test_the_demonstration(seed: int) -> None:
     codes = ("bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command",
              "break")  # fmt: skip
     playing = play(seed, faults=codes, sessions=2)
-    records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit=1_500 * MS, profile="demo")
+    records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit_ns=1_500 * MS, profile="demo")
     dissections = list(map(Dissector(PROFILE).dissect, records))
     grave = [finding for finding in check(dissections, PROFILE) if finding.severity != "note"]
     starts = {dissection.number: dissection.record for dissection in dissections}

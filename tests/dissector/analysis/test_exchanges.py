@@ -83,7 +83,7 @@ def test_the_demonstration() -> None:
     """Every frame is in one exchange, of its own session, once, and answers its request."""
     playing = play(5, faults=("no-response", "bcc-bad", "noise"), sessions=3)
     dissector = Dissector(load())
-    records = virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit=1_500 * MS, profile="demo")
+    records = virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit_ns=1_500 * MS, profile="demo")
     frames = [frame for frame in map(dissector.dissect, records) if isinstance(frame, Frame)]
     found = list(sessions(frames))
     assert len(found) == 3

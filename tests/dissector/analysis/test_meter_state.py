@@ -98,6 +98,6 @@ def test_the_simulated_meter_does_nothing_unlawful(seed: int) -> None:
     faults = ("no-response", "cut", "bcc-bad", "response-late")
     playing = play(seed, sessions=4, faults=faults)
     heard = virtual.capture(
-        playing, start=EPOCH, speed=9600, line=Line(7, "E", 1), gap_limit=1_500_000_000, profile="demo"
+        playing, start=EPOCH, speed=9600, line=Line(7, "E", 1), gap_limit_ns=1_500_000_000, profile="demo"
     )
     assert "server-state" not in {finding.code for finding in check(dissections(heard), load())}

@@ -33,7 +33,9 @@ HOSTILE = "</script><script>alert(1)</script>@PLOTLY@@DATA@<img src=x onerror=al
 def demonstration(sessions: int = 2) -> list[Record]:
     faults = ("bcc-bad", "no-response", "cut", "noise", "response-late")
     playing = play(4, sessions=sessions, faults=faults)
-    return list(virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit=1_500_000_000, profile="demo"))
+    return list(
+        virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit_ns=1_500_000_000, profile="demo")
+    )
 
 
 def page_of(records: list[Record], trace: str = "demo.pcapng") -> str:

@@ -26,7 +26,7 @@ def test_quantiles_are_good_to_one_per_cent(times: list[int], share: float) -> N
         distribution.feed(time)
     exact = sorted(times)[max(0, -(-int(share * 1000) * len(times) // 1000) - 1)]
     assert distribution.quantile(share) == pytest.approx(exact, rel=0.0101)
-    assert (distribution.least, distribution.most, distribution.count) == (min(times), max(times), len(times))
+    assert (distribution.least_ns, distribution.most_ns, distribution.count) == (min(times), max(times), len(times))
     assert distribution.as_json()["mean"] == pytest.approx(stdlib.mean(times) / 1e9, rel=1e-6, abs=1e-9)
 
 
@@ -73,7 +73,9 @@ def test_by_hand() -> None:
 def test_the_demonstration() -> None:
     """Sums over the demonstration, counted a second time in another way."""
     playing = play(2, faults=("no-response", "cut", "parity"), sessions=4)
-    records = list(virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit=1_500 * MS, profile="demo"))
+    records = list(
+        virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit_ns=1_500 * MS, profile="demo")
+    )
     dissections = list(map(Dissector(load()).dissect, records))
     frames = [dissection for dissection in dissections if isinstance(dissection, Frame)]
     figures = statistics(dissections).as_json()["links"][0]

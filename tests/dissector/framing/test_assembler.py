@@ -120,7 +120,7 @@ def one_tap(sender: Sender = UNKNOWN, line: Line = SEVEN_EVEN) -> list[Tap]:
 
 
 def assembler(taps: Sequence[Tap], link: int = 0, *, synthetic: bool = False) -> Assembler:
-    return Assembler(link, taps, gap_limit=GAP, synthetic=synthetic)
+    return Assembler(link, taps, gap_limit_ns=GAP, synthetic=synthetic)
 
 
 def live(taps: Sequence[Tap], session: Iterable[Said], every: int, *, line: Line = SEVEN_EVEN) -> list[Record]:

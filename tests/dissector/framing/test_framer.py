@@ -47,7 +47,7 @@ def paused(octets: bytes, at: int, pause: int) -> list[Octet]:
 
 
 def framer(sender: Sender = SERVER, *, synthetic: bool = False, binary: bool = False) -> Framer:
-    new = Framer(sender=sender, character_time=CHARACTER, gap_limit=GAP, synthetic=synthetic)
+    new = Framer(sender=sender, character_time=CHARACTER, gap_limit_ns=GAP, synthetic=synthetic)
     new.binary = binary
     return new
 

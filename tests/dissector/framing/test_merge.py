@@ -258,7 +258,7 @@ def octets_of(record: Record) -> list[Octet]:
 def live(records: Sequence[Record], chance: random.Random) -> list[Record]:
     """Octet by octet of each tap in chunks of any size, and the time told as far as both taps have come."""
     taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
-    assembler = Assembler(0, taps, gap_limit=GAP)
+    assembler = Assembler(0, taps, gap_limit_ns=GAP)
     rows: list[list[Octet]] = [[], []]
     for record in records:
         rows[record.tap] += octets_of(record)
@@ -281,7 +281,7 @@ def test_the_split_does_not_matter(chance: random.Random, uncertainty: int, turn
     whole = live(seen, random.Random(0))
     assert live(seen, chance) == whole
     assert sorted((record.tap, record.octets) for record in whole) == sorted((r.tap, r.octets) for r in seen)
-    again = list(reframe(whole, gap_limit=GAP))
+    again = list(reframe(whole, gap_limit_ns=GAP))
     assert [(record.tap, record.octets, record.time) for record in again] == [
         (record.tap, record.octets, record.time) for record in whole
     ]
@@ -335,10 +335,10 @@ def test_an_answer_that_has_begun_late_enough_releases_its_request() -> None:
 def test_the_assembler_releases_what_is_certain() -> None:
     """A request as its answer begins; and an ACK before an answer that takes longer than a record is held."""
     taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
-    assembler = Assembler(0, taps, gap_limit=GAP)
+    assembler = Assembler(0, taps, gap_limit_ns=GAP)
     assert assembler.feed(0, octets_of(frame(CLIENT, READ, 0, MS))) == []
     assert [r.octets for r in assembler.feed(1, octets_of(frame(SERVER, DATA[:3], 40 * MS, MS)))] == [READ]
-    assembler = Assembler(0, taps, gap_limit=GAP)
+    assembler = Assembler(0, taps, gap_limit_ns=GAP)
     answer = octets_of(frame(SERVER, b"\x02" + b"a" * 1500, 20 * MS, 18 * MS))
     records = assembler.feed(0, octets_of(frame(CLIENT, ACK, 0, 18 * MS))) + assembler.feed(1, answer)
     assert said(records) == [(ACK, 0)]

@@ -104,7 +104,7 @@ def test_octet_times(record: Record, starts: list[int]) -> None:
 
 def test_a_parity_error_that_another_tool_reported_stays() -> None:
     record = Record(T0, b"abc", line=EIGHT, speed=SPEED, flags=Flag.PARITY, kind=Kind.NOISE, duration=3 * CHARACTER)
-    assert list(reframe([record], gap_limit=GAP)) == [record]
+    assert list(reframe([record], gap_limit_ns=GAP)) == [record]
 
 
 # Traces framed again.
@@ -134,7 +134,7 @@ def traces(draw: st.DrawFn, *, merged: bool) -> list[Record]:
         taps.append(Tap(1, SERVER, line, SPEED))
     chance = random.Random(draw(st.integers(0, 1 << 30)))
     link = draw(st.integers(0, 3))
-    assembler = Assembler(link, taps, gap_limit=GAP)
+    assembler = Assembler(link, taps, gap_limit_ns=GAP)
     records: list[Record] = []
     now = T0
     for side in draw(st.lists(st.integers(0, len(taps) - 1), max_size=8)):
@@ -168,9 +168,9 @@ def test_a_trace_framed_again_is_the_same(merged: bool, data: st.DataObject) -> 
     """Every record: octets, times, durations, pauses, faults, senders, events."""
     records = data.draw(traces(merged=merged))
     assume(not any(record.flags & Flag.ORDER_UNCERTAIN for record in records))
-    again = list(reframe(stored(records), gap_limit=GAP))
+    again = list(reframe(stored(records), gap_limit_ns=GAP))
     assert again == records
-    assert list(reframe(again, gap_limit=GAP)) == again
+    assert list(reframe(again, gap_limit_ns=GAP)) == again
 
 
 def session(line: Line, *, merged: bool) -> list[Record]:
@@ -178,7 +178,7 @@ def session(line: Line, *, merged: bool) -> list[Record]:
     taps = [Tap(0, UNKNOWN if merged else CLIENT, line, SPEED)]
     if not merged:
         taps.append(Tap(1, SERVER, line, SPEED))
-    assembler = Assembler(0, taps, gap_limit=GAP)
+    assembler = Assembler(0, taps, gap_limit_ns=GAP)
     records, now = [], T0
     for side, octets in [
         (0, REQUEST),
@@ -202,56 +202,56 @@ def test_another_line(merged: bool) -> None:
     """An 8N1 capture of a 7E1 line, read as 7E1, is the 7E1 capture; and back."""
     eight, seven = session(EIGHT, merged=merged), session(SEVEN_EVEN, merged=merged)
     assert any(record.octets[0] >= 0x80 for record in eight)
-    assert list(reframe(eight, gap_limit=GAP, line=SEVEN_EVEN)) == seven
-    assert list(reframe(seven, gap_limit=GAP, line=EIGHT)) == eight
-    assert list(reframe(seven, gap_limit=GAP)) == seven
+    assert list(reframe(eight, gap_limit_ns=GAP, line=SEVEN_EVEN)) == seven
+    assert list(reframe(seven, gap_limit_ns=GAP, line=EIGHT)) == eight
+    assert list(reframe(seven, gap_limit_ns=GAP)) == seven
 
 
 def test_a_wrong_parity_bit_of_an_eight_bit_capture() -> None:
     octets = bytearray(with_even_parity(DATA))
     octets[2] ^= 0x80
     record = Record(T0, bytes(octets), line=EIGHT, speed=SPEED, sender=SERVER, duration=len(octets) * CHARACTER)
-    (again,) = reframe([record], gap_limit=GAP, line=SEVEN_EVEN)
+    (again,) = reframe([record], gap_limit_ns=GAP, line=SEVEN_EVEN)
     assert (again.octets, again.parity_errors, again.flags, again.line) == (DATA, (2,), Flag.PARITY, SEVEN_EVEN)
 
 
 def test_another_gap_limit() -> None:
     """What a pause cut becomes whole where longer pauses are allowed, and the other way round."""
-    assembler = Assembler(0, [Tap(0, SERVER, EIGHT, SPEED)], gap_limit=GAP)
+    assembler = Assembler(0, [Tap(0, SERVER, EIGHT, SPEED)], gap_limit_ns=GAP)
     octets = [Octet(value, T0 + at * CHARACTER + (3_100 * MS if at > 2 else 0)) for at, value in enumerate(DATA)]
     cut = assembler.feed(0, octets) + assembler.close()
     assert [(record.octets, record.kind, record.flags) for record in cut] == [
         (DATA[:3], Kind.FRAME, Flag.CUT), (DATA[3:], Kind.NOISE, 0),
     ]  # fmt: skip
-    (whole,) = reframe(cut, gap_limit=4_000 * MS)
+    (whole,) = reframe(cut, gap_limit_ns=4_000 * MS)
     assert (whole.octets, whole.flags, whole.pauses_us) == (DATA, 0, ((3, 3_100_000),))
-    assert list(reframe([whole], gap_limit=GAP)) == cut
+    assert list(reframe([whole], gap_limit_ns=GAP)) == cut
 
 
 def test_an_echo_in_the_first_record_of_a_tap() -> None:
     """The assembler learns of the server's tap when the client's first frame has been heard already."""
     taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
-    assembler = Assembler(0, taps, gap_limit=GAP)
+    assembler = Assembler(0, taps, gap_limit_ns=GAP)
     octets = [Octet(value, T0 + at * CHARACTER) for at, value in enumerate(REQUEST)]
     records = assembler.feed(0, octets)
     records += assembler.feed(1, [octet._replace(start=octet.start + MS // 2) for octet in octets])
     records += assembler.close()
     assert [record.flags for record in records] == [0, Flag.ECHO]
-    assert list(reframe(records, gap_limit=GAP)) == records
+    assert list(reframe(records, gap_limit_ns=GAP)) == records
 
 
 def test_a_tap_that_changes_sides() -> None:
     """Two traces in one: what is open ends, and nothing is lost."""
     client = Record(T0, REQUEST[:3], line=EIGHT, speed=SPEED, sender=CLIENT, duration=3 * CHARACTER)
     server = replace(client, time=T0 + MS * 100, octets=DATA, sender=SERVER, duration=len(DATA) * CHARACTER)
-    assert list(reframe([client, server], gap_limit=GAP)) == [client, server]
+    assert list(reframe([client, server], gap_limit_ns=GAP)) == [client, server]
 
 
 def test_a_wired_trace_after_a_tap_that_changed_sides() -> None:
     first, second = session(EIGHT, merged=False), session(EIGHT, merged=True)
     later = [replace(record, time=record.time + 100_000 * MS) for record in second]
     last = [replace(record, time=record.time + 200_000 * MS) for record in first]
-    assert list(reframe([*first, *later, *last], gap_limit=GAP)) == [*first, *later, *last]
+    assert list(reframe([*first, *later, *last], gap_limit_ns=GAP)) == [*first, *later, *last]
 
 
 def test_a_trace_with_made_up_times() -> None:
@@ -263,9 +263,9 @@ def test_a_trace_with_made_up_times() -> None:
         Burst(b"\x02(1", SERVER),
         Burst(READ, CLIENT),
     ]
-    records = list(assemble(bursts, speed=SPEED, gap_limit=GAP))
+    records = list(assemble(bursts, speed=SPEED, gap_limit_ns=GAP))
     assert [record.octets for record in records] == [burst.octets for burst in bursts]
-    assert list(reframe(records, gap_limit=GAP)) == records
+    assert list(reframe(records, gap_limit_ns=GAP)) == records
 
 
 def test_a_long_trace_is_not_gathered() -> None:
@@ -281,7 +281,7 @@ def test_a_long_trace_is_not_gathered() -> None:
             read += 1
             yield replace(first, time=first.time + number * 500 * MS)
 
-    for written, _ in enumerate(reframe(trace(), gap_limit=GAP)):
+    for written, _ in enumerate(reframe(trace(), gap_limit_ns=GAP)):
         assert read <= written + 2
     assert written == 100
 
@@ -291,7 +291,7 @@ def test_mode_e(merged: bool) -> None:
     """Binary frames are 8N1 in the trace of a 7E1 line."""
     taps = [Tap(0, UNKNOWN, SEVEN_EVEN, SPEED)] if merged else []
     taps = taps or [Tap(0, CLIENT, SEVEN_EVEN, SPEED), Tap(1, SERVER, SEVEN_EVEN, SPEED)]
-    assembler = Assembler(0, taps, gap_limit=GAP)
+    assembler = Assembler(0, taps, gap_limit_ns=GAP)
     hdlc = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
     records, now = [], T0
     select = with_even_parity(b"\x06252\r\n")
@@ -310,7 +310,7 @@ def test_mode_e(merged: bool) -> None:
         now = octets[-1].start + CHARACTER
     records += assembler.close()
     assert [record.line for record in records if record.octets == hdlc] == [EIGHT] * 3
-    assert list(reframe(records, gap_limit=GAP)) == records
+    assert list(reframe(records, gap_limit_ns=GAP)) == records
 
 
 def test_links_and_events() -> None:
@@ -320,11 +320,11 @@ def test_links_and_events() -> None:
         replace(session(EIGHT, merged=True)[0], link=5, tap=3),
         Record(T0 + 10_000 * MS, kind=Kind.EVENT, event="closed", link=0),
     ]
-    again = list(reframe(records, gap_limit=GAP))
+    again = list(reframe(records, gap_limit_ns=GAP))
     assert sorted(again, key=lambda record: (record.link, record.time)) == sorted(
         records, key=lambda record: (record.link, record.time)
     )
-    assert list(reframe([], gap_limit=GAP)) == []
+    assert list(reframe([], gap_limit_ns=GAP)) == []
 
 
 def test_a_change_of_speed_stays() -> None:
@@ -333,7 +333,7 @@ def test_a_change_of_speed_stays() -> None:
         Record(T0, b"xy", kind=Kind.NOISE, line=EIGHT, speed=SPEED, duration=2 * CHARACTER),
         Record(T0 + 10 * MS, b"zz", kind=Kind.NOISE, line=EIGHT, speed=300, duration=2 * slow),
     ]
-    assert list(reframe(records, gap_limit=GAP)) == records
+    assert list(reframe(records, gap_limit_ns=GAP)) == records
 
 
 def test_a_trace_whose_speed_is_unknown() -> None:
@@ -347,14 +347,14 @@ def test_a_trace_whose_speed_is_unknown() -> None:
     ]
     records = [replace(record, speed=0) for record in import_bursts(bursts)]
     assert [len(record.pauses_us) for record in records] == [0, 0, 1, 0]
-    assert list(reframe(records, gap_limit=GAP)) == records
+    assert list(reframe(records, gap_limit_ns=GAP)) == records
 
 
 # What other tools recorded.
 
 
 def import_bursts(bursts: Sequence[Burst], **settings: Line) -> list[Record]:
-    return list(assemble(bursts, speed=SPEED, gap_limit=GAP, **settings))
+    return list(assemble(bursts, speed=SPEED, gap_limit_ns=GAP, **settings))
 
 
 def test_without_times() -> None:

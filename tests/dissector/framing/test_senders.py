@@ -78,7 +78,7 @@ def test_simulated_sessions(mode: str, faults: frozenset[str]) -> None:
     truth: dict[int, Sender] = {}
     speeds = {LINE.character_time(speed): speed for speed in (300, 2400, 9600)}
     tap = Tap(0, UNKNOWN, LINE, 300)
-    assembler = Assembler(0, [tap], gap_limit=1_500_000_000)
+    assembler = Assembler(0, [tap], gap_limit_ns=1_500_000_000)
     records = []
     for octet in sorted(play(1, speed=300, faults=faults, sessions=2, mode=mode), key=lambda octet: octet.start):
         truth[octet.start] = CLIENT if octet.side == "client" else SERVER

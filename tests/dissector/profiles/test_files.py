@@ -68,7 +68,11 @@ def test_what_a_profile_says() -> None:
     assert profile.provenance == Provenance("the maker", "derived")
     assert (profile.line, profile.speed) == (Line(7, "E", 1), 2400)
     timing = profile.timing
-    assert (timing.gap_limit, timing.reaction_min, timing.reaction_max) == (1_000_000_000, 20_000_000, 1_500_000_000)
+    assert (timing.gap_limit_ns, timing.reaction_min_ns, timing.reaction_max_ns) == (
+        1_000_000_000,
+        20_000_000,
+        1_500_000_000,
+    )
     assert profile.messages["ACK"] == profile.messages["Data"] == Provenance("the maker", "derived")
     assert profile.messages["NAK"] == Provenance("the maker", "assumed")
     assert set(profile.messages) == set(MESSAGES)
@@ -249,7 +253,7 @@ def test_shipped_profiles_say_where_everything_comes_from(profile: Profile) -> N
     for section in ("line", "timing"):
         assert document[section]["source"]
     assert set(document["messages"]) == set(MESSAGES)
-    assert profile.timing.reaction_min < profile.timing.reaction_max
+    assert profile.timing.reaction_min_ns < profile.timing.reaction_max_ns
 
 
 def test_what_is_not_public_is_assumed() -> None:
@@ -414,10 +418,10 @@ def test_limits_agree_with_one_another() -> None:
 
 
 def test_session_timeout() -> None:
-    assert parse(GOOD, "mine.toml").timing.session_timeout == 120_000_000_000
+    assert parse(GOOD, "mine.toml").timing.session_timeout_ns == 120_000_000_000
     timed = GOOD.replace("gap_limit = 1", "gap_limit = 1\nsession_timeout = 60")
-    assert parse(timed, "mine.toml").timing.session_timeout == 60_000_000_000
-    assert {load(name).timing.session_timeout for name in shipped()} == {120_000_000_000}
+    assert parse(timed, "mine.toml").timing.session_timeout_ns == 60_000_000_000
+    assert {load(name).timing.session_timeout_ns for name in shipped()} == {120_000_000_000}
 
 
 @pytest.fixture

@@ -333,7 +333,7 @@ def test_recordings_of_meters() -> None:
         folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
         octets = (folder / f"{entry['name']}.bin").read_bytes()
         session, dissector = VTCSession(), Dissector(PROFILE)
-        for record in assemble([Burst(octets)], speed=9600, gap_limit=1_500_000_000):
+        for record in assemble([Burst(octets)], speed=9600, gap_limit_ns=1_500_000_000):
             packet = assert_exact(VTC, codec.encode(record))
             assert packet.fields_vtc() == alone(record)
             packet.time = EDecimal(record.time).scaleb(-9)

@@ -381,7 +381,7 @@ def corpus() -> Iterator[Record]:
         folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
         form, suffix = ("exchange", "exchange") if entry["direction_known"] else ("raw", "bin")
         runs = list(IMPORTERS[form].read(str(folder / f"{entry['name']}.{suffix}"), print))
-        for record in assemble(runs, speed=9600, gap_limit=1_500_000_000):
+        for record in assemble(runs, speed=9600, gap_limit_ns=1_500_000_000):
             yield replace(record, link=number)
 
 

@@ -245,7 +245,7 @@ def test_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
     tool = wireshark(load(), obis)
     ask = Record(START, block(b"\x01R1\x020021()\x03"), sender=Sender.CLIENT, uncertainty=0)
     answer = Record(
-        START + obis.timing.reaction_max + 1, block(b"\x020021(5)\x03"), sender=Sender.SERVER, uncertainty=0
+        START + obis.timing.reaction_max_ns + 1, block(b"\x020021(5)\x03"), sender=Sender.SERVER, uncertainty=0
     )
     energy = Record(START + 3 * SECOND, block(b"\x021.8.0(12.5*kWh)\x03"), sender=Sender.SERVER, uncertainty=0)
     trace = tool.trace([ask, answer, energy])
