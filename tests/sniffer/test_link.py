@@ -92,9 +92,7 @@ def test_each_message_is_decoded_once(wires: tuple[Sender, ...], following: bool
     """From the port to the counts and the exchanges. The follower must act before the octets' times are known, so it
     frames them for itself; where the speed stays, they are framed once."""
     records = listen(wires, following=following)
-    counts = Counts()
-    for record in records:
-        counts.feed(record)
+    Counts().feed(records, 0.0)
     dissector = Dissector(load())
     found = list(exchanges(map(dissector.dissect, records)))
     assert [record.octets for record in records if record.kind is Kind.FRAME] == [octets for _, octets in SESSION]
