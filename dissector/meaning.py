@@ -29,6 +29,7 @@ class Meaning:
     id_field: tuple[str, ...] = ()
     status_token: int | None = None
     status_token_name: str | None = None
+    status_token_meaning: str | None = None
     status_token_outcome: str | None = None
     token: Token | None = None
     confidence: str = SUREST
@@ -63,12 +64,14 @@ class _Doubts:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A value's meaning, how sure it is, and where it is a token status its number and its outcome."""
+    """A value's meaning, how sure it is, and where it is a token status its number, outcome and meaning
+    in a sentence."""
 
     word: str
     confidence: str
     status: int | None = None
     outcome: str | None = None
+    meaning: str | None = None
 
 
 def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> Meaning:
@@ -88,6 +91,7 @@ def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> M
         id_field=_identification(message, profile.identification, doubts),
         status_token=status.status if status else None,
         status_token_name=status.word if status else None,
+        status_token_meaning=status.meaning if status else None,
         status_token_outcome=status.outcome if status else None,
         token=_token(message, registers, keys, doubts),
         confidence=doubts.weakest,
@@ -113,7 +117,7 @@ def _read(register: Register | None, value: str, unit: str) -> _Reading | None:
         return None
     confidence = weakest(confidence, table.provenance_of(code).confidence)
     status = code if table.name == TOKEN_STATUS else None
-    return _Reading(table.values[code], confidence, status, table.outcomes.get(code))
+    return _Reading(table.values[code], confidence, status, table.outcomes.get(code), table.meanings.get(code))
 
 
 def _names(registers: Sequence[Register | None], doubts: _Doubts) -> tuple[str, ...]:
@@ -136,6 +140,8 @@ def _status(readings: Sequence[_Reading | None], doubts: _Doubts) -> _Reading | 
     status = next((read for read in readings if read and read.status is not None), None)
     if status:
         doubts.lean(status.confidence, "vtc.status.token", "vtc.status.token.name")
+        if status.meaning:
+            doubts.lean(status.confidence, "vtc.status.token.meaning")
         if status.outcome:
             doubts.lean(status.confidence, "vtc.status.token.outcome")
     return status

@@ -28,12 +28,19 @@ confidence = "confirmed"
 
 [tables.tokenStatus.values]
 5 = "KeyTypeError, renamed"
-20 = { name = "TariffIndexError", outcome = "rejected" }
+20 = { name = "TariffIndexError", outcome = "rejected", meaning = "made for another tariff" }
 21 = { name = "StillThinking", outcome = "pending" }
 22 = { name = "Resting", outcome = "locked out", source = "a letter", confidence = "assumed" }
-23 = { name = "Bonus", outcome = "accepted" }
+23 = { name = "Bonus", outcome = "accepted", meaning = "a gift" }
 24 = "Whatever"
 """
+SHIPPED = {
+    1: "the token was taken",
+    4: "a register of the meter would overflow",
+    15: "the meter takes no tokens for now",
+    16: "the last token is still being processed: read the status again",
+}
+MEANINGS = SHIPPED | {20: "made for another tariff", 23: "a gift"}
 EXPERTS = {"rejected": "token_rejected", "locked out": "token_lockout"}
 
 each_status = pytest.mark.parametrize(
@@ -87,23 +94,29 @@ def test_all_say_the_same(
     assert main(["read", str(path), "--json", "--profile", str(profile)]) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer.get("vtc.status.token.outcome") == outcome
+    meaning = MEANINGS.get(status)
+    assert answer.get("vtc.status.token.meaning") == meaning
     # check
     main(["check", str(path), "--json", "--profile", str(profile)])
     found = json.loads(capsys.readouterr().out)["findings"]
     assert [each["code"] for each in found if each["code"].startswith("token-")] == finding
+    about = [each["message"] for each in found if each["code"].startswith("token-")]
+    assert all(text.endswith(f"({status}): {meaning}" if meaning else f"({status})") for text in about)
     # flows and report
     with open_trace(path) as reader:
         (flow,) = token_flows(reader, load(str(profile)))
-    assert flow.outcome == (outcome or "unknown")
+    assert (flow.outcome, flow.status_meaning) == (outcome or "unknown", meaning)
     page = tmp_path / "report.html"
     assert main(["report", str(path), "-o", str(page), "--profile", str(profile)]) == 0
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
-    assert [token["outcome"] for token in json.loads(data)["tokens"]] == [outcome or "unknown"]
+    (told,) = json.loads(data)["tokens"]
+    assert (told["outcome"], told["meaning"]) == (outcome or "unknown", meaning)
     # Scapy
     conf.contribs["vtctap"]["profile"] = str(profile)
     try:
         packet = rdpcap(str(path))[-1]
         assert (packet.status_token_outcome, packet.data_sets[0].status_token_outcome) == (outcome, outcome)
+        assert (packet.status_token_meaning, packet.data_sets[0].status_token_meaning) == (meaning, meaning)
     finally:
         conf.contribs["vtctap"]["profile"] = "iec62055-52"
     # Wireshark
@@ -117,16 +130,29 @@ def test_all_say_the_same(
         "fields",
         "-e",
         "vtc.status.token.outcome",
+        "-e",
+        "vtc.status.token.meaning",
     ]
     shown = [*command, *(part for name in EXPERTS.values() for part in ("-e", f"vtc.expert.{name}"))]
     done = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split("\t")
-    assert done[0] == (outcome or "")
-    assert [bool(cell) for cell in done[1:]] == [outcome == each for each in EXPERTS]
+    assert done[:2] == [outcome or "", meaning or ""]
+    assert [bool(cell) for cell in done[2:]] == [outcome == each for each in EXPERTS]
+
+
+def test_the_page_of_tokens_tells_what_each_status_means() -> None:
+    """As the profile does."""
+    table = load().tables["tokenStatus"]
+    page = (Path(__file__).parent.parent / "docs" / "tokens.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    assert rows == [
+        (str(number), name, table.outcomes.get(number, ""), table.meanings.get(number, ""))
+        for number, name in table.values.items()
+    ]
 
 
 def test_renaming_a_status_says_nothing_of_its_outcome(profile: Path) -> None:
     table = load(str(profile)).tables["tokenStatus"]
-    assert (table.values[5], table.outcomes.get(5)) == ("KeyTypeError, renamed", None)
+    assert (table.values[5], table.outcomes.get(5), table.meanings.get(5)) == ("KeyTypeError, renamed", None, None)
     assert table.provenance_of(5).source == table.provenance_of(20).source == "the maker's manual"
     assert (table.provenance_of(22).source, table.provenance_of(22).confidence) == ("a letter", "assumed")
     assert table.provenance_of(4) == load().tables["tokenStatus"].provenance

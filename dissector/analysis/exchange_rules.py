@@ -340,7 +340,8 @@ def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator
     token = request.meaning.token if request else None
     about = f"token {digits(token.number)}: " if token else ""
     frames = numbers(request, response) if request else (response.number,)
-    yield finding(code, frames, f"{about}the meter says {meaning.status_token_name} ({status})")
+    why = f": {meaning.status_token_meaning}" if meaning.status_token_meaning else ""
+    yield finding(code, frames, f"{about}the meter says {meaning.status_token_name} ({status}){why}")
 
 
 class _Meter(Rule):

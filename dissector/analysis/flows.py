@@ -32,7 +32,8 @@ trace ends, or another token is written, before the status is ready."""
 @dataclass(frozen=True, slots=True)
 class TokenFlow:
     """One token: the exchange that wrote it (the last, where it was repeated), the exchanges that read the token status
-    after it, and the ``outcome``, one of :data:`OUTCOMES`. ``status`` and ``status_name`` are the verdict's;
+    after it, and the ``outcome``, one of :data:`OUTCOMES`. ``status``, ``status_name`` and
+    ``status_meaning`` are the verdict's;
     ``duration`` (s) runs from the end of the write to the start of the answer that brought it; None where not known."""
 
     session: int
@@ -42,6 +43,7 @@ class TokenFlow:
     outcome: str
     status: int | None
     status_name: str | None
+    status_meaning: str | None
     duration: float | None
     token: str
     """The token's 20 digits."""
@@ -76,6 +78,7 @@ class _Open:
             outcome,
             status,
             meaning.status_token_name if meaning else None,
+            meaning.status_token_meaning if meaning else None,
             duration,
             digits(self.token.number),
             self.recognised,

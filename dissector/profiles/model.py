@@ -40,7 +40,8 @@ TOKEN_STATUS: Final = "tokenStatus"
 @dataclass(frozen=True, slots=True)
 class Table:
     """Names of a register's values. ``outcomes`` holds what those that are token statuses say of the token, of
-    :data:`~vtctap.dissector.catalogue.TOKEN_OUTCOMES`, as far as it is known. ``added`` holds the provenance of the
+    :data:`~vtctap.dissector.catalogue.TOKEN_OUTCOMES`, as far as it is known, and ``meanings`` what that is in a
+    sentence. ``added`` holds the provenance of the
     values that do not share the table's: those that a profile added to the table that it inherits, or that state their
     own."""
 
@@ -49,6 +50,7 @@ class Table:
     provenance: Provenance
     added: Mapping[int, Provenance] = field(default_factory=dict)
     outcomes: Mapping[int, str] = field(default_factory=dict)
+    meanings: Mapping[int, str] = field(default_factory=dict)
 
     def provenance_of(self, value: int) -> Provenance:
         """Where the name of a value comes from."""

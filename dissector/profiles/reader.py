@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -29,6 +29,8 @@ SESSION_TIMEOUT: Final = 120.0
 _ACCESS: Final = ("read", "write", "read and write")
 _SECTIONS: Final = ("profile", "line", "timing", "identification", "messages", "registers", "tables")
 _PROVENANCE: Final = ("source", "confidence")
+_OF_STATUSES: Final = ("outcome", "meaning")
+"""What is said of token statuses alone."""
 _KINDS: Final = {str: "text", int: "whole number", float: "number", list: "list", bool: "true or false"}
 _LIMITS: Final = ("gap_limit", "reaction_min", "reaction_max", "session_timeout")
 _ENCODING_KEYS: Final = tuple(dict.fromkeys(key for type in encodings.TYPES.values() for key in type.keys))
@@ -185,7 +187,6 @@ class Reader:
             provenance = self._provenance(table, path, whole)
             said = self._values(name, table, path, provenance)
             base = tables.get(name) or Table(name, {}, provenance)
-            kept = {number: outcome for number, outcome in base.outcomes.items() if number not in said.values}
             tables[name] = replace(
                 base,
                 values={**base.values, **said.values},
@@ -194,29 +195,36 @@ class Reader:
                     **(dict.fromkeys(said.values, provenance) if name in tables else {}),
                     **said.added,
                 },
-                outcomes={**kept, **said.outcomes},
+                outcomes=_replaced(base.outcomes, said.outcomes, said.values),
+                meanings=_replaced(base.meanings, said.meanings, said.values),
             )
         return tables
 
     def _values(self, name: str, table: dict[str, Any], path: str, provenance: Provenance) -> Table:
         """The values that one document has: each a text, or a table with its name and what else is said of it."""
-        values, added, outcomes = {}, {}, {}
+        values: dict[int, str] = {}
+        added: dict[int, Provenance] = {}
+        outcomes: dict[int, str] = {}
+        meanings: dict[int, str] = {}
         for key, word in self._table(table, "values", f"{path}.values").items():
             at, number = f"{path}.values.{key}", int(key) if _NUMBER.fullmatch(key) else None
             if number is None or not isinstance(word, str | dict) or (isinstance(word, str) and not word.isprintable()):
-                raise self._fail(at, "must be a whole number with a text, or with { name, outcome }")
+                raise self._fail(at, "must be a whole number with a text, or with { name, outcome, meaning }")
             if isinstance(word, str):
                 values[number] = word
                 continue
-            self._table({"": word}, "", at, ("name", "outcome", *_PROVENANCE))
+            self._table({"": word}, "", at, ("name", *_OF_STATUSES, *_PROVENANCE))
             values[number] = self._get(word, "name", str, at)
             if set(word) & set(_PROVENANCE):
                 added[number] = self._provenance(word, at, provenance)
+            for key in _OF_STATUSES:
+                if key in word and name != TOKEN_STATUS:
+                    raise self._fail(f"{at}.{key}", f"goes with the table {TOKEN_STATUS} alone")
             if "outcome" in word:
-                if name != TOKEN_STATUS:
-                    raise self._fail(f"{at}.outcome", f"goes with the table {TOKEN_STATUS} alone")
                 outcomes[number] = self._choice(word, "outcome", TOKEN_OUTCOMES, at)
-        return Table(name, values, provenance, added, outcomes)
+            if "meaning" in word:
+                meanings[number] = self._get(word, "meaning", str, at)
+        return Table(name, values, provenance, added, outcomes, meanings)
 
     def _registers(
         self, document: dict[str, Any], whole: Provenance, tables: dict[str, Table]
@@ -333,3 +341,8 @@ def line_of(text: str, path: str) -> int | None:
         if here and here == plain[: len(here)] and len(here) > best:
             best, found = len(here), number
     return found
+
+
+def _replaced(inherited: Mapping[int, str], said: Mapping[int, str], values: Collection[int]) -> dict[int, str]:
+    """What is said of values: what is inherited goes with a value that is said anew."""
+    return {number: text for number, text in inherited.items() if number not in values} | dict(said)

@@ -18,10 +18,14 @@ _MEANING: Final = (
     "value_decoded",
     "status_token",
     "status_token_name",
+    "status_token_meaning",
     "status_token_outcome",
     "assumed",
 )
 
+_TOKEN: Final = [
+    attribute for attribute, field in BY_ATTRIBUTE.items() if attribute.split("_")[0] == "token" and not field.context
+]
 
 _SHOWN: Final = {
     "register": ("vtc.register.name",),
@@ -38,7 +42,7 @@ class DataSet(Derived):
     """
 
     name = "data set"
-    derived = frozenset((*_MEANING, *(attribute for attribute in BY_ATTRIBUTE if attribute.split("_")[0] == "token")))
+    derived = frozenset((*_MEANING, *_TOKEN))
     fields_desc = (
         OctetsField("before", b""),
         MeantField("register", b""),

@@ -25,6 +25,7 @@ _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _TITLES: Final = {
     "vtc.status.token": "Token status",
     "vtc.status.token.name": "Token status name",
+    "vtc.status.token.meaning": "Token status meaning",
     "vtc.status.token.outcome": "Token status outcome",
     "vtc.status.token_in": "Token in",
     "vtc.error.parity": "Parity error",
@@ -211,8 +212,9 @@ def _profile(profile: Profile) -> Iterator[str]:
     used = {register.table.name: register.table for register in profile.registers.values() if register.table}
     for table in used.values():
         yield from _table(table)
-    outcomes = used[TOKEN_STATUS].outcomes if TOKEN_STATUS in used else {}
-    yield f"    }}, outcomes = {_value(dict(sorted(outcomes.items())))},"
+    statuses = used.get(TOKEN_STATUS)
+    yield f"    }}, outcomes = {_value(dict(sorted(statuses.outcomes.items())) if statuses else {})},"
+    yield f"    meanings = {_value(dict(sorted(statuses.meanings.items())) if statuses else {})},"
 
 
 def _tokens() -> Iterator[str]:

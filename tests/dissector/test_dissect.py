@@ -154,6 +154,7 @@ def test_all_that_a_tap_can_say() -> None:
         "vtc.bcc.rule": "xor",
         "vtc.status.token": 16,
         "vtc.status.token.name": "status not ready",
+        "vtc.status.token.meaning": "the last token is still being processed: read the status again",
         "vtc.status.token.outcome": "pending",
         "vtc.session": 1,
         "vtc.confidence": "assumed",
@@ -162,6 +163,7 @@ def test_all_that_a_tap_can_say() -> None:
             "vtc.value.decoded",
             "vtc.status.token",
             "vtc.status.token.name",
+            "vtc.status.token.meaning",
             "vtc.status.token.outcome",
         ],
     }

@@ -55,6 +55,7 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
                 "token": flow.token,
                 "outcome": flow.outcome,
                 "status": flow.status_name,
+                "meaning": flow.status_meaning,
                 "duration": flow.duration,
                 "frame": flow.write.request.number if flow.write.request else None,
             }

@@ -94,9 +94,12 @@ local function meaning_of_set(message, set)
     doubt("vtc.value.decoded", rank)
     if register.table == "tokenStatus" and not message.status then
         message.status, message.status_name, message.status_set = count, word, set
-        message.outcome = PROFILE.outcomes[count]
+        message.outcome, message.sentence = PROFILE.outcomes[count], PROFILE.meanings[count]
         doubt("vtc.status.token", rank)
         doubt("vtc.status.token.name", rank)
+        if message.sentence then
+            doubt("vtc.status.token.meaning", rank)
+        end
         if message.outcome then
             doubt("vtc.status.token.outcome", rank)
         end

@@ -125,6 +125,9 @@ local function show_status(tree)
     local at, size = message.status_set.open, #message.status_set.raw
     local item = say(tree, "vtc.status.token", at, size, message.status)
     say(tree, "vtc.status.token.name", at, size, message.status_name)
+    if message.sentence then
+        say(tree, "vtc.status.token.meaning", at, size, message.sentence)
+    end
     if message.outcome then
         say(tree, "vtc.status.token.outcome", at, size, message.outcome)
     end

@@ -199,7 +199,7 @@ def test_a_rejected_token_is_named() -> None:
         for at, text in enumerate(octets)
     ]
     (rejected,) = check(map(dissector.dissect, records), PROFILE)
-    assert rejected.message == "token 00000000000150997584: the meter says UsedError (10)"
+    assert rejected.message == "token 00000000000150997584: the meter says UsedError (10): the token was entered before"
     assert (rejected.frames, rejected.time_ns) == ((1, 4), EPOCH)
 
 

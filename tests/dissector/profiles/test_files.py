@@ -177,6 +177,11 @@ FAULTS = [
         '1 = { name = "a", outcome = "accepted" }',
         "tables.words.values.1.outcome: goes with the table",
     ),
+    (
+        '1 = "yes"',
+        '1 = { name = "a", meaning = "b" }',
+        "tables.words.values.1.meaning: goes with the table",
+    ),
     ('source = "page 8"', "source = 8", "tables.words.source: must be a text, not 8"),
     ('source = "page 8"', "width = 8", "tables.words.width: is not known here; known are values, source, confidence"),
 ]

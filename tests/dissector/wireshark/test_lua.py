@@ -434,6 +434,7 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
         "[Severity level: Note]",
         "[Group: Response]",
         "[Token status name: KeyTypeError [assumed]]",
+        "[Token status meaning: the meter's key may not change to a key of that type [assumed]]",
         "[Token status outcome: rejected [assumed]]",
         "[Session: 1]",
         "[Confidence: assumed]",
@@ -441,6 +442,7 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
         "[Assumed: vtc.value.decoded]",
         "[Assumed: vtc.status.token]",
         "[Assumed: vtc.status.token.name]",
+        "[Assumed: vtc.status.token.meaning]",
         "[Assumed: vtc.status.token.outcome]",
     ]
 
