@@ -13,7 +13,8 @@ import pytest
 from equipment.wheel import built_wheel
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/scapy.md", "docs/tokens.md")
+PAGES = (ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.stem != "cookbook"))
+"""The cookbook is made of the scripts."""
 OTHERS = "site-packages-of-the-others.pth"
 
 
@@ -34,8 +35,8 @@ def test_examples_are_typed(python: Path, tmp_path: Path) -> None:
     """A planted mistake is found, so that the types are seen; the examples have none."""
     names = []
     for page in PAGES:
-        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)):
-            names.append(f"{Path(page).stem}_{number}.py")
+        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)):
+            names.append(f"{page.stem}_{number}.py".replace("-", "_"))
             (tmp_path / names[-1]).write_text(block)
     for script in (ROOT / "examples" / "scripts").glob("*.py"):
         names.append(script.name)

@@ -39,9 +39,7 @@ def pages() -> dict[str, str]:
     titles = {}
     for name, path in _installed(_PAGES).items():
         if name.endswith(".md"):
-            head = path.read_text("utf-8").partition("\n")[0]
-            if head.startswith("# "):  # The others only include a file of the source tree.
-                titles[name.removesuffix(".md")] = head.removeprefix("# ")
+            titles[name.removesuffix(".md")] = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
     return titles
 
 

@@ -5,10 +5,11 @@ several ring files. All taps of a capture have one profile; what a trace states 
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from typing import TypeVar
 
-from vtctap.dissector.profiles.files import Profile, ProfileError, load
+from vtctap.dissector.profiles.files import Profile, ProfileError, load, users
 from vtctap.pcap.record import Record, stated_profile
 
 Item = TypeVar("Item")
@@ -34,9 +35,10 @@ def settled(records: Iterable[Item], profile: Profile | None = None) -> tuple[It
 
 
 def _loaded(name: str | None) -> Profile:
-    if name is not None:
-        try:
-            return load(name)
-        except ProfileError:
-            pass
+    """The profile that calls itself so; its file may have another name."""
+    for file in (name, *users()) if name is not None else ():
+        with suppress(ProfileError):
+            profile = load(file)
+            if profile.name == name:
+                return profile
     return load()

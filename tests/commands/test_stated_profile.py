@@ -83,6 +83,20 @@ def test_a_profile_that_is_not_here(inside: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, said)
 
 
+def test_a_profile_of_ones_own_by_the_name_that_it_calls_itself(
+    inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is named otherwise."""
+    monkeypatch.setattr("vtctap.dissector.profiles.files.user_directory", lambda: tmp_path / "own")
+    (tmp_path / "own").mkdir()
+    head = {"name": "mine", "title": "Mine", "inherits": OTHER, "source": "a test", "confidence": "assumed"}
+    text = "\n".join(["[profile]", *(f'{key} = "{value}"' for key, value in head.items())])
+    (tmp_path / "own" / "by-another-name.toml").write_text(text)
+    done = inside("read", written(tmp_path / "t.pcapng", [READ], "profile=mine"))
+    assert done.stderr == SAID.replace(OTHER, "mine")
+    assert known(OTHER) in done.stdout
+
+
 def test_several_traces_have_each_their_own(trace: Path, inside: Run, tmp_path: Path) -> None:
     plain = written(tmp_path / "plain.pcapng", [READ])
     done = inside("read", "--json", plain, trace)
