@@ -63,7 +63,7 @@ class _Request:
 
 
 @dataclass(slots=True)
-class _LinkState:
+class _LinkPairing:
     """A link's state. ``opening``: its session has had nothing but calls so far; ``over``: a break ended it."""
 
     session: int = 0
@@ -79,14 +79,14 @@ class Pairing:
 
     def __init__(self, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
         self._session_timeout = session_timeout_ns
-        self._links: dict[int, _LinkState] = {}
+        self._links: dict[int, _LinkPairing] = {}
         self._sessions = 0
 
     def place(self, number: int, record: Record, message: Message) -> Place:
         """The place of frame ``number``."""
         link = self._links.get(record.link)
         if link is None:
-            link = self._links[record.link] = _LinkState()
+            link = self._links[record.link] = _LinkPairing()
         if not link.session or record.time - link.end > self._session_timeout:
             self._begin(link)
         link.end = record.end
@@ -113,7 +113,7 @@ class Pairing:
             link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
         return Place(link.session, request_in, response_time_ns, repeat_of)
 
-    def _turn(self, link: _LinkState, name: MessageName, *, anew: bool) -> None:
+    def _turn(self, link: _LinkPairing, name: MessageName, *, anew: bool) -> None:
         """The client speaks: a call, or anything after a break, begins a session, unless it is said again."""
         calls, breaks = name in OPENING, name in ENDING
         if anew and ((calls and not link.opening) or (link.over and not breaks)):
@@ -121,7 +121,7 @@ class Pairing:
         link.opening = link.opening and calls
         link.over = breaks
 
-    def _begin(self, link: _LinkState) -> None:
+    def _begin(self, link: _LinkPairing) -> None:
         self._sessions += 1
         link.session, link.opening, link.over = self._sessions, True, False
         link.request = None
@@ -142,7 +142,7 @@ def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int 
     return request.number, record.time - request.end if known else None
 
 
-def _repeats(link: _LinkState, sender: Sender, record: Record, before: _Frame) -> bool:
+def _repeats(link: _LinkPairing, sender: Sender, record: Record, before: _Frame) -> bool:
     """Whether a side's frame repeats the one that it sent ``before``."""
     request, same = link.request, record.octets == before.octets
     if request is None:

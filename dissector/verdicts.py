@@ -21,8 +21,8 @@ from vtctap.pcap.record import Flag, Record, Sender
 
 
 @dataclass(slots=True)
-class _LinkState:
-    """A link's state: the record of the last token that was written, and of the one whose verdict is not in."""
+class _LinkTokens:
+    """The tokens of a link: the record of the last token that was written, and of the one whose verdict is not in."""
 
     session: int
     written: int | None = None
@@ -33,13 +33,13 @@ class Verdicts:
     """Finds the token of each token status of one trace, fed in order."""
 
     def __init__(self) -> None:
-        self._links: dict[int, _LinkState] = {}
+        self._links: dict[int, _LinkTokens] = {}
 
     def feed(self, number: int, record: Record, message: Message, meaning: Meaning, place: Place) -> int | None:
         """The number of the record whose token the status of frame ``number`` is about, None where it is about none."""
         link = self._links.get(record.link)
         if link is None or link.session != place.session:
-            link = self._links[record.link] = _LinkState(place.session)
+            link = self._links[record.link] = _LinkTokens(place.session)
         if meaning.token and message.message == MessageName.WriteCommand and _is_clients(record):
             link.written = number
         if place.request_in is None:

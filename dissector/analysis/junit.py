@@ -14,7 +14,7 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot hold in any form; the names of files can."""
 
 
-class Report:
+class JunitReport:
     """Collects the findings of traces: those of the severity ``fail_on`` or above (``never``: none) fail their code's
     test case, the others are its output."""
 

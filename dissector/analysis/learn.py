@@ -97,7 +97,7 @@ class Learner:
         self.lines: Counter[tuple[Line, int]] = Counter()
         self._asked: dict[int, str] = {}
 
-    def add(self, dissection: Dissection) -> None:
+    def feed(self, dissection: Dissection) -> None:
         """Takes in one record."""
         message = _sound(dissection)
         record = dissection.record
@@ -241,7 +241,7 @@ class Coverage:
     unnamed: Counter[str] = field(default_factory=Counter)
     undecoded: Counter[str] = field(default_factory=Counter)
 
-    def add(self, dissection: Dissection, profile: Profile) -> None:
+    def feed(self, dissection: Dissection, profile: Profile) -> None:
         """Takes in one record."""
         self.records += 1
         if not isinstance(dissection, Frame):

@@ -103,7 +103,7 @@ def test_no_token_or_password_is_in_it(inside: Run, trace: Path) -> None:
 def test_what_may_be_a_meters_number_is_not_in_it() -> None:
     learner, dissector = Learner(), Dissector(load())
     for body in ("\x02C.1(31415926)", "\x02E.1(31415926*kWh)", "\x02F.1(3141592)"):
-        learner.add(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
+        learner.feed(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
     ranges = {register: seen.lowest for register, seen in learner.registers.items()}
     assert ranges == {"C.1": None, "E.1": 31415926, "F.1": 3141592}
 
@@ -120,7 +120,7 @@ def test_what_is_damaged_or_secret_teaches_nothing(trace: Path) -> None:
         Record(0, block("\x01E2\x027001(1)")),
     ):
         learner = Learner()
-        learner.add(Dissector(load()).dissect(record))
+        learner.feed(Dissector(load()).dissect(record))
         assert learner.registers == {}
 
 
@@ -150,7 +150,7 @@ def test_what_a_trace_says_is_text_in_the_skeleton(text: str) -> None:
     dissector = Dissector(load())
     register = text.replace("\n", "").encode("ascii", "replace").decode()
     for body in (f"\x02{register}(1*{register})", f"\x02b({register}*V)"):
-        learner.add(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
+        learner.feed(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
     made = skeleton(learner, load(), parent="iec62055-52", name=text, traces=[text])
     profile = parse(made, "made.toml" if text.isprintable() else "x")  # loads whole, whatever the text
     assert "b" in profile.registers
@@ -162,7 +162,7 @@ def test_registers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = Learner()
     dissector = Dissector(load())
     for number in range(10):
-        learner.add(dissector.dissect(Record(number, block(f"\x02q{number}(1)"), sender=Sender.SERVER)))
+        learner.feed(dissector.dissect(Record(number, block(f"\x02q{number}(1)"), sender=Sender.SERVER)))
     assert (len(learner.registers), learner.left_out) == (3, 7)
     assert "7 data sets of further registers are left out" in skeleton(
         learner, load(), parent="iec62055-52", name="n", traces=["t"]

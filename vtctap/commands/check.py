@@ -148,10 +148,10 @@ class _Junit(_Output):
     takes_all = True
 
     def __init__(self, name: str, fail_on: str) -> None:
-        from vtctap.dissector.analysis.junit import Report
+        from vtctap.dissector.analysis.junit import JunitReport
 
         self._name = name
-        self._report = Report(fail_on)
+        self._report = JunitReport(fail_on)
 
     def begin(self, trace: str, started: _Started) -> None:
         self._report.begin(trace)

@@ -105,7 +105,7 @@ def _check(arguments: argparse.Namespace) -> int:
     coverage = Coverage()
     dissections, profile = _dissections(arguments)
     for dissection in dissections:
-        coverage.add(dissection, profile)
+        coverage.feed(dissection, profile)
     if arguments.json:
         print(json.dumps({"profile": profile.name, **coverage.as_json()}))
         return 0
@@ -144,7 +144,7 @@ def _learn(arguments: argparse.Namespace) -> int:
     learner = Learner()
     dissections, base = _dissections(arguments)
     for dissection in dissections:
-        learner.add(dissection)
+        learner.feed(dissection)
     parent = arguments.inherits or base.name
     if not learner.registers:
         warn("no register was seen in a frame that arrived whole; the skeleton names none")

@@ -13,7 +13,7 @@ import pytest
 from vtctap.dissector.analysis import findings
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
-from vtctap.dissector.analysis.junit import MOST, Report
+from vtctap.dissector.analysis.junit import MOST, JunitReport
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
@@ -329,7 +329,7 @@ def test_the_reference_is_current() -> None:
 
 @pytest.mark.parametrize(("fail_on", "failures"), [("note", 2), ("warning", 1), ("error", 0), ("never", 0)])
 def test_junit_fails_on_what_is_asked(fail_on: str, failures: int) -> None:
-    report = Report(fail_on)
+    report = JunitReport(fail_on)
     report.begin("t")
     report.feed(Finding("cut", "warning", (1,), "cut", "s"))
     report.feed(Finding("nak", "note", (2,), "nak", "s"))
@@ -339,7 +339,7 @@ def test_junit_fails_on_what_is_asked(fail_on: str, failures: int) -> None:
 
 
 def test_junit_forgets_no_failure_for_many_notes() -> None:
-    report = Report()
+    report = JunitReport()
     report.begin("t")
     for _ in range(MOST + 7):
         report.feed(Finding("nak", "note", (1,), "mild", "s"))
@@ -352,7 +352,7 @@ def test_junit_forgets_no_failure_for_many_notes() -> None:
 
 
 def test_junit() -> None:
-    report = Report()
+    report = JunitReport()
     report.begin("a<b.pcapng")
     bad = Finding("bcc-bad", "error", (1, 2), 'wrong & "bad" \x80', "a source")
     for _ in range(MOST + 7):
