@@ -341,7 +341,8 @@ def live() -> int:
     from multiprocessing.connection import Connection
 
     from vtctap.pcap.record import Line
-    from vtctap.sniffer.port import Settings, open_port
+    from vtctap.sniffer.opening import open_port
+    from vtctap.sniffer.port import Settings
     from vtctap.sniffer.reader import Reader
     from vtctap.sniffer.simulated.ptys import Pty
 

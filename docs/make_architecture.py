@@ -125,12 +125,6 @@ ROOMS: Final = (
 )
 """From the ground up. A module is in the room that names the longest part of it. Every room may know the errors."""
 
-LATE: Final = {
-    ("vtctap.sniffer.port", "vtctap.sniffer.pyserial_port"),
-    ("vtctap.sniffer.port", "vtctap.sniffer.posix_port"),
-}
-"""Imports inside a function that go back to a module: ``open_port`` loads the driver that a port's name asks for."""
-
 _COLOURS: Final = {"pcap": "#dceaf7", "dissector": "#e2f2df", "sniffer": "#fdebd3", "vtctap": "#ece5f6"}
 Imports = Mapping[str, set[str]]
 
@@ -165,7 +159,7 @@ def misplaced(found: Imports) -> Iterator[str]:
 def cycle(found: Imports) -> list[str]:
     """Modules that import each other in a circle; none if there are none."""
     try:
-        TopologicalSorter({m: {other for other in found[m] if (m, other) not in LATE} for m in found}).prepare()
+        TopologicalSorter(found).prepare()
     except CycleError as error:
         return list(error.args[1])
     return []

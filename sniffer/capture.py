@@ -15,7 +15,8 @@ from vtctap.pcap.record import Record
 from vtctap.sniffer.adapter import Adapter, adapter, ask_low_latency
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
-from vtctap.sniffer.port import Port, PortError, Settings, is_url, open_port
+from vtctap.sniffer.opening import is_url, open_port
+from vtctap.sniffer.port import Port, PortError, Settings
 from vtctap.sniffer.reader import MANY, REST, Chunk, Reader
 from vtctap.sniffer.reopening import Opened, Reopening
 from vtctap.sniffer.speed import Follower

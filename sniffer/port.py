@@ -1,9 +1,4 @@
-"""Ports: what a tap needs of one, and how one is opened by name.
-
-On POSIX a device is opened by us (:mod:`~vtctap.sniffer.posix_port`): pyserial raises DTR and RTS, and throws away what
-is waiting. pyserial URLs (``socket://...``, ``rfc2217://...``), and all ports elsewhere, go through pyserial with its
-flushing and raising switched off (:mod:`~vtctap.sniffer.pyserial_port`). Nothing is ever written to a port. Only who
-asks for it gets DTR raised, to power an optical head.
+"""Ports: what a tap needs of one. :mod:`~vtctap.sniffer.opening` opens one by name; nothing is ever written to it.
 
 A line with seven data bits and parity is received as eight bits without: the same frame on the wire. The parity bit
 arrives in bit 7 and is checked in software, exactly and on any adapter; on any other line with parity the adapter
@@ -11,7 +6,6 @@ checks it.
 """
 
 import errno
-import sys
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -55,23 +49,6 @@ class Port(Protocol):
 
     def close(self) -> None:
         """Gives the port back."""
-
-
-def is_url(name: str) -> bool:
-    """Whether the name of a port is a pyserial URL."""
-    return "://" in name
-
-
-def open_port(name: str, settings: Settings, *, power: bool = False) -> Port:
-    """Opens a device or pyserial URL for listening. ``power`` raises DTR, to feed an optical head, where it would be
-    lowered. Raises PortError."""
-    if is_url(name) or sys.platform == "win32":
-        from vtctap.sniffer.pyserial_port import PyserialPort
-
-        return PyserialPort(name, settings, power=power)
-    from vtctap.sniffer.posix_port import PosixPort
-
-    return PosixPort(name, settings, power=power)
 
 
 _NO_PERMISSION: Final = "no permission; join the port's group (usually: sudo usermod -aG dialout $USER), log in again"

@@ -102,6 +102,14 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), (page.name, target)
 
 
+def test_every_page_stands_in_the_contents() -> None:
+    contents = (ROOT / "docs" / "index.myst").read_text("utf-8").split()
+    for page in (ROOT / "docs").glob("*.m*"):
+        assert page.stem in (*contents, "index") or page.suffix not in (".md", ".myst"), (
+            f"docs/index.myst lacks {page.stem}"
+        )
+
+
 # What the pages tell one to type.
 
 

@@ -21,7 +21,8 @@ from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.capture import Capture, Link, Wire
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.counters import Counters
-from vtctap.sniffer.port import PortError, Settings, open_port
+from vtctap.sniffer.opening import open_port
+from vtctap.sniffer.port import PortError, Settings
 from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 

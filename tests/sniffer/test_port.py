@@ -27,7 +27,8 @@ from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.counters import Counters
 from vtctap.sniffer.exclusive import open_unprivileged
 from vtctap.sniffer.marks import Marks
-from vtctap.sniffer.port import PortError, Settings, open_port
+from vtctap.sniffer.opening import open_port
+from vtctap.sniffer.port import PortError, Settings
 from vtctap.sniffer.posix_port import PosixPort
 
 SEVEN_EVEN = Settings(9600, Line(7, "E", 1))

@@ -14,7 +14,8 @@ import pytest
 
 from equipment.virtual_time import Machine
 from vtctap.pcap.record import Line
-from vtctap.sniffer.port import Port, PortError, Settings, open_port
+from vtctap.sniffer.opening import open_port
+from vtctap.sniffer.port import Port, PortError, Settings
 from vtctap.sniffer.reader import MANY, REST, Chunk, Reader, RunDelay
 
 MS = 1_000_000
