@@ -15,7 +15,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test announce check docs pages architecture test-docs examples bench test-corpus test-peers \
+.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound test-corpus test-peers \
 	test-wireshark screenshots clean report-pictures test-report
 
 # program:package of what must be there
@@ -113,9 +113,14 @@ screenshots: $(VENV)/core
 examples: $(VENV)/dev
 	$(BIN)/python examples/make.py
 
+# Whether the stated uncertainty is a bound: a million random sessions, half an hour.
+bound: $(VENV)/dev
+	$(BIN)/python bench/bound.py
+
 bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/accuracy.py
+	$(BIN)/python bench/bound.py --sessions 20000
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/check_rate.py
 	$(BIN)/python bench/scapy_rate.py

@@ -1,6 +1,6 @@
 """Whether the stated uncertainty is a bound: random sessions, of which no octet may lie outside.
 
-    python bench/bound.py [--sessions N] [--first SEED] [--against estimator.py]
+    python bench/bound.py [--sessions N] [--first NUMBER] [--against estimator.py]
 
 Prints a Markdown table of uncertainties and errors (docs/accuracy.md holds one) and how many octets were outside; exit
 status 1 where one was. All in virtual time and without I/O: session N is the same on any machine. ``--against``: the
@@ -24,6 +24,7 @@ gives the octets of one read in parts, and asks what is settled in between.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import math
 import statistics
@@ -250,7 +251,7 @@ class Campaign:
     def __init__(self, make: Callable[[int, int], Any]) -> None:
         self._make = make
         self.rows: defaultdict[tuple[str, str, int], Row] = defaultdict(Row)
-        self.octets = self.outside = 0
+        self.tried = self.octets = self.outside = 0
         self.sessions: list[int] = []
         """Those of which an octet was outside."""
         self.tightest = 0.0
@@ -262,6 +263,7 @@ class Campaign:
         octets = stamp(one, self._make(one.character_time, one.latency), random)
         if len(octets) != len(one.starts):
             raise SystemExit(f"session {number}: {len(one.starts)} octets were sent, {len(octets)} came out")
+        self.tried += 1
         self.octets += len(octets)
         outside = 0
         for octet, start in zip(octets, one.starts, strict=True):
@@ -282,8 +284,9 @@ class Campaign:
 
     def __str__(self) -> str:
         worst = f", the first of them {self.sessions[:5]}" if self.sessions else ""
+        outside = f"{self.outside:,} outside, in {len(self.sessions):,} sessions{worst}"
         return (
-            f"{self.octets:,} octets, {self.outside:,} outside, in {len(self.sessions):,} sessions{worst}; "
+            f"{self.tried:,} sessions: {self.octets:,} octets, {outside}; "
             f"the largest error is {self.tightest:.8f} of its uncertainty."
         )
 
@@ -320,6 +323,19 @@ def larger(new: Campaign, old: Campaign) -> Iterator[str]:
                 yield f"{', '.join(map(str, row))}: {name} {before[at]:.3f} -> {now[at]:.3f} ms"
 
 
+def run(sessions: range, new: Campaign, old: Campaign | None) -> None:
+    """Tries sessions, and says once a minute how far it is."""
+    said = time.monotonic()
+    for number in sessions:
+        one = session(number)
+        new.add(number, one)
+        if old:
+            old.add(number, one)
+        if time.monotonic() - said > 60:
+            said = time.monotonic()
+            print(new, file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """Tries, prints, judges."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -331,17 +347,11 @@ def main() -> int:
     arguments = parser.parse_args()
     new = Campaign(Estimator)
     old = Campaign(_load(arguments.against)) if arguments.against else None
-    began = time.monotonic()
-    for number in range(arguments.first, arguments.first + arguments.sessions):
-        one = session(number)
-        new.add(number, one)
-        if old:
-            old.add(number, one)
-        if time.monotonic() - began > 60:
-            began = time.monotonic()
-            print(f"session {number}: {new}", file=sys.stderr, flush=True)
+    sessions = range(arguments.first, arguments.first + arguments.sessions)
+    with contextlib.suppress(KeyboardInterrupt):  # What there is until then is shown.
+        run(sessions, new, old)
     print("\n".join(table(new, old)))
-    print(f"\n{arguments.sessions:,} sessions: {new}")
+    print(f"\n{new}")
     if old:
         print(f"Before: {old}")
         print("\n".join(["More than a tenth larger than before:", *(f"- {text}" for text in larger(new, old))]))

@@ -39,11 +39,11 @@ def frame(side: Sender, octets: bytes, time: int, uncertainty: int | None = 10 *
     )
 
 
-def merged(records: Iterable[Record]) -> list[Record]:
-    """All at once: everything has come before the first leaves."""
+def merged(records: Iterable[Record], *, bounded: bool = True) -> list[Record]:
+    """All at once: everything has come before the first leaves. ``bounded``: the server's time stamps are."""
     order = Order(GAP)
     order.add(0)
-    order.add(1)
+    order.add(1, bounded=bounded)
     for record in records:
         order.push(record)
     return list(iter(lambda: order.pop(None, None), None))
@@ -135,6 +135,19 @@ def test_an_overlap_beyond_the_uncertainty_is_no_doubt() -> None:
 def test_without_an_uncertainty_the_time_stamps_hold(uncertainties: tuple[int | None, int | None]) -> None:
     records = [frame(SERVER, DATA, 0, uncertainties[0]), frame(CLIENT, READ, 2 * MS, uncertainties[1])]
     assert merged(records) == records
+
+
+@pytest.mark.parametrize("apart", [0, 2 * MS, 40 * MS])
+def test_a_tap_whose_time_stamps_nothing_bounds_is_in_doubt(apart: int) -> None:
+    """As much as any tap can be."""
+    records = [frame(SERVER, DATA, 0, None), frame(CLIENT, READ, apart)]
+    assert said(merged(records, bounded=False)) == [(READ, UNCERTAIN), (DATA, UNCERTAIN)]
+    assert said(merged(records)) == [(DATA, 0), (READ, 0)]
+
+
+def test_beyond_all_doubt_the_time_stamps_hold_for_any_tap() -> None:
+    records = [frame(SERVER, DATA, 0, None), frame(CLIENT, READ, MAX_UNCERTAINTY + 10 * MS)]
+    assert merged(records, bounded=False) == records
 
 
 def test_more_uncertainty_than_any_adapter_has() -> None:

@@ -85,6 +85,13 @@ def test_octets_of() -> None:
     ]
 
 
+@pytest.mark.parametrize(("uncertainty", "kept"), [(None, Flag.ORDER_UNCERTAIN), (5, 0)])
+def test_an_order_that_the_tap_called_uncertain_stays_so(uncertainty: int | None, kept: int) -> None:
+    """What was found by comparing time stamps is found again."""
+    record = Record(T0, b"ab", line=EIGHT, speed=100, uncertainty=uncertainty, flags=Flag.ORDER_UNCERTAIN)
+    assert [octet.flags for octet in octets_of(record)] == [kept, 0]
+
+
 @pytest.mark.parametrize(
     ("record", "starts"),
     [
