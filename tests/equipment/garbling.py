@@ -12,7 +12,7 @@ as soon as it is seen there, and a tap that looks will not find it.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from equipment.meter_port import MeterPort
@@ -20,7 +20,7 @@ from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, Pty, PtyTaps
-from vtctap.sniffer.simulated.wire import Wire, WireOctet
+from vtctap.sniffer.simulated.wire import Side, Wire, WireOctet
 
 _STEP: Final = 1_000_000
 """ns between two looks at the settings."""
@@ -36,6 +36,8 @@ class _Tap:
         self._pty = pty
         self._marks = False
         self._checks = False
+        self.delivered = 0
+        """How many octets its reader was given."""
         self.waveform = Waveform(line)
         self.receiver = Receiver(self.waveform, _UNKNOWN, Line(8, "N", 1))
 
@@ -45,6 +47,7 @@ class _Tap:
         octets = self.receiver.run(until)
         if octets:
             self._pty.write(b"".join(map(self._delivered, octets)))
+            self.delivered += len(octets)
 
     def look(self) -> None:
         """Sets the receiver as the terminal is set."""
@@ -74,6 +77,21 @@ class GarblingTaps(PtyTaps):
         super().__init__(merged=merged)
         self._line = line
 
+    def steps(self, octets: Iterable[WireOctet]) -> Iterator[dict[Side, int]]:
+        """Plays in virtual time, a millisecond between two looks at the settings, for a test that reads in between: how
+        many octets each side's terminal was given so far."""
+        taps = {side: _Tap(pty, self._line) for side, pty in self._ptys.items()}
+        now = 0
+        for octet in octets:
+            now = now or octet.start
+            while now + _STEP < octet.start:
+                now += _STEP
+                yield _run(taps, now)
+            taps[octet.side].waveform.add(octet)
+        while any(tap.receiver.busy for tap in taps.values()):
+            now += _STEP
+            yield _run(taps, now)
+
     def _play(self, octets: Iterable[WireOctet], shift: int) -> None:
         made = {pty: _Tap(pty, self._line) for pty in self._ptys.values()}
         taps = {side: made[pty] for side, pty in self._ptys.items()}
@@ -102,6 +120,12 @@ class GarblingTaps(PtyTaps):
                 wait = min(wait, _STEP)
             if self._stop.wait(wait / 1e9):
                 return False
+
+
+def _run(taps: dict[Side, _Tap], until: int) -> dict[Side, int]:
+    for tap in taps.values():
+        tap.run(until)
+    return {side: tap.delivered for side, tap in taps.items()}
 
 
 class _Client(_Tap):

@@ -120,6 +120,45 @@ def test_close_answers_are_ordered_by_the_protocol_and_flagged(
     assert request.flags == answer.flags == Flag.ORDER_UNCERTAIN
 
 
+# What is known of the adapters
+
+
+@pytest.mark.parametrize(
+    ("latency", "stated", "most"),
+    [(None, "latency=16ms latency_source=assumed", 18), (MS, "latency=1ms latency_source=stated", 3)],
+)
+def test_latency(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, latency: int | None, stated: str, most: int
+) -> None:
+    behind(monkeypatch, client=Adapter("cp210x", 16 * MS, source="assumed"), server=Adapter())
+    play(machine, [("client", b"\x06")])
+    records = capture(machine, latency=latency)
+    assert records[0].event == f"opened profile=p speed=9600 line=7E1 adapter=cp210x {stated} port=client"
+    (ack,) = frames(records)
+    assert ack.uncertainty is not None
+    assert (most / 2 - 1) * MS < ack.uncertainty <= most * MS
+
+
+def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind(monkeypatch, client=Adapter("", characters=11, source="fifo"))
+    machine.say("client", [(0x06, 800 * MS), (0x06, 3_000 * MS)])
+    records = []
+    with Capture(
+        [Link((Wire("client"),))], Settings(300, SETTINGS.line), gap_limit_ns=1_500 * MS, profile="p", clock=machine.clock
+    ) as capturing:
+        while machine.now < START + 2_000 * MS:
+            records += capturing.poll(0.02)
+        capturing.set(Settings(19200, SETTINGS.line))
+        while machine.now < START + 4_000 * MS:
+            records += capturing.poll(0.02)
+        records += capturing.close()
+    slow, fast = (record.uncertainty or 0 for record in frames(records))
+    assert slow > 100 * MS > 10 * MS > fast
+    assert "latency=11characters latency_source=fifo" in records[0].event
+
+
 # Behind a network
 
 NETWORK = Adapter(time=16 * MS, source="network")

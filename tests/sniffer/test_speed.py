@@ -3,7 +3,6 @@
 import os
 import select
 import termios
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import xor
@@ -23,10 +22,11 @@ from vtctap.sniffer.detect import SPEEDS, Detector
 from vtctap.sniffer.port import Settings
 from vtctap.sniffer.posix_port import PosixPort
 from vtctap.sniffer.simulated.session import play
-from vtctap.sniffer.simulated.wire import WireOctet, received
+from vtctap.sniffer.simulated.wire import Side, WireOctet, received
 from vtctap.sniffer.speed import Change, Follower
 
 MS = 1_000_000
+PATIENCE = 60
 SECOND = 1_000 * MS
 GAP_LIMIT = 1_500 * MS
 EVEN, EIGHT, ODD = Line(7, "E", 1), Line(8, "N", 1), Line(7, "O", 1)
@@ -545,23 +545,28 @@ def set_speed(port: PosixPort, speed: int) -> None:
 
 
 def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list[Change], list[list[tuple[int, int]]]]:
-    """What is changed, and the octets heard before and after each change, both sides' in the order of their arrival."""
+    """What is changed, and the octets heard before and after each change, both sides' in the order of their arrival. In
+    virtual time: what is delivered within a millisecond is read, and the ports are set, before the next begins."""
     changes: list[Change] = []
     heard: list[list[tuple[int, int]]] = [[]]
     with GarblingTaps(EVEN) as taps:
-        ports = [PosixPort(name, following.settings) for name in (taps.client, taps.server)]
-        taps.start(octets, beginning=octets[0].start - 100 * MS)
-        rounds = 0
-        while taps.playing or rounds < 2:
-            rounds += not taps.playing
-            for port in select.select(ports, [], [], 0.1)[0]:
-                heard[-1] += (some := port.read())
-                if change := following.hear(ports.index(port), some, time.monotonic_ns()):
-                    for each in ports:
-                        set_speed(each, change.settings.speed)
-                    changes.append(change)
-                    heard.append([])
-        for port in ports:
+        ports: dict[Side, PosixPort] = {
+            "client": PosixPort(taps.client, following.settings),
+            "server": PosixPort(taps.server, following.settings),
+        }
+        read = dict.fromkeys(ports, 0)
+        for step, delivered in enumerate(taps.steps(octets)):
+            for number, (side, port) in enumerate(ports.items()):
+                while read[side] < delivered[side]:
+                    assert select.select([port], [], [], PATIENCE)[0]
+                    heard[-1] += (some := port.read())
+                    read[side] += len(some)
+                    if change := following.hear(number, some, step * MS):
+                        for each in ports.values():
+                            set_speed(each, change.settings.speed)
+                        changes.append(change)
+                        heard.append([])
+        for port in ports.values():
             port.close()
     return changes, heard
 

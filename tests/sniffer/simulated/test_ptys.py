@@ -26,6 +26,8 @@ pytest.importorskip("termios")
 
 MS = 1_000_000
 ACK, NAK = b"\x06", b"\x15"
+PATIENCE = 60.0
+"""Seconds after which something that ought to come about has failed."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,7 @@ def opened(name: str) -> Iterator[int]:
     os.close(fd)
 
 
-def read(fd: int, count: int, seconds: float = 5) -> bytes:
+def read(fd: int, count: int, seconds: float = PATIENCE) -> bytes:
     """Up to ``count`` octets that come within some seconds."""
     octets, end = b"", time.monotonic() + seconds
     while len(octets) < count and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
@@ -63,11 +65,11 @@ def test_a_tap_a_direction() -> None:
         assert taps.client != taps.server
         before = time.time_ns()
         taps.start(script, beginning=0)
-        assert 0 <= taps.offset - before < 1_000 * MS
+        assert before <= taps.offset <= time.time_ns()
         assert taps.playing
         assert read(client, 128) == request
         assert read(server, 128) == answer
-        assert taps.wait(5)
+        assert taps.wait(PATIENCE)
         assert not taps.playing
 
 
@@ -99,14 +101,14 @@ def test_plays_sessions_and_stops_at_once() -> None:
         taps.start(play(1, speed=115200, sessions=1_000), beginning=EPOCH + 990 * MS)
         assert bytes(octet & 0x7F for octet in read(client, 5)) == b"/?!\r\n"
         start = time.monotonic()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < PATIENCE  # The sessions would take many minutes.
 
 
 def test_never_waits_for_a_reader() -> None:
     script = octets("client", bytes(150_000), 0, 1)
     with PtyTaps() as taps:
         taps.start(script, beginning=0)
-        assert taps.wait(20)
+        assert taps.wait(PATIENCE)
 
 
 def test_closed_without_having_played() -> None:
@@ -141,7 +143,7 @@ def test_the_meter_keeps_the_pace_of_its_line() -> None:
 
 
 def test_the_meter_follows_an_option_select() -> None:
-    with MeterPort(MeterMachine(Random(1), speed=600), speed=600) as meter, opened(meter.port) as port:
+    with MeterPort(MeterMachine(Random(1), speed=300), speed=300) as meter, opened(meter.port) as port:
         os.write(port, b"/?!\r\n")
         assert len(read(port, 18)) == 18
         start = time.monotonic()
@@ -151,8 +153,8 @@ def test_the_meter_follows_an_option_select() -> None:
             b"0020(00123456782)\r\n0021(00123.4*kWh)\r\n!\r\n\x03"
         )
         assert read(port, len(answer) + 1) == answer + bytes([reduce(xor, answer[1:])])
-        # At 600 bit/s the characters alone would take more than two seconds.
-        assert time.monotonic() - start < 2
+        # At 300 bit/s the characters alone would take 3.8 seconds.
+        assert time.monotonic() - start < 3.5
 
 
 def test_the_meter_takes_seven_bits() -> None:
