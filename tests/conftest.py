@@ -1,4 +1,4 @@
-"""For all tests: a tshark, and a sharkd, that load Lua scripts whoever runs the tests."""
+"""For all tests: no deadlines; a tshark, and a sharkd, that load Lua scripts whoever runs the tests."""
 
 import os
 import shutil
@@ -6,6 +6,10 @@ import stat
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("vtctap", deadline=None)  # How long an example takes depends on what else the machine does.
+settings.load_profile("vtctap")
 
 AS_NOBODY = (
     "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override "

@@ -144,9 +144,9 @@ def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
 ) -> None:
     behind(monkeypatch, client=Adapter("", characters=11, source="fifo"))
     machine.say("client", [(0x06, 800 * MS), (0x06, 3_000 * MS)])
-    records = []
+    records, link = [], Link((Wire("client"),))
     with Capture(
-        [Link((Wire("client"),))], Settings(300, SETTINGS.line), gap_limit_ns=1_500 * MS, profile="p", clock=machine.clock
+        [link], Settings(300, SETTINGS.line), gap_limit_ns=1_500 * MS, profile="p", clock=machine.clock
     ) as capturing:
         while machine.now < START + 2_000 * MS:
             records += capturing.poll(0.02)
