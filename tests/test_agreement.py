@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
 
 GRAMMAR = (
-    b"/?!\r\n", b"/?0012!\r\n", b"/?0012!", b"/?\r\n", b"/?12\r\n",
+    b"/?!\r\n", b"/2!\r\n", b"/?0012!\r\n", b"/?0012!", b"/?\r\n", b"/?12\r\n",
     b"/ISK5\\2MT174\r\n", b"/KAM MC\r\n", b"\x06051\r\n", b"\x06", b"\x15",
     bytes(9), b"\x7e\xa0\x03\x7e", b"\x01P0\x02(1234)\x03\x60", b"\x01R1\x020004()\x03\x64", b"\x01R1\x02T()\x03",
     b"\x01W1\x020010(12345678901234567890)\x03\x11", b"\x01B0\x03q", b"\x01B0\x03u", b"\x01E2\x020040(1)\x03\x15",

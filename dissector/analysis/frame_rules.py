@@ -92,6 +92,8 @@ def _form(message: Message, number: tuple[int]) -> Iterator[Finding]:
             yield finding("syntax", number, f"manufacturer {letters!r} is not three letters")
         elif letters[:2] != letters[:2].upper():
             yield finding("syntax", number, f"manufacturer {letters!r} is not in capital letters", severity="note")
+        if "/" in (message.id_text or ""):
+            yield finding("syntax", number, "a slash stands in the identification's text, where none is allowed")
         if name == MessageName.IDResponse and (message.id_speed or "") not in _SPEEDS:
             yield finding("syntax", number, f"speed {message.id_speed!r} is none of the standard's", severity="note")
     option = (message.option_protocol, message.option_speed, message.option_mode)

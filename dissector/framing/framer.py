@@ -10,6 +10,7 @@ The messages of IEC 62056-21 (and, as far as is publicly known, of IEC 62055-52)
 delimiter. A message is known by its first octet, and each kind ends in its own way::
 
     /?...! CR LF              IDRequest         ends after LF, or after ! where no line end follows
+    /m! CR LF                 IDRequest         (m: any other mark in the place of ?)
     /XXXZ... CR LF            IDResponse        ends after LF, unless an empty line follows:
     /XXXZ... CR LF CR LF      Telegram          ends after ! with up to four hexadecimal digits and LF
     SOH ... ETX BCC           commands          ends after the octet that follows ETX or EOT, whatever it is
@@ -28,25 +29,40 @@ becomes a frame, or else the first octet becomes noise, and the rest is looked a
 (:data:`MAX_IDENTIFICATION`), so this stays linear.
 
 Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes
-next tells. What tells is the next octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak
-(:meth:`Framer.turn`). No other timing enters the grammar, but for one case: some clients send no check character. On a
-wire that carries both directions the next octet is then the other side's SOH or STX, and would be taken for a
-wrong check character. It is the beginning of a new message if it is no right check character and it came after a
-reaction's pause - or, where the times are synthetic and pauses unknown, in any case.
+next tells; so it is after a Telegram's line that ends in ``!``, which may be a damaged bracket. What tells is the next
+octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak (:meth:`Framer.turn`). No other timing
+enters the grammar, but for one case: some clients send no check character. On a wire that carries both directions the
+next octet is then the other side's SOH or STX, and would be taken for a wrong check character. It is the beginning of a
+new message if it is no right check character and it came after a reaction's pause - or, where the times are synthetic
+and pauses unknown, in any case.
 
 Cut frames. A pause longer than the protocol allows between two characters ends whatever is open; a frame that was open
 in its middle is marked as cut. If what follows begins no message, though, the sender has but paused for too long, and
 the frame goes on, unless the pause is :data:`PATIENCE` times as long as allowed. Data blocks may hold any octet before
 their ETX: real damaged frames hold STX and SOH. Requests and Telegram lines do not: there SOH or STX begins a new
-message, and the old one is cut.
+message, and the old one is cut. So does an identification with an empty line behind it, anywhere: nothing but a
+Telegram begins so. In a Telegram, which is sent in one go, a pause of :data:`STREAM_PAUSE` characters is long.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, OPEN, SETTLED, TABLE, WHOLE, State, Step
+from vtctap.dissector.framing.grammar import (
+    BLOCKS,
+    BOUNDED,
+    CLASSES,
+    OPEN,
+    SETTLED,
+    SOFT,
+    STREAMS,
+    TABLE,
+    WHOLE,
+    State,
+    Step,
+)
 from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 
@@ -57,6 +73,9 @@ MIN_WAKE_UP: Final = 8
 """Fewer NULs than this are noise. IEC 62056-21 clause 6.3.14 asks for 2.1 s of them, 63 at 300 bit/s."""
 PATIENCE: Final = 2
 """After so many times the longest pause a frame is given up."""
+STREAM_PAUSE: Final = 1000
+"""Characters; a longer pause is long for the line's speed, if it is not for the protocol: 87 ms at 115 200 bit/s, where
+adapters hand octets over every 16 ms."""
 MIN_REACTION: Final = 15_000_000
 """ns; the shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 allows 20 ms at the least; a tap sees
 some of that pause blurred."""
@@ -90,6 +109,8 @@ class Piece:
         return bytes([octet.value for octet in self.octets])
 
 
+_HEAD: Final = re.compile(rb"/(?=\d{0,2}[A-Za-z])[A-Za-z\d]{3}(?![/!()])[ -~][^/!()\r\n]*\r?\n\r?\n\Z")
+"""A Telegram's identification with the empty line behind it."""
 _HDLC_FLAG: Final = 0x7E
 _HDLC_HEADER: Final = 3
 
@@ -104,12 +125,12 @@ class Framer:
     """
 
     def __init__(self, *, sender: Sender, character_time: int, gap_limit_ns: int, synthetic: bool = False) -> None:
+        self._gap_limit = gap_limit_ns
+        self._patience = gap_limit_ns * PATIENCE
         self.character_time = character_time
         self.binary = False
         self.garbage = False
         self._sender = sender
-        self._gap_limit = gap_limit_ns
-        self._patience = gap_limit_ns * PATIENCE
         self._synthetic = synthetic
         self._state = State.IDLE
         self._noise: list[Octet] = []
@@ -120,6 +141,16 @@ class Framer:
         self._sum = 0
         self._end = 0
         self._pieces: list[Piece] = []
+
+    @property
+    def character_time(self) -> int:
+        """How long a character lasts, ns."""
+        return self._character_time
+
+    @character_time.setter
+    def character_time(self, character_time: int) -> None:
+        self._character_time = character_time
+        self._stream_pause = min(character_time * STREAM_PAUSE or self._gap_limit, self._gap_limit)
 
     @property
     def earliest(self) -> Octet | None:
@@ -143,15 +174,15 @@ class Framer:
             if self.garbage and self._open:
                 self._flush()
             pause = octet.start - self._end
-            if pause > self._gap_limit and (pause > self._patience or self._begins_message(octet)):
+            if pause > self._stream_pause and self._ends(pause, octet):
                 self._flush()
             self._take(octet)
-            self._end = octet.start + self.character_time
+            self._end = octet.start + self._character_time
         return self._collect()
 
     def silence(self, until: int) -> list[Piece]:
         """The pieces that are complete because no octet has begun before ``until`` (ns)."""
-        if until - self._end > self._patience:
+        if until - self._end > (self._stream_pause if self._state in SOFT else self._patience):
             self._flush()
         return self._collect()
 
@@ -170,6 +201,12 @@ class Framer:
             self._emit(cut=True)
         self._flush()
         return self._collect()
+
+    def _ends(self, pause: int, octet: Octet) -> bool:
+        """Whether what is open ends in a pause (ns) before an octet."""
+        if pause <= self._gap_limit and self._state not in STREAMS:
+            return False
+        return pause > self._patience or self._state in SOFT or self._begins_message(octet)
 
     def _begins_message(self, octet: Octet) -> bool:
         step, _ = TABLE[State.IDLE][CLASSES[octet.value]]
@@ -207,6 +244,9 @@ class Framer:
                 self._emit(cut=False)
             elif step is Step.NOISE:
                 self._add_noise(octet)
+            elif step is Step.BLANK_LINE:
+                self._add(octet, then)
+                self._look_back(again)
             elif step is Step.CHECK and not self._lacks_check(octet):
                 self._keep(octet)
                 self._emit(cut=False)
@@ -221,7 +261,7 @@ class Framer:
 
     def _add(self, octet: Octet, then: State) -> None:
         self._keep(octet)
-        if self._state is State.BLOCK:
+        if self._state in BLOCKS:
             self._xor ^= octet.value
             self._sum += octet.value & 0x7F
         self._state = then
@@ -277,6 +317,17 @@ class Framer:
             self._reset()
         again.extendleft(reversed(rest))
 
+    def _look_back(self, again: deque[Octet]) -> None:
+        """Where an identification stands before the empty line that ends here, it begins a Telegram, and what is open
+        is cut before it."""
+        tail = bytes([octet.value & 0x7F for octet in self._open[-MAX_IDENTIFICATION:]])
+        begun = _HEAD.search(tail)
+        at = len(self._open) - len(tail) + begun.start() if begun else 0
+        if at:
+            rest = self._open[at:]
+            self._emit(cut=True, length=at)
+            again.extendleft(reversed(rest))
+
     def _lacks_check(self, octet: Octet) -> bool:
         """Whether the octet after ETX is not the check character but begins the next message."""
         value = octet.value & 0x7F
@@ -284,7 +335,7 @@ class Framer:
             return False
         if self._synthetic:
             return value in (SOH, STX)
-        pause = octet.start - self._open[-1].start - self.character_time
+        pause = octet.start - self._open[-1].start - self._character_time
         return pause >= MIN_REACTION and value in (SOH, STX, ACK, NAK) and not octet.flags & Flag.PARITY
 
     def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:

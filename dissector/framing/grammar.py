@@ -39,6 +39,9 @@ _HEX = {_C.DIGIT, _C.HEX_LETTER}
 _LETTERS = {_C.HEX_LETTER, _C.LETTER}
 _PRINTABLE = _HEX | _LETTERS | {_C.PRINTABLE, _C.SLASH, _C.QUERY, _C.BANG, _C.BRACKET}
 _LINE_END = {_C.CR, _C.LF}
+_MARKS = {_C.SLASH, _C.BANG, _C.BRACKET}
+"""No identification has them in its first five characters."""
+_MAKER = _LETTERS | {_C.DIGIT}
 
 
 class State(IntEnum):
@@ -50,28 +53,43 @@ class State(IntEnum):
     REQUEST = auto()
     REQUEST_BANG = auto()
     REQUEST_CR = auto()
+    MARK = auto()
+    MARK_BANG = auto()
+    DIGIT_1 = auto()
+    DIGIT_2 = auto()
     MAKER_1 = auto()
     MAKER_2 = auto()
     MAKER_3 = auto()
     IDENT = auto()
+    IDENT_SLASH = auto()
+    IDENT_MAKER_1 = auto()
+    IDENT_MAKER_2 = auto()
+    IDENT_MAKER_3 = auto()
     IDENT_CR = auto()
     IDENT_END = auto()
     BLANK_CR = auto()
     BLANK = auto()
     TELEGRAM = auto()
+    TELEGRAM_CR = auto()
     TELEGRAM_LINE = auto()
+    TELEGRAM_BLANK = auto()
     CRC_0 = auto()
     CRC_1 = auto()
     CRC_2 = auto()
     CRC_3 = auto()
     CRC_4 = auto()
     CRC_CR = auto()
+    SOFT_BANG = auto()
+    SOFT_CR = auto()
+    SOFT_END = auto()
     ACK = auto()
     OPTION_V = auto()
     OPTION_Z = auto()
     OPTION_Y = auto()
     OPTION_CR = auto()
     BLOCK = auto()
+    BLOCK_LINE = auto()
+    BLOCK_BLANK = auto()
     CHECK = auto()
     HDLC = auto()
 
@@ -87,6 +105,7 @@ class Step(IntEnum):
     BEFORE = auto()  # the frame was whole before it
     CUT = auto()  # the frame was not, yet another begins here
     FALL = auto()  # what is open is not what it looked like
+    BLANK_LINE = auto()  # an empty line ends: perhaps what comes before it is a Telegram's identification
     NOISE = auto()
     CHECK = auto()  # it is the check character, or there is none
     HDLC = auto()
@@ -94,6 +113,21 @@ class Step(IntEnum):
 
 _T = Step
 _Rule = tuple[Iterable[Class], Step, State]
+
+_IDENT: Final[Sequence[_Rule]] = [
+    ({_C.CR}, _T.ADD, _S.IDENT_CR),
+    ({_C.LF}, _T.ADD, _S.IDENT_END),
+    # Neither stands in an identification; data sets that the noise cut have them, and so has the message that follows
+    # where the line end was lost.
+    ({_C.BANG, _C.BRACKET}, _T.FALL, _S.IDLE),
+    ({_C.SLASH}, _T.ADD, _S.IDENT_SLASH),
+    (_ALL, _T.ADD, _S.IDENT),
+]
+_NEW_LINE: Final[Sequence[_Rule]] = [
+    ({_C.BANG}, _T.ADD, _S.CRC_0),
+    ({_C.SLASH, _C.SOH, _C.STX}, _T.CUT, _S.IDLE),
+    (_ALL, _T.ADD, _S.TELEGRAM),
+]
 
 _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.IDLE: [
@@ -105,7 +139,13 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
         (_ALL, _T.NOISE, _S.IDLE),
     ],
     _S.NULS: [({_C.NUL}, _T.ADD, _S.NULS), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.SLASH: [({_C.QUERY}, _T.ADD, _S.REQUEST), (_LETTERS, _T.ADD, _S.MAKER_1), (_ALL, _T.FALL, _S.IDLE)],
+    _S.SLASH: [
+        ({_C.QUERY}, _T.ADD, _S.REQUEST),
+        (_LETTERS, _T.ADD, _S.MAKER_1),
+        ({_C.DIGIT}, _T.ADD, _S.DIGIT_1),
+        (_PRINTABLE - _MARKS, _T.ADD, _S.MARK),
+        (_ALL, _T.FALL, _S.IDLE),
+    ],
     _S.REQUEST: [
         ({_C.BANG}, _T.ADD, _S.REQUEST_BANG),
         ({_C.CR}, _T.ADD, _S.REQUEST_CR),
@@ -115,21 +155,25 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     ],
     _S.REQUEST_BANG: [({_C.CR}, _T.ADD, _S.REQUEST_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.REQUEST_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.MAKER_1: [(_LETTERS, _T.ADD, _S.MAKER_2), (_ALL, _T.FALL, _S.IDLE)],
-    _S.MAKER_2: [(_LETTERS, _T.ADD, _S.MAKER_3), (_ALL, _T.FALL, _S.IDLE)],
-    _S.MAKER_3: [
-        ({_C.SLASH, _C.BANG, _C.BRACKET}, _T.FALL, _S.IDLE),
-        (_PRINTABLE, _T.ADD, _S.IDENT),
+    _S.MARK: [({_C.BANG}, _T.ADD, _S.MARK_BANG), (_ALL, _T.FALL, _S.IDLE)],
+    _S.MARK_BANG: [({_C.CR}, _T.ADD, _S.REQUEST_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.FALL, _S.IDLE)],
+    # A maker's three characters are letters; some have digits among them.
+    _S.DIGIT_1: [
+        (_LETTERS, _T.ADD, _S.MAKER_2),
+        ({_C.DIGIT}, _T.ADD, _S.DIGIT_2),
+        ({_C.BANG}, _T.ADD, _S.MARK_BANG),
         (_ALL, _T.FALL, _S.IDLE),
     ],
-    _S.IDENT: [
-        ({_C.CR}, _T.ADD, _S.IDENT_CR),
-        ({_C.LF}, _T.ADD, _S.IDENT_END),
-        # None of these stands in an identification; text in the noise has them (m3/hour), and so has the message that
-        # follows where the line end was lost.
-        ({_C.SLASH, _C.BANG, _C.BRACKET}, _T.FALL, _S.IDLE),
-        (_ALL, _T.ADD, _S.IDENT),
-    ],
+    _S.DIGIT_2: [(_LETTERS, _T.ADD, _S.MAKER_3), (_ALL, _T.FALL, _S.IDLE)],
+    _S.MAKER_1: [(_MAKER, _T.ADD, _S.MAKER_2), ({_C.BANG}, _T.ADD, _S.MARK_BANG), (_ALL, _T.FALL, _S.IDLE)],
+    _S.MAKER_2: [(_MAKER, _T.ADD, _S.MAKER_3), (_ALL, _T.FALL, _S.IDLE)],
+    _S.MAKER_3: [(_MARKS, _T.FALL, _S.IDLE), (_PRINTABLE, _T.ADD, _S.IDENT), (_ALL, _T.FALL, _S.IDLE)],
+    _S.IDENT: _IDENT,
+    # A slash in it is text, unless the message that it begins is seen to follow: then this one's line end was lost.
+    _S.IDENT_SLASH: [({_C.QUERY}, _T.FALL, _S.IDLE), (_LETTERS, _T.ADD, _S.IDENT_MAKER_1), *_IDENT],
+    _S.IDENT_MAKER_1: [(_LETTERS, _T.ADD, _S.IDENT_MAKER_2), *_IDENT],
+    _S.IDENT_MAKER_2: [(_LETTERS, _T.ADD, _S.IDENT_MAKER_3), *_IDENT],
+    _S.IDENT_MAKER_3: [(_PRINTABLE, _T.FALL, _S.IDLE), *_IDENT],
     _S.IDENT_CR: [({_C.LF}, _T.ADD, _S.IDENT_END), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.IDENT_END: [({_C.CR}, _T.ADD, _S.BLANK_CR), ({_C.LF}, _T.ADD, _S.BLANK), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.BLANK_CR: [({_C.LF}, _T.ADD, _S.BLANK), (_ALL, _T.FALL, _S.IDLE)],
@@ -140,22 +184,43 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
         (_ALL, _T.ADD, _S.TELEGRAM),
     ],
     _S.TELEGRAM: [
-        (_LINE_END, _T.ADD, _S.TELEGRAM_LINE),
-        ({_C.BANG}, _T.ADD, _S.CRC_0),
+        ({_C.CR}, _T.ADD, _S.TELEGRAM_CR),
+        ({_C.LF}, _T.ADD, _S.TELEGRAM_LINE),
+        ({_C.BANG}, _T.ADD, _S.SOFT_BANG),
         (_ALL, _T.ADD, _S.TELEGRAM),
     ],
+    _S.TELEGRAM_CR: [({_C.LF}, _T.ADD, _S.TELEGRAM_LINE), ({_C.CR}, _T.ADD, _S.TELEGRAM_CR), *_NEW_LINE],
     _S.TELEGRAM_LINE: [
-        (_LINE_END, _T.ADD, _S.TELEGRAM_LINE),
-        ({_C.BANG}, _T.ADD, _S.CRC_0),
-        ({_C.SLASH, _C.SOH, _C.STX}, _T.CUT, _S.IDLE),
+        ({_C.LF}, _T.BLANK_LINE, _S.TELEGRAM_LINE),
+        ({_C.CR}, _T.ADD, _S.TELEGRAM_BLANK),
+        *_NEW_LINE,
+    ],
+    _S.TELEGRAM_BLANK: [
+        ({_C.LF}, _T.BLANK_LINE, _S.TELEGRAM_LINE),
+        ({_C.CR}, _T.ADD, _S.TELEGRAM_CR),
+        *_NEW_LINE,
+    ],
+    # A ! in mid-line may be a damaged bracket: where a line follows, it ends nothing.
+    _S.SOFT_BANG: [
+        (_HEX, _T.ADD, _S.CRC_1),
+        ({_C.CR}, _T.ADD, _S.SOFT_CR),
+        ({_C.LF}, _T.ADD, _S.SOFT_END),
+        ({_C.BANG}, _T.ADD, _S.SOFT_BANG),
+        ({_C.SLASH, _C.SOH, _C.STX}, _T.BEFORE, _S.IDLE),
         (_ALL, _T.ADD, _S.TELEGRAM),
+    ],
+    _S.SOFT_CR: [({_C.LF}, _T.ADD, _S.SOFT_END), (_ALL, _T.BEFORE, _S.IDLE)],
+    _S.SOFT_END: [
+        ({_C.BANG}, _T.ADD, _S.CRC_0),
+        (_PRINTABLE - {_C.SLASH}, _T.ADD, _S.TELEGRAM),
+        (_ALL, _T.BEFORE, _S.IDLE),
     ],
     **{
         state: [
             *([(_HEX, _T.ADD, State(state + 1))] if state < _S.CRC_4 else []),
             ({_C.CR}, _T.ADD, _S.CRC_CR),
             ({_C.LF}, _T.END, _S.IDLE),
-            ({_C.BANG}, _T.ADD, _S.CRC_0),
+            ({_C.BANG}, _T.ADD, _S.SOFT_BANG),
             ({_C.SLASH, _C.SOH, _C.STX}, _T.BEFORE, _S.IDLE),
             (_ALL, _T.ADD, _S.TELEGRAM),
         ]
@@ -167,21 +232,38 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.OPTION_Z: [(_PRINTABLE, _T.ADD, _S.OPTION_Y), (_ALL, _T.FALL, _S.IDLE)],
     _S.OPTION_Y: [({_C.CR}, _T.ADD, _S.OPTION_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.FALL, _S.IDLE)],
     _S.OPTION_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.BLOCK: [({_C.END}, _T.ADD, _S.CHECK), (_ALL, _T.ADD, _S.BLOCK)],
+    _S.BLOCK: [({_C.END}, _T.ADD, _S.CHECK), ({_C.LF}, _T.ADD, _S.BLOCK_LINE), (_ALL, _T.ADD, _S.BLOCK)],
+    _S.BLOCK_LINE: [
+        ({_C.LF}, _T.BLANK_LINE, _S.BLOCK_LINE),
+        ({_C.CR}, _T.ADD, _S.BLOCK_BLANK),
+        ({_C.END}, _T.ADD, _S.CHECK),
+        (_ALL, _T.ADD, _S.BLOCK),
+    ],
+    _S.BLOCK_BLANK: [
+        ({_C.LF}, _T.BLANK_LINE, _S.BLOCK_LINE),
+        ({_C.END}, _T.ADD, _S.CHECK),
+        (_ALL, _T.ADD, _S.BLOCK),
+    ],
     _S.CHECK: [(_ALL, _T.CHECK, _S.IDLE)],
     _S.HDLC: [(_ALL, _T.HDLC, _S.HDLC)],
 }
 
+_IDENTS: Final = (_S.IDENT, _S.IDENT_SLASH, _S.IDENT_MAKER_1, _S.IDENT_MAKER_2, _S.IDENT_MAKER_3)
+_TELEGRAMS: Final = (_S.TELEGRAM, _S.TELEGRAM_CR, _S.TELEGRAM_LINE, _S.TELEGRAM_BLANK)
+BLOCKS: Final = frozenset({_S.BLOCK, _S.BLOCK_LINE, _S.BLOCK_BLANK})
+"""In these the octet counts for the check character."""
 WHOLE: Final = frozenset(
     {_S.REQUEST_BANG, _S.REQUEST_CR, _S.IDENT_CR, _S.IDENT_END, _S.ACK, _S.OPTION_CR, _S.CHECK, _S.CRC_CR}
-    | {_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4, _S.NULS}
+    | {_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4, _S.NULS, _S.SOFT_BANG, _S.SOFT_CR, _S.SOFT_END}
 )
 """Silence in one of these states ends a whole frame; ..."""
-OPEN: Final = frozenset(
-    {_S.REQUEST, _S.IDENT, _S.OPTION_V, _S.OPTION_Z, _S.OPTION_Y, _S.BLOCK, _S.TELEGRAM, _S.TELEGRAM_LINE, _S.HDLC}
-)
+OPEN: Final = frozenset({_S.REQUEST, *_IDENTS, _S.OPTION_V, _S.OPTION_Z, _S.OPTION_Y, *BLOCKS, *_TELEGRAMS, _S.HDLC})
 """... in one of these a frame that is cut. In any other, what is open is not (yet) what it looks like."""
-BOUNDED: Final = frozenset({_S.REQUEST, _S.IDENT, _S.BLANK})
+SOFT: Final = frozenset({_S.SOFT_END})
+"""What goes on behind one of these does so without a pause."""
+STREAMS: Final = SOFT | {*_TELEGRAMS}
+"""In these a sender makes no pause that is long for its speed."""
+BOUNDED: Final = frozenset({_S.REQUEST, *_IDENTS, _S.BLANK})
 """In these the candidate's length is bounded."""
 SETTLED: Final = frozenset({_S.ACK, _S.IDENT_END})
 """On reaching one of these, the octets so far are a message whatever follows."""

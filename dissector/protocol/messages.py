@@ -11,7 +11,7 @@ A data set is ``register(value*unit)``. Rules that the Lua dissector and the Sca
 - a register is what stands before ``(``, from the last ``)``, line end or ``!`` on; it may be empty;
 - a value runs to its closing bracket, inner pairs of brackets included; a line end closes it as well;
 - the unit is what follows the first ``*`` of a value without inner brackets;
-- text that is in no data set is the message's ``text``.
+- text that is in no data set is the message's ``text``, and so is what stands in the place of a request's ``?``.
 """
 
 import re
@@ -199,8 +199,14 @@ TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
 """How a Telegram ends: its CRC, if it has one, and a line end."""
 
 
+def calls(structure: bytes) -> bool:
+    """Whether what begins with a slash is an IDRequest: ``/?``, or a service request such as ``/2!``, which has another
+    mark in the place of ``?`` (not in a standard; EMH, Elster and others list what each mark asks for)."""
+    return structure[1:2] == b"?" or structure[2:3] == b"!"
+
+
 def _identification_name(structure: bytes) -> MessageName:
-    if structure[1:2] == b"?":
+    if calls(structure):
         return MessageName.IDRequest
     line = LINE_END.search(structure)
     return MessageName.IDResponse if line is None or line.end() == len(structure) else MessageName.Telegram
@@ -242,7 +248,9 @@ def _request(text: bytes) -> Message:
     address, mark, rest = text[2:].partition(b"!")
     if not mark:
         address = address.rstrip(b"\r\n")
-    return Message(MessageName.IDRequest, address=show(address) or None, text=show(rest.strip(b"\r\n")) or None)
+    asks = b"" if text[1:2] == b"?" else text[1:2]
+    texts = [show(part) for part in (asks, rest.strip(b"\r\n")) if part]
+    return Message(MessageName.IDRequest, address=show(address) or None, text=" ".join(texts) or None)
 
 
 def _acknowledgement(structure: bytes, text: bytes) -> Message:

@@ -100,7 +100,7 @@ RULES: Final = (
     Rule(_M.OptionSelect, METERS, ACK, _CLIENT, _CHOSEN),
     Rule(_M.PasswordCommand, METERS, SOH, _CLIENT, (_M.ACK, _M.Error, _M.BreakCommand, _M.NAK), letter="P"),
     Rule(_M.ExecuteCommand, METERS, SOH, _CLIENT, (_M.ACK, *_DATA, _M.NAK), letter="E"),
-    Rule(_M.UndefinedCommand, VTC, SOH, answers=None),
+    Rule(_M.UndefinedCommand, VTC, SOH, _CLIENT, answers=None),
     Rule(_M.Error, METERS, STX, _SERVER),
     Rule(_M.PartialData, METERS, STX, _SERVER, (_M.ACK, _M.NAK), readout=True),
     Rule(_M.Telegram, METERS, SLASH, _SERVER, unasked=True, readout=True),

@@ -160,8 +160,11 @@ end
 
 decoders[SLASH] = function(message, structure, text)
     message.bcc_status = "none"
-    if sub(structure, 2, 2) == "?" then
+    if sub(structure, 2, 2) == "?" or sub(structure, 3, 3) == "!" then
         message.name = "IDRequest"
+        if sub(structure, 2, 2) ~= "?" then
+            put_text(message, text, 2, 2)
+        end
         local bang = find(text, "!", 3, true)
         local last = bang and bang - 1 or text:match("^.*()[^\r\n]")
         put(message, "vtc.address", show(sub(text, 3, last)), 3, last)

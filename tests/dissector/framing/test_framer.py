@@ -70,10 +70,18 @@ def forms(octets: Iterable[Octet], sender: Sender = SERVER, **settings: bool) ->
 
 BLOCK = re.compile(rb"[\x01\x02][^\x03\x04]*(?:(?P<end>[\x03\x04])(?P<check>.)?)?", re.DOTALL)
 REQUEST = re.compile(rb"/\?[^!\r\n/\x01\x02]{0,94}(?:(?P<end>!(?:\r\n?|\n)?|\r\n?|\n)|(?=[/\x01\x02])|\Z)")
+SERVICE = re.compile(rb"/[ \"-'*-.0-~]!(?:\r\n?|\n)")
 OPTION = re.compile(rb"\x06[0-9](?:[ -~]{2}(?P<end>\r\n?|\n)|[ -~]{0,2}\Z)")
-IDENTIFICATION = re.compile(rb"/[A-Za-z]{3}[ \"-'*-.0-~][^/!()\r\n]{0,91}(?:(?P<end>\r\n?|\n)|\Z)")
+MAKER = rb"/(?=[0-9]{0,2}[A-Za-z])[A-Za-z0-9]{3}[ \"-'*-.0-~]"
+IDENTIFICATION = re.compile(
+    MAKER + rb"(?:[^/!()\r\n]|/(?!\?|[A-Za-z]{3}[ -~])){0,91}(?:(?P<end>\r\n?|\n)|\Z)", re.DOTALL
+)
+HEAD = re.compile(MAKER + rb"[^/!()\r\n]*\r?\n\r?\n")
 EMPTY_LINES = re.compile(rb"(?:\r\n|\n)[\r\n]*")
-TELEGRAM_END = re.compile(rb"(?P<end>![0-9A-Fa-f]{0,4}(?:\r\n?|\n|(?=[/\x01\x02])|\Z))|(?<=[\r\n])(?=[/\x01\x02])|\Z")
+TELEGRAM_END = re.compile(
+    rb"(?P<end>(?:(?<=[\r\n])![0-9A-Fa-f]{0,4}|![0-9A-Fa-f]{1,4})(?:\r\n?|\n|(?=[/\x01\x02])|\Z)"
+    rb"|!(?:\r(?!\n)|\r?\n(?![ -.0-~])|(?=[/\x01\x02])|\Z))|(?<=[\r\n])(?=[/\x01\x02])|\Z"
+)
 
 
 def lacks_check(block: re.Match[bytes]) -> bool:
@@ -93,6 +101,12 @@ def telegram_begins(text: bytes, at: int, identification: re.Match[bytes]) -> in
     return None if text[empty.end() : empty.end() + 1] in (b"", *map(bytes, zip(b"/\x01\x02\x06\x15"))) else empty.end()
 
 
+def cut_by_head(text: bytes, at: int, end: int) -> int | None:
+    """Where in text[at:end] an identification with an empty line begins another message; None where none does."""
+    heads = (head for head in HEAD.finditer(text[:end], at + 1) if len(head[0]) <= MAX_IDENTIFICATION)
+    return next((head.start() for head in heads), None)
+
+
 def scan(text: bytes, at: int, sender: Sender, synthetic: bool) -> tuple[str, int]:
     """What begins at a position, and where it ends."""
     octet = text[at]
@@ -107,10 +121,14 @@ def scan(text: bytes, at: int, sender: Sender, synthetic: bool) -> tuple[str, in
             return "frame", at + 1
         return ("frame" if option["end"] else "cut"), option.end()
     if block := BLOCK.match(text, at):
+        if head := cut_by_head(text, at, block.start("end") if block["end"] else block.end()):
+            return "cut", head
         without = sender is UNKNOWN and synthetic and block["check"] is not None and lacks_check(block)
         return ("frame" if block["end"] else "cut"), block.end() - without
     if request := REQUEST.match(text, at):
         return ("frame" if request["end"] else "cut"), request.end()
+    if service := SERVICE.match(text, at):
+        return "frame", service.end()
     if identification := IDENTIFICATION.match(text, at):
         if not identification["end"]:
             return "cut", identification.end()
@@ -119,6 +137,8 @@ def scan(text: bytes, at: int, sender: Sender, synthetic: bool) -> tuple[str, in
             return "frame", identification.end()
         end_of = TELEGRAM_END.search(text, first)
         assert end_of
+        if head := cut_by_head(text, first, end_of.end()):
+            return "cut", head
         return ("cut" if end_of["end"] is None else "frame"), end_of.end()
     return "noise", at + 1
 
@@ -146,6 +166,11 @@ FRAMES = [
     b"/ABC5x\r\n\r\n1.8.0(1*kWh)\r\n!Fa0f\r\n",
     b"/ABC5x\r\n\r\n1.8.0(!)\r\n!\r\n",
     b"/ABC5x\n\na(1)\n!\n",
+    b"/ABC5x\r\n\r\na(1!\r\nb(2)\r\n!\r\n",
+    b"/ABC5x\r\n\r\n1.8",
+    b"/2!\r\n",
+    b"/ABC4X/1\r\n",
+    b"/1BC4X\r\n",
     b"\x06051\r\n",
     b"\x06",
     b"\x15",
@@ -312,10 +337,90 @@ def test_a_pause_in_each_place(octets: bytes, at: int) -> None:
     before, after = octets[:at], octets[at:]
     apart = twin(before, CLIENT) + twin(after, CLIENT)
     whole = twin(octets, CLIENT)
-    assert forms(paused(octets, at, GAP), CLIENT) == whole
+    soft = before.endswith(b"a(1!\r\n")  # After a soft end a pause that is long for the speed ends the message.
+    assert forms(paused(octets, at, GAP), CLIENT) == (apart if soft else whole)
     assert forms(paused(octets, at, PATIENCE * GAP + 1), CLIENT) == apart
     for pause in (GAP + 1, PATIENCE * GAP):
-        assert forms(paused(octets, at, pause), CLIENT) == (apart if after[0] in BEGINS else whole)
+        assert forms(paused(octets, at, pause), CLIENT) == (apart if soft or after[0] in BEGINS else whole)
+
+
+CUT_TELEGRAM = b"/ENE5\r\n\r\n1-0:1.8.1(00005"
+TELEGRAM = b"/ENE5\r\n\r\n1-0:1.8.1(000050.135*kWh)\r\n!AA84\r\n"
+
+
+@pytest.mark.parametrize("before", [CUT_TELEGRAM, CUT_TELEGRAM + b"0\r\n1-0:2", b"\x02a(1)\r\n", b"\x01R1\x02"])
+def test_an_identification_with_an_empty_line_begins_a_telegram_anywhere(before: bytes) -> None:
+    assert forms(timed(before + TELEGRAM)) == [("cut", before), ("frame", TELEGRAM)]
+    for at in range(7, len(TELEGRAM) - 8):  # Unless the empty line is lost.
+        lost = TELEGRAM.replace(b"\r\n\r\n", b"\r\n")
+        assert len(forms(timed(before + lost))) == 1, at
+
+
+def test_a_slash_in_a_value_ends_no_telegram() -> None:
+    telegram = b"/ENE5\r\n\r\n0-0:96.13.0(/SX330 m3/hour)\r\n1-0:1.8.1(1)\r\n!\r\n"
+    assert forms(timed(telegram)) == [("frame", telegram)]
+
+
+def test_a_telegram_makes_no_pause_that_is_long_for_its_speed() -> None:
+    """Where the next message begins behind it: else the sender, or a network between, was slow."""
+    fast = 86_806
+    for rest, apart in ((b"/ENE5x\r\n", True), (b"0)\r\n!\r\n", False)):
+        for pause, splits in ((990 * fast, False), (1010 * fast, apart)):
+            new = framer(UNKNOWN)
+            new.character_time = fast
+            start, found = T0, []
+            for at, value in enumerate(CUT_TELEGRAM + rest):
+                start += pause if at == len(CUT_TELEGRAM) else 0
+                found += new.feed([Octet(value, start)])
+                start += fast
+            found += new.close()
+            assert (found[0].values == CUT_TELEGRAM) is splits
+
+
+@pytest.mark.parametrize(
+    ("octets", "whole"),
+    [
+        (b"a(1!\r\nb(2)\r\n!4DBC\r\n", 1),  # A ) that was received as a !.
+        (b"1.6*1(000013,0)!\r\n", 1),
+        (b"1.6*1(000013,0)!\r\n/KAM MC\r\n", 2),
+        (b"1.6*1(000013,0)!\r\n\x06", 2),
+        (b"a(1)!4DBC\r\nnoise", 2),
+        (b"a(1)\r\n!\r\nnoise", 2),
+    ],
+)
+def test_a_bang_in_mid_line_is_a_soft_end(octets: bytes, whole: int) -> None:
+    assert len(forms(timed(b"/KAM MC\r\n\r\n" + octets))) == whole
+
+
+def test_silence_after_a_soft_end() -> None:
+    new, octets = framer(UNKNOWN), timed(b"/KAM MC\r\n\r\n1.6*1(000013,0)!\r\n")
+    assert new.feed(octets) == []
+    assert [form(piece) for piece in new.silence(new.end + 1000 * CHARACTER)] == []
+    assert [piece.cut for piece in new.silence(new.end + 1000 * CHARACTER + 1)] == [False]
+
+
+@pytest.mark.parametrize("mark", "0234Xx*")
+def test_another_mark_than_a_question(mark: str) -> None:
+    request = f"/{mark}!\r\n".encode()
+    assert forms(timed(request)) == [("frame", request)]
+    assert forms(timed(request[:3] + b"x")) == [("noise", request[:3] + b"x")]
+
+
+@pytest.mark.parametrize(
+    "octets", [b"/1BC4X\r\n", b"/A2C4X\r\n", b"/12C4X\r\n", b"/A234X\r\n", b"/ABC4X/1\r\n", b"/ABC4/\r\n"]
+)
+def test_identifications_against_the_standard(octets: bytes) -> None:
+    assert forms(timed(octets)) == [("frame", octets)]
+
+
+def test_what_is_no_identification() -> None:
+    for octets in (b"/2024 x\r\n", b"/12/05/24\r\n", b"m3/h\r\n", b"/AB"):
+        assert [kind for kind, _ in forms(timed(octets))] == ["noise"]
+
+
+def test_a_message_behind_an_identification_without_its_line_end() -> None:
+    assert forms(timed(b"/ABC4X/DEF5Y\r\n")) == [("noise", b"/ABC4X"), ("frame", b"/DEF5Y\r\n")]
+    assert forms(timed(b"/ABC4X/?!\r\n")) == [("noise", b"/ABC4X"), ("frame", b"/?!\r\n")]
 
 
 def test_a_cut_frame_by_hand() -> None:

@@ -88,3 +88,9 @@ def test_simulated_sessions(mode: str, faults: frozenset[str]) -> None:
     frames = [record for record in records + assembler.close() if record.kind is Kind.FRAME]
     assert len(frames) >= 6
     assert [(record.time, record.sender) for record in frames] == [(r.time, truth[r.time]) for r in frames]
+
+
+def test_a_command_that_is_not_defined_is_the_clients() -> None:
+    """Also where it comes again: each frame that begins with SOH is a command."""
+    undefined = b"\x01Q0\x02()\x03\x61"
+    assert inferred([undefined, undefined, b"\x15", undefined]) == [CLIENT, CLIENT, SERVER, CLIENT]

@@ -31,6 +31,8 @@ MISSING = {"bcc_status": "missing"}
 TABLE: list[tuple[bytes, Message]] = [
     # IDRequest
     (b"/?!\r\n", message("IDRequest")),
+    (b"/2!\r\n", message("IDRequest", text="2")),
+    (b"/*!\r\n", message("IDRequest", text="*")),
     (b"/?12345678!\r\n", message("IDRequest", address="12345678")),
     (b"/?0000211!", message("IDRequest", address="0000211")),
     (b"/?!\n", message("IDRequest")),
@@ -311,7 +313,7 @@ def began_as(octets: bytes, cut: int) -> set[str | None]:
             return {"Error"}
         return {"PartialData" if b"\x04" in head else "Data"}
     if head[:1] == b"/":
-        if head[1:2] == b"?":
+        if head[1:2] == b"?" or head[2:3] == b"!":
             return {"IDRequest"}
         line_ends = head.partition(b"\n")
         return {"Telegram" if line_ends[2] else "IDResponse"}
