@@ -1,13 +1,15 @@
-"""The Makefile's words: what the first and the last lines say on machines of each kind."""
+"""The Makefile: what its first and last lines say on machines of each kind, and that its check sees every module."""
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ROOMS = ("vtctap", "dissector", "pcap", "sniffer")
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
 
@@ -66,3 +68,19 @@ def test_a_command_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
         assert done.stderr.startswith(shown)
         assert shown or not done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+
+
+def test_check_sees_every_module(tmp_path: Path) -> None:
+    """A wrong type planted into a copy of each module is found in each, by the same command in the same place."""
+    pytest.importorskip("mypy")
+    modules = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache")]
+    for number, module in enumerate(modules):
+        planted = tmp_path / f"{number}.py"
+        planted.write_text(module.read_text("utf-8") + '\n_planted: int = ""\n', "utf-8")
+        command += ["--shadow-file", str(module), str(planted)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    found = {
+        Path(ROOT, line.partition(":")[0]).resolve() for line in done.stdout.splitlines() if "[assignment]" in line
+    }
+    assert sorted(found) == sorted(modules), done.stdout + done.stderr
