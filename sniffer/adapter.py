@@ -25,6 +25,8 @@ from vtctap.sniffer.envelope import TOLERANCE
 
 _ASSUMED: Final = 16_000_000
 """ns; see the module's sources."""
+_PSEUDO_TERMINAL: Final = re.compile(r"/dev/(pts/\d+|ttys\d+)")
+"""As Linux and macOS name them: no adapter is behind them, whatever the system says of its ports."""
 _NETWORKS: Final = ("socket://", "rfc2217://")
 """pyserial's URLs of ports behind a network; ``spy://`` may stand before them."""
 _TIMEOUT: Final = 4
@@ -84,9 +86,11 @@ class Adapter(NamedTuple):
 
 
 def adapter(name: str, system: str = "/sys") -> Adapter:
-    """The adapter behind a port. ``system`` is where the system's files are."""
+    """The adapter behind a port; a virtual capture has no port, and no name. ``system``: where the system's files are."""
     if any(network in name for network in _NETWORKS):
         return Adapter(time=_ASSUMED, source="network")
+    if not name or _PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)):
+        return Adapter()
     if "://" in name or not os.path.isdir(f"{system}/class/tty"):
         return Adapter(time=_ASSUMED, source="assumed")
     tty = f"{system}/class/tty/{_device(name)}"

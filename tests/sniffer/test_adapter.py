@@ -112,8 +112,10 @@ def test_the_user_knows_better(system: System) -> None:
     assert known.stated(2_500_000).words() == "adapter=serial latency=2.5ms latency_source=stated"
 
 
-@pytest.mark.parametrize("name", ["/dev/pts/0", ""])
+@pytest.mark.parametrize("name", ["/dev/pts/0", "/dev/ttys001", ""])
 def test_no_adapter(system: System, name: str) -> None:
+    """Also on a machine without /sys: a container, macOS."""
+    assert system.adapter(name) == Adapter()
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
     assert system.adapter(name) == Adapter()
     assert (str(Adapter()), Adapter().words(), Adapter().latency(MS)) == ("", "", 0)
@@ -122,7 +124,7 @@ def test_no_adapter(system: System, name: str) -> None:
 def test_what_the_system_does_not_know_is_assumed(system: System) -> None:
     """macOS and Windows have adapters too, but no files that say which."""
     assumed = Adapter(time=16 * MS, source="assumed")
-    assert system.adapter("/dev/cu.usbserial-1") == assumed
+    assert system.adapter("/dev/cu.usbserial-1") == system.adapter("/dev/ttyS0") == assumed
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
     assert system.adapter("loop://") == system.adapter("spy:///dev/ttyUSB0") == assumed
     assert assumed.bounded
