@@ -86,7 +86,7 @@ class Adapter(NamedTuple):
 
 
 def adapter(name: str, system: str = "/sys") -> Adapter:
-    """The adapter behind a port; a virtual capture has no port, and no name. ``system``: where the system's files are."""
+    """The adapter behind a port; empty is that of a virtual capture. ``system`` is where the system's files are."""
     if any(network in name for network in _NETWORKS):
         return Adapter(time=_ASSUMED, source="network")
     if not name or _PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)):

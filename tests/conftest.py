@@ -1,15 +1,21 @@
-"""For all tests: no deadlines; a tshark, and a sharkd, that load Lua scripts whoever runs the tests."""
+"""For all tests: the same examples everywhere, a tshark that loads Lua scripts whoever runs them, and one line that
+counts what was skipped."""
 
 import os
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("vtctap", deadline=None)  # How long an example takes depends on what else the machine does.
-settings.load_profile("vtctap")
+# A run tells what the code does, not what chance or a slow machine does: the same examples everywhere, no deadline, and
+# nothing kept of earlier runs. To look for more: python -m pytest --hypothesis-profile=search
+TOO_SLOW = [HealthCheck.too_slow]
+settings.register_profile("same", deadline=None, suppress_health_check=TOO_SLOW, database=None, derandomize=True)
+settings.register_profile("search", deadline=None, suppress_health_check=TOO_SLOW)
+settings.load_profile("same")
 
 AS_NOBODY = (
     "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override "
@@ -34,3 +40,15 @@ def tshark_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
     yield
     os.environ["PATH"] = before
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What could not be tried here, and why: one line for all."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        # A report of a test has a path, a line and this; one of a module the exception.
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    if reasons:
+        counted = ", ".join(f"{count} ({reason})" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"skipped: {counted}")

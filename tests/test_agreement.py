@@ -126,7 +126,7 @@ def test_demonstration(seed: int, dissector: Path, tmp_path: Path, monkeypatch: 
     assert compare(trace, dissector, monkeypatch) > 500
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All recordings in one trace, each a link of its own."""
     trace = tmp_path / "corpus.pcapng"

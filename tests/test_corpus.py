@@ -24,7 +24,7 @@ from vtctap.pcap.record import Flag, Kind, Record, Sender
 CORPUS: Final = Path(__file__).parents[2] / "shared" / "corpus"
 GAP_LIMIT: Final = load("iec62056-21").timing.gap_limit_ns
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 INDEX: Final[list[dict[str, Any]]] = json.loads((CORPUS / "index.json").read_text()) if CORPUS.is_dir() else []
 
 each_recording = pytest.mark.parametrize("entry", INDEX, ids=[entry["name"] for entry in INDEX])

@@ -206,7 +206,7 @@ def test_regression(tmp_path: Path) -> None:
 def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Two recordings of real meters as traces."""
     if not CORPUS.is_dir():
-        pytest.skip("the corpus of recordings is not here")
+        pytest.skip("the recordings are not here")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     traces = []
     for name in ("emh_em4t_readout", "energomera_ce102m_session"):

@@ -146,7 +146,7 @@ def play(
 def named(names: Sequence[str] | None) -> list[Any]:
     entries = [entry for entry in INDEX if names is None or entry["name"] in names]
     return [pytest.param(entry, id=entry["name"]) for entry in entries] or [
-        pytest.param({}, marks=pytest.mark.skip("the corpus is not here"))
+        pytest.param({}, marks=pytest.mark.skip("the recordings are not here"))
     ]
 
 

@@ -87,7 +87,7 @@ def test_files_of_other_systems(end: str, tmp_path: Path) -> None:
             assert not file.closed
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 def test_the_corpus_has_the_octets_of_its_dumps() -> None:
     files = sorted(CORPUS.glob("**/*.exchange"))
     assert len(files) > 10

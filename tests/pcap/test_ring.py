@@ -156,7 +156,7 @@ def test_what_cannot_be_made(tmp_path: Path) -> None:
     assert len(contents(tmp_path)) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     records=st.lists(st.builds(at, st.integers(0, 300), st.binary(max_size=200), st.integers(0, 1)), max_size=40),
     limits=st.builds(

@@ -219,7 +219,7 @@ def test_eight_octets_at_the_least() -> None:
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="no recordings here")
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 @pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
 def test_recordings_of_real_meters(speed: int) -> None:
     names = sorted(path for path in CORPUS.glob("*.bin") if path.stat().st_size > 400)[::3]

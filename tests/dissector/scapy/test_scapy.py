@@ -270,20 +270,20 @@ MIXED = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3))
 OCTETS = st.binary(min_size=1, max_size=60) | MIXED.map(b"".join).filter(len)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(OCTETS, st.sampled_from(ALL))
 def test_any_octets_of_any_class(octets: bytes, cls: type[Packet]) -> None:
     assert_exact(cls, octets)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(OCTETS)
 def test_any_octets_are_decoded_as_the_decoder_does(octets: bytes) -> None:
     assert_as_decoded(octets)
     assert_as_decoded(with_parity(octets))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=80), st.integers(0, 3), st.integers(0, 64))
 def test_any_header(octets: bytes, kind: int, length: int) -> None:
     packet = assert_exact(VTC, b"VT\x01" + bytes([kind]) + length.to_bytes(4, "big") + octets)
@@ -296,7 +296,7 @@ def test_any_header(octets: bytes, kind: int, length: int) -> None:
             assert packet.fields_vtc() == alone(record)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.builds(
         Record,
@@ -576,21 +576,21 @@ def assert_built_as_it_is_read(record: Any, message: Any) -> None:
     assert decodable(again)[-len(octets) :] == octets
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(RECORDS, GRAMMAR)
 def test_what_is_built_is_dissected_as_it_was(record: Any, message: Any) -> None:
     assert_built_as_it_is_read(record, message)
 
 
 @pytest.mark.slow
-@settings(max_examples=50_000, deadline=None)
+@settings(max_examples=50_000)
 @given(RECORDS, GRAMMAR)
 def test_what_is_built_is_dissected_as_it_was_in_many_cases(record: Any, message: Any) -> None:
     assert_built_as_it_is_read(record, message)
 
 
 @pytest.mark.slow
-@settings(max_examples=50_000, deadline=None)
+@settings(max_examples=50_000)
 @given(OCTETS, st.sampled_from(ALL))
 def test_any_octets_of_any_class_in_many_cases(octets: bytes, cls: type[Packet]) -> None:
     assert_exact(cls, octets)

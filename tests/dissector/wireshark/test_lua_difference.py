@@ -39,7 +39,7 @@ WITH_KEYS = set(list(FIELDS)[list(FIELDS).index("vtc.token.pan") : list(FIELDS).
 """The fields that need a key file, which Wireshark has none of."""
 
 sizes = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "whole"])
-with_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of recordings is not here")
+with_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 
 EVERY_ENCODING = """
 [profile]
