@@ -24,6 +24,9 @@ MAX_OCTETS: Final = 65535
 """The most octets that one record holds; a longer frame goes on in further records."""
 MAX_TAPS: Final = 256
 """The most taps, and links, that can be numbered."""
+MAX_UNCERTAINTY: Final = 50_000_000
+"""ns; the most by which time stamps are doubted where the order of two records is in question: an uncertainty that is
+stated beyond it, or unknown, counts as this. USB adapters state up to 18 ms."""
 
 HEADER: Final = struct.Struct(">2sBBIBBBBHHIIQ")
 OPTION: Final = struct.Struct(">HH")

@@ -1,20 +1,23 @@
 """Cases: what the rules for exchanges judge, and what they ask of its frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
-from vtctap.pcap.record import Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Record, Sender
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """An exchange to be judged.
 
-    ``after`` is the next exchange of its link, None at the end of the trace. ``blind`` says that one of the link's taps
+    ``after`` is the next exchange of its link, None at the end of the trace; ``before`` are the last frames of the one
+    before, two at the most. ``blind`` says that one of the link's taps
     was away, or that the trace ended too soon: what is missing may have been sent. ``timing`` are the profile's limits.
     """
 
@@ -22,6 +25,7 @@ class Case:
     after: Exchange | None
     blind: bool
     timing: Timing
+    before: tuple[Frame, ...] = ()
 
     @property
     def request(self) -> Frame | None:
@@ -49,9 +53,18 @@ class Case:
         """The answer's message, empty without an answer."""
         return self.response.name if self.response else ""
 
+    @property
+    def unordered(self) -> bool:
+        """Whether it is uncertain in which order its frames, or those next to it, were said."""
+        return unordered((*self.before[-1:], *self.exchange.frames, *(self.after.frames[:2] if self.after else ())))
+
 
 class Rule:
-    """A rule that remembers. ``oldest`` is the first record of an earlier case that may still lead to a finding."""
+    """A rule that remembers. ``oldest`` is the first record of an earlier case that may still lead to a finding.
+    ``by_order``: what it finds follows from the order in which both sides spoke, and is not said where that is
+    uncertain."""
+
+    by_order: ClassVar[bool] = True
 
     @property
     def oldest(self) -> int | None:
@@ -65,6 +78,24 @@ class Rule:
     def close(self) -> Iterator[Finding]:
         """The findings that are left at the end of the trace."""
         yield from ()
+
+
+def unordered(frames: Sequence[Frame]) -> bool:
+    """Whether any two of the frames, in the order of the trace, may have been said in another."""
+    flagged = any(frame.record.flags & Flag.ORDER_UNCERTAIN for frame in frames)
+    return flagged and any(_may_swap(one.record, other.record) for one, other in pairwise(frames))
+
+
+def _may_swap(one: Record, other: Record) -> bool:
+    """Whether ``other``, which comes next in the trace, may have been said before ``one``: the wires differ, one is
+    marked as uncertain in its order, and their time stamps are no further apart than their uncertainties."""
+    if one.tap == other.tap or not (one.flags | other.flags) & Flag.ORDER_UNCERTAIN:
+        return False
+    return other.time - one.time <= _unsure(one) + _unsure(other)
+
+
+def _unsure(record: Record) -> int:
+    return MAX_UNCERTAINTY if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY)
 
 
 def numbers(*frames: Frame) -> tuple[int, ...]:

@@ -13,15 +13,14 @@ a capture that began late, or that taps one wire alone, cannot show is not held 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks
+from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks, unordered
+from vtctap.dissector.analysis.check_characters import CheckRules, MissingChecks
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import OUTCOME_FINDINGS, Finding, finding
 from vtctap.dissector.analysis.meter_state import MeterState
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
-from vtctap.dissector.protocol.characters import LF, SEVEN_BITS
-from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
-from vtctap.dissector.protocol.messages import block_end
+from vtctap.dissector.protocol.characters import LF
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
 from vtctap.dissector.tokens.number import digits
@@ -40,6 +39,7 @@ class ExchangeRules:
         self._timing = timing
         self._links: dict[int, _Judge] = {}
         self._last: dict[int, tuple[Exchange, bool]] = {}
+        self._before: dict[int, tuple[Frame, ...]] = {}
 
     @property
     def oldest(self) -> int | None:
@@ -66,7 +66,9 @@ class ExchangeRules:
 
     def _judge(self, exchange: Exchange, after: Exchange | None, *, blind: bool) -> Iterator[Finding]:
         judge = self._links.setdefault(exchange.link, _Judge())
-        yield from judge.feed(Case(exchange, after, blind, self._timing))
+        before = self._before.get(exchange.link, ())
+        self._before[exchange.link] = (*before, *exchange.frames[-2:])[-2:]
+        yield from judge.feed(Case(exchange, after, blind, self._timing, before))
 
 
 class _Judge:
@@ -82,10 +84,13 @@ class _Judge:
             self._session = case.exchange.session
             yield from _close(self._of_session)
             self._of_session = [rule() for rule in OF_SESSION]
-        for judge in OF_CASE:
+        unordered = case.unordered
+        for judge in () if unordered else OF_CASE:
             yield from judge(case)
         for rule in (*self._of_session, *self._of_link):
-            yield from rule.feed(case)
+            found = list(rule.feed(case))
+            if not (unordered and rule.by_order):
+                yield from found
 
     @property
     def oldest(self) -> int | None:
@@ -105,7 +110,7 @@ def _close(rules: Iterable[Rule]) -> Iterator[Finding]:
 
 def _repeats(case: Case) -> Iterator[Finding]:
     """A frame that was sent before."""
-    for frame in case.exchange.frames:
+    for frame in () if unordered(case.before) else case.exchange.frames:
         if frame.place.repeat_of:
             yield finding("repeat", (frame.number,), f"{frame.name} repeats record {frame.place.repeat_of}")
 
@@ -144,7 +149,9 @@ def _speed_used(case: Case) -> Iterator[Finding]:
     request, response = case.pair
     chosen = request.message.option_speed or ""
     record = response.record
-    if chosen not in MODE_C or not record.speed or record.flags & Flag.SYNTHETIC or record.speed == MODE_C[chosen]:
+    if chosen not in MODE_C or not record.speed or record.speed == MODE_C[chosen]:
+        return
+    if record.uncertainty is None:  # Recorded elsewhere, or behind a network: the speed is what somebody stated.
         return
     text = f"{MODE_C[chosen]} bit/s were selected, and the answer came at {record.speed}"
     yield finding("speed-mismatch", numbers(request, response), text)
@@ -203,33 +210,6 @@ class _Refusals(Rule):
 # Rules that remember the link.
 
 
-class _CheckRules(Rule):
-    """A side whose check characters were of the one rule and now are of the other."""
-
-    def __init__(self) -> None:
-        self._rules: dict[Sender, str] = {}
-
-    def feed(self, case: Case) -> Iterator[Finding]:
-        for frame in case.exchange.frames:
-            rule = _check_rule(frame)
-            if rule is None:
-                continue
-            before = self._rules.get(frame.record.sender, rule)
-            self._rules[frame.record.sender] = rule
-            if before != rule:
-                yield finding("bcc-rule-changed", (frame.number,), f"the check character is by {rule}, not {before}")
-
-
-def _check_rule(frame: Frame) -> str | None:
-    """The rule that makes the check character right; None where both do, or none."""
-    message = frame.message
-    if message.bcc_status != "good" or message.bcc is None:
-        return None
-    structure = frame.record.octets.translate(SEVEN_BITS)
-    region = structure[1 : block_end(structure) + 1]
-    return message.bcc_rule if bcc_xor(region) != bcc_sum(region) else None
-
-
 class _Silence(Rule):
     """Requests that nothing answered. Before the server is heard they wait: its wire may not be tapped."""
 
@@ -251,7 +231,7 @@ class _Silence(Rule):
             if self._server_heard:
                 text = f"nothing answered {case.asked}{_patience(request, case.after)}"
                 yield finding("no-response", (request.number,), text)
-            elif len(self._waiting) < MAX_SILENT:
+            elif len(self._waiting) < MAX_SILENT and not case.unordered:
                 self._waiting.append(request.number)
         self._server_heard = self._server_heard or speaks(Sender.SERVER, case)
 
@@ -292,15 +272,19 @@ class _Unasked(Rule):
 
 
 class _AfterBreak(Rule):
-    """A command after a break, without a sign-on."""
+    """A command after a break, without a sign-on. Pairs that never sign on need none."""
+
+    by_order = False  # All of it is said by one side.
 
     def __init__(self) -> None:
-        self._broken = False
+        self._signs_on = self._broken = False
 
     def feed(self, case: Case) -> Iterator[Finding]:
         if not case.request:
             return
-        if self._broken and case.asked not in (*NEEDS_NO_ANSWER, MessageName.IDRequest) and not damaged(case.request):
+        self._signs_on = self._signs_on or case.asked == MessageName.IDRequest
+        unsigned = self._broken and case.asked not in (*NEEDS_NO_ANSWER, MessageName.IDRequest)
+        if self._signs_on and unsigned and not damaged(case.request):
             text = f"{case.asked} after a break, without a sign-on"
             yield finding("out-of-sequence", (case.request.number,), text)
         self._broken = case.asked in ENDING
@@ -308,6 +292,8 @@ class _AfterBreak(Rule):
 
 class _Verdicts(Rule):
     """A token that the meter does not take: said once for each that was written, or when the token status changes."""
+
+    by_order = False  # The meter says so itself, and of the token that it took last.
 
     def __init__(self) -> None:
         self._status: int | None = None
@@ -351,7 +337,7 @@ class _Meter(Rule):
         self._state = MeterState()
 
     def feed(self, case: Case) -> Iterator[Finding]:
-        if case.blind:
+        if case.blind or case.unordered:
             self._state.forget()
         yield from self._state.feed(case.exchange)
 
@@ -363,5 +349,5 @@ OF_CASE: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     _speed_used,
 )
 OF_SESSION: Final[tuple[type[Rule], ...]] = (_Negotiation, _Refusals)
-OF_LINK: Final[tuple[type[Rule], ...]] = (_CheckRules, _Silence, _Unasked, _AfterBreak, _Verdicts, _Meter)
+OF_LINK: Final[tuple[type[Rule], ...]] = (CheckRules, MissingChecks, _Silence, _Unasked, _AfterBreak, _Verdicts, _Meter)
 """The rules, by what they remember."""

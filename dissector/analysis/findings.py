@@ -59,11 +59,17 @@ _FORM: Final = "Lua reads what is there and leaves its form to the check"
 
 _KINDS: Final = (
     Kind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
-    Kind("bcc-missing", "warning", "A message that needs a check character has none", _BCC, "CHECKSUM"),
+    Kind(
+        "bcc-missing",
+        "warning",
+        "A message that needs a check character has none",
+        _BCC,
+        "CHECKSUM",
+    ),
     Kind(
         "bcc-rule-changed",
         "warning",
-        "A side's check characters are sums here and exclusive ors there",
+        "A side's check characters, with the same meter, are sums here and exclusive ors there",
         "IEC 62056-21 knows the exclusive or alone; real meters use both",
         untold="`vtc.bcc.rule` says which rule each message follows",
     ),
@@ -206,8 +212,10 @@ Made from `dissector/analysis/findings.py` by `make docs`; do not edit.
 
 What `vtctap check` can find. A finding names its code, its severity, the numbers of the records that show it, a plain
 sentence, and what it rests on. The severity here is the usual one: a NAK is a note where the message that it refuses
-was damaged or came again. Limits of time are the profile's, and a device is accused only of what the tap could see:
-the uncertainty of both time stamps is taken off first, and where it is not known nothing is said.
+was damaged or came again, and a side that never sends check characters is noted once. Limits of time are the profile's,
+and a device is accused only of what the tap could see: the uncertainty of both time stamps is taken off first, and
+where it is not known nothing is said. Nor is anything that follows from an order of records which is uncertain, or from
+a speed that nobody measured.
 
 Wireshark marks most of them by the same rules, and shows them in *Analyze > Expert Information* with the same text and
 the usual severity; it marks a token's rejection wherever the meter states it. The former names of its filters find the

@@ -45,8 +45,6 @@ def _message(frame: Frame, number: tuple[int]) -> Iterator[Finding]:
         yield finding(
             "bcc-bad", number, f"{name}: check character {message.bcc:02X}h, where {message.bcc_expected:02X}h is right"
         )
-    elif message.bcc_status == "missing":
-        yield finding("bcc-missing", number, f"{name} ends without a check character")
     if message.crc_status == "bad":
         yield finding("bcc-bad", number, f"{name}: CRC {message.crc:04X}h is wrong")
     if name == MessageName.UndefinedCommand:

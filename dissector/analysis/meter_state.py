@@ -9,7 +9,8 @@ So the states below are ours, the coarsest that the names, the parent standard a
 
 - UNKNOWN: the capture began late, too much was not heard, or something was written that may have been a token. Nothing
   is held against the server.
-- IDLE: no session: after a break. IEC 62056-21 lets a session begin with a request and an identification; whether
+- IDLE: no session: after a break, on a link where sessions begin with a sign-on (one that was never heard to answer one
+  stays UNKNOWN). IEC 62056-21 lets a session begin with a request and an identification; whether
   IEC 62055-52 needs one is not public.
 - OPEN: a session: the server identified itself, or answered a command.
 - EXECUTING: it acknowledged a token and has not said what became of it (a token status that is pending).
@@ -95,6 +96,7 @@ class MeterState:
 
     def __init__(self) -> None:
         self.state = State.UNKNOWN
+        self._signs_on = False
 
     def forget(self) -> None:
         """Something was not heard."""
@@ -108,7 +110,10 @@ class MeterState:
         sentence = UNLAWFUL.get((self.state, event))
         if sentence and exchange.request and exchange.response:
             yield finding("server-state", (exchange.request.number, exchange.response.number), sentence)
+        self._signs_on = self._signs_on or event is Event.IDENTIFIED
         self.state = TABLE[self.state].get(event, self.state)
+        if self.state is State.IDLE and not self._signs_on:
+            self.state = State.UNKNOWN
 
 
 def _event(exchange: Exchange) -> Event | None:

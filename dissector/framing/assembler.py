@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from vtctap.dissector.framing.framed import FramedRecord
 from vtctap.dissector.framing.framer import MIN_REACTION, Framer, Octet, Piece
-from vtctap.dissector.framing.merge import MAX_UNCERTAINTY, Bound, Order
+from vtctap.dissector.framing.merge import Bound, Order
 from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Line, Record, Sender
 
 MAX_HOLD: Final = 1_000_000_000
 """ns; a record that waited so long for the other tap is written all the same, and flagged."""

@@ -8,8 +8,9 @@ close that this matters, their time stamps do not tell which was first:
 - Otherwise the protocol decides (:func:`_protocol_first`): a server speaks only when it is asked, so an answer comes
   after its request, and what cannot answer a request was said before it. An echo comes after its original.
 - Where the protocol does not tell, nor the wiring who spoke, the time stamps' order stays.
-- An unknown uncertainty counts as :data:`MAX_UNCERTAINTY` on a tap whose time stamps nothing bounds (a network). On any
-  other the time stamps' order stays: that of a recording, or of octets that came before a port was opened.
+- An unknown uncertainty counts as :data:`~vtctap.pcap.record.MAX_UNCERTAINTY` on a tap whose time stamps nothing bounds
+  (a network). On any other the time stamps' order stays: that of a recording, or of octets that came before a port was
+  opened. A record waits so much longer than its own uncertainty for another tap's, which is not known before it comes.
 
 Both frames are then flagged ORDER_UNCERTAIN, but for an echo and its original, whose order is known. Time stamps stay
 as they are, so in a merged row they may go back by less than the uncertainty. Within a tap nothing is reordered. There
@@ -26,12 +27,7 @@ from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MAY_ANSWER, NEEDS_NO_ANSWER, MessageName
-from vtctap.pcap.record import Flag, Kind, Record, Sender
-
-MAX_UNCERTAINTY: Final = 50_000_000
-"""ns; a record waits so much longer than its own uncertainty for another tap's, whose uncertainty is not known before
-it comes. What is stated beyond is not used to doubt the order. USB adapters state up to 18 ms."""
-
+from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Record, Sender
 
 _NO_MESSAGE: Final = Message(None)
 

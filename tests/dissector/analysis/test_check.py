@@ -122,6 +122,8 @@ SEQUENCE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([("C", CALL), ("C", SELECT), ("S", DATA)],
      [("no-response", "warning", (1,)), ("out-of-sequence", "warning", (2,))]),
     ([("C", SELECT), ("S", DATA)], []),
+    # Pairs that never sign on break all the same.
+    ([("C", READ), ("S", DATA), ("C", BREAK), ("C", READ, {"after": 600 * SECOND}), ("S", DATA)], []),
     ([("C", READ), ("S", NAK), ("C", READ), ("S", DATA)], [("nak", "note", (2,)), ("repeat", "note", (3,))]),
     ([("C", WRITE), ("S", NAK), ("C", READ), ("S", DATA)], [("nak", "warning", (2,))]),
     ([("C", READ[:-1] + b"x"), ("S", NAK)], [("bcc-bad", "error", (1,)), ("nak", "note", (2,))]),
@@ -131,6 +133,33 @@ SEQUENCE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
       ("repeat", "note", (3,)), ("repeat", "note", (5,))]),
     ([("C", READ), ("S", DATA), ("C", SUM_READ), ("S", DATA)], [("bcc-rule-changed", "warning", (3,))]),
     ([("C", SUM_READ), ("S", DATA)], []),
+]  # fmt: skip
+
+SIGN_ON = [("C", b"/?1!\r\n"), ("S", IDENT)], [("C", b"/?2!\r\n"), ("S", IDENT)]
+"""Sessions with two meters of the same make."""
+BARE_READ, BARE_DATA = READ[:-1], DATA[:-1]
+CHECKS: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    # The rule is the meter's, not the link's: another address, another identification, or nothing that tells.
+    ([*SIGN_ON[0], ("C", READ), ("S", DATA), ("C", BREAK), *SIGN_ON[1], ("C", SUM_READ), ("S", DATA)], []),
+    ([*SIGN_ON[0], ("C", READ), ("S", DATA), *SIGN_ON[0], ("C", SUM_READ), ("S", DATA)],
+     [("bcc-rule-changed", "warning", (7,))]),
+    ([*SIGN_ON[0], ("C", READ), ("S", DATA), *SIGN_ON[1], ("C", SUM_READ), ("S", DATA), *SIGN_ON[0], ("C", SUM_READ),
+      ("S", DATA)], [("bcc-rule-changed", "warning", (11,))]),
+    ([*GOOD, ("C", BREAK), ("C", CALL), ("S", b"/ISK5other\r\n"), ("C", SUM_READ), ("S", DATA)], []),
+    ([*GOOD, ("C", BREAK), ("C", CALL), ("S", IDENT), ("C", SUM_READ), ("S", DATA)],
+     [("bcc-rule-changed", "warning", (8,))]),
+    ([*GOOD, ("C", BREAK), ("C", CALL), ("C", SUM_READ), ("S", DATA)], [("no-response", "warning", (6,))]),
+    ([("C", READ), ("S", DATA), ("C", SUM_READ, {"after": 600 * SECOND}), ("S", DATA)], []),
+    # Who sends no check characters at all does so by habit.
+    ([("C", BARE_READ), ("S", DATA)], [("bcc-missing", "warning", (1,))]),
+    ([("C", BARE_READ), ("S", DATA)] * 3, [("bcc-missing", "note", (1, 3, 5))]),
+    ([("C", BARE_READ), ("S", BARE_DATA)] * 2, [("bcc-missing", "note", (1, 3)), ("bcc-missing", "note", (2, 4))]),
+    ([("C", BARE_READ), ("S", DATA)] * 2 + [("C", READ), ("S", DATA), ("C", BARE_READ), ("S", DATA)],
+     [("bcc-missing", "warning", (1,)), ("bcc-missing", "warning", (3,)), ("bcc-missing", "warning", (7,))]),
+    # A habit is said once, and what comes later is held against the habit that it breaks.
+    ([("C", BARE_READ), ("S", DATA)] * 30, [("bcc-missing", "note", tuple(range(1, 40, 2)))]),
+    ([("C", BARE_READ), ("S", DATA)] * 30 + [("C", READ), ("S", DATA), ("C", BARE_READ), ("S", DATA)],
+     [("bcc-missing", "note", tuple(range(1, 40, 2))), ("bcc-missing", "warning", (63,))]),
 ]  # fmt: skip
 
 TOKENS: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
@@ -156,10 +185,12 @@ SPEED: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 300})],
      [("speed-mismatch", "warning", (3, 4))]),
     ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 0})], []),
+    # The speed of what was recorded elsewhere is what the user stated.
+    ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 300, "uncertainty": None})], []),
 ]  # fmt: skip
 
 
-STORIES = [*DAMAGE, *FORM, *SEQUENCE, *TOKENS, *SERVER, *SPEED]
+STORIES = [*DAMAGE, *FORM, *SEQUENCE, *CHECKS, *TOKENS, *SERVER, *SPEED]
 
 
 @pytest.mark.parametrize(("story", "expected"), STORIES)
@@ -214,9 +245,9 @@ def test_findings_come_in_the_order_of_the_records() -> None:
 
 
 def long_frame(link: int, began: float, lasted: float) -> Record:
-    """A frame of the server without a check character, with times in seconds."""
+    """A frame of the server with a wrong check character, with times in seconds."""
     times = {"time": EPOCH + int(began * SECOND), "duration": int(lasted * SECOND)}
-    return Record(octets=DATA[:-1], sender=Sender.SERVER, link=link, **times)
+    return Record(octets=DATA[:-1] + b"8", sender=Sender.SERVER, link=link, **times)
 
 
 def bad_exchanges(*times: float) -> list[Record]:
@@ -259,8 +290,8 @@ def test_findings_do_not_wait_for_the_end() -> None:
             yield from bad_exchanges(read)
         pytest.fail("nothing came")
 
-    assert next(check(endless(), PROFILE)).time_ns == EPOCH + 10 * SECOND
-    assert read == 70, "a minute later"
+    assert next(check(endless(), PROFILE)).time_ns == EPOCH + 11 * SECOND
+    assert read == 80, "a minute later"
 
 
 def test_every_code_is_shown_by_a_story() -> None:

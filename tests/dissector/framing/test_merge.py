@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
-from vtctap.dissector.framing.merge import MAX_UNCERTAINTY, Bound, Order
+from vtctap.dissector.framing.merge import Bound, Order
 from vtctap.dissector.framing.reframe import reframe
-from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Line, Record, Sender
 
 MS = 1_000_000
 T0 = 1_700_000_000_000_000_000

@@ -1,0 +1,137 @@
+"""The rules for check characters over a link: which rule makes them, and whether a side sends any.
+
+Two rules are in use, and some devices send no check characters. Neither is damage while it stays the same: what counts
+is the habit of the meter, or of the side, that is seen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from vtctap.dissector.analysis.cases import Case, Rule, damaged
+from vtctap.dissector.analysis.findings import Finding, finding
+from vtctap.dissector.dissect import Frame
+from vtctap.dissector.protocol.characters import SEVEN_BITS
+from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
+from vtctap.dissector.protocol.messages import block_end
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.pcap.record import Flag, Sender
+
+MAX_METERS: Final = 1000
+"""Most meters of a link whose rule is remembered."""
+HABIT: Final = 20
+"""So many messages without a check character, before one with a good one, are a habit for certain."""
+
+_Meter = tuple[str, str]
+"""What tells one meter of a link from another, by the surest that a session shows: its address, its identification, or
+nothing but the session."""
+
+
+class CheckRules(Rule):
+    """A side whose check characters, to or from the same meter, were of the one rule and now are of the other."""
+
+    by_order = False
+
+    def __init__(self) -> None:
+        self._session = 0
+        self._meter: _Meter = "session", "0"
+        self._rules: dict[tuple[_Meter, Sender], str] = {}
+
+    def feed(self, case: Case) -> Iterator[Finding]:
+        """The findings of the next case."""
+        if case.exchange.session != self._session:
+            self._session = case.exchange.session
+            self._meter = "session", str(self._session)
+        for frame in case.exchange.frames:
+            self._meter = _meter(frame, self._meter, self._session)
+            rule = _rule(frame)
+            if rule is None:
+                continue
+            before = self._replace(frame.record.sender, rule)
+            if before != rule:
+                yield finding("bcc-rule-changed", (frame.number,), f"the check character is by {rule}, not {before}")
+
+    def _replace(self, sender: Sender, rule: str) -> str:
+        """Remembers a side's rule, and gives the one before it, or the same where there was none."""
+        key = self._meter, sender
+        before = self._rules.pop(key, rule)
+        self._rules[key] = rule
+        if len(self._rules) > 2 * MAX_METERS:
+            del self._rules[next(iter(self._rules))]
+        return before
+
+
+def _meter(frame: Frame, before: _Meter, session: int) -> _Meter:
+    """The meter that a frame concerns, by what it names or by what was named ``before``."""
+    if frame.name == MessageName.IDRequest:
+        address = "" if damaged(frame) else frame.message.address
+        return ("address", address) if address else ("session", str(session))
+    if frame.name == MessageName.IDResponse and before[0] != "address" and not damaged(frame):
+        return "identification", f"{frame.message.id_manufacturer}{frame.message.id_text}"
+    return before
+
+
+def _rule(frame: Frame) -> str | None:
+    """The rule that makes the check character right; None where both do, or none."""
+    message = frame.message
+    if message.bcc_status != "good" or message.bcc is None:
+        return None
+    structure = frame.record.octets.translate(SEVEN_BITS)
+    region = structure[1 : block_end(structure) + 1]
+    return message.bcc_rule if bcc_xor(region) != bcc_sum(region) else None
+
+
+@dataclass(slots=True)
+class _Side:
+    """One side's messages without a check character that nothing has been said of yet. ``sends``: it has sent one with
+    a good check character. ``told``: that it sends none has been said."""
+
+    sends: bool = False
+    told: bool = False
+    waiting: list[tuple[int, str]] = field(default_factory=list)
+    """Their numbers and names."""
+
+
+class MissingChecks(Rule):
+    """A message without a check character, from a side that sends them; or, once, a side that sends none."""
+
+    by_order = False
+
+    def __init__(self) -> None:
+        self._sides: dict[Sender, _Side] = {}
+
+    @property
+    def oldest(self) -> int | None:
+        """The number of the first message that waits."""
+        return min((side.waiting[0][0] for side in self._sides.values() if side.waiting), default=None)
+
+    def feed(self, case: Case) -> Iterator[Finding]:
+        """The findings of the next case."""
+        for frame in case.exchange.frames:
+            status = frame.message.bcc_status
+            if status not in ("good", "missing") or not frame.name or frame.record.flags & Flag.CUT:
+                continue
+            side = self._sides.setdefault(frame.record.sender, _Side())
+            if status == "good":
+                side.sends = True
+            elif not side.told or side.sends:
+                side.waiting.append((frame.number, frame.name))
+            if side.sends or len(side.waiting) == HABIT:
+                yield from _tell(side)
+
+    def close(self) -> Iterator[Finding]:
+        """What is left to say of messages that wait."""
+        for side in self._sides.values():
+            yield from _tell(side)
+
+
+def _tell(side: _Side) -> Iterator[Finding]:
+    """What is to be said of the messages that wait. A single one is no habit."""
+    if side.sends or len(side.waiting) < 2:
+        for number, name in side.waiting:
+            yield finding("bcc-missing", (number,), f"{name} ends without a check character")
+    else:
+        text = "this side sends no check characters"
+        yield finding("bcc-missing", tuple(number for number, _ in side.waiting), text, severity="note")
+        side.told = True
+    side.waiting.clear()

@@ -1,0 +1,108 @@
+"""Records whose order is uncertain, by brute force: what is said of them is said in every order that may be true."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.profiles.files import load
+from vtctap.pcap import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer.simulated.octets import with_check
+
+MS = 1_000_000
+SECOND = 1000 * MS
+PROFILE = load()
+CALL, IDENT = b"/?!\r\n", b"/LGZ5vtc\r\n"
+READ, DATA, BREAK = b"\x01R1\x020004()\x03g", b"\x020004(1)\x037", b"\x01B0\x03q"
+ACK, NAK, SELECT = b"\x06", b"\x15", b"\x06051\r\n"
+CLIENT = (READ, BREAK, SELECT, CALL, NAK)
+SERVER = (DATA, ACK, NAK, IDENT)
+
+Said = tuple[str, bytes]
+
+
+def said(side: str, *octets: bytes) -> list[Said]:
+    return [(side, one) for one in octets]
+
+
+BEFORE: list[list[Said]] = [
+    [],
+    said("C", READ),
+    [("C", CALL), ("S", IDENT)],
+    [("C", CALL), ("S", IDENT), ("C", READ), ("S", DATA), ("C", READ)],
+    [("C", CALL), ("S", IDENT), ("C", READ), ("S", NAK), ("C", READ), ("S", NAK)],
+]
+AFTER: list[list[Said]] = [[], said("C", READ), said("S", DATA), [("C", READ), ("S", DATA)], said("C", READ, READ)]
+
+
+def records(before: list[Said], doubtful: list[Said], after: list[Said]) -> list[Record]:
+    """Frames of 5 ms, 250 ms apart; those that are doubtful lie 10 ms apart, and each is as much uncertain."""
+    made: list[Record] = []
+    time = 1_000 * SECOND
+    for part, gap in ((before, 250 * MS), (doubtful, 10 * MS), (after, 250 * MS)):
+        time += 240 * MS
+        for side, octets in part:
+            flags = Flag.ORDER_UNCERTAIN if part is doubtful else 0
+            common = {"line": Line(7, "E", 1), "speed": 300, "duration": 5 * MS, "uncertainty": 20 * MS}
+            sender = Sender.CLIENT if side == "C" else Sender.SERVER
+            made.append(Record(time, octets, sender=sender, tap="CS".index(side), flags=flags, **common))
+            time += gap
+    return [*made, Record(time + 10 * SECOND, b"", Kind.EVENT, event="closed")]
+
+
+def orders(row: list[Record]) -> Iterator[list[int]]:
+    """All orders of the flagged records, which stand together, that keep each tap's own."""
+    flagged = [at for at, record in enumerate(row) if record.flags]
+    for sides in set(product((0, 1), repeat=len(flagged))):
+        by_tap = [[at for at in flagged if row[at].tap == tap] for tap in (0, 1)]
+        if sum(sides) == len(by_tap[1]):
+            merged = [by_tap[side].pop(0) for side in sides]
+            yield [*range(flagged[0]), *merged, *range(flagged[-1] + 1, len(row))]
+
+
+def findings(row: list[Record], order: list[int]) -> set[tuple[str, str, tuple[int, ...]]]:
+    """What is found where the order is that one, and certain; by the numbers of the records in ``row``."""
+    times = sorted(record.time for record in row)
+    told = [replace(row[at], flags=0, time=time) for at, time in zip(order, times, strict=True)]
+    return {
+        (found.code, found.severity, tuple(sorted(order[number - 1] + 1 for number in found.frames)))
+        for found in check(told, PROFILE)
+    }
+
+
+DOUBTFUL = [
+    *([one, other] for c, s in product(CLIENT, SERVER) for one, other in ((("C", c), ("S", s)), (("S", s), ("C", c)))),
+    *([("C", one), ("S", s), ("C", other)] for one, s, other in product((READ, BREAK), SERVER, (READ, SELECT))),
+    *([("S", one), ("C", c), ("S", other)] for one, c, other in product((DATA, ACK), (READ, NAK), (DATA, NAK))),
+]
+
+
+@pytest.mark.parametrize("after", AFTER, ids=lambda part: "after " + "".join(side for side, _ in part))
+@pytest.mark.parametrize("before", BEFORE, ids=lambda part: "before " + "".join(side for side, _ in part))
+def test_what_is_said_is_said_in_every_order(before: list[Said], after: list[Said]) -> None:
+    for doubtful in DOUBTFUL:
+        row = records(before, doubtful, after)
+        common = set.intersection(*(findings(row, order) for order in orders(row)))
+        shown = {(found.code, found.severity, tuple(sorted(found.frames))) for found in check(row, PROFILE)}
+        assert shown <= common, doubtful
+        assert {code for code, _, _ in common - shown} <= {"repeat", "nak"}, "notes, of which less is said"
+
+
+def test_a_token_that_is_rejected_is_said_in_every_order() -> None:
+    """An ACK and what the client says next are what 16 ms adapters cannot tell apart."""
+    write, rejected = with_check(b"\x01W1\x020010(1)\x03"), with_check(b"\x020004(10)\x03")
+    row = records([("C", CALL), ("S", IDENT), ("C", write)], [("S", ACK), ("C", READ)], said("S", rejected))
+    assert [(found.code, found.frames) for found in check(row, PROFILE)] == [("token-rejected", (3, 6))]
+
+
+def test_what_is_certain_is_said_all_the_same() -> None:
+    """The order matters only beside the frames that are uncertain: not an exchange later, nor where times tell it."""
+    lonely = records([("C", CALL), ("S", IDENT)], said("C", READ), [])
+    assert [(found.code, found.frames) for found in check(lonely, PROFILE)] == [("no-response", (3,))]
+    later = [("C", READ), ("S", DATA), ("C", READ), ("S", DATA), ("S", DATA)]
+    row = records([("C", CALL), ("S", IDENT)], [("C", READ), ("S", ACK)], later)
+    assert ("unexpected-answer", (9,)) in [(found.code, found.frames) for found in check(row, PROFILE)]
+    damaged = records([], [("C", READ[:-1] + b"x"), ("S", DATA)], [])
+    assert [found.code for found in check(damaged, PROFILE)] == ["bcc-bad"]
