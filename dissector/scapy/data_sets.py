@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.dissect import Value, content
+from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket
 from vtctap.dissector.protocol.rules import MessageName
@@ -13,15 +14,9 @@ from vtctap.dissector.scapy.exact import set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
 from vtctap.dissector.scapy.settings import dissector
 
-_MEANING: Final = (
-    "register_name",
-    "value_decoded",
-    "status_token",
-    "status_token_name",
-    "status_token_meaning",
-    "status_token_outcome",
-    "assumed",
-)
+_MESSAGES_OWN: Final = ("id_manufacturer_name", "id_field", "token", "confidence")
+"""What a meaning says of the message as a whole; the token's fields are named one by one below."""
+_MEANING: Final = tuple(name for name in Meaning.__slots__ if name not in _MESSAGES_OWN)
 
 _TOKEN: Final = [
     attribute for attribute, field in BY_ATTRIBUTE.items() if attribute.split("_")[0] == "token" and not field.context

@@ -27,7 +27,7 @@ end
 local function token_text(message)
     local token = message.token
     return " token" .. (message.assumed["vtc.token"] and "?" or "") .. ": " .. token.name
-        .. (token.status == "bad" and ", bad CRC" or token.status == "encrypted" and ", encrypted" or "")
+        .. (token.crc_status == "bad" and ", bad CRC" or token.crc_status == "encrypted" and ", encrypted" or "")
 end
 
 local function info(message)

@@ -43,6 +43,15 @@ local function doubt(field, rank)
     end
 end
 
+-- Gives a data set a field that is as sure as this rank.
+local function mean(message, set, rank, field, value)
+    if value ~= nil then
+        message.meant = message.meant or {}
+        message.meant[#message.meant + 1] = { field, value, set }
+        doubt(field, rank)
+    end
+end
+
 local function identification(message)
     local rank = RANK[PROFILE.identification.confidence]
     local letters = PROFILE.identification.flag and message["vtc.id.manufacturer"]
@@ -93,16 +102,11 @@ local function meaning_of_set(message, set)
     set.word = word
     doubt("vtc.value.decoded", rank)
     if register.table == "tokenStatus" and not message.status then
-        message.status, message.status_name, message.status_set = count, word, set
-        message.outcome, message.sentence = PROFILE.outcomes[count], PROFILE.meanings[count]
-        doubt("vtc.status.token", rank)
-        doubt("vtc.status.token.name", rank)
-        if message.sentence then
-            doubt("vtc.status.token.meaning", rank)
-        end
-        if message.outcome then
-            doubt("vtc.status.token.outcome", rank)
-        end
+        message.status, message.outcome = count, PROFILE.outcomes[count]
+        mean(message, set, rank, "vtc.status.token", count)
+        mean(message, set, rank, "vtc.status.token.name", word)
+        mean(message, set, rank, "vtc.status.token.meaning", PROFILE.meanings[count])
+        mean(message, set, rank, "vtc.status.token.outcome", message.outcome)
     end
 end
 
@@ -111,7 +115,7 @@ local function token_of(message)
         local register = find_register(set.register)
         local token = recognise(set, register and register.tokens[1] and register.tokens)
         if token then
-            local proven = token.class == 1 and token.status == "good"
+            local proven = token.class == 1 and token.crc_status == "good"
             local rank = register and not proven and RANK[register.confidence] or token.rank
             doubt("vtc.token", max(rank, token.rank))
             doubt("vtc.token.encoding", rank)

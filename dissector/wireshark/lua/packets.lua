@@ -115,7 +115,7 @@ local function understand(octets)
     meaning(message)
     message.faulty = message.bcc_status == "bad" or message.bcc_status == "missing" or message.crc_status == "bad"
         or MESSAGE_EXPERTS[message.name] or OUTCOME_EXPERTS[message.outcome]
-        or (message.token and message.token.status == "bad")
+        or (message.token and message.token.crc_status == "bad")
     return message
 end
 

@@ -57,14 +57,14 @@ end
 -- What the control field of a test token asks for; bits counts its width.
 local function tests_of(token, control, bits)
     if control == 2 ^ bits - 1 then
-        token.tests = { TOKENS.every }
+        token.control_name = { TOKENS.every }
         return
     end
-    token.tests = {}
+    token.control_name = {}
     for bit_number = 0, bits - 1 do
         if floor(control / 2 ^ bit_number) % 2 == 1 then
             local test = TOKENS.control[bit_number]
-            token.tests[#token.tests + 1] = test and test.name or "bit " .. bit_number
+            token.control_name[#token.control_name + 1] = test and test.name or "bit " .. bit_number
             token.rank = max(token.rank, test and RANK[test.confidence] or 1)
         end
     end
@@ -87,7 +87,7 @@ end
 
 local function sealed_token(digits, encoding, class)
     return { digits = digits, encoding = encoding, class = class, name = TOKENS.classes[class], rank = 1,
-        status = class ~= 3 and "encrypted" or nil }
+        crc_status = class ~= 3 and "encrypted" or nil }
 end
 
 local function open_token(number, encoding, digits)
@@ -103,10 +103,10 @@ local function open_token(number, encoding, digits)
     local crc = crc16(char(class, unpack(block, 1, 6)), 7, 0xFFFF)
     local stored = block[7] * 256 + block[8]
     if stored ~= crc % 256 * 256 + floor(crc / 256) then
-        token.status = "bad"
+        token.crc_status = "bad"
         return token
     end
-    token.status, token.crc = "good", stored
+    token.crc_status, token.crc = "good", stored
     token.subclass = floor(block[1] / 16)
     local layout = TOKENS.subclasses[token.subclass]
     token.name, token.rank = layout.name, RANK[layout.confidence]
@@ -141,7 +141,7 @@ local function recognise(set, encodings)
             local number = NUMBERS[encoding](value)
             token = number and open_token(number, encoding, encoding == "decimal" and value or nil)
         end
-        if token and (encodings or token.class == 1 and token.status == "good") then
+        if token and (encodings or token.class == 1 and token.crc_status == "good") then
             token.set = set
             return token
         end

@@ -1,12 +1,17 @@
 -- The tree of a record: which parts of it are gone through, in their order.
 
 -- Which parts of the tree a field is in, by how its name begins; the longest beginning counts, and what has none here
--- is of the header. What nobody asks for and nothing is wrong with need not be gone through.
-local PARTS = { message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts",
+-- may be in any. What nobody asks for and nothing is wrong with need not be gone through.
+local PARTS = { kind = "header", sender = "header", link = "header", tap = "header", speed = "header", line = "header",
+    duration = "header", uncertainty = "header", gap = "header", pause = "header", event = "header",
+    error = "header", cut = "header", echo = "header", order = "header", time = "header", expert = "header",
+    message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts",
     register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning",
     token = "meaning", request_in = "place", response_in = "place", response_time = "place", repeat_of = "place",
     ["status.token_in"] = "place", ["token.status_in"] = "place", session = "place", confidence = "sources",
     assumed = "sources", text = "rest", ["error.code"] = "rest" }
+-- The parts of a message, in the order in which they are shown.
+local ORDER = { "parts", "sets", "rest", "checks", "meaning", "place", "sources" }
 local parts_wanted
 -- Whether a part of a message is asked for, besides what message it is.
 local inside_wanted
@@ -16,14 +21,13 @@ local function want(names)
     view.wanted, parts_wanted, inside_wanted = names, {}, false
     for name in pairs(names) do
         local rest = sub(name, 5)
-        local part = PARTS[rest] or PARTS[match(rest, "^[^.]+")] or "header"
-        parts_wanted[part] = true
+        local part = PARTS[rest] or PARTS[match(rest, "^[^.]+")]
+        for _, each in ipairs(part and { part } or { "header", unpack(ORDER) }) do
+            parts_wanted[each] = true
+        end
         inside_wanted = inside_wanted or (part ~= "message" and part ~= "header")
     end
 end
-
--- The parts of a message, in the order in which they are shown.
-local ORDER = { "parts", "sets", "rest", "checks", "meaning", "place", "sources" }
 
 local function show_message(tree, head, size, message, number, troubled)
     view.base, view.message = head.length, message

@@ -92,54 +92,46 @@ function show_part.checks(tree, size, complete)
     end
 end
 
-local function show_token(tree)
-    local token, base = view.message.token, view.base
-    local at, size = token.set.open, #token.set.raw
-    local top = say(tree, "vtc.token", at, size, token.digits)
-    top = top or tree
-    local function put_in(field, value)
-        if value ~= nil then
-            return add(top, field, base + at, size, value)
-        end
+-- The fields of a token, in the catalogue's order: by what name the token has it, and whether it has 64 bits.
+local TOKEN_FIELDS = {}
+for _, field in ipairs(FIELDS) do
+    local key = match(field.name, "^vtc%.token%.(.+)$")
+    if key then
+        TOKEN_FIELDS[#TOKEN_FIELDS + 1] = { key = gsub(key, "%.", "_"), name = field.name, wide = field.bits == 64 }
     end
-    say(top, "vtc.token.encoding", at, size, token.encoding)
-    put_in("vtc.token.class", token.class)
-    put_in("vtc.token.subclass", token.subclass)
-    put_in("vtc.token.name", token.name)
-    put_in("vtc.token.crc", token.crc)
-    local status = put_in("vtc.token.crc.status", token.status)
-    if token.status == "bad" then
-        complain(top, status, "token_crc")
-    end
-    put_in("vtc.token.control", token.control
-        and UInt64.new(token.control % 4294967296, floor(token.control / 4294967296)))
-    for _, test in ipairs(token.tests or {}) do
-        put_in("vtc.token.control.name", test)
-    end
-    put_in("vtc.token.manufacturer", token.manufacturer)
-    put_in("vtc.token.payload", token.payload)
 end
 
-local function show_status(tree)
-    local message = view.message
-    local at, size = message.status_set.open, #message.status_set.raw
-    local item = say(tree, "vtc.status.token", at, size, message.status)
-    say(tree, "vtc.status.token.name", at, size, message.status_name)
-    if message.sentence then
-        say(tree, "vtc.status.token.meaning", at, size, message.sentence)
+local function show_token(tree)
+    local token = view.message.token
+    local at, size = token.set.open, #token.set.raw
+    local top = say(tree, "vtc.token", at, size, token.digits) or tree
+    for _, row in ipairs(TOKEN_FIELDS) do
+        local found, field = token[row.key], row.name
+        for _, value in ipairs(type(found) == "table" and found or { found }) do
+            value = row.wide and UInt64.new(value % 4294967296, floor(value / 4294967296)) or value
+            local item = say(top, field, at, size, value)
+            if field == "vtc.token.crc.status" and value == "bad" then
+                complain(top, item, "token_crc")
+            end
+        end
     end
-    if message.outcome then
-        say(tree, "vtc.status.token.outcome", at, size, message.outcome)
-    end
-    local fault = OUTCOME_EXPERTS[message.outcome]
-    if fault then
-        complain(tree, item, fault)
+end
+
+-- What the profile says of single data sets.
+local function show_meant(tree)
+    for _, meant in ipairs(view.message.meant) do
+        local field, value, set = meant[1], meant[2], meant[3]
+        local item = say(tree, field, set.open, #set.raw, value)
+        local fault = field == "vtc.status.token" and OUTCOME_EXPERTS[view.message.outcome]
+        if fault then
+            complain(tree, item, fault)
+        end
     end
 end
 
 function show_part.meaning(tree)
-    if view.message.status then
-        show_status(tree)
+    if view.message.meant then
+        show_meant(tree)
     end
     if view.message.token then
         show_token(tree)

@@ -30,7 +30,7 @@ API = {
     "ProtoField", "Struct", "TextWindow", "UInt64", "apply_filter", "base", "bit", "collectgarbage", "expert",
     "frametype", "ftypes", "get_filter", "gui_enabled", "ipairs", "math", "next", "pairs", "pcall", "print",
     "register_menu", "register_packet_menu", "register_stat_cmd_arg", "retap_packets", "set_filter", "set_plugin_info",
-    "setmetatable", "string", "table", "tonumber", "tostring", "unpack", "wtap",
+    "setmetatable", "string", "table", "tonumber", "tostring", "type", "unpack", "wtap",
 }  # fmt: skip
 HOSTILE = (
     '"] = 1 } os.exit(7) --',
