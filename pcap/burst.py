@@ -26,3 +26,12 @@ class Burst:
     sender: Sender = Sender.UNKNOWN
     time: int | None = None
     flags: int = 0
+
+
+def foreign_packet(name: str, number: int, linktype: int, wanted: str) -> ImportFormatError:
+    """The error that a capture's packet is of another link type than is ``wanted``. It says what to do, since loggers
+    of serial lines exist that call plain octets IP packets (101)."""
+    return ImportFormatError(
+        f"{name}: packet {number} is of link type {linktype}, not {wanted}. If its packets are nothing but a serial "
+        f"line's octets, say so with `editcap -T user0 {name} octets.pcapng`, and import that with --from user0"
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vtctap.pcap import exchange, rtac
-from vtctap.pcap.burst import Burst, ImportFormatError, Warn
+from vtctap.pcap.burst import Burst, ImportFormatError, Warn, foreign_packet
 from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
@@ -45,10 +45,7 @@ def read_user0(source: Source, warn: Warn) -> Iterator[Burst]:
     with open_capture(source) as reader:
         for number, packet in enumerate(reader, 1):
             if packet.linktype not in LINKTYPES:
-                raise ImportFormatError(
-                    f"{reader.name}: packet {number} is of link type {packet.linktype}, "
-                    f"not {LINKTYPES[0]} to {LINKTYPES[-1]}"
-                )
+                raise foreign_packet(reader.name, number, packet.linktype, f"{LINKTYPES[0]} to {LINKTYPES[-1]}")
             if packet.data.startswith(_OWN_PACKET):
                 raise ImportFormatError(_OWN.format(reader.name))
             flags = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
@@ -91,7 +88,7 @@ def detect(name: str | os.PathLike[str]) -> str:
     if first.linktype == rtac.LINKTYPE_RTAC_SERIAL:
         return "rtac"
     if first.linktype not in LINKTYPES:
-        raise ImportFormatError(f"{reader.name}: captures of link type {first.linktype} are not of a serial line")
+        raise foreign_packet(reader.name, 1, first.linktype, "that of a serial line")
     if first.data.startswith(_OWN_PACKET):
         raise ImportFormatError(_OWN.format(reader.name))
     raise ImportFormatError(

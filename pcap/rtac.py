@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from vtctap.pcap.burst import Burst, ImportFormatError, Warn
+from vtctap.pcap.burst import Burst, ImportFormatError, Warn, foreign_packet
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
@@ -46,10 +46,8 @@ def read(source: Source, warn: Warn) -> Iterator[Burst]:
         last: Burst | None = None
         for number, packet in enumerate(reader, 1):
             if packet.linktype != LINKTYPE_RTAC_SERIAL:
-                raise ImportFormatError(
-                    f"{reader.name}: packet {number} is of link type {packet.linktype}, "
-                    f"not RTAC serial ({LINKTYPE_RTAC_SERIAL})"
-                )
+                wanted = f"RTAC serial ({LINKTYPE_RTAC_SERIAL})"
+                raise foreign_packet(reader.name, number, packet.linktype, wanted)
             if len(packet.data) < _HEADER.size:
                 raise ImportFormatError(
                     f"{reader.name}: packet {number} is shorter than its header of {_HEADER.size} octets"

@@ -1,12 +1,13 @@
 """Findings in single records: damage, pauses and form, whatever came before or after."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.profiles.files import Profile
-from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Record
@@ -17,6 +18,7 @@ readout looks like any other answer: so the 128 of programming mode are what is 
 
 _SPEEDS: Final = frozenset((*MODE_B, *MODE_C, "Z"))
 _SHOWN: Final = 24
+_LINE_END: Final = re.compile(rb"[\r\n]")
 
 
 def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
@@ -41,16 +43,28 @@ def _message(frame: Frame, number: tuple[int]) -> Iterator[Finding]:
     if record.flags & Flag.CUT:
         yield finding("cut", number, f"{name} does not reach its end")
         return
-    if message.bcc_status == "bad":
-        yield finding(
-            "bcc-bad", number, f"{name}: check character {message.bcc:02X}h, where {message.bcc_expected:02X}h is right"
-        )
-    if message.crc_status == "bad":
-        yield finding("bcc-bad", number, f"{name}: CRC {message.crc:04X}h is wrong")
+    if "bad" in (message.bcc_status, message.crc_status):
+        yield finding("bcc-bad", number, _wrong_check(frame) + _where_line_ends_are_lost(frame))
     if name == MessageName.UndefinedCommand:
         yield finding("undefined-command", number, f"command {message.cmd or 'without letters'} is not defined")
     if message.bcc_status != "bad" and not record.parity_errors:
         yield from _form(message, number)
+
+
+def _wrong_check(frame: Frame) -> str:
+    message = frame.message
+    if message.crc_status == "bad":
+        return f"{frame.name}: CRC {message.crc:04X}h is wrong"
+    return f"{frame.name}: check character {message.bcc:02X}h, where {message.bcc_expected:02X}h is right"
+
+
+def _where_line_ends_are_lost(frame: Frame) -> str:
+    """What is to be added where a wrong check is right for the same text with CR LF: many a log keeps one of them."""
+    octets = frame.record.octets
+    restored = decode(_LINE_END.sub(b"\r\n", octets[:-1]) + octets[-1:])
+    if b"\r\n" in octets or "good" not in (restored.bcc_status, restored.crc_status):
+        return ""
+    return "; it is right once line ends are CR LF: the recording lost them"
 
 
 def _damage(record: Record, number: tuple[int]) -> Iterator[Finding]:

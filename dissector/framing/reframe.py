@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.spacing import spaced
 from vtctap.dissector.protocol.characters import EVEN, carries_even_parity
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
@@ -80,21 +81,18 @@ def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit_ns: int, line: Li
     """The records of what was recorded elsewhere. The order of the bursts is kept.
 
     ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
-    carries even parity. ``speed`` (bit/s) spaces the octets; where a burst has a time, they are pressed together to end
-    before the next burst. Where any burst has none, the times of all are marked as synthetic.
+    carries even parity. ``speed`` (bit/s) spaces the octets (:mod:`~vtctap.dissector.framing.spacing`). Where any burst
+    has no time, the times of all are marked as synthetic.
     """
     synthetic = any(burst.time is None for burst in bursts)
     senders = {burst.sender for burst in bursts}
     numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
     taps = {sender: Tap(numbers[sender], sender, line or _line_of(bursts, sender), speed) for sender in sorted(senders)}
     assembler = Assembler(0, list(taps.values()), gap_limit_ns=gap_limit_ns, synthetic=synthetic, max_hold=None)
-    starts = _starts(bursts, {sender: tap.line.character_time(speed) for sender, tap in taps.items()})
-    for number, burst in enumerate(bursts):
+    character_times = {sender: tap.line.character_time(speed) for sender, tap in taps.items()}
+    places = spaced(bursts, character_times, gap_limit_ns=gap_limit_ns)
+    for burst, (start, step) in zip(bursts, places, strict=True):
         tap = taps[burst.sender]
-        start = starts[number]
-        step = tap.line.character_time(speed)
-        if number + 1 < len(bursts) and burst.octets:
-            step = min(step, (starts[number + 1] - start) // len(burst.octets))
         octets = [Octet(value, start + at * step, None, burst.flags) for at, value in enumerate(burst.octets)]
         yield from assembler.advance(start)
         yield from assembler.turn(tap.number)
@@ -105,17 +103,6 @@ def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit_ns: int, line: Li
 def _line_of(bursts: Sequence[Burst], sender: Sender) -> Line:
     side = b"".join(burst.octets for burst in bursts if burst.sender is sender)
     return SEVEN_EVEN if carries_even_parity(side) else EIGHT_BITS
-
-
-def _starts(bursts: Sequence[Burst], character_times: dict[Sender, int]) -> list[int]:
-    """When each burst begins: at its time, but never before the burst above it; without one, when that has ended."""
-    starts: list[int] = []
-    end = 0
-    for burst in bursts:
-        start = end if burst.time is None else max(burst.time, starts[-1] if starts else burst.time)
-        starts.append(start)
-        end = start + len(burst.octets) * character_times[burst.sender]
-    return starts
 
 
 def reframe(records: Iterable[Record], *, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:

@@ -47,3 +47,18 @@ def test_as_many_files_as_taps_can_be_numbered(inside: Run, tmp_path: Path, file
     assert done.returncode == status
     assert ("one trace has room for 256 taps" in done.stderr) == bool(status)
     assert (tmp_path / "t.pcapng").exists() != bool(status)
+
+
+def test_a_logger_that_marks_all_as_transmitted(inside: Run, tmp_path: Path) -> None:
+    """The messages tell who spoke; the trace has one tap, and says that senders are inferred."""
+    said = (b"/?!\r\n", b"/ISk5ME162-0033\r\n", b"\x06051\r\n", b"\x01P0\x02(00000000)\x03\x60", b"\x01B0\x03\x71")
+    rtac(tmp_path / "one.pcap", *((SENT, octets) for octets in said))
+    done = inside("import", "one.pcap", "-w", "t.pcapng")
+    assert done.returncode == 0
+    assert "one.pcap: its messages contradict the sides that it states" in done.stderr
+    with open_trace(tmp_path / "t.pcapng") as trace:
+        heard = [(record.sender.name, record.inferred, record.octets) for record in trace]
+        assert [tap.name for tap in trace.interfaces] == ["one.pcap:octets"]
+    sides = ("CLIENT", "SERVER", "CLIENT", "SERVER", "CLIENT")
+    assert heard == [(side, True, octets) for side, octets in zip(sides, said, strict=True)]
+    assert inside("check", "t.pcapng").stdout == ""

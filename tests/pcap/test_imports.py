@@ -1,5 +1,6 @@
 """The import formats: hand-written inputs, their bursts, and errors that name the place."""
 
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -309,10 +310,11 @@ def test_other_link_types_are_refused(tmp_path: Path) -> None:
     with create_capture(path, linktype=1) as writer:
         writer.add_interface(Interface(1))
         writer.write(Packet(0, b"x" * 60, 1))
-    with pytest.raises(ImportFormatError, match="link type 1 "):
+    advice = rf"link type 1,.*`editcap -T user0 {re.escape(str(path))} .*--from user0"
+    with pytest.raises(ImportFormatError, match=advice):
         detect(str(path))
     for name in ("rtac", "user0"):
-        with pytest.raises(ImportFormatError, match="link type 1,"):
+        with pytest.raises(ImportFormatError, match=advice):
             list(IMPORTERS[name].read(str(path), print))
 
 

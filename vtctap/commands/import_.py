@@ -7,7 +7,7 @@
 
 The format goes by the file's name or contents where it is certain; --from says it otherwise. Octets are taken as they
 are. Without times, octets are spaced at the speed, and their times are marked as synthetic. Each file is a link of its
-own in the trace.
+own in the trace. Where its messages contradict the sides that it states, it is read as one wire.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.framing.reframe import assemble
+    from vtctap.dissector.framing.sides import as_one_wire, contradicted
     from vtctap.pcap.imports import IMPORTERS, detect
     from vtctap.pcap.record import MAX_TAPS
 
@@ -54,10 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
     rate = arguments.speed or profile.speed  # A guess spaces the octets; it is not said to be their speed.
     if STANDARD in arguments.files and not arguments.format:
         raise CommandError("say with --from which format standard input is in")
-    recorded = [
-        list(IMPORTERS[arguments.format or detect(name)].read(sys.stdin.buffer if name == STANDARD else name, warn))
-        for name in arguments.files
-    ]
+    recorded = []
+    for name in arguments.files:
+        importer = IMPORTERS[arguments.format or detect(name)]
+        bursts = list(importer.read(sys.stdin.buffer if name == STANDARD else name, warn))
+        if contradicted(bursts, gap_limit_ns=profile.timing.gap_limit_ns):
+            warn(f"{name}: its messages contradict the sides that it states: read as one wire, the senders inferred")
+            bursts = as_one_wire(bursts)
+        recorded.append(bursts)
     described = [
         _taps(name, bursts, arguments.speed or 0, profile.name)
         for name, bursts in zip(arguments.files, recorded, strict=True)

@@ -16,6 +16,7 @@ from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 from vtctap.dissector.analysis.junit import MOST, JunitReport
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
+from vtctap.dissector.protocol.checksums import crc16
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.octets import with_check
@@ -232,6 +233,23 @@ def test_a_rejected_token_is_named() -> None:
     (rejected,) = check(map(dissector.dissect, records), PROFILE)
     assert rejected.message == "token 00000000000150997584: the meter says UsedError (10): the token was entered before"
     assert (rejected.frames, rejected.time_ns) == ((1, 4), EPOCH)
+
+
+P1 = b"/ISk5\\2M550T-1013\r\n\r\n1-3:0.2.8(50)\r\n1-0:1.8.1(009418.807*kWh)\r\n!"
+P1 += b"%04X\r\n" % crc16(P1)
+LINES = with_check(b"\x021.8.0(1)\r\n2.8.0(2)\r\n1.8.1(4)\r\n!\x03")
+
+
+@pytest.mark.parametrize("octets", [P1, LINES], ids=["CRC", "check character"])
+@pytest.mark.parametrize(("kept", "lost"), [(b"\n", True), (b"\r", True), (b"\r\n", False)])
+def test_line_ends_that_the_recording_lost(octets: bytes, kept: bytes, lost: bool) -> None:
+    """A wrong check stays one; but where it is right with CR LF the recording lost them, and the device is sound."""
+    for damage in (b"8", b"9"):
+        text = octets.replace(b"\r\n", kept).replace(b"8", damage)
+        record = Record(EPOCH, text, sender=Sender.SERVER)
+        said = [found.message for found in check([record], PROFILE) if found.code == "bcc-bad"]
+        assert len(said) == (lost or damage != b"8")
+        assert all(("the recording lost them" in one) == (lost and damage == b"8") for one in said)
 
 
 def test_findings_come_in_the_order_of_the_records() -> None:
