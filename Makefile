@@ -16,7 +16,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
 .PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound test-corpus test-peers \
-	test-wireshark screenshots clean report-pictures test-report
+	test-wireshark test-fresh screenshots clean report-pictures test-report
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -93,17 +93,27 @@ test-peers: check
 	VTCTAP_NODE_MODULES=$(CURDIR)/$(PEERS)/node_modules $(BIN)/python -m pytest -m "slow or not slow" \
 		tests/commands/test_independent_client.py
 
-# The proof by difference, whole, with the installed Wireshark and with that of another Debian release (4.4 in trixie;
-# the first time it is set up); each run ends with its report. With the latter also the other tests that ask a Wireshark.
+# The proof by difference, whole, with the installed Wireshark (4.0 in Debian 12) and with those of other Debian releases:
+# 4.4 in trixie, 4.6 and Python 3.14 in forky. The first time they are set up. Each run ends with its report. There also
+# the other tests that ask a Wireshark, and those of Scapy and pyshark.
 DIFFERENCE := -m slow tests/dissector/wireshark/test_lua_difference.py
+OTHER_DEBIANS := trixie forky
+ASK_WIRESHARK := $(addprefix tests/dissector/,wireshark scapy profiles/test_encodings.py) \
+	$(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py test_stats.py test_demo.py test_read.py) \
+	tests/test_agreement.py tests/test_wireshark_page.py
 
 test-wireshark: check
 	$(call install,debootstrap:debootstrap)
 	$(BIN)/python -m pytest $(DIFFERENCE)
-	tests/other_wireshark.sh .debian-trixie $(addprefix tests/dissector/wireshark/,test_lua.py test_lua_findings.py \
-		test_token_lua.py) tests/dissector/profiles/test_encodings.py $(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py) \
-		tests/test_wireshark_page.py
-	tests/other_wireshark.sh .debian-trixie $(DIFFERENCE)
+	set -e; for release in $(OTHER_DEBIANS); do \
+		run="tests/debian.sh $$release .debian-$$release tests/other_wireshark.sh"; \
+		$$run $(ASK_WIRESHARK); $$run $(DIFFERENCE); \
+	done
+
+# The two commands of the README on bare machines, as a stranger gives them.
+test-fresh:
+	$(call install,debootstrap:debootstrap)
+	set -e; for release in bookworm $(OTHER_DEBIANS); do tests/fresh_machine.sh $$release; done
 
 # The pictures of docs/wireshark.md, from a real Wireshark on a screen that nobody sees.
 screenshots: $(VENV)/core
