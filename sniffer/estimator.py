@@ -261,9 +261,10 @@ class Estimator:
         before, promised = float(self._start - base), float(self._promised - base)
         shortest = self._bounds.shortest
         octets = [octet for chunk in chunks[: until - self._settled] for octet in chunk.octets]
-        # Comparisons, not max and min: this is where a capture of many taps spends its time.
+        # Comparisons, not max and min: this is where a capture of many taps spends its time. What may be true comes
+        # before what was estimated, and what was promised of the order before both.
         for (value, flags), least, most, start in zip(octets, earliest, latest, estimates, strict=False):
-            after = before + shortest  # Octets do not overlap, ...
+            after = before + shortest
             start = after if start < after else start
             start = least if start < least else start
             start = most if start > most else start

@@ -139,7 +139,7 @@ def test_true_pace_says_what_fast_says(vtctap: Run, tmp_path: Path, records: Rec
     for name, fast in (("slow.pcapng", []), ("fast.pcapng", ["--fast"])):
         assert vtctap("demo", "-q", "-w", name, *fast, timeout=120).returncode == 0
         found = [record for record in records(tmp_path / name) if record.kind is not Kind.EVENT]
-        said.append([(record.sender, record.octets, record.flags) for record in found])
+        said.append([(record.sender, record.octets, record.flags & ~Flag.ORDER_UNCERTAIN) for record in found])
     assert said[0] == said[1]
 
 
