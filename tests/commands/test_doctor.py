@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from vtctap.commands import doctor
 from vtctap.commands.doctor import Diagnosis, Machine, examine
+from vtctap.errors import CommandError
 from vtctap.sniffer.ports import SerialPort
 from vtctap.wireshark.installation import MANIFEST, Installation, wanted
 from vtctap.wireshark.tshark import NoWireshark, Wireshark
@@ -69,6 +71,35 @@ def test_a_port_that_may_not_be_read_names_its_group(sound: Machine) -> None:
     (finding,) = examine(machine)[0]
     assert finding.code == "group"
     assert finding.mend.startswith("sudo usermod -aG uucp $USER")
+
+
+def test_the_rule_that_sets_new_ports_is_installed(sound: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = sound.root / "etc/udev/rules.d/70-vtctap.rules"
+    doctor.fix(sound)  # Without udev there is nothing to do.
+    assert not rules.exists()
+    (sound.root / "run/udev").mkdir(parents=True)
+    (finding,) = examine(sound)[0]
+    assert finding.code == "first-open"
+    assert finding.mend == f"sudo {sys.executable} -m vtctap doctor --fix"
+    doctor.fix(sound)
+    assert codes(sound) == []
+    assert 'RUN+="/bin/stty -F $devnode raw -echo"' in rules.read_text().splitlines()
+    assert capsys.readouterr().err.startswith(f"vtctap: {rules} is there now; ")
+    rules.write_text("# an older one\n")
+    assert codes(sound) == ["first-open"]
+    doctor.fix(sound)
+    assert codes(sound) == []
+
+
+def test_the_rule_is_roots_to_install(sound: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sound.root / "run/udev").mkdir(parents=True)
+
+    def refuse(path: Path, text: str, encoding: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(CommandError, match=r"rules is root's to write: sudo .*python.* -m vtctap doctor --fix$"):
+        doctor.fix(sound)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Looks for what is missing on this machine for capture and for Wireshark, and names the command that mends it.
 
-Exit status 1 where something was found. Nothing is changed.
+Exit status 1 where something was found. Nothing is changed but by --fix.
 """
 
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vtctap.dissector.profiles.model import ProfileError
-from vtctap.errors import Error
+from vtctap.errors import CommandError, Error
+from vtctap.messages import warn
+from vtctap.sniffer import udev
 from vtctap.sniffer.ports import SerialPort, serial_ports
 from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, NoWireshark, Wireshark, find, is_root
 
@@ -54,11 +57,18 @@ class Machine:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--json", action="store_true", help="one object: what was found, and what was examined")
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="install the udev rule that keeps the kernel from echoing what a newly plugged port receives (as root)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     machine = Machine()
+    if arguments.fix:
+        fix(machine)
     findings, seen = examine(machine)
     if arguments.json:
         print(json.dumps({"findings": [finding._asdict() for finding in findings], "seen": seen}))
@@ -72,6 +82,17 @@ def run(arguments: argparse.Namespace) -> int:
         if not findings:
             print("nothing is missing")
     return 1 if findings else 0
+
+
+def fix(machine: Machine) -> None:
+    """Installs the udev rule. Raises CommandError where we may not."""
+    if not udev.is_needed(machine.root):
+        return
+    try:
+        path = udev.install(machine.root)
+    except PermissionError as error:
+        raise CommandError(f"{error.filename} is root's to write: {_fix_as_root()}") from None
+    warn(f"{path} is there now; adapters that are plugged in keep their state until they are plugged in again")
 
 
 def examine(machine: Machine) -> tuple[list[Diagnosis], dict[str, str]]:
@@ -158,7 +179,22 @@ def _profiles(machine: Machine) -> Iterator[Diagnosis]:
             yield Diagnosis("profile", str(error), f"vtctap profile check --profile {name}   # until it is valid")
 
 
-_MACHINE: Final = (_permission, _brltty, _modem_manager, _latency_timers, _profiles)
+def _first_open(machine: Machine) -> Iterator[Diagnosis]:
+    """Ports that the kernel makes echo until they are first set."""
+    if udev.is_needed(machine.root):
+        yield Diagnosis(
+            "first-open",
+            "until a new port is first set the kernel sends back what it receives; a udev rule sets it at once",
+            _fix_as_root(),
+        )
+
+
+def _fix_as_root() -> str:
+    """The command that installs the rule, whatever root's PATH is."""
+    return f"sudo {shlex.quote(sys.executable)} -m vtctap doctor --fix"
+
+
+_MACHINE: Final = (_permission, _brltty, _modem_manager, _latency_timers, _first_open, _profiles)
 
 
 # Wireshark.
