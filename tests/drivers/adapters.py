@@ -1,0 +1,211 @@
+"""The adapters of the machine, each with its line: what is played on it, and what is seen at its pins from outside.
+
+A UART is QEMU's: its line is a pseudo-terminal here, and its registers are in QEMU's trace. All others are USB chips in
+Python that run in the guest (:mod:`guest.chips`), and say in a log what the host does to them.
+"""
+
+import os
+import re
+import termios
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from machine import Job, Machine
+from wire import SOON, Wire, session, stream
+
+from vtctap.pcap.record import Flag
+
+TURN: Final = 0.004
+PLUGGED: Final = 20.0
+"""Seconds in which an adapter that was plugged in must have its port."""
+_SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}
+_MCR, _LOOP = 4, 0x10
+"""A 16550's register of DTR and RTS, and the bit that turns it away from the pins."""
+
+
+class Pulse(NamedTuple):
+    """DTR or RTS went up; ``seconds`` until both were down again, None if they never were."""
+
+    seconds: float | None
+
+
+class Adapter(Protocol):
+    """An adapter. What is seen from outside is what has happened since :meth:`forget`."""
+
+    driver: str
+    port: str
+    """Its device in the guest."""
+
+    def play(self, *words: str) -> None:
+        """Plays a simulated session on its line, see :func:`wire.session`."""
+
+    def stream(self) -> None:
+        """Plays octets without a pause, see :func:`wire.stream`."""
+
+    def forget(self) -> None:
+        """What has been seen so far is of no interest."""
+
+    def sent(self) -> bytes:
+        """What went out on TX."""
+
+    def pulses(self) -> list[Pulse]:
+        """When DTR or RTS were up."""
+
+    def speeds(self) -> list[int]:
+        """The speeds that were set, one after the other."""
+
+
+def pulses(levels: Iterator[tuple[float, int]]) -> list[Pulse]:
+    """Pulses, of the times at which DTR and RTS (bits 0 and 1) were set."""
+    found, up = [], None
+    for when, level in levels:
+        if level & 3:
+            up = when if up is None else up
+        elif up is not None:
+            found.append(Pulse(when - up))
+            up = None
+    return found + ([Pulse(None)] if up is not None else [])
+
+
+class Uart:
+    """One of QEMU's 16550As. ``traced``: its registers are the only ones in the trace that change."""
+
+    driver = "8250"
+
+    def __init__(self, machine: Machine, name: str) -> None:
+        self.port = f"/dev/{name}"
+        self._line, self._terminal = machine.lines[name], machine.terminals[name]
+        self._trace = machine.trace
+        self._qmp, self._name = machine.qmp, name
+        self._wire = Wire()
+        self._began = 0
+        self._set: list[int] = []
+        self.lost = 0
+        """Octets that found no room: QEMU takes none while the guest's FIFO is full."""
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            speed = _SPEEDS.get(termios.tcgetattr(self._terminal)[5], 9600)
+            if speed != (self._set or [0])[-1]:
+                self._set.append(speed)
+            octets = [(octet.value, octet.flags) for octet in self._wire.receive(time.monotonic_ns(), speed)]
+            for value, flags in octets:
+                if flags & Flag.BREAK:
+                    self._qmp("chardev-send-break", id=self._name)
+                else:
+                    self.put(bytes((value,)))
+            time.sleep(TURN)
+
+    def put(self, octets: bytes) -> None:
+        """Octets come in at once."""
+        try:
+            self.lost += len(octets) - os.write(self._line, octets)
+        except BlockingIOError:
+            self.lost += len(octets)
+
+    def send_break(self) -> None:
+        """The line is broken."""
+        self._qmp("chardev-send-break", id=self._name)
+
+    def play(self, *words: str) -> None:
+        self._wire.play(session(words), time.monotonic_ns() + SOON)
+
+    def stream(self) -> None:
+        self._wire.play(stream(), time.monotonic_ns())
+
+    def forget(self) -> None:
+        self.sent()
+        self._began = self._trace.stat().st_size
+        del self._set[:-1]
+
+    def sent(self) -> bytes:
+        try:
+            return os.read(self._line, 1 << 16)
+        except BlockingIOError:
+            return b""
+
+    def pulses(self) -> list[Pulse]:
+        written = self._written()
+        return pulses((when, value) for when, address, value in written if address == _MCR and not value & _LOOP)
+
+    def speeds(self) -> list[int]:
+        return self._set[1:]
+
+    def _written(self) -> Iterator[tuple[float, int, int]]:
+        with self._trace.open() as trace:
+            trace.seek(self._began)
+            for line in trace:
+                if found := re.match(r"\d+@([\d.]+):serial_write write addr 0x(..) val 0x(..)", line):
+                    yield float(found[1]), int(found[2], 16), int(found[3], 16)
+
+
+class UsbAdapter:
+    """A chip of :mod:`guest.chips`. ``driver`` is the kernel's name of its driver, and what kind of chip it is."""
+
+    def __init__(self, machine: Machine, chip: str, driver: str, controller_port: int) -> None:
+        self.driver, self._chip = driver, chip
+        self.port = ""
+        self._machine, self._at = machine, controller_port
+        self.serial = f"{chip}{controller_port}"
+        self._log = machine.share / f"{self.serial}.log"
+        self._job: Job | None = None
+        self._began = 0
+        self.plug()
+
+    def plug(self) -> None:
+        """Plugs it in."""
+        log = f"/mnt/{self._log.name}"
+        chips = Path(__file__).parent / "guest/chips.py"
+        self._job = self._machine.start(f"exec python -u {chips} {self._chip} {self._at} {self.serial} >>{log} 2>&1")
+
+    def wait(self) -> str:
+        """Waits for its port; its name by its serial number, which stays."""
+        self._machine.run(
+            f"for i in {{1..{PLUGGED * 10:.0f}}}; do ls /dev/serial/by-id/*{self.serial}* >/dev/null 2>&1 && break; sleep 0.1; done"
+        )
+        self.port = self._machine.run(f"ls /dev/serial/by-id/*{self.serial}*").output.strip()
+        return self.port
+
+    def tell(self, text: str) -> None:
+        """A line for the chip."""
+        assert self._job
+        self._job.tell(text)
+
+    def play(self, *words: str) -> None:
+        self.tell(" ".join(("play", *words)))
+
+    def stream(self) -> None:
+        self.tell("stream")
+
+    def give(self, octets: str) -> None:
+        """Octets with errors, as ``41 42:F``."""
+        self.tell(f"give {octets}")
+
+    def unplug(self) -> None:
+        """Pulls it out."""
+        assert self._job
+        self._job.tell("unplug")
+        self._job.wait()
+
+    def forget(self) -> None:
+        self._began = self._log.stat().st_size
+
+    def seen(self, what: str) -> list[tuple[float, str]]:
+        """What the host did of one kind, and when."""
+        with self._log.open() as log:
+            log.seek(self._began)
+            lines = [line.split() for line in log]
+        return [(float(words[0]), words[2]) for words in lines if words[1:2] == [what] and len(words) == 3]
+
+    def sent(self) -> bytes:
+        return b"".join(bytes.fromhex(octets) for _, octets in self.seen("sent"))
+
+    def pulses(self) -> list[Pulse]:
+        return pulses((when, int(level)) for when, level in self.seen("lines"))
+
+    def speeds(self) -> list[int]:
+        return [int(speed) for _, speed in self.seen("speed")]

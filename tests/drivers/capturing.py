@@ -1,0 +1,101 @@
+"""vtctap in the guest: a capture that runs while something else is done, and what is in its trace."""
+
+import signal
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Self
+
+from adapters import Adapter
+from machine import Done, Machine
+
+import vtctap
+from vtctap.pcap.record import Flag, Kind, Record
+
+OPENED: Final = 30.0
+"""Seconds in which all ports must be open."""
+
+
+class Capture:
+    """A capture of one link an adapter, or as ``options`` say. In the context it runs, and all ports are open; after it
+    ``done`` and ``records`` are there."""
+
+    def __init__(self, machine: Machine, *adapters: Adapter, options: str = "", ports: int = 0) -> None:
+        self._machine = machine
+        self._path = machine.share / "trace.pcapng"
+        links = " ".join(f"--link {at}={adapter.port}" for at, adapter in enumerate(adapters))
+        self._command = f"exec vtctap capture {links} {options} -w /mnt/{self._path.name} --force"
+        self._ports = ports or len(adapters)
+        self.records: list[Record] = []
+
+    def __enter__(self) -> Self:
+        self._path.unlink(missing_ok=True)
+        self._job = self._machine.start(self._command)
+        end = time.monotonic() + OPENED
+        while self.opened() < self._ports:
+            if not self._job.ended.empty() or time.monotonic() > end:
+                raise TimeoutError(f"{self._command}: {self.finish().output}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.done = self.finish()
+        with vtctap.open(str(self._path)) as records:
+            self.records = list(records)
+
+    def opened(self) -> int:
+        """How many ports have been opened, those that came back too."""
+        return self._path.read_bytes().count(b"opened profile") if self._path.is_file() else 0
+
+    def finish(self) -> Done:
+        """Ends the capture."""
+        self._job.stop()
+        return self._job.wait()
+
+    def mark(self) -> None:
+        """An operator's mark, on every link."""
+        self._job.stop(signal.SIGUSR1)
+
+    def grown(self, seconds: float = 60.0, quiet: float = 2.0) -> None:
+        """Waits until the trace has not grown for so long."""
+        end, size, since = time.monotonic() + seconds, -1, 0.0
+        while time.monotonic() < end:
+            if (now := self._path.stat().st_size) != size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > quiet:
+                return
+            time.sleep(0.1)
+
+    def octets(self, link: int = 0, tap: int | None = None) -> bytes:
+        """All that a link heard, or one of its taps."""
+        return b"".join(
+            record.octets for record in self.records if record.link == link and tap in (None, record.tap)
+        )  # fmt: skip
+
+    def events(self, link: int = 0) -> list[str]:
+        """A link's events."""
+        return [record.event for record in self.records if record.kind is Kind.EVENT and record.link == link]
+
+    def words(self, event: str, link: int = 0) -> dict[str, str]:
+        """The words of a link's last event of that name."""
+        found = [text for text in self.events(link) if text.split()[0] == event]
+        return dict(word.split("=", 1) for word in found[-1].split()[1:] if "=" in word) if found else {}
+
+    def between_marks(self, link: int) -> list[str]:
+        """What a link heard before each mark, as :func:`marked` writes it."""
+        parts = [""]
+        for record in self.records:
+            if record.link == link and record.event.startswith("mark"):
+                parts.append("")
+            elif record.link == link and record.octets:
+                parts[-1] = f"{parts[-1]} {' '.join(marked(record))}".strip()
+        return parts[:-1]
+
+
+def marked(record: Record) -> Iterator[str]:
+    """A record's octets: ``41``, ``42f`` with a framing error, ``00b`` a break."""
+    for at, octet in enumerate(record.octets):
+        wrong = "f" if at in record.framing_errors else ""
+        yield f"{octet:02x}{'b' if wrong and not octet and record.flags & Flag.BREAK else wrong}"

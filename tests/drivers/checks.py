@@ -1,0 +1,407 @@
+"""What is proved of vtctap on real drivers: each check gives rows of what is expected and what is seen.
+
+What stands in the tables here is what the kernel's drivers do (6.1 and 6.12): docs/wiring.md says the same in words.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from adapters import Adapter, Pulse, Uart, UsbAdapter
+from capturing import Capture
+from machine import Machine
+from wire import session
+
+BESIDE: Final = 20
+"""Octets and more that a kernel without the rule echoes on some adapter: what is seen is noted, not judged."""
+
+
+class Row(NamedTuple):
+    """A line of the table. ``expected`` None: what is seen is the kernel's, and noted."""
+
+    driver: str
+    check: str
+    expected: str | None
+    seen: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as it should be."""
+        return self.expected in (None, self.seen)
+
+
+@dataclass
+class Bench:
+    """The machine and its adapters."""
+
+    machine: Machine
+    uart: Uart
+    spare: dict[str, Uart]
+    """UARTs that nobody has opened, for :func:`first_openings`."""
+    chips: dict[str, UsbAdapter]
+
+    @property
+    def all(self) -> list[Uart | UsbAdapter]:
+        """One adapter of each driver."""
+        return [self.uart, *(chip for name, chip in self.chips.items() if name != "second")]
+
+
+KINDS: Final = {
+    "FT232B": "ftdi_sio",
+    "CP2102": "cp210x",
+    "Counterfeit": "cp210x (counterfeit)",
+    "CH340": "ch341",
+    "CdcAcm": "cdc_acm",
+}
+"""Kinds of chips, and how the table names their drivers."""
+
+
+def bench(machine: Machine) -> Bench:
+    """All adapters, plugged in."""
+    chips = {kind: UsbAdapter(machine, kind, driver, at) for at, (kind, driver) in enumerate(KINDS.items())}
+    chips["second"] = UsbAdapter(machine, "FT232B", "ftdi_sio", len(KINDS))
+    for chip in chips.values():
+        chip.wait()
+    uarts = {name: Uart(machine, name) for name in machine.lines}
+    return Bench(machine, uarts.pop("ttyS1"), uarts, chips)
+
+
+# Nothing is sent.
+
+
+def first_openings(bench: Bench) -> Iterator[Row]:
+    """Octets arrive while ports are opened that nobody has opened since they were there; then the same with the rule
+    that 'doctor --fix' installs, the USB adapters plugged in anew."""
+    without = [bench.spare["ttyS3"], *bench.chips.values()]
+    for adapter, count in _echoed(bench, without):
+        yield Row(adapter.driver, "octets echoed, first opening, no udev rule", None, str(count))
+    done = bench.machine.run("vtctap doctor --fix")
+    installed = bench.machine.run("cat /etc/udev/rules.d/70-vtctap.rules")
+    yield Row("-", "doctor --fix installs the rule", "0, said so", f"{installed.status}, {_said_so(done.output)}")
+    bench.machine.run("udevadm trigger --action=add /sys/class/tty/ttyS2")
+    for chip in bench.chips.values():
+        chip.unplug()
+    for chip in bench.chips.values():
+        chip.plug()
+    for chip in bench.chips.values():
+        chip.wait()
+    bench.machine.run("udevadm settle")
+    for adapter, count in _echoed(bench, [bench.spare["ttyS2"], *bench.chips.values()]):
+        yield Row(adapter.driver, "octets echoed, first opening, with the rule", "0", str(count))
+
+
+def _said_so(output: str) -> str:
+    return "said so" if "70-vtctap.rules is there now" in output else output.strip()
+
+
+def _echoed(bench: Bench, adapters: Sequence[Uart | UsbAdapter]) -> list[tuple[Adapter, int]]:
+    for adapter in adapters:
+        adapter.forget()
+        adapter.stream()
+    with Capture(bench.machine, *adapters, options="--speed 9600"):
+        time.sleep(0.5)
+    return [(adapter, len(adapter.sent())) for adapter in adapters]
+
+
+def whole_sessions(bench: Bench) -> Iterator[Row]:
+    """A session on each driver, all at once: its octets, and what went out meanwhile."""
+    played = bytes(octet.octet & 0x7F for octet in session([]))
+    for adapter in bench.all:
+        adapter.forget()
+    with Capture(bench.machine, *bench.all, options="--speed 9600") as capture:
+        for adapter in bench.all:
+            adapter.play()
+        capture.grown()
+    for link, adapter in enumerate(bench.all):
+        heard = bytes(octet & 0x7F for octet in capture.octets(link))
+        yield Row(adapter.driver, "a session's octets", f"{len(played)}, as played", _compared(heard, played))
+        yield Row(adapter.driver, "sent meanwhile", "nothing", adapter.sent().hex() or "nothing")
+        yield from _lines(adapter)
+
+
+def _compared(heard: bytes, played: bytes) -> str:
+    if heard == played:
+        return f"{len(heard)}, as played"
+    at = next((at for at, pair in enumerate(zip(heard, played, strict=False)) if len(set(pair)) > 1), "the end")
+    return f"{len(heard)}, not as played from {at} on"
+
+
+def _lines(adapter: Adapter) -> Iterator[Row]:
+    """The kernel raises DTR and RTS as it opens a port, and we lower them; then they are low."""
+    pulses = adapter.pulses()
+    longest = max((pulse.seconds or 0 for pulse in pulses), default=0)
+    at_rest = "low" if all(pulse.seconds is not None for pulse in pulses) else "high"
+    yield Row(adapter.driver, "DTR and RTS", "low, 1 pulse", f"{at_rest}, {_count(pulses)}")
+    yield Row(adapter.driver, "length of that pulse", None, f"{longest * 1000:.1f} ms")
+
+
+def _count(pulses: Sequence[Pulse]) -> str:
+    return f"{len(pulses)} pulse" + ("s" if len(pulses) != 1 else "")
+
+
+# The speed.
+
+
+def modes(bench: Bench) -> Iterator[Row]:
+    """Sessions that change the speed, garbled for who does not follow: mode C on two adapters, B and C on one."""
+    client, server = bench.chips["FT232B"], bench.chips["second"]
+    options = f"--client {client.port} --server {server.port} --profile iec62056-21"
+    yield from _followed(bench, "C", [300, 9600], {"client": client, "server": server}, options)
+    options = f"-i {bench.uart.port} --profile iec62056-21"
+    yield from _followed(bench, "B", [2400], {"both": bench.uart}, options)
+    yield from _followed(bench, "C", [9600], {"both": bench.uart}, options)
+
+
+def _followed(
+    bench: Bench, mode: str, fast: list[int], sides: dict[str, Uart | UsbAdapter], options: str
+) -> Iterator[Row]:
+    with Capture(bench.machine, options=options, ports=len(sides)) as capture:
+        for adapter in sides.values():
+            adapter.forget()
+        for side, adapter in sides.items():
+            adapter.play("speed=300", f"mode={mode}", *([] if side == "both" else [f"side={side}"]))
+        capture.grown()
+    for tap, (side, adapter) in enumerate(sides.items()):
+        what = f"mode {mode}, " + ("one tap" if side == "both" else f"the {side}'s tap")
+        words = ["speed=300", f"mode={mode}", *([] if side == "both" else [f"side={side}"])]
+        played = bytes(octet.octet & 0x7F for octet in session(words))
+        heard = bytes(octet & 0x7F for octet in capture.octets(0, tap))
+        yield Row(adapter.driver, f"{what}: octets", f"{len(played)}, as played", _compared(heard, played))
+        yield Row(adapter.driver, f"{what}: speeds", f"{fast[-1]} 300", " ".join(map(str, adapter.speeds())))
+
+
+def unknown_speeds(bench: Bench) -> Iterator[Row]:
+    """--speed auto on a line of 2400 bit/s, whether the adapter marks framing errors or not."""
+    with Capture(bench.machine, *bench.all, options="--speed auto") as capture:
+        for adapter in bench.all:
+            adapter.play("speed=2400")
+        capture.grown()
+    for link, adapter in enumerate(bench.all):
+        found = capture.words("speed", link)
+        yield Row(
+            adapter.driver, "--speed auto, 2400 7E1", "2400 7E1 found",
+            f"{found.get('to')} {found.get('line')} {found.get('why')}",
+        )  # fmt: skip
+
+
+def not_reached(bench: Bench) -> Iterator[Row]:
+    """Settings that a port takes and does not make are refused."""
+    ftdi = bench.chips["FT232B"]
+    for adapter, options, expected in (
+        (bench.uart, "--speed 921600", "3, does not reach 921600 bit/s, it chose 9600"),
+        (ftdi, "--speed 110", "3, does not reach 110 bit/s, it chose 9600"),
+        (ftdi, "--line 5N1", "3, cannot be set to 5N1"),
+    ):
+        done = bench.machine.run(f"vtctap capture -i {adapter.port} {options} -a duration:1 -w /tmp/x.pcapng --force")
+        seen = done.output.strip().partition("this port ")[2] or done.output.strip()
+        yield Row(adapter.driver, options, expected, f"{done.status}, {seen}")
+
+
+# Marks.
+
+GIVEN: Final = {
+    "a framing error": "41 42:F 43",
+    "a NUL with a framing error": "41 00:F 43",
+    "a break": "41 00:B 43",
+    "FFh": "41 ff 43",
+}
+MARKED: Final = {
+    "ftdi_sio": ("41f 42f 43f", "41f 00f 43f", "00b 00b 00b", "41 ff 43"),
+    "cp210x": ("41 42f 43", "41 00f 43", "41 00b 43", "41 ff 43"),
+    "cp210x (counterfeit)": ("41 42 43", "41 00 43", "41 00 43", "41 ff 43"),
+    "ch341": ("41 42 43", "41 00 43", "41 00 43", "41 ff 43"),
+    "cdc_acm": ("41 42 43", "41 00 43", "41 00 43", "41 ff 43"),
+}
+"""What arrives of each: ``f`` with a framing error, ``b`` a break. FTDI's chips tell the errors of a packet."""
+COUNTED: Final = {
+    "ftdi_sio": "frame=2 overrun=1 parity=1 brk=1",
+    "cp210x": "frame=2 overrun=1 parity=1 brk=1",
+}
+"""What the driver counts of these, a parity error and an overrun."""
+
+
+def marks(bench: Bench) -> Iterator[Row]:
+    """Errors, as each driver gives them."""
+    chips = [chip for name, chip in bench.chips.items() if name != "second"]
+    with Capture(bench.machine, *chips, options="--speed 9600 --line 8N1") as capture:
+        for given in (*GIVEN.values(), "41 42:P 43", "41 42:O 43"):
+            for chip in chips:
+                chip.give(given)
+            time.sleep(1.0)
+            capture.mark()
+            time.sleep(0.2)
+        capture.grown(quiet=1.5)
+    for link, chip in enumerate(chips):
+        seen = capture.between_marks(link)
+        for at, (name, expected) in enumerate(zip(GIVEN, MARKED[chip.driver], strict=True)):
+            yield Row(chip.driver, name, expected, seen[at] if at < len(seen) else "nothing")
+        if chip.driver in COUNTED:
+            words = capture.words("closed", link)
+            counted = " ".join(f"{name}={words.get(name)}" for name in ("frame", "overrun", "parity", "brk"))
+            yield Row(chip.driver, "errors counted", COUNTED[chip.driver], counted)
+            overruns = sum(text.startswith("overrun") for text in capture.events(link))
+            yield Row(chip.driver, "an overrun", "1 event", f"{overruns} event")
+
+
+def breaks_of_a_uart(bench: Bench) -> Iterator[Row]:
+    """A UART tells each octet's errors; QEMU's makes breaks alone."""
+    with Capture(bench.machine, bench.uart, options="--speed 9600 --line 8N1") as capture:
+        bench.uart.put(b"A")
+        time.sleep(0.3)
+        bench.uart.send_break()
+        time.sleep(0.3)
+        bench.uart.put(b"\xffC")
+        time.sleep(0.5)
+        capture.mark()
+        capture.grown(quiet=1)
+    yield Row(bench.uart.driver, "a break, and FFh", "41 00b ff 43", " ".join(capture.between_marks(0)))
+
+
+# Latency.
+
+
+def low_latency(bench: Bench) -> Iterator[Row]:
+    """--low-latency says what it has reached, and puts back what it has changed."""
+    for adapter in bench.all:
+        adapter.forget()
+    trigger = "cat /sys/class/tty/ttyS1/rx_trig_bytes"
+    before = bench.machine.run(trigger).output.strip()
+    with Capture(bench.machine, *bench.all, options="--speed 9600 --low-latency") as capture:
+        during = bench.machine.run(trigger).output.strip()
+    after = bench.machine.run(trigger).output.strip()
+    yield Row(bench.uart.driver, "FIFO threshold before, during, after", "8 1 8", f"{before} {during} {after}")
+    ftdi = bench.chips["FT232B"]
+    yield Row(ftdi.driver, "latency timer, as set", "1 16", " ".join(ms for _, ms in ftdi.seen("latency")))
+    for link, adapter in enumerate(bench.all):
+        expected = "yes" if adapter.driver in ("8250", "ftdi_sio") else "no"
+        yield Row(adapter.driver, "low_latency=", expected, capture.words("opened", link).get("low_latency", "-"))
+
+
+SLOW: Final = (b"/?!\r\n", b"/ZZZ5x\r\n", b"\x06001\r\n", b"\x01P0\x02(00000000)\x03\x60")
+"""A session that begins at 9600 bit/s and agrees on 300."""
+
+
+def fifo_threshold(bench: Bench) -> Iterator[Row]:
+    """The driver lowers the threshold with the speed: what it was at 9600 bit/s must not count at 300."""
+    with Capture(bench.machine, bench.uart) as capture:
+        for message in SLOW:
+            bench.uart.put(bytes(octet | (octet.bit_count() & 1) << 7 for octet in message))
+            time.sleep(0.6)
+        capture.grown(quiet=1)
+    frames = [record for record in capture.records if record.octets and record.speed == 300]
+    worst = max((record.uncertainty or 0 for record in frames), default=0) / 1e6
+    yield Row(bench.uart.driver, "messages at 300 bit/s", "1", str(len(frames)))
+    yield Row(
+        bench.uart.driver, "their uncertainty, FIFO of 8 octets", "below 100 ms",
+        "below 100 ms" if worst < 100 else f"{worst:.0f} ms",
+    )  # fmt: skip
+    yield Row(bench.uart.driver, "the same, as measured", None, f"{worst:.1f} ms")
+
+
+# Other programs.
+
+HOLDER: Final = (
+    "python -c 'import fcntl, os, termios, time\n"
+    'port = os.open("{port}", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)\n'
+    "fcntl.ioctl(port, termios.TIOCEXCL)\n"
+    'open("/tmp/held", "w").close()\n'
+    "time.sleep(60)'"
+)
+
+
+def in_use(bench: Bench) -> Iterator[Row]:
+    """A port that another program has for itself is refused, to root too, and nothing happens to its lines."""
+    second = f"vtctap capture -i {bench.uart.port} -a duration:1 -w /tmp/second.pcapng --force"
+    with Capture(bench.machine, bench.uart):
+        bench.uart.forget()
+        for who, user in (("root", 0), ("a user", 1000)):
+            done = bench.machine.run(f"HOME=/tmp {second}", user)
+            yield Row(bench.uart.driver, f"{who}'s second capture", "3, in use", _refused(done.status, done.output))
+        yield Row(bench.uart.driver, "DTR and RTS meanwhile", "0 pulses", _count(bench.uart.pulses()))
+    holder = bench.machine.start(f"exec {HOLDER.format(port=bench.uart.port)}")
+    bench.machine.run("until [ -e /tmp/held ]; do sleep 0.1; done")
+    bench.uart.forget()
+    done = bench.machine.run(second)
+    yield Row(bench.uart.driver, "TIOCEXCL of another, root", "3, in use", _refused(done.status, done.output))
+    yield Row(bench.uart.driver, "DTR and RTS meanwhile", "0 pulses", _count(bench.uart.pulses()))
+    holder.stop()
+    holder.wait()
+
+
+def _refused(status: int, output: str) -> str:
+    return f"{status}, {'in use' if 'in use by another program' in output else output.strip()}"
+
+
+def read_by_another(bench: Bench) -> Iterator[Row]:
+    """Another program, which had the port before, reads octets: all that it got is said to be missing."""
+    adapters = (bench.uart, bench.chips["FT232B"])
+    thieves = [bench.machine.start(f"exec cat {adapter.port} >/tmp/{at}") for at, adapter in enumerate(adapters)]
+    time.sleep(0.5)
+    with Capture(bench.machine, *adapters, options="--speed 9600") as capture:
+        for adapter in adapters:
+            adapter.play()
+        capture.grown(quiet=4)
+    for thief in thieves:
+        thief.stop()
+        thief.wait()
+    findings = bench.machine.run("vtctap check /mnt/trace.pcapng").output
+    for link, adapter in enumerate(adapters):
+        taken = int(bench.machine.run(f"stat -c %s /tmp/{link}").output)
+        events = [text.split("octets=")[1] for text in capture.events(link) if text.startswith("missed")]
+        played = len(session([]))
+        yield Row(
+            adapter.driver, "read here, and by another", str(played), str(len(capture.octets(link)) + taken)
+        )  # fmt: skip
+        yield Row(adapter.driver, "octets said to be missing", str(taken), str(sum(map(int, events))))
+    yield Row("-", "check says so", "missed", "missed" if "missed" in findings else findings[:60])
+
+
+# Unplugging.
+
+
+def unplugged(bench: Bench) -> Iterator[Row]:
+    """An adapter is pulled out in a session, and comes back under another number, for something holds the old one."""
+    chip = bench.chips["FT232B"]
+    device = f"readlink -f {chip.port}"
+    before = bench.machine.run(device).output
+    played = bytes(octet.octet & 0x7F for octet in session([]))
+    with Capture(bench.machine, chip, options="--speed 9600") as capture:
+        holder = bench.machine.start(f"exec sleep 100 <{chip.port}")
+        chip.play()
+        time.sleep(2)
+        chip.unplug()
+        chip.plug()
+        chip.wait()
+        after = bench.machine.run(device).output
+        end = time.monotonic() + 20
+        while capture.opened() < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        chip.play()
+        capture.grown()
+        holder.stop()
+        holder.wait()
+    names = " ".join(text.split()[0] for text in capture.events())
+    back = max((at for at, record in enumerate(capture.records) if record.event.startswith("opened")), default=0)
+    heard = b"".join(record.octets for record in capture.records[back:])
+    yield Row(chip.driver, "unplugged, and back: events", "opened lost opened closed", names)
+    yield Row(chip.driver, "its device's number", "another", "another" if after != before else "the same")
+    expected = f"{len(played)}, as played"
+    yield Row(chip.driver, "the next session's octets", expected, _compared(bytes(o & 0x7F for o in heard), played))
+    yield Row(chip.driver, "exit status", "0", str(capture.done.status))
+
+
+CHECKS: Final[Sequence[Callable[[Bench], Iterator[Row]]]] = (
+    first_openings,
+    whole_sessions,
+    modes,
+    unknown_speeds,
+    not_reached,
+    marks,
+    breaks_of_a_uart,
+    low_latency,
+    fifo_threshold,
+    in_use,
+    read_by_another,
+    unplugged,
+)

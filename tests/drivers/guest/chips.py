@@ -1,0 +1,234 @@
+"""Serial adapters as USB devices: FT232B, CP2102 (genuine or not), CH340 and one of the class CDC-ACM.
+
+  chips.py CHIP PORT SERIAL      plugs one in, at a port of the virtual controller
+
+Standard input, a line each:
+  play speed=9600 mode=C side=client     a simulated session, or one side of it, as a receiver set like ours has it
+  give 41 42:F 00:B ff:P 43:O            octets, each with the error that the chip is to report with it
+  stream                                 octets without a pause
+  unplug
+Standard output says what the host does to the line, which is what stands at the adapter's pins:
+  TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16
+
+Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which the chips are to satisfy; for the FT232B's
+packets note AN232B-04.
+"""
+
+import struct
+import sys
+import time
+from typing import Final
+
+from usb import Device, Endpoint, Interface, Setup
+from wire import SOON, Wire, session, stream
+
+from vtctap.pcap.record import Flag
+
+DTR, RTS = 1, 2
+OVERRUN, PARITY, FRAMING, BREAK = 2, 4, 8, 16
+"""Errors as a 16550's line status has them; FTDI and Silicon Labs use the same bits."""
+ERRORS: Final = {"O": OVERRUN, "P": PARITY, "F": FRAMING, "B": BREAK}
+ROOM: Final = 256
+"""Octets that a chip keeps for a host that does not ask."""
+TURN, IDLE = 0.004, 1.0
+"""Seconds between two looks at the line: while something is on it, and else."""
+
+VENDOR_CLASS: Final = (0xFF, 0, 0)
+BULK_BOTH: Final = (Endpoint(0x81, 2, 64), Endpoint(0x02, 2, 64))
+
+
+class Chip(Device):
+    """An adapter with its line."""
+
+    data = 1
+
+    def __init__(self, port: int, serial: str) -> None:
+        self.buffer: list[tuple[int, int]] = []
+        self.speed = 9600
+        self._wire = Wire()
+        super().__init__(port, serial)
+
+    def say(self, what: str, value: object) -> None:
+        """What the host does."""
+        print(f"{time.monotonic():.6f} {what} {value}", flush=True)
+
+    def set_speed(self, speed: float) -> None:
+        """The host sets the speed; drivers round, so we do: to what is next within one in a hundred."""
+        self.speed = min((300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200), key=lambda s: abs(s - speed))
+        self.say("speed", self.speed)
+
+    def sent(self, octets: bytes) -> None:
+        self.say("sent", octets.hex())
+
+    def told(self, words: list[str]) -> None:
+        if words[0] == "give":
+            for word in words[1:]:
+                value, _, errors = word.partition(":")
+                self.put(int(value, 16), sum(ERRORS[error] for error in errors))
+        elif words[0] == "stream":
+            self._wire.play(stream(), time.monotonic_ns())
+        else:
+            self._wire.play(session(words[1:]), time.monotonic_ns() + SOON)
+
+    def put(self, value: int, errors: int) -> None:
+        """An octet has been received."""
+        self.buffer.append((value, errors))
+        if len(self.buffer) > ROOM:
+            del self.buffer[:-ROOM]
+            self.buffer[0] = (self.buffer[0][0], self.buffer[0][1] | OVERRUN)
+
+    def due(self) -> float:
+        for octet in self._wire.receive(time.monotonic_ns(), self.speed):
+            self.put(octet.value, BREAK if octet.flags & Flag.BREAK else FRAMING if octet.flags else 0)
+        return 0 if self.buffer and self._waiting else TURN if self._wire.busy else IDLE
+
+    def packet(self, size: int) -> bytes | None:
+        """Hands on what is there, without error marks."""
+        part = self.buffer[:size]
+        del self.buffer[:size]
+        return bytes(value for value, _ in part) or None
+
+
+class FT232B(Chip):
+    """Packets of up to 62 octets behind two of status, which tells the errors of all of them; sent when full, or when
+    the latency timer ends."""
+
+    vendor, product, release, name = 0x0403, 0x6001, 0x0400, "FT232B"
+    interfaces = (Interface(VENDOR_CLASS, BULK_BOTH),)
+    _latency, _next = 16, 0.0
+
+    def asked(self, setup: Setup, data: bytes) -> bytes:
+        if setup.kind & 0x80:
+            return {5: b"\x01\x60", 10: bytes((self._latency,))}.get(setup.request, bytes(setup.length))
+        if setup.request == 1:
+            self._set_lines(setup.value)
+        elif setup.request == 3:
+            eighths = (0, 4, 2, 1, 3, 5, 6, 7)[(setup.index & 1) << 2 | setup.value >> 14]
+            self.set_speed(3_000_000 / ((setup.value & 0x3FFF) + eighths / 8))
+        elif setup.request == 9:
+            self._latency = setup.value
+            self.say("latency", self._latency)
+        elif setup.request == 0 and setup.value != 2:  # Reset, or purge of what was received.
+            self.buffer.clear()
+        return b""
+
+    _lines = 0
+
+    def _set_lines(self, value: int) -> None:
+        self._lines = self._lines & ~(value >> 8) | value & value >> 8
+        self.say("lines", self._lines)
+
+    def packet(self, size: int) -> bytes | None:
+        if time.monotonic() < self._next and len(self.buffer) < 62:
+            return None
+        octets = b""
+        while len(octets) + 64 <= max(size, 64):
+            part = self.buffer[:62]
+            del self.buffer[:62]
+            errors = 0
+            for _, error in part:
+                errors |= error
+            octets += bytes((1, 0x60 | errors, *(value for value, _ in part)))
+            if len(part) < 62:
+                break
+        self._next = time.monotonic() + self._latency / 1000
+        return octets
+
+    def due(self) -> float:
+        wait = super().due()
+        return min(wait or IDLE, max(self._next - time.monotonic(), 0)) if self._waiting else wait or IDLE
+
+
+class CP2102(Chip):
+    """Tells errors by events between the octets, once the driver has asked for those; a counterfeit cannot."""
+
+    vendor, product, release, name = 0x10C4, 0xEA60, 0x0100, "CP2102"
+    interfaces = (Interface(VENDOR_CLASS, BULK_BOTH),)
+    genuine = True
+    _events = False
+    _format = b"\0\x08"
+    _lines = 0
+
+    def asked(self, setup: Setup, data: bytes) -> bytes:
+        if setup.kind & 0x80:
+            if setup.request == 0xFF:
+                return b"\x02\x02" if self.genuine else b"\x02"
+            return self._format if setup.request == 4 else bytes(setup.length)
+        if setup.request == 0x1E:
+            self.set_speed(int.from_bytes(data, "little"))
+        elif setup.request == 7:
+            mask = setup.value >> 8
+            self._lines = self._lines & ~mask | setup.value & mask
+            self.say("lines", self._lines)
+        elif setup.request == 3:
+            self._format = setup.value.to_bytes(2, "little")
+        elif setup.request == 0x15:
+            self._events = setup.value != 0
+        return b""
+
+    def packet(self, size: int) -> bytes | None:
+        octets = b""
+        while self.buffer and len(octets) + 4 <= min(size, 64):
+            value, errors = self.buffer.pop(0)
+            if self._events and errors:
+                octets += bytes((0xEC, 1, errors, value))
+            else:
+                octets += b"\xec\0" if self._events and value == 0xEC else bytes((value,))
+        return octets or None
+
+
+class Counterfeit(CP2102):
+    """A CP2102 that Silicon Labs did not make."""
+
+    genuine = False
+
+
+class CH340(Chip):
+    """Its driver hears of no errors."""
+
+    vendor, product, release, name = 0x1A86, 0x7523, 0x0264, "CH340"
+    data = 2
+    interfaces = (
+        Interface((0xFF, 1, 2), (Endpoint(0x82, 2, 32), Endpoint(0x02, 2, 32), Endpoint(0x81, 3, 8))),
+    )  # fmt: skip
+
+    def asked(self, setup: Setup, data: bytes) -> bytes:
+        if setup.kind & 0x80:
+            return {0x5F: b"\x31\0", 0x95: b"\xff\xee"}.get(setup.request, bytes(setup.length))
+        if setup.request == 0x9A and setup.value == 0x1312:
+            divisor, fact, prescaler = 0x100 - (setup.index >> 8), setup.index >> 2 & 1, setup.index & 3
+            self.set_speed(48_000_000 / ((1 << (12 - 3 * prescaler - fact)) * divisor))
+        elif setup.request == 0xA4:
+            low = ~setup.value
+            self.say("lines", (DTR if low & 0x20 else 0) | (RTS if low & 0x40 else 0))
+        return b""
+
+
+class CdcAcm(Chip):
+    """A device of the class for modems, as microcontrollers are."""
+
+    vendor, product, release, name, device_class = 0x1209, 0x0001, 0x0100, "CDC-ACM", 2
+    data = 2
+    interfaces = (
+        Interface(
+            (2, 2, 1),
+            (Endpoint(0x81, 3, 16),),
+            bytes((5, 0x24, 0, 0x10, 1, 5, 0x24, 1, 0, 1, 4, 0x24, 2, 2, 5, 0x24, 6, 0, 1)),
+        ),
+        Interface((10, 0, 0), (Endpoint(0x82, 2, 64), Endpoint(0x03, 2, 64))),
+    )
+
+    def asked(self, setup: Setup, data: bytes) -> bytes:
+        if setup.kind & 0x80:
+            return struct.pack("<IBBB", self.speed, 0, 0, 8)
+        if setup.request == 0x20:
+            self.set_speed(struct.unpack("<I", data[:4])[0])
+        elif setup.request == 0x22:
+            self.say("lines", setup.value & 3)
+        return b""
+
+
+CHIPS: Final = {chip.__name__: chip for chip in (FT232B, CP2102, Counterfeit, CH340, CdcAcm)}
+
+if __name__ == "__main__":
+    CHIPS[sys.argv[1]](int(sys.argv[2]), sys.argv[3]).serve()

@@ -1,0 +1,188 @@
+"""The emulated machine: QEMU with UARTs, and commands that run in it on real kernel drivers.
+
+The guest's root is the host's, read-only below a folder in memory, so that Python and vtctap are there as they are
+here. ``share`` is /mnt in it. Whatever runs in it runs as root unless it is told otherwise.
+
+Limits: without KVM all takes some ten times as long as on a real machine, so durations in the guest are upper bounds.
+QEMU's UARTs deliver octets whatever speed is set, and make no errors but breaks (:mod:`line` garbles instead).
+"""
+
+import contextlib
+import json
+import os
+import pty
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tty
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+HERE = Path(__file__).parent
+BOOT = 60.0
+"""Seconds in which the guest must have booted."""
+PATIENCE = 60.0
+"""Seconds in which what runs in it must have ended."""
+UARTS = {"ttyS1": "isa-serial,index=1", "ttyS2": "pci-serial", "ttyS3": "pci-serial"}
+"""The guest's ports and QEMU's devices; ttyS0 is the console."""
+
+
+class Done(NamedTuple):
+    """How a command ended; ``output`` is what it said, on standard error too."""
+
+    status: int
+    output: str
+
+
+class Job:
+    """A command that runs in the guest."""
+
+    def __init__(self, machine: "Machine", number: int, command: str) -> None:
+        self._machine, self._number, self._command = machine, number, command
+        self.ended: queue.Queue[Done] = queue.Queue()
+
+    def tell(self, text: str) -> None:
+        """A line for its standard input."""
+        self._machine.ask(id=self._number, tell=text)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Sends it a signal."""
+        self._machine.ask(id=self._number, signal=int(number))
+
+    def wait(self) -> Done:
+        """Waits for its end. Raises TimeoutError."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self._machine.running:
+            with contextlib.suppress(queue.Empty):
+                return self.ended.get(timeout=0.5)
+        what = "still running" if self._machine.running else "the machine ended during"
+        raise TimeoutError(f"{what}: {self._command}; see {self._machine.console}")
+
+
+class Machine:
+    """The machine, which runs inside the context. ``trace`` is the file of QEMU's trace of its UARTs' registers."""
+
+    def __init__(self, image: Path) -> None:
+        self._image = image
+        self.share = image / "share"
+        self.trace = image / "trace.log"
+        self.console = image / "console.log"
+        self.lines: dict[str, int] = {}
+        """Descriptors of the pseudo-terminals behind the UARTs: the far end of the line, ..."""
+        self.terminals: dict[str, int] = {}
+        """... and the terminals that QEMU sets as the guest sets its ports."""
+        self._jobs: dict[int, Job] = {}
+        self._asking = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self.trace.unlink(missing_ok=True)
+        self._folder = f"/tmp/vtctap-drivers-{os.getpid()}"
+        os.mkdir(self._folder, 0o700)
+        with open(self._image / "qemu.log", "wb") as log:
+            self._qemu = subprocess.Popen(self._arguments(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._control = self._connect("control").makefile("rw")
+        self._control.readline()
+        self.qmp("qmp_capabilities")
+        self._agent = self._connect("agent").makefile("rw")
+        booted = self._jobs[0] = Job(self, 0, "the boot")
+        threading.Thread(target=self._listen, daemon=True).start()
+        booted.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._qemu.kill()
+        self._qemu.wait()
+        for descriptor in (*self.lines.values(), *self.terminals.values()):
+            os.close(descriptor)
+        for path in Path(self._folder).iterdir():
+            path.unlink()
+        os.rmdir(self._folder)
+
+    @property
+    def running(self) -> bool:
+        """Whether QEMU runs."""
+        return self._qemu.poll() is None
+
+    def _arguments(self) -> list[str]:
+        kernel = (
+            f"console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on audit=0 tsc=reliable "
+            f"DRIVERS={HERE} PYTHON={sys.executable}"
+        )
+        arguments = [
+            *("qemu-system-x86_64", "-M", "pc", "-accel", "tcg,thread=multi", "-cpu", "Nehalem,+rdrand", "-smp", "2"),
+            *("-m", "1024", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            *("-kernel", f"{self._image}/vmlinuz", "-initrd", f"{self._image}/initrd.gz", "-append", kernel),
+            *_folder("root", Path("/"), ",readonly=on,multidevs=remap"),
+            *_folder("share", self.share),
+            *("-chardev", f"file,id=console,path={self.console}", "-device", "isa-serial,chardev=console"),
+            *("-chardev", f"socket,id=agent,path={self._folder}/agent,server=on,wait=off"),
+            *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent"),
+            *("-qmp", f"unix:{self._folder}/control,server=on,wait=off"),
+            *("-trace", "serial_write", "-D", str(self.trace), "-msg", "timestamp=on"),
+        ]
+        for name, device in UARTS.items():
+            line, terminal = pty.openpty()
+            tty.setraw(terminal)
+            os.set_blocking(line, False)
+            self.lines[name], self.terminals[name] = line, terminal
+            arguments += ["-chardev", f"serial,id={name},path={os.ttyname(terminal)}"]
+            arguments += ["-device", f"{device},chardev={name}"]
+        return arguments
+
+    def _connect(self, name: str) -> socket.socket:
+        end = time.monotonic() + BOOT
+        while time.monotonic() < end and self.running:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(f"{self._folder}/{name}")
+            except OSError:
+                connection.close()
+                time.sleep(0.05)
+            else:
+                return connection
+        raise TimeoutError(f"QEMU does not start: {(self._image / 'qemu.log').read_text()}")
+
+    def _listen(self) -> None:
+        for line in self._agent:
+            said = json.loads(line)
+            self._jobs[said["id"]].ended.put(Done(said["status"], said["output"]))
+
+    def ask(self, **asked: object) -> None:
+        """Asks the guest's agent."""
+        self._agent.write(json.dumps(asked) + "\n")
+        self._agent.flush()
+
+    def start(self, command: str, user: int = 0) -> Job:
+        """Starts a shell's command in the guest."""
+        number = len(self._jobs)
+        job = self._jobs[number] = Job(self, number, command)
+        self.ask(id=number, run=command, user=user)
+        return job
+
+    def run(self, command: str, user: int = 0) -> Done:
+        """Runs a shell's command in the guest, to its end."""
+        return self.start(command, user).wait()
+
+    def qmp(self, command: str, **arguments: object) -> Any:
+        """Asks QEMU itself."""
+        with self._asking:
+            self._control.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+            self._control.flush()
+            while "event" in (answer := json.loads(self._control.readline())):
+                continue
+            return answer
+
+
+def _folder(name: str, path: Path, options: str = "") -> list[str]:
+    """A folder of the host, for the guest to mount by ``name``."""
+    return [
+        *("-fsdev", f"local,id={name},path={path},security_model=none{options}"),
+        *("-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"),
+    ]
