@@ -16,7 +16,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
 .PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound test-corpus test-peers \
-	test-wireshark test-fresh screenshots clean report-pictures test-report
+	test-wireshark test-drivers test-fresh screenshots clean report-pictures test-report
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -114,6 +114,12 @@ test-wireshark: check
 test-fresh:
 	$(call install,debootstrap:debootstrap)
 	set -e; for release in bookworm $(OTHER_DEBIANS); do tests/fresh_machine.sh $$release; done
+
+# Ports on the kernel's own drivers, in an emulated machine (amd64 alone); prints what is expected and what is seen.
+test-drivers: $(VENV)/dev
+	$(call install,qemu-system-x86_64:qemu-system-x86)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
+	$(BIN)/python tests/drivers
 
 # The pictures of docs/wireshark.md, from a real Wireshark on a screen that nobody sees.
 screenshots: $(VENV)/core

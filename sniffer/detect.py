@@ -197,6 +197,10 @@ class Detector:
         self._deaf_until = arrival + self._latency
         return Proposal(self.settings, settled=False)
 
+    def changed(self, now: int) -> None:
+        """The receivers were set to :attr:`settings` at ``now`` (ns), which may take its time."""
+        self._deaf_until = max(self._deaf_until, now + self._latency)
+
     def _listen(self, speed: int) -> None:
         self._speed = speed
         self._heard = self._repeats = 0

@@ -231,6 +231,8 @@ class OpenLink:
             return
         for tap in self.taps:
             self._set_port(tap, settings)
+        if self._follower:
+            self._follower.changed(self._clock.now())
 
     def _set_port(self, tap: OpenTap, settings: Settings) -> None:
         try:

@@ -107,8 +107,7 @@ class PosixPort:
         if _is_exclusive(self._fd):
             raise OSError(errno.EBUSY, "")
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        before = termios.tcgetattr(self._fd)
-        termios.tcsetattr(self._fd, termios.TCSANOW, wanted.raw(before))
+        self._apply(wanted, termios.tcgetattr(self._fd))
         with contextlib.suppress(OSError):  # A pseudo-terminal has no such lines.
             fcntl.ioctl(self._fd, termios.TIOCMBIC, _RTS if power else _BOTH)
         self._verify(wanted)
@@ -124,8 +123,8 @@ class PosixPort:
         wanted = _Wanted.of(self.name, settings)
         try:
             before = termios.tcgetattr(self._fd)
-            termios.tcsetattr(self._fd, termios.TCSANOW, wanted.raw(before))
             try:
+                self._apply(wanted, before)
                 self._verify(wanted)
             except PortError:
                 termios.tcsetattr(self._fd, termios.TCSANOW, before)
@@ -133,18 +132,28 @@ class PosixPort:
         except termios.error as error:
             raise port_error(self.name, OSError(*error.args)) from None
 
+    def _apply(self, wanted: _Wanted, before: list[Any]) -> None:
+        """Raises PortError where the system has seen for itself that the driver did not do it (as glibc does)."""
+        try:
+            termios.tcsetattr(self._fd, termios.TCSANOW, wanted.raw(before))
+        except termios.error as error:
+            if error.args[0] == errno.EINVAL:
+                raise self._refuses(wanted) from None
+            raise
+
+    def _refuses(self, wanted: _Wanted) -> PortError:
+        return PortError(f"{self.name}: this port cannot be set to {wanted.settings.line}")
+
     def _verify(self, wanted: _Wanted) -> None:
         """Reads back what was set: a driver takes what its device cannot do, and sets something else. Raises
         PortError."""
         reached = termios.tcgetattr(self._fd)
-        settings, problem = wanted.settings, ""
         if reached[4] != wanted.speed or reached[5] != wanted.speed:
             instead = _SPEEDS.get(reached[5])
-            problem = f"does not reach {settings.speed} bit/s" + (f", it chose {instead}" if instead else "")
-        elif reached[2] & _FORMAT != wanted.format and not _is_pseudo_terminal(self._fd):
-            problem = f"cannot be set to {settings.line}"
-        if problem:
-            raise PortError(f"{self.name}: this port {problem}")
+            but = f", it chose {instead}" if instead else ""
+            raise PortError(f"{self.name}: this port does not reach {wanted.settings.speed} bit/s{but}")
+        if reached[2] & _FORMAT != wanted.format and not _is_pseudo_terminal(self._fd):
+            raise self._refuses(wanted)
 
     def fileno(self) -> int:
         """The descriptor to poll."""

@@ -149,6 +149,11 @@ class Follower:
         )
         return self._garbage() or self._drop_one_sides_parity()
 
+    def changed(self, now: int) -> None:
+        """The ports were set as the last :class:`Change` said at ``now`` (ns)."""
+        if self._detector:
+            self._detector.changed(now)
+
     def use(self, settings: Settings) -> Change:
         """The operator says what the settings are: sessions begin there, and it is followed from there on."""
         self._detector = None

@@ -4,8 +4,10 @@ A UART is QEMU's: its line is a pseudo-terminal here, and its registers are in Q
 Python that run in the guest (:mod:`guest.chips`), and say in a log what the host does to them.
 """
 
+import fcntl
 import os
 import re
+import struct
 import termios
 import threading
 import time
@@ -14,12 +16,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from machine import Job, Machine
-from wire import SOON, Wire, session, stream
+from wire import SOON, Wire, said, session
 
 from vtctap.pcap.record import Flag
 
 TURN: Final = 0.004
-PLUGGED: Final = 20.0
+PLUGGED: Final = 30
 """Seconds in which an adapter that was plugged in must have its port."""
 _SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}
 _MCR, _LOOP = 4, 0x10
@@ -43,7 +45,10 @@ class Adapter(Protocol):
         """Plays a simulated session on its line, see :func:`wire.session`."""
 
     def stream(self) -> None:
-        """Plays octets without a pause, see :func:`wire.stream`."""
+        """Octets arrive over and over, until ..."""
+
+    def clear(self) -> None:
+        """... nothing is to arrive any more."""
 
     def forget(self) -> None:
         """What has been seen so far is of no interest."""
@@ -79,6 +84,7 @@ class Uart:
         self.port = f"/dev/{name}"
         self._line, self._terminal = machine.lines[name], machine.terminals[name]
         self._trace = machine.trace
+        self._ended = machine.ended
         self._qmp, self._name = machine.qmp, name
         self._wire = Wire()
         self._began = 0
@@ -88,7 +94,7 @@ class Uart:
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
-        while True:
+        while not self._ended.wait(TURN):
             speed = _SPEEDS.get(termios.tcgetattr(self._terminal)[5], 9600)
             if speed != (self._set or [0])[-1]:
                 self._set.append(speed)
@@ -96,9 +102,14 @@ class Uart:
             for value, flags in octets:
                 if flags & Flag.BREAK:
                     self._qmp("chardev-send-break", id=self._name)
+                elif self._wire.streams and self._unread():
+                    continue  # A port that is closed takes none; they would all come at once when it is opened.
                 else:
                     self.put(bytes((value,)))
-            time.sleep(TURN)
+
+    def _unread(self) -> int:
+        """Octets that QEMU has not taken yet."""
+        return int(struct.unpack("i", fcntl.ioctl(self._terminal, termios.FIONREAD, bytes(4)))[0])
 
     def put(self, octets: bytes) -> None:
         """Octets come in at once."""
@@ -115,7 +126,14 @@ class Uart:
         self._wire.play(session(words), time.monotonic_ns() + SOON)
 
     def stream(self) -> None:
-        self._wire.play(stream(), time.monotonic_ns())
+        self._wire.stream(time.monotonic_ns())
+
+    def clear(self) -> None:
+        self._wire.clear()
+
+    def say(self, message: bytes, speed: int) -> None:
+        """Plays a message of one side."""
+        self._wire.play(said(message, speed), time.monotonic_ns())
 
     def forget(self) -> None:
         self.sent()
@@ -164,10 +182,9 @@ class UsbAdapter:
 
     def wait(self) -> str:
         """Waits for its port; its name by its serial number, which stays."""
-        self._machine.run(
-            f"for i in {{1..{PLUGGED * 10:.0f}}}; do ls /dev/serial/by-id/*{self.serial}* >/dev/null 2>&1 && break; sleep 0.1; done"
-        )
-        self.port = self._machine.run(f"ls /dev/serial/by-id/*{self.serial}*").output.strip()
+        find = f"ls /dev/serial/by-id/*{self.serial}*"
+        self._machine.run(f"for i in {{1..{PLUGGED * 10}}}; do {find} && break; sleep 0.1; done 2>/dev/null")
+        self.port = self._machine.run(find).output.strip()
         return self.port
 
     def tell(self, text: str) -> None:
@@ -180,6 +197,9 @@ class UsbAdapter:
 
     def stream(self) -> None:
         self.tell("stream")
+
+    def clear(self) -> None:
+        self.tell("clear")
 
     def give(self, octets: str) -> None:
         """Octets with errors, as ``41 42:F``."""

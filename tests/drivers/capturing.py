@@ -1,6 +1,5 @@
 """vtctap in the guest: a capture that runs while something else is done, and what is in its trace."""
 
-import signal
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -12,7 +11,7 @@ from machine import Done, Machine
 import vtctap
 from vtctap.pcap.record import Flag, Kind, Record
 
-OPENED: Final = 30.0
+OPENED: Final = 90.0
 """Seconds in which all ports must be open."""
 
 
@@ -54,19 +53,13 @@ class Capture:
         self._job.stop()
         return self._job.wait()
 
-    def mark(self) -> None:
-        """An operator's mark, on every link."""
-        self._job.stop(signal.SIGUSR1)
-
-    def grown(self, seconds: float = 60.0, quiet: float = 2.0) -> None:
-        """Waits until the trace has not grown for so long."""
-        end, size, since = time.monotonic() + seconds, -1, 0.0
-        while time.monotonic() < end:
-            if (now := self._path.stat().st_size) != size:
-                size, since = now, time.monotonic()
-            elif time.monotonic() - since > quiet:
-                return
-            time.sleep(0.1)
+    def rest(self, after: float = 0.0, quiet: float = 2.0) -> None:
+        """Waits for ``after`` seconds, and then until the trace has not grown for ``quiet`` ones."""
+        self._machine.sleep(after)
+        size = -1
+        while size != (now := self._path.stat().st_size):
+            size = now
+            self._machine.sleep(quiet)
 
     def octets(self, link: int = 0, tap: int | None = None) -> bytes:
         """All that a link heard, or one of its taps."""
@@ -83,19 +76,12 @@ class Capture:
         found = [text for text in self.events(link) if text.split()[0] == event]
         return dict(word.split("=", 1) for word in found[-1].split()[1:] if "=" in word) if found else {}
 
-    def between_marks(self, link: int) -> list[str]:
-        """What a link heard before each mark, as :func:`marked` writes it."""
-        parts = [""]
-        for record in self.records:
-            if record.link == link and record.event.startswith("mark"):
-                parts.append("")
-            elif record.link == link and record.octets:
-                parts[-1] = f"{parts[-1]} {' '.join(marked(record))}".strip()
-        return parts[:-1]
+    def marked(self, link: int) -> list[str]:
+        """A link's octets: ``41``, ``42f`` with a framing error, ``00b`` a break."""
+        return [text for record in self.records if record.link == link for text in _marked(record)]
 
 
-def marked(record: Record) -> Iterator[str]:
-    """A record's octets: ``41``, ``42f`` with a framing error, ``00b`` a break."""
+def _marked(record: Record) -> Iterator[str]:
     for at, octet in enumerate(record.octets):
         wrong = "f" if at in record.framing_errors else ""
         yield f"{octet:02x}{'b' if wrong and not octet and record.flags & Flag.BREAK else wrong}"

@@ -14,8 +14,8 @@ from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import WireOctet
 
 LINE = Line(7, "E", 1)
-STREAM = 6
-"""Seconds."""
+STREAM = 5_000_000
+"""ns between two octets of a stream."""
 SOON = 200_000_000
 """ns from when a play is asked for to its beginning."""
 
@@ -28,25 +28,47 @@ def session(words: Iterable[str]) -> list[WireOctet]:
     return [octet for octet in octets if options.get("side", octet.side) == octet.side]
 
 
-def stream() -> list[WireOctet]:
-    """The letter A, as a line of 9600 bit/s carries it without a pause."""
-    step = LINE.character_time(9600)
-    count = STREAM * 1_000_000_000 // step
-    return [WireOctet("client", ord("A"), EPOCH + at * step, EPOCH + (at + 1) * step) for at in range(count)]
+def said(message: bytes, speed: int) -> list[WireOctet]:
+    """A message as the line carries it."""
+    step = LINE.character_time(speed)
+    return [
+        WireOctet("client", octet | (octet.bit_count() & 1) << 7, EPOCH + at * step, EPOCH + (at + 1) * step)
+        for at, octet in enumerate(message)
+    ]
+
+
+def length(octets: list[WireOctet]) -> float:
+    """Seconds in which they are played, the wait before them included."""
+    return (octets[-1].end - EPOCH + SOON) / 1e9
 
 
 class Wire:
     """A line and a receiver on it. Times are ns of any one clock."""
 
     def __init__(self) -> None:
-        self._waveform = Waveform(LINE)
-        self._receiver = Receiver(self._waveform, 9600, Line(8, "N", 1))
         self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing is played any more."""
+        with self._lock:
+            self._waveform = Waveform(LINE)
+            self._receiver = Receiver(self._waveform, 9600, Line(8, "N", 1))
+            self._stream: int | None = None
+
+    def stream(self, start: int) -> None:
+        """The letter A arrives over and over from ``start`` on, whatever the speed."""
+        self._stream = start
+
+    @property
+    def streams(self) -> bool:
+        """Whether a stream arrives."""
+        return self._stream is not None
 
     @property
     def busy(self) -> bool:
         """Whether something is being received, or will be."""
-        return self._receiver.busy
+        return self._stream is not None or self._receiver.busy
 
     def play(self, octets: Iterable[WireOctet], start: int) -> None:
         """What was recorded from :data:`~vtctap.sniffer.simulated.session.EPOCH` on is played from ``start`` on, after
@@ -60,4 +82,8 @@ class Wire:
         """What has arrived by ``now`` at a receiver that is set to ``speed``, bit/s."""
         with self._lock:
             self._receiver.speed = speed
-            return self._receiver.run(now)
+            octets = self._receiver.run(now)
+            while self._stream is not None and self._stream <= now:
+                octets.append(Received(ord("A"), 0, self._stream))
+                self._stream += STREAM
+            return octets

@@ -209,6 +209,16 @@ def test_what_was_received_before_a_change_weighs_nothing() -> None:
     assert detector.hear([(0x30, 0)], SECOND + 16 * MS) is None or detector._weights != before
 
 
+def test_a_change_that_takes_its_time() -> None:
+    """What was received before the receiver was set weighs nothing, whenever that was."""
+    detector = Detector(latency=16 * MS)
+    assert detector.hear([(0, Flag.FRAMING)] * 10, SECOND)
+    detector.changed(SECOND + 40 * MS)
+    before = list(detector._weights)
+    assert detector.hear([(0x30, 0)] * 50, SECOND + 56 * MS - 1) is None
+    assert detector._weights == before
+
+
 def test_eight_octets_at_the_least() -> None:
     detector = Detector()
     text = b"/?!\r\n/XMX5 12"

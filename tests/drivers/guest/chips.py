@@ -4,8 +4,9 @@
 
 Standard input, a line each:
   play speed=9600 mode=C side=client     a simulated session, or one side of it, as a receiver set like ours has it
-  give 41 42:F 00:B ff:P 43:O            octets, each with the error that the chip is to report with it
-  stream                                 octets without a pause
+  give 41 42:F 00:FB ff:P 43:O           octets, each with the error that the chip is to report with it
+  stream                                 octets over and over, until ...
+  clear                                  ... nothing is played any more
   unplug
 Standard output says what the host does to the line, which is what stands at the adapter's pins:
   TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16
@@ -20,7 +21,7 @@ import time
 from typing import Final
 
 from usb import Device, Endpoint, Interface, Setup
-from wire import SOON, Wire, session, stream
+from wire import SOON, Wire, session
 
 from vtctap.pcap.record import Flag
 
@@ -53,7 +54,8 @@ class Chip(Device):
         print(f"{time.monotonic():.6f} {what} {value}", flush=True)
 
     def set_speed(self, speed: float) -> None:
-        """The host sets the speed; drivers round, so we do: to what is next within one in a hundred."""
+        """The host sets the speed; what has arrived by now came at the old one. Drivers round, so we take the next."""
+        self._collect()
         self.speed = min((300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200), key=lambda s: abs(s - speed))
         self.say("speed", self.speed)
 
@@ -65,21 +67,28 @@ class Chip(Device):
             for word in words[1:]:
                 value, _, errors = word.partition(":")
                 self.put(int(value, 16), sum(ERRORS[error] for error in errors))
+        elif words[0] == "clear":
+            self._wire.clear()
         elif words[0] == "stream":
-            self._wire.play(stream(), time.monotonic_ns())
+            self._wire.stream(time.monotonic_ns())
         else:
             self._wire.play(session(words[1:]), time.monotonic_ns() + SOON)
 
     def put(self, value: int, errors: int) -> None:
-        """An octet has been received."""
+        """An octet has been received; nobody hears it while the port is closed."""
+        if not self.listening:
+            return
         self.buffer.append((value, errors))
         if len(self.buffer) > ROOM:
             del self.buffer[:-ROOM]
             self.buffer[0] = (self.buffer[0][0], self.buffer[0][1] | OVERRUN)
 
-    def due(self) -> float:
+    def _collect(self) -> None:
         for octet in self._wire.receive(time.monotonic_ns(), self.speed):
-            self.put(octet.value, BREAK if octet.flags & Flag.BREAK else FRAMING if octet.flags else 0)
+            self.put(octet.value, (FRAMING if octet.flags else 0) | (BREAK if octet.flags & Flag.BREAK else 0))
+
+    def due(self) -> float:
+        self._collect()
         return 0 if self.buffer and self._waiting else TURN if self._wire.busy else IDLE
 
     def packet(self, size: int) -> bytes | None:

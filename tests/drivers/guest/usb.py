@@ -63,6 +63,8 @@ class Device:
         self._serial = serial
         self._waiting: list[tuple[int, int]] = []
         self._came = self._line = b""
+        self.listening = False
+        """Whether the host wants what is received: its port is open."""
         self._host, kernel = socket.socketpair()
         with kernel, open(_ATTACH, "w") as attach:
             attach.write(f"{port} {kernel.fileno()} {0x10002 + port} {_FULL_SPEED}")
@@ -122,6 +124,7 @@ class Device:
             self._came = self._came[_HEADER:]
             known = [one for one in self._waiting if one[0] == unwanted]
             self._waiting = [one for one in self._waiting if one[0] != unwanted]
+            self.listening = self.listening and not known
             self._answer(_UNLINKED, number, struct.pack(">i24x", _RESET if known else 0))
             return True
         (length,) = struct.unpack(">i", self._came[24:28])
@@ -137,6 +140,7 @@ class Device:
             self._reply(number, b"", actual=size)
         elif endpoint == self.data:
             self._waiting.append((number, length))
+            self.listening = True
         return True  # Other endpoints stay silent.
 
     def _control(self, number: int, setup: Setup, data: bytes) -> None:
