@@ -37,56 +37,62 @@ local function begin_tree(tvb, tree, is_whole)
     if not tree_add then
         tree_add, set_generated = tree.add, tree.set_generated
     end
-    view.packet, view.whole, range_at = tvb, is_whole, nil
+    packet, whole, range_at = tvb, is_whole, nil
+    view.whole = is_whole
+end
+
+-- Begins a run of packets of which these fields are asked for, by their names.
+local function ask_for(names)
+    wanted = names
 end
 
 local function asked(field)
-    return view.whole or view.wanted[field]
+    return whole or wanted[field]
 end
 
 -- Adds a field that stands for so many octets; nil where nobody asks for it. Where the tree is not looked at, what
 -- octets a field stands for and how it is shown does not matter.
 local function add(tree, field, at, size, value)
-    if view.whole then
+    if whole then
         if at ~= range_at or size ~= range_size then
-            range, range_at, range_size = view.packet(at, size), at, size
+            range, range_at, range_size = packet(at, size), at, size
         end
         local item = tree_add(tree, fields[field], range, value)
         if generated[field] then
             set_generated(item)
         end
         return item
-    elseif view.wanted[field] then
+    elseif wanted[field] then
         return tree_add(tree, fields[field], value)
     end
 end
 
 -- Adds a field of the tap header: said by the tap, and not in the message, but in the octets of the packet.
 local function tell(tree, field, at, size, value)
-    if view.whole then
-        return tree_add(tree, fields[field], view.packet(at, size), value)
-    elseif view.wanted[field] then
+    if whole then
+        return tree_add(tree, fields[field], packet(at, size), value)
+    elseif wanted[field] then
         return tree_add(tree, fields[field], value)
     end
 end
 
 -- Adds a field that is concluded from more than some octets of the packet.
 local function conclude(tree, field, value)
-    if view.whole then
+    if whole then
         local item = tree_add(tree, fields[field], value)
         set_generated(item)
         return item
-    elseif view.wanted[field] then
+    elseif wanted[field] then
         return tree_add(tree, fields[field], value)
     end
 end
 
 -- Adds what groups fields, which has its title for a text where it is given none.
 local function group(tree, field, at, size, text)
-    if not view.whole then
+    if not whole then
         return tree
     end
-    local item = tree_add(tree, fields[field], view.packet(at, size))
+    local item = tree_add(tree, fields[field], packet(at, size))
     return text and item:set_text(text) or item
 end
 
@@ -94,7 +100,7 @@ end
 local function say(tree, field, at, size, value)
     local item = add(tree, field, view.base + at, size, value)
     local assumed = view.message.assumed
-    if item and view.whole and assumed and assumed[field] then
+    if item and whole and assumed and assumed[field] then
         item:append_text(" [assumed]")
     end
     return item
@@ -113,4 +119,4 @@ local function complain(tree, item, which, also)
     view.complaints[#view.complaints + 1] = which
 end
 
-return view, begin_tree, asked, add, tell, conclude, group, say, complain, interval, often
+return view, begin_tree, ask_for, asked, add, tell, conclude, group, say, complain, interval, often

@@ -18,7 +18,8 @@ local inside_wanted
 
 -- Begins a run of packets of which these fields are asked for, by their names.
 local function want(names)
-    view.wanted, parts_wanted, inside_wanted = names, {}, false
+    ask_for(names)
+    parts_wanted, inside_wanted = {}, false
     for name in pairs(names) do
         local rest = sub(name, 5)
         local part = PARTS[rest] or PARTS[match(rest, "^[^.]+")]
