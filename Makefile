@@ -129,7 +129,7 @@ screenshots: $(VENV)/core
 examples: $(VENV)/dev
 	$(BIN)/python examples/make.py
 
-# Whether the stated uncertainty is a bound: a million random sessions, half an hour.
+# Whether the stated uncertainty is a bound: a million random sessions, an hour or less.
 bound: $(VENV)/dev
 	$(BIN)/python bench/bound.py
 

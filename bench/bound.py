@@ -340,7 +340,7 @@ def main() -> int:
     """Tries, prints, judges."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument(
-        "--sessions", type=int, default=1_000_000, help="how many (default: %(default)s, an hour or two)"
+        "--sessions", type=int, default=1_000_000, help="how many (default: %(default)s, up to an hour)"
     )
     parser.add_argument("--first", type=int, default=0, help="the number of the first one")
     parser.add_argument("--against", metavar="FILE", help="another revision's estimator.py, for the same sessions")
