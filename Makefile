@@ -16,7 +16,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
 .PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound test-corpus test-peers \
-	test-wireshark test-drivers test-fresh screenshots clean report-pictures test-report
+	test-wireshark test-drivers test-fresh screenshots clean report-pictures test-report test-frames
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -72,7 +72,7 @@ test: announce check
 
 announce:
 	@echo "make test: 5000 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
-	@echo "pyproject.toml's 'dev' (0.5 GB); from Debian, where they are missing: $(foreach pair,$(TEST_PROGRAMS),$(lastword $(subst :, ,$(pair))))."
+	@echo "pyproject.toml's 'dev' (0.7 GB); from Debian, where they are missing: $(foreach pair,$(TEST_PROGRAMS),$(lastword $(subst :, ,$(pair))))."
 
 check: $(VENV)/dev
 	$(call install,$(TEST_PROGRAMS))
@@ -149,6 +149,11 @@ report-pictures: $(VENV)/dev
 test-report: $(VENV)/dev
 	$(call install,chromium:chromium)
 	$(BIN)/python -m pytest -m slow tests/dissector/analysis/test_report.py
+
+# What is exported, read by pandas, Polars and DuckDB (0.6 GB): every value compared, and the page's recipes.
+test-frames: $(VENV)/dev
+	$(call quietly,$(PIP) install --editable '.[frames]' --config-settings editable_mode=strict)
+	$(BIN)/python -m pytest tests/dissector/tables tests/test_export_page.py
 
 # The pages that are made from the code, and the site of all pages: build/site/index.html.
 pages: $(VENV)/dev

@@ -56,6 +56,13 @@ ROOMS: Final = (
         ("record", "profiles", "meaning", "analysis"),
         "one page of HTML",
     ),
+    Room(
+        "tables",
+        "dissector",
+        ("vtctap.dissector.tables",),
+        ("record", "protocol", "catalogue", "profiles", "meaning", "analysis"),
+        "rows and typed columns",
+    ),
     Room("Scapy layer", "dissector", ("vtctap.dissector.scapy",), (*_MEANING, "analysis"), "packets"),
     Room("Lua dissector", "dissector", ("vtctap.dissector.wireshark",), (*_MEANING, "analysis"), "made for Wireshark"),
     Room(
@@ -110,7 +117,7 @@ ROOMS: Final = (
         "vtctap",
         ("vtctap.commands", "vtctap.__main__"),
         (
-            *("record", "trace files", "framing", "profiles", "tokens", "meaning", "analysis", "report"),
+            *("record", "trace files", "framing", "profiles", "tokens", "meaning", "analysis", "report", "tables"),
             *("Lua dissector", "simulated link", "sniffer", "command line", "capturing", "extcap"),
         ),
         "one file a command",

@@ -1,8 +1,9 @@
 """The ``.exchange`` text form: what two devices said, a line a side and time.
 
-``C> hex`` is from client to server, ``M> hex`` from server to client; ``#`` begins a comment, and ``# t=SECONDS`` or
-``# t=HH:MM:SS[.fff]`` gives the time of the next line of octets. A time of day counts from 1970-01-01; one that goes
-back by more than half a day has passed midnight. Times are exact to the nanosecond and taken as they are.
+``C> hex`` is from client to server, ``M> hex`` from server to client, ``?> hex`` from an unknown sender; ``#`` begins a
+comment, and ``# t=SECONDS`` or ``# t=HH:MM:SS[.fff]`` gives the time of the next line of octets. A time of day counts
+from 1970-01-01; one that goes back by more than half a day has passed midnight. Times are exact to the nanosecond and
+taken as they are.
 """
 
 import os
@@ -17,7 +18,8 @@ from vtctap.pcap.streams import Source, name_of
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 """Not all that str.splitlines takes for one: comments may hold anything."""
-_SIDES: Final = {"C>": Sender.CLIENT, "M>": Sender.SERVER}
+_SIDES: Final = {"C>": Sender.CLIENT, "M>": Sender.SERVER, "?>": Sender.UNKNOWN}
+_SIGNS: Final = {sender: sign for sign, sender in _SIDES.items()}
 _TIME: Final = re.compile(r"#\s*t=")
 _SECONDS: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
@@ -51,13 +53,32 @@ def parse(text: str, name: str) -> Iterator[Burst]:
         elif line and not line.startswith("#"):
             sender = _SIDES.get(line[:2])
             if sender is None:
-                raise ImportFormatError(f"{name}, line {number}: must begin with C>, M> or #, not {line[:12]!r}")
+                raise ImportFormatError(f"{name}, line {number}: must begin with C>, M>, ?> or #, not {line[:12]!r}")
             try:
                 octets = bytes.fromhex(line[2:])
             except ValueError:
                 raise ImportFormatError(f"{name}, line {number}: hexadecimal octets must follow {line[:2]}") from None
             yield Burst(octets, sender, time)
             time = None
+
+
+def sign(sender: Sender) -> str:
+    """What the lines of a sender begin with."""
+    return _SIGNS[sender]
+
+
+def written(burst: Burst) -> str:
+    """The lines of a burst: its time, if it has one, and its octets."""
+    lines = f"{_SIGNS[burst.sender]} {burst.octets.hex(' ')}\n"
+    if burst.time is None:
+        return lines
+    seconds, nanoseconds = divmod(burst.time, _SECOND)
+    return f"# t={seconds}.{nanoseconds:09d}\n{lines}"
+
+
+def comment(text: str) -> str:
+    """The line of a comment, in printable characters."""
+    return f"# {''.join(sign if sign.isprintable() else '?' for sign in text)}\n"
 
 
 def _seconds(text: str) -> int | None:

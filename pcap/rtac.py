@@ -5,8 +5,10 @@ and two octets of footer; then the data (https://www.tcpdump.org/linktypes/LINKT
 transmitted is taken for the client's, data that was received for the server's: a controller asks, a meter answers. Who
 sent the data of any other event is unknown. The time is the packet's, of which the header's is a copy in microseconds.
 
-Events without data are passed over. But where one is an error, the next data that was not transmitted is marked with it
-(only a receiver sees errors), or the last data where none follows. The control lines are not kept.
+Reading: events without data are passed over. But where one is an error, the next data that was not transmitted is
+marked with it (only a receiver sees errors), or the last data where none follows. The control lines are not kept.
+
+Writing: errors of a burst are events before it; those of the client's octets have no place in this format.
 """
 
 import struct
@@ -15,6 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from vtctap.pcap.burst import Burst, ImportFormatError, Warn, foreign_packet
+from vtctap.pcap.capture_file import Packet
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
@@ -22,7 +25,7 @@ from vtctap.pcap.streams import Source
 LINKTYPE_RTAC_SERIAL: Final = 250
 _HEADER: Final = struct.Struct(">IIBBH")
 
-TX_START, RX_START, TX_END, RX_END = 1, 2, 3, 4
+STATUS_CHANGE, TX_START, RX_START, TX_END, RX_END = 0, 1, 2, 3, 4
 DATA_LOST, FRAMING_ERROR, PARITY_ERROR, BREAK, OVERFLOW = 5, 7, 8, 9, 10
 _SENDERS: Final = {
     TX_START: Sender.CLIENT,
@@ -37,6 +40,26 @@ _ERRORS: Final = {
     BREAK: Flag.BREAK,
     OVERFLOW: Flag.OVERRUN,
 }
+_EVENTS: Final = {Sender.CLIENT: TX_START, Sender.SERVER: RX_START, Sender.UNKNOWN: STATUS_CHANGE}
+_ERROR_EVENTS: Final = {
+    Flag.OVERRUN: DATA_LOST,
+    Flag.FRAMING: FRAMING_ERROR,
+    Flag.PARITY: PARITY_ERROR,
+    Flag.BREAK: BREAK,
+}
+STATED: Final = sum(_ERROR_EVENTS)
+"""The flags that this format can state, of octets that were received."""
+
+
+def written(burst: Burst) -> Iterator[Packet]:
+    """The packets of a burst: its errors, and its octets. A burst without a time begins in 1970."""
+    time = burst.time or 0
+    seconds, nanoseconds = divmod(time, 1_000_000_000)
+    errors = [event for flag, event in _ERROR_EVENTS.items() if burst.flags & flag and burst.sender != Sender.CLIENT]
+    for event in errors:
+        yield Packet(time, _HEADER.pack(seconds, nanoseconds // 1000, event, 0, 0), LINKTYPE_RTAC_SERIAL)
+    head = _HEADER.pack(seconds, nanoseconds // 1000, _EVENTS[burst.sender], 0, 0)
+    yield Packet(time, head + burst.octets, LINKTYPE_RTAC_SERIAL)
 
 
 def read(source: Source, warn: Warn) -> Iterator[Burst]:

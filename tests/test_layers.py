@@ -24,6 +24,7 @@ LIBRARIES = {
     "pyshark": ["vtctap.dissector.wireshark.pyshark"],
     "plotly": ["vtctap.dissector.analysis.report.page"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
+    "pyarrow": ["vtctap.dissector.tables.parquet"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports"],
 }
 """What is not in the standard library, and the modules (or the packages of modules) that may import it."""

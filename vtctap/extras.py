@@ -21,6 +21,7 @@ EXTRAS: Final = {
     "keys": ("Crypto", "pycryptodome"),
     "plot": ("matplotlib", "matplotlib"),
     "report": ("plotly", "plotly"),
+    "parquet": ("pyarrow", "pyarrow"),
 }
 """Extra, the module that it brings, and the distribution that the module is in."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.trace import TraceWriter
 
-__all__ = ["APPLICATION", "live_trace", "output_errors", "refuse_existing", "whole_trace", "write_text"]
+__all__ = ["APPLICATION", "live_trace", "output_errors", "refuse_existing", "whole_file", "whole_trace", "write_text"]
 
 APPLICATION: Final = f"vtctap {__version__}"
 """What a trace says it was written by."""
@@ -59,6 +59,50 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii") ->
 
 
 @contextmanager
+def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
+    """The file to make, which appears under its name only when it is whole; or standard output."""
+    final = Path(name)
+    if name == STANDARD:
+        sys.stdout.flush()
+        with _write_errors(name):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        return
+    refuse_existing(name, force=force)
+    special = final.exists() and not final.is_file()
+    partial = final if special else _partial(final)
+    with output_errors(name):
+        opened = open(partial, "wb")  # noqa: SIM115  closed below
+    try:
+        with _write_errors(name), opened as file:
+            yield file
+        if not special:
+            with output_errors(name):
+                os.replace(partial, final)
+    finally:
+        if not special:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _write_errors(name: str) -> Iterator[None]:
+    """Makes an error of writing an OutputError. One that names a file is another file's, such as an input's."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OutputError(f"{'standard output' if name == STANDARD else name}: {error.strerror}") from None
+
+
+def _partial(final: Path) -> Path:
+    """The name of a file while it is made."""
+    return final.with_name(f".{final.stem}.partial{final.suffix}")
+
+
+@contextmanager
 def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
     """The trace to write while records come in: each is in the file as soon as it is known."""
     from vtctap.pcap.trace import create_trace
@@ -90,7 +134,7 @@ def _whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> 
         return
     if final.exists() and not arguments.force:
         raise TraceExists(f"{final} exists: choose another name, or --force to overwrite it")
-    partial = final.with_name(f".{final.stem}.partial{final.suffix}")
+    partial = _partial(final)
     options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
     try:
         with live_trace(options, taps) as writer:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "report": ("report", "make a page with pictures of a trace"),
     "reframe": ("reframe", "frame a trace's octets again, with another profile or line"),
     "import": ("import_", "make a trace of what other tools recorded"),
+    "export": ("export", "write what traces say as a table, or their octets for other programs"),
     "token": ("token", "decode STS tokens"),
     "profile": ("profile", "list and show protocol profiles"),
     "wireshark": ("wireshark", "put dissector, live capture and profile into Wireshark, or take them out"),

@@ -50,6 +50,19 @@ def octets_of(record: Record) -> list[Octet]:
     ]
 
 
+def bursts(record: Record) -> list[Burst]:
+    """A record as a recording of received octets: a burst, and another after each pause that it lists; without times
+    where they are synthetic."""
+    octets, times = received(record), _octet_times(record)
+    starts = [0, *sorted({position for position, _ in record.pauses_us if 0 < position < len(octets)})]
+    synthetic = record.flags & Flag.SYNTHETIC
+    return [
+        Burst(octets[start:end], record.sender, None if synthetic else times[start])
+        for start, end in zip(starts, [*starts[1:], len(octets)], strict=True)
+        if octets
+    ]
+
+
 def _character_time(record: Record) -> int:
     """How long a character of the record lasts, ns; where its line or speed is unknown, by what its octets took."""
     stated = record.line.character_time(record.speed) if record.line else 0

@@ -50,8 +50,8 @@ function _shtab_vtctap_using
   test "$_shtab_vtctap_cmdpath" = "$argv"
 end
 
-set -g _shtab_vtctap_commands ports capture demo read check stats report reframe import token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --client --color --dlt --fail-on --filter --from --inherits --junit --keys --latency --line --link --pan --power --profile --seed --server --severity --speed --stats-json --trigger -Y -a -b -c -i -o -r -t -w
+set -g _shtab_vtctap_commands ports capture demo read check stats report reframe import export token profile wireshark doctor completion help
+set -g _shtab_vtctap_opts_with_value --client --color --dlt --fail-on --filter --format --from --inherits --junit --keys --latency --line --link --pan --power --profile --seed --server --severity --speed --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -179,6 +179,20 @@ complete -c vtctap -n '_shtab_vtctap_using import' -s q -d 'do not say at the en
 complete -c vtctap -n '_shtab_vtctap_using import' -l dlt -x -d 'link type, 147 to 162 (default: 147)'
 complete -c vtctap -n '_shtab_vtctap_using import' -l profile -x -d 'protocol profile: a name of '"'"'vtctap profile list'"'"', or a file (default: the first of them)'
 complete -c vtctap -n '_shtab_vtctap_using import; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'what was recorded; - is standard input'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a export -d 'Writes what traces say as a table, or their octets in another program'"'"'s form. .csv for spreadsheets .parquet for data frames and databases ('"'"'vtctap[parquet]'"'"') .jsonl JSON Lines .pcap link type RTAC serial, for a Wireshark without our dissector .exchange text: lines "C> hex" and "M> hex", which '"'"'vtctap import'"'"' reads The output appears under its name when it is whole. '"'"'vtctap help export'"'"' says how to read it back.'
+complete -c vtctap -n '_shtab_vtctap_using export' -s h -l help -d 'show this help message and exit'
+complete -c vtctap -n '_shtab_vtctap_using export' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace, too'
+complete -c vtctap -n '_shtab_vtctap_using export' -l join -d 'the traces are one, in this order, as ring files are'
+complete -c vtctap -n '_shtab_vtctap_using export' -s o -x -d 'the file; - is standard output'
+complete -c vtctap -n '_shtab_vtctap_using export' -l format -xka "csv jsonl parquet pcap exchange" -d 'the form, where the file'"'"'s name does not say it'
+complete -c vtctap -n '_shtab_vtctap_using export' -l table -xka "records exchanges tokens findings registers" -d 'what a row is (default: records)'
+complete -c vtctap -n '_shtab_vtctap_using export' -s e -x -d 'only this column; repeat it for more'
+complete -c vtctap -n '_shtab_vtctap_using export' -s Y -l filter -x -d 'only what comes from a record that matches ('"'"'vtctap help filters'"'"')'
+complete -c vtctap -n '_shtab_vtctap_using export' -l force -d 'overwrite the file if it exists'
+complete -c vtctap -n '_shtab_vtctap_using export' -s q -d 'do not say at the end what was written'
+complete -c vtctap -n '_shtab_vtctap_using export' -l profile -x -d 'protocol profile: a name of '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
+complete -c vtctap -n '_shtab_vtctap_using export' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that opens encrypted tokens ('"'"'vtctap help tokens'"'"')'
+complete -c vtctap -n '_shtab_vtctap_using export; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a token -d 'Decodes STS tokens (IEC 62055-41): 20 digits each; spaces and dashes between them do not count. Class 1 (tests and displays) is in clear. Of a credit token (class 0) and of one that sets up a meter (class 2) the class alone can be read, unless a key file holds the meter'"'"'s key. The exit status is 1 where a CRC is bad: a wrong digit, or no key that fits.'
 complete -c vtctap -n '_shtab_vtctap_using token' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using token' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that opens encrypted tokens ('"'"'vtctap help tokens'"'"')'

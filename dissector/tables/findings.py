@@ -1,0 +1,41 @@
+"""The table of findings: a row a finding of the check."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.analysis.findings import SEVERITIES
+from vtctap.dissector.dissect import Dissection, Value, epoch
+from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table
+
+
+def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
+    for finding in check(dissections, profile):
+        cells: dict[str, Value] = {
+            "frame.number": min(finding.frames),
+            "code": finding.code,
+            "severity": finding.severity,
+            "message": finding.message,
+            "frames": list(finding.frames),
+            "source": finding.source,
+        }
+        if finding.time_ns is not None:
+            cells["frame.time_epoch"] = epoch(finding.time_ns)
+        yield Row(finding.frames, cells)
+
+
+FINDINGS: Final = Table(
+    "findings",
+    "What `vtctap check` finds",
+    (
+        NUMBER_COLUMN,
+        TIME_COLUMN,
+        Column("code", ColumnType.TEXT, "Code of the finding"),
+        Column("severity", ColumnType.TEXT, f"One of {', '.join(SEVERITIES)}"),
+        Column("message", ColumnType.TEXT, "The finding, in a sentence"),
+        Column("frames", ColumnType.INTEGER, "Numbers of the records that show it", repeats=True),
+        Column("source", ColumnType.TEXT, "What the finding rests on"),
+    ),
+    _rows,
+)

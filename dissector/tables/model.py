@@ -1,0 +1,110 @@
+"""What a table is: its name, its columns with their types, and where its rows come from.
+
+Columns that show a field of the catalogue are made of it (:func:`field_column`), so that a field's name, type and
+meaning are said once. A row is a dictionary of what applies, by column; its values are those of ``read --json``: a time
+is text, seconds since 1970 with nine decimals, because no floating-point number holds it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from vtctap.dissector.catalogue import (
+    BOOLEAN,
+    ENUMERATION,
+    FIELDS,
+    NUMBER,
+    RECORD,
+    SECONDS,
+    STRING,
+    UNSIGNED,
+    Field,
+    FieldType,
+)
+from vtctap.dissector.dissect import Dissection, Value
+from vtctap.dissector.profiles.files import Profile
+
+Cells = Mapping[str, Value]
+"""The cells of a row by their columns' names; what does not apply is absent."""
+
+
+class ColumnType(StrEnum):
+    """What a column holds. A time is in seconds since 1970, a span in seconds, both as text with nine decimals;
+    seconds are a number."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    SECONDS = "seconds"
+    SPAN = "span"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``repeats``: each cell is a list. ``bits`` is the width of an integer, which is never negative."""
+
+    name: str
+    type: ColumnType
+    description: str
+    repeats: bool = False
+    bits: int = 32
+
+
+class Row(NamedTuple):
+    """One row, and the numbers of the records that it comes from."""
+
+    records: Sequence[int]
+    cells: Cells
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. ``rows`` takes the dissections of one trace and their profile, and gives each row as soon as it is
+    known."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    rows: Callable[[Iterable[Dissection], Profile], Iterator[Row]]
+
+
+TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; with `--join`, of its first file")
+"""The column that every exported table begins with."""
+
+NUMBER_COLUMN: Final = Column("frame.number", ColumnType.INTEGER, "Number of the record in its trace, from 1")
+TIME_COLUMN: Final = Column("frame.time_epoch", ColumnType.TIME, "Start of the record, since 1970")
+
+_TYPES: Final[Mapping[FieldType, ColumnType]] = {
+    STRING: ColumnType.TEXT,
+    ENUMERATION: ColumnType.TEXT,
+    UNSIGNED: ColumnType.INTEGER,
+    RECORD: ColumnType.INTEGER,
+    NUMBER: ColumnType.NUMBER,
+    BOOLEAN: ColumnType.BOOLEAN,
+    SECONDS: ColumnType.SECONDS,
+}
+
+
+def field_column(field: Field, name: str = "", *, repeats: bool | None = None) -> Column:
+    """The column that shows a field, under its own name or another; ``repeats`` says it otherwise than the field."""
+    repeated = field.repeats if repeats is None else repeats
+    return Column(name or field.name, _TYPES[field.type], field.description, repeated, field.bits)
+
+
+def field_columns(*names: str, side: str = "", repeats: bool | None = None) -> tuple[Column, ...]:
+    """The columns that show fields, given by name; with ``side``, ``vtc.value`` is ``request.value``, for example."""
+    return tuple(field_column(FIELDS[name], side_name(side, name) if side else "", repeats=repeats) for name in names)
+
+
+def side_name(side: str, field: str) -> str:
+    """What the column of a side's field is called."""
+    return side + field.removeprefix("vtc")
+
+
+def selected(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of those names, in their order. Raises KeyError with the first name that no column has."""
+    by_name = {column.name: column for column in columns}
+    return tuple(by_name[name] for name in names)

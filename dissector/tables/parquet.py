@@ -1,0 +1,92 @@
+"""Rows as Parquet, by pyarrow (the extra ``parquet``).
+
+Times are timestamps in nanoseconds, UTC; spans are decimal numbers of seconds with nine decimals; seconds and other
+numbers are doubles, integers have 64 bits, and what does not apply is null. Each column's metadata has its description.
+pyarrow is imported when it is used.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import IO, Any, Final
+
+from vtctap.dissector.dissect import Value
+from vtctap.dissector.tables.model import Cells, Column, ColumnType
+from vtctap.extras import extra
+
+_GROUP: Final = 50_000
+"""Rows of a row group, which is held in memory."""
+
+
+def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> None:
+    """Writes a file of Parquet; only its end makes it one. Raises MissingExtra."""
+    with extra("parquet", "Parquet"):
+        import pyarrow
+        from pyarrow import parquet
+
+    schema = pyarrow.schema([_field(column) for column in columns])
+    each = iter(cells)
+    with parquet.ParquetWriter(_Forward(file), schema, compression="zstd") as writer:
+        while group := list(islice(each, _GROUP)):
+            arrays = [_array(column, schema.field(column.name).type, group) for column in columns]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _field(column: Column) -> Any:
+    import pyarrow
+
+    kind = {
+        ColumnType.TEXT: pyarrow.string(),
+        ColumnType.INTEGER: pyarrow.uint64() if column.bits == 64 else pyarrow.int64(),
+        ColumnType.NUMBER: pyarrow.float64(),
+        ColumnType.BOOLEAN: pyarrow.bool_(),
+        ColumnType.SECONDS: pyarrow.float64(),
+        ColumnType.SPAN: pyarrow.decimal128(20, 9),
+        ColumnType.TIME: pyarrow.timestamp("ns", tz="UTC"),
+    }[column.type]
+    kind = pyarrow.list_(kind) if column.repeats else kind
+    return pyarrow.field(column.name, kind, metadata={"description": column.description})
+
+
+def _array(column: Column, kind: Any, group: list[Cells]) -> Any:
+    """The column of a row group."""
+    import pyarrow
+
+    values: list[Value | None] = [row.get(column.name) for row in group]
+    if column.type is ColumnType.TIME:
+        values = [None if value is None else _nanoseconds(str(value)) for value in values]
+    if column.type is ColumnType.SPAN:
+        return pyarrow.array(values, pyarrow.string()).cast(kind)
+    return pyarrow.array(values, kind)
+
+
+def _nanoseconds(text: str) -> int:
+    """Seconds with nine decimals as nanoseconds."""
+    return int(text.replace(".", ""))
+
+
+class _Forward:
+    """A file for pyarrow that is written from its beginning to its end and may be a pipe: it knows its own position,
+    and is closed by its owner."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._at = 0
+
+    def write(self, octets: Any) -> int:
+        """Writes octets."""
+        self._file.write(octets)
+        self._at += len(octets)
+        return len(octets)
+
+    def tell(self) -> int:
+        """How many were written."""
+        return self._at
+
+    def flush(self) -> None:
+        """Hands on what is held."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Leaves the file to its owner."""

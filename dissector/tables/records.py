@@ -1,0 +1,28 @@
+"""The table of records: a row a record, with the fields and under the names of ``read --json``."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vtctap.dissector.catalogue import CATALOGUE
+from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table, field_column
+
+
+def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
+    for dissection in dissections:
+        yield Row((dissection.number,), dissection.as_json())
+
+
+RECORDS: Final = Table(
+    "records",
+    "Each frame, noise and event",
+    (
+        NUMBER_COLUMN,
+        TIME_COLUMN,
+        Column("frame.time_relative", ColumnType.SPAN, "Since the start of the trace's first record"),
+        *(field_column(field) for field in CATALOGUE if not field.later),
+        Column("vtc.octets", ColumnType.TEXT, "The record's octets, hexadecimal"),
+    ),
+    _rows,
+)

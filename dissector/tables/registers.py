@@ -1,0 +1,71 @@
+"""The table of registers: a row a value that was read or written.
+
+A data set of the server is a value that was read, one of a WriteCommand a value that was written. Where the server
+names no register, its one data set is that of the one register that was asked for.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vtctap.dissector.analysis.exchanges import Exchange, exchanges
+from vtctap.dissector.dissect import Dissection, Frame, Value, epoch
+from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table, field_columns
+from vtctap.pcap.record import Sender
+
+_FRAME: Final = ("vtc.session", "vtc.link", "vtc.message", "vtc.bcc.status")
+_DATA: Final = ("vtc.register", "vtc.register.name", "vtc.value", "vtc.unit", "vtc.value.decoded")
+
+
+def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
+    for exchange in exchanges(dissections, profile):
+        for frame in exchange.frames:
+            if frame.record.sender is not Sender.CLIENT or frame.name == MessageName.WriteCommand:
+                yield from _data_sets(frame, exchange)
+
+
+def _data_sets(frame: Frame, exchange: Exchange) -> Iterator[Row]:
+    said = frame.fields()
+    of_frame: dict[str, Value] = {
+        "frame.number": frame.number,
+        "frame.time_epoch": epoch(frame.record.time),
+        **{name: said[name] for name in _FRAME if name in said},
+        "access": "written" if frame.record.sender is Sender.CLIENT else "read",
+    }
+    asked = _asked(frame, exchange)
+    for at in range(len(frame.message.register)):
+        cells = of_frame | {name: item for name in _DATA if (item := _item(said.get(name), at))}
+        if asked and "vtc.register" not in cells:
+            cells["asked"] = asked
+        if frame.damaged:
+            cells["damaged"] = True
+        yield Row((frame.number,), cells)
+
+
+def _item(values: Value | None, at: int) -> str:
+    return str(values[at]) if isinstance(values, list) else ""
+
+
+def _asked(frame: Frame, exchange: Exchange) -> str:
+    """The register that was asked for, where the frame has one data set and one register was asked for."""
+    request = exchange.request
+    if request is None or request is frame or len(frame.message.register) != 1:
+        return ""
+    return request.message.register[0] if len(request.message.register) == 1 else ""
+
+
+REGISTERS: Final = Table(
+    "registers",
+    "Each value of a register that was read or written",
+    (
+        NUMBER_COLUMN,
+        TIME_COLUMN,
+        *field_columns(*_FRAME),
+        Column("access", ColumnType.TEXT, "read or written"),
+        *field_columns(*_DATA, repeats=False),
+        Column("asked", ColumnType.TEXT, "Register that was asked for, where the answer names none"),
+        Column("damaged", ColumnType.BOOLEAN, "Octets of the frame are wrong or missing"),
+    ),
+    _rows,
+)

@@ -1,0 +1,245 @@
+"""Writes what traces say as a table, or their octets in another program's form.
+
+  .csv       for spreadsheets       .parquet   for data frames and databases ('vtctap[parquet]')
+  .jsonl     JSON Lines             .pcap      link type RTAC serial, for a Wireshark without our dissector
+  .exchange  text: lines "C> hex" and "M> hex", which 'vtctap import' reads
+
+The output appears under its name when it is whole. 'vtctap help export' says how to read it back.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Final
+
+from vtctap.arguments import STANDARD, STATED, add_join, add_keys, add_profile, add_traces, groups_of, load_keys
+from vtctap.errors import DONE, CommandError
+from vtctap.inputs import Traces, settle
+from vtctap.messages import warn
+from vtctap.nouns import count
+from vtctap.outputs import whole_file
+from vtctap.parsers import suggested
+
+if TYPE_CHECKING:
+    from vtctap.dissector.dissect import Dissection, Value
+    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.tables.model import Cells, Column, Row, Table
+    from vtctap.pcap.record import Record
+
+    Passes = Callable[[dict[str, Value]], bool]
+    Writer = Callable[[Iterator[Cells], Sequence[Column], IO[bytes]], None]
+
+_DEFAULT_TABLE: Final = "records"
+_FORMS: Final = ("csv", "jsonl", "parquet", "pcap", "exchange")
+_OF_OCTETS: Final = ("pcap", "exchange")
+"""The forms, and those that hold the octets of one link."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    from vtctap.dissector.tables import TABLES
+
+    add_traces(parser)
+    add_join(parser)
+    parser.add_argument("-o", dest="output", metavar="OUT", required=True, help="the file; - is standard output")
+    parser.add_argument("--format", choices=_FORMS, help="the form, where the file's name does not say it")
+    parser.add_argument("--table", choices=TABLES, help=f"what a row is (default: {_DEFAULT_TABLE})")
+    parser.add_argument(
+        "-e", dest="fields", action="append", default=[], metavar="FIELD", help="only this column; repeat it for more"
+    )
+    parser.add_argument(
+        "-Y", "--filter", metavar="EXPR", help="only what comes from a record that matches ('vtctap help filters')"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
+    add_profile(parser, default=STATED)
+    add_keys(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    groups = groups_of(arguments)
+    form = _form(arguments)
+    passes = _passes(arguments.filter)
+    written, noun = (_export_octets if form in _OF_OCTETS else _export_table)(arguments, form, groups, passes)
+    if not arguments.quiet and arguments.output != STANDARD:
+        warn(f"{count(written, noun)} in {arguments.output}")
+    return DONE
+
+
+def _form(arguments: argparse.Namespace) -> str:
+    """The form of the output. Raises CommandError."""
+    suffix = os.path.splitext(arguments.output)[1].lower().removeprefix(".")
+    form: str = arguments.format or suffix
+    if form == "pcapng":
+        raise CommandError("a .pcapng file is a trace: 'vtctap read TRACE -Y EXPR -w OUT' writes one")
+    if form not in _FORMS:
+        raise CommandError(f"{arguments.output}: say with --format which form it gets: {', '.join(_FORMS)}")
+    if form in _OF_OCTETS and (arguments.table or arguments.fields):
+        raise CommandError(f"--table and -e choose from tables; a .{form} file holds octets")
+    return form
+
+
+def _passes(text: str | None) -> "Passes | None":
+    if text is None:
+        return None
+    from vtctap.dissector.filter import compile_filter
+
+    return compile_filter(text)
+
+
+def _dissected(
+    arguments: argparse.Namespace, names: list[str], name: str = ""
+) -> "tuple[Iterator[Dissection], Profile]":
+    """The dissections of a trace, which is ``name`` where there are several, and the profile they are made with."""
+    from vtctap.dissector.dissect import Dissector
+
+    records, profile = settle(arguments, Traces(names), name)
+    return map(Dissector(profile, load_keys(arguments)).dissect, records), profile
+
+
+# Tables.
+
+
+def _export_table(
+    arguments: argparse.Namespace, form: str, groups: list[list[str]], passes: "Passes | None"
+) -> tuple[int, str]:
+    from vtctap.dissector.tables import TABLES
+    from vtctap.dissector.tables.model import TRACE
+
+    table = TABLES[arguments.table or _DEFAULT_TABLE]
+    columns = (TRACE, *table.columns)
+    if arguments.fields:
+        columns = _selected(columns, arguments.fields, table)
+    rows = _Counted(
+        {TRACE.name: names[0], **row.cells}
+        for names in groups
+        for row in _rows(table, *_dissected(arguments, names, names[0] if len(groups) > 1 else ""), passes)
+    )
+    cells = _only(rows, columns) if arguments.fields else iter(rows)
+    with whole_file(arguments.output, force=arguments.force) as file:
+        _writer(form)(cells, columns, file)
+    return rows.count, "row"
+
+
+def _writer(form: str) -> "Writer":
+    from vtctap.dissector.tables import parquet, text
+
+    return {"csv": text.write_csv, "jsonl": text.write_json_lines, "parquet": parquet.write_parquet}[form]
+
+
+def _selected(columns: "Sequence[Column]", names: Sequence[str], table: "Table") -> "tuple[Column, ...]":
+    by_name = {column.name: column for column in columns}
+    for name in names:
+        if name not in by_name:
+            raise CommandError(f"the table {table.name} has no column {name}{suggested(name, by_name)}")
+    return tuple(by_name[name] for name in dict.fromkeys(names))
+
+
+class _Counted:
+    """Rows that are counted as they are taken."""
+
+    def __init__(self, rows: "Iterator[Cells]") -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> "Iterator[Cells]":
+        for row in self._rows:
+            self.count += 1
+            yield row
+
+
+def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cells]":
+    """The rows with the cells of these columns alone, in their order."""
+    names = [column.name for column in columns]
+    for row in rows:
+        yield {name: row[name] for name in names if name in row}
+
+
+def _rows(
+    table: "Table", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes | None"
+) -> "Iterator[Row]":
+    """The rows that come from a record that passes: one octet a record is what remembering takes."""
+    if passes is None:
+        yield from table.rows(dissections, profile)
+        return
+    matched = bytearray()
+
+    def noted() -> "Iterator[Dissection]":
+        for dissection in dissections:
+            matched.append(passes(dissection.as_json()))
+            yield dissection
+
+    for row in table.rows(noted(), profile):
+        if any(matched[number - 1] for number in row.records):
+            yield row
+
+
+# Octets.
+
+
+def _export_octets(
+    arguments: argparse.Namespace, form: str, groups: list[list[str]], passes: "Passes | None"
+) -> tuple[int, str]:
+    if len(groups) > 1:
+        raise CommandError(f"a .{form} file holds one trace: name one, or --join those that are one")
+    dissections, _ = _dissected(arguments, groups[0])
+    records = (each.record for each in dissections if passes is None or passes(each.as_json()))
+    with whole_file(arguments.output, force=arguments.force) as file:
+        return (_write_exchange if form == "exchange" else _write_rtac)(_of_one_link(records), file), "record"
+
+
+def _of_one_link(records: "Iterator[Record]") -> "Iterator[Record]":
+    """The records. Raises CommandError where they are of several links, of which these forms know nothing."""
+    link: int | None = None
+    for record in records:
+        link = record.link if link is None else link
+        if record.link != link:
+            raise CommandError("this form holds one link and the trace has several: -Y 'vtc.link == 0' chooses one")
+        yield record
+
+
+def _write_exchange(records: "Iterator[Record]", file: IO[bytes]) -> int:
+    """Octets as the taps received them, with the parity bit in bit 7; events and settings as comments."""
+    from vtctap.dissector.framing.reframe import bursts
+    from vtctap.pcap.exchange import comment, sign, written
+    from vtctap.pcap.record import Kind
+
+    settings: dict[str, str] = {}
+    number = 0
+    for record in records:
+        if record.kind is Kind.EVENT:
+            file.write(comment(f"event: {record.event}").encode(errors="replace"))
+            continue
+        number += 1
+        side, now = sign(record.sender), f"{record.speed or '?'} bit/s, {record.line or 'character format unknown'}"
+        if settings.get(side) != now:
+            settings[side] = now
+            file.write(comment(f"{side} {now}").encode())
+        file.write("".join(map(written, bursts(record))).encode())
+    return number
+
+
+def _write_rtac(records: "Iterator[Record]", file: IO[bytes]) -> int:
+    """Octets as the records hold them, without the parity bit, so that they can be read; no events."""
+    from vtctap.pcap import rtac
+    from vtctap.pcap.burst import Burst
+    from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.classic import PcapWriter
+    from vtctap.pcap.record import Kind, Sender
+    from vtctap.pcap.streams import Output
+
+    writer = PcapWriter(Output(file), linktype=rtac.LINKTYPE_RTAC_SERIAL)
+    writer.add_interface(Interface(rtac.LINKTYPE_RTAC_SERIAL))
+    number = unsaid = 0
+    for record in records:
+        if record.kind is Kind.EVENT:
+            continue
+        number += 1
+        unsaid += record.sender is Sender.CLIENT and bool(record.flags & rtac.STATED)
+        for packet in rtac.written(Burst(record.octets, record.sender, record.time, record.flags)):
+            writer.write(packet)
+    if unsaid:
+        left = count(unsaid, "record")
+        warn(f"this form has no place for errors of the client's octets: those of {left} are left out")
+    return number
