@@ -1,9 +1,11 @@
 -- Items: how a record's fields are put into the tree. Where only filters look at it, what they do not ask for is left
 -- out.
 
--- The packet in hand. whole: all is shown; if not, wanted are the fields that are asked for. packet: its octets;
--- complaints: the names of what is wrong with it; message: its message, and base: where that begins.
-local view = { whole = false, wanted = {}, packet = nil, complaints = nil, message = nil, base = 0 }
+-- The packet's octets; whether all is shown; and if not, the fields that are asked for.
+local packet, whole, wanted
+-- The packet in hand, for the parts after this one. complaints: the names of what is wrong with it; message: its
+-- message, and base: where that begins.
+local view = { whole = false, complaints = nil, message = nil, base = 0 }
 -- The methods of tree items, which are looked up by name each time otherwise.
 local tree_add, set_generated
 
