@@ -3,14 +3,10 @@
 The import formats of this room deliver bursts; the dissector frames them. A burst says no more than its recording does.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from vtctap.errors import Error
 from vtctap.pcap.record import Sender
-
-Warn = Callable[[str], None]
-"""Where an importer says that a recording ends cut."""
 
 
 class ImportFormatError(Error, ValueError):
@@ -20,12 +16,16 @@ class ImportFormatError(Error, ValueError):
 @dataclass(frozen=True, slots=True)
 class Burst:
     """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where
-    the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet."""
+    the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet. ``uncertainty``
+    (ns) is how far the truth may lie from the time, None where that is unknown: of a log it is known when a program
+    wrote, not when the octet came. ``speed`` (bit/s) is 0 where the recording does not know it."""
 
     octets: bytes
     sender: Sender = Sender.UNKNOWN
     time: int | None = None
     flags: int = 0
+    uncertainty: int | None = None
+    speed: int = 0
 
 
 def foreign_packet(name: str, number: int, linktype: int, wanted: str) -> ImportFormatError:

@@ -1,18 +1,22 @@
-"""The ``.exchange`` text form: what two devices said, a line a side and time.
+r"""The ``.exchange`` text form: what two devices said, a line a side and time.
 
-``C> hex`` is from client to server, ``M> hex`` from server to client, ``?> hex`` from an unknown sender; ``#`` begins a
-comment, and ``# t=SECONDS`` or ``# t=HH:MM:SS[.fff]`` gives the time of the next line of octets. A time of day counts
-from 1970-01-01; one that goes back by more than half a day has passed midnight. Times are exact to the nanosecond and
-taken as they are.
+``C> hex`` is from client to server, ``M> hex`` from server to client, ``?> hex`` from an unknown sender. The octets may
+be text in quotes instead, with the escapes of C and Python, such as ``C> "/?!\r\n"``. ``#`` begins a comment, and
+``# t=SECONDS`` or ``# t=HH:MM:SS[.fff]`` gives the time of the next line of octets. A time of day counts from
+1970-01-01; one that goes back by more than half a day has passed midnight. Times are exact to the nanosecond and taken
+as they are.
 """
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vtctap.pcap.burst import Burst, ImportFormatError, Warn
+from vtctap.nouns import count
+from vtctap.pcap.burst import Burst, ImportFormatError
+from vtctap.pcap.importers.account import Account
+from vtctap.pcap.importers.escapes import only_literal, unescape
+from vtctap.pcap.importers.hexadecimal import Unreadable
+from vtctap.pcap.importers.lines import lines_of
 from vtctap.pcap.record import Sender
 from vtctap.pcap.streams import Source, name_of
 
@@ -27,17 +31,21 @@ _SECOND: Final = 1_000_000_000
 _DAY: Final = 86_400 * _SECOND
 
 
-def read(source: Source, warn: Warn) -> Iterator[Burst]:
+def read(source: Source, account: Account) -> Iterator[Burst]:
     """The bursts of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
-    with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
-        yield from parse(file.read().decode("utf-8-sig", "replace"), name_of(source, "standard input"))
+    yield from _parse(lines_of(source), name_of(source, "standard input"), account)
 
 
 def parse(text: str, name: str) -> Iterator[Burst]:
     """The bursts of a text; ``name`` is the file's, for errors."""
+    yield from _parse(_LINE_END.split(text), name, Account())
+
+
+def _parse(lines: Iterable[str], name: str, account: Account) -> Iterator[Burst]:
+    last = backwards = 0
     time: int | None = None
     days = before = 0
-    for number, whole in enumerate(_LINE_END.split(text), 1):
+    for number, whole in enumerate(lines, 1):
         line = whole.strip()
         mark = _TIME.match(line)
         if mark:
@@ -50,16 +58,32 @@ def parse(text: str, name: str) -> Iterator[Burst]:
                 days += of_day < before - _DAY // 2
                 before = of_day
                 time += days * _DAY
+            backwards += time < last
+            last = time
         elif line and not line.startswith("#"):
             sender = _SIDES.get(line[:2])
             if sender is None:
                 raise ImportFormatError(f"{name}, line {number}: must begin with C>, M>, ?> or #, not {line[:12]!r}")
             try:
-                octets = bytes.fromhex(line[2:])
+                octets = _octets(line[2:].strip())
             except ValueError:
-                raise ImportFormatError(f"{name}, line {number}: hexadecimal octets must follow {line[:2]}") from None
+                raise ImportFormatError(
+                    f"{name}, line {number}: hexadecimal octets must follow {line[:2]}, or text in quotes"
+                ) from None
             yield Burst(octets, sender, time)
             time = None
+    if backwards:
+        account.note(f"times go back {count(backwards, 'time')}; the order of the lines is kept")
+
+
+def _octets(text: str) -> bytes:
+    """The octets of a line, in either form. Raises ValueError."""
+    if not text.startswith('"'):
+        return bytes.fromhex(text)
+    octets = only_literal(text, unescape)
+    if not text.endswith('"'):
+        raise Unreadable("text behind the string in quotes")
+    return octets
 
 
 def sign(sender: Sender) -> str:

@@ -1,36 +1,45 @@
 """The import formats: recordings that other tools made, as bursts.
 
-A new format is a function from a file to bursts, and a line in :data:`IMPORTERS`. Most tools stamp a packet when
-they have read it, so their times are those of a run's end rather than its start; they are taken as they are.
+A new format is a function from a file to bursts, and a line in :data:`IMPORTERS`; the forms of logs have a table of
+their own, :data:`~vtctap.pcap.importers.forms.FORMS`. Most tools stamp a packet when they have read it, so their times
+are those of a run's end rather than its start; they are taken as they are.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from vtctap.pcap import exchange, rtac
-from vtctap.pcap.burst import Burst, ImportFormatError, Warn, foreign_packet
+from vtctap.pcap.burst import Burst, ImportFormatError, foreign_packet
 from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
+from vtctap.pcap.importers import logs
+from vtctap.pcap.importers.account import Account
+from vtctap.pcap.importers.forms import FORMS, PLAIN, Form
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
-from vtctap.pcap.streams import Source, is_special
+from vtctap.pcap.streams import Input, Source, is_special
 
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """An import format: how to read a file of it (its name, or a binary file object; what is to be told if it ends
-    cut), and what it is."""
+    """An import format: how to read a file of it (its name, or a binary file object; where it is kept what could not
+    be used), and what it is."""
 
-    read: Callable[[Source, Warn], Iterator[Burst]]
+    read: Callable[[Source, Account], Iterator[Burst]]
     description: str
 
 
-def read_raw(source: Source, warn: Warn) -> Iterator[Burst]:
-    """A file's octets, without direction or times. Raises OSError."""
-    with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as file:
-        yield Burst(file.read())
+def read_raw(source: Source, account: Account) -> Iterator[Burst]:
+    """A file's octets, without direction or times, in parts. Raises OSError and TraceError."""
+    file = Input(source)
+    try:
+        while file.more():
+            yield Burst(file.buffer[file.at :])
+            file.at = len(file.buffer)
+    finally:
+        file.close()
 
 
 _DIRECTIONS: Final = {1: Sender.CLIENT, 2: Sender.SERVER}
@@ -38,7 +47,7 @@ _OWN_PACKET: Final = MAGIC + bytes([VERSION])
 _OWN: Final = "{}: a trace of vtctap needs no import; 'vtctap reframe' frames its octets again"
 
 
-def read_user0(source: Source, warn: Warn) -> Iterator[Burst]:
+def read_user0(source: Source, account: Account) -> Iterator[Burst]:
     """Packets of a private link type that are nothing but octets, as simple serial loggers write them. The direction is
     that of pcapng's packet flags, if they have one: inbound is from the client. What a packet was cut by counts as lost
     octets. Raises ImportFormatError, TraceError and OSError."""
@@ -51,7 +60,15 @@ def read_user0(source: Source, warn: Warn) -> Iterator[Burst]:
             flags = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
             yield Burst(packet.data, _DIRECTIONS.get(packet.flags & 3, Sender.UNKNOWN), packet.time or None, flags)
         if reader.cut:
-            warn(reader.cut)
+            account.fault(reader.cut)
+
+
+def _importer(form: Form) -> Importer:
+    return Importer(partial(_read_log, form), form.program)
+
+
+def _read_log(form: Form, source: Source, account: Account) -> Iterator[Burst]:
+    return logs.read(source, form, account)
 
 
 IMPORTERS: Final[Mapping[str, Importer]] = {
@@ -59,32 +76,51 @@ IMPORTERS: Final[Mapping[str, Importer]] = {
     "raw": Importer(read_raw, "a file of octets, without direction or times"),
     "rtac": Importer(rtac.read, "a capture of link type RTAC serial"),
     "user0": Importer(read_user0, "a capture of a private link type whose packets are plain octets"),
+    **{form.name: _importer(form) for form in FORMS},
 }
 
 _SUFFIXES: Final = {".exchange": "exchange", ".bin": "raw", ".raw": "raw", ".dat": "raw"}
 
 
 def detect(name: str | os.PathLike[str]) -> str:
-    """The import format of a file, by its name or its contents. Raises ImportFormatError where neither is certain, and
+    """The import format of a file, by its name or its contents. Raises ImportFormatError where it is not certain, and
     TraceError and OSError."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
-    unknown = ImportFormatError(
-        f"{os.fspath(name)}: say with --from which format it is in: "
-        + ", ".join(f"{format} ({importer.description})" for format, importer in IMPORTERS.items())
-    )
     if is_special(name) and not os.path.isdir(name):
-        raise unknown  # What is read of a pipe to look at it is gone.
+        raise _unknown(name, IMPORTERS)  # What is read of a pipe to look at it is gone.
     try:
-        with open_capture(name) as reader:
-            first = next(iter(reader), None)
-            if first is None:
-                raise (
-                    ImportFormatError(reader.cut or f"{reader.name} holds no packets") if reader.interfaces else unknown
-                )
+        return _capture_format(name)
     except NotATrace:
-        raise unknown from None
+        forms = [form.name for form in logs.recognise(name)]
+    if len(forms) != 1:
+        raise _unknown(name, forms or IMPORTERS)
+    return forms[0]
+
+
+def disguised(name: str | os.PathLike[str]) -> str | None:
+    """The form of a file that is said to be raw octets and plainly is a log; None where it may be raw. Raises OSError
+    and TraceError."""
+    forms = [] if is_special(name) else [form.name for form in logs.recognise(name) if form.rank < PLAIN]
+    return forms[0] if forms else None
+
+
+def _unknown(name: str | os.PathLike[str], formats: Iterable[str]) -> ImportFormatError:
+    """The error that asks for the format, with the choices."""
+    choices = ", ".join(f"{format} ({IMPORTERS[format].description})" for format in formats)
+    return ImportFormatError(f"{os.fspath(name)}: say with --from which format it is in: {choices}")
+
+
+def _capture_format(name: str | os.PathLike[str]) -> str:
+    """The import format of a capture file. Raises NotATrace where it is none, ImportFormatError, TraceError and
+    OSError."""
+    with open_capture(name) as reader:
+        first = next(iter(reader), None)
+        if first is None:
+            if not reader.interfaces:
+                raise NotATrace(f"{reader.name} is empty")
+            raise ImportFormatError(reader.cut or f"{reader.name} holds no packets")
     if first.linktype == rtac.LINKTYPE_RTAC_SERIAL:
         return "rtac"
     if first.linktype not in LINKTYPES:

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from vtctap.pcap.burst import Burst, ImportFormatError, Warn, foreign_packet
+from vtctap.pcap.burst import Burst, ImportFormatError, foreign_packet
 from vtctap.pcap.capture_file import Packet
 from vtctap.pcap.formats import open_capture
+from vtctap.pcap.importers.account import Account
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
 
@@ -62,7 +63,7 @@ def written(burst: Burst) -> Iterator[Packet]:
     yield Packet(time, head + burst.octets, LINKTYPE_RTAC_SERIAL)
 
 
-def read(source: Source, warn: Warn) -> Iterator[Burst]:
+def read(source: Source, account: Account) -> Iterator[Burst]:
     """The bursts of a capture. Raises ImportFormatError, TraceError and OSError."""
     with open_capture(source) as reader:
         flags = 0
@@ -90,4 +91,4 @@ def read(source: Source, warn: Warn) -> Iterator[Burst]:
         if last:
             yield replace(last, flags=last.flags | flags)
         if reader.cut:
-            warn(reader.cut)
+            account.fault(reader.cut)

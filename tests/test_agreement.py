@@ -22,6 +22,7 @@ from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.scapy import VTCSession
 from vtctap.dissector.wireshark import pyshark
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace
+from vtctap.pcap.importers.account import Account
 from vtctap.pcap.imports import IMPORTERS
 
 ROOT = Path(__file__).parent.parent
@@ -136,7 +137,7 @@ def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
             path = folder / (f"{entry['name']}.exchange" if entry["direction_known"] else f"{entry['name']}.bin")
             importer = "exchange" if entry["direction_known"] else "raw"
-            runs = list(IMPORTERS[importer].read(str(path), print))
+            runs = list(IMPORTERS[importer].read(str(path), Account()))
             for record in assemble(runs, speed=9600, gap_limit_ns=1_500_000_000):
                 writer.write(_on_link(record, number))
     assert compare(trace, dissector, monkeypatch) > 2000

@@ -4,16 +4,15 @@
 formats deliver. Both restore what the tap received and give it to the same assembler as a live tap does.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
 from vtctap.dissector.framing.spacing import spaced
-from vtctap.dissector.protocol.characters import EVEN, carries_even_parity
+from vtctap.dissector.framing.survey import Survey
+from vtctap.dissector.protocol.characters import EVEN
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
-
-SEVEN_EVEN = Line(7, "E", 1)
 
 
 def received(record: Record) -> bytes:
@@ -90,32 +89,30 @@ def _octet_times(record: Record) -> list[int]:
     return times
 
 
-def assemble(bursts: Sequence[Burst], *, speed: int, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:
-    """The records of what was recorded elsewhere. The order of the bursts is kept.
+def assemble(
+    bursts: Iterable[Burst], *, speed: int, gap_limit_ns: int, line: Line | None = None, survey: Survey | None = None
+) -> Iterator[Record]:
+    """The records of what was recorded elsewhere, in constant memory. The order of the bursts is kept.
 
     ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
-    carries even parity. ``speed`` (bit/s) spaces the octets (:mod:`~vtctap.dissector.framing.spacing`). Where any burst
-    has no time, the times of all are marked as synthetic.
+    carries even parity. ``speed`` (bit/s) spaces the octets of a burst that does not state its own
+    (:mod:`~vtctap.dissector.framing.spacing`). Where any burst has no time, the times of all are marked as synthetic.
+    ``survey`` is that of the same bursts; without it they must be a sequence.
     """
-    synthetic = any(burst.time is None for burst in bursts)
-    senders = {burst.sender for burst in bursts}
-    numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(senders) > 1 else 0}
-    taps = {sender: Tap(numbers[sender], sender, line or _line_of(bursts, sender), speed) for sender in sorted(senders)}
-    assembler = Assembler(0, list(taps.values()), gap_limit_ns=gap_limit_ns, synthetic=synthetic, max_hold=None)
-    character_times = {sender: tap.line.character_time(speed) for sender, tap in taps.items()}
-    places = spaced(bursts, character_times, gap_limit_ns=gap_limit_ns)
-    for burst, (start, step) in zip(bursts, places, strict=True):
+    known = survey or Survey(bursts, gap_limit_ns=gap_limit_ns)
+    taps = known.taps(speed, line)
+    assembler = Assembler(0, list(taps.values()), gap_limit_ns=gap_limit_ns, synthetic=known.synthetic, max_hold=None)
+    lines = {sender: tap.line for sender, tap in taps.items()}
+    for burst, start, step in spaced(bursts, lines, speed, gap_limit_ns=gap_limit_ns):
         tap = taps[burst.sender]
-        octets = [Octet(value, start + at * step, None, burst.flags) for at, value in enumerate(burst.octets)]
+        tap.speed = burst.speed or speed
+        octets = [
+            Octet(value, start + at * step, burst.uncertainty, burst.flags) for at, value in enumerate(burst.octets)
+        ]
         yield from assembler.advance(start)
         yield from assembler.turn(tap.number)
         yield from assembler.feed(tap.number, octets)
     yield from assembler.close()
-
-
-def _line_of(bursts: Sequence[Burst], sender: Sender) -> Line:
-    side = b"".join(burst.octets for burst in bursts if burst.sender is sender)
-    return SEVEN_EVEN if carries_even_parity(side) else EIGHT_BITS
 
 
 def reframe(records: Iterable[Record], *, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:

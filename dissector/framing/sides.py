@@ -9,9 +9,7 @@ Limits: HDLC, ACK and NAK tell nothing. A meter's side that holds the client's m
 beside a client's side: heads echo.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
 
 from vtctap.dissector.framing.framer import Framer, Octet, Piece
 from vtctap.dissector.framing.senders import natural_sender
@@ -21,33 +19,55 @@ from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Sender
 
 
-def contradicted(bursts: Sequence[Burst], *, gap_limit_ns: int) -> bool:
-    """Whether the messages of a recording contradict the sides that it states: the only one holds what the other would
-    say, or of both neither holds anything of its own."""
-    stated = {burst.sender for burst in bursts} - {Sender.UNKNOWN}
-    if len(stated) == 1:
-        (side,) = stated
-        return any(said is side.other for said in _said(bursts, side, gap_limit_ns))
-    sides = [(side, set(_said(bursts, side, gap_limit_ns))) for side in sorted(stated)]
-    return bool(sides) and all(said == {side.other} for side, said in sides)
+class Sides:
+    """Whether the messages of a recording contradict the sides that it states; takes its bursts in their order."""
+
+    def __init__(self, gap_limit_ns: int) -> None:
+        self._gap_limit = gap_limit_ns
+        self._framers: dict[Sender, Framer] = {}
+        self._said: dict[Sender, set[Sender]] = {}
+
+    def feed(self, burst: Burst) -> None:
+        """The next burst. Where it can change nothing any more, it is not looked at."""
+        for side, framer in self._framers.items():
+            if side is not burst.sender:
+                self._hear(side, framer.turn())
+        if burst.sender is Sender.UNKNOWN:
+            return
+        if burst.sender not in self._framers:
+            self._said[burst.sender] = set()
+            self._framers[burst.sender] = Framer(
+                sender=Sender.UNKNOWN, character_time=0, gap_limit_ns=self._gap_limit, synthetic=True
+            )
+        if not self._settled(burst.sender):
+            framer = self._framers[burst.sender]
+            self._hear(burst.sender, framer.feed(Octet(value, 0, None, 0) for value in burst.octets))
+
+    def _settled(self, side: Sender) -> bool:
+        both = len(self._said) == 2
+        return len(self._said[side]) == 2 or (both and any(one in said for one, said in self._said.items()))
+
+    def _hear(self, side: Sender, pieces: Sequence[Piece]) -> None:
+        self._said[side].update(_senders(pieces))
+
+    @property
+    def contradicted(self) -> bool:
+        """After the last burst: whether the only side holds what the other would say, or of both neither holds
+        anything of its own. Messages of which either side might be the sender are left out."""
+        for side, framer in self._framers.items():
+            self._hear(side, framer.close())
+        if len(self._said) == 1:
+            ((side, said),) = self._said.items()
+            return side.other in said
+        return bool(self._said) and all(said == {side.other} for side, said in self._said.items())
 
 
-def as_one_wire(bursts: Sequence[Burst]) -> list[Burst]:
-    """The same bursts, of which nobody knows who sent them."""
-    return [replace(burst, sender=Sender.UNKNOWN) for burst in bursts]
-
-
-def _said(bursts: Sequence[Burst], side: Sender, gap_limit_ns: int) -> Iterator[Sender]:
-    """Who says such messages as are whole on a side; messages of which either side might be the sender are left out."""
-    framer = Framer(sender=Sender.UNKNOWN, character_time=0, gap_limit_ns=gap_limit_ns, synthetic=True)
-    for sender, run in groupby(bursts, key=lambda burst: burst.sender):
-        if sender is side:
-            values = b"".join(burst.octets for burst in run)
-            pieces = framer.feed(Octet(value, 0, None, 0) for value in values)
-        else:
-            pieces = framer.turn()
-        yield from _senders(pieces)
-    yield from _senders(framer.close())
+def contradicted(bursts: Iterable[Burst], *, gap_limit_ns: int) -> bool:
+    """Whether the messages of a recording contradict the sides that it states."""
+    sides = Sides(gap_limit_ns)
+    for burst in bursts:
+        sides.feed(burst)
+    return sides.contradicted
 
 
 def _senders(pieces: Sequence[Piece]) -> Iterator[Sender]:

@@ -8,41 +8,74 @@ the sides may overlap: an echo does, and so does who interrupts.
 Limits: where the time of a burst goes back, it is moved to that of the burst above it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framer import Framer, Octet
 from vtctap.pcap.burst import Burst
-from vtctap.pcap.record import Sender
+from vtctap.pcap.record import Line, Sender
+
+MAX_WAITING: Final = 1000
+"""So many bursts are looked at to find those that follow one."""
 
 
-def spaced(
-    bursts: Sequence[Burst], character_times: Mapping[Sender, int], *, gap_limit_ns: int
-) -> list[tuple[int, int]]:
-    """Each burst's start, and the time from one of its octets to the next, ns. The order of the bursts is kept."""
-    starts = _starts(bursts, character_times)
-    steps = [character_times[burst.sender] for burst in bursts]
-    following: dict[Sender, int] = {}
-    for at in reversed(range(len(bursts))):
-        burst = bursts[at]
-        for sender, next_ in following.items():
-            room = starts[next_] - starts[at]
-            if room >= len(burst.octets) * steps[at] or (sender is not burst.sender and _echo(burst, bursts[next_])):
-                continue
-            octets = len(burst.octets) if sender is burst.sender else _last_begins(burst, steps[at], gap_limit_ns) + 1
-            steps[at] = min(steps[at], room // octets)
-        following[burst.sender] = at
-    return list(zip(starts, steps, strict=True))
+class Spaced(NamedTuple):
+    """A burst, its start, and the time from one of its octets to the next, ns."""
+
+    burst: Burst
+    start: int
+    step: int
 
 
-def _starts(bursts: Sequence[Burst], character_times: Mapping[Sender, int]) -> list[int]:
-    """When each burst begins: at its time, but never before the burst above it; without one, when that has ended."""
-    starts: list[int] = []
-    end = 0
+def spaced(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int, *, gap_limit_ns: int) -> Iterator[Spaced]:
+    """The bursts in their order, spaced. A burst waits until it is known which of each sender follow it before it ends:
+    memory is bounded by how many overlap."""
+    waiting: deque[Spaced] = deque()
+    for new in _placed(bursts, lines, speed):
+        while waiting and (_end(waiting[0]) <= new.start or _followed(waiting, lines) or len(waiting) >= MAX_WAITING):
+            yield _pressed(waiting.popleft(), waiting, gap_limit_ns)
+        waiting.append(new)
+    while waiting:
+        yield _pressed(waiting.popleft(), waiting, gap_limit_ns)
+
+
+def _placed(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int) -> Iterator[Spaced]:
+    """The bursts, each at its time, but never before the burst above it; without one, when that has ended."""
+    before: Spaced | None = None
     for burst in bursts:
-        start = end if burst.time is None else max(burst.time, starts[-1] if starts else burst.time)
-        starts.append(start)
-        end = start + len(burst.octets) * character_times[burst.sender]
-    return starts
+        start = 0 if before is None else _end(before)
+        if burst.time is not None:
+            start = max(burst.time, before.start) if before else burst.time
+        before = Spaced(burst, start, lines[burst.sender].character_time(burst.speed or speed))
+        yield before
+
+
+def _end(spaced: Spaced) -> int:
+    return spaced.start + len(spaced.burst.octets) * spaced.step
+
+
+def _followed(waiting: Sequence[Spaced], lines: Mapping[Sender, Line]) -> bool:
+    """Whether a burst of each sender follows the first."""
+    return len({after.burst.sender for after in islice(waiting, 1, None)}) == len(lines)
+
+
+def _pressed(first: Spaced, following: Iterable[Spaced], gap_limit_ns: int) -> Spaced:
+    """A burst that ends before its side goes on, and whose last message begins before the other side's next burst."""
+    burst, start, step = first
+    seen = set()
+    for after in following:
+        sender = after.burst.sender
+        if sender in seen:
+            continue
+        seen.add(sender)
+        room = after.start - start
+        if room >= len(burst.octets) * step or (sender is not burst.sender and _echo(burst, after.burst)):
+            continue
+        octets = len(burst.octets) if sender is burst.sender else _last_begins(burst, step, gap_limit_ns) + 1
+        step = min(step, room // octets)
+    return Spaced(burst, start, step)
 
 
 def _echo(one: Burst, other: Burst) -> bool:

@@ -71,7 +71,12 @@ def carries_even_parity(octets: bytes) -> bool:
     Some have bit 7 set, and all but one in eight at the most have an even number of ones. Text without parity bits is
     odd in about half of its octets, so the two cannot be taken for one another beyond a few octets.
     """
-    return not octets.isascii() and odd_count(octets) * 8 <= len(octets)
+    return is_even_parity(len(octets), odd_count(octets), ascii=octets.isascii())
+
+
+def is_even_parity(count: int, odd: int, *, ascii: bool) -> bool:
+    """The same of ``count`` octets, of which ``odd`` have an odd number of ones, and of which all are ``ascii``."""
+    return not ascii and odd * 8 <= count
 
 
 def wrong_parity(octets: bytes, line: Line) -> tuple[int, ...]:

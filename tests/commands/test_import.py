@@ -49,6 +49,60 @@ def test_as_many_files_as_taps_can_be_numbered(inside: Run, tmp_path: Path, file
     assert (tmp_path / "t.pcapng").exists() != bool(status)
 
 
+ESPHOME = """[10:31:25][D][uart_debug:158]: >>> "/?!\\r\\n"
+[10:31:26][C][wifi:391]: Connected
+[10:31:26][D][uart_debug:158]: <<< "/LOG5LK13BE803039\\r\\n"
+"""
+
+
+def octets_in(trace: Path) -> list[tuple[str, bytes]]:
+    with open_trace(trace) as reader:
+        return [(record.sender.name, record.octets) for record in reader]
+
+
+def test_a_log_is_recognised_and_what_was_not_used_is_told(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text(ESPHOME)
+    done = inside("import", "x.log", "-w", "t.pcapng")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "vtctap: x.log is read as esphome (ESPHome's UART debugging, hexadecimal or quoted)",
+        "vtctap: x.log: 2 of 3 lines used",
+        "vtctap: x.log: 1 line skipped, the first is line 2: no octets in it that this form knows",
+        "vtctap: 2 records in t.pcapng",
+    ]
+    assert octets_in(tmp_path / "t.pcapng") == [("CLIENT", b"/?!\r\n"), ("SERVER", b"/LOG5LK13BE803039\r\n")]
+
+
+def test_sides_are_turned(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text(ESPHOME.replace(">>>", "=").replace("<<<", ">>>").replace("=", "<<<"))
+    inside("import", "x.log", "-w", "t.pcapng", "--swap")
+    assert octets_in(tmp_path / "t.pcapng") == [("CLIENT", b"/?!\r\n"), ("SERVER", b"/LOG5LK13BE803039\r\n")]
+
+
+def test_where_two_forms_fit_it_is_asked(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("47 63 33 13 10\n")
+    done = inside("import", "x.log", "-w", "t.pcapng")
+    assert done.returncode == 2
+    assert "say with --from which format it is in: hex (" in done.stderr
+    assert "decimal (" in done.stderr
+    assert inside("import", "x.log", "-w", "t.pcapng", "--from", "decimal").returncode == 0
+    assert octets_in(tmp_path / "t.pcapng") == [("CLIENT", b"/?!\r\n")]
+
+
+def test_raw_that_is_plainly_a_log(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_text(ESPHOME)
+    done = inside("import", "x.bin", "-w", "t.pcapng")
+    assert "x.bin looks like a log: its characters are taken as octets; --from esphome reads" in done.stderr
+
+
+def test_standard_input_is_read_twice(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.log").write_text(ESPHOME)
+    with (tmp_path / "x.log").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert inside("import", "-", "--from", "esphome", "-w", "t.pcapng").returncode == 1
+    assert octets_in(tmp_path / "t.pcapng") == [("CLIENT", b"/?!\r\n"), ("SERVER", b"/LOG5LK13BE803039\r\n")]
+
+
 def test_a_logger_that_marks_all_as_transmitted(inside: Run, tmp_path: Path) -> None:
     """The messages tell who spoke; the trace has one tap, and says that senders are inferred."""
     said = (b"/?!\r\n", b"/ISk5ME162-0033\r\n", b"\x06051\r\n", b"\x01P0\x02(00000000)\x03\x60", b"\x01B0\x03\x71")

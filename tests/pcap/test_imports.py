@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vtctap.pcap import Flag, Record, Sender, create_capture, create_trace, exchange
 from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.capture_file import Interface, Packet
+from vtctap.pcap.importers.account import Account
 from vtctap.pcap.imports import IMPORTERS, detect
 
 SECOND = 1_000_000_000
@@ -82,9 +83,9 @@ def test_files_of_other_systems(end: str, tmp_path: Path) -> None:
     for mark, encoding in (("", "latin-1"), ("\ufeff", "utf-8")):
         path.write_bytes((mark + end.join(lines)).encode(encoding))
         expected = [Burst(b"/?!", Sender.CLIENT, 5 * SECOND), Burst(b"\x06", Sender.SERVER)]
-        assert list(IMPORTERS["exchange"].read(str(path), print)) == expected
+        assert list(IMPORTERS["exchange"].read(str(path), Account())) == expected
         with path.open("rb") as file:
-            assert list(IMPORTERS["exchange"].read(file, print)) == expected
+            assert list(IMPORTERS["exchange"].read(file, Account())) == expected
             assert not file.closed
 
 
@@ -93,8 +94,8 @@ def test_the_corpus_has_the_octets_of_its_dumps() -> None:
     files = sorted(CORPUS.glob("**/*.exchange"))
     assert len(files) > 10
     for path in files:
-        (whole,) = IMPORTERS["raw"].read(path.with_suffix(".bin"), print)
-        assert b"".join(burst.octets for burst in IMPORTERS["exchange"].read(path, print)) == whole.octets
+        (whole,) = IMPORTERS["raw"].read(path.with_suffix(".bin"), Account())
+        assert b"".join(burst.octets for burst in IMPORTERS["exchange"].read(path, Account())) == whole.octets
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_raw(tmp_path: Path) -> None:
     path = tmp_path / "dump.bin"
     path.write_bytes(b"\x00\xff/?!")
     assert detect(str(path)) == "raw"
-    assert list(IMPORTERS["raw"].read(str(path), print)) == [Burst(b"\x00\xff/?!")]
+    assert list(IMPORTERS["raw"].read(str(path), Account())) == [Burst(b"\x00\xff/?!")]
 
 
 EVENTS = [(1, b""), (11, b"/?!\r\n"), (7, b""), (12, b"/IS"), (2, b"ab"), (0, b""), (10, b"x")]
@@ -159,7 +160,7 @@ def rtac_capture(path: Path, events: list[tuple[int, bytes]] = EVENTS, time: int
 def test_rtac(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcap")
     assert detect(str(path)) == "rtac"
-    assert list(IMPORTERS["rtac"].read(str(path), print)) == [
+    assert list(IMPORTERS["rtac"].read(str(path), Account())) == [
         Burst(b"/?!\r\n", Sender.UNKNOWN, 1_001_250_000_000),
         Burst(b"/IS", Sender.UNKNOWN, 1_003_250_000_000, Flag.FRAMING),
         Burst(b"ab", Sender.SERVER, 1_004_250_000_000),
@@ -170,7 +171,7 @@ def test_rtac(tmp_path: Path) -> None:
 def test_rtac_senders(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcapng", [(event, b"\x06") for event in range(14)], 5 * SECOND)
     client, server = {1, 3}, {2, 4}
-    for event, burst in enumerate(IMPORTERS["rtac"].read(path, print)):
+    for event, burst in enumerate(IMPORTERS["rtac"].read(path, Account())):
         sender = Sender.CLIENT if event in client else Sender.SERVER if event in server else Sender.UNKNOWN
         assert (burst.octets, burst.sender) == (b"\x06", sender)
         assert burst.time == 5 * SECOND + event, "the packet's time, to the nanosecond"
@@ -188,7 +189,7 @@ def test_rtac_senders(tmp_path: Path) -> None:
 def test_rtac_errors_are_of_what_is_received_next(events: list[int], flags: list[int], tmp_path: Path) -> None:
     named = [(event, b"" if event > 4 else b"\x06") for event in events]
     path = rtac_capture(tmp_path / "serial.pcap", named)
-    assert [burst.flags for burst in IMPORTERS["rtac"].read(path, print)] == flags
+    assert [burst.flags for burst in IMPORTERS["rtac"].read(path, Account())] == flags
 
 
 def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
         writer.add_interface(Interface(250))
         writer.write(Packet(0, bytes(11), 250))
     with pytest.raises(ImportFormatError, match="packet 1 is shorter than its header of 12"):
-        list(IMPORTERS["rtac"].read(path, print))
+        list(IMPORTERS["rtac"].read(path, Account()))
 
 
 def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
         "SERIAL_BREAK_EVENT": Flag.BREAK,
         "SERIAL_OVERFLOW_EVENT": Flag.OVERRUN,
     }
-    bursts = list(IMPORTERS["rtac"].read(path, print))
+    bursts = list(IMPORTERS["rtac"].read(path, Account()))
     assert len(bursts) == len(shown) == 11
     for number, (burst, line) in enumerate(zip(bursts, shown, strict=True)):
         event, written, octets, time = line.split("|")
@@ -235,7 +236,7 @@ def test_user0(tmp_path: Path) -> None:
         detect(str(path))
     senders = [Sender.UNKNOWN, Sender.CLIENT, Sender.SERVER]
     octets = [b"/?!\r\n", b"\x06", b"VT no header"]
-    assert list(IMPORTERS["user0"].read(str(path), print)) == [
+    assert list(IMPORTERS["user0"].read(str(path), Account())) == [
         Burst(each, sender, 5 * SECOND) for each, sender in zip(octets, senders, strict=True)
     ]
 
@@ -247,7 +248,7 @@ def test_a_trace_is_not_imported(tmp_path: Path) -> None:
     with pytest.raises(ImportFormatError, match="reframe"):
         detect(str(path))
     with pytest.raises(ImportFormatError, match="reframe"):
-        list(IMPORTERS["user0"].read(str(path), print))
+        list(IMPORTERS["user0"].read(str(path), Account()))
 
 
 def pcap(linktype: int, time: int, kept: bytes, original: int) -> bytes:
@@ -258,17 +259,17 @@ def pcap(linktype: int, time: int, kept: bytes, original: int) -> bytes:
 def test_what_a_capture_leaves_out_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "short.pcap"
     path.write_bytes(pcap(250, 7, bytes(8) + b"\x01\0\0\0/?", 17))
-    assert list(IMPORTERS["rtac"].read(path, print)) == [Burst(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
+    assert list(IMPORTERS["rtac"].read(path, Account())) == [Burst(b"/?", Sender.CLIENT, 7 * SECOND, Flag.OVERRUN)]
     path.write_bytes(pcap(147, 7, b"/?", 5))
-    assert list(IMPORTERS["user0"].read(path, print)) == [Burst(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
+    assert list(IMPORTERS["user0"].read(path, Account())) == [Burst(b"/?", Sender.UNKNOWN, 7 * SECOND, Flag.OVERRUN)]
 
 
 def test_a_packet_without_a_time_has_none(tmp_path: Path) -> None:
     path = tmp_path / "timeless.pcap"
     path.write_bytes(pcap(147, 0, b"/?", 2))
-    assert list(IMPORTERS["user0"].read(path, print)) == [Burst(b"/?")]
+    assert list(IMPORTERS["user0"].read(path, Account())) == [Burst(b"/?")]
     path.write_bytes(pcap(250, 0, bytes(12) + b"/?", 14))
-    assert list(IMPORTERS["rtac"].read(path, print)) == [Burst(b"/?")]
+    assert list(IMPORTERS["rtac"].read(path, Account())) == [Burst(b"/?")]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         detect(tmp_path / "none.pcap")
     for importer in IMPORTERS.values():
         with pytest.raises(FileNotFoundError):
-            list(importer.read(tmp_path / "none", print))
+            list(importer.read(tmp_path / "none", Account()))
 
 
 @pytest.mark.parametrize(("name", "content"), [("notes.txt", b"hello"), ("empty.log", b"")])
@@ -315,17 +316,17 @@ def test_other_link_types_are_refused(tmp_path: Path) -> None:
         detect(str(path))
     for name in ("rtac", "user0"):
         with pytest.raises(ImportFormatError, match=advice):
-            list(IMPORTERS[name].read(str(path), print))
+            list(IMPORTERS[name].read(str(path), Account()))
 
 
 def test_a_capture_that_ends_cut_is_told(tmp_path: Path) -> None:
     path = rtac_capture(tmp_path / "serial.pcap")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    told: list[str] = []
-    list(IMPORTERS["rtac"].read(path, told.append))
-    assert len(told) == 1
-    assert "ends cut" in told[0]
+    account = Account()
+    list(IMPORTERS["rtac"].read(path, account))
+    assert len(account.faults) == 1
+    assert "ends cut" in account.faults[0]
     path.write_bytes(whole)
-    list(IMPORTERS["rtac"].read(path, told.append))
-    assert len(told) == 1
+    list(IMPORTERS["rtac"].read(path, account))
+    assert len(account.faults) == 1

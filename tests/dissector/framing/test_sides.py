@@ -3,7 +3,7 @@
 import pytest
 
 from vtctap.dissector.framing.reframe import assemble
-from vtctap.dissector.framing.sides import as_one_wire, contradicted
+from vtctap.dissector.framing.sides import contradicted
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Sender
 
@@ -24,7 +24,7 @@ def told(octets: list[bytes], *senders: Sender) -> bool:
 def test_one_side_that_says_all_is_one_wire(side: Sender) -> None:
     assert told(SESSION, side)
     assert told(list(map(bytes, ([octet] for octet in b"".join(SESSION)))), side), "one octet a packet"
-    wire = as_one_wire([Burst(one, side) for one in SESSION])
+    wire = [Burst(one) for one in SESSION]
     senders = [(record.sender, record.inferred) for record in assemble(wire, speed=9600, gap_limit_ns=GAP)]
     assert senders == [(CLIENT, True), (SERVER, True)] * 4 + [(CLIENT, True)]
 

@@ -27,6 +27,7 @@ from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
 from vtctap.dissector.tokens.number import crc, join
 from vtctap.pcap import Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
+from vtctap.pcap.importers.account import Account
 from vtctap.pcap.imports import IMPORTERS
 from vtctap.pcap.record import RecordError, decode, encode
 
@@ -380,7 +381,7 @@ def corpus() -> Iterator[Record]:
     for number, entry in enumerate(json.loads((CORPUS / "index.json").read_text())):
         folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
         form, suffix = ("exchange", "exchange") if entry["direction_known"] else ("raw", "bin")
-        runs = list(IMPORTERS[form].read(str(folder / f"{entry['name']}.{suffix}"), print))
+        runs = list(IMPORTERS[form].read(str(folder / f"{entry['name']}.{suffix}"), Account()))
         for record in assemble(runs, speed=9600, gap_limit_ns=1_500_000_000):
             yield replace(record, link=number)
 

@@ -1,0 +1,137 @@
+"""Octets as numbers: rows of hexadecimal with anything between the octets, decimal, C arrays, dumps with columns.
+
+Each function takes the part of a line that states octets, and raises :class:`Unreadable` where that is not certain. A
+column of text beside the octets is compared with them, so that a damaged digit is seen.
+"""
+
+import re
+from typing import Final
+
+from vtctap.errors import Error
+
+_SEPARATORS: Final = str.maketrans(":,;-\t", "     ")
+_PREFIX: Final = re.compile(r"(?<![0-9A-Fa-f])0[xX](?=[0-9A-Fa-f]{2}(?![0-9A-Fa-f]))")
+_C_OCTET: Final = re.compile(r"0[xX]([0-9A-Fa-f]{1,2})(?![0-9A-Fa-f])")
+_C_REST: Final = re.compile(r"[\s,]*")
+_HEX_ROW: Final = re.compile(r"\s*(?:[0-9A-Fa-f]{2}(?: {0,2}))+")
+_WORDS: Final = re.compile(r"\s*[0-9A-Fa-f]{4}(?: |$)")
+_TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d")
+
+_SHOWN: Final = bytes(octet if 0x20 <= octet < 0x7F else 0x2E for octet in range(256))
+_BLANKED: Final = bytes(octet if 0x20 <= octet < 0x7F else 0x20 for octet in range(256))
+
+
+class Unreadable(Error, ValueError):
+    """A line states octets, but not with certainty which; the message is the reason. ``octets`` are those at its
+    beginning that are certain all the same."""
+
+    def __init__(self, reason: str, octets: bytes = b"") -> None:
+        super().__init__(reason)
+        self.octets = octets
+
+
+def pairs(text: str) -> bytes:
+    """Hexadecimal octets of two digits: alone, with ``0x``, or with blanks, ``:``, ``,``, ``;`` or ``-`` between."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        pass
+    if _TIME.fullmatch(text.strip()):
+        raise Unreadable("a time of day, or three octets")
+    try:
+        return bytes.fromhex(_PREFIX.sub("", text).translate(_SEPARATORS))
+    except ValueError:
+        raise Unreadable("damaged: not hexadecimal octets of two digits") from None
+
+
+def node_buffer(text: str) -> bytes:
+    """The inside of ``<Buffer 2f 3f ... 12 more bytes>``."""
+    shown, more, _ = text.partition(" ... ")
+    octets = pairs(shown)
+    if more:
+        raise Unreadable("Node.js shows only the first octets of a Buffer", octets)
+    return octets
+
+
+def decimal(text: str) -> bytes:
+    """Decimal octets, with blanks or commas between."""
+    try:
+        return bytes(int(number) for number in text.replace(",", " ").split())
+    except ValueError:
+        raise Unreadable("damaged: not decimal octets from 0 to 255") from None
+
+
+def c_array(text: str) -> bytes:
+    """The ``0x2f,`` of an array in C."""
+    if _C_REST.fullmatch(_C_OCTET.sub("", text)) is None:
+        raise Unreadable("damaged: not an array of octets in C")
+    return bytes(int(octet, 16) for octet in _C_OCTET.findall(text))
+
+
+def row(text: str) -> bytes:
+    """Hexadecimal octets, and beside them the same as text, a character each; unprintable ones are dots or blanks."""
+    hexadecimal, bar, shown = text.partition("|")
+    if bar and shown.rstrip().endswith("|"):
+        octets = pairs(hexadecimal)
+        return _compared(octets, shown.rstrip()[:-1])
+    found = _HEX_ROW.match(text)
+    if not found:
+        raise Unreadable("damaged: no octets before the column of text")
+    digits = sum(character != " " for character in found[0].strip()) // 2
+    for octets, beside in _splits(text, digits):
+        if _agree(octets, beside):
+            return octets
+    raise Unreadable("damaged: the octets are not those of the column of text")
+
+
+def perhaps_row(text: str) -> bytes:
+    """Hexadecimal octets, with or without a column of text."""
+    try:
+        return row(text)
+    except Unreadable:
+        if "  " in text.strip() or "\t" in text:
+            raise
+    return pairs(text)
+
+
+def dump_row(text: str) -> bytes:
+    """The part of a row of ``hexdump -C``, ``xxd`` or ``od -t x1`` behind its offset."""
+    if not text.strip():
+        return b""
+    if "|" not in text and not text.startswith(":") and _WORDS.match(text):
+        raise Unreadable("words of 16 bits, in an order that the file does not say: hexdump -C writes octets")
+    octets = text.removeprefix(":")
+    beside = "  " in octets.strip()
+    return row(octets) if beside else pairs(octets)
+
+
+def _splits(text: str, most: int) -> list[tuple[bytes, str]]:
+    """The ways to part a row into octets and as many characters."""
+    splits = []
+    at = 0
+    octets = bytearray()
+    while len(octets) < most:
+        while text[at] in " \t":
+            at += 1
+        octets.append(int(text[at : at + 2], 16))
+        at += 2
+        beside = text[at:].rstrip("\r\n")
+        splits.append((bytes(octets), beside))
+    return splits[::-1]
+
+
+def _agree(octets: bytes, beside: str) -> bool:
+    """Whether a row goes on with these octets as text, behind blanks."""
+    if not beside.startswith((" ", "\t")):
+        return False
+    for table in (_SHOWN, _BLANKED):
+        shown = octets.translate(table).decode("ascii")
+        if beside.rstrip().endswith(shown.rstrip()) and not beside.rstrip()[: -len(shown.rstrip()) or None].strip():
+            return bool(beside.strip()) or not shown.strip()
+    return False
+
+
+def _compared(octets: bytes, shown: str) -> bytes:
+    if octets.translate(_SHOWN).decode("ascii") != shown:
+        raise Unreadable("damaged: the octets are not those of the column of text")
+    return octets

@@ -1,0 +1,70 @@
+"""A text file as lines, in constant memory: any line ends, UTF-8 with or without a byte order mark, UTF-16.
+
+Each octet of a file that is not UTF-16 is one character of the same number (Latin-1), so that a log which holds the
+octets of the line themselves loses none of them.
+"""
+
+import codecs
+from collections.abc import Iterator
+from typing import Final
+
+from vtctap.pcap.streams import Input, Source
+
+MAX_LINE: Final = 1 << 18
+"""A longer line is given in parts: continuous hexadecimal has no line ends."""
+_BOMS: Final = {codecs.BOM_UTF8: "latin-1", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_LOOK: Final = 4096
+
+
+def lines_of(source: Source) -> Iterator[str]:
+    """The lines of a file with their ends: ``\\n``, ``\\r\\n``, or ``\\r`` where the file's beginning has no other.
+
+    A line that is longer than :data:`MAX_LINE` comes in parts, each of an even length. Raises OSError and TraceError.
+    """
+    rest = ""
+    end = ""
+    for text in _texts(source):
+        end = end or ("\r" if "\r" in text[:-1] and "\n" not in text else "\n")
+        *whole, rest = (rest + text).split(end)
+        for line in whole:
+            yield line + end
+        while len(rest) > MAX_LINE:
+            at = _place_to_part(rest)
+            yield rest[:at]
+            rest = rest[at:]
+    if rest:
+        yield rest
+
+
+def _place_to_part(text: str) -> int:
+    """Where a long line may be parted: behind a blank or a comma, or else behind an even number of digits."""
+    return max(text.rfind(" ", 0, MAX_LINE), text.rfind(",", 0, MAX_LINE)) + 1 or MAX_LINE
+
+
+def _texts(source: Source) -> Iterator[str]:
+    """The text of a file, a chunk at a time."""
+    file = Input(source)
+    try:
+        while len(file.buffer) < _LOOK and file.more():
+            pass
+        encoding, skipped = _encoding(file.buffer[:_LOOK])
+        file.at = skipped
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
+        while file.at < len(file.buffer) or file.more():
+            yield decoder.decode(file.buffer[file.at :])
+            file.at = len(file.buffer)
+        yield decoder.decode(b"", final=True)
+    finally:
+        file.close()
+
+
+def _encoding(head: bytes) -> tuple[str, int]:
+    """The encoding of a file that begins so, and the length of its byte order mark."""
+    for mark, encoding in _BOMS.items():
+        if head.startswith(mark):
+            return encoding, len(mark)
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, others = head[first::2], head[1 - first :: 2]
+        if len(head) > 3 and not any(zeros) and 0 not in others:
+            return encoding, 0
+    return "latin-1", 0

@@ -1,0 +1,313 @@
+"""Logs: read by a form, line by line in constant memory; and recognised.
+
+What cannot be used is counted in the account with its reason. Where a line stated octets and is damaged, the next burst
+is marked: octets were lost before it. Lines of one time and sender are one burst.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from vtctap.nouns import count
+from vtctap.pcap.burst import Burst
+from vtctap.pcap.importers.account import Account
+from vtctap.pcap.importers.forms import FORMS, MARKED, WORDS, Form
+from vtctap.pcap.importers.hexadecimal import Unreadable
+from vtctap.pcap.importers.lines import lines_of
+from vtctap.pcap.importers.stamps import Clock
+from vtctap.pcap.record import Flag, Sender
+from vtctap.pcap.streams import Source
+
+MAX_BURST: Final = 1 << 14
+"""Lines are joined to bursts of about so many octets."""
+MAX_HELD: Final = 16
+SAMPLE: Final = 1000
+"""So many lines are looked at to recognise a form."""
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_ANY: Final = "|".join(map(re.escape, sorted(WORDS, key=len, reverse=True)))
+_WORD: Final = re.compile(rf"(?<![\w<>=-])(?:{_ANY})(?![\w<>=])", re.IGNORECASE)
+
+
+def read(source: Source, form: Form, account: Account) -> Iterator[Burst]:
+    """The bursts of a log. Raises OSError and TraceError."""
+    return LogReader(form, account).bursts(lines_of(source))
+
+
+class LogReader:
+    """Reads one log by its form."""
+
+    def __init__(self, form: Form, account: Account) -> None:
+        self._form = form
+        self._account = account
+        self._clock = Clock(padded=form.padded)
+        self._sides = _Sides(form)
+        self._rows = _Offsets()
+        self._ends = _LineEnds()
+        self._open = bytearray()
+        self._time: int | None = None
+        self._sender = Sender.UNKNOWN
+        self._flags = 0
+        self._missing = 0
+        self.stated = 0
+        """How many lines stated octets."""
+
+    def bursts(self, lines: Iterable[str]) -> Iterator[Burst]:
+        """The bursts of the lines, which come with their ends. Those before the first time are given that time."""
+        held: list[Burst] = []
+        for burst in self._read(lines):
+            if burst.time is None and len(held) < MAX_HELD:
+                held.append(burst)
+                continue
+            if held and burst.time is not None:
+                self._account.note("octets before the first time of the log are given that time")
+            yield from (replace(before, time=burst.time) for before in held)
+            held.clear()
+            yield burst
+        yield from held
+
+    def _read(self, lines: Iterable[str]) -> Iterator[Burst]:
+        form, account = self._form, self._account
+        used = 0
+        for number, whole in enumerate(lines, 1):
+            account.lines = number
+            line = whole.rstrip("\r\n")
+            if "\x1b[" in line:
+                line = _COLOURS.sub("", line)
+            found = None
+            try:
+                found = form.line.fullmatch(line)
+                if form.head and (head := form.head.fullmatch(line)):
+                    yield from self._begin(head)
+                elif form.rest and form.rest.fullmatch(line):
+                    pass
+                elif found:
+                    octets = self._octets(found, whole)
+                    yield from self._add(found, octets)
+                else:
+                    account.skip("no octets in it that this form knows", number)
+                    yield from self._end()
+                    if form.head:  # Whose octets follow is not known.
+                        self._sender = Sender.UNKNOWN
+                    elif form.rank != MARKED:  # Other lines than those with octets are not in such a log.
+                        self._flags |= Flag.OVERRUN
+                    continue
+                used += 1
+            except Unreadable as error:
+                account.skip(str(error), number)
+                if found and error.octets:
+                    yield from self._add(found, error.octets)
+                yield from self._end()
+                self._flags |= Flag.OVERRUN
+            account.used = used
+        yield from self._end()
+        self._conclude()
+
+    def _octets(self, found: re.Match[str], whole: str) -> bytes:
+        """The octets that a line states. Raises Unreadable."""
+        groups = found.re.groupindex
+        if "offset" in groups:
+            return self._rows.feed(found["offset"], self._form.octets(found["octets"]) if found["octets"] else b"")
+        octets = self._form.octets(found["octets"])
+        return octets + self._ends.octets(whole) if self._form.line_ends else octets
+
+    def _begin(self, head: re.Match[str]) -> Iterator[Burst]:
+        """A line whose octets follow."""
+        yield from self._end()
+        self._time = self._stamp(head["time"])
+        self._sender = self._sides.of(head["side"])
+        self._missing = int(head["length"]) if "length" in head.re.groupindex else 0
+
+    def _add(self, found: re.Match[str], octets: bytes) -> Iterator[Burst]:
+        """Octets join what is open, if they have its time and sender."""
+        groups = found.re.groupindex
+        time, sender = self._time, self._sender
+        if "time" in groups and found["time"]:
+            time = self._stamp(found["time"])
+        if "side" in groups:
+            sender = self._sides.of(found["side"])
+        if (time, sender) != (self._time, self._sender) or len(self._open) >= MAX_BURST or self._rows.gap:
+            yield from self._close()
+            self._time, self._sender = time, sender
+        if self._rows.gap:
+            self._account.fault(self._rows.gap)
+            self._flags, self._rows.gap = Flag.OVERRUN, ""
+        self.stated += bool(octets)
+        self._open += octets
+
+    def _stamp(self, text: str) -> int | None:
+        time = self._clock.read(text)
+        if time is None:
+            raise Unreadable(f"no time is {text!r}")
+        return time
+
+    def _end(self) -> Iterator[Burst]:
+        """What is open ends, and with it what a head began."""
+        missing = self._missing - len(self._open) if self._missing else 0
+        if missing:
+            self._account.skip("the line states another number of octets than follow it", self._account.lines)
+            self._flags |= Flag.OVERRUN
+        self._missing = 0
+        yield from self._close()
+
+    def _close(self) -> Iterator[Burst]:
+        if self._open:
+            yield Burst(bytes(self._open), self._sender, self._time, self._flags)
+            self._open.clear()
+            self._flags = 0
+
+    def _conclude(self) -> None:
+        """What was assumed is noted."""
+        account = self._account
+        for note in (*self._sides.notes(), *self._ends.notes()):
+            account.note(note)
+        if self._flags & Flag.OVERRUN:
+            account.fault("octets are missing at the end")
+        if self._clock.backwards:
+            account.note(f"times go back {count(self._clock.backwards, 'time')}; the order of the lines is kept")
+
+
+class _Sides:
+    """Who sent, by what a log calls the sides."""
+
+    def __init__(self, form: Form) -> None:
+        self._names = WORDS if form.sides is None else form.sides
+        self._in_words = form.in_words
+        self._own: list[str] = []
+
+    def of(self, name: str | None) -> Sender:
+        if not name:
+            return Sender.UNKNOWN
+        if self._in_words:
+            words = _WORD.findall(name)
+            return WORDS[words[-1].lower()] if words else Sender.UNKNOWN
+        known = self._names.get(name) or WORDS.get(name.lower())
+        if known:
+            return known
+        if name not in self._own and len(self._own) < 3:
+            self._own.append(name)
+        return _IN_ORDER[self._own.index(name)] if name in self._own else Sender.UNKNOWN
+
+    def notes(self) -> Iterator[str]:
+        """Which side was taken for which."""
+        if len(self._own) > 2:
+            yield f"more than two sides: {', '.join(self._own)}; only the first two are taken for client and server"
+        elif self._own:
+            yield (
+                f"{self._own[0]} spoke first and is taken for the client"
+                + (f", {self._own[1]} for the server" if self._own[1:] else "")
+                + "; --swap turns that"
+            )
+
+
+_IN_ORDER: Final = (Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN)
+
+
+class _LineEnds:
+    """The ends of lines where they stand for octets: CR is put before LF where a log has lost all of them."""
+
+    def __init__(self) -> None:
+        self._lost: bool | None = None
+        self._restored = 0
+
+    def octets(self, whole: str) -> bytes:
+        """The end of a line as octets."""
+        end = whole[len(whole.rstrip("\r\n")) :]
+        if self._lost is None and end:
+            self._lost = end == "\n"
+        if end == "\n" and self._lost:
+            self._restored += 1
+            return b"\r\n"
+        return end.encode()
+
+    def notes(self) -> Iterator[str]:
+        """How many were restored."""
+        if self._restored:
+            yield f"CR was lost and is restored at the end of {count(self._restored, 'line')}"
+
+
+class _Offsets:
+    """The rows of a dump: each states how many octets were before it, and a star stands for rows as the last."""
+
+    def __init__(self) -> None:
+        self._count: int | None = None
+        self._last = b""
+        self._starred = False
+        self.gap = ""
+        """What is to be said where a row does not go on where the last one ended."""
+
+    def feed(self, offset: str | None, octets: bytes) -> bytes:
+        """The octets of a row, with those for which a star stood before it."""
+        if offset is None:
+            self._starred = True
+            return b""
+        said = [int(offset, base) for base in _BASES.get(len(offset), (16,)) if _is_number(offset, base)]
+        count = said[0] if self._count is None and said else self._count or 0
+        before = self._repeated(said, count)
+        if count + len(before) not in said:
+            self.gap = f"octets are missing or damaged before offset {offset}"
+            count, before = (said or [count])[0], b""
+        self._count = count + len(before) + len(octets)
+        self._last = octets
+        return before + octets
+
+    def _repeated(self, said: list[int], count: int) -> bytes:
+        starred, self._starred = self._starred, False
+        if not starred or not self._last:
+            return b""
+        more = [one - count for one in said if one >= count and not (one - count) % len(self._last)]
+        return self._last * (more[0] // len(self._last)) if more and more[0] <= _MOST_REPEATED else b""
+
+
+_BASES: Final = {7: (8, 10, 16)}
+"""By the count of its digits: od writes seven, octal or decimal."""
+_MOST_REPEATED: Final = 1 << 24
+
+
+def _is_number(text: str, base: int) -> bool:
+    try:
+        int(text, base)
+    except ValueError:
+        return False
+    return True
+
+
+def recognise(source: Source) -> list[Form]:
+    """The forms that a log may have, by its first lines: none, the one, or several that read different octets.
+
+    A form with marks of its own is believed before one that is only a notation, and that before plain text; among
+    those of one kind, the one that reads most lines. Raises OSError and TraceError.
+    """
+    lines = list(islice(lines_of(source), SAMPLE))
+    fitting: dict[Form, tuple[int, bytes]] = {}
+    for form in FORMS:
+        if form.head:
+            if any(form.head.fullmatch(line.rstrip("\r\n")) for line in lines):
+                return [form]
+            continue
+        stated, octets = _fit(form, lines)
+        if stated:
+            fitting[form] = stated, octets
+    if not fitting:
+        return []
+    rank = min(form.rank for form in fitting)
+    best = max(stated for form, (stated, _) in fitting.items() if form.rank == rank)
+    alike: dict[bytes, Form] = {}
+    for form, (stated, octets) in fitting.items():
+        if (form.rank, stated) == (rank, best):
+            alike.setdefault(octets, form)
+    return list(alike.values())
+
+
+def _fit(form: Form, lines: list[str]) -> tuple[int, bytes]:
+    """How many lines state octets in this form, and the octets; none where the form is not that of the log."""
+    account = Account()
+    stripped = [_COLOURS.sub("", line.rstrip("\r\n")) for line in lines]
+    if form.sign and not any(form.sign.fullmatch(line) for line in stripped):
+        return 0, b""
+    reader = LogReader(form, account)
+    octets = b"".join(burst.octets for burst in reader.bursts(lines))
+    own = form.rank == MARKED and form.sign is None
+    filled = sum(1 for line in stripped if line.strip())
+    return (reader.stated, octets) if own or reader.stated * 2 >= filled else (0, b"")

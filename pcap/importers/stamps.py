@@ -1,0 +1,80 @@
+"""The times that logs have: how they are written, and what they are in nanoseconds since 1970.
+
+A log states a time when its program wrote the line, in a time zone that few logs name; it is taken for UTC where none
+is named. A time of day without a date counts from 1970-01-01, and one that goes back by more than half a day has
+passed midnight. Seconds of a clock that began elsewhere count from 1970 too.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+SECOND: Final = 1_000_000_000
+DAY: Final = 86_400 * SECOND
+
+STAMP: Final = (
+    r"(?:\d{4}[-/.]\d\d[-/.]\d\d[ T]|\d\d[./-]\d\d[./-]\d{4},? )?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+    r"(?:Z| ?[+-]\d\d:?\d\d)?(?![:\d])"
+)
+"""The pattern of a time of day, with or without a date before it."""
+
+_PARTS: Final = re.compile(
+    r"(?:(?:(\d{4})[-/.](\d\d)[-/.](\d\d)[ T]|(\d\d)[./-](\d\d)[./-](\d{4}),? ))?"
+    r"(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:(Z)| ?([+-])(\d\d):?(\d\d))?",
+    re.ASCII,
+)
+_GURUX: Final = re.compile(r"(\d\d)\.(\d\d)\.(\d\d) \d\d\.\d\d\.\d\d\.(\d{3})")
+_PADDED: Final = re.compile(r"\.000(\d{6})$")
+_SECONDS: Final = re.compile(r"(\d{1,10})(?:[.,](\d{1,9}))?", re.ASCII)
+
+
+class Clock:
+    """Reads the times of one log, in the order of its lines."""
+
+    def __init__(self, *, padded: bool = False) -> None:
+        """``padded``: nine digits behind the point that begin with three zeros are six."""
+        self._padded = padded
+        self.backwards = 0
+        """How many times went back."""
+        self._days = 0
+        self._of_day = 0
+        self._last = 0
+        self._said = ("", 0)
+
+    def read(self, text: str) -> int | None:
+        """The time of a text, ns since 1970 UTC; None where it is none."""
+        if text == self._said[0]:
+            return self._said[1]
+        time = self._read(_PADDED.sub(r".\1", text) if self._padded else text)
+        if time is not None:
+            self.backwards += time < self._last
+            self._last = time
+            self._said = (text, time)
+        return time
+
+    def _read(self, text: str) -> int | None:
+        found = _PARTS.fullmatch(_GURUX.sub(r"\1:\2:\3.\4", text))
+        if not found:
+            seconds = _SECONDS.fullmatch(text)
+            return int(seconds[1]) * SECOND + _fraction(seconds[2]) if seconds else None
+        year, month, day, day_, month_, year_, hours, minutes, seconds_, fraction, _, sign, *offset = found.groups()
+        if int(hours) > 23 or int(minutes) > 59 or int(seconds_) > 60:
+            return None
+        of_day = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds_)) * SECOND + _fraction(fraction)
+        if not (year or year_):
+            self._days += of_day < self._of_day - DAY // 2
+            self._of_day = of_day
+            return self._days * DAY + of_day
+        zone = UTC
+        if sign:
+            zone = timezone(int(f"{sign}1") * timedelta(hours=int(offset[0]), minutes=int(offset[1]) % 60))
+        try:
+            date = datetime(int(year or year_), int(month or month_), int(day or day_), tzinfo=zone)
+        except ValueError:
+            return None
+        time = int(date.timestamp()) * SECOND + of_day
+        return time if time >= 0 else None
+
+
+def _fraction(digits: str | None) -> int:
+    return int((digits or "").ljust(9, "0"))

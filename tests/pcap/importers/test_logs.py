@@ -1,0 +1,296 @@
+"""Logs of other programs: each form's lines by hand, and what every form keeps to.
+
+The samples are those of docs/importing.md, which real programs made where there are packages of them.
+"""
+
+import io
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from vtctap.pcap.burst import Burst
+from vtctap.pcap.importers.account import Account
+from vtctap.pcap.importers.forms import FORMS
+from vtctap.pcap.importers.logs import read, recognise
+from vtctap.pcap.record import Flag, Sender
+
+REQUEST, IDENTIFICATION, OPTION = b"/?!\r\n", b"/ISk5MT174-0001\r\n", b"\x06050\r\n"
+DATA = b"\x020.0.0(00000000)\r\n1.8.0(001234.120*kWh)\r\n!\r\n\x03u"
+SAID = (REQUEST, IDENTIFICATION, OPTION, DATA)
+CASES = Path(__file__).parents[4] / "shared" / "cases"
+BY_NAME = {form.name: form for form in FORMS}
+
+
+def rows(octets: bytes, width: int = 16) -> Iterator[bytes]:
+    return (octets[at : at + width] for at in range(0, len(octets), width))
+
+
+def shown(octets: bytes, other: str = ".") -> str:
+    return "".join(chr(octet) if 0x20 <= octet < 0x7F else other for octet in octets)
+
+
+def pythonic(octets: bytes) -> str:
+    return repr(octets)[2:-1]
+
+
+def marked(octets: bytes) -> str:
+    names = {2: "STX", 3: "ETX", 6: "ACK", 10: "LF", 13: "CR"}
+    return "".join(f"<{names[octet]}>" if octet in names else chr(octet) for octet in octets)
+
+
+def side(at: int, client: str, server: str) -> str:
+    return server if at % 2 else client
+
+
+def esphome(at: int, octets: bytes) -> str:
+    return f"[16:25:{at:02}][D][uart_debug:114]: {side(at, '>>>', '<<<')} {octets.hex(':').upper()}\n"
+
+
+def vzlogger(at: int, octets: bytes) -> str:
+    lines = "".join(f"{row.hex(' '):<48}  {shown(row, ' '):<16}\n" for row in rows(octets))
+    return f"\n{side(at, '<<<<<', '>>>>>')} {49 + at}.285014421s (     0 ms) \n{lines}"
+
+
+def socat(at: int, octets: bytes) -> str:
+    stated = f"2021/09/14 20:12:{at:02}.152379  length={len(octets)} from=0 to={len(octets) - 1}"
+    return f"{side(at, '>', '<')} {stated}\n {octets.hex(' ')}\n"
+
+
+def jpnevulator(at: int, octets: bytes) -> str:
+    lines = "".join(f"{row.hex(' ').upper():<47}\t{shown(row)}\n" for row in rows(octets))
+    return f"2021-09-14 20:12:{at:02}.152379: /dev/ttyUSB{at % 2}\n{lines}"
+
+
+def hexdump(at: int, octets: bytes) -> str:
+    if at:
+        return ""
+    whole = b"".join(SAID)
+    lines = [f"{16 * n:08x}  {row.hex(' '):<47}   |{shown(row)}|\n" for n, row in enumerate(rows(whole))]
+    return "".join(lines) + f"{len(whole):08x}\n"
+
+
+def text(at: int, octets: bytes) -> str:
+    return octets.decode("latin-1")
+
+
+SAMPLES = {
+    "esphome": esphome,
+    "vzlogger": vzlogger,
+    "socat": socat,
+    "jpnevulator": jpnevulator,
+    "gurux": lambda at, octets: (
+        f"16.41.{at:02} 04.41.{at:02}.417\t{side(at, 'Sent', 'Received')}\t{octets.hex(' ').upper()}\n"
+    ),
+    "docklight": lambda at, octets: (
+        f"21.06.2022 10:52:{at:02}.93 [{side(at, 'TX', 'RX')}] - {octets.hex(' ').upper()}\n"
+    ),
+    "tasmota": lambda at, octets: f"21:00:{at:02}.911 : {octets.hex(' ')} \n",
+    "python": lambda at, octets: (
+        f"09:53:{at:02},112 DEBUG: {side(at, 'Sent', 'Received')} {octets!r} over transport: SerialTransport\n"
+    ),
+    "node-buffer": lambda at, octets: (
+        f"2023-01-05T09:53:{at:02}.112Z {side(at, 'sent', 'received')} <Buffer {octets.hex(' ')}>\n"
+    ),
+    "json": lambda at, octets: (
+        f"2023-01-05 09:53:{at:02}.112 - debug: smartmeter.0 (1234) {side(at, 'send', 'received')} "
+        + '"{}"\n'.format(pythonic(octets).replace("\\x", "\\u00"))
+    ),
+    "hterm": lambda at, octets: (
+        "".join(f"<{octet}>" if octet < 7 else chr(octet) for octet in octets)
+        .replace("\r", "<\\r>")
+        .replace("\n", "<\\n>\n")
+    ),
+    "marks": lambda at, octets: marked(octets) + "\n",
+    "escaped": lambda at, octets: pythonic(octets) + "\n",
+    "hexdump": hexdump,
+    "c-array": lambda at, octets: ", ".join(f"0x{octet:02x}" for octet in octets) + ",\n",
+    "hex-rows": lambda at, octets: "".join(
+        f"{side(at, '<--O', '-->O')}  {row.hex(' ').upper():<52}{shown(row)}\n" for row in rows(octets)
+    ),
+    "hex": lambda at, octets: octets.hex() + "\n",
+    "decimal": lambda at, octets: " ".join(map(str, octets)) + "\n",
+    "base64": lambda at, octets: "".join(__import__("base64").encodebytes(octets).decode()),
+    "stamped-text": lambda at, octets: "".join(
+        f"[20:12:{at:02}.152] {line}\n" for line in octets.decode("latin-1").split("\r\n") if line
+    ),
+    "text": text,
+}
+"""By form: the lines in which it has what was said as the so-manieth."""
+
+TIMED = {
+    *("esphome", "vzlogger", "socat", "jpnevulator", "gurux", "docklight", "python", "node-buffer", "json"),
+    *("tasmota", "stamped-text"),
+}
+SIDED = (TIMED | {"hex-rows"}) - {"tasmota", "stamped-text"}
+LITERAL = {"text", "stamped-text", "hterm", "marks", "escaped"}
+
+
+def sample(name: str) -> str:
+    return "".join(SAMPLES[name](at, octets) for at, octets in enumerate(SAID))
+
+
+def bursts_of(name: str, content: bytes | str) -> tuple[list[Burst], Account]:
+    account = Account()
+    octets = content if isinstance(content, bytes) else content.encode("latin-1")
+    return list(read(io.BytesIO(octets), BY_NAME[name], account)), account
+
+
+def joined(bursts: list[Burst]) -> bytes:
+    return b"".join(burst.octets for burst in bursts)
+
+
+def expected(name: str) -> bytes:
+    whole = b"".join(SAID)
+    return whole.replace(b"!\r\n\x03u", b"!\r\n\x03u\r\n") if name == "stamped-text" else whole
+
+
+def test_every_form_has_a_sample() -> None:
+    assert list(SAMPLES) == [form.name for form in FORMS]
+    assert all(form.documented.startswith(("https://", "http://")) for form in FORMS)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+class TestEveryForm:
+    """What holds for every form."""
+
+    def test_its_octets_are_equal(self, name: str) -> None:
+        bursts, account = bursts_of(name, sample(name))
+        assert joined(bursts) == expected(name)
+        assert account.complete, [*account.report()]
+        assert account.used == account.lines == sample(name).count("\n") + (not sample(name).endswith("\n"))
+
+    def test_it_is_recognised(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / "x.log").write_text(sample(name), "latin-1", newline="")
+        assert [form.name for form in recognise(tmp_path / "x.log")] == [name]
+
+    def test_who_sent_and_when(self, name: str) -> None:
+        bursts, _ = bursts_of(name, sample(name))
+        senders = {burst.sender for burst in bursts}
+        assert senders == ({Sender.CLIENT, Sender.SERVER} if name in SIDED else {Sender.UNKNOWN})
+        if name in SIDED:
+            assert [burst.sender for burst in bursts] == [Sender.CLIENT, Sender.SERVER] * 2
+            assert [burst.octets for burst in bursts] == list(SAID)
+        times = [burst.time for burst in bursts]
+        assert all(time is not None for time in times) == (name in TIMED)
+        assert all(burst.uncertainty is None for burst in bursts)
+        if name in TIMED:
+            steps = [after - before for before, after in pairwise(time for time in times if time is not None)]
+            assert steps == [1_000_000_000] * 3
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+    def test_any_encoding(self, name: str, encoding: str) -> None:
+        bursts, account = bursts_of(name, sample(name).encode(encoding))
+        assert joined(bursts) == expected(name)
+        assert account.complete
+
+    def test_line_ends_of_windows(self, name: str) -> None:
+        bursts, account = bursts_of(name, sample(name).replace("\r\n", "\n").replace("\n", "\r\n"))
+        assert joined(bursts) == expected(name)
+        assert account.complete
+
+    def test_cut_at_every_line(self, name: str) -> None:
+        """What comes out is what the lines that are left say."""
+        lines = io.StringIO(sample(name), newline="\n").readlines()
+        for at in range(len(lines) + 1):
+            first, _ = bursts_of(name, "".join(lines[:at]))
+            assert expected(name).startswith(joined(first).removesuffix(b"\r\n"))
+            last, account = bursts_of(name, "".join(lines[at:]))
+            if name == "hexdump" or account.complete:
+                assert expected(name).endswith(joined(last))
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name not in LITERAL])
+@pytest.mark.parametrize("seed", range(10))
+def test_every_tenth_line_damaged(name: str, seed: int) -> None:
+    """No traceback, and no octet that was not said: what comes out is the whole without some parts, and where a part is
+    missing that is told. Text as it is has nothing by which damage could be seen."""
+    chance = random.Random(seed)
+    lines = (sample(name) * 5 if name != "hexdump" else sample(name)).splitlines(keepends=True)
+    for at in range(chance.randrange(10), len(lines), 10):
+        start = chance.randrange(len(lines[at]))
+        lines[at] = lines[at][:start] + "\xff\xfe" + lines[at][start + 2 :].rstrip("\n") + "\n"
+    bursts, account = bursts_of(name, "".join(lines))
+    whole = expected(name) * (1 if name == "hexdump" else 5)
+    assert joined(bursts) == whole or not account.complete
+    at = 0
+    for burst in bursts:
+        found = whole.find(burst.octets, at)
+        assert found >= 0, burst
+        at = found + len(burst.octets)
+
+
+def test_a_buffer_that_is_not_shown_whole() -> None:
+    bursts, account = bursts_of("node-buffer", "<Buffer 2f 3f ... 3 more bytes>\n<Buffer 06>\n")
+    assert [(burst.octets, burst.flags) for burst in bursts] == [(b"/?", 0), (b"\x06", Flag.OVERRUN)]
+    assert not account.complete
+
+
+def test_rows_for_which_a_star_stands() -> None:
+    """As hexdump -C writes 48 zeros and an A, and od -t x1 the same with octal offsets."""
+    for lines in ("00000000  ROW\n*\n00000030  41    |A|\n00000031\n", "0000000 ROW\n*\n0000060 41\n0000061\n"):
+        bursts, account = bursts_of("hexdump", lines.replace("ROW", " ".join(["00"] * 16)))
+        assert joined(bursts) == bytes(48) + b"A"
+        assert account.complete
+
+
+def test_words_of_hexdump_are_refused() -> None:
+    bursts, account = bursts_of("hexdump", "0000000 3f2f 0d21 000a\n0000005\n")
+    assert bursts == []
+    assert "words of 16 bits" in "".join(account.report())
+
+
+def test_a_dump_without_a_row() -> None:
+    lines = sample("hexdump").splitlines(keepends=True)
+    del lines[1]
+    bursts, account = bursts_of("hexdump", "".join(lines))
+    assert [burst.flags for burst in bursts] == [0, Flag.OVERRUN]
+    assert account.faults == ["octets are missing or damaged before offset 00000020"]
+
+
+def test_the_digits_of_socat_are_microseconds() -> None:
+    bursts, _ = bursts_of("socat", "> 2026/11/26 14:56:52.000274319  length=1 from=0 to=0\n 15\n")
+    assert [(burst.time or 0) % 1_000_000_000 for burst in bursts] == [274_319_000]
+
+
+def test_a_length_that_is_not_met() -> None:
+    bursts, account = bursts_of("socat", socat(0, REQUEST).replace("length=5", "length=9"))
+    assert [burst.flags for burst in bursts] == [Flag.OVERRUN]
+    assert not account.complete
+
+
+def test_times_that_go_back_are_told() -> None:
+    log = "10:00:02.000 : 2f \n10:00:01.000 : 3f \n10:00:03.000 : 21 \n"
+    bursts, account = bursts_of("tasmota", log)
+    assert joined(bursts) == b"/?!"
+    assert [*account.notes] == ["times go back 1 time; the order of the lines is kept"]
+
+
+def test_a_long_line_is_read_in_parts() -> None:
+    octets = bytes(range(256)) * 3000
+    for text in (octets.hex(), octets.hex(" ")):
+        assert joined(bursts_of("hex", text)[0]) == octets
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
+@pytest.mark.parametrize(
+    ("name", "form", "octets"),
+    [
+        ("esphome-uart-hex.log", "esphome", b"/?!\r\n/?!\r\n/?!\r\n/ZE15ZE312.D0\r\n"),
+        ("hterm.txt", "hterm", IDENTIFICATION + OPTION + DATA),
+        ("jpnevulator.txt", "jpnevulator", REQUEST + IDENTIFICATION),
+        ("pasted.txt", "text", b"/ISK5\\2M550T-1013\r\n\r\n1-3:0.2.8(50)\r\n0-0:1.0.0(220127110431W)\r\n"),
+        ("pwitab.log", "python", REQUEST + IDENTIFICATION + OPTION),
+        ("serialmonitor-arrows.txt", "hex-rows", b"/?!\r\n/ELV51234 U2RX V1.0  \r\n"),
+        ("socat-x.txt", "socat", REQUEST + IDENTIFICATION),
+        ("tasmota.log", "tasmota", b"\xdd\x1b\x1b\x1b\x1b\x01\x01\x01\x01v"),
+        ("vzlogger.dump", "vzlogger", b"/?!\r\n/ISk5MT171-0133\r\n\x06050\r\n"),
+        ("hexdump.txt", "hexdump", b"\x1f\x06000\r\n\n\x1e\x02F.F(00)\r\n"),
+    ],
+)
+def test_the_logs_of_public_reports(name: str, form: str, octets: bytes) -> None:
+    path = CASES / "14-log-formats" / name
+    assert [one.name for one in recognise(path)] == [form]
+    assert joined(bursts_of(form, path.read_bytes())[0]).startswith(octets)
