@@ -130,7 +130,7 @@ class Pairing:
 
 def is_damaged(record: Record, message: Message) -> bool:
     """Whether octets of a frame are wrong or missing, for all that can be seen."""
-    return bool(record.flags & DAMAGE) or "bad" in (message.bcc_status, message.crc_status)
+    return bool(record.flags & DAMAGE) or message.bad_check
 
 
 def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int | None, int | None]:

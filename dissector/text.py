@@ -133,6 +133,10 @@ def _check_notes(frame: Frame) -> Iterator[str]:
         yield "no check character"
     if message.crc_status == "bad":
         yield "bad CRC"
+    if message.hcs_status == "bad":
+        yield "bad HCS"
+    if message.fcs_status == "bad":
+        yield "bad FCS"
 
 
 TIMES: Final = ("a", "ad", "d", "e", "r")

@@ -45,6 +45,7 @@ from math import floor, log
 from typing import Final
 
 from vtctap.dissector.protocol.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, STX, wrong_parity
+from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.port import Settings
 
@@ -82,7 +83,6 @@ _CONTROLS: Final = frozenset((NUL, SOH, STX, ETX, EOT, ACK, NAK))
 _TEXT: Final = frozenset((*range(0x20, 0x7F), CR, LF))
 
 _FLAG: Final = 0x7E
-_GOOD_FCS: Final = 0xF0B8
 _SHORTEST_FRAME, _LONGEST_FRAME = 7, 160
 """Octets of an HDLC frame without its flags: format, two addresses, control, check sequence; longer ones are not looked
 at."""
@@ -94,17 +94,6 @@ class Proposal:
 
     settings: Settings
     settled: bool
-
-
-def fcs16(octets: Iterable[int]) -> int:
-    """The frame check sequence of HDLC (ISO/IEC 13239: CRC-16, polynomial 1021h reflected, from FFFFh), before it is
-    inverted. Over a frame together with its check sequence it is F0B8h."""
-    value = 0xFFFF
-    for octet in octets:
-        value ^= octet
-        for _ in range(8):
-            value = value >> 1 ^ (0x8408 if value & 1 else 0)
-    return value
 
 
 def _shares(symbols: Sequence[float]) -> list[float]:
@@ -276,6 +265,6 @@ class Detector:
         while value == _FLAG and (begin := recent.rfind(_FLAG, 0, begin)) >= 0:
             frame = recent[begin + 1 : -1]
             whole = len(frame) >= _SHORTEST_FRAME and (frame[0] & 7) << 8 | frame[1] == len(frame)
-            if whole and fcs16(frame) == _GOOD_FCS:
+            if whole and fcs16(bytes(frame[:-2])) == int.from_bytes(frame[-2:], "little"):
                 return EIGHT_BITS
         return None

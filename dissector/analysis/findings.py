@@ -53,12 +53,14 @@ _TIMING: Final = "the profile's timing"
 _OURS: Final = "vtctap's own rule"
 
 _BCC: Final = "IEC 62056-21 (block check character of ISO 1155)"
+_HDLC: Final = "IEC 62056-46 clause 6.4 (HCS and FCS of ISO/IEC 13239)"
 _FORMAT: Final = "IEC 62056-21 (character format)"
 _JUDGED: Final = "it asks what the exchange means, which Lua does not follow"
 _FORM: Final = "Lua reads what is there and leaves its form to the check"
 
 _KINDS: Final = (
     Kind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
+    Kind("fcs-bad", "error", "A check sequence of an HDLC frame is wrong", _HDLC, "CHECKSUM"),
     Kind(
         "bcc-missing",
         "warning",

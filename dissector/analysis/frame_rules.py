@@ -45,6 +45,9 @@ def _message(frame: Frame, number: tuple[int]) -> Iterator[Finding]:
         return
     if "bad" in (message.bcc_status, message.crc_status):
         yield finding("bcc-bad", number, _wrong_check(frame) + _where_line_ends_are_lost(frame))
+    bad = [word for word, status in (("HCS", message.hcs_status), ("FCS", message.fcs_status)) if status == "bad"]
+    if bad:
+        yield finding("fcs-bad", number, f"{name}: {' and '.join(bad)} {'are' if len(bad) > 1 else 'is'} wrong")
     if name == MessageName.UndefinedCommand:
         yield finding("undefined-command", number, f"command {message.cmd or 'without letters'} is not defined")
     if message.bcc_status != "bad" and not record.parity_errors:

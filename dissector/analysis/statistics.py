@@ -164,7 +164,7 @@ def _errors(dissection: Dissection) -> Iterator[str]:
     flags = dissection.record.flags
     # A break has no stop bit either.
     yield from (error for flag, error in _ERRORS.items() if flags & flag and (flag, flags & Flag.BREAK) != _BREAK)
-    if isinstance(dissection, Frame) and "bad" in (dissection.message.bcc_status, dissection.message.crc_status):
+    if isinstance(dissection, Frame) and dissection.message.bad_check:
         yield "check character"
     if dissection.record.kind is Kind.NOISE:
         yield "noise"

@@ -209,7 +209,11 @@ class Assembler:
         return sender, sender is not Sender.UNKNOWN
 
     def _follow_mode(self, message: Message) -> None:
-        """HDLC frames exist only once mode E was selected, until a sign-on or a break."""
+        """HDLC frames are to be expected once mode E was selected, or one has proved itself, until a sign-on or a
+        break."""
+        if message.fcs_status == "good":
+            for framer in self._framers.values():
+                framer.binary = True
         if message.message in (MessageName.OptionSelect, MessageName.IDRequest, MessageName.BreakCommand):
             for framer in self._framers.values():
                 framer.binary = selects_binary(message)

@@ -18,7 +18,8 @@ delimiter. A message is known by its first octet, and each kind ends in its own 
     ACK                       ACK               ends at once, unless V Z Y CR LF follows: OptionSelect
     NAK                       NAK               ends at once
     NUL NUL ...               WakeUp            ends before the first other octet; fewer than eight are noise
-    7E ... 7E                 HDLC              only after mode E was agreed on (:attr:`Framer.binary`)
+    7E ... 7E                 HDLC              ends by its length, with a right check sequence, or where mode E was
+                                                agreed on (:attr:`Framer.binary`)
 
 All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it.
 
@@ -29,12 +30,17 @@ becomes a frame, or else the first octet becomes noise, and the rest is looked a
 (:data:`MAX_IDENTIFICATION`), so this stays linear.
 
 Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes
-next tells; so it is after a Telegram's line that ends in ``!``, which may be a damaged bracket. What tells is the next
-octet, a pause (:meth:`Framer.silence`) or the other side's beginning to speak (:meth:`Framer.turn`). No other timing
-enters the grammar, but for one case: some clients send no check character. On a wire that carries both directions the
-next octet is then the other side's SOH or STX, and would be taken for a wrong check character. It is the beginning of a
-new message if it is no right check character and it came after a reaction's pause - or, where the times are synthetic
-and pauses unknown, in any case.
+next tells; so it is after a Telegram's line that ends in ``!``, which may be a damaged bracket, and after an HDLC
+frame, whose closing flag may open the next one. What tells is the next octet, a pause (:meth:`Framer.silence`) or the
+other side's beginning to speak (:meth:`Framer.turn`). No other timing enters the grammar, but for one case: some
+clients send no check character. On a wire that carries both directions the next octet is then the other side's SOH or
+STX, and would be taken for a wrong check character. It is the beginning of a new message if it is no right check
+character and it came after a reaction's pause - or, where the times are synthetic and pauses unknown, in any case.
+
+HDLC (:mod:`~vtctap.dissector.protocol.hdlc`). What begins with a flag and a format field has a length, and is kept
+until so many octets have come or its header contradicts it. It is a frame if a flag stands where it is to end and a
+check sequence is right, of the header or of all. What looked like a block before it may have been the rest of such a
+frame.
 
 Cut frames. A pause longer than the protocol allows between two characters ends whatever is open; a frame that was open
 in its middle is marked as cut. If what follows begins no message, though, the sender has but paused for too long, and
@@ -63,6 +69,7 @@ from vtctap.dissector.framing.grammar import (
     State,
     Step,
 )
+from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 
@@ -111,8 +118,7 @@ class Piece:
 
 _HEAD: Final = re.compile(rb"/(?=\d{0,2}[A-Za-z])[A-Za-z\d]{3}(?![/!()])[ -~][^/!()\r\n]*\r?\n\r?\n\Z")
 """A Telegram's identification with the empty line behind it."""
-_HDLC_FLAG: Final = 0x7E
-_HDLC_HEADER: Final = 3
+_HDLC: Final = (State.HDLC, State.HDLC_END)
 
 
 class Framer:
@@ -140,6 +146,12 @@ class Framer:
         self._xor = 0
         self._sum = 0
         self._end = 0
+        self._begun = 0
+        """Where in a block that is open what looks like an HDLC frame has begun; 0: in none."""
+        self._closes = 0
+        """Where in that frame its length puts the closing flag."""
+        self._proven = False
+        """Whether the header of the HDLC frame that is open has shown that it is one."""
         self._pieces: list[Piece] = []
 
     @property
@@ -189,6 +201,7 @@ class Framer:
     def turn(self, start: int | None = None) -> list[Piece]:
         """The pieces that are complete because the other side of a half-duplex link begins to speak, at ``start`` (ns;
         None where times say nothing)."""
+        self._give_up_doubts()
         late = start is not None and start - self._end > self._gap_limit
         if self._synthetic or late or self._state in WHOLE or not self._open:
             self._flush()
@@ -197,6 +210,7 @@ class Framer:
     def close(self, *, torn: bool = False) -> list[Piece]:
         """The rest: no more octets will come. ``torn``: some may have come unheard, so that a message without its check
         character is cut."""
+        self._give_up_doubts()
         if torn and self._state is State.CHECK and self._open:
             self._emit(cut=True)
         self._flush()
@@ -224,17 +238,13 @@ class Framer:
             self._add_noise(octet)
             return
         step, then = TABLE[self._state][CLASSES[octet.value]]
-        if step is Step.ADD and then not in BOUNDED and not self.binary:
+        if step is Step.ADD and then not in BOUNDED:
             self._add(octet, then)  # As nearly all octets go.
             return
         again = deque((octet,))
         while again:
             octet = again.popleft()
-            value = octet.value
-            if self._state is State.IDLE and self.binary and value == _HDLC_FLAG:
-                self._add(octet, State.HDLC)
-                continue
-            step, then = TABLE[self._state][CLASSES[value]]
+            step, then = TABLE[self._state][CLASSES[octet.value]]
             if step is Step.ADD:
                 self._add(octet, then)
                 if self._state in BOUNDED and len(self._open) > MAX_IDENTIFICATION:
@@ -252,6 +262,10 @@ class Framer:
                 self._emit(cut=False)
             elif step is Step.HDLC:
                 self._hdlc(octet, again)
+            elif step is Step.WITHIN:
+                self._look_within(octet, again)
+            elif step is Step.SHARED:
+                self._share(octet, again)
             elif step is Step.FALL or self._too_few():
                 again.appendleft(octet)
                 self._fall(again)
@@ -299,18 +313,21 @@ class Framer:
 
     def _put(self, octets: tuple[Octet, ...], *, cut: bool) -> None:
         self._pieces += self._take_noise()
-        self._pieces.append(Piece(octets, True, cut, self._state is State.HDLC, self._continues))
+        self._pieces.append(Piece(octets, True, cut, self._state in _HDLC, self._continues))
 
     def _reset(self) -> None:
         self._open.clear()
         self._state = State.IDLE
-        self._settled = self._xor = self._sum = 0
-        self._continues = False
+        self._settled = self._xor = self._sum = self._begun = 0
+        self._continues = self._proven = False
 
     def _fall(self, again: deque[Octet]) -> None:
         """What is open is not what it looked like: its settled part is a frame, or its first octet noise."""
-        rest = self._open[self._settled or 1 :]
-        if self._settled:
+        rest = self._open[self._begun + 1 if self._begun else self._settled or 1 :]
+        if self._begun:
+            del self._open[self._begun + 1 :]
+            self._begun, self._state = 0, State.BLOCK
+        elif self._settled:
             self._emit(cut=False, length=self._settled)
         else:
             self._add_noise(self._open[0])
@@ -338,22 +355,114 @@ class Framer:
         pause = octet.start - self._open[-1].start - self._character_time
         return pause >= MIN_REACTION and value in (SOH, STX, ACK, NAK) and not octet.flags & Flag.PARITY
 
-    def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:
-        """HDLC as mode E has it (IEC 62056-46): flag, format type 3 with an 11-bit length, ..., flag."""
-        at = len(self._open)
-        last = at + 1
-        if at >= _HDLC_HEADER:
-            last = 1 + ((self._open[1].value & 7) << 8 | self._open[2].value)
-        if at == 1 and octet.value == _HDLC_FLAG:
-            self._add_noise(self._open.pop())  # One flag may close a frame and another open the next.
-            self._open.append(octet)
-        elif (at == 1 and octet.value >> 4 != 0xA) or at > last or (at == last and octet.value != _HDLC_FLAG):
-            again.appendleft(octet)
-            self._fall(again)
+    # HDLC.
+
+    def _look_within(self, octet: Octet, again: deque[Octet]) -> None:
+        """An octet after a flag within a block: what was a block so far may have been the rest of an HDLC frame."""
+        if hdlc.begins(octet.value) and len(self._open) + hdlc.MOST_OCTETS <= MAX_OCTETS and not self._continues:
+            self._begun = len(self._open) - 1
+            self._state = State.HDLC
+            self._hdlc(octet, again)
         else:
-            self._open.append(octet)
-            if at == last:
-                self._emit(cut=False)
+            self._state = State.BLOCK
+            again.appendleft(octet)
+
+    def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:
+        """One more octet of what looks like an HDLC frame."""
+        self._open.append(octet)
+        length = len(self._open) - self._begun
+        if length == 2 and octet.value == hdlc.FLAG:
+            self._add_noise(self._open.pop(0))  # One flag may close a frame and another open the next.
+        elif length == 2 and not hdlc.begins(octet.value):
+            self._fall(again)
+        elif length >= hdlc.ADDRESSES:
+            self._measure(length, again)
+
+    def _measure(self, length: int, again: deque[Octet]) -> None:
+        """What looks like an HDLC frame has so many octets; its own length says how many there are to be."""
+        if length <= hdlc.MOST_HEADER:
+            head = bytes([octet.value for octet in self._open[self._begun :]])
+            self._closes = hdlc.end_of(head)
+            if not self._proven and not self._is_header(head):
+                self._fall(again)
+                return
+        if length > self._closes:
+            self._close_hdlc(again)
+        elif length >= hdlc.MOST_HEADER:  # What is there is taken at once: it may be looked at often.
+            self._take_at_once(again, self._closes - length)
+
+    def _take_at_once(self, again: deque[Octet], count: int) -> None:
+        if count < len(again):
+            self._open.extend([again.popleft() for _ in range(count)])
+        else:
+            self._open.extend(again)
+            again.clear()
+
+    def _is_header(self, head: bytes) -> bool:
+        """Whether the first octets may be an HDLC frame's. Where the header's check sequence is right, they are."""
+        at, fcs_end = hdlc.places(head)
+        if at is not None and at + 2 <= len(head):
+            if hdlc.checks(head).hcs_status == "good":
+                self._prove()
+            return self._proven or self.binary
+        known = hdlc.header_end(head) is not None
+        return (
+            self.binary
+            or fcs_end is not None
+            or not (known or len(head) == hdlc.MOST_HEADER or len(head) > self._closes)
+        )
+
+    def _prove(self) -> None:
+        """It is an HDLC frame. Where it began in a block, that was none."""
+        self._proven = True
+        if self._begun:
+            block, self._open = self._open[: self._begun], self._open[self._begun :]
+            for octet in block:
+                self._add_noise(octet)
+            self._begun = 0
+
+    def _close_hdlc(self, again: deque[Octet]) -> None:
+        """The octet where the closing flag belongs has come."""
+        frame = bytes([octet.value for octet in self._open[self._begun :]])
+        if frame[self._closes] == hdlc.FLAG and (
+            self._proven or self.binary or hdlc.checks(frame).fcs_status == "good"
+        ):
+            self._prove()
+            self._state = State.HDLC_END
+        elif self._proven:
+            self._break_off(frame, again)
+        else:
+            self._fall(again)
+
+    def _break_off(self, frame: bytes, again: deque[Octet]) -> None:
+        """An HDLC frame does not end where its length says: it is cut, at the next flag if there is one."""
+        at = frame.find(hdlc.FLAG, hdlc.header_end(frame) or 1, -1)
+        if at < 0:
+            at = len(frame) - 1
+        elif not hdlc.begins(frame[at + 1]):
+            at += 1
+        rest = self._open[at:]
+        self._emit(cut=True, length=at)
+        again.extendleft(reversed(rest))
+
+    def _share(self, octet: Octet, again: deque[Octet]) -> None:
+        """The octet after a whole HDLC frame: where it begins another, both share the flag between them."""
+        again.appendleft(octet)
+        if hdlc.begins(octet.value):
+            again.appendleft(self._open.pop())
+        self._emit(cut=False)
+
+    def _is_doubtful(self) -> bool:
+        sure = self._proven or (self.binary and not self._begun)
+        return self._state is State.HDLC and not sure
+
+    def _give_up_doubts(self) -> None:
+        """What has not shown that it is an HDLC frame is none, for nothing follows."""
+        again: deque[Octet] = deque()
+        while self._is_doubtful():
+            self._fall(again)
+            while again:
+                self._take(again.popleft())
 
     def _flush(self) -> None:
         """Ends all that is open."""
@@ -361,7 +470,7 @@ class Framer:
         while self._open:
             if self._state in WHOLE and not self._too_few():
                 self._emit(cut=False)
-            elif self._state in OPEN:
+            elif self._state in OPEN and not self._is_doubtful():
                 self._emit(cut=True)
             else:
                 self._fall(again)

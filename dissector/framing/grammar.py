@@ -9,10 +9,11 @@ from enum import IntEnum, auto
 from typing import Final
 
 from vtctap.dissector.protocol.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, STX
+from vtctap.dissector.protocol.rules import HDLC_FLAG
 
 
 class Class(IntEnum):
-    """What the grammar distinguishes in an octet's low seven bits."""
+    """What the grammar distinguishes in an octet's low seven bits; in all eight of them an HDLC flag."""
 
     NUL = 0
     SOH = auto()
@@ -26,6 +27,7 @@ class Class(IntEnum):
     QUERY = auto()
     BANG = auto()
     BRACKET = auto()
+    FLAG = auto()
     DIGIT = auto()
     HEX_LETTER = auto()
     LETTER = auto()
@@ -37,7 +39,7 @@ _C = Class
 _ALL = frozenset(_C)
 _HEX = {_C.DIGIT, _C.HEX_LETTER}
 _LETTERS = {_C.HEX_LETTER, _C.LETTER}
-_PRINTABLE = _HEX | _LETTERS | {_C.PRINTABLE, _C.SLASH, _C.QUERY, _C.BANG, _C.BRACKET}
+_PRINTABLE = _HEX | _LETTERS | {_C.PRINTABLE, _C.FLAG, _C.SLASH, _C.QUERY, _C.BANG, _C.BRACKET}
 _LINE_END = {_C.CR, _C.LF}
 _MARKS = {_C.SLASH, _C.BANG, _C.BRACKET}
 """No identification has them in its first five characters."""
@@ -91,7 +93,9 @@ class State(IntEnum):
     BLOCK_LINE = auto()
     BLOCK_BLANK = auto()
     CHECK = auto()
+    BLOCK_FLAG = auto()
     HDLC = auto()
+    HDLC_END = auto()
 
 
 _S = State
@@ -108,7 +112,9 @@ class Step(IntEnum):
     BLANK_LINE = auto()  # an empty line ends: perhaps what comes before it is a Telegram's identification
     NOISE = auto()
     CHECK = auto()  # it is the check character, or there is none
-    HDLC = auto()
+    HDLC = auto()  # the framer looks at an HDLC frame by itself
+    WITHIN = auto()  # perhaps an HDLC frame begins within what is open
+    SHARED = auto()  # perhaps the flag that closed a frame opens another
 
 
 _T = Step
@@ -128,6 +134,12 @@ _NEW_LINE: Final[Sequence[_Rule]] = [
     ({_C.SLASH, _C.SOH, _C.STX}, _T.CUT, _S.IDLE),
     (_ALL, _T.ADD, _S.TELEGRAM),
 ]
+_BLOCK: Final[Sequence[_Rule]] = [
+    ({_C.END}, _T.ADD, _S.CHECK),
+    ({_C.LF}, _T.ADD, _S.BLOCK_LINE),
+    ({_C.FLAG}, _T.ADD, _S.BLOCK_FLAG),
+    (_ALL, _T.ADD, _S.BLOCK),
+]
 
 _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.IDLE: [
@@ -136,6 +148,7 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
         ({_C.ACK}, _T.ADD, _S.ACK),
         ({_C.NAK}, _T.END, _S.IDLE),
         ({_C.NUL}, _T.ADD, _S.NULS),
+        ({_C.FLAG}, _T.ADD, _S.HDLC),
         (_ALL, _T.NOISE, _S.IDLE),
     ],
     _S.NULS: [({_C.NUL}, _T.ADD, _S.NULS), (_ALL, _T.BEFORE, _S.IDLE)],
@@ -232,34 +245,32 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.OPTION_Z: [(_PRINTABLE, _T.ADD, _S.OPTION_Y), (_ALL, _T.FALL, _S.IDLE)],
     _S.OPTION_Y: [({_C.CR}, _T.ADD, _S.OPTION_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.FALL, _S.IDLE)],
     _S.OPTION_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
-    _S.BLOCK: [({_C.END}, _T.ADD, _S.CHECK), ({_C.LF}, _T.ADD, _S.BLOCK_LINE), (_ALL, _T.ADD, _S.BLOCK)],
+    _S.BLOCK: _BLOCK,
     _S.BLOCK_LINE: [
         ({_C.LF}, _T.BLANK_LINE, _S.BLOCK_LINE),
         ({_C.CR}, _T.ADD, _S.BLOCK_BLANK),
-        ({_C.END}, _T.ADD, _S.CHECK),
-        (_ALL, _T.ADD, _S.BLOCK),
+        *_BLOCK,
     ],
-    _S.BLOCK_BLANK: [
-        ({_C.LF}, _T.BLANK_LINE, _S.BLOCK_LINE),
-        ({_C.END}, _T.ADD, _S.CHECK),
-        (_ALL, _T.ADD, _S.BLOCK),
-    ],
+    _S.BLOCK_BLANK: [({_C.LF}, _T.BLANK_LINE, _S.BLOCK_LINE), *_BLOCK],
+    _S.BLOCK_FLAG: [(_ALL, _T.WITHIN, _S.BLOCK)],
     _S.CHECK: [(_ALL, _T.CHECK, _S.IDLE)],
     _S.HDLC: [(_ALL, _T.HDLC, _S.HDLC)],
+    _S.HDLC_END: [(_ALL, _T.SHARED, _S.IDLE)],
 }
 
 _IDENTS: Final = (_S.IDENT, _S.IDENT_SLASH, _S.IDENT_MAKER_1, _S.IDENT_MAKER_2, _S.IDENT_MAKER_3)
 _TELEGRAMS: Final = (_S.TELEGRAM, _S.TELEGRAM_CR, _S.TELEGRAM_LINE, _S.TELEGRAM_BLANK)
-BLOCKS: Final = frozenset({_S.BLOCK, _S.BLOCK_LINE, _S.BLOCK_BLANK})
+BLOCKS: Final = frozenset({_S.BLOCK, _S.BLOCK_LINE, _S.BLOCK_BLANK, _S.BLOCK_FLAG})
 """In these the octet counts for the check character."""
 WHOLE: Final = frozenset(
     {_S.REQUEST_BANG, _S.REQUEST_CR, _S.IDENT_CR, _S.IDENT_END, _S.ACK, _S.OPTION_CR, _S.CHECK, _S.CRC_CR}
     | {_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4, _S.NULS, _S.SOFT_BANG, _S.SOFT_CR, _S.SOFT_END}
+    | {_S.HDLC_END}
 )
 """Silence in one of these states ends a whole frame; ..."""
 OPEN: Final = frozenset({_S.REQUEST, *_IDENTS, _S.OPTION_V, _S.OPTION_Z, _S.OPTION_Y, *BLOCKS, *_TELEGRAMS, _S.HDLC})
 """... in one of these a frame that is cut. In any other, what is open is not (yet) what it looks like."""
-SOFT: Final = frozenset({_S.SOFT_END})
+SOFT: Final = frozenset({_S.SOFT_END, _S.HDLC_END})
 """What goes on behind one of these does so without a pause."""
 STREAMS: Final = SOFT | {*_TELEGRAMS}
 """In these a sender makes no pause that is long for its speed."""
@@ -275,7 +286,10 @@ def _classify(value: int) -> Class:
         LF: _C.LF, ord("/"): _C.SLASH, ord("?"): _C.QUERY, ord("!"): _C.BANG, ord("("): _C.BRACKET,
         ord(")"): _C.BRACKET,
     }  # fmt: skip
-    character = chr(value)
+    character = chr(value & 0x7F)
+    if value == HDLC_FLAG:
+        return _C.FLAG
+    value &= 0x7F
     if value in named:
         return named[value]
     if character.isdigit():
@@ -287,7 +301,7 @@ def _classify(value: int) -> Class:
     return _C.PRINTABLE if character.isprintable() else _C.OTHER
 
 
-CLASSES: Final = [_classify(value & 0x7F) for value in range(256)]
+CLASSES: Final = [_classify(value) for value in range(256)]
 """The kind of each octet."""
 TABLE: Final[list[list[tuple[Step, State]]]] = [
     [next((step, then) for classes, step, then in _GRAMMAR[state] if kind in classes) for kind in Class]

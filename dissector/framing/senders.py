@@ -8,6 +8,7 @@ was heard before (it stays UNKNOWN), or when the message between was not heard (
 
 from typing import Final
 
+from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import SENDERS, MessageName
 from vtctap.pcap.record import Sender
@@ -36,7 +37,12 @@ _HDLC_SENDERS: Final = {
     0x87: Sender.SERVER,  # FRMR
 }
 """Control octets, without their poll/final bit, that only one side sends (IEC 62056-46 clause 6.4.3)."""
-_ADDRESSES: Final = 3  # behind the flag and the two octets of the format field
+
+
+def hdlc_sender(octets: bytes) -> Sender:
+    """Who sends such an HDLC frame; UNKNOWN where its control octet does not tell."""
+    header = hdlc.header_end(octets[: hdlc.MOST_HEADER])
+    return _HDLC_SENDERS.get(octets[header - 1] & ~_POLL_FINAL, Sender.UNKNOWN) if header else Sender.UNKNOWN
 
 
 class Senders:
@@ -61,16 +67,7 @@ class Senders:
         return natural_sender(message) or self._last.other
 
     def _hdlc(self, octets: bytes) -> Sender:
-        destination = _address(octets, _ADDRESSES)
-        control = _ADDRESSES + len(destination) + len(_address(octets, _ADDRESSES + len(destination)))
-        known = _HDLC_SENDERS.get(octets[control] & ~_POLL_FINAL) if control < len(octets) else None
+        destination = hdlc.address(octets, hdlc.ADDRESSES)
+        known = hdlc_sender(octets)
         same, self._destination = destination == self._destination, destination
         return known or (self._last if same else self._last.other)
-
-
-def _address(octets: bytes, at: int) -> bytes:
-    """The HDLC address at a position: it ends with the octet whose lowest bit is set (IEC 62056-46 clause 6.4.2)."""
-    end = at
-    while end < len(octets) and not octets[end] & 1:
-        end += 1
-    return octets[at : end + 1]

@@ -2,8 +2,10 @@
 
 Two rules for the block check character are in use (recordings of real meters show both): the exclusive or of ISO 1155,
 which IEC 62056-21 names, and a plain sum of the same octets. Both leave seven bits. Telegrams of the P1 kind end in a
-CRC16 instead.
+CRC16 instead, HDLC frames in a check sequence of 16 bits.
 """
+
+from binascii import crc_hqx
 
 _CRC16_TABLE: list[int] = []
 for _index in range(256):
@@ -36,3 +38,13 @@ def crc16(octets: bytes) -> int:
     for octet in octets:
         value = value >> 8 ^ _CRC16_TABLE[(value ^ octet) & 0xFF]
     return value
+
+
+_REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
+
+
+def fcs16(octets: bytes) -> int:
+    """The frame check sequence of HDLC: x16+x12+x5+1 reflected, start FFFFh, inverted (CRC-16/X.25; ISO/IEC 13239,
+    IEC 62056-46 clause 6.4). The library has the same polynomial from the other end."""
+    value = crc_hqx(octets.translate(_REVERSED), 0xFFFF)
+    return (_REVERSED[value & 0xFF] << 8 | _REVERSED[value >> 8]) ^ 0xFFFF

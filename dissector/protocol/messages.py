@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.characters import (
     ACK,
     CR,
@@ -33,7 +34,7 @@ from vtctap.dissector.protocol.characters import (
     show,
 )
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
-from vtctap.dissector.protocol.rules import ALONE, COMMANDS, SLASH, MessageName
+from vtctap.dissector.protocol.rules import ALONE, COMMANDS, HDLC_FLAG, SLASH, MessageName
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ class Message:
     bcc_rule: str | None = None
     crc: int | None = None
     crc_status: str | None = None
+    hcs: int | None = None
+    hcs_status: str | None = None
+    fcs: int | None = None
+    fcs_status: str | None = None
+
+    @property
+    def bad_check(self) -> bool:
+        """Whether a check of the message, of whatever kind, is wrong."""
+        return "bad" in (self.bcc_status, self.crc_status, self.hcs_status, self.fcs_status)
 
 
 DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
@@ -260,6 +270,11 @@ def _acknowledgement(structure: bytes, text: bytes) -> Message:
     return Message(MessageName.OptionSelect, option_protocol=protocol, option_speed=speed, option_mode=mode)
 
 
+def _hdlc(structure: bytes, text: bytes) -> Message:
+    hcs, hcs_status, fcs, fcs_status = hdlc.checks(text)
+    return Message(MessageName.HDLC, hcs=hcs, hcs_status=hcs_status, fcs=fcs, fcs_status=fcs_status)
+
+
 def _alone(name: MessageName, structure: bytes, text: bytes) -> Message:
     return Message(name)
 
@@ -269,6 +284,7 @@ _DECODERS: Final[dict[int, Callable[[bytes, bytes], Message]]] = {
     STX: _data,
     SLASH: _identification,
     ACK: _acknowledgement,
+    HDLC_FLAG: _hdlc,
     **{first: partial(_alone, name) for first, name in ALONE.items()},
 }
 
@@ -289,6 +305,7 @@ _NAMES: Final[dict[int, Callable[[bytes, bytes], MessageName]]] = {
     STX: _block_name,
     SLASH: lambda structure, text: _identification_name(structure),
     ACK: lambda structure, text: MessageName.ACK if len(structure) == 1 else MessageName.OptionSelect,
+    HDLC_FLAG: partial(_alone_name, MessageName.HDLC),
     **{first: partial(_alone_name, name) for first, name in ALONE.items()},
 }
 
@@ -298,7 +315,8 @@ def readings(octets: bytes) -> tuple[bytes, bytes]:
     if octets.isascii():
         return octets, octets
     structure = octets.translate(SEVEN_BITS)
-    return structure, structure if carries_even_parity(octets) else octets
+    text = carries_even_parity(octets) and structure[0] != HDLC_FLAG  # In HDLC all eight bits are data.
+    return structure, structure if text else octets
 
 
 def name_of(octets: bytes) -> MessageName | None:

@@ -105,7 +105,7 @@ RULES: Final = (
     Rule(_M.PartialData, METERS, STX, _SERVER, (_M.ACK, _M.NAK), readout=True),
     Rule(_M.Telegram, METERS, SLASH, _SERVER, unasked=True, readout=True),
     Rule(_M.WakeUp, METERS, NUL, _CLIENT, alone=True, waits=False, repeats=False, opens=True),
-    Rule(_M.HDLC, METERS, HDLC_FLAG, answers=(_M.HDLC, _M.NAK), alone=True, unasked=True),
+    Rule(_M.HDLC, METERS, HDLC_FLAG, answers=(_M.HDLC, _M.NAK), unasked=True),
 )
 """One row a message, in the order of :class:`MessageName`."""
 

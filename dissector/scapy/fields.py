@@ -108,7 +108,11 @@ class CheckField(Field):
         """``s`` and the field behind it."""
         if val is None:
             return s
-        return s + (val if isinstance(val, bytes) else self.form % val)
+        return s + (val if isinstance(val, bytes) else self.written(val))
+
+    def written(self, value: int) -> bytes:
+        """The number as octets."""
+        return self.form % value
 
     def i2repr(self, pkt: Any, x: Any) -> str:
         """A number in hexadecimal, and whether it is good."""
@@ -116,6 +120,17 @@ class CheckField(Field):
             return repr(x)
         status = getattr(pkt, f"{self.name}_status", None)
         return f"{x:#04x} ({status})" if status else f"{x:#04x}"
+
+
+class SequenceField(CheckField):
+    """A check sequence of HDLC: two octets, the low one first."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, b"", 0xFFFF)
+
+    def written(self, value: int) -> bytes:
+        """The number as octets."""
+        return value.to_bytes(2, "little")
 
 
 class PacketsField(PacketListField):

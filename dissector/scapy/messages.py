@@ -11,14 +11,23 @@ from typing import Any, Final
 
 from vtctap.dissector.dissect import Value
 from vtctap.dissector.meaning import Meaning
+from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
-from vtctap.dissector.protocol.checksums import bcc_xor, crc16
+from vtctap.dissector.protocol.checksums import bcc_xor, crc16, fcs16
 from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, Message, block_end
 from vtctap.dissector.protocol.rules import MAY_FOLLOW
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
 from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived
 from vtctap.dissector.scapy.exact import Exact
-from vtctap.dissector.scapy.fields import CheckField, ImpliedField, MarkField, MeantField, OctetsField, PacketsField
+from vtctap.dissector.scapy.fields import (
+    CheckField,
+    ImpliedField,
+    MarkField,
+    MeantField,
+    OctetsField,
+    PacketsField,
+    SequenceField,
+)
 from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
@@ -357,10 +366,54 @@ class WakeUp(MessageLayer):
     octets = bytes(84)
 
 
-class HDLC(MessageLayer):
-    """A frame of mode E, not taken apart."""
+def _frame_format(addresses: bytes, control: bytes, information: bytes) -> bytes:
+    """The format field of a frame that is not segmented: type 3, and the length of all between the flags."""
+    length = 2 + len(addresses) + len(control) + (len(information) + 2 if information else 0) + 2
+    return (0xA000 | length & 0x7FF).to_bytes(2, "big")
 
-    octets = b"~~"
+
+class HDLC(MessageLayer):
+    """A frame of mode E; what it carries, ``information``, is not taken apart."""
+
+    fields_desc = (
+        MarkField("start", b"~"),
+        ImpliedField("frame_format", lambda frame: _frame_format(frame.addresses, frame.control, frame.information)),
+        OctetsField("addresses", b"\x03\x21"),
+        OctetsField("control", b"\x93"),
+        SequenceField("hcs"),
+        OctetsField("information", b""),
+        SequenceField("fcs"),
+        MarkField("end", b"~"),
+    )
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Cuts octets."""
+        size = len(octets)
+        header = hdlc.header_end(octets[: hdlc.MOST_HEADER]) or size + 1
+        at, end = hdlc.places(octets)
+        body = header + 2 if at is not None and at + 2 <= size else header
+        body_end, tail = (end - 2, end) if end is not None and end <= size else (size, size)
+        parts = octets[3 : header - 1], octets[header - 1 : header], octets[body:body_end]
+        return {
+            "start": octets[:1],
+            "frame_format": None if octets[1:3] == _frame_format(*parts) else octets[1:3],
+            "addresses": parts[0],
+            "control": parts[1],
+            "hcs": int.from_bytes(octets[header:body], "little") if body > header else (b"" if parts[2] else None),
+            "information": parts[2],
+            "fcs": int.from_bytes(octets[body_end:tail], "little") if tail > body_end else b"",
+            "end": octets[tail:],
+        }, b""
+
+    def post_build(self, pkt: bytes, pay: bytes) -> bytes:
+        """Fills in the check sequences."""
+        header = 3 + len(self.addresses) + len(self.control)
+        if self.getfieldval("hcs") is None and self.information:
+            pkt = pkt[:header] + fcs16(pkt[1:header]).to_bytes(2, "little") + pkt[header:]
+        if self.getfieldval("fcs") is None:
+            tail = len(pkt) - len(self.end)
+            pkt = pkt[:tail] + fcs16(pkt[1:tail]).to_bytes(2, "little") + pkt[tail:]
+        return bytes(pkt + pay)
 
 
 class Continuation(MessageLayer):

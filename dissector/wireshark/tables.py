@@ -41,6 +41,8 @@ _WORDS: Final = {
     "id": "identification",
     "bcc": "check character",
     "crc": "CRC",
+    "hcs": "HCS",
+    "fcs": "FCS",
     "pan": "PAN",
     "rnd": "random number",
     "tid": "TID",

@@ -57,7 +57,7 @@ class Counts(Passive):
             message = message_of(record)
             self.checks[message.bcc_status or ""] += 1
             self.messages[message.message or "continued"] += 1
-            self.crcs[message.crc_status or ""] += 1
+            self.crcs[message.crc_status or message.fcs_status or ""] += 1
             self.cut += record.flags & Flag.CUT > 0
         elif record.event.startswith("lost"):
             self.lost[record.tap] = self._names[record.tap]

@@ -112,7 +112,7 @@ def _show(collected: Collected, frame: Frame) -> None:
         "d": record.duration / 1e9,
         "side": record.sender.name.lower(),
         "text": summary(frame),
-        "bad": bool(record.flags & 31) or frame.message.bcc_status == "bad",
+        "bad": bool(record.flags & 31) or frame.message.bad_check,
         "octets": record.octets[:MOST_OCTETS].hex(" "),
         "more": max(0, len(record.octets) - MOST_OCTETS),
         "uncertainty": None if record.uncertainty is None else record.uncertainty / 1e9,

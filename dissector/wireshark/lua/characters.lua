@@ -80,4 +80,22 @@ local function crc16(octets, last, start)
     return value
 end
 
-return show, has_high, carries_even_parity, bcc_xor, bcc_sum, crc16, SHOWN, SEVEN
+-- The check sequence of HDLC (CRC-16/X.25) over octets[first..last].
+local FCS16 = {}
+for index = 0, 255 do
+    local value = index
+    for _ = 1, 8 do
+        value = bxor(rshift(value, 1), band(value, 1) * 0x8408)
+    end
+    FCS16[index] = value
+end
+
+local function fcs16(octets, first, last)
+    local value = 0xFFFF
+    for at = first, last do
+        value = bxor(rshift(value, 8), FCS16[band(bxor(value, byte(octets, at)), 255)])
+    end
+    return bxor(value, 0xFFFF)
+end
+
+return show, has_high, carries_even_parity, bcc_xor, bcc_sum, crc16, fcs16, SHOWN, SEVEN

@@ -44,7 +44,9 @@ local function info(message)
     if message.bcc_status == "bad" then
         return text .. format(" [bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
     end
-    return message.crc_status == "bad" and text .. " [bad CRC]" or text
+    text = message.crc_status == "bad" and text .. " [bad CRC]" or text
+    text = message.hcs_status == "bad" and text .. " [bad HCS]" or text
+    return message.fcs_status == "bad" and text .. " [bad FCS]" or text
 end
 
 local function noise_text(octets)

@@ -95,7 +95,7 @@ local function data_sets(message, text, first, last)
     message.sets = sets
 end
 
-local SOH, STX, EOT, ACK, SLASH = 1, 2, 4, 6, 0x2F
+local SOH, STX, EOT, ACK, SLASH, HDLC_FLAG = 1, 2, 4, 6, 0x2F, 0x7E
 
 local function block(message, name, structure, text, body, stop)
     data_sets(message, text, body, stop - 1)
@@ -212,6 +212,41 @@ decoders[ACK] = function(message, structure, text)
     end
 end
 
+-- Where the address ends that begins at a position: with the octet whose lowest bit is set.
+local function address_end(octets, at)
+    for position = at, min(at + 3, #octets) do
+        if byte(octets, position) % 2 == 1 then
+            return position
+        end
+    end
+end
+
+-- A check sequence over all from the format field to it, low octet first.
+local function sequence(message, name, octets, at)
+    local low, high = byte(octets, at, at + 1)
+    message[name], message[name .. "_at"] = low + 256 * high, at
+    local good = message[name] == fcs16(octets, 2, at - 1)
+    message[name .. "_status"] = good and "good" or "bad"
+    message.bad_sequence = message.bad_sequence or not good
+end
+
+decoders[HDLC_FLAG] = function(message, _, octets)
+    message.name, message.bcc_status, message.fcs_status = "HDLC", "none", "missing"
+    local high, low = byte(octets, 2, 3)
+    local last = low and 1 + high % 8 * 256 + low or 0
+    local destination = address_end(octets, 4)
+    local source = destination and address_end(octets, destination + 1)
+    if not source or source >= #octets then
+        return
+    end
+    if source + 5 <= last and source + 3 <= #octets then
+        sequence(message, "hcs", octets, source + 2)
+    end
+    if source + 3 <= last and last <= #octets then
+        sequence(message, "fcs", octets, last - 1)
+    end
+end
+
 for first, name in pairs(ALONE) do
     decoders[first] = function(message)
         message.name, message.bcc_status = name, "none"
@@ -227,7 +262,9 @@ local function decode(octets)
     local structure = high and octets:gsub("[\128-\255]", SEVEN) or octets
     local decoder = decoders[byte(structure, 1)]
     if decoder then
-        decoder(message, structure, high and carries_even_parity(octets) and structure or octets)
+        -- In HDLC all eight bits are data.
+        local seven = high and byte(structure, 1) ~= HDLC_FLAG and carries_even_parity(octets)
+        decoder(message, structure, seven and structure or octets)
     else
         put_text(message, octets, 1, #octets)
     end

@@ -114,6 +114,7 @@ local function understand(octets)
     local message = decode(octets)
     meaning(message)
     message.faulty = message.bcc_status == "bad" or message.bcc_status == "missing" or message.crc_status == "bad"
+        or message.bad_sequence
         or MESSAGE_EXPERTS[message.name] or OUTCOME_EXPERTS[message.outcome]
         or (message.token and message.token.crc_status == "bad")
     return message

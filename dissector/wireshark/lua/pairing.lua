@@ -129,7 +129,7 @@ local function pair(link, page, at, number, head, message, octets, start)
     end
     local request, before = link.request, link.last[sender]
     local damaged = head.parity or head.framing or head.cut or message.bcc_status == "bad"
-        or message.crc_status == "bad"
+        or message.crc_status == "bad" or message.bad_sequence
     local first = 0
     if before.number ~= 0 and not NOT_REPEATED[name] and repeats(link, sender, octets, before) then
         first = before.number

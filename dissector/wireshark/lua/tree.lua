@@ -6,7 +6,8 @@ local PARTS = { kind = "header", sender = "header", link = "header", tap = "head
     duration = "header", uncertainty = "header", gap = "header", pause = "header", event = "header",
     error = "header", cut = "header", echo = "header", order = "header", time = "header", expert = "header",
     message = "message", cmd = "parts", address = "parts", id = "parts", option = "parts",
-    register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks", status = "meaning",
+    register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks",
+    hcs = "checks", fcs = "checks", status = "meaning",
     token = "meaning", request_in = "place", response_in = "place", response_time = "place", repeat_of = "place",
     ["status.token_in"] = "place", ["token.status_in"] = "place", session = "place", confidence = "sources",
     assumed = "sources", text = "rest", ["error.code"] = "rest" }

@@ -61,6 +61,20 @@ end
 
 local BCC_EXPERTS = { bad = "bcc_bad", missing = "bcc_missing" }
 
+local function show_sequence(tree, name, size, complete)
+    local message, base = view.message, view.base
+    local status, at = message[name .. "_status"], message[name .. "_at"]
+    local first, width = at and at - 1 or size, at and 2 or 0
+    if at then
+        add(tree, "vtc." .. name, base + first, width, message[name])
+    end
+    local item = status and add(tree, "vtc." .. name .. ".status", base + first, width, status)
+    -- One complaint a frame: a damaged header makes both wrong.
+    if complete and status == "bad" and (name == "hcs" or message.hcs_status ~= "bad") then
+        complain(tree, item, "fcs_bad")
+    end
+end
+
 function show_part.checks(tree, size, complete)
     local message, base = view.message, view.base
     local status = message.bcc_status
@@ -90,6 +104,8 @@ function show_part.checks(tree, size, complete)
             complain(tree, item, "bcc_bad", "crc_bad")
         end
     end
+    show_sequence(tree, "hcs", size, complete)
+    show_sequence(tree, "fcs", size, complete)
 end
 
 -- The fields of a token, in the catalogue's order: by what name the token has it, and whether it has 64 bits.

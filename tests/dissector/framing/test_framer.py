@@ -16,10 +16,12 @@ from vtctap.dissector.framing.framer import (
     MIN_REACTION,
     MIN_WAKE_UP,
     PATIENCE,
+    STREAM_PAUSE,
     Framer,
     Octet,
     Piece,
 )
+from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 
 T0 = 1_700_000_000_000_000_000
@@ -545,10 +547,96 @@ def test_an_octet_with_wrong_parity_begins_nothing_where_a_check_character_is_du
 HDLC = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
 
 
-def test_hdlc_only_in_mode_e() -> None:
-    assert forms(timed(HDLC), SERVER) == twin(HDLC, SERVER)
-    (piece,) = pieces(timed(HDLC), SERVER, binary=True)
-    assert (piece.values, piece.is_frame, piece.cut, piece.binary) == (HDLC, True, False, True)
+INITIATE = bytes.fromhex("7ea020230373cb2d8180140502008006020080070400000001080400000001ce6a7e")
+"""A frame with information, and so with both check sequences. It holds an STX."""
+
+
+@pytest.mark.parametrize("frame", [HDLC, INITIATE])
+@pytest.mark.parametrize("before", [b"", b"noise", b"/?!\r\n", b"\x06", b"\x7e\x7e", b"\x93\xbf\x32\x7e"])
+def test_hdlc_proves_itself(frame: bytes, before: bytes) -> None:
+    """In mid-session, after a late start, with flags between."""
+    found = pieces(timed(before + frame + b"/?!\r\n"), SERVER)
+    assert b"".join(piece.values for piece in found) == before + frame + b"/?!\r\n"
+    assert [piece.values for piece in found if piece.binary] == [frame]
+    assert [form(piece) for piece in found[-2:]] == [("frame", frame), ("frame", b"/?!\r\n")]
+
+
+@pytest.mark.parametrize("frame", [HDLC, INITIATE])
+def test_hdlc_with_a_bit_flipped(frame: bytes) -> None:
+    """It is none where nothing proves it; in mode E, or where its header proves it, it is one with a bad check."""
+    header = 8 if frame == INITIATE else len(frame)
+    for bit in range(8, 8 * (len(frame) - 1)):
+        damaged = bytearray(frame)
+        damaged[bit // 8] ^= 1 << bit % 8
+        (*_, last) = found = pieces(timed(damaged), SERVER)
+        assert b"".join(piece.values for piece in found) == damaged
+        assert last.binary is (bit // 8 >= header)
+        if bit >= 24:
+            assert forms(timed(damaged), SERVER, binary=True) == [("frame", damaged)]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_two_hdlc_frames_that_share_a_flag(binary: bool) -> None:
+    """The flag is the second one's; the first is whole without."""
+    shared = [HDLC[:-1], INITIATE[:-1], HDLC[:-1], HDLC]
+    for split in range(4):
+        frames = shared[split:]
+        assert forms(timed(b"".join(frames)), SERVER, binary=binary) == [("frame", frame) for frame in frames]
+    # What does not prove itself is no second frame.
+    assert forms(timed(HDLC + b"\xa0xyz")) == [("frame", HDLC[:-1]), ("noise", b"\x7e\xa0xyz")]
+    apart = paused(HDLC + INITIATE[1:], len(HDLC), STREAM_PAUSE * CHARACTER + 1)
+    assert form(pieces(apart, SERVER, binary=binary)[0]) == ("frame", HDLC)
+
+
+def test_a_whole_hdlc_frame_waits_no_longer_than_for_a_shared_flag() -> None:
+    new = framer()
+    assert new.feed(timed(HDLC)) == new.silence(new.end + STREAM_PAUSE * CHARACTER) == []
+    assert [form(piece) for piece in new.silence(new.end + STREAM_PAUSE * CHARACTER + 1)] == [("frame", HDLC)]
+    assert new.feed(timed(HDLC)) == []
+    assert [form(piece) for piece in new.turn()] == [("frame", HDLC)]
+
+
+@pytest.mark.parametrize("tail", [b"\x02", b"\x01abc", b"a\r\n\r\n\x02\r\n", b"\x02~~", b"\x02~\xa0\x07"])
+def test_hdlc_within_what_looked_like_a_block(tail: bytes) -> None:
+    """The tap started within a frame whose rest holds SOH or STX."""
+    for frame in (HDLC, INITIATE):
+        found = pieces(timed(tail + frame), SERVER)
+        assert [form(piece) for piece in found] == [("noise", tail), ("frame", frame)]
+
+
+@pytest.mark.parametrize(
+    "body", [b"~", b"~~", b"a~\xa0", b"~\xa0\x07", b"~\xa0\x20\x23\x03\x73\xcb\x2e", HDLC[:-1] + b"x"]
+)
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_block_that_holds_no_hdlc(body: bytes, binary: bool) -> None:
+    """Whether it ends, is cut, or goes on for long."""
+    for block in (b"\x02" + body, b"\x02" + body + b"b(1)\r\n", b"\x02" + body.ljust(3000, b"x")):
+        stop = block.find(b"\x03")
+        if stop >= 0:
+            block = block[: stop + 2]
+            assert forms(timed(block), SERVER, binary=binary)[0] == ("frame", block)
+            continue
+        assert forms(timed(block), SERVER, binary=binary) == [("cut", block)]
+        assert forms(timed(block + b"\x03!"), SERVER, binary=binary) == [("frame", block + b"\x03!")]
+
+
+@pytest.mark.parametrize("frame", [HDLC, INITIATE])
+def test_hdlc_that_lost_or_gained_octets(frame: bytes) -> None:
+    """What follows it is found, and no octet is lost."""
+    for at in range(1, len(frame)):
+        for damaged in (frame[:at] + frame[at + 1 :], frame[:at] + b"\x7e" + frame[at:], frame[:at] + frame[at + 3 :]):
+            found = pieces(timed(damaged + INITIATE + INITIATE), SERVER)
+            assert b"".join(piece.values for piece in found) == damaged + INITIATE + INITIATE
+            assert form(found[-1]) == ("frame", INITIATE)
+    lost = INITIATE[:20] + INITIATE[25:]
+    assert forms(timed(lost + HDLC)) == [("cut", lost), ("frame", HDLC)]
+
+
+def test_hdlc_of_mode_e() -> None:
+    frame = HDLC[:-2] + b"\x02\x7e"
+    assert forms(timed(frame), SERVER) != [("frame", frame)]
+    (piece,) = pieces(timed(frame), SERVER, binary=True)
+    assert (piece.values, piece.is_frame, piece.cut, piece.binary) == (frame, True, False, True)
 
 
 def test_hdlc_by_its_length() -> None:
@@ -763,4 +851,14 @@ def test_linear_time_in_mode_e() -> None:
     size, length = 1500, 0x3F
     once, twice = (calls((bytes([0x7E, 0xA0, length]) * size)[: size * n], binary=True) for n in (1, 2))
     assert once <= 12 * size * (length // 3)
+    assert twice <= 2.3 * once
+
+
+@pytest.mark.parametrize("before", [b"", b"\x02"])
+def test_linear_time_of_hdlc_headers(before: bytes) -> None:
+    """Every eighth octet begins what is an HDLC frame by its header, and does not end where it says."""
+    head = b"\x7e\xa7\xf9\x03\x21\x93"
+    head += fcs16(head[1:]).to_bytes(2, "little")
+    once, twice = (calls((before + head * 2000)[: 7000 * n]) for n in (1, 2))
+    assert once <= 40 * 7000
     assert twice <= 2.3 * once

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
+from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 
 # Frames without the leading SOH and the check character. The first six, and the wrong 75h of the last, cross the wire
 # in a recording of an RS-485 line (gist 4231981); the next two are the vectors of the iec62056-21 package.
@@ -63,3 +63,15 @@ def test_catalogued_crc() -> None:
 @given(st.binary())
 def test_crc_against_bitwise(octets: bytes) -> None:
     assert crc16(octets) == bitwise_crc(octets)
+
+
+def test_catalogued_fcs() -> None:
+    """CRC-16/IBM-SDLC (X.25) of the digits 1 to 9 is 906Eh in every catalogue of CRCs."""
+    assert fcs16(b"123456789") == 0x906E
+    assert fcs16(b"") == 0
+
+
+@given(st.binary())
+def test_fcs_leaves_the_residue_of_its_standard(octets: bytes) -> None:
+    """Over octets and their check sequence, before it is inverted, the remainder is F0B8h (ISO/IEC 13239)."""
+    assert fcs16(octets + fcs16(octets).to_bytes(2, "little")) ^ 0xFFFF == 0xF0B8

@@ -27,6 +27,8 @@ def message(word: str | None, **fields: object) -> Message:
 
 MISSING = {"bcc_status": "missing"}
 
+INITIATE = bytes.fromhex("7ea020230373cb2d8180140502008006020080070400000001080400000001ce6a7e")
+
 # Each octet is written out; test_the_table_itself checks their check characters.
 TABLE: list[tuple[bytes, Message]] = [
     # IDRequest
@@ -182,7 +184,17 @@ TABLE: list[tuple[bytes, Message]] = [
     (b"\x02\x04\x05", message("PartialData", **bad(0x05, 0x04))),
     # WakeUp, HDLC
     (b"\x00" * 8, message("WakeUp")),
-    (b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e", message("HDLC")),
+    (b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e", message("HDLC", fcs=0x010F, fcs_status="good")),
+    (b"\x7e\xa0\x07\x03\x21\x93\x0f\x01", message("HDLC", fcs=0x010F, fcs_status="good")),
+    (b"\x7e\xa0\x07\x03\x21\x93\x0f\x02\x7e", message("HDLC", fcs=0x020F, fcs_status="bad")),
+    (b"\x7e\xa0\x07\x03\x21\x93\x0f", message("HDLC", fcs_status="missing")),
+    (b"\x7e\xa0\x03\x7e", message("HDLC", fcs_status="missing")),
+    (INITIATE, message("HDLC", hcs=0x2DCB, hcs_status="good", fcs=0x6ACE, fcs_status="good")),
+    (INITIATE[:8], message("HDLC", hcs=0x2DCB, hcs_status="good", fcs_status="missing")),
+    (
+        INITIATE.replace(b"\xcb\x2d", b"\xca\x2d"),
+        message("HDLC", hcs=0x2DCA, hcs_status="bad", fcs=0x6ACE, fcs_status="bad"),
+    ),
     # what begins as no message does
     (b"", message(None, bcc_status=None)),
     (b"1.8.0(1)", message(None, text="1.8.0(1)", bcc_status=None)),

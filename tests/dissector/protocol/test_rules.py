@@ -72,7 +72,7 @@ def test_the_tables_say_what_the_standards_do() -> None:
     assert COMMANDS == {
         "R": "ReadCommand", "W": "WriteCommand", "B": "BreakCommand", "P": "PasswordCommand", "E": "ExecuteCommand",
     }  # fmt: skip
-    assert ALONE == {0x15: "NAK", 0: "WakeUp", 0x7E: "HDLC"}
+    assert ALONE == {0x15: "NAK", 0: "WakeUp"}
     assert ({"WakeUp"}, {"IDRequest", "WakeUp"}, {"BreakCommand"}) == (NOT_REQUESTS, OPENING, ENDING)
     assert ({"BreakCommand", "WakeUp"}, {"ACK", "NAK", "WakeUp"}) == (NEEDS_NO_ANSWER, NOT_REPEATED)
     assert ({"Telegram", "HDLC"}, {"Data", "PartialData", "Telegram"}) == (UNASKED, READOUT)

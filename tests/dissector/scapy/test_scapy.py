@@ -73,6 +73,8 @@ MESSAGE_LAYERS = [cls for cls in ALL if cls not in (VTC, VTCOption, DataSet, Noi
 
 TELEGRAM = b"/ISK5\\2MT382-1000\r\n\r\n0-0:96.1.1(4B38)\r\n1-0:1.8.1(123456.789*kWh)\r\n!"
 
+SNRM = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
+INFORMATION = b"\x7e\xa0\x0b\x23\x03\x73" + b"\x8d\x62" + b"ab\xff\xff\x7e"
 FRAMES: list[tuple[type[Packet], bytes, dict[str, Any]]] = [
     (IDRequest, b"/?!\r\n", {"address": b"", "rest": b"\r\n"}),
     (IDRequest, b"/?12345678!\r\n", {"address": b"12345678", "text": None}),
@@ -126,7 +128,22 @@ FRAMES: list[tuple[type[Packet], bytes, dict[str, Any]]] = [
     (Telegram, TELEGRAM + b"\r\n", {"crc": b"", "crc_status": "missing"}),
     (Telegram, TELEGRAM[:-1], {"crc": b"", "end": b"", "rest": b"\r\n", "crc_status": "missing"}),
     (WakeUp, b"\0\0\0", {"octets": b"\0\0\0", "message": "WakeUp"}),
-    (HDLC, b"~\xa0\x07\x03~", {"message": "HDLC"}),
+    (HDLC, b"~\xa0\x07\x03~", {"message": "HDLC", "fcs": b"", "fcs_status": "missing"}),
+    (HDLC, SNRM, {"addresses": b"\x03\x21", "control": b"\x93", "hcs": None, "fcs": 0x010F, "fcs_status": "good"}),
+    (HDLC, SNRM[:-1], {"fcs": 0x010F, "fcs_status": "good", "end": b""}),
+    (
+        HDLC,
+        INFORMATION,
+        {
+            "frame_format": None,
+            "hcs": 0x628D,
+            "hcs_status": "good",
+            "information": b"ab",
+            "fcs": 0xFFFF,
+            "fcs_status": "bad",
+        },
+    ),
+    (HDLC, INFORMATION[:7], {"hcs": b"", "information": INFORMATION[6:7], "fcs": b"", "fcs_status": "missing"}),
     (Continuation, b"2345)\r\n", {"octets": b"2345)\r\n", "text": "2345)<CR><LF>"}),
 ]
 FRAME_IDS = [f"{cls.__name__}-{show(octets)[:20]}" for cls, octets, _ in FRAMES]
@@ -455,7 +472,9 @@ def test_identifications_are_built() -> None:
     assert bytes(IDRequest(address="123")) == b"/?123!\r\n"
     assert bytes(IDResponse(id_manufacturer="EMH", id_speed="5", id_text="D4")) == b"/EMH5D4\r\n"
     assert bytes(OptionSelect(option_speed="5", option_mode="1")) == b"\x06051\r\n"
-    assert (bytes(ACK()), bytes(NAK()), bytes(WakeUp()), bytes(HDLC())) == (b"\x06", b"\x15", bytes(84), b"~~")
+    assert (bytes(ACK()), bytes(NAK()), bytes(WakeUp()), bytes(HDLC())) == (b"\x06", b"\x15", bytes(84), SNRM)
+    assert HDLC(bytes(HDLC(addresses=b"\x23\x03", control=b"\x73", information=b"ab"))).fcs_status == "good"
+    assert HDLC(bytes(HDLC(information=b"ab"))).hcs_status == "good"
 
 
 def reference_crc(octets: bytes) -> int:
@@ -539,7 +558,7 @@ GRAMMAR = st.one_of(
     st.just(ACK()),
     st.just(NAK()),
     st.builds(WakeUp, octets=st.integers(1, 90).map(bytes)),
-    st.builds(HDLC, octets=TEXT.map(b"~%b~".__mod__)),
+    st.builds(HDLC, addresses=st.sampled_from([b"\x03\x21", b"\x02\x23\x21"]), information=TEXT),
     st.builds(Continuation, octets=NAMED),
 )
 RECORDS = st.builds(
@@ -567,7 +586,7 @@ def assert_built_as_it_is_read(record: Any, message: Any) -> None:
     assert type(again.payload) is type(message)
     assert not again.payload.payload
     for one, other in zip(again.payload.fields_desc, message.fields_desc, strict=True):
-        if other.name not in ("bcc", "crc", "stx"):
+        if other.name not in ("bcc", "crc", "stx", "hcs", "fcs"):
             assert again.payload.getfieldval(one.name) == message.getfieldval(other.name)
     if "bcc" in message.fieldtype and message.bcc is None:
         assert again.bcc_status == "good"

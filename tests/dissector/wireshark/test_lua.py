@@ -449,6 +449,7 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
 
 FAULTS = {
     "bcc_bad": Record(START, b"\x01B0\x03r"),
+    "fcs_bad": Record(START, b"\x7e\xa0\x07\x03\x21\x93\x0f\x02\x7e"),
     "bcc_missing": Record(START, b"\x01B0\x03"),
     "parity": Record(START, b"\x06", flags=Flag.PARITY, parity_errors=(0,)),
     "framing_error": Record(START, b"\x06", flags=Flag.FRAMING, framing_errors=(0,)),

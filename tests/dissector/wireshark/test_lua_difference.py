@@ -23,7 +23,7 @@ from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, MESSAGES
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles.files import DEFAULT, load
-from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
+from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 from vtctap.dissector.tokens.number import crc, join
 from vtctap.pcap import Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
@@ -197,6 +197,24 @@ def telegram(chance: Chance, registers: Registers) -> bytes:
     return octets + chance.choice((b"%04X\r\n" % crc16(octets), b"\r\n", b"12aF\r\n", b"%x\n" % crc16(octets), b""))
 
 
+def hdlc(chance: Chance, _: Registers) -> bytes:
+    """A frame whose check sequences are right or wrong, whose length may be, too, and which may be cut."""
+    head = chance.choice((b"\x03\x21", b"\x02\x23\x21", b"\x00\x02\x04\x07\x03", b"\x02\x02\x02\x02\x03\x21")) + b"\x93"
+    information = chance.choice((b"", text(chance, 20)))
+    length = 2 + len(head) + (2 + len(information) if information else 0) + 2 + chance.choice((0, 0, 0, 1, -1, -3))
+    octets = bytes([0xA0 | length >> 8 & 7, length & 0xFF]) + head
+
+    def sequence() -> bytes:
+        return (fcs16(octets) ^ chance.choice((0, 0, 0, 1))).to_bytes(2, "little")
+
+    if information:
+        octets += sequence()
+        octets += information
+    octets += sequence()
+    octets = b"\x7e" + octets + chance.choice((b"\x7e", b"\x7e", b""))
+    return octets[: chance.choice((None, None, None, chance.randrange(1, len(octets))))]
+
+
 GRAMMAR: dict[str, Callable[[Chance, Registers], bytes]] = {
     "IDRequest": lambda chance, _: b"/?%s!%s" % (text(chance, 8), chance.choice((b"\r\n", b"\r\n", b"\n", b""))),
     "IDResponse": lambda chance, _: identification(chance) + b"\r\n",
@@ -214,7 +232,7 @@ GRAMMAR: dict[str, Callable[[Chance, Registers], bytes]] = {
     "PartialData": lambda chance, registers: block(chance, b"\x02" + data_sets(chance, registers), b"\x04"),
     "Telegram": telegram,
     "WakeUp": lambda chance, _: bytes(chance.randrange(1, 30)),
-    "HDLC": lambda chance, _: b"\x7e\xa0" + text(chance, 20) + b"\x7e",
+    "HDLC": hdlc,
 }
 ASKED = [name for name in MESSAGES if name.endswith(("Request", "Command", "Select", "Up", "K"))]
 ANSWERED = [name for name in MESSAGES if name not in ASKED or name.endswith("K")]
