@@ -370,7 +370,8 @@ def test_other_profiles(profile: str, wireshark: Callable[..., Any]) -> None:
 def test_items_stand_for_their_octets(wireshark: Callable[..., Any]) -> None:
     """What a field shows is what stands in the packet where the item points to."""
     tool = wireshark()
-    records = frames([*SMALL, b"\x02a(b*c)d(e*)(*f)\x03g", b"\x02x\r\ny(1)z\x03!", b"/?12!ab\r\n"])
+    records = frames([*SMALL, b"\x02a(b*c)d(e*)(*f)\x03g", b"\x02x\r\ny(1)z\x03!", b"/?12!ab\r\n",
+                      b"\x7e\xa0\x0b\x23\x03\x73\x8d\x62ab\xff\xff\x7e"])  # fmt: skip
     seen = set()
     for record, items in zip(records, tool.items(tool.trace(records)), strict=True):
         packet = encode(record)
@@ -385,6 +386,8 @@ def test_items_stand_for_their_octets(wireshark: Callable[..., Any]) -> None:
                         assert octets == bytes([int(item.shown)])
                     case "vtc.crc":
                         assert int(octets, 16) == int(item.shown)
+                    case "vtc.hcs" | "vtc.fcs":
+                        assert int.from_bytes(octets, "little") == int(item.shown)
                     case "vtc.text" if b"\r\n" in octets or b"(" in octets or b"\x03" in octets:
                         first, last = item.shown.split(" ")[0], item.shown.split(" ")[-1]
                         assert octets.startswith(first.encode())
