@@ -77,8 +77,10 @@ DAMAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([("C", READ, {"flags": Flag.OVERRUN}), ("S", DATA)], [("overrun", "error", (1,))]),
     ([("C", READ), ("S", DATA[:5], {"flags": Flag.CUT})], [("cut", "warning", (2,))]),
     ([("S", b"/LGZ5x\r\n\r\n1.8(1)\r\n!0000\r\n")], [("bcc-bad", "error", (1,))]),
-    ([("C", b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"), ("S", b"\x7e\xa0\x07\x21\x03\x73\x73\x76\x7e")],
-     [("fcs-bad", "error", (2,))]),
+    (
+        [("C", b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"), ("S", b"\x7e\xa0\x07\x21\x03\x73\x73\x76\x7e")],
+        [("fcs-bad", "error", (2,))],
+    ),
     ([("C", READ), ("S", DATA, {"pauses_us": ((3, 1_600_000),)})], [("char-gap", "warning", (2,))]),
     ([("C", READ), ("S", DATA, {"pauses_us": ((3, 1_501_000),)})], []),
     ([("C", READ), ("S", DATA, {"pauses_us": ((3, 1_600_000),), "uncertainty": 60 * MS})], []),

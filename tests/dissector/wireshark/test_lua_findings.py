@@ -53,7 +53,7 @@ def block(octets: bytes) -> bytes:
 
 
 CLIENT = (b"/?!\r\n", b"/?!", block(b"\x01R1\x020004()\x03"), block(b"\x01B0\x03"), b"\x15", b"\x06", b"\x01Q0\x03b",
-          b"\x00\x00", b"\x7e\xa0\x7e", b"\x7e\xa0\x07\x03\x21\x93\x0f\x02\x7e", b"xyz")  # fmt: skip
+          b"\x00\x00", b"\x7e\xa0\x07\x03\x21\x93\x0f\x02\x7e", b"xyz")  # fmt: skip
 SERVER = (b"/ABC5X\r\n", block(b"\x020004(5)\x03"), b"\x020004(5)\x03!", b"\x15", b"\x06", b"\x7e\xa0\x7e", b"xyz")
 
 
