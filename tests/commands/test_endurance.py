@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
 
@@ -23,7 +24,6 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 Listening = Callable[..., None]
 Records = Callable[[Path], list[Record]]
 
-PATIENCE = 30
 GRACE = 0.05
 """Seconds in which a complete record may still be on its way into the file."""
 SETTLED = 0.0125
@@ -43,12 +43,13 @@ def even(octets: bytes) -> bytes:
 
 @dataclass
 class Victim:
-    """A capture of a line on which numbered frames are said, and when each had been said to the end."""
+    """A capture of a line on which ``frames`` numbered frames are said, and when each had been said to the end."""
 
     process: "subprocess.Popen[bytes]"
     line: int
     path: Path
-    due: float
+    frames: int
+    due: float = 0.0
     said: list[float] = field(default_factory=list)
     killed: float = 0.0
 
@@ -67,7 +68,7 @@ class Victim:
 
 @pytest.fixture
 def kill_some(tmp_path: Path) -> Iterator[Callable[[int, random.Random], list[Victim]]]:
-    """Runs captures, all at once, each killed at a random moment after it began to listen."""
+    """Runs captures, all at once, each killed at a random moment around its last frame."""
     import pty
     import tty
 
@@ -84,25 +85,24 @@ def kill_some(tmp_path: Path) -> Iterator[Callable[[int, random.Random], list[Vi
             command = [sys.executable, "-m", "vtctap", "capture", "-q", "-i", os.ttyname(near), "-w", str(path)]
             with path.with_suffix(".txt").open("wb") as said:
                 running.append(subprocess.Popen(command, stderr=said))
-            victims.append(Victim(running[-1], line, path, 0.0))
+            victims.append(Victim(running[-1], line, path, chance.randint(1, 9)))
         listening = time.monotonic() + PATIENCE
         while not all(victim.path.exists() and b"opened profile" in victim.path.read_bytes() for victim in victims):
             said = [victim.path.with_suffix(".txt").read_text() for victim in victims]
             assert time.monotonic() < listening, said
             time.sleep(0.02)
-        now = time.monotonic()
-        ends = [now + chance.uniform(0.1, 1.0) for _ in victims]
-        alive = list(zip(ends, victims, strict=True))
+        alive = victims
         while alive:
-            now = time.monotonic()
-            for end, victim in alive:
-                if now >= end:
+            for victim in alive:
+                if time.monotonic() < victim.due:
+                    continue
+                if len(victim.said) == victim.frames:
                     victim.killed = time.monotonic()  # It lives a little longer, which is in its favour.
                     victim.process.kill()
-                elif now >= victim.due:
+                else:
                     victim.say()
-                    victim.due = time.monotonic() + chance.choice((0.02, 0.25))  # Busy, or silent for a while.
-            alive = [(end, victim) for end, victim in alive if not victim.killed]
+                    victim.due = time.monotonic() + chance.choice((0.001, 0.02, 0.25))  # Busy, or silent for a while.
+            alive = [victim for victim in alive if not victim.killed]
             time.sleep(0.001)
         for victim in victims:
             victim.process.wait(PATIENCE)
@@ -128,9 +128,11 @@ def judge(victims: list[Victim]) -> list[float]:
 
 
 def test_ten_captures_killed(kill_some: Callable[[int, random.Random], list[Victim]]) -> None:
+    """How soon a frame is in the file is for a quiet machine to say: the slow test below."""
     victims = kill_some(5, random.Random(1)) + kill_some(5, random.Random(2))
-    assert sum(len(victim.said) for victim in victims) > 30
-    assert max(judge(victims), default=0.0) <= GRACE
+    said = sum(len(victim.said) for victim in victims)
+    assert said > 30
+    assert len(judge(victims)) < said
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Kind, Record, Sender
 from vtctap.pcap.trace import open_trace
 from vtctap.sniffer import ports
@@ -21,7 +22,6 @@ from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.wireshark import extcap
 from vtctap.wireshark.toolbar import Command, Decoder, Message
 
-PATIENCE = 30
 PROGRAM = [sys.executable, "-P", "-m", "vtctap.wireshark.extcap"]
 SENTENCE = re.compile(r"^(extcap|interface|control|value|arg|dlt) ((?:\{[a-z]+=[^{}]*\})+)$")
 """The grammar of extcap(4)."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Kind, Record
 from vtctap.pcap.trace import open_trace
 
@@ -24,7 +25,6 @@ Until = Callable[[Callable[[], object]], None]
 Records = Callable[[Path], list[Record]]
 
 FRAME = b"\x02" + b"a" * 60 + b"\x03a"
-PATIENCE = 30
 SMALL = (
     "import sys; from vtctap.capturing import {0}; {0}.HELD = {1}; from vtctap.__main__ import main; sys.exit(main())"
 )
@@ -121,10 +121,8 @@ def test_a_signal_while_the_reader_of_the_trace_is_stuck(taps: Any, start: Start
     os.read(process.stdout.fileno(), 4)
     say(taps, 1500)
     time.sleep(0.5)
-    began = time.monotonic()
     process.send_signal(number)
     assert process.wait(PATIENCE) == 4
-    assert time.monotonic() - began < 10
     assert process.stderr
     assert b"standard output is not read: the last " in process.stderr.read()
 

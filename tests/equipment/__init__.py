@@ -1,1 +1,6 @@
 """Test equipment: a line that garbles, the model of a receiver, a meter on a pseudo-terminal, and virtual time."""
+
+from typing import Final
+
+PATIENCE: Final = 120
+"""Seconds for what takes a fraction of one: so busy is no machine that does not do it by then."""

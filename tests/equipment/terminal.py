@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-PATIENCE: Final = 30
-"""Seconds for what takes a fraction of one when nothing is wrong."""
+from equipment import PATIENCE
+
 COLUMNS: Final = 100
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.capture import Capture, Link, Wire
@@ -34,8 +35,6 @@ MS = 1_000_000
 SEVEN_EVEN = Line(7, "E", 1)
 SETTINGS = Settings(9600, SEVEN_EVEN)
 CHARACTER = SEVEN_EVEN.character_time(9600)
-PATIENCE = 60
-"""Seconds after which something that ought to come about has failed."""
 
 Said = tuple[Side, bytes]
 SESSION: list[Said] = [

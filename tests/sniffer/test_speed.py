@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment import PATIENCE
 from equipment.garbling import GarblingTaps
 from equipment.receiver import Receiver, Waveform
 from vtctap.dissector.framing.assembler import Assembler, Tap
@@ -26,7 +27,6 @@ from vtctap.sniffer.simulated.wire import Side, WireOctet, received
 from vtctap.sniffer.speed import Change, Follower
 
 MS = 1_000_000
-PATIENCE = 60
 SECOND = 1_000 * MS
 GAP_LIMIT = 1_500 * MS
 EVEN, EIGHT, ODD = Line(7, "E", 1), Line(8, "N", 1), Line(7, "O", 1)
