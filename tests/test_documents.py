@@ -16,6 +16,7 @@ from types import ModuleType
 
 import pytest
 
+from equipment import PATIENCE
 from equipment.meter_port import MeterPort
 from vtctap.sniffer.simulated.meter import MeterMachine
 
@@ -133,7 +134,7 @@ def commands(text: str) -> Iterator[list[str]]:
 def outcome(words: list[str], folder: Path) -> str:
     """What a command prints. It succeeds, or has found something."""
     command = [sys.executable, "-m", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=PATIENCE)
     assert done.returncode in ((0, 1) if words[1] == "check" else (0,)), (words, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stdout

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from equipment import PATIENCE
+from equipment import PATIENCE, unread
 from vtctap.__main__ import main
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
@@ -101,6 +101,10 @@ class Taps:
     def put(self, tap: int, octets: bytes) -> None:
         """Octets arrive on a tap, as they are."""
         os.write(self._pairs[tap][0], octets)
+
+    def read(self, tap: int) -> bool:
+        """Whether all that arrived on a tap was read."""
+        return not unread(self._pairs[tap][1])
 
     def unplug(self, tap: int) -> None:
         """The adapter is pulled out."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.pcap.trace import open_trace
 
@@ -137,7 +138,7 @@ def test_true_pace_says_what_fast_says(vtctap: Run, tmp_path: Path, records: Rec
     pytest.importorskip("termios")
     said = []
     for name, fast in (("slow.pcapng", []), ("fast.pcapng", ["--fast"])):
-        assert vtctap("demo", "-q", "-w", name, *fast, timeout=120).returncode == 0
+        assert vtctap("demo", "-q", "-w", name, *fast, timeout=PATIENCE).returncode == 0
         found = [record for record in records(tmp_path / name) if record.kind is not Kind.EVENT]
         said.append([(record.sender, record.octets, record.flags & ~Flag.ORDER_UNCERTAIN) for record in found])
     assert said[0] == said[1]
@@ -146,6 +147,6 @@ def test_true_pace_says_what_fast_says(vtctap: Run, tmp_path: Path, records: Rec
 @pytest.mark.slow
 def test_true_pace_with_faults(vtctap: Run, tmp_path: Path) -> None:
     pytest.importorskip("termios")
-    assert vtctap("demo", "-q", "--faults", "-w", "t.pcapng", timeout=120).returncode == 0
+    assert vtctap("demo", "-q", "--faults", "-w", "t.pcapng", timeout=PATIENCE).returncode == 0
     listed = json.loads((tmp_path / "t.pcapng.faults.json").read_text())
     assert {entry["code"] for entry in listed} == CODES - {"break"}

@@ -8,6 +8,7 @@ from subprocess import Popen
 
 import pytest
 
+from equipment import PATIENCE
 from equipment.garbling import GarblingTaps
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap import Kind, Line, Record, open_trace
@@ -25,10 +26,10 @@ def capture(
         capturing = start(*command)
         listening(trace)
         taps.start(octets, beginning=octets[0].start - 200_000_000)
-        assert taps.wait(60)
+        assert taps.wait(PATIENCE)
         time.sleep(2)  # Longer than the silence after which a session is over.
         capturing.send_signal(signal.SIGINT)
-        assert capturing.wait(10) == 0
+        assert capturing.wait(PATIENCE) == 0
     with open_trace(trace) as reader:
         records = list(reader)
     assert sum(len(record.octets) for record in records) == sum(

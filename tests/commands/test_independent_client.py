@@ -79,7 +79,7 @@ def talk(
             client(meter.port)
             time.sleep(2)  # After a break or a readout, and 1.5 s of silence, nothing follows any more.
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
         assert process.returncode == 0
 
         trace = records(path)
@@ -205,7 +205,7 @@ def test_smartmeter_obis(talk: Any, identification: str, messages: list[str], ch
     def client(port: str) -> None:
         script = Path(__file__).with_name("smartmeter_obis.js")
         command = [node, str(script), NODE_MODULES, port, str(wake_up)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         assert list(json.loads(done.stdout).values()) == list(SMARTMETER.values())
 

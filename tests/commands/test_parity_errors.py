@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
@@ -96,6 +97,7 @@ def test_each_octet_of_a_session(
     tmp_path: Path,
     start: Callable[..., Any],
     listening: Callable[[Path], None],
+    until: Callable[[Callable[[], bool]], None],
     vtctap: Callable[..., Any],
 ) -> None:
     """Each message as often as it has octets, each time with another one damaged; and once as it is."""
@@ -105,9 +107,10 @@ def test_each_octet_of_a_session(
     listening(path)
     for sender, octets, wrong in damages():
         taps.put(sender is SERVER, on_the_line(octets, EVEN, wrong))
+        until(lambda: taps.read(0) and taps.read(1))
         time.sleep(0.02)  # As long as a side waits before it answers.
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
     entries = map(json.loads, vtctap("read", path, "--json").stdout.splitlines())

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.dissector.framing.reframe import assemble, received
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.burst import Burst
@@ -131,7 +132,7 @@ def play(
         assert taps.wait(60)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, b"")
     heard = [record for record in records(path) if record.kind is not Kind.EVENT]
     for sender in {burst.sender for burst in bursts}:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.formats import create_capture
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
@@ -327,7 +328,7 @@ def test_ctrl_c(start: Start, trace: Path, tmp_path: Path, form: list[str]) -> N
     process.send_signal(signal.SIGINT)
     if process.stdin:
         process.wait(30)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert errors == b""
 
@@ -351,7 +352,7 @@ def test_follow(start: Start, tmp_path: Path) -> None:
         file.write(whole[-3:])
     assert b"noise" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output, errors) == (130, b"", b"")
 
 
@@ -363,7 +364,7 @@ def test_live_through_a_pipe(start: Start, trace: Path) -> None:
     process.stdin.write(trace.read_bytes()[:1000])
     process.stdin.flush()
     assert b"opened" in process.stdout.readline()
-    output, errors = process.communicate(trace.read_bytes()[1000:], timeout=30)
+    output, errors = process.communicate(trace.read_bytes()[1000:], timeout=PATIENCE)
     assert (process.returncode, errors) == (0, b"")
     assert b"BreakCommand" in output
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.wireshark import tshark
 from vtctap.wireshark.installation import File, Installation, launcher
 from vtctap.wireshark.tshark import NoWireshark, Wireshark, described
@@ -77,7 +78,7 @@ def _settle(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def ask(*arguments: str | Path) -> CompletedProcess[str]:
     """What tshark says."""
-    return run(["tshark", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    return run(["tshark", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: Path, vtctap: Run) -> None:

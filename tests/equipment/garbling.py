@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from equipment import unread
 from equipment.meter_port import MeterPort
 from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
@@ -76,6 +77,7 @@ class GarblingTaps(PtyTaps):
     def __init__(self, line: Line, *, merged: bool = False) -> None:
         super().__init__(merged=merged)
         self._line = line
+        self._stood_still = 0
 
     def steps(self, octets: Iterable[WireOctet]) -> Iterator[dict[Side, int]]:
         """Plays in virtual time, a millisecond between two looks at the settings, for a test that reads in between: how
@@ -110,7 +112,8 @@ class GarblingTaps(PtyTaps):
     def _go_on(self, taps: Iterable[_Tap], until: int, shift: int) -> bool:
         """Lets real time pass up to the virtual time ``until``; False: no more is wanted."""
         while True:
-            now = min(time.monotonic_ns() - shift, until)
+            self._wait_for_readers()
+            now = min(time.monotonic_ns() - shift - self._stood_still, until)
             for tap in taps:
                 tap.run(now)
             if now == until:
@@ -120,6 +123,14 @@ class GarblingTaps(PtyTaps):
                 wait = min(wait, _STEP)
             if self._stop.wait(wait / 1e9):
                 return False
+
+    def _wait_for_readers(self) -> None:
+        """The line stands still until all that was given is read: on a busy machine too a tap has the line's pauses
+        to set its speed in."""
+        began = time.monotonic_ns()
+        while any(unread(pty.terminal) for pty in self._ptys.values()) and not self._stop.wait(0.001):
+            pass
+        self._stood_still += time.monotonic_ns() - began
 
 
 def _run(taps: dict[Side, _Tap], until: int) -> dict[Side, int]:

@@ -6,7 +6,6 @@ import select
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -207,13 +206,13 @@ def test_a_tap_hears_what_its_settings_make_of_the_line(
 
 
 def test_a_tap_that_sets_itself_right() -> None:
-    octets = characters(b"/?!\r\n", 300, EVEN, start=100 * MS, gap=1) + characters(
-        b"\xff\xafABC", 300, EVEN, start=800 * MS
-    )
+    wrong = characters(b"/?!\r\n", 300, EVEN, start=100 * MS, gap=1)
+    right = characters(b"\xff\xafABC", 300, EVEN, start=800 * MS)
     with GarblingTaps(EVEN, merged=True) as taps, tapped(taps.client, Settings(9600, EVEN)) as port:
-        taps.start(octets, beginning=0)
-        time.sleep(0.6)
-        before = port.read()
+        taps.start(wrong + right, beginning=0)
+        before: list[tuple[int, int]] = []
+        while len(before) < len(hear(wrong, 9600, sent=EVEN)):
+            before += port.read()
         attributes = termios.tcgetattr(port.fileno())
         attributes[0] |= termios.PARMRK
         attributes[4] = attributes[5] = termios.B300

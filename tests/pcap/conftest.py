@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 
 START = 1_700_000_000_123_456_789
@@ -102,7 +103,7 @@ def run(tmp_path: Path) -> Callable[..., list[str]]:
             [tool, *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
             env={**os.environ, **home},
         )

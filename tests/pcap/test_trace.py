@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment import PATIENCE
 from vtctap.pcap import (
     FORMATS,
     Flag,
@@ -245,10 +246,10 @@ class TraceContract:
             with self.writer(writing) as writer:
                 for number, record in enumerate(records, 1):
                     writer.write(record)
-                    assert step.acquire(timeout=20)
+                    assert step.acquire(timeout=PATIENCE)
                     assert read == records[:number]
             writing.close()
-            assert step.acquire(timeout=20)
+            assert step.acquire(timeout=PATIENCE)
             thread.join(20)
             assert read == records
 

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.counters import Counters
 from vtctap.sniffer.exclusive import open_unprivileged
@@ -452,7 +453,7 @@ def strace(tmp_path: Path) -> Callable[..., list[str]]:
         log = tmp_path / "strace.log"
         done = subprocess.run(
             ["strace", "-f", "-yy", "-o", str(log), sys.executable, "-m", "vtctap", "capture", "-i", name, *arguments],
-            capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+            capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=tmp_path,
         )  # fmt: skip
         if "ptrace" in done.stderr and "Operation not permitted" in done.stderr:
             pytest.skip("strace may not trace here")
@@ -545,7 +546,7 @@ def test_a_second_capture_is_refused(terminal: Terminal, tmp_path: Path) -> None
     with contextlib.closing(PosixPort(terminal.name, SEVEN_EVEN)):
         second = subprocess.run(
             [sys.executable, "-m", "vtctap", "capture", "-i", terminal.name, "-w", "second.pcapng"],
-            capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
+            capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=tmp_path,
         )  # fmt: skip
     assert second.returncode == 3
     assert second.stderr == f"vtctap: {terminal.name}: the port is in use by another program\n"
