@@ -67,6 +67,8 @@ PAUSE: Final = 20_000_000
 _RARE: Final = {57600: -3.0, 38400: -3.0}
 _UNPROVED: Final = -8.0
 """What speaks from the beginning against speeds that no standard of meters has, and against octets that are no text."""
+_UNEXPECTED: Final = -12.0
+"""What speaks against all other speeds where some are expected."""
 _STRAY: Final = 0.01
 """The share of octets that are not as they should be."""
 _FINDS, _LOSES = 0.25, 0.01
@@ -139,25 +141,37 @@ def _elsewhere(listening: int, speed: int) -> list[float]:
     return _too_fast(listening / speed) if listening > speed else _TOO_SLOW
 
 
+def _prior(speed: int, shape: int, expected: Sequence[int]) -> float:
+    """What speaks for a pair before anything is heard."""
+    surprise = _UNEXPECTED if expected and speed not in expected else 0.0
+    return surprise + _RARE.get(speed, 0.0) + (_UNPROVED if shape == _ANY_OCTETS else 0)
+
+
+def _from_best(weights: Sequence[float]) -> list[float]:
+    """By how much each falls behind the best."""
+    best = max(weights)
+    return [max(weight - best, -DEPTH) for weight in weights]
+
+
 class Detector:
     """Listens, by turns with different settings, until it knows those of the line.
 
     ``latency`` (ns): octets that arrive sooner than this after a change of settings were received before it and weigh
     nothing. ``marks``: which of the taps (by number) are known to mark framing errors, and which are known not to; what
-    is learnt is put there. The caller sets its receivers to :attr:`settings` first, tells all that is heard, and does
-    what it is told to.
+    is learnt is put there. ``expected`` are speeds (bit/s) that are tried first. The caller sets its receivers to
+    :attr:`settings` first, tells all that is heard, and does what it is told to.
     """
 
-    def __init__(self, *, latency: int = 0, marks: dict[int, bool] | None = None) -> None:
+    def __init__(self, *, latency: int = 0, marks: dict[int, bool] | None = None, expected: Sequence[int] = ()) -> None:
         self._latency = latency
         self._marks = {} if marks is None else marks
         self._unmarked: Counter[tuple[int, int]] = Counter()
         """Octets without a mark, by tap and by what was listened with."""
-        self._weights = [_RARE.get(speed, 0.0) + (_UNPROVED if shape == _ANY_OCTETS else 0) for speed, shape in _PAIRS]
+        self._weights = _from_best([_prior(speed, shape, expected) for speed, shape in _PAIRS])
         self._arrival = self._deaf_until = 0
         self._last = -1
         self._recent = bytearray()
-        self._listen(SPEEDS[0])
+        self._listen(self._fastest_plausible())
 
     @property
     def settings(self) -> Settings:
@@ -179,7 +193,7 @@ class Detector:
         if line:
             self._learn()
             return Proposal(Settings(self._speed, line), settled=True)
-        speed = next(speed for (speed, _), weight in zip(_PAIRS, self._weights, strict=True) if weight > -PLAUSIBLE)
+        speed = self._fastest_plausible()
         if speed == self._speed:
             return None
         self._listen(speed)
@@ -189,6 +203,9 @@ class Detector:
     def changed(self, now: int) -> None:
         """The receivers were set to :attr:`settings` at ``now`` (ns), which may take its time."""
         self._deaf_until = max(self._deaf_until, now + self._latency)
+
+    def _fastest_plausible(self) -> int:
+        return next(speed for (speed, _), weight in zip(_PAIRS, self._weights, strict=True) if weight > -PLAUSIBLE)
 
     def _listen(self, speed: int) -> None:
         self._speed = speed
@@ -239,8 +256,7 @@ class Detector:
         }
         for at, (speed, shape) in enumerate(_PAIRS):
             self._weights[at] += (here[shape] if speed == self._speed else elsewhere[speed]) / self._repeats
-        best = max(self._weights)
-        self._weights = [max(weight - best, -DEPTH) for weight in self._weights]
+        self._weights = _from_best(self._weights)
 
     def _settle(self) -> Line | None:
         """The line, where the best pair is listened with and outweighs all that would be set otherwise."""

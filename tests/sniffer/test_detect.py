@@ -3,6 +3,7 @@
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from functools import reduce
+from itertools import product
 from operator import xor
 from pathlib import Path
 from random import Random
@@ -122,6 +123,20 @@ def test_settles_within_64_octets(traffic: Callable[[Random], Messages], speed: 
         count, finding = listen(octets, line, begin=begin, chunk=min(MS, line.character_time(speed)))
         assert finding == Proposal(Settings(speed, line), settled=True), (skipped, count)
         assert count <= 64, (skipped, count)
+
+
+@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize("speed", LISTED)
+def test_speeds_that_are_expected_are_tried_first(speed: int, marks: bool) -> None:
+    """They are found within 24 octets; another is found all the same."""
+    for seed, expected in product(range(4), [(4800, 9600, 300), (speed, 9600, 300)]):
+        octets = on_the_wire(readout(Random(seed)), speed, EVEN)
+        detector = Detector(expected=expected)
+        assert detector.settings == Settings(max(expected), EIGHT)
+        begin = octets[0].start - MS
+        count, finding = listen(octets, EVEN, begin=begin, chunk=MS // 4, detector=detector, marks=marks)
+        assert finding == Proposal(Settings(speed, EVEN), settled=True)
+        assert count <= (24 if speed in expected else 120), (seed, expected)
 
 
 @pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)

@@ -4,6 +4,7 @@ import os
 import select
 import termios
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import xor
 
@@ -241,6 +242,95 @@ def test_a_line_that_is_wrong() -> None:
     assert wrong.settings == Settings(9600, EIGHT)
     assert [why for _, why in link.steps] == ["no-parity"]
     assert link.noise == 0
+
+
+# A speed that was chosen and is not taken
+
+LONG = b"".join(b"1.8.%d(%06d.%03d*kWh)\r\n" % (at, at * 7919, at * 31 % 1000) for at in range(40))
+
+
+def spoken(*said: tuple[Side, bytes, int, int], line: Line = EVEN) -> list[WireOctet]:
+    """What the sides said: the side, the octets, the speed (bit/s) and the silence before it (ms)."""
+    octets: list[WireOctet] = []
+    now = SECOND
+    for side, text, speed, silence in said:
+        now += silence * MS
+        for value in text:
+            end = now + line.character_bits * SECOND // speed
+            octets.append(WireOctet(side, received(value, line), now, end))
+            now = end
+    return octets
+
+
+def signed_on(select: bytes) -> list[tuple[Side, bytes, int, int]]:
+    return [("client", REQUEST, 300, 0), ("server", IDENT, 300, 250), ("client", select, 300, 250)]
+
+
+@pytest.mark.parametrize("marks", [True, False], ids=["marks", "marks nothing"])
+@pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
+@pytest.mark.parametrize("answered", [9600, 4800, 300])
+def test_a_speed_that_is_not_taken(answered: int, taps: dict[int, Sender], marks: bool) -> None:
+    """4800 are selected where 9600 were offered. The meter answers at the one or the other, or stays at 300; few octets
+    of its readout are lost, and the next session is followed from its beginning."""
+    readout = checked(b"\x02" + LONG + b"!\r\n\x03")
+    first = spoken(*signed_on(b"\x06040\r\n"), ("server", readout, answered, 300))
+    again = spoken(
+        *signed_on(OPTION), ("server", checked(b"\x01P0\x02(1)\x03"), 9600, 300), ("client", BREAK, 9600, 250)
+    )
+    link = Link(follower(taps=taps, marks=marks), taps, marks=marks)
+    later = first[-1].end + 4 * SECOND
+    link.carry([*first, *(replace(octet, start=octet.start + later, end=octet.end + later) for octet in again)])
+    heard = b"".join(record.octets for record in link.records if record.speed == answered)
+    kept = next(length for length in range(len(readout), 0, -1) if readout[-length:] in heard)
+    if answered == 4800:
+        assert kept == len(readout)
+        assert "garbage" not in [why for _, why in link.steps]
+    else:
+        assert len(readout) - kept <= 40, len(readout)
+        changes = [(speed, why) for speed, why in link.steps if why != "searching"]
+        assert changes[:3] == [(4800, "OptionSelect"), (max(answered, 9600), "garbage"), (answered, "found")]
+    assert link.frames[-5:] == messages(again)
+
+
+@pytest.mark.parametrize("answered", [2400, 300])
+def test_a_speed_of_mode_b_that_is_not_taken(answered: int) -> None:
+    """The meter states 2400 and does what it stated, or does not."""
+    readout = checked(b"\x02" + LONG + b"!\r\n\x03")
+    said = spoken(
+        ("client", REQUEST, 300, 0), ("server", b"/ZZzCtest\r\n", 300, 250), ("server", readout, answered, 300)
+    )
+    link = Link(follower(), TWO)
+    link.carry(said)
+    heard = b"".join(record.octets for record in link.records if record.speed == answered)
+    assert readout[40:] in heard
+    assert (readout in heard) == (answered == 2400)
+
+
+@pytest.mark.parametrize("wrong", [(7, 8), (20, 40, 60), tuple(range(100, 400, 5))])
+def test_damage_at_the_speed_that_was_chosen_loses_nothing(wrong: tuple[int, ...]) -> None:
+    """Wrong octets among good ones: a disturbance, not a speed."""
+    readout = checked(b"\x02" + LONG + b"!\r\n\x03")
+    octets = spoken(*signed_on(b"\x06050\r\n"), ("server", readout, 9600, 300))
+    begin = len(octets) - len(readout)
+    for at in wrong:
+        octets[begin + at] = replace(octets[begin + at], octet=octets[begin + at].octet ^ 0x80)
+    link = Link(follower(), TWO)
+    link.carry(octets)
+    assert [why for _, why in link.steps] == ["OptionSelect", "silence"]
+    assert link.noise == 0
+
+
+@pytest.mark.parametrize("marks", [True, False], ids=["marks", "marks nothing"])
+@pytest.mark.parametrize("start", [300, 9600])
+def test_telegrams_of_p1_at_the_default_speed(start: int, marks: bool) -> None:
+    """A telegram at 115200 is a few octets to a slow receiver: it is searched after seconds."""
+    telegram = b"/XMX5LGBBFG10\r\n\r\n" + LONG[:500] + b"!ABCD\r\n"
+    said = spoken(*[("server", telegram, 115200, 1000)] * 12, line=EIGHT)
+    taps = {0: Sender.SERVER}
+    link = Link(follower(Settings(start, EVEN), taps, marks=marks), taps, line=EIGHT, marks=marks)
+    link.carry(said)
+    assert link.steps[0][1] == "garbage"
+    assert link.frames.count(telegram) >= 7
 
 
 # Word by word
@@ -492,6 +582,16 @@ def test_eight_bits_may_be_anything() -> None:
     assert any(hear(follower(Settings(9600, EIGHT), marks=False), octets))
     broken = [(0, Flag.FRAMING), (0x30, 0)] * 32
     assert any(hear(follower(Settings(9600, EIGHT)), broken))
+
+
+def test_a_glitch_at_a_speed_that_was_stated_is_no_garbage(talk: Talk) -> None:
+    """What is bad comes at once, as when a head is put on: not over seconds."""
+    glitch = [(0xFF, Flag.FRAMING)] * 12
+    assert talk.follower.hear(0, glitch, talk.now) is None
+    assert talk.say(REQUEST) is None
+    talk.now += 5 * SECOND
+    assert talk.follower.hear(0, glitch, talk.now) is None
+    assert not talk.follower.searching
 
 
 def test_the_event(talk: Talk) -> None:
