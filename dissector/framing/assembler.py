@@ -6,6 +6,7 @@ the order in which they were said (:mod:`~vtctap.dissector.framing.merge`), echo
 clock: :meth:`Assembler.advance` tells it the time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -83,6 +84,8 @@ class Assembler:
         self._now = 0
         self._order = Order(gap_limit_ns)
         self._senders = Senders()
+        self._commands: Counter[str | None] = Counter()
+        """How many of the client's commands had a check character of each status."""
         for tap in taps:
             self.add(tap)
 
@@ -173,6 +176,8 @@ class Assembler:
             return Record(kind=Kind.NOISE, **known)
         if not piece.later:
             self._follow_mode(message)
+            if sender is Sender.CLIENT and not piece.cut and octets[:1] == b"\x01":
+                self._follow_habit(message)
         return FramedRecord(message=message if octets == seven else self._decode(octets), **known)
 
     def _received(self, tap: Tap, piece: Piece, line: Line) -> dict[str, Any]:
@@ -207,6 +212,12 @@ class Assembler:
             return tap.sender, False
         sender = self._senders.infer(octets, message, later=piece.later)
         return sender, sender is not Sender.UNKNOWN
+
+    def _follow_habit(self, message: Message) -> None:
+        """Some clients never send check characters: then what follows their commands is none, on whatever wire."""
+        self._commands[message.bcc_status] += 1
+        for framer in self._framers.values():
+            framer.omits_checks = self._commands["missing"] > 0 == self._commands["good"]
 
     def _follow_mode(self, message: Message) -> None:
         """HDLC frames are to be expected once mode E was selected, or one has proved itself, until a sign-on or a

@@ -118,6 +118,8 @@ class Piece:
 
 _HEAD: Final = re.compile(rb"/(?=\d{0,2}[A-Za-z])[A-Za-z\d]{3}(?![/!()])[ -~][^/!()\r\n]*\r?\n\r?\n\Z")
 """A Telegram's identification with the empty line behind it."""
+_BEGINNINGS: Final = (SOH, STX, ACK, NAK)
+"""What begins a message where a check character is due."""
 _HDLC: Final = (State.HDLC, State.HDLC_END)
 
 
@@ -126,8 +128,8 @@ class Framer:
 
     ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit_ns`` is the longest
     pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time`` (ns),
-    ``binary`` (mode E was agreed on) and ``garbage`` (the line's settings are unknown, so what comes is noise, whatever
-    it looks like) may be set at any time.
+    ``binary`` (mode E was agreed on), ``garbage`` (the line's settings are unknown, so what comes is noise, whatever it
+    looks like) and ``omits_checks`` (the client never sends check characters) may be set at any time.
     """
 
     def __init__(self, *, sender: Sender, character_time: int, gap_limit_ns: int, synthetic: bool = False) -> None:
@@ -136,6 +138,7 @@ class Framer:
         self.character_time = character_time
         self.binary = False
         self.garbage = False
+        self.omits_checks = False
         self._sender = sender
         self._synthetic = synthetic
         self._state = State.IDLE
@@ -348,12 +351,21 @@ class Framer:
     def _lacks_check(self, octet: Octet) -> bool:
         """Whether the octet after ETX is not the check character but begins the next message."""
         value = octet.value & 0x7F
-        if value in (self._xor & 0x7F, self._sum & 0x7F) or self._sender is not Sender.UNKNOWN:
+        if value in (self._xor & 0x7F, self._sum & 0x7F):
+            return False
+        if self.omits_checks and self._is_command():
+            return value in _BEGINNINGS and not octet.flags & Flag.PARITY
+        if self._sender is not Sender.UNKNOWN:
             return False
         if self._synthetic:
             return value in (SOH, STX)
         pause = octet.start - self._open[-1].start - self._character_time
-        return pause >= MIN_REACTION and value in (SOH, STX, ACK, NAK) and not octet.flags & Flag.PARITY
+        return pause >= MIN_REACTION and value in _BEGINNINGS and not octet.flags & Flag.PARITY
+
+    def _is_command(self) -> bool:
+        """Whether the block that is open is the client's. P0 alone is the server's."""
+        first, *letters = (octet.value & 0x7F for octet in self._open[:3])
+        return first == SOH and bytes(letters) != b"P0"
 
     # HDLC.
 

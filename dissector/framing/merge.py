@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.framing.senders import natural_sender
+from vtctap.dissector.framing.senders import hdlc_sender, natural_sender
+from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MAY_ANSWER, NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Record, Sender
@@ -76,6 +77,10 @@ class Order:
         """How many records wait."""
         self._heard: dict[int, Record] = {}
         self._said: _Waiting | None = None
+        self._echoed = False
+        """Whether another tap has heard what was said last."""
+        self._echoing: set[Sender] = set()
+        """The sides whose taps have heard all that the other side said last."""
 
     def add(self, tap: int, *, bounded: bool = True) -> None:
         """One more tap of the link. ``bounded``: its time stamps are not off by any amount."""
@@ -143,7 +148,7 @@ class Order:
     def _precedes(self, later: _Waiting, earlier: _Waiting) -> bool:
         """Whether the one that is stamped later was first all the same."""
         if _echo_pair(earlier, later):
-            return _is_original(later)
+            return self._is_original(later)
         sides = {earlier.record.sender: earlier, later.record.sender: later}
         if Sender.UNKNOWN in sides or len(sides) < 2:
             return False
@@ -179,18 +184,37 @@ class Order:
         original = self._original(record, waiting.message)
         if original is not None:
             del self._heard[original]
+            self._echoed = True
+            self._echoing.add(record.sender)
             return _flagged(record, Flag.ECHO)
-        self._heard[record.tap], self._said = record, waiting
+        if self._said is not None and self._said.record.sender is not record.sender and not self._echoed:
+            self._echoing.discard(record.sender)
+        self._heard[record.tap], self._said, self._echoed = record, waiting, False
         return record
 
     def _original(self, record: Record, message: Message) -> int | None:
         """The other tap that heard a frame just before, of which this is the echo."""
         for tap, heard in self._heard.items():
-            if tap != record.tap and heard.octets == record.octets:
-                natural = natural_sender(message)
-                if natural is heard.sender or (natural is Sender.UNKNOWN and _overlap(record, heard)):
+            if tap != record.tap and (heard.octets == record.octets or _is_lossy_echo(record, heard)):
+                natural = _natural_sender(record, message)
+                if natural is heard.sender or (natural is Sender.UNKNOWN and self._may_echo(record, heard)):
                     return tap
         return None
+
+    def _may_echo(self, record: Record, heard: Record) -> bool:
+        """Whether what either side may say is the echo of what was heard: at the same time, or next on a tap that has
+        echoed what the other side said before."""
+        said_last = self._said is not None and self._said.record is heard
+        return _overlap(record, heard) or (said_last and record.sender in self._echoing)
+
+    def _is_original(self, waiting: _Waiting) -> bool:
+        """Whether it is its echo's original: said by who says such a thing, or else by the client, for an echo is heard
+        on the meter's side of an optical head. Where the client's tap hears the server as well, it is said by the side
+        that did not speak last."""
+        speaker = _natural_sender(waiting.record, waiting.message)
+        if speaker is Sender.UNKNOWN and self._said is not None and Sender.CLIENT in self._echoing:
+            speaker = self._said.record.sender.other
+        return waiting.record.sender is (speaker or Sender.CLIENT)
 
 
 def _flagged(record: Record, flag: int) -> Record:
@@ -236,7 +260,15 @@ def _may_answer(asked: MessageName, answer: MessageName) -> bool:
     return asked not in MAY_ANSWER or answer in MAY_ANSWER[asked]
 
 
-def _is_original(waiting: _Waiting) -> bool:
-    """Whether it is its echo's original: said by who says such a thing, or else by the client, for an echo is heard on
-    the meter's side of an optical head."""
-    return waiting.record.sender is (natural_sender(waiting.message) or Sender.CLIENT)
+def _natural_sender(record: Record, message: Message) -> Sender:
+    """Who says such a thing, by its name, or by an HDLC frame's control octet; UNKNOWN where either side does."""
+    return hdlc_sender(record.octets) if message.message == MessageName.HDLC else natural_sender(message)
+
+
+def _is_lossy_echo(record: Record, heard: Record) -> bool:
+    """Whether a damaged HDLC frame has the header of one that was heard: an optical head's echo loses octets."""
+    header = hdlc.header_end(record.octets[: hdlc.MOST_HEADER])
+    if header is None or record.octets[:1] != heard.octets[:1] or record.octets[0] != hdlc.FLAG:
+        return False
+    damaged = bool(record.flags & Flag.CUT) or message_of(record).bad_check
+    return damaged and record.octets[:header] == heard.octets[:header]
