@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from machine import Job, Machine
-from wire import SOON, Wire, said, session
+from wire import SOON, Wire, session
 
 from vtctap.pcap.record import Flag
 
@@ -130,10 +130,6 @@ class Uart:
 
     def clear(self) -> None:
         self._wire.clear()
-
-    def say(self, message: bytes, speed: int) -> None:
-        """Plays a message of one side."""
-        self._wire.play(said(message, speed), time.monotonic_ns())
 
     def forget(self) -> None:
         self.sent()

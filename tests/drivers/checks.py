@@ -147,31 +147,40 @@ def _count(pulses: Sequence[Pulse]) -> str:
 # The speed.
 
 
+class Played(NamedTuple):
+    """A session that changes the speed, on one link: who hears each side (an empty name: both), and the fast speed."""
+
+    mode: str
+    sides: dict[str, Uart | UsbAdapter]
+    fast: int
+
+    def words(self, side: str) -> list[str]:
+        """For :func:`wire.session`."""
+        return ["speed=300", f"mode={self.mode}", *([f"side={side}"] if side else [])]
+
+
 def modes(bench: Bench) -> Iterator[Row]:
-    """Sessions that change the speed, garbled for who does not follow: mode C on two adapters, B and C on one."""
-    client, server = bench.chips["FT232B"], bench.chips["second"]
-    options = f"--client {client.port} --server {server.port} --profile iec62056-21"
-    yield from _followed(bench, "C", 9600, {"client": client, "server": server}, options)
-    options = f"-i {bench.uart.port} --profile iec62056-21"
-    yield from _followed(bench, "B", 2400, {"": bench.uart}, options)
-    yield from _followed(bench, "C", 9600, {"": bench.uart}, options)
+    """Sessions that change the speed, garbled for who does not follow: mode C on two adapters and on one, B on one."""
+    two = Played("C", {"client": bench.chips["FT232B"], "server": bench.chips["second"]}, 9600)
+    yield from _followed(bench, two, Played("B", {"": bench.uart}, 2400))
+    yield from _followed(bench, Played("C", {"": bench.uart}, 9600))
 
 
-def _followed(bench: Bench, mode: str, fast: int, sides: dict[str, Uart | UsbAdapter], options: str) -> Iterator[Row]:
-    """``sides``: the adapter that hears each side; an empty name: both."""
-    line = ["speed=300", f"mode={mode}"]
-    words = {side: [*line, f"side={side}"] if side else line for side in sides}
-    with Capture(bench.machine, options=options, ports=len(sides)) as capture:
-        for side, adapter in sides.items():
-            adapter.forget()
-            adapter.play(*words[side])
-        capture.rest(length(session(line)))
-    for tap, (side, adapter) in enumerate(sides.items()):
-        what = f"mode {mode}, the {side}'s tap" if side else f"mode {mode}, one tap"
-        played = bytes(octet.octet & 0x7F for octet in session(words[side]))
-        heard = bytes(octet & 0x7F for octet in capture.octets(0, tap))
+def _followed(bench: Bench, *links: Played) -> Iterator[Row]:
+    ports = [",".join(adapter.port for adapter in link.sides.values()) for link in links]
+    options = " ".join(f"--link {at}={names}" for at, names in enumerate(ports)) + " --profile iec62056-21"
+    taps = [(number, link, side) for number, link in enumerate(links) for side in link.sides]
+    with Capture(bench.machine, options=options, ports=len(taps)) as capture:
+        for _, link, side in taps:
+            link.sides[side].forget()
+            link.sides[side].play(*link.words(side))
+        capture.rest(max(length(session(link.words(""))) for link in links))
+    for tap, (number, link, side) in enumerate(taps):
+        adapter, what = link.sides[side], f"mode {link.mode}, " + (f"the {side}'s tap" if side else "one tap")
+        played = bytes(octet.octet & 0x7F for octet in session(link.words(side)))
+        heard = bytes(octet & 0x7F for octet in capture.octets(number, tap))
         yield Row(adapter.driver, f"{what}: octets", f"{len(played)}, as played", _compared(heard, played))
-        yield Row(adapter.driver, f"{what}: speeds", f"{fast} 300", " ".join(map(str, adapter.speeds())))
+        yield Row(adapter.driver, f"{what}: speeds", f"{link.fast} 300", " ".join(map(str, adapter.speeds())))
 
 
 def unknown_speeds(bench: Bench) -> Iterator[Row]:
@@ -234,7 +243,7 @@ def marks(bench: Bench) -> Iterator[Row]:
         for given in (*GIVEN.values(), "41 42:P 43", "41 42:O 43"):
             for chip in chips:
                 chip.give(given)
-            bench.machine.sleep(1 if ":F " in given else RECORD)
+            bench.machine.sleep(RECORD if given in tuple(GIVEN.values())[2:] else 1)
         capture.rest()
     for link, chip in enumerate(chips):
         seen = capture.marked(link)
@@ -284,10 +293,14 @@ SLOW: Final = (b"/?!\r\n", b"/ZZZ5x\r\n", b"\x06001\r\n", b"\x01P0\x02(00000000)
 
 def fifo_threshold(bench: Bench) -> Iterator[Row]:
     """The driver lowers the threshold with the speed: what it was at 9600 bit/s must not count at 300."""
+    *fast, slow = (bytes(octet | (octet.bit_count() & 1) << 7 for octet in message) for message in SLOW)
     with Capture(bench.machine, bench.uart) as capture:
-        for message in SLOW:
-            bench.uart.say(message, 300 if message is SLOW[-1] else 9600)
-            bench.machine.sleep(0.8)
+        for message in fast:
+            bench.uart.put(message)
+            bench.machine.sleep(0.5)
+        for octet in slow:
+            bench.uart.put(bytes((octet,)))
+            bench.machine.sleep(0.034)  # No faster than the line, by the guest's clock.
         capture.rest()
     frames = [record for record in capture.records if record.octets and record.speed == 300]
     worst = max((record.uncertainty or 0 for record in frames), default=0) / 1e6
@@ -300,6 +313,9 @@ def fifo_threshold(bench: Bench) -> Iterator[Row]:
 
 
 # Other programs.
+
+SHORT: Final = ("mode=C",)
+"""A session of some seconds."""
 
 HOLDER: Final = (
     "python -c 'import fcntl, os, termios, time\n"
@@ -340,8 +356,8 @@ def read_by_another(bench: Bench) -> Iterator[Row]:
     bench.machine.sleep(0.5)
     with Capture(bench.machine, *adapters, options="--speed 9600") as capture:
         for adapter in adapters:
-            adapter.play()
-        capture.rest(length(session([])), quiet=4)
+            adapter.play(*SHORT)
+        capture.rest(length(session(SHORT)), quiet=4)
     for thief in thieves:
         thief.stop()
         thief.wait()
@@ -349,7 +365,7 @@ def read_by_another(bench: Bench) -> Iterator[Row]:
     for link, adapter in enumerate(adapters):
         taken = int(bench.machine.run(f"stat -c %s /tmp/{link}").output)
         events = [text.split("octets=")[1] for text in capture.events(link) if text.startswith("missed")]
-        played = len(session([]))
+        played = len(session(SHORT))
         yield Row(
             adapter.driver, "read here, and by another", str(played), str(len(capture.octets(link)) + taken)
         )  # fmt: skip
@@ -365,11 +381,11 @@ def unplugged(bench: Bench) -> Iterator[Row]:
     chip = bench.chips["FT232B"]
     device = f"readlink -f {chip.port}"
     before = bench.machine.run(device).output
-    played = bytes(octet.octet & 0x7F for octet in session([]))
+    played = bytes(octet.octet & 0x7F for octet in session(SHORT))
     with Capture(bench.machine, chip, options="--speed 9600") as capture:
         holder = bench.machine.start(f"exec sleep 100 <{chip.port}")
-        chip.play()
-        bench.machine.sleep(2)
+        chip.play(*SHORT)
+        bench.machine.sleep(1)
         chip.unplug()
         chip.plug()
         chip.wait()
@@ -377,8 +393,8 @@ def unplugged(bench: Bench) -> Iterator[Row]:
         end = time.monotonic() + 20
         while capture.opened() < 2 and time.monotonic() < end:
             bench.machine.sleep(0.1)
-        chip.play()
-        capture.rest(length(session([])))
+        chip.play(*SHORT)
+        capture.rest(length(session(SHORT)))
         holder.stop()
         holder.wait()
     names = " ".join(text.split()[0] for text in capture.events())

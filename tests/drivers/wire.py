@@ -28,15 +28,6 @@ def session(words: Iterable[str]) -> list[WireOctet]:
     return [octet for octet in octets if options.get("side", octet.side) == octet.side]
 
 
-def said(message: bytes, speed: int) -> list[WireOctet]:
-    """A message as the line carries it."""
-    step = LINE.character_time(speed)
-    return [
-        WireOctet("client", octet | (octet.bit_count() & 1) << 7, EPOCH + at * step, EPOCH + (at + 1) * step)
-        for at, octet in enumerate(message)
-    ]
-
-
 def length(octets: list[WireOctet]) -> float:
     """Seconds in which they are played, the wait before them included."""
     return (octets[-1].end - EPOCH + SOON) / 1e9
