@@ -6,9 +6,12 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from equipment.wheel import built_wheel
 
 # A run tells what the code does, not what chance or a slow machine does: the same examples everywhere, no deadline, and
 # nothing kept of earlier runs. To look for more: python -m pytest --hypothesis-profile=search
@@ -40,6 +43,19 @@ def tshark_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
     yield
     os.environ["PATH"] = before
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this source tree; built once, however many processes share out the tests."""
+    import fcntl
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / "wheel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return next(folder.glob("wheel/*.whl"), None) or built_wheel(folder / "wheel")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

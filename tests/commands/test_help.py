@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from equipment.wheel import built_wheel
 from vtctap.pages import SHELLS, pages
 from vtctap.parsers import COMMANDS, command_parser, whole_parser
 
@@ -135,11 +134,10 @@ def test_every_command_is_in_the_whole_parser() -> None:
     assert whole_parser().parse_args(["read", "t.pcapng", "-Y", "x"]).filter == "x"
 
 
-def test_what_the_wheel_puts_beside_the_package(tmp_path: Path) -> None:
+def test_what_the_wheel_puts_beside_the_package(tmp_path: Path, wheel: Path) -> None:
     """Pages, manual and completions, and the installed program finds them."""
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
     assert {*stated} == {"share/doc/vtctap", "share/man/man1"} | {place.rpartition("/")[0] for place in SHELLS.values()}
-    wheel = built_wheel(tmp_path)
     prefix = tmp_path / "prefix"
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--ignore-installed"]
     subprocess.run([*command, "--prefix", prefix, wheel], check=True, capture_output=True)

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from equipment import PATIENCE
+from equipment.patient import PatientTaps
 from vtctap.dissector.framing.reframe import assemble, received
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
-from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.wire import WireOctet
 
 pytest.importorskip("termios")
@@ -124,7 +124,7 @@ def play(
     bursts = bursts_of(entry)
     known = entry["direction_known"]
     path = folder / "trace.pcapng"
-    with PtyTaps(merged=not known) as taps:
+    with PatientTaps(merged=not known) as taps:
         ports = ["--client", taps.client, "--server", taps.server] if known else ["-i", taps.client]
         process = start("capture", "-q", *ports, "--speed", str(SPEED), "--line", "7E1", "-w", path)
         listening(path, 2 if known else 1)

@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from equipment import unread
 from equipment.meter_port import MeterPort
+from equipment.patient import PatientTaps
 from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, Pty, PtyTaps
+from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, Pty
 from vtctap.sniffer.simulated.wire import Side, Wire, WireOctet
 
 _STEP: Final = 1_000_000
@@ -71,13 +71,12 @@ class _Tap:
         return bytes((0 if octet.flags & Flag.BREAK or (octet.flags and self._checks) else octet.value,))
 
 
-class GarblingTaps(PtyTaps):
-    """The simulated line of ``line``, for a capture whose settings count. See :class:`PtyTaps`."""
+class GarblingTaps(PatientTaps):
+    """The simulated line of ``line``, for a capture whose settings count. See :class:`PatientTaps`."""
 
     def __init__(self, line: Line, *, merged: bool = False) -> None:
         super().__init__(merged=merged)
         self._line = line
-        self._stood_still = 0
 
     def steps(self, octets: Iterable[WireOctet]) -> Iterator[dict[Side, int]]:
         """Plays in virtual time, a millisecond between two looks at the settings, for a test that reads in between: how
@@ -112,8 +111,8 @@ class GarblingTaps(PtyTaps):
     def _go_on(self, taps: Iterable[_Tap], until: int, shift: int) -> bool:
         """Lets real time pass up to the virtual time ``until``; False: no more is wanted."""
         while True:
-            self._wait_for_readers()
-            now = min(time.monotonic_ns() - shift - self._stood_still, until)
+            self.wait_for_readers()
+            now = min(time.monotonic_ns() - shift - self.stood_still, until)
             for tap in taps:
                 tap.run(now)
             if now == until:
@@ -123,14 +122,6 @@ class GarblingTaps(PtyTaps):
                 wait = min(wait, _STEP)
             if self._stop.wait(wait / 1e9):
                 return False
-
-    def _wait_for_readers(self) -> None:
-        """The line stands still until all that was given is read: on a busy machine too a tap has the line's pauses
-        to set its speed in."""
-        began = time.monotonic_ns()
-        while any(unread(pty.terminal) for pty in self._ptys.values()) and not self._stop.wait(0.001):
-            pass
-        self._stood_still += time.monotonic_ns() - began
 
 
 def _run(taps: dict[Side, _Tap], until: int) -> dict[Side, int]:

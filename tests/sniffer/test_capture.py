@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from equipment import PATIENCE
+from equipment.patient import PatientTaps
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.capture import Capture, Link, Wire
@@ -24,7 +25,6 @@ from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.counters import Counters
 from vtctap.sniffer.opening import open_port
 from vtctap.sniffer.port import PortError, Settings
-from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
 termios = pytest.importorskip("termios")
@@ -66,7 +66,7 @@ def played(session: Sequence[Said], pause: int = 30 * MS) -> list[WireOctet]:
     return octets
 
 
-def capture(links: Sequence[Link], lines: Iterable[tuple[PtyTaps, Sequence[Said]]], **options: int) -> list[Record]:
+def capture(links: Sequence[Link], lines: Iterable[tuple[PatientTaps, Sequence[Said]]], **options: int) -> list[Record]:
     """What a capture of these links has when all lines were played."""
     lines = list(lines)
     records = []
@@ -93,16 +93,16 @@ def events(records: Iterable[Record]) -> list[str]:
 
 
 @pytest.fixture
-def taps() -> Iterator[PtyTaps]:
-    with PtyTaps() as taps:
+def taps() -> Iterator[PatientTaps]:
+    with PatientTaps() as taps:
         yield taps
 
 
-def pair(taps: PtyTaps, name: str = "") -> Link:
+def pair(taps: PatientTaps, name: str = "") -> Link:
     return Link((Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER)), name)
 
 
-def test_two_taps(taps: PtyTaps) -> None:
+def test_two_taps(taps: PatientTaps) -> None:
     records = capture([pair(taps)], [(taps, SESSION)])
     heard = frames(records)
     assert [(record.sender, record.octets) for record in heard] == [(SENDERS[side], octets) for side, octets in SESSION]
@@ -120,7 +120,7 @@ def test_two_taps(taps: PtyTaps) -> None:
 
 
 def test_one_wire_that_carries_both() -> None:
-    with PtyTaps(merged=True) as taps:
+    with PatientTaps(merged=True) as taps:
         records = capture([Link((Wire(taps.client),))], [(taps, SESSION)])
     heard = frames(records)
     assert [(record.sender, record.octets) for record in heard] == [(SENDERS[side], octets) for side, octets in SESSION]
@@ -128,9 +128,9 @@ def test_one_wire_that_carries_both() -> None:
     assert [record.sender for record in records if record.kind is Kind.EVENT] == [Sender.UNKNOWN] * 2
 
 
-def test_two_links(taps: PtyTaps) -> None:
+def test_two_links(taps: PatientTaps) -> None:
     other: list[Said] = [("client", b"\x01R1\x020000()\x03\x62"), ("server", b"\x02(ER01)\x03\x64")]
-    with PtyTaps(merged=True) as second:
+    with PatientTaps(merged=True) as second:
         links = [pair(taps, "A"), Link((Wire(second.client),), "B")]
         records = capture(links, [(taps, SESSION), (second, other)])
     for link, session in ((0, SESSION), (1, other)):
@@ -140,7 +140,7 @@ def test_two_links(taps: PtyTaps) -> None:
     assert {(record.link, record.tap) for record in records} == {(0, 0), (0, 1), (1, 2)}
 
 
-def test_parity_is_checked(taps: PtyTaps) -> None:
+def test_parity_is_checked(taps: PatientTaps) -> None:
     octets = [
         WireOctet(octet.side, octet.octet ^ (0x80 if number in (2, 4) else 0), octet.start, octet.end)
         for number, octet in enumerate(played([("client", b"/?!\r\n")]))
@@ -153,7 +153,7 @@ def test_parity_is_checked(taps: PtyTaps) -> None:
     assert (record.octets, record.parity_errors, record.flags) == (b"/?!\r\n", (2, 4), Flag.PARITY)
 
 
-def test_records_come_when_the_other_side_speaks(taps: PtyTaps) -> None:
+def test_records_come_when_the_other_side_speaks(taps: PatientTaps) -> None:
     """Not only at the end: a message is there as soon as its framing and its place among the others are decided."""
     with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         taps.start(played(SESSION[:4]), beginning=0)
@@ -245,7 +245,7 @@ def test_a_lost_port_and_one_that_goes_on(hardware: tuple[Hardware, Hardware]) -
         server.say(b"tctap\r\n")
         records += until(tap, lambda _: tap.octets == 18)
         server.unplug()
-        records += until(tap, lambda _: not tap.live)
+        records += until(tap, lambda new: not tap.live and "lost octets=13" in events(new))
         assert tap.poll(0.01) == []
         assert tap.lost == [f"{name}: the device is gone" for name in (client.name, server.name)]
         records += tap.close()
@@ -554,7 +554,7 @@ def test_overruns_of_a_port_that_was_lost_add_up(
         assert tap.drops == {0: 4}
 
 
-def test_a_driver_that_does_not_count(taps: PtyTaps) -> None:
+def test_a_driver_that_does_not_count(taps: PatientTaps) -> None:
     with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         tap.poll(0.01)
         assert tap.drops == {}
@@ -726,7 +726,7 @@ def test_power_is_asked_for_each_time(
     assert set(asked) == {power}
 
 
-def test_one_port_that_is_missing_leaves_the_other_alone(taps: PtyTaps) -> None:
+def test_one_port_that_is_missing_leaves_the_other_alone(taps: PatientTaps) -> None:
     before = len(os.listdir("/dev/fd"))
     links = [Link((Wire(taps.client, Sender.CLIENT), Wire("/dev/no-such-port", Sender.SERVER)))]
     with (
@@ -740,7 +740,7 @@ def test_one_port_that_is_missing_leaves_the_other_alone(taps: PtyTaps) -> None:
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_port_names_are_one_word(taps: PtyTaps, tmp_path: os.PathLike[str]) -> None:
+def test_port_names_are_one_word(taps: PatientTaps, tmp_path: os.PathLike[str]) -> None:
     name = os.path.join(tmp_path, "the meter's port")
     os.symlink(taps.client, name)
     with Capture([Link((Wire(name),))], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
@@ -748,7 +748,7 @@ def test_port_names_are_one_word(taps: PtyTaps, tmp_path: os.PathLike[str]) -> N
     assert opened.split()[-1] == f"port={name.replace(' ', '_')}"
 
 
-def test_ports_are_given_back_when_something_goes_wrong(taps: PtyTaps) -> None:
+def test_ports_are_given_back_when_something_goes_wrong(taps: PatientTaps) -> None:
     before = len(os.listdir("/dev/fd"))
     with (
         contextlib.suppress(RuntimeError),

@@ -18,8 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipment.wheel import built_wheel
-
 pytest.importorskip("scapy")
 
 from scapy.config import conf
@@ -837,8 +835,7 @@ def test_scapys_extension_manager_loads_it(tmp_path: Path) -> None:
     assert Path(python(code, tmp_path).strip()).resolve() == Path(layer.__file__).resolve()
 
 
-def test_scapys_extension_manager_loads_it_from_a_wheel(tmp_path: Path) -> None:
-    wheel = built_wheel(tmp_path)
+def test_scapys_extension_manager_loads_it_from_a_wheel(tmp_path: Path, wheel: Path) -> None:
     site = tmp_path / "site"
     shutil.unpack_archive(wheel, site, "zip")
     scapy = Path(importlib.util.find_spec("scapy").origin).parent  # type: ignore[union-attr, arg-type]
