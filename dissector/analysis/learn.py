@@ -17,7 +17,7 @@ from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.profiles.files import Profile, Register
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import READOUT, MessageName
-from vtctap.pcap.record import Flag, Line
+from vtctap.pcap.record import Flag, Line, Sender
 
 MAX_REGISTERS: Final = 10_000
 """So many registers are kept; those that come later are counted."""
@@ -32,6 +32,8 @@ _SECRET: Final = re.compile(r"[0-9]{16,}|[0-9A-Fa-f]{16,}")
 """What may be a token, or a key: too long a number."""
 _SERIAL: Final = re.compile(r"[0-9]{8,}")
 """What may be a meter's number where it has no unit: FLAG and STS numbers have eight digits or more."""
+_HABIT: Final = 2
+"""From so many on, messages without a check character are a side's habit: it sends none, so none was lost."""
 HIDDEN: Final = "(long number: not shown)"
 
 
@@ -79,14 +81,6 @@ def form(value: str, *, digits_only: bool = False) -> str:
     return text if len(text) <= _MAX_FORM else f"{text[:_MAX_FORM]}... ({len(text)} characters)"
 
 
-def _sound(dissection: Dissection) -> Message | None:
-    """The message of a frame that arrived whole, None for any other record."""
-    record = dissection.record
-    if not isinstance(dissection, Frame) or record.flags & Flag.ECHO or record.parity_errors or dissection.damaged:
-        return None
-    return None if dissection.message.bcc_status == "missing" else dissection.message
-
-
 class Learner:
     """Takes in the dissections of traces, in order."""
 
@@ -96,11 +90,17 @@ class Learner:
         self.messages = 0
         self.lines: Counter[tuple[Line, int]] = Counter()
         self._asked: dict[int, str] = {}
+        self._checking: set[tuple[int, Sender]] = set()
+        """The links' sides that have sent a check character."""
+        self._unchecked: Counter[tuple[int, Sender]] = Counter()
+        """How many messages each side sent without one."""
 
     def feed(self, dissection: Dissection) -> None:
         """Takes in one record."""
-        message = _sound(dissection)
+        message = self._sound(dissection)
         record = dissection.record
+        if record.sender is Sender.CLIENT and not record.flags & Flag.ECHO:
+            self._asked.pop(record.link, None)  # What a damaged request asks for is not known.
         if message is None or message.message is None:
             return
         self.messages += 1
@@ -124,6 +124,19 @@ class Learner:
             else:
                 seen.answered += 1
                 seen.value(value, unit, read=True)
+
+    def _sound(self, dissection: Dissection) -> Message | None:
+        """The message of a frame that arrived whole, None for any other record."""
+        record = dissection.record
+        if not isinstance(dissection, Frame) or record.flags & Flag.ECHO or record.parity_errors or dissection.damaged:
+            return None
+        message, side = dissection.message, (record.link, record.sender)
+        if message.bcc_status == "good":
+            self._checking.add(side)
+        if message.bcc_status != "missing":
+            return message
+        self._unchecked[side] += 1
+        return message if side not in self._checking and self._unchecked[side] >= _HABIT else None
 
     def _seen(self, register: str) -> Seen | None:
         if not register or len(register) > _MAX_ID or _SECRET.search(register):
