@@ -40,7 +40,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framer import Octet
-from vtctap.sniffer.bounds import SCHEDULING
+from vtctap.sniffer.bounds import SCHEDULING_NS
 from vtctap.sniffer.estimator import Estimator
 
 MS: Final = 1_000_000
@@ -239,7 +239,7 @@ def measure(row: Row, frames: int) -> Result:
     stamped = []
     arrivals = []
     for arrival, count in read(random, row.deliver(random, ends, row.latency)):
-        stamped += estimator.receive([(0x55, 0)] * count, arrival)
+        stamped += estimator.feed([(0x55, 0)] * count, arrival)
         arrivals += [arrival] * count
     return summary(truth, stamped + estimator.close(), arrivals)
 
@@ -274,7 +274,7 @@ def missed(row: Row, result: Result) -> list[str]:
     targets = [
         (result.inside >= 0.999, f"{result.inside:.2%} inside the uncertainty, not 99.9 %"),
         (
-            result.uncertainty * MS <= row.latency + SCHEDULING or row.length is bulk,
+            result.uncertainty * MS <= row.latency + SCHEDULING_NS or row.length is bulk,
             f"an uncertainty of {result.uncertainty:.2f} ms, not the timer and 2 ms",
         ),
     ]
@@ -378,7 +378,7 @@ def live() -> int:
                 if not chunks and here.poll():
                     raise SystemExit("the pseudo-terminal lost octets: the machine is too busy for this")
                 for chunk in chunks:
-                    stamped += estimator.receive(chunk.octets, chunk.arrival)
+                    stamped += estimator.feed(chunk.octets, chunk.arrival)
                     arrivals += [chunk.arrival] * len(chunk.octets)
             late += here.recv()
             player.join()

@@ -43,7 +43,7 @@ from vtctap.sniffer.estimator import Estimator
 MS: Final = 1_000_000
 START: Final = 1_700_000_000_000_000_000
 SPEEDS: Final = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 115200)
-TRANSFER: Final = 250_000
+TRANSFER_NS: Final = 250_000
 """ns; the longest way from an adapter to the system."""
 _LEAST_LATE: Final = 1_000
 
@@ -71,7 +71,7 @@ class Session(NamedTuple):
     adapter: Adapter
     speed: int
     reader: str
-    character_time: int
+    character_time_ns: int
     latency: int
     starts: list[float]
     reads: list[Read]
@@ -119,9 +119,9 @@ READERS: Final = {
 }
 
 
-def woken_within(character_time: float) -> int:
+def woken_within(character_time_ns: float) -> int:
     """W: within how many ns a waiting program is woken, where the uncertainty holds."""
-    return max(2 * MS - int(TOLERANCE * character_time), MS)
+    return max(2 * MS - int(TOLERANCE * character_time_ns), MS)
 
 
 def session(number: int) -> Session:
@@ -186,7 +186,7 @@ def _read(random: Random, packets: accuracy.Packets, reader: str, within: int) -
     at, now, there = 0, 0, 0.0
     arrivals = []
     for tick, _ in packets:
-        there = max(there, tick + random.uniform(_LEAST_LATE, TRANSFER))
+        there = max(there, tick + random.uniform(_LEAST_LATE, TRANSFER_NS))
         arrivals.append(there)
     while at < len(packets):
         looked, absence = now, _absence(random, reader)
@@ -217,7 +217,7 @@ def stamp(session: Session, estimator: Any, random: Random) -> list[Any]:
                 estimator.horizon(between)
         first = random.randint(1, count)
         for part in (first, count - first):
-            settled += estimator.receive([(0x55, 0)] * part, START + arrival, late) if part else []
+            settled += estimator.feed([(0x55, 0)] * part, START + arrival, late) if part else []
         before = arrival
     settled += estimator.close()
     return settled
@@ -260,7 +260,7 @@ class Campaign:
     def add(self, number: int, one: Session) -> None:
         """Tries one session."""
         random = Random(number)
-        octets = stamp(one, self._make(one.character_time, one.latency), random)
+        octets = stamp(one, self._make(one.character_time_ns, one.latency), random)
         if len(octets) != len(one.starts):
             raise SystemExit(f"session {number}: {len(one.starts)} octets were sent, {len(octets)} came out")
         self.tried += 1

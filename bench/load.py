@@ -81,7 +81,7 @@ def feed(load: Load, terminals: list[int], end: Event, results: Connection) -> N
     voices = [traffic(tap) for tap in range(len(terminals))]
     digests = [hashlib.sha256() for _ in terminals]
     sent = [0] * len(terminals)
-    character = LINE.character_time(load.speed)
+    character = LINE.character_time_ns(load.speed)
     period = load.timer * 1_000_000
     begin = time.monotonic_ns()
     due = [(begin + (tap + 1) * period // len(terminals), tap) for tap in range(len(terminals))]
@@ -209,7 +209,7 @@ def measure(load: Load, seconds: float) -> str:
 def chunks(links: int, speed: int, timer: int) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
     """An hour of all taps: arrival (ns), tap, octets."""
     voices = [[(octet, 0) for octet in traffic(tap)] for tap in range(2 * links)]
-    character, period = LINE.character_time(speed), timer * 1_000_000
+    character, period = LINE.character_time_ns(speed), timer * 1_000_000
     sent = [0] * len(voices)
     for now in range(period, HOUR + 1, period):
         for tap, voice in enumerate(voices):
@@ -236,14 +236,14 @@ def remember(links: int, results: Connection) -> None:
     assemblers = [
         Assembler(at, taps[2 * at : 2 * at + 2], gap_limit_ns=profile.timing.gap_limit_ns) for at in range(links)
     ]
-    estimators = [Estimator(LINE.character_time(speed), timer * 1_000_000) for _ in taps]
+    estimators = [Estimator(LINE.character_time_ns(speed), timer * 1_000_000) for _ in taps]
     marks = [HOUR // 20, HOUR // 2, HOUR]
     octets = 0
     with open(os.devnull, "wb") as nowhere, create_trace(nowhere) as writer:
         for now, tap, chunk in chunks(links, speed, timer):
             link = tap // 2
             assembler, pair = assemblers[link], (2 * link, 2 * link + 1)
-            records = assembler.feed(tap, estimators[tap].receive(chunk, now))
+            records = assembler.feed(tap, estimators[tap].feed(chunk, now))
             if tap % 2:
                 for number in pair:
                     records += assembler.feed(number, estimators[number].advance(now))

@@ -27,8 +27,8 @@ _SIGNS: Final = {sender: sign for sign, sender in _SIDES.items()}
 _TIME: Final = re.compile(r"#\s*t=")
 _SECONDS: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
-_SECOND: Final = 1_000_000_000
-_DAY: Final = 86_400 * _SECOND
+_SECOND_NS: Final = 1_000_000_000
+_DAY_NS: Final = 86_400 * _SECOND_NS
 
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
@@ -55,9 +55,9 @@ def _parse(lines: Iterable[str], name: str, account: Account) -> Iterator[Burst]
             if time is None:
                 raise ImportFormatError(f"{name}, line {number}: a time is t=SECONDS or t=HH:MM:SS.fff, not {said!r}")
             if of_day is not None:
-                days += of_day < before - _DAY // 2
+                days += of_day < before - _DAY_NS // 2
                 before = of_day
-                time += days * _DAY
+                time += days * _DAY_NS
             backwards += time < last
             last = time
         elif line and not line.startswith("#"):
@@ -96,7 +96,7 @@ def written(burst: Burst) -> str:
     lines = f"{_SIGNS[burst.sender]} {burst.octets.hex(' ')}\n"
     if burst.time is None:
         return lines
-    seconds, nanoseconds = divmod(burst.time, _SECOND)
+    seconds, nanoseconds = divmod(burst.time, _SECOND_NS)
     return f"# t={seconds}.{nanoseconds:09d}\n{lines}"
 
 
@@ -107,7 +107,7 @@ def comment(text: str) -> str:
 
 def _seconds(text: str) -> int | None:
     found = _SECONDS.fullmatch(text)
-    return int(found[1]) * _SECOND + _fraction(found[2]) if found else None
+    return int(found[1]) * _SECOND_NS + _fraction(found[2]) if found else None
 
 
 def _time_of_day(text: str) -> int | None:
@@ -115,7 +115,7 @@ def _time_of_day(text: str) -> int | None:
     if not found:
         return None
     hours, minutes, seconds = (int(found[part]) for part in (1, 2, 3))
-    return ((hours * 60 + minutes) * 60 + seconds) * _SECOND + _fraction(found[4])
+    return ((hours * 60 + minutes) * 60 + seconds) * _SECOND_NS + _fraction(found[4])
 
 
 def _fraction(digits: str | None) -> int:

@@ -24,7 +24,7 @@ MAX_OCTETS: Final = 65535
 """The most octets that one record holds; a longer frame goes on in further records."""
 MAX_TAPS: Final = 256
 """The most taps, and links, that can be numbered."""
-MAX_UNCERTAINTY: Final = 50_000_000
+MAX_UNCERTAINTY_NS: Final = 50_000_000
 """ns; the most by which time stamps are doubted where the order of two records is in question: an uncertainty that is
 stated beyond it, or unknown, counts as this. USB adapters state up to 18 ms."""
 
@@ -127,7 +127,7 @@ class Line:
         """The bits of one character on the wire, start and stop bits included."""
         return 1 + self.data_bits + (self.parity != "N") + self.stop_bits
 
-    def character_time(self, speed: int) -> int:
+    def character_time_ns(self, speed: int) -> int:
         """How long one character lasts, ns, at ``speed`` bit/s; 0 where the speed is unknown (0)."""
         return self.character_bits * 1_000_000_000 // speed if speed else 0
 

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from vtctap.sniffer.envelope import TOLERANCE
 
-_ASSUMED: Final = 16_000_000
+_ASSUMED_NS: Final = 16_000_000
 """ns; see the module's sources."""
 _PSEUDO_TERMINAL: Final = re.compile(r"/dev/(pts/\d+|ttys\d+)")
 """As Linux and macOS name them: no adapter is behind them, whatever the system says of its ports."""
@@ -43,27 +43,27 @@ _SERIAL_STRUCT: Final = 32
 
 
 class Adapter(NamedTuple):
-    """An adapter may keep an octet for ``time`` (ns) and ``characters`` characters, together. ``source`` is one word:
-    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); ``network``: nothing bounds it, and ``time`` is but a
+    """An adapter may keep an octet for ``time_ns`` and ``characters`` characters, together. ``source`` is one word:
+    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); ``network``: nothing bounds it, and ``time_ns`` is but a
     guess; empty: there is none (a pseudo-terminal), and each octet is handed on at once."""
 
     driver: str = ""
-    time: int = 0
+    time_ns: int = 0
     characters: int = 0
     source: str = ""
 
-    def latency(self, character_time: int) -> int:
+    def latency_ns(self, character_time_ns: int) -> int:
         """The longest that it keeps an octet on a line with such characters (ns), sent as slowly as is allowed, ns."""
-        return self.time + math.ceil(self.characters * character_time * (1 + TOLERANCE))
+        return self.time_ns + math.ceil(self.characters * character_time_ns * (1 + TOLERANCE))
 
     @property
     def bounded(self) -> bool:
         """Whether anything is known of how long it keeps an octet."""
         return self.source != "network"
 
-    def stated(self, latency: int | None) -> "Adapter":
+    def stated(self, latency_ns: int | None) -> "Adapter":
         """With the latency (ns) that the user states, if any."""
-        return self if latency is None else self._replace(time=latency, characters=0, source="stated")
+        return self if latency_ns is None else self._replace(time_ns=latency_ns, characters=0, source="stated")
 
     @property
     def latency_text(self) -> str:
@@ -72,7 +72,7 @@ class Adapter(NamedTuple):
             return ""
         if not self.bounded:
             return "unknown"
-        return f"{self.characters}characters" if self.characters else f"{self.time / 1e6:g}ms"
+        return f"{self.characters}characters" if self.characters else f"{self.time_ns / 1e6:g}ms"
 
     def words(self) -> str:
         """As an event's words."""
@@ -85,14 +85,14 @@ class Adapter(NamedTuple):
         return ", ".join(text for text in texts if text)
 
 
-def adapter(name: str, system: str = "/sys") -> Adapter:
+def find_adapter(name: str, system: str = "/sys") -> Adapter:
     """The adapter behind a port; empty is that of a virtual capture. ``system`` is where the system's files are."""
     if any(network in name for network in _NETWORKS):
-        return Adapter(time=_ASSUMED, source="network")
+        return Adapter(time_ns=_ASSUMED_NS, source="network")
     if not name or _PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)):
         return Adapter()
     if "://" in name or not os.path.isdir(f"{system}/class/tty"):
-        return Adapter(time=_ASSUMED, source="assumed")
+        return Adapter(time_ns=_ASSUMED_NS, source="assumed")
     tty = f"{system}/class/tty/{_device(name)}"
     device = os.path.realpath(f"{tty}/device")
     link = f"{device}/driver"
@@ -101,7 +101,7 @@ def adapter(name: str, system: str = "/sys") -> Adapter:
     if timer is not None:
         return Adapter(driver, timer * 1_000_000, source="timer")
     if any(re.fullmatch(r"usb\d+", part) for part in device.split(os.sep)):
-        return Adapter(driver, _ASSUMED, source="assumed")
+        return Adapter(driver, _ASSUMED_NS, source="assumed")
     kind = _number(f"{tty}/type")
     if kind:
         trigger = _number(f"{tty}/rx_trig_bytes") or _TRIGGERS.get(kind)

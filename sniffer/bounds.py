@@ -20,8 +20,8 @@ be collected by the host and starts the timer again; so where packets can fill, 
 ``n // PACKET + 1`` timers.
 
 ``w[k]`` is how late read k may be: after the adapter handed its octets on. A program that waits is woken within ``W``.
-One that was away, and says that nobody had looked for ``late``, may be as late as that, and :data:`TRANSFER` for the
-way from the adapter to the system.
+One that was away, and says that nobody had looked for ``late_ns``, may be as late as that, and
+:data:`TRANSFER_NS` for the way from the adapter to the system.
 
 (5) is the subtle one. "Read k-1 did not bring it, so it had not ended by then" is false: it may have been in the
 adapter. An adapter that hands on hands on all it has. If the program waited for read k-1, the adapter handed on at most
@@ -49,7 +49,7 @@ Where the bounds leave nothing, ``E- > E+``, the program was stopped and does no
 What it rests on
 ================
 
-- A waiting program is woken within W (:data:`SCHEDULING`, see there), or knows for how long it was not
+- A waiting program is woken within W (:data:`SCHEDULING_NS`, see there), or knows for how long it was not
   (:mod:`~vtctap.sniffer.reader`).
 - The adapter keeps octets no longer than L (:mod:`~vtctap.sniffer.adapter` says where that is known). A FIFO's time-out
   starts anew with each octet: pauses shorter than it keep the octets before them longer than L.
@@ -63,12 +63,12 @@ from typing import Final, NamedTuple
 
 from vtctap.sniffer.envelope import TOLERANCE
 
-SCHEDULING: Final = 2_000_000
+SCHEDULING_NS: Final = 2_000_000
 """ns; how late a waiting program is woken, but for rare cases, together with half of T+ - T-: at 300 bit/s W is 1.5 ms.
 So the published uncertainties are hardly larger there than elsewhere, ..."""
-_WAKING_LEAST: Final = 1_000_000
+_WAKING_LEAST_NS: Final = 1_000_000
 """... but W is never less than this, ns."""
-TRANSFER: Final = 250_000
+TRANSFER_NS: Final = 250_000
 """ns; from the adapter to the system: two USB frames of 125 us."""
 PACKET: Final = 62
 """Octets in a full packet of an FTDI adapter, which is sent without waiting for the timer and starts it again. The host
@@ -76,37 +76,37 @@ may collect full packets until one comes that is not."""
 
 
 class Chunk(NamedTuple):
-    """What was read together at ``arrival``, where nobody had looked for ``late``; and the same of the read before. All
-    in ns; ``late`` is 0 where the program waited."""
+    """What one read brought at ``arrival`` (ns), when nobody had looked for ``late_ns`` (0 where the program waited);
+    ``before`` and ``before_late_ns`` say the same of the read before."""
 
     octets: list[tuple[int, int]]
     arrival: int
-    late: int
+    late_ns: int
     before: int
-    before_late: int
+    before_late_ns: int
 
 
 class Bounds:
-    """The bounds on a line with this ``character_time`` (ns, 0 = unknown) behind an adapter that keeps an octet for
+    """The bounds on a line with this ``character_time_ns`` (ns, 0 = unknown) behind an adapter that keeps an octet for
     ``latency`` ns at most."""
 
-    def __init__(self, character_time: int, latency: int) -> None:
-        self.shortest = character_time * (1 - TOLERANCE)
-        self.longest = character_time * (1 + TOLERANCE)
-        self.waking = max(SCHEDULING - int(TOLERANCE * character_time), _WAKING_LEAST)
-        self.fills = 0 < (PACKET - 1) * self.shortest < latency
+    def __init__(self, character_time_ns: int, latency_ns: int) -> None:
+        self.shortest_ns = character_time_ns * (1 - TOLERANCE)
+        self.longest_ns = character_time_ns * (1 + TOLERANCE)
+        self.waking_ns = max(SCHEDULING_NS - int(TOLERANCE * character_time_ns), _WAKING_LEAST_NS)
+        self.fills = 0 < (PACKET - 1) * self.shortest_ns < latency_ns
         """Whether a packet may be full before the timer ends."""
-        self._latency = latency
+        self._latency_ns = latency_ns
 
     def kept(self, count: int) -> int:
         """How long the adapter keeps the first of ``count`` octets that are read together, at most, ns: L."""
-        return self._latency * (count // PACKET + 1 if self.fills else 1)
+        return self._latency_ns * (count // PACKET + 1 if self.fills else 1)
 
     def first_ended(self, chunk: Chunk, kept: int, waking: int) -> int:
         """The first octet of a chunk ended after this (ns since 1970 UTC): (4) and (5), for a program that is woken
         within ``waking`` ns and an adapter that keeps octets for ``kept`` ns."""
-        missed = min(_lateness(chunk.before_late, waking), kept + waking)
-        return max(chunk.arrival - _lateness(chunk.late, waking) - kept, chunk.before - missed)
+        missed = min(_lateness(chunk.before_late_ns, waking), kept + waking)
+        return max(chunk.arrival - _lateness(chunk.late_ns, waking) - kept, chunk.before - missed)
 
     def starts(
         self, chunks: Sequence[Chunk], count: int, ended: float, base: int
@@ -118,15 +118,15 @@ class Bounds:
         """
         latest = self._latest(chunks, base)
         earliest: list[float] = []
-        shortest = self.shortest
+        shortest = self.shortest_ns
         for chunk in chunks[:count]:
             kept = self.kept(len(chunk.octets))
-            end = max(ended + shortest, float(self.first_ended(chunk, kept, self.waking) - base))
+            end = max(ended + shortest, float(self.first_ended(chunk, kept, self.waking_ns) - base))
             most = latest[len(earliest)] + shortest
             if end > most:
-                end = min(float(chunk.before - base) - kept - self.waking, most)
-                ended = end - self.longest
-            earliest.append(max(end - self.longest, ended))
+                end = min(float(chunk.before - base) - kept - self.waking_ns, most)
+                ended = end - self.longest_ns
+            earliest.append(max(end - self.longest_ns, ended))
             for _ in range(len(chunk.octets) - 1):
                 earliest.append(end)
                 end += shortest
@@ -135,7 +135,7 @@ class Bounds:
 
     def _latest(self, chunks: Sequence[Chunk], base: int) -> list[float]:
         """S+ of each octet."""
-        shortest = self.shortest
+        shortest = self.shortest_ns
         latest = []
         start = float(chunks[-1].arrival - base)
         for octets, arrival, *_ in reversed(chunks):
@@ -149,4 +149,4 @@ class Bounds:
 
 def _lateness(late: int, waking: int) -> int:
     """How late a read may be: w, ns."""
-    return max(waking, late + TRANSFER) if late else waking
+    return max(waking, late + TRANSFER_NS) if late else waking

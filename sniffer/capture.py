@@ -12,12 +12,12 @@ from typing import Final, Literal, Self
 
 from vtctap.dissector.framing.assembler import Tap
 from vtctap.pcap.record import Record
-from vtctap.sniffer.adapter import Adapter, adapter, ask_low_latency
+from vtctap.sniffer.adapter import Adapter, ask_low_latency, find_adapter
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
 from vtctap.sniffer.opening import is_url, open_port
 from vtctap.sniffer.port import Port, PortError, Settings
-from vtctap.sniffer.reader import MANY, REST, Chunk, Reader
+from vtctap.sniffer.reader import MANY, REST_NS, PortRead, Reader
 from vtctap.sniffer.reopening import Opened, Reopening
 from vtctap.sniffer.speed import Follower
 
@@ -26,11 +26,11 @@ __all__ = ["Capture", "Following", "Link", "Wire"]
 Following = Literal["fixed", "follow", "auto"]
 """Whether the speed stays; is followed from the one given; or is looked for from the start."""
 
-_SWEEP: Final = 20_000_000
+_SWEEP_NS: Final = 20_000_000
 """ns; while octets come all the time, so often is looked at what is complete."""
-_WATCH: Final = 1_000_000_000
+_WATCH_NS: Final = 1_000_000_000
 """ns; so often is looked at what changes seldom: the wall clock, and the drivers' counts of errors."""
-_RETURN: Final = 0.1
+_RETURN_S: Final = 0.1
 """Seconds in which a port that is back is noticed."""
 _WAITING_READS: Final = 16
 """A port that gives more at once is not one in which octets were waiting; it speaks."""
@@ -53,17 +53,17 @@ class Capture:
         gap_limit_ns: int,
         profile: str,
         following: Following = "fixed",
-        latency: int | None = None,
+        latency_ns: int | None = None,
         low_latency: bool = False,
         power: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self._wanted = links
         self._settings = settings
-        self._gap_limit = gap_limit_ns
+        self._gap_limit_ns = gap_limit_ns
         self._profile = profile
         self._following = following
-        self._latency = latency
+        self._latency_ns = latency_ns
         self._low_latency = low_latency
         self._power = power
         self._clock = clock or Clock()
@@ -88,7 +88,7 @@ class Capture:
             for index, port in enumerate(opened):
                 self._adopt(index, port)
             for (link, tap), port in zip(self._of_port, opened, strict=True):
-                link.hear_waiting(tap, port.waiting + _waiting(port.port))
+                link.feed_waiting(tap, port.waiting + _waiting(port.port))
         except BaseException:
             self._close_ports()
             raise
@@ -124,14 +124,14 @@ class Capture:
         for index in list(self._reopening):
             self._reopen(index)
         asked = self._clock.now()  # What had arrived by then is read now.
-        chunks = self._reader.wait(min(timeout, _RETURN) if self._reopening else timeout)
+        chunks = self._reader.wait(min(timeout, _RETURN_S) if self._reopening else timeout)
         for chunk in chunks:
-            self._take(chunk)
-        if not chunks or asked - self._swept >= _SWEEP:
+            self._feed(chunk)
+        if not chunks or asked - self._swept >= _SWEEP_NS:
             self._swept = asked
             for link in self._links:
                 link.sweep(asked)
-        if asked - self._watched >= _WATCH:
+        if asked - self._watched >= _WATCH_NS:
             self._watched = asked
             self._watch()
         return self._take_ready()
@@ -151,7 +151,7 @@ class Capture:
         """The rest of the records, and an event for each tap that says so. The ports stay open until the context
         ends."""
         for chunk in self._reader.wait(0):  # What has come since the last poll.
-            self._take(chunk)
+            self._feed(chunk)
         for link in self._links:
             link.close()
         return self._take_ready()
@@ -164,10 +164,10 @@ class Capture:
         return Opened(port, settings, waiting, self._adapter(name), low_latency)
 
     def _adapter(self, name: str) -> Adapter:
-        return adapter(name).stated(self._latency)
+        return find_adapter(name).stated(self._latency_ns)
 
     def _make_links(self, opened: Sequence[Opened]) -> None:
-        rest = REST if len(opened) > MANY else 0
+        rest = REST_NS if len(opened) > MANY else 0
         for number, wanted in enumerate(self._wanted):
             first = len(self._of_port)
             ports = opened[first : first + len(wanted.wires)]
@@ -184,13 +184,13 @@ class Capture:
             if self._following != "fixed":
                 follower = Follower(
                     self._settings if self._following == "follow" else None,
-                    gap_limit_ns=self._gap_limit,
+                    gap_limit_ns=self._gap_limit_ns,
                     taps={tap.tap.number: tap.wire.sender for tap in taps},
-                    latency=max(tap.adapter.time for tap in taps) + rest,
+                    latency_ns=max(tap.adapter.time_ns for tap in taps) + rest,
                     marks=all(port.port.marks_errors for port in ports),
                 )
             link = OpenLink(
-                number, taps, self._settings, follower, self._clock, self._adapter, gap_limit_ns=self._gap_limit
+                number, taps, self._settings, follower, self._clock, self._adapter, gap_limit_ns=self._gap_limit_ns
             )
             self._links.append(link)
             self._of_port += [(link, tap) for tap in taps]
@@ -211,12 +211,12 @@ class Capture:
             del self._reopening[index]
             self._adopt(index, opened)
             link, tap = self._of_port[index]
-            link.hear_waiting(tap, opened.waiting + _waiting(opened.port))
+            link.feed_waiting(tap, opened.waiting + _waiting(opened.port))
 
-    def _take(self, chunk: Chunk) -> None:
+    def _feed(self, chunk: PortRead) -> None:
         link, tap = self._of_port[chunk.port]
         if not chunk.lost:
-            link.hear(tap, chunk.octets, self._clock.at(chunk.arrival), chunk.late)
+            link.feed(tap, chunk.octets, self._clock.at(chunk.arrival), chunk.late_ns)
             return
         self._opened.pop(chunk.port).close()  # At once: an adapter that is back gets its old name if it is free.
         link.lose(tap, chunk.lost)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-STEP: Final = 50_000_000
+STEP_NS: Final = 50_000_000
 """ns; a wall clock that is off by more than this was stepped. Time services slew what is less (ntpd up to 128 ms), and
 the best of some looks is never so far off because the program was interrupted."""
 _LOOKS: Final = 3
@@ -42,7 +42,7 @@ class Clock:
         stamps now (ns)."""
         ahead = self._ahead()
         step = ahead - self._noted
-        if abs(step) <= STEP:
+        if abs(step) <= STEP_NS:
             return None
         self._noted = ahead
         return step, ahead - self._offset

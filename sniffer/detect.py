@@ -61,7 +61,7 @@ PLAUSIBLE: Final = 7.0
 """A pair that is behind the best by less is worth listening for."""
 SETTLED_OCTETS: Final = 8
 """So many octets at the least must have come at the speed that is settled on."""
-PAUSE: Final = 20_000_000
+PAUSE_NS: Final = 20_000_000
 """ns; after a pause of so much and two characters an octet begins with a start bit."""
 
 _RARE: Final = {57600: -3.0, 38400: -3.0}
@@ -162,8 +162,10 @@ class Detector:
     :attr:`settings` first, tells all that is heard, and does what it is told to.
     """
 
-    def __init__(self, *, latency: int = 0, marks: dict[int, bool] | None = None, expected: Sequence[int] = ()) -> None:
-        self._latency = latency
+    def __init__(
+        self, *, latency_ns: int = 0, marks: dict[int, bool] | None = None, expected: Sequence[int] = ()
+    ) -> None:
+        self._latency_ns = latency_ns
         self._marks = {} if marks is None else marks
         self._unmarked: Counter[tuple[int, int]] = Counter()
         """Octets without a mark, by tap and by what was listened with."""
@@ -178,12 +180,12 @@ class Detector:
         """What to listen with."""
         return Settings(self._speed, EIGHT_BITS)
 
-    def hear(self, octets: Iterable[tuple[int, int]], arrival: int, tap: int = 0) -> Proposal | None:
+    def feed(self, octets: Iterable[tuple[int, int]], arrival: int, tap: int = 0) -> Proposal | None:
         """A tap's octets with their flags, as received with :attr:`settings` and read at ``arrival`` (ns): what to do
         now."""
         if arrival < self._deaf_until:
             return None
-        if arrival - self._arrival > PAUSE + 2 * EIGHT_BITS.character_time(self._speed):
+        if arrival - self._arrival > PAUSE_NS + 2 * EIGHT_BITS.character_time_ns(self._speed):
             self._astray = [_LOSES] * len(_SHAPES)
         self._arrival = arrival
         line = None
@@ -197,12 +199,12 @@ class Detector:
         if speed == self._speed:
             return None
         self._listen(speed)
-        self._deaf_until = arrival + self._latency
+        self._deaf_until = arrival + self._latency_ns
         return Proposal(self.settings, settled=False)
 
     def changed(self, now: int) -> None:
         """The receivers were set to :attr:`settings` at ``now`` (ns), which may take its time."""
-        self._deaf_until = max(self._deaf_until, now + self._latency)
+        self._deaf_until = max(self._deaf_until, now + self._latency_ns)
 
     def _fastest_plausible(self) -> int:
         return next(speed for (speed, _), weight in zip(_PAIRS, self._weights, strict=True) if weight > -PLAUSIBLE)

@@ -31,9 +31,9 @@ _FORGET: Final = 1.02
 class Envelope:
     """The lines that the points so far allow. ``fastest`` and ``slowest`` bound the character time."""
 
-    def __init__(self, character_time: float) -> None:
-        self.fastest = self._fastest = character_time * (1 - TOLERANCE)
-        self.slowest = self._slowest = character_time * (1 + TOLERANCE)
+    def __init__(self, character_time_ns: float) -> None:
+        self.fastest = self._fastest = character_time_ns * (1 - TOLERANCE)
+        self.slowest = self._slowest = character_time_ns * (1 + TOLERANCE)
         self._upper: list[Point] = []
         self._lower: list[Point] = []
 
@@ -121,10 +121,10 @@ class Pace:
     Where two senders with different clocks share a wire, their runs do not agree, and each is taken by itself.
     """
 
-    def __init__(self, character_time: float) -> None:
-        self._nominal = character_time
-        self._fastest = character_time * (1 - _CRYSTAL)
-        self._slowest = character_time * (1 + _CRYSTAL)
+    def __init__(self, character_time_ns: float) -> None:
+        self._nominal = character_time_ns
+        self._fastest = character_time_ns * (1 - _CRYSTAL)
+        self._slowest = character_time_ns * (1 + _CRYSTAL)
         self._agreeing = _TRUSTED
 
     def fit(self, run: Envelope) -> tuple[float, float]:

@@ -35,12 +35,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framer import Octet
-from vtctap.sniffer.bounds import PACKET, SCHEDULING, Bounds, Chunk
+from vtctap.sniffer.bounds import PACKET, SCHEDULING_NS, Bounds, Chunk
 from vtctap.sniffer.envelope import Envelope, Pace
 
-PROMPT: Final = 120_000
+PROMPT_NS: Final = 120_000
 """ns; how late it is woken usually, the adapter's transfer included."""
-HOLD: Final = 300_000_000
+HOLD_NS: Final = 300_000_000
 """ns; in a stream without a pause octets are held no longer than this, ..."""
 HOLD_CHARACTERS: Final = 32
 """... or so many characters where that is longer."""
@@ -48,7 +48,7 @@ _COLLECTED: Final = 8
 """Full packets that a host collects at most."""
 _FORESIGHT: Final = 40
 """Chunks that are searched for proof that the program was woken late."""
-_MOST_STATED: Final = (1 << 32) - 2
+_MOST_STATED_NS: Final = (1 << 32) - 2
 """ns; a record states no larger uncertainty. Beyond it is unknown."""
 
 
@@ -66,8 +66,8 @@ class _Run(NamedTuple):
 class Estimator:
     """Estimates the start of each octet of one wire.
 
-    ``character_time`` (ns, 0 = unknown) is that of the line; ``latency`` (ns) is the longest that the adapter keeps an
-    octet, 0 for a port that hands on each at once. Times are ns since 1970 UTC; arrivals never go back.
+    ``character_time_ns`` is that of the line, 0 where it is unknown. ``latency_ns`` is the longest that the adapter
+    keeps an octet, 0 for a port that hands on each at once. Timestamps are ns since 1970 UTC; arrivals never go back.
 
     What is returned is settled: same octets, same order. No octet ends after it was read. None begins before the one
     before it, nor before that one's end (at the shortest character that :data:`~vtctap.sniffer.envelope.TOLERANCE`
@@ -75,38 +75,38 @@ class Estimator:
     nor when :meth:`advance` is called.
     """
 
-    def __init__(self, character_time: int, latency: int) -> None:
+    def __init__(self, character_time_ns: int, latency_ns: int) -> None:
         self._chunks: list[Chunk] = []
         self._settled = 0  # So many of the chunks are, and are kept for what they tell of those that follow.
-        self._arrival = self._late = 0  # Of the last read.
+        self._arrival = self._late_ns = 0  # Of the last read.
         self._start = 0  # Of the last settled octet, as stamped; ...
         self._ended = 0  # ... and it ended after this.
         self._promised = 0
         self._ready: list[Octet] = []
-        self._set(character_time, latency)
+        self._set(character_time_ns, latency_ns)
 
-    def _set(self, character_time: int, latency: int) -> None:
-        self._character_time = character_time
-        self._latency = latency
-        self._bounds = Bounds(character_time, latency)
-        self._pace = Pace(character_time)
-        self._silence = self._latency + 3 * character_time + SCHEDULING
-        self._hold = max(HOLD, HOLD_CHARACTERS * character_time)
+    def _set(self, character_time_ns: int, latency_ns: int) -> None:
+        self._character_time_ns = character_time_ns
+        self._latency_ns = latency_ns
+        self._bounds = Bounds(character_time_ns, latency_ns)
+        self._pace = Pace(character_time_ns)
+        self._silence_ns = self._latency_ns + 3 * character_time_ns + SCHEDULING_NS
+        self._hold_ns = max(HOLD_NS, HOLD_CHARACTERS * character_time_ns)
 
     @property
-    def character_time(self) -> int:
+    def character_time_ns(self) -> int:
         """The length of one character, ns. Set it when the speed changes: what is held is settled with the old one."""
-        return self._character_time
+        return self._character_time_ns
 
-    @character_time.setter
-    def character_time(self, character_time: int) -> None:
-        self.use(character_time, self._latency)
+    @character_time_ns.setter
+    def character_time_ns(self, character_time_ns: int) -> None:
+        self.use(character_time_ns, self._latency_ns)
 
-    def use(self, character_time: int, latency: int) -> None:
+    def use(self, character_time_ns: int, latency_ns: int) -> None:
         """Sets both, in ns, from now on: what is held is settled with the old ones."""
-        if (character_time, latency) != (self._character_time, self._latency):
+        if (character_time_ns, latency_ns) != (self._character_time_ns, self._latency_ns):
             self._settle(len(self._chunks))
-            self._set(character_time, latency)
+            self._set(character_time_ns, latency_ns)
 
     def begin(self, start: int) -> None:
         """No octet is stamped before ``start`` (ns since 1970 UTC), the stamp of octets before it that were not
@@ -115,39 +115,39 @@ class Estimator:
 
     def emptied(self, now: int) -> None:
         """The port had nothing (more) at ``now`` (ns since 1970 UTC): the system gets what follows later."""
-        self._arrival, self._late = max(self._arrival, now), now  # Nobody had ever looked.
+        self._arrival, self._late_ns = max(self._arrival, now), now  # Nobody had ever looked.
 
-    def receive(self, octets: list[tuple[int, int]], arrival: int, late: int = 0) -> list[Octet]:
-        """Takes octets (value, flags) that were read together at ``arrival``, and were there for ``late`` (ns) before
-        because nobody looked; returns those that are settled."""
+    def feed(self, octets: list[tuple[int, int]], arrival: int, late_ns: int = 0) -> list[Octet]:
+        """Feeds octets (value, flags) that one read brought at ``arrival``; they may have waited for ``late_ns`` before
+        it, because nobody looked. Returns the octets that are settled now."""
         if not octets:
             return self.advance(arrival)
         arrival = max(arrival, self._arrival)
         if self._chunks:
             if arrival == self._arrival:
                 last = self._chunks[-1]
-                self._late = max(self._late, late)
-                self._chunks[-1] = last._replace(octets=last.octets + octets, late=self._late)
-                return self._take()
-            if arrival - self._arrival > self._silence:
+                self._late_ns = max(self._late_ns, late_ns)
+                self._chunks[-1] = last._replace(octets=last.octets + octets, late_ns=self._late_ns)
+                return self._take_ready()
+            if arrival - self._arrival > self._silence_ns:
                 self._settle(len(self._chunks))
-            elif self._arrival - self._chunks[self._settled].arrival > self._hold:
-                recent = self._arrival - self._hold // 2
+            elif self._arrival - self._chunks[self._settled].arrival > self._hold_ns:
+                recent = self._arrival - self._hold_ns // 2
                 self._settle(next(number for number, chunk in enumerate(self._chunks) if chunk.arrival >= recent))
-        self._chunks.append(Chunk(octets.copy(), arrival, late, self._arrival, self._late))
-        self._arrival, self._late = arrival, late
-        return self._take()
+        self._chunks.append(Chunk(octets.copy(), arrival, late_ns, self._arrival, self._late_ns))
+        self._arrival, self._late_ns = arrival, late_ns
+        return self._take_ready()
 
     def advance(self, now: int) -> list[Octet]:
         """What is settled because all that was read before ``now`` (ns since 1970 UTC) has been received."""
-        if self._chunks and now - self._arrival > self._silence:
+        if self._chunks and now - self._arrival > self._silence_ns:
             self._settle(len(self._chunks))
-        return self._take()
+        return self._take_ready()
 
     def close(self) -> list[Octet]:
         """The rest."""
         self._settle(len(self._chunks))
-        return self._take()
+        return self._take_ready()
 
     def horizon(self, now: int) -> int:
         """No octet that has not been returned begins before this (ns since 1970 UTC), if all that was read before
@@ -159,15 +159,15 @@ class Estimator:
             bounds = self._bounds
             if self._chunks:
                 chunk = self._chunks[self._settled]
-                ended = bounds.first_ended(chunk, bounds.kept(len(chunk.octets)), bounds.waking)
+                ended = bounds.first_ended(chunk, bounds.kept(len(chunk.octets)), bounds.waking_ns)
             else:
-                ended = max(now - bounds.kept(_COLLECTED * PACKET), self._arrival) - bounds.waking
-            ended = max(ended, self._ended + int(bounds.shortest))
-            horizon = max(self._start, ended - int(bounds.longest) - 1)
+                ended = max(now - bounds.kept(_COLLECTED * PACKET), self._arrival) - bounds.waking_ns
+            ended = max(ended, self._ended + int(bounds.shortest_ns))
+            horizon = max(self._start, ended - int(bounds.longest_ns) - 1)
         self._promised = max(self._promised, horizon)
         return self._promised
 
-    def _take(self) -> list[Octet]:
+    def _take_ready(self) -> list[Octet]:
         ready, self._ready = self._ready, []
         return ready
 
@@ -193,7 +193,7 @@ class Estimator:
         """The run that begins with chunk number ``first``."""
         chunks = self._chunks
         base = chunks[0].arrival
-        run = _Run(Envelope(self._character_time), first, 0)
+        run = _Run(Envelope(self._character_time_ns), first, 0)
         slowed: list[_Run] = []  # the run before each bound that made its characters longer
         doubt: _Run | None = None
         refused: set[int] = set()
@@ -204,8 +204,8 @@ class Estimator:
             if number in refused or envelope.fastest_above(*bounds[0]) > envelope.slowest:
                 # A pause, or the program was woken late: a pause if it is never woken so late, or the second time.
                 at, time = bounds[0]
-                sure = envelope.fastest_above(at, time + PROMPT - SCHEDULING) > envelope.slowest
-                if not self._woken_late(number, count, time, self._bounds.shortest if sure else envelope.fastest):
+                sure = envelope.fastest_above(at, time + PROMPT_NS - SCHEDULING_NS) > envelope.slowest
+                if not self._woken_late(number, count, time, self._bounds.shortest_ns if sure else envelope.fastest):
                     if doubt and doubt.number < number:
                         return doubt
                     if sure or (doubt and doubt.number > number):
@@ -219,7 +219,7 @@ class Estimator:
                     if fastest <= envelope.slowest:
                         envelope.add_lower(at, time, fastest)
                 if len(bounds) > 1 and len(chunk.octets) % PACKET:
-                    envelope.add_upper(bounds[1][0], bounds[1][1] + PROMPT)
+                    envelope.add_upper(bounds[1][0], bounds[1][1] + PROMPT_NS)
             count += len(chunk.octets)
             if envelope.add_upper(count, float(chunk.arrival - base)) or not slowed:
                 run = _Run(envelope, number + 1, count)
@@ -231,12 +231,12 @@ class Estimator:
     def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
         """Bounds from below after ``count`` octets: of the chunk's first octet, and of the last that filled a packet,
         for that started the timer."""
-        kept = max(self._bounds.kept(len(chunk.octets)), (len(chunk.octets) - 1) * self._character_time)
-        bounds = [(count + 1, float(self._bounds.first_ended(chunk, kept, PROMPT) - base))]
+        kept = max(self._bounds.kept(len(chunk.octets)), (len(chunk.octets) - 1) * self._character_time_ns)
+        bounds = [(count + 1, float(self._bounds.first_ended(chunk, kept, PROMPT_NS) - base))]
         full = len(chunk.octets) // PACKET * PACKET
-        if full and self._bounds.fills and not chunk.late:
-            timer = self._latency if len(chunk.octets) % (_COLLECTED * PACKET) else 0
-            bounds.append((count + full, float(chunk.arrival - timer - PROMPT - base)))
+        if full and self._bounds.fills and not chunk.late_ns:
+            timer = self._latency_ns if len(chunk.octets) % (_COLLECTED * PACKET) else 0
+            bounds.append((count + full, float(chunk.arrival - timer - PROMPT_NS - base)))
         return bounds
 
     def _woken_late(self, number: int, count: int, ended: float, fastest: float) -> bool:
@@ -259,7 +259,7 @@ class Estimator:
         chunks = self._chunks[self._settled :]
         earliest, latest, ended = self._bounds.starts(chunks, until - self._settled, float(self._ended - base), base)
         before, promised = float(self._start - base), float(self._promised - base)
-        shortest = self._bounds.shortest
+        shortest = self._bounds.shortest_ns
         octets = [octet for chunk in chunks[: until - self._settled] for octet in chunk.octets]
         # Comparisons, not max and min: this is where a capture of many taps spends its time. What may be true comes
         # before what was estimated, and what was promised of the order before both.
@@ -273,7 +273,7 @@ class Estimator:
             below, above = start - least, abs(most - start)
             uncertainty = int(below if below > above else above) + 2
             self._ready.append(
-                Octet(value, base + round(start), uncertainty if uncertainty <= _MOST_STATED else None, flags)
+                Octet(value, base + round(start), uncertainty if uncertainty <= _MOST_STATED_NS else None, flags)
             )
             before = start
         self._start = base + round(before)

@@ -66,8 +66,8 @@ class OpenTap:
     """Octets that the driver received and that never came."""
 
     def __post_init__(self) -> None:
-        character_time = self.tap.line.character_time(self.tap.speed)
-        self.estimator = Estimator(character_time, self.adapter.latency(character_time))
+        character_time_ns = self.tap.line.character_time_ns(self.tap.speed)
+        self.estimator = Estimator(character_time_ns, self.adapter.latency_ns(character_time_ns))
 
 
 class OpenLink:
@@ -108,27 +108,27 @@ class OpenLink:
         tap.errors = tap.errors or (Counters() if tap.counted else None)
         if settings != self.settings:
             self._set_port(tap, self.settings)
-        character_time = self.settings.line.character_time(self.settings.speed)
-        tap.estimator.use(character_time, tap.adapter.latency(character_time))
+        character_time_ns = self.settings.line.character_time_ns(self.settings.speed)
+        tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns))
         known = " ".join(filter(None, (tap.adapter.words(), more)))
         text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
         self.event(tap, f"opened {text} port={word(tap.wire.port)}")
 
-    def hear(self, tap: OpenTap, octets: list[tuple[int, int]], arrival: int, late: int = 0) -> None:
-        """Octets that a tap has just read, at ``arrival`` (ns since 1970 UTC), and may have been there for ``late``
-        (ns)."""
+    def feed(self, tap: OpenTap, octets: list[tuple[int, int]], arrival: int, late_ns: int = 0) -> None:
+        """Feeds octets that a tap has just read, at ``arrival`` (ns since 1970 UTC); they may have waited for
+        ``late_ns`` before that."""
         tap.octets += len(octets)
-        change = self._follower.hear(tap.tap.number, octets, arrival) if self._follower else None
+        change = self._follower.feed(tap.tap.number, octets, arrival) if self._follower else None
         if change:
             self._set_ports(change.settings)  # First: the other side may answer in 20 ms.
         if tap.overrun:
             (value, flags), *rest = octets
             octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
-        self._feed(tap, tap.estimator.receive(octets, arrival, late))
+        self._assemble(tap, tap.estimator.feed(octets, arrival, late_ns))
         if change:
             self._change(change)
 
-    def hear_waiting(self, tap: OpenTap, octets: list[tuple[int, int]]) -> None:
+    def feed_waiting(self, tap: OpenTap, octets: list[tuple[int, int]]) -> None:
         """Octets that were waiting in the port when it was first read: nobody knows since when, nor with what settings
         they were received. They are stamped with now, which they came before, and their uncertainty is unknown."""
         tap.octets += len(octets)
@@ -136,7 +136,7 @@ class OpenLink:
         tap.estimator.emptied(now)
         if octets:
             tap.estimator.begin(now)
-            self._feed(tap, [Octet(value, now, None, flags) for value, flags in octets])
+            self._assemble(tap, [Octet(value, now, None, flags) for value, flags in octets])
 
     def sweep(self, now: int) -> None:
         """All that had arrived by ``now`` (ns since 1970 UTC) has been heard."""
@@ -145,7 +145,7 @@ class OpenLink:
             self._set_ports(change.settings)
             self._change(change)
         for tap in self.taps:
-            self._feed(tap, tap.estimator.advance(now))
+            self._assemble(tap, tap.estimator.advance(now))
         self.ready += self._assembler.advance(min(tap.estimator.horizon(now) for tap in self.taps))
 
     def set(self, settings: Settings) -> None:
@@ -206,7 +206,7 @@ class OpenLink:
         )
         self.ready += self._assembler.event(record)
 
-    def _feed(self, tap: OpenTap, octets: list[Octet]) -> None:
+    def _assemble(self, tap: OpenTap, octets: list[Octet]) -> None:
         """Settled octets go to the assembler. Where nothing bounds the time stamps of one tap, the order of all is
         uncertain."""
         if not tap.adapter.bounded:
@@ -224,7 +224,7 @@ class OpenLink:
     def _settle(self) -> None:
         """All that the taps have received goes to the assembler as it was received: before anything changes."""
         for tap in self.taps:
-            self._feed(tap, tap.estimator.close())
+            self._assemble(tap, tap.estimator.close())
 
     def _set_ports(self, settings: Settings) -> None:
         if settings == self.settings:
@@ -257,10 +257,10 @@ class OpenLink:
 
     def _use(self, settings: Settings) -> None:
         self.settings = settings
-        character_time = settings.line.character_time(settings.speed)
+        character_time_ns = settings.line.character_time_ns(settings.speed)
         for tap in self.taps:
             tap.tap.line, tap.tap.speed = settings.line, settings.speed
-            tap.estimator.use(character_time, tap.adapter.latency(character_time))
+            tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns))
             if self._follower:
                 tap.tap.without_parity = self._follower.without_parity
         if self._follower:

@@ -17,7 +17,7 @@ from vtctap.pcap.record import Line, Record, Sender
 from vtctap.sniffer.capture import Capture, Following, Link, Wire
 from vtctap.sniffer.port import Settings
 
-_TURN: Final = 0.1
+_TURN_S: Final = 0.1
 """Seconds in which :meth:`LiveRecords.stop` is noticed."""
 
 
@@ -57,7 +57,7 @@ class LiveRecords:
                 self._closed = True
                 self._ready += self._capture.close()
             else:
-                self._ready += self._capture.poll(_TURN)
+                self._ready += self._capture.poll(_TURN_S)
         return self._ready.popleft()
 
     def stop(self) -> None:

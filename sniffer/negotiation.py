@@ -62,7 +62,7 @@ _BEGINS: Final = frozenset((_S.CALL, _S.IDENTIFICATION, _S.SPEED_OF_MODE_B))
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SpeedStep:
     """What a message changes. ``begins``: a session begins at the speed at which it was said; ``ends``: one is over.
     ``speed`` (bit/s; None: as before) is what the line is to have now, in eight bits where ``binary``. ``why`` is the
     message's name."""
@@ -89,7 +89,7 @@ class Negotiation:
         self.phase = Phase.APART
         self.offered = None
 
-    def feed(self, message: Message) -> Step | None:
+    def feed(self, message: Message) -> SpeedStep | None:
         """What a message changes, received without an error; None where it changes nothing."""
         said = self._said(message)
         if said is None:
@@ -104,7 +104,7 @@ class Negotiation:
         elif said in (Said.SELECT, Said.READOUT_SELECT):
             speed = MODE_C.get(message.option_speed or "")
         binary = (message.option_protocol, message.option_mode) == ("2", "2")
-        return Step(message.message or "", said in _BEGINS, said is Said.BREAK, speed, binary)
+        return SpeedStep(message.message or "", said in _BEGINS, said is Said.BREAK, speed, binary)
 
     def _said(self, message: Message) -> Said | None:
         name = message.message

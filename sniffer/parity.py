@@ -35,7 +35,7 @@ class ParityWatch:
         self._says = [_says(value, line) for value in range(256)]
         self._recent: dict[Sender, deque[tuple[bool, bool]]] = {}
 
-    def hear(self, sender: Sender, octets: Iterable[tuple[int, int]]) -> None:
+    def feed(self, sender: Sender, octets: Iterable[tuple[int, int]]) -> None:
         """Octets of one sender with their flags; those that are no text, or were not received well, say nothing."""
         recent = self._recent.setdefault(sender, deque(maxlen=WINDOW))
         says = self._says

@@ -28,15 +28,15 @@ def serial_ports() -> list[SerialPort]:
     stable = _stable_names()
     ports = []
     for port in sorted(comports(), key=lambda port: str(port.device)):
-        known = adapters.adapter(port.device)
+        known = adapters.find_adapter(port.device)
         ports.append(
             SerialPort(
                 device=port.device,
                 usb=f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None else None,
                 by_id=stable.get(port.device),
                 driver=known.driver or None,
-                latency_timer_ms=known.time // 1_000_000 if known.source == "timer" else None,
-                latency_ms=known.time / 1e6 if known.source and not known.characters else None,
+                latency_timer_ms=known.time_ns // 1_000_000 if known.source == "timer" else None,
+                latency_ms=known.time_ns / 1e6 if known.source and not known.characters else None,
                 latency_characters=known.characters or None,
                 latency_source=known.source or None,
                 description=port.description if port.description != "n/a" else None,

@@ -34,10 +34,10 @@ ERRORS: Final = Flag.FRAMING | Flag.BREAK
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """So many strange octets are garbage, where a share of all are, once the first was ``after`` (ns) ago."""
+    """So many strange octets are garbage, where a share of all are, once the first was ``after_ns`` ago."""
 
     strange: int
-    after: int = 0
+    after_ns: int = 0
 
 
 CHOSEN: Final = Patience(3)
@@ -101,7 +101,7 @@ class Quality:
             return
         if self._parity is None:
             self._parity = ParityWatch(self._line)
-        self._parity.hear(sender, octets)
+        self._parity.feed(sender, octets)
 
     def feed(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> None:
         """Octets of one tap with their flags, read at ``arrival`` (ns)."""
@@ -145,7 +145,7 @@ class Quality:
 
     def _is_enough(self, patience: Patience, strange: int, now: int) -> bool:
         since = self._strange_since
-        return strange >= patience.strange and since is not None and now - since >= patience.after
+        return strange >= patience.strange and since is not None and now - since >= patience.after_ns
 
     def one_without_parity(self) -> Sender | None:
         """One side sends parity and the other, by all that it says, does not: that one, once for each."""

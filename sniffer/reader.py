@@ -26,11 +26,11 @@ from vtctap.sniffer.port import Port, PortError
 
 MANY: Final = 8
 """Of more ports than this, ..."""
-REST: Final = 2_000_000
+REST_NS: Final = 2_000_000
 """... which deliver every moment, so many ns of octets are read together: a wake-up for several ports, not one each."""
-_TURN: Final = 0.002
+_TURN_S: Final = 0.002
 """Seconds between two rounds of asking ports that cannot be polled."""
-_ABSENT: Final = 1_000_000
+_ABSENT_NS: Final = 1_000_000
 """ns; whoever has not looked for longer looks first what is there already, and who was not run for longer says so."""
 _SCHEDSTAT: Final = "/proc/thread-self/schedstat"
 """Three numbers: ns on a processor, ns ready but not on one, and how often it was put on one."""
@@ -38,16 +38,16 @@ _BACKLOG: Final = 64
 """Reads that empty a port to which nobody has looked: more than any system's buffer takes."""
 
 
-class Chunk(NamedTuple):
+class PortRead(NamedTuple):
     """What one read of one port gave: the port's index, octets with their flags, and the monotonic time (ns) after the
-    read. ``lost``: the port is gone, and why; it is not read again. ``late`` (ns): so long before ``arrival`` the
+    read. ``lost``: the port is gone, and why; it is not read again. ``late_ns`` (ns): so long before ``arrival`` the
     octets may have been there, because nobody looked."""
 
     port: int
     octets: list[tuple[int, int]]
     arrival: int
     lost: str = ""
-    late: int = 0
+    late_ns: int = 0
 
 
 class RunDelay:
@@ -58,9 +58,9 @@ class RunDelay:
         self._file: int | None = None
         with contextlib.suppress(OSError):
             self._file = os.open(path, os.O_RDONLY)
-        self.since_last()
+        self.since_last_ns()
 
-    def since_last(self) -> int:
+    def since_last_ns(self) -> int:
         """Since this was asked last, ns."""
         before = self._total
         if self._file is not None:
@@ -109,7 +109,7 @@ class Reader:
         """How many ports are still there."""
         return len(self._ports)
 
-    def wait(self, timeout: float) -> list[Chunk]:
+    def wait(self, timeout: float) -> list[PortRead]:
         """What arrives within ``timeout`` seconds: returns at the first octets, or empty."""
         if self._poll is not None and len(self._polled) == len(self._ports):
             return self._wait_polling(timeout)
@@ -119,27 +119,27 @@ class Reader:
             chunks = [chunk for index in list(self._ports) for chunk in self._read(index, looked)]
             if chunks or time.monotonic() >= deadline:
                 return chunks
-            time.sleep(_TURN)
+            time.sleep(_TURN_S)
 
-    def _wait_polling(self, timeout: float) -> list[Chunk]:
+    def _wait_polling(self, timeout: float) -> list[PortRead]:
         assert self._poll is not None
         if self._busy and len(self._ports) > MANY:
-            time.sleep(REST / 1e9)
+            time.sleep(REST_NS / 1e9)
         began = time.monotonic_ns()
-        ready = self._poll.poll(0) if began - self._looked > _ABSENT else []
+        ready = self._poll.poll(0) if began - self._looked > _ABSENT_NS else []
         since = self._looked if ready else None
         if not ready:
             ready = self._poll.poll(timeout * 1000)
         self._looked = time.monotonic_ns()
-        stopped = self._delay.since_last()
-        if since is None and self._looked - began > timeout * 1e9 + _ABSENT:
+        stopped = self._delay.since_last_ns()
+        if since is None and self._looked - began > timeout * 1e9 + _ABSENT_NS:
             since = began  # Longer than asked for: the program was stopped.
-        elif since is None and stopped > _ABSENT:
+        elif since is None and stopped > _ABSENT_NS:
             since = self._looked - stopped
         self._busy = bool(ready)
         return [chunk for descriptor, _ in ready for chunk in self._read(self._polled[descriptor], since)]
 
-    def _read(self, index: int, since: int | None) -> list[Chunk]:
+    def _read(self, index: int, since: int | None) -> list[PortRead]:
         """Reads one port, to its end where nobody has looked ``since`` (monotonic ns)."""
         octets: list[tuple[int, int]] = []
         lost = ""
@@ -153,10 +153,10 @@ class Reader:
             self._drop(index)
             lost = str(error)
         now = time.monotonic_ns()
-        if since is None and now - self._looked > _ABSENT:
-            since = self._looked - _ABSENT  # It was stopped since, and woken up to that late before.
-        chunks = [Chunk(index, octets, now, late=0 if since is None else now - since)] if octets else []
-        return [*chunks, Chunk(index, [], now, lost)] if lost else chunks
+        if since is None and now - self._looked > _ABSENT_NS:
+            since = self._looked - _ABSENT_NS  # It was stopped since, and woken up to that late before.
+        chunks = [PortRead(index, octets, now, late_ns=0 if since is None else now - since)] if octets else []
+        return [*chunks, PortRead(index, [], now, lost)] if lost else chunks
 
     def _drop(self, index: int) -> None:
         del self._ports[index]

@@ -13,7 +13,7 @@ The start speed, at which sessions begin, is what the follower was given. Whoeve
 does garbage, heard twice there where nothing good was heard before.
 
 Limits: a damaged OptionSelect changes nothing, the garbage that follows does. A client that pauses for longer than
-:data:`SILENCE` within a session is believed to have gone; what it says next is lost up to its first octet's end, for
+:data:`SILENCE_NS` within a session is believed to have gone; what it says next is lost up to its first octet's end, for
 that octet shows that the session goes on.
 """
 
@@ -33,9 +33,9 @@ from vtctap.sniffer.negotiation import Negotiation
 from vtctap.sniffer.port import Settings
 from vtctap.sniffer.quality import CHOSEN, STATED, Patience, Quality, Verdict
 
-SILENCE: Final = 1_500_000_000
+SILENCE_NS: Final = 1_500_000_000
 """ns; the longest reaction time (IEC 62056-21 clause 6.5): who has not spoken by then does not in this session."""
-READOUT_REST: Final = 500_000_000
+READOUT_REST_NS: Final = 500_000_000
 """ns; so long after a readout a NAK that asks for it again, or a break, may still come."""
 DOUBTS: Final = 2
 """So often must the start speed prove wrong to be given up."""
@@ -110,20 +110,20 @@ class _Framers:
 
     def __init__(self, taps: Mapping[int, Sender], gap_limit_ns: int) -> None:
         self._taps = taps
-        self._gap_limit = gap_limit_ns
+        self._gap_limit_ns = gap_limit_ns
         self._framers: dict[int, Framer] = {}
 
-    def use(self, character_time: int, *, binary: bool) -> None:
+    def use(self, character_time_ns: int, *, binary: bool) -> None:
         """Octets last as long (ns) from now on; what was open is dropped."""
         for tap, sender in self._taps.items():
-            framer = Framer(sender=sender, character_time=character_time, gap_limit_ns=self._gap_limit)
+            framer = Framer(sender=sender, character_time_ns=character_time_ns, gap_limit_ns=self._gap_limit_ns)
             framer.binary = binary
             self._framers[tap] = framer
 
     def feed(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> list[Piece]:
         """The pieces that these octets with their flags, read at ``arrival`` (ns), complete."""
         framer = self._framers[tap]
-        step = framer.character_time
+        step = framer.character_time_ns
         start = arrival - len(octets) * step
         pieces = framer.feed(Octet(value, start + at * step, None, flags) for at, (value, flags) in enumerate(octets))
         if octets and octets[-1][0] & 0x7F == LF:
@@ -152,13 +152,13 @@ class Follower:
         *,
         gap_limit_ns: int,
         taps: Mapping[int, Sender],
-        latency: int = 0,
+        latency_ns: int = 0,
         marks: bool = True,
     ) -> None:
         self.decode = lru_cache(_DECODED)(decode)
         """Decodes a message, once: the link's assembler frames the same octets once their times are known."""
         self._taps = taps
-        self._latency = latency
+        self._latency_ns = latency_ns
         self._marks: dict[int, bool] = {} if marks else dict.fromkeys(taps, False)
         self._start = _Start(settings)
         self._detector = None if settings else self._new_detector()
@@ -184,7 +184,7 @@ class Follower:
         """The senders whose octets carry no parity bit, though the line has parity."""
         return self._quality.without_parity
 
-    def hear(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
+    def feed(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
         """Octets of one tap with their flags, read at ``arrival`` (ns), received with :attr:`settings`."""
         self._pause.heard, self._pause.over_at = arrival, None
         if self._detector:
@@ -212,7 +212,7 @@ class Follower:
             return None
         if self._pause.over_at is not None and now >= self._pause.over_at:
             return self._end("end-of-readout")
-        if now - self._pause.heard > SILENCE + 2 * self.settings.line.character_time(self.settings.speed):
+        if now - self._pause.heard > SILENCE_NS + 2 * self.settings.line.character_time_ns(self.settings.speed):
             before = self._now
             change = self._end("silence")
             self._pause.resumable = before
@@ -220,13 +220,13 @@ class Follower:
         return None
 
     def _new_detector(self, expected: Sequence[int] = ()) -> Detector:
-        return Detector(latency=self._latency, marks=self._marks, expected=expected)
+        return Detector(latency_ns=self._latency_ns, marks=self._marks, expected=expected)
 
     def _set(self, now: _Now) -> None:
         self._now = now
         self._pause.resumable = None
         self._quality.use(now.settings.line, binary=now.binary, chosen=bool(now.instead))
-        self._framers.use(now.settings.line.character_time(now.settings.speed), binary=now.binary)
+        self._framers.use(now.settings.line.character_time_ns(now.settings.speed), binary=now.binary)
 
     def _change(self, now: _Now, why: str) -> Change | None:
         """A change where there is one: what a session asks for may be what is set already."""
@@ -271,7 +271,7 @@ class Follower:
             self._now.instead = ()
             self._start.prove(self.settings)
         if self._negotiation.ends_readout(message, octets):
-            self._pause.over_at = arrival + READOUT_REST
+            self._pause.over_at = arrival + READOUT_REST_NS
         offered = self._negotiation.offered
         step = self._negotiation.feed(message)
         if step is None:
@@ -325,7 +325,7 @@ class Follower:
         return Change(self.settings, "garbage")
 
     def _search(self, detector: Detector, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
-        finding = detector.hear(octets, arrival, tap)
+        finding = detector.feed(octets, arrival, tap)
         if finding is None:
             return None
         self._set(_Now(finding.settings))

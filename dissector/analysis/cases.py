@@ -9,7 +9,7 @@ from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
-from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Record, Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _may_swap(one: Record, other: Record) -> bool:
 
 
 def _unsure(record: Record) -> int:
-    return MAX_UNCERTAINTY if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY)
+    return MAX_UNCERTAINTY_NS if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY_NS)
 
 
 def numbers(*frames: Frame) -> tuple[int, ...]:

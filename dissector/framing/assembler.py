@@ -18,7 +18,7 @@ from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
 
 MAX_HOLD: Final = 1_000_000_000
 """ns; a record that waited so long for the other tap is written all the same, and flagged."""
@@ -48,9 +48,9 @@ class Tap:
     bounded: bool = True
     """Whether its time stamps are not off by any amount where their uncertainty is unknown."""
 
-    def character_time(self, line: Line | None = None) -> int:
+    def character_time_ns(self, line: Line | None = None) -> int:
         """How long one character of the tap's line, or of another at its speed, lasts, ns."""
-        return (line or self.line).character_time(self.speed) or self.spacing
+        return (line or self.line).character_time_ns(self.speed) or self.spacing
 
 
 class Assembler:
@@ -95,7 +95,7 @@ class Assembler:
         self._settings[tap.number] = replace(tap)
         self._framers[tap.number] = Framer(
             sender=tap.sender,
-            character_time=tap.character_time(),
+            character_time_ns=tap.character_time_ns(),
             gap_limit_ns=self._gap_limit,
             synthetic=self._synthetic,
         )
@@ -109,7 +109,7 @@ class Assembler:
             self._add(tap, framer.close())
             self._settings[tap] = replace(self._taps[tap])
         self._settings[tap].spacing = self._taps[tap].spacing
-        framer.character_time = self._settings[tap].character_time()
+        framer.character_time_ns = self._settings[tap].character_time_ns()
         others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
             for number, other in others:
@@ -160,7 +160,7 @@ class Assembler:
 
     def _add(self, tap: int, pieces: list[Piece]) -> None:
         for piece in pieces:
-            for part in _parts(piece, self._framers[tap].character_time):
+            for part in _parts(piece, self._framers[tap].character_time_ns):
                 self._order.push(self._record(self._settings[tap], part))
 
     def _record(self, tap: Tap, piece: Piece) -> Record:
@@ -188,7 +188,7 @@ class Assembler:
         )
         for octet in piece.octets:
             flags |= octet.flags
-        character_time = tap.character_time(line)
+        character_time_ns = tap.character_time_ns(line)
         first, last = piece.octets[0], piece.octets[-1]
         return {
             "time": first.start,
@@ -198,10 +198,10 @@ class Assembler:
             "flags": flags,
             "speed": tap.speed,
             "uncertainty": first.uncertainty,
-            "duration": last.start + character_time - first.start,
+            "duration": last.start + character_time_ns - first.start,
             "parity_errors": parity,
             "framing_errors": tuple(at for at, octet in enumerate(piece.octets) if octet.flags & Flag.FRAMING),
-            "pauses_us": _pauses(piece.octets, character_time),
+            "pauses_us": _pauses(piece.octets, character_time_ns),
         }
 
     def _sender(self, tap: Tap, piece: Piece, octets: bytes, message: Message | None) -> tuple[Sender, bool]:
@@ -244,26 +244,26 @@ class Assembler:
         earliest = framer.earliest
         if earliest is None:
             return Bound(self._horizon[tap])
-        unknown = 0 if self._taps[tap].bounded else MAX_UNCERTAINTY
-        uncertainty = unknown if earliest.uncertainty is None else min(earliest.uncertainty, MAX_UNCERTAINTY)
+        unknown = 0 if self._taps[tap].bounded else MAX_UNCERTAINTY_NS
+        uncertainty = unknown if earliest.uncertainty is None else min(earliest.uncertainty, MAX_UNCERTAINTY_NS)
         return Bound(earliest.start, uncertainty, framer.end)
 
 
-def _parts(piece: Piece, character_time: int) -> list[Piece]:
+def _parts(piece: Piece, character_time_ns: int) -> list[Piece]:
     """The piece, or its halves, or theirs, so that each part has not too many pauses for a record."""
-    if len(piece.octets) <= MAX_PAUSES or len(_pauses(piece.octets, character_time)) <= MAX_PAUSES:
+    if len(piece.octets) <= MAX_PAUSES or len(_pauses(piece.octets, character_time_ns)) <= MAX_PAUSES:
         return [piece]
     half = len(piece.octets) // 2
     first = replace(piece, octets=piece.octets[:half], cut=piece.is_frame)
     second = replace(first, octets=piece.octets[half:], later=piece.is_frame)
-    return _parts(first, character_time) + _parts(second, character_time)
+    return _parts(first, character_time_ns) + _parts(second, character_time_ns)
 
 
-def _pauses(octets: Sequence[Octet], character_time: int) -> tuple[tuple[int, int], ...]:
+def _pauses(octets: Sequence[Octet], character_time_ns: int) -> tuple[tuple[int, int], ...]:
     """Position and length (us) of each silence of a character or more inside a piece."""
     pauses = []
     for at in range(1, len(octets)):
-        pause_ns = octets[at].start - octets[at - 1].start - character_time
-        if pause_ns >= character_time and pause_ns >= 1000:
+        pause_ns = octets[at].start - octets[at - 1].start - character_time_ns
+        if pause_ns >= character_time_ns and pause_ns >= 1000:
             pauses.append((at, pause_ns // 1000))
     return tuple(pauses)

@@ -127,15 +127,15 @@ class Framer:
     """Finds the frames on one wire.
 
     ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit_ns`` is the longest
-    pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time`` (ns),
+    pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time_ns``,
     ``binary`` (mode E was agreed on), ``garbage`` (the line's settings are unknown, so what comes is noise, whatever it
     looks like) and ``omits_checks`` (the client never sends check characters) may be set at any time.
     """
 
-    def __init__(self, *, sender: Sender, character_time: int, gap_limit_ns: int, synthetic: bool = False) -> None:
+    def __init__(self, *, sender: Sender, character_time_ns: int, gap_limit_ns: int, synthetic: bool = False) -> None:
         self._gap_limit = gap_limit_ns
         self._patience = gap_limit_ns * PATIENCE
-        self.character_time = character_time
+        self.character_time_ns = character_time_ns
         self.binary = False
         self.garbage = False
         self.omits_checks = False
@@ -158,14 +158,14 @@ class Framer:
         self._pieces: list[Piece] = []
 
     @property
-    def character_time(self) -> int:
+    def character_time_ns(self) -> int:
         """How long a character lasts, ns."""
-        return self._character_time
+        return self._character_time_ns
 
-    @character_time.setter
-    def character_time(self, character_time: int) -> None:
-        self._character_time = character_time
-        self._stream_pause = min(character_time * STREAM_PAUSE or self._gap_limit, self._gap_limit)
+    @character_time_ns.setter
+    def character_time_ns(self, character_time_ns: int) -> None:
+        self._character_time_ns = character_time_ns
+        self._stream_pause = min(character_time_ns * STREAM_PAUSE or self._gap_limit, self._gap_limit)
 
     @property
     def earliest(self) -> Octet | None:
@@ -192,7 +192,7 @@ class Framer:
             if pause > self._stream_pause and self._ends(pause, octet):
                 self._flush()
             self._take(octet)
-            self._end = octet.start + self._character_time
+            self._end = octet.start + self._character_time_ns
         return self._collect()
 
     def silence(self, until: int) -> list[Piece]:
@@ -359,7 +359,7 @@ class Framer:
             return False
         if self._synthetic:
             return value in (SOH, STX)
-        pause = octet.start - self._open[-1].start - self._character_time
+        pause = octet.start - self._open[-1].start - self._character_time_ns
         return pause >= MIN_REACTION and value in _BEGINNINGS and not octet.flags & Flag.PARITY
 
     def _is_command(self) -> bool:

@@ -8,9 +8,10 @@ close that this matters, their time stamps do not tell which was first:
 - Otherwise the protocol decides (:func:`_protocol_first`): a server speaks only when it is asked, so an answer comes
   after its request, and what cannot answer a request was said before it. An echo comes after its original.
 - Where the protocol does not tell, nor the wiring who spoke, the time stamps' order stays.
-- An unknown uncertainty counts as :data:`~vtctap.pcap.record.MAX_UNCERTAINTY` on a tap whose time stamps nothing bounds
-  (a network). On any other the time stamps' order stays: that of a recording, or of octets that came before a port was
-  opened. A record waits so much longer than its own uncertainty for another tap's, which is not known before it comes.
+- An unknown uncertainty counts as :data:`~vtctap.pcap.record.MAX_UNCERTAINTY_NS` on a tap whose time stamps nothing
+  bounds (a network). On any other the time stamps' order stays: that of a recording, or of octets that came before a
+  port was opened. A record waits so much longer than its own uncertainty for another tap's, which is not known before
+  it comes.
 
 Both frames are then flagged ORDER_UNCERTAIN, but for an echo and its original, whose order is known. Time stamps stay
 as they are, so in a merged row they may go back by less than the uncertainty. Within a tap nothing is reordered. There
@@ -28,7 +29,7 @@ from vtctap.dissector.framing.senders import hdlc_sender, natural_sender
 from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MAY_ANSWER, NEEDS_NO_ANSWER, MessageName
-from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Record, Sender
 
 _NO_MESSAGE: Final = Message(None)
 
@@ -59,7 +60,7 @@ class Bound(NamedTuple):
     What is being received has not ended before ``end`` (ns; 0: nothing is)."""
 
     start: int
-    uncertainty: int = MAX_UNCERTAINTY
+    uncertainty: int = MAX_UNCERTAINTY_NS
     end: int = 0
 
 
@@ -100,8 +101,8 @@ class Order:
 
     def _unsure(self, record: Record) -> int | None:
         if record.uncertainty is None:
-            return MAX_UNCERTAINTY if record.tap in self._unbounded else None
-        return min(record.uncertainty, MAX_UNCERTAINTY)
+            return MAX_UNCERTAINTY_NS if record.tap in self._unbounded else None
+        return min(record.uncertainty, MAX_UNCERTAINTY_NS)
 
     def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
         """The next record; None where there is none yet.

@@ -62,9 +62,9 @@ def bursts(record: Record) -> list[Burst]:
     ]
 
 
-def _character_time(record: Record) -> int:
+def _character_time_ns(record: Record) -> int:
     """How long a character of the record lasts, ns; where its line or speed is unknown, by what its octets took."""
-    stated = record.line.character_time(record.speed) if record.line else 0
+    stated = record.line.character_time_ns(record.speed) if record.line else 0
     if stated or not record.octets:
         return stated
     return max(record.duration - sum(pause for _, pause in record.pauses_us) * 1000, 0) // len(record.octets)
@@ -74,16 +74,16 @@ def _octet_times(record: Record) -> list[int]:
     """When each octet began: a character after the one before it and, where a pause is listed, that much later. What
     the duration still holds, pauses that were too short to be listed, is spread over the others."""
     count = len(record.octets)
-    character_time = _character_time(record)
+    character_time_ns = _character_time_ns(record)
     pauses = {position: pause * 1000 for position, pause in record.pauses_us}
-    rest = record.duration - count * character_time - sum(pauses.values()) if record.duration else 0
+    rest = record.duration - count * character_time_ns - sum(pauses.values()) if record.duration else 0
     others = [position for position in range(1, count) if position not in pauses] or range(1, count)
     shares = {position: number for number, position in enumerate(others, 1)}
     times = []
     time, share = record.time, 0
     for position in range(count):
         if position:
-            time += character_time + pauses.get(position, 0)
+            time += character_time_ns + pauses.get(position, 0)
             share = shares.get(position, share)
         times.append(time + (rest * share // len(others) if share else 0))
     return times
@@ -156,7 +156,7 @@ class _LinkReframer:
         if (tap.line, tap.speed) != (wanted, record.speed):
             tap.line, tap.speed = wanted, record.speed
         yield from self._assembler.turn(record.tap)
-        tap.spacing = _character_time(record)
+        tap.spacing = _character_time_ns(record)
         yield from self._assembler.feed(record.tap, octets_of(record))
 
     def close(self) -> Iterator[Record]:

@@ -37,7 +37,7 @@ class Sides:
         if burst.sender not in self._framers:
             self._said[burst.sender] = set()
             self._framers[burst.sender] = Framer(
-                sender=Sender.UNKNOWN, character_time=0, gap_limit_ns=self._gap_limit, synthetic=True
+                sender=Sender.UNKNOWN, character_time_ns=0, gap_limit_ns=self._gap_limit, synthetic=True
             )
         if not self._settled(burst.sender):
             framer = self._framers[burst.sender]

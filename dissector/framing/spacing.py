@@ -48,7 +48,7 @@ def _placed(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int) -
         start = 0 if before is None else _end(before)
         if burst.time is not None:
             start = max(burst.time, before.start) if before else burst.time
-        before = Spaced(burst, start, lines[burst.sender].character_time(burst.speed or speed))
+        before = Spaced(burst, start, lines[burst.sender].character_time_ns(burst.speed or speed))
         yield before
 
 
@@ -85,6 +85,6 @@ def _echo(one: Burst, other: Burst) -> bool:
 
 def _last_begins(burst: Burst, step: int, gap_limit_ns: int) -> int:
     """The position of the octet with which a burst's last message, or noise, begins."""
-    framer = Framer(sender=burst.sender, character_time=step, gap_limit_ns=gap_limit_ns)
+    framer = Framer(sender=burst.sender, character_time_ns=step, gap_limit_ns=gap_limit_ns)
     pieces = framer.feed(Octet(value, at * step, None, 0) for at, value in enumerate(burst.octets)) + framer.close()
     return len(burst.octets) - len(pieces[-1].octets) if pieces else 0

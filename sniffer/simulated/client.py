@@ -30,13 +30,13 @@ from vtctap.sniffer.simulated.octets import (
     is_checked,
 )
 
-SHORTEST_PAUSE: Final = 20 * MS
-LONGEST_PAUSE: Final = 300 * MS
+SHORTEST_PAUSE_NS: Final = 20 * MS
+LONGEST_PAUSE_NS: Final = 300 * MS
 """Between an answer and the next request; IEC 62056-21 clause 6.5 allows 20 ms (announced) or 200 ms to 1500 ms."""
-SHORTEST_POLL_PAUSE: Final = 200 * MS
-SESSION_PAUSE: Final = 1_000 * MS
+SHORTEST_POLL_PAUSE_NS: Final = 200 * MS
+SESSION_PAUSE_NS: Final = 1_000 * MS
 """Before a sign-on."""
-RESPONSE_TIMEOUT: Final = 2_500 * MS
+RESPONSE_TIMEOUT_NS: Final = 2_500 * MS
 """For an answer to begin or to go on. The meter's limit is 1500 ms; the client waits longer, so that an answer that is
 late is not also repeated."""
 MAX_REPEATS: Final = 3
@@ -154,14 +154,14 @@ class ClientMachine:
         self._polls = 0
         self._deadline: int | None = 0
 
-    def receive(self, octet: int, now: int) -> list[Action]:
+    def feed(self, octet: int, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
         if self._deadline is None:
             return []
         frame = self._frame
         if not frame and octet not in _ANSWERS[type(self._step)]:
             return []
-        self._deadline = now + RESPONSE_TIMEOUT
+        self._deadline = now + RESPONSE_TIMEOUT_NS
         frame.append(octet)
         if not _is_whole(frame):
             return []
@@ -178,9 +178,9 @@ class ClientMachine:
             changed = self._change_speed(MODE_C[self._step.option[1]], binary=self._step.binary)
             if self._step.binary:
                 return [*changed, *self._proceed(now)]
-            self._deadline = now + RESPONSE_TIMEOUT
+            self._deadline = now + RESPONSE_TIMEOUT_NS
             return changed
-        self._deadline = now + RESPONSE_TIMEOUT
+        self._deadline = now + RESPONSE_TIMEOUT_NS
         return []
 
     def wake_at(self) -> int | None:
@@ -210,7 +210,7 @@ class ClientMachine:
             self._polls += 1
             self._repeats = 0
             if self._polls < MAX_POLLS:
-                return [Send(request(self._step), self._random.randint(SHORTEST_POLL_PAUSE, LONGEST_PAUSE))]
+                return [Send(request(self._step), self._random.randint(SHORTEST_POLL_PAUSE_NS, LONGEST_PAUSE_NS))]
         return [*changed, *self._proceed(now)]
 
     def _is_over(self, answer: bytes) -> bool:
@@ -236,7 +236,7 @@ class ClientMachine:
     def _proceed(self, now: int) -> list[Action]:
         step = next(self._steps, None)
         if isinstance(step, Readout):
-            self._deadline = now + RESPONSE_TIMEOUT
+            self._deadline = now + RESPONSE_TIMEOUT_NS
         return self._begin(step) if step else [Done()]
 
     def _begin(self, step: Step) -> list[Action]:
@@ -244,10 +244,10 @@ class ClientMachine:
         self._repeats = self._polls = 0
         if isinstance(step, Readout):
             return []
-        return [Send(request(step), SESSION_PAUSE if isinstance(step, SignOn) else self._pause())]
+        return [Send(request(step), SESSION_PAUSE_NS if isinstance(step, SignOn) else self._pause())]
 
     def _pause(self) -> int:
-        return self._random.randint(SHORTEST_PAUSE, LONGEST_PAUSE)
+        return self._random.randint(SHORTEST_PAUSE_NS, LONGEST_PAUSE_NS)
 
 
 def _is_whole(frame: bytearray) -> bool:

@@ -24,11 +24,11 @@ PTY_FAULTS: Final = FAULTS - {"break"}
 
 GARBLED_READ: Final = 4
 """Which read of a session has its answer garbled."""
-LATE: Final = 1_600 * MS
+LATE_NS: Final = 1_600 * MS
 """What is added to a reaction time to make it too long (1500 ms at the most: IEC 62056-21 clause 6.5; derived)."""
-CHARACTER_GAP: Final = 1_600 * MS
+CHARACTER_GAP_NS: Final = 1_600 * MS
 """A pause inside a message that is too long (1500 ms at the most: IEC 62056-21 clause 6.5; derived)."""
-SETTLE: Final = 50 * MS
+SETTLE_NS: Final = 50 * MS
 """Between a disturbance of the idle line and the message that follows it."""
 _NOISE: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Noise is made of digits and capital letters, which begin no message, with their parity right: it is noise alone."""
@@ -106,7 +106,7 @@ class Faults:
         if code == "no-response":
             self.happened.append(Fault(self._asked, code, "client"))
         else:
-            time = start + characters[0].gap
+            time = start + characters[0].gap_ns
             self.happened.append(Fault(time, "bcc-bad" if code == "garbled" else code, side))
         return characters
 
@@ -114,8 +114,8 @@ class Faults:
 _Effect = Callable[[Random, bytes], list[Character]]
 
 
-def _plain(octets: bytes, gap: int = 0) -> list[Character]:
-    return [Character(octet, gap=0 if at else gap) for at, octet in enumerate(octets)]
+def _plain(octets: bytes, gap_ns: int = 0) -> list[Character]:
+    return [Character(octet, gap_ns=0 if at else gap_ns) for at, octet in enumerate(octets)]
 
 
 def _inside(random: Random, octets: bytes) -> int:
@@ -140,12 +140,12 @@ def _bad_parity(random: Random, octets: bytes) -> list[Character]:
 
 def _character_gap(random: Random, octets: bytes) -> list[Character]:
     late = _inside(random, octets) + 1
-    return [Character(octet, gap=CHARACTER_GAP if at == late else 0) for at, octet in enumerate(octets)]
+    return [Character(octet, gap_ns=CHARACTER_GAP_NS if at == late else 0) for at, octet in enumerate(octets)]
 
 
 def _noise(random: Random, octets: bytes) -> list[Character]:
     burst = bytes(random.choice(_NOISE) for _ in range(random.randint(3, 9)))
-    return _plain(burst) + _plain(octets, SETTLE)
+    return _plain(burst) + _plain(octets, SETTLE_NS)
 
 
 def _undefined(random: Random, octets: bytes) -> list[Character]:
@@ -156,13 +156,13 @@ _TO_REQUESTS: Final[dict[str, _Effect]] = {
     "bcc-bad": _bad_check,
     "noise": _noise,
     "undefined-command": _undefined,
-    "break": lambda random, octets: [Character(0, is_break=True), *_plain(octets, SETTLE)],
+    "break": lambda random, octets: [Character(0, is_break=True), *_plain(octets, SETTLE_NS)],
 }
 _TO_ANSWERS: Final[dict[str, _Effect]] = {
     "garbled": _garbled,
     "parity": _bad_parity,
     "no-response": lambda random, octets: [],
     "cut": lambda random, octets: _plain(octets[: _inside(random, octets) + 1]),
-    "response-late": lambda random, octets: _plain(octets, LATE),
+    "response-late": lambda random, octets: _plain(octets, LATE_NS),
     "char-gap": _character_gap,
 }

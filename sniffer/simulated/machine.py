@@ -17,7 +17,7 @@ class Send:
     """Send these octets (seven bits each, but in mode E) after a delay of so many nanoseconds."""
 
     octets: bytes
-    delay: int
+    delay_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ Action = Send | ChangeSpeed | Done
 class Machine(Protocol):
     """A device on the wire. Each call but :meth:`wake_at` may bring actions, to be carried out in their order."""
 
-    def receive(self, octet: int, now: int) -> list[Action]:
+    def feed(self, octet: int, now: int) -> list[Action]:
         """An octet has ended at ``now``: its data bits, NUL where parity or stop bit were wrong (as a UART's driver
         hands it over)."""
         ...

@@ -54,14 +54,14 @@ _FIXED_VALUES: Final = {
 READABLE: Final = tuple(sorted((*_FIXED_VALUES, TOKEN_STATUS)))
 """The registers that can be read; TOKEN_DATA can be written, and nothing else."""
 
-SHORTEST_REACTION: Final = 20 * MS
-LONGEST_REACTION: Final = 300 * MS
-CHARACTER_TIMEOUT: Final = 1_500 * MS
+SHORTEST_REACTION_NS: Final = 20 * MS
+LONGEST_REACTION_NS: Final = 300 * MS
+CHARACTER_TIMEOUT_NS: Final = 1_500 * MS
 """A longer pause inside a message ends it (IEC 62056-21 clause 6.5.3; derived)."""
-SESSION_TIMEOUT: Final = 120_000 * MS
+SESSION_TIMEOUT_NS: Final = 120_000 * MS
 """After so long without an octet the meter waits for a sign-on again."""
-SHORTEST_PROCESSING: Final = 900 * MS
-LONGEST_PROCESSING: Final = 1_100 * MS
+SHORTEST_PROCESSING_NS: Final = 900 * MS
+LONGEST_PROCESSING_NS: Final = 1_100 * MS
 _HDLC_SHORTEST: Final = len(hdlc(1, 1, UA))
 _MAX_MESSAGE: Final = 160
 """No message to the meter is longer: a data set is a register, a value of 128 characters and two brackets."""
@@ -70,7 +70,7 @@ _MAX_MESSAGE: Final = 160
 class MeterMachine:
     """A meter. ``random`` draws its reaction times; ``speed`` (bit/s) is the one it opens at.
 
-    ``patience`` (ns) is how much longer it waits before it speaks at another speed: clients that open their port anew
+    ``patience_ns`` is how much longer it waits before it speaks at another speed: clients that open their port anew
     to change it, or take their time, lose what comes before they have. ``registers``: what can be read, instead of the
     default profile's registers.
     """
@@ -81,13 +81,13 @@ class MeterMachine:
         *,
         speed: int = 9600,
         identification: str = IDENTIFICATION,
-        patience: int = 0,
+        patience_ns: int = 0,
         registers: Mapping[str, str] | None = None,
     ) -> None:
         self._random = random
         self._opening_speed = self._speed = speed
         self._identification = f"/{identification}\r\n".encode("ascii")
-        self._patience = patience
+        self._patience_ns = patience_ns
         self._values = _FIXED_VALUES if registers is None else registers
         self._readable = READABLE if registers is None else tuple(registers)
         self._tokens = TokenRegister()
@@ -97,9 +97,9 @@ class MeterMachine:
         self._afterwards: Callable[[], list[Action]] = list
         self._last = b""
 
-    def receive(self, octet: int, now: int) -> list[Action]:
+    def feed(self, octet: int, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
-        if now - self._heard > CHARACTER_TIMEOUT:
+        if now - self._heard > CHARACTER_TIMEOUT_NS:
             self._frame.clear()
         self._heard = now
         message = self._collect_hdlc(octet) if self._binary else self._collect(octet)
@@ -119,7 +119,7 @@ class MeterMachine:
 
     def wake_at(self) -> int | None:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
-        return self._heard + SESSION_TIMEOUT if self._signed_on else None
+        return self._heard + SESSION_TIMEOUT_NS if self._signed_on else None
 
     def timeout(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -161,7 +161,7 @@ class MeterMachine:
         """Mode B: the speed that the identification says, and the readout, which is all."""
         self._speed = MODE_B[chr(self._identification[4])]
         self._afterwards = self._leave
-        return [ChangeSpeed(self._speed), self._send(self._readout(), self._patience)]
+        return [ChangeSpeed(self._speed), self._send(self._readout(), self._patience_ns)]
 
     def _leave(self) -> list[Action]:
         """Back to where a session begins."""
@@ -199,7 +199,7 @@ class MeterMachine:
         if self._binary:
             return [changed]
         answer = command("P0", "(00000000)") if option[2] == "1" else self._readout()
-        return [changed, self._send(answer, self._patience)]
+        return [changed, self._send(answer, self._patience_ns)]
 
     def _readout(self) -> bytes:
         lines = (self._data_set(register, self._heard) + "\r\n" for register in self._readable)
@@ -235,11 +235,11 @@ class MeterMachine:
 
     def _write(self, register: str, value: str, now: int) -> bytes:
         if register == TOKEN_DATA:
-            processing = self._random.randint(SHORTEST_PROCESSING, LONGEST_PROCESSING)
-            self._tokens.enter(value, now, processing)
+            processing_ns = self._random.randint(SHORTEST_PROCESSING_NS, LONGEST_PROCESSING_NS)
+            self._tokens.enter(value, now, processing_ns)
             return bytes([ACK])
         return bytes([NAK]) if register in self._readable else data("(ER01)")
 
-    def _send(self, octets: bytes, wait: int = 0) -> Send:
+    def _send(self, octets: bytes, wait_ns: int = 0) -> Send:
         self._last = octets
-        return Send(octets, wait + self._random.randint(SHORTEST_REACTION, LONGEST_REACTION))
+        return Send(octets, wait_ns + self._random.randint(SHORTEST_REACTION_NS, LONGEST_REACTION_NS))

@@ -18,7 +18,7 @@ from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
 SEVEN_EVEN: Final = Line(7, "E", 1)
-PATIENCE: Final = 5.0
+PATIENCE_S: Final = 5.0
 """Seconds for a thread to end; it is woken and has nothing to wait for."""
 
 
@@ -79,14 +79,14 @@ class PtyTaps:
         self._ptys: dict[Side, Pty] = {"client": client, "server": server}
         self.client = client.name
         self.server = server.name
-        self.offset = 0
+        self.offset_ns = 0
         """What is to be added to a virtual time for the time (ns since 1970) at which it happens here."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, octets: Iterable[WireOctet], *, beginning: int) -> None:
         """Plays ``octets`` from now on, each when it ends; ``beginning`` (ns) is the virtual time that it is now."""
-        self.offset = time.time_ns() - beginning
+        self.offset_ns = time.time_ns() - beginning
         shift = time.monotonic_ns() - beginning
         self._thread = threading.Thread(target=self._play, args=(octets, shift), name="simulated line", daemon=True)
         self._thread.start()
@@ -105,7 +105,7 @@ class PtyTaps:
     def close(self) -> None:
         """Stops playing and closes the pseudo-terminals."""
         self._stop.set()
-        self.wait(PATIENCE)
+        self.wait(PATIENCE_S)
         for pty in set(self._ptys.values()):
             pty.close()
 

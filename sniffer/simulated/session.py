@@ -27,7 +27,7 @@ from vtctap.sniffer.simulated.faults import Fault, Faults
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.octets import DISC, SNRM
 from vtctap.sniffer.simulated.tokens import NOT_READY, token
-from vtctap.sniffer.simulated.wire import Wire, WireOctet
+from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet
 
 EPOCH: Final = 1_767_225_600_000_000_000
 """When the virtual clock begins, ns since 1970: 2026-01-01 00:00:00 UTC."""
@@ -91,7 +91,7 @@ MODES: Final = tuple(_NEGOTIATED)
 class Play:
     """A run of the demonstration: iterate for its octets, in order of time. ``faults`` lists the faults so far."""
 
-    def __init__(self, wire: Wire, faults: Faults) -> None:
+    def __init__(self, wire: VirtualWire, faults: Faults) -> None:
         self._octets = wire.run()
         self._faults = faults
 
@@ -127,7 +127,7 @@ def play(
     identification, negotiated = _NEGOTIATED.get(mode, (meter.IDENTIFICATION, ()))
     steps = (step for _ in range(sessions) for step in negotiated or script(story))
     disturbance = Faults(Random(f"{seed} faults"), faults)
-    wire = Wire(
+    wire = VirtualWire(
         {
             "client": ClientMachine(steps, Random(f"{seed} client"), speed=speed),
             "server": MeterMachine(Random(f"{seed} meter"), speed=speed, identification=identification),

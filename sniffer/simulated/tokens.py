@@ -17,8 +17,8 @@ DIGITS: Final = 20
 _BITS: Final = 66
 
 WRONG_BEFORE_LOCKOUT: Final = 3
-FIRST_LOCKOUT: Final = 10_000 * MS
-LONGEST_LOCKOUT: Final = 1_280_000 * MS
+FIRST_LOCKOUT_NS: Final = 10_000 * MS
+LONGEST_LOCKOUT_NS: Final = 1_280_000 * MS
 """After three wrong tokens 10 s, then twice as long for each further one (what CLOU's meters do; the lock-out of
 IEC 62055-52 is not public)."""
 
@@ -69,13 +69,13 @@ class TokenRegister:
         self._wrong = 0
         self._locked_until = 0
 
-    def enter(self, digits: str, now: int, processing: int) -> None:
-        """A token is written at ``now``; its result is ready ``processing`` ns later."""
+    def enter(self, digits: str, now: int, processing_ns: int) -> None:
+        """A token is written at ``now``; its result is ready ``processing_ns`` later."""
         kind = token_class(digits)
         if now < self._locked_until and kind != 1:
             self._result, self._ready_at = LOCKOUT, now
             return
-        self._ready_at = now + processing
+        self._ready_at = now + processing_ns
         if kind is None:
             self._result = FORMAT_ERROR
         elif not is_authentic(digits):
@@ -94,7 +94,7 @@ class TokenRegister:
         self._wrong += 1
         doublings = self._wrong - WRONG_BEFORE_LOCKOUT
         if doublings >= 0:
-            self._locked_until = now + min(FIRST_LOCKOUT << doublings, LONGEST_LOCKOUT)
+            self._locked_until = now + min(FIRST_LOCKOUT_NS << doublings, LONGEST_LOCKOUT_NS)
 
     def status(self, now: int) -> int:
         """The value of the tokenStatus register at ``now``."""

@@ -1,11 +1,12 @@
 """The virtual wire: devices, a line between them and the events on it, in order of time.
 
-It has no clock of its own. :meth:`Wire.run` lets time jump from event to event, which is the fast mode: same devices,
-same octets, same stamps. With :meth:`Wire.advance` a caller leads it along a real clock instead. Each octet comes out
-when it has ended, as a tap would have it: eight bits, with the parity bit in bit 7 on a line of seven bits and parity.
+The wire has no clock of its own. :meth:`VirtualWire.run` jumps from event to event (the fast mode);
+:meth:`VirtualWire.advance` follows a caller's real clock. Both give the same octets with the same timestamps. Each
+octet comes out when it has ended, in the form in which a tap receives it: eight bits, with the parity bit in bit 7 on a
+line of seven bits and parity.
 
-Limits: the line is half duplex by agreement of the devices, as in life; the wire carries what they send. A device that
-listens at another speed than the sender's still understands.
+Limits: only the devices keep the line half duplex, as on a real one; the wire carries whatever they send. A device
+understands octets at any speed, unless :meth:`VirtualWire.feed` states that the sender's is another than its own.
 """
 
 import heapq
@@ -45,7 +46,7 @@ class Character:
     """What is to be put on the wire: the data bits, and the silence before it, ns."""
 
     octet: int
-    gap: int = 0
+    gap_ns: int = 0
     bad_parity: bool = False
     is_break: bool = False
     garbled: bool = False
@@ -70,7 +71,7 @@ def received(octet: int, line: Line, *, bad_parity: bool = False) -> int:
     return octet | parity << 7
 
 
-class Wire:
+class VirtualWire:
     """The wire at ``speed`` bit/s and its devices, from the time ``now`` (ns) on.
 
     A side without a machine is somebody else's, whose octets come by :meth:`put`; it follows the other side's speed.
@@ -99,7 +100,7 @@ class Wire:
         self._count = 0
         self._done = False
 
-    def put(self, side: Side, octets: bytes, now: int, speed: int | None = None) -> None:
+    def feed(self, side: Side, octets: bytes, now: int, speed: int | None = None) -> None:
         """The other party sends seven-bit octets at ``now``; they take their time on the wire. ``speed`` (bit/s) is
         what it is set to, where that is known: the listener understands only its own."""
         if speed is not None:
@@ -158,8 +159,8 @@ class Wire:
         bits = line.character_bits
         end = start
         for character in characters:
-            if character.gap:
-                anchor, count = end + character.gap, 0
+            if character.gap_ns:
+                anchor, count = end + character.gap_ns, 0
             begin = anchor + count * bits * 1_000_000_000 // speed
             count += BREAK_CHARACTERS if character.is_break else 1
             end = anchor + count * bits * 1_000_000_000 // speed
@@ -173,7 +174,7 @@ class Wire:
         listener = OTHER[octet.side]
         if listener in self._machines:
             damaged = character.bad_parity or character.is_break or character.garbled
-            self._act(listener, self._machines[listener].receive(NUL if damaged else character.octet, self._now))
+            self._act(listener, self._machines[listener].feed(NUL if damaged else character.octet, self._now))
         return octet
 
     def _sent(self, side: Side) -> None:

@@ -222,7 +222,7 @@ def test_trace_to_exchange_to_trace(inside: Run, records: Records, tmp_path: Pat
 
 
 def test_errors_and_pauses_come_through_exchange(inside: Run, records: Records, tmp_path: Path) -> None:
-    character = LINE.character_time(9600)
+    character = LINE.character_time_ns(9600)
     octets = b"/ISK5MT382-1000\r\n"
     before = [
         Record(NOON, b"/?!\r\n", sender=Sender.CLIENT, line=LINE, speed=9600, duration=5 * character),

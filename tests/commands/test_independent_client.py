@@ -56,7 +56,7 @@ def talk(
     def run(client: Callable[[str], None], **meter_options: Any) -> tuple[list[str], list[str]]:
         crossed: list[Crossing] = []
         path = tmp_path / "trace.pcapng"
-        machine = MeterMachine(Random(1), speed=300, patience=PATIENCE, **meter_options)
+        machine = MeterMachine(Random(1), speed=300, patience_ns=PATIENCE, **meter_options)
         with GarblingMeterPort(machine, speed=300) as meter:
             read, write = Pty.read, Pty.write
 

@@ -68,7 +68,7 @@ def assembled(said: list[tuple[Sender, bytes]], line: Line, *, merged: bool) -> 
     senders = [UNKNOWN] if merged else [CLIENT, SERVER]
     taps = [Tap(number, sender, line, SPEED) for number, sender in enumerate(senders)]
     new = Assembler(0, taps, gap_limit_ns=1_500 * MS)
-    character, now, records = line.character_time(SPEED), 1_700_000_000_000_000_000, []
+    character, now, records = line.character_time_ns(SPEED), 1_700_000_000_000_000_000, []
     for sender, octets in said:
         now += 200 * MS
         tap = 0 if merged else senders.index(sender)

@@ -33,7 +33,7 @@ SHORT = ["neva_mt324_session", "energomera_ce102m_session", "pozyton_seab_regist
 
 MS = 1_000_000
 SPEED = 9600
-CHARACTER = Line(7, "E", 1).character_time(SPEED)
+CHARACTER = Line(7, "E", 1).character_time_ns(SPEED)
 PAUSES = (50, 80, 120, 200)
 """ms, between lines, in turn."""
 

@@ -27,7 +27,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, (vid, pid, text, _) in reversed(PORTS.items())
     ]
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
-    monkeypatch.setattr(adapter, "adapter", lambda name: PORTS[name][3])
+    monkeypatch.setattr(adapter, "find_adapter", lambda name: PORTS[name][3])
     monkeypatch.setattr("vtctap.sniffer.ports._stable_names", lambda: {"/dev/ttyUSB0": "/dev/serial/by-id/usb-FT"})
 
 

@@ -21,7 +21,7 @@ from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, Pty
-from vtctap.sniffer.simulated.wire import Side, Wire, WireOctet
+from vtctap.sniffer.simulated.wire import Side, VirtualWire, WireOctet
 
 _STEP: Final = 1_000_000
 """ns between two looks at the settings."""
@@ -88,7 +88,7 @@ class GarblingTaps(PatientTaps):
             while now + _STEP < octet.start:
                 now += _STEP
                 yield _run(taps, now)
-            taps[octet.side].waveform.add(octet)
+            taps[octet.side].waveform.feed(octet)
         while any(tap.receiver.busy for tap in taps.values()):
             now += _STEP
             yield _run(taps, now)
@@ -100,7 +100,7 @@ class GarblingTaps(PatientTaps):
         for octet in octets:
             if not self._go_on(taps.values(), octet.start, shift):
                 return
-            taps[octet.side].waveform.add(octet)
+            taps[octet.side].waveform.feed(octet)
             end = octet.end
         self._go_on(taps.values(), end, shift)
         while any(tap.receiver.busy for tap in taps.values()):
@@ -145,16 +145,16 @@ class GarblingMeterPort(MeterPort):
     def __init__(self, meter: MeterMachine, *, speed: int) -> None:
         super().__init__(meter, speed=speed, taps=SEVEN_EVEN)
 
-    def _wired(self, meter: MeterMachine, speed: int) -> Wire:
+    def _wired(self, meter: MeterMachine, speed: int) -> VirtualWire:
         client, client_tap, server_tap = self._ptys
         self._client = _Client(client, SEVEN_EVEN)
         self._tapped = {"client": _Tap(client_tap, SEVEN_EVEN), "server": _Tap(server_tap, SEVEN_EVEN)}
-        return Wire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns(), plan=self._plan)
+        return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns(), plan=self._plan)
 
     def _plan(self, octet: WireOctet) -> None:
-        self._tapped[octet.side].waveform.add(octet)
+        self._tapped[octet.side].waveform.feed(octet)
         if octet.side == "server":
-            self._client.waveform.add(octet)
+            self._client.waveform.feed(octet)
 
     def _pass_on(self, octet: WireOctet) -> None:
         """The receivers do that."""
@@ -170,4 +170,4 @@ class GarblingMeterPort(MeterPort):
 
     def _hear(self, octets: bytes) -> None:
         self._client.look()
-        self._wire.put("client", octets, time.monotonic_ns(), self._client.receiver.speed)
+        self._wire.feed("client", octets, time.monotonic_ns(), self._client.receiver.speed)

@@ -12,8 +12,8 @@ from typing import Self
 
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import PATIENCE, SEVEN_EVEN, Pty
-from vtctap.sniffer.simulated.wire import Wire, WireOctet, received
+from vtctap.sniffer.simulated.ptys import PATIENCE_S, SEVEN_EVEN, Pty
+from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet, received
 
 
 class MeterPort:
@@ -43,7 +43,7 @@ class MeterPort:
     def close(self) -> None:
         """Stops the meter and closes the pseudo-terminals."""
         os.write(self._wake, b".")
-        self._thread.join(PATIENCE)
+        self._thread.join(PATIENCE_S)
         self._close_all()
 
     def __enter__(self) -> Self:
@@ -54,8 +54,8 @@ class MeterPort:
     ) -> None:
         self.close()
 
-    def _wired(self, meter: MeterMachine, speed: int) -> Wire:
-        return Wire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns())
+    def _wired(self, meter: MeterMachine, speed: int) -> VirtualWire:
+        return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns())
 
     def _close_all(self) -> None:
         for pty in self._ptys:
@@ -82,7 +82,7 @@ class MeterPort:
         return self._wire.next_due()
 
     def _hear(self, octets: bytes) -> None:
-        self._wire.put("client", octets, time.monotonic_ns())
+        self._wire.feed("client", octets, time.monotonic_ns())
 
     def _pass_on(self, octet: WireOctet) -> None:
         bits = octet.octet & 0x7F

@@ -37,7 +37,7 @@ class Waveform:
         self._times = [-1]
         self._levels = [1]
 
-    def add(self, octet: WireOctet) -> None:
+    def feed(self, octet: WireOctet) -> None:
         """The line goes through the bits of an octet; its length says how fast."""
         if octet.is_break:
             self._go(octet.start, 0)

@@ -37,7 +37,7 @@ def characters(values: bytes, speed: int, line: Line = EIGHT, *, start: int = 0,
 def hear(octets: Sequence[WireOctet], speed: int, line: Line = EIGHT, sent: Line = EIGHT) -> list[Received]:
     waveform = Waveform(sent)
     for octet in octets:
-        waveform.add(octet)
+        waveform.feed(octet)
     return Receiver(waveform, speed, line).run(octets[-1].end + SECOND)
 
 
@@ -122,7 +122,7 @@ def test_it_does_not_matter_how_often_it_is_asked(steps: list[int], listening: i
     for step in [*steps, SECOND]:
         now += step
         while waiting and waiting[0].start <= now:
-            waveform.add(waiting.pop(0))
+            waveform.feed(waiting.pop(0))
         heard += receiver.run(now)
     assert heard == hear(octets, listening)
 
@@ -141,7 +141,7 @@ def test_a_parity_that_the_receiver_checks() -> None:
 def test_set_anew_within_an_octet() -> None:
     waveform = Waveform(EIGHT)
     for octet in characters(b"\x0f", 1000):  # 0 1111 0000 1: a bit lasts 1 ms
-        waveform.add(octet)
+        waveform.feed(octet)
     receiver = Receiver(waveform, 1000, EIGHT)
     assert receiver.run(3 * MS) == []
     assert receiver.busy
@@ -157,7 +157,7 @@ def test_a_long_run_keeps_little() -> None:
     receiver = Receiver(waveform, 9600, EIGHT)
     heard = 0
     for octet in characters(b"U" * 5000, 9600):
-        waveform.add(octet)
+        waveform.feed(octet)
         heard += len(receiver.run(octet.end))
     assert heard == 5000
     assert sys.getsizeof(waveform._times) < 1_000_000

@@ -124,7 +124,7 @@ class _RunDelay:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def since_last(self) -> int:
+    def since_last_ns(self) -> int:
         delay, self._machine.not_run = self._machine.not_run, 0
         return delay
 
@@ -146,5 +146,5 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr("vtctap.sniffer.reader.select", _Select(machine))
     monkeypatch.setattr("vtctap.sniffer.reader.RunDelay", lambda: _RunDelay(machine))
     monkeypatch.setattr("vtctap.sniffer.capture.open_port", open_port)
-    monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter())
+    monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", lambda name: Adapter())
     return machine

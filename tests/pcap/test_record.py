@@ -129,9 +129,9 @@ def test_line_cannot_be_made(bits: int, parity: str, stops: int) -> None:
 
 def test_character_time() -> None:
     # IEC 62056-21: one start bit, seven data bits, one parity bit, one stop bit.
-    assert Line.parse("7E1").character_time(300) == 33_333_333
-    assert Line.parse("8N2").character_time(9600) == 11 * 1_000_000_000 // 9600
-    assert Line.parse("7E1").character_time(0) == 0
+    assert Line.parse("7E1").character_time_ns(300) == 33_333_333
+    assert Line.parse("8N2").character_time_ns(9600) == 11 * 1_000_000_000 // 9600
+    assert Line.parse("7E1").character_time_ns(0) == 0
 
 
 lines = st.builds(Line, st.integers(5, 8), st.sampled_from("NEOMS"), st.sampled_from([1, 2]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vtctap.sniffer.adapter import Adapter, adapter, ask_low_latency
+from vtctap.sniffer.adapter import Adapter, ask_low_latency, find_adapter
 
 MS = 1_000_000
 USB = "devices/pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0"
@@ -41,7 +41,7 @@ class System:
         return path
 
     def adapter(self, name: str) -> Adapter:
-        return adapter(name, str(self.root))
+        return find_adapter(name, str(self.root))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_ftdi_says_its_timer(system: System) -> None:
     system.timer("ttyUSB0", 16)
     known = system.adapter("/dev/ttyUSB0")
     assert known == Adapter("ftdi_sio", 16 * MS, source="timer")
-    assert known.latency(MS) == 16 * MS
+    assert known.latency_ns(MS) == 16 * MS
     assert known.words() == "adapter=ftdi_sio latency=16ms latency_source=timer"
     assert str(known) == "ftdi_sio, latency 16 ms (timer)"
 
@@ -64,7 +64,7 @@ def test_a_name_that_stays_leads_to_the_device(system: System, tmp_path: Path) -
     system.timer("ttyUSB7", 1)
     (tmp_path / "ttyUSB7").touch()
     (tmp_path / "by-id").symlink_to(tmp_path / "ttyUSB7")
-    assert system.adapter(str(tmp_path / "by-id")).time == MS
+    assert system.adapter(str(tmp_path / "by-id")).time_ns == MS
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_uarts_keep_characters(system: System, files: dict[str, int], characters
     system.put("ttyS0", "devices/platform/serial8250", "serial8250", **files)
     known = system.adapter("/dev/ttyS0")
     assert known == Adapter("serial8250", characters=characters, source=source)
-    assert known.latency(MS) == characters * 1_015_000  # Of a sender that is as slow as is allowed.
+    assert known.latency_ns(MS) == characters * 1_015_000  # Of a sender that is as slow as is allowed.
 
 
 def test_words_of_a_uart(system: System) -> None:
@@ -118,12 +118,12 @@ def test_no_adapter(system: System, name: str) -> None:
     assert system.adapter(name) == Adapter()
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
     assert system.adapter(name) == Adapter()
-    assert (str(Adapter()), Adapter().words(), Adapter().latency(MS)) == ("", "", 0)
+    assert (str(Adapter()), Adapter().words(), Adapter().latency_ns(MS)) == ("", "", 0)
 
 
 def test_what_the_system_does_not_know_is_assumed(system: System) -> None:
     """macOS and Windows have adapters too, but no files that say which."""
-    assumed = Adapter(time=16 * MS, source="assumed")
+    assumed = Adapter(time_ns=16 * MS, source="assumed")
     assert system.adapter("/dev/cu.usbserial-1") == system.adapter("/dev/ttyS0") == assumed
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
     assert system.adapter("loop://") == system.adapter("spy:///dev/ttyUSB0") == assumed

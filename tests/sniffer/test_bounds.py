@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import accuracy
 import bound
-from vtctap.sniffer.bounds import PACKET, TRANSFER, Bounds, Chunk
+from vtctap.sniffer.bounds import PACKET, TRANSFER_NS, Bounds, Chunk
 from vtctap.sniffer.envelope import TOLERANCE
 from vtctap.sniffer.estimator import Estimator
 
@@ -44,11 +44,11 @@ def solved(chunks: Sequence[Chunk], bounds: Bounds, character: int, latency: int
         fills = 0 < (PACKET - 1) * shortest < latency
         kept = latency * (len(octets) // PACKET + 1) if fills else latency
         was_late, before_was_late = (
-            max(bounds.waking, each + TRANSFER) if each else bounds.waking for each in (late, before_late)
+            max(bounds.waking_ns, each + TRANSFER_NS) if each else bounds.waking_ns for each in (late, before_late)
         )
         start, end = 1 + 2 * at, 2 + 2 * at
         differences.append(Difference(0, end, arrival - was_late - kept))
-        differences.append(Difference(0, end, before - min(before_was_late, kept + bounds.waking)))
+        differences.append(Difference(0, end, before - min(before_was_late, kept + bounds.waking_ns)))
         for _ in octets:
             start, end = 1 + 2 * at, 2 + 2 * at
             differences += [
@@ -94,7 +94,7 @@ def test_a_program_that_was_stopped_unknowingly() -> None:
     bounds = Bounds(MS, 0)
     chunks = [Chunk([(0, 0)] * 6, 100 * MS, 0, 50 * MS, 0)]
     earliest, latest, _ = bounds.starts(chunks, 1, 49.0 * MS, 0)
-    assert earliest[0] == pytest.approx(50 * MS - bounds.waking - 1.015 * MS)
+    assert earliest[0] == pytest.approx(50 * MS - bounds.waking_ns - 1.015 * MS)
     assert latest[0] == pytest.approx(100 * MS - 6 * 0.985 * MS)
 
 
@@ -136,7 +136,7 @@ def test_a_sessions_reads_bring_every_octet_after_its_end() -> None:
         one = bound.session(number)
         arrivals = [read.arrival for read in one.reads for _ in range(read.octets)]
         assert len(arrivals) == len(one.starts)
-        shortest = one.character_time * (1 - TOLERANCE) - 1
+        shortest = one.character_time_ns * (1 - TOLERANCE) - 1
         assert all(start + shortest <= arrival for start, arrival in zip(one.starts, arrivals, strict=True))
         assert all(read.late >= 0 for read in one.reads)
 

@@ -34,7 +34,7 @@ tty = pytest.importorskip("tty")
 MS = 1_000_000
 SEVEN_EVEN = Line(7, "E", 1)
 SETTINGS = Settings(9600, SEVEN_EVEN)
-CHARACTER = SEVEN_EVEN.character_time(9600)
+CHARACTER = SEVEN_EVEN.character_time_ns(9600)
 
 Said = tuple[Side, bytes]
 SESSION: list[Said] = [
@@ -205,8 +205,8 @@ def hardware(tmp_path: Path) -> Iterator[tuple[Hardware, Hardware]]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ports are tried again without delay, and what changes seldom is looked at each time."""
-    monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD", 0.02)
-    monkeypatch.setattr("vtctap.sniffer.capture._WATCH", 0)
+    monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD_S", 0.02)
+    monkeypatch.setattr("vtctap.sniffer.capture._WATCH_NS", 0)
 
 
 def link_of(*hardware: Hardware) -> Link:
@@ -456,7 +456,7 @@ def test_what_came_while_a_port_was_being_opened_again(
             time.sleep(0.02)
             return Adapter()
 
-        monkeypatch.setattr("vtctap.sniffer.capture.adapter", speak)  # What is looked up once the port is open.
+        monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", speak)  # What is looked up once the port is open.
         client.plug()
         records += until(tap, lambda _: not tap.lost) + tap.close()
     (ack,) = frames(records)
@@ -675,7 +675,9 @@ def test_a_threshold_that_the_driver_lowers_with_the_speed_is_seen(
     """Linux's 8250 asks to be read at each octet below 2400 bit/s."""
     client, _ = hardware
     now = [11]
-    monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: Adapter("", characters=now[0], source="fifo"))
+    monkeypatch.setattr(
+        "vtctap.sniffer.capture.find_adapter", lambda name: Adapter("", characters=now[0], source="fifo")
+    )
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=5_000 * MS, profile="p") as tap:
         now[0] = 0
         tap.set(Settings(300, SEVEN_EVEN))

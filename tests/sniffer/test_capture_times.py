@@ -17,7 +17,7 @@ from vtctap.sniffer.port import Settings
 MS = 1_000_000
 PROFILE = load()
 SETTINGS = Settings(9600, Line(7, "E", 1))
-CHARACTER = SETTINGS.line.character_time(9600)
+CHARACTER = SETTINGS.line.character_time_ns(9600)
 LINK = Link((Wire("client", Sender.CLIENT), Wire("server", Sender.SERVER)))
 
 
@@ -52,11 +52,11 @@ def play(machine: Machine, session: Sequence[tuple[str, bytes]] = SESSION, pause
 
 
 def capture(
-    machine: Machine, *, until: int = 5_000 * MS, latency: int | None = None, link: Link = LINK
+    machine: Machine, *, until: int = 5_000 * MS, latency_ns: int | None = None, link: Link = LINK
 ) -> list[Record]:
     records: list[Record] = []
     with Capture(
-        [link], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", latency=latency, clock=machine.clock
+        [link], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", latency_ns=latency_ns, clock=machine.clock
     ) as capturing:
         while machine.now < START + until:
             records += capturing.poll(0.02)
@@ -69,7 +69,7 @@ def frames(records: Iterable[Record]) -> list[Record]:
 
 def behind(monkeypatch: pytest.MonkeyPatch, **adapters: Adapter) -> None:
     """What each port's adapter is."""
-    monkeypatch.setattr("vtctap.sniffer.capture.adapter", lambda name: adapters[name])
+    monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", lambda name: adapters[name])
 
 
 def test_times_order_and_uncertainty(machine: Machine) -> None:
@@ -124,15 +124,15 @@ def test_close_answers_are_ordered_by_the_protocol_and_flagged(
 
 
 @pytest.mark.parametrize(
-    ("latency", "stated", "most"),
+    ("latency_ns", "stated", "most"),
     [(None, "latency=16ms latency_source=assumed", 18), (MS, "latency=1ms latency_source=stated", 3)],
 )
 def test_latency(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, latency: int | None, stated: str, most: int
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, latency_ns: int | None, stated: str, most: int
 ) -> None:
     behind(monkeypatch, client=Adapter("cp210x", 16 * MS, source="assumed"), server=Adapter())
     play(machine, [("client", b"\x06")])
-    records = capture(machine, latency=latency)
+    records = capture(machine, latency_ns=latency_ns)
     assert records[0].event == f"opened profile=p speed=9600 line=7E1 adapter=cp210x {stated} port=client"
     (ack,) = frames(records)
     assert ack.uncertainty is not None
@@ -161,7 +161,7 @@ def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
 
 # Behind a network
 
-NETWORK = Adapter(time=16 * MS, source="network")
+NETWORK = Adapter(time_ns=16 * MS, source="network")
 
 
 def test_nothing_bounds_the_times_of_a_network(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,13 +193,15 @@ def test_the_protocol_orders_what_a_network_brings_in_disorder(
     assert [record.sender for record in frames(capture(machine))] == [Sender.CLIENT, Sender.SERVER]
 
 
-@pytest.mark.parametrize("latency", [None, 3_000 * MS, MS])
-def test_a_network_makes_no_device_late(machine: Machine, monkeypatch: pytest.MonkeyPatch, latency: int | None) -> None:
+@pytest.mark.parametrize("latency_ns", [None, 3_000 * MS, MS])
+def test_a_network_makes_no_device_late(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, latency_ns: int | None
+) -> None:
     """Answers come 2 s after their requests. Only who states that the network takes less has a meter that is late."""
     behind(monkeypatch, client=NETWORK)
     session = [("client", octets) for _, octets in SESSION]
     play(machine, session, pause=2_000 * MS)
-    records = capture(machine, until=30_000 * MS, latency=latency, link=Link((Wire("client"),)))
+    records = capture(machine, until=30_000 * MS, latency_ns=latency_ns, link=Link((Wire("client"),)))
     assert [record.octets for record in frames(records)] == [octets for _, octets in SESSION]
     late = {finding.code for finding in check(records, PROFILE)} & {"response-late", "response-early", "char-gap"}
-    assert late == ({"response-late"} if latency == MS else set())
+    assert late == ({"response-late"} if latency_ns == MS else set())

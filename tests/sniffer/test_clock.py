@@ -2,7 +2,7 @@
 
 import pytest
 
-from vtctap.sniffer.clock import STEP, Clock
+from vtctap.sniffer.clock import STEP_NS, Clock
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -44,7 +44,7 @@ def test_stamps_are_wall_time(hands: Hands, clock: Clock) -> None:
     assert clock.at(5 * SECOND - 1) == BEGIN - 1
 
 
-@pytest.mark.parametrize("step", [STEP + 1, 3200 * MS, -STEP - 1, -3600 * SECOND])
+@pytest.mark.parametrize("step", [STEP_NS + 1, 3200 * MS, -STEP_NS - 1, -3600 * SECOND])
 def test_a_step_moves_no_stamp_and_is_told_of_once(hands: Hands, clock: Clock, step: int) -> None:
     hands.wall += step
     assert clock.now() == BEGIN
@@ -57,14 +57,14 @@ def test_a_step_moves_no_stamp_and_is_told_of_once(hands: Hands, clock: Clock, s
 
 
 def test_less_is_no_step_until_it_has_become_one(hands: Hands, clock: Clock) -> None:
-    hands.wall += STEP
+    hands.wall += STEP_NS
     assert clock.step() is None
     hands.wall += 1
-    assert clock.step() == (STEP + 1, STEP + 1)
+    assert clock.step() == (STEP_NS + 1, STEP_NS + 1)
 
 
 def test_an_interrupted_program_is_no_step(hands: Hands, clock: Clock) -> None:
-    hands.interrupted = [2 * STEP + 2, 4 * STEP]
+    hands.interrupted = [2 * STEP_NS + 2, 4 * STEP_NS]
     assert clock.step() is None
 
 
@@ -73,5 +73,5 @@ def test_the_clocks_of_this_machine() -> None:
 
     clock = Clock()
     before = time.time_ns()
-    assert before - STEP < clock.now() < time.time_ns() + STEP
+    assert before - STEP_NS < clock.now() < time.time_ns() + STEP_NS
     assert clock.step() is None

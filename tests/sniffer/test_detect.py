@@ -95,7 +95,7 @@ def listen(
     then, and what it found. ``error``: how wrong the speed of the receiver is, as a factor."""
     waveform = Waveform(line)
     for octet in octets:
-        waveform.add(octet)
+        waveform.feed(octet)
     detector = detector or Detector()
     receiver = Receiver(waveform, round(detector.settings.speed * error), EIGHT)
     starts, now = [octet.start for octet in octets], begin
@@ -103,7 +103,7 @@ def listen(
     while now < octets[-1].end:
         now += chunk
         heard = [(octet.value, octet.flags if marks else 0) for octet in receiver.run(now)]
-        if heard and (finding := detector.hear(heard, now)):
+        if heard and (finding := detector.feed(heard, now)):
             if finding.settled:
                 return bisect(starts, now), finding
             assert finding.settings == detector.settings
@@ -120,7 +120,7 @@ def test_settles_within_64_octets(traffic: Callable[[Random], Messages], speed: 
         octets = on_the_wire(traffic(random), speed, line, skipped)
         # Before the first octet, or in the middle of it.
         begin = octets[0].start + (random.randrange(octets[0].end - octets[0].start) if skipped else -MS)
-        count, finding = listen(octets, line, begin=begin, chunk=min(MS, line.character_time(speed)))
+        count, finding = listen(octets, line, begin=begin, chunk=min(MS, line.character_time_ns(speed)))
         assert finding == Proposal(Settings(speed, line), settled=True), (skipped, count)
         assert count <= 64, (skipped, count)
 
@@ -144,7 +144,7 @@ def test_speeds_that_are_expected_are_tried_first(speed: int, marks: bool) -> No
 def test_a_wake_up_leads_nobody_astray(speed: int, line: Line) -> None:
     """NULs say nothing about parity, and little about speed; within 64 octets after them all is clear."""
     octets = on_the_wire(wake_up(Random(speed)), speed, line)
-    count, finding = listen(octets, line, begin=octets[0].start - MS, chunk=min(MS, line.character_time(speed)))
+    count, finding = listen(octets, line, begin=octets[0].start - MS, chunk=min(MS, line.character_time_ns(speed)))
     assert finding == Proposal(Settings(speed, line), settled=True)
     assert count <= 40 + 64
 
@@ -157,7 +157,7 @@ def test_clocks_that_differ(speed: int, error: float) -> None:
         octets = on_the_wire(telegram(random), speed, line, random.randrange(50))
         count, finding = listen(octets, line, begin=octets[0].start, chunk=MS, error=error)
         assert finding == Proposal(Settings(speed, line), settled=True)
-        assert count <= 64 + 2 * MS // line.character_time(speed)
+        assert count <= 64 + 2 * MS // line.character_time_ns(speed)
 
 
 @pytest.mark.parametrize("speed", LISTED)
@@ -165,7 +165,7 @@ def test_a_port_that_tells_no_framing_errors(speed: int) -> None:
     random = Random(speed)
     for line in (EVEN, EIGHT, ODD):
         octets = on_the_wire(session(random), speed, line)
-        count, finding = listen(octets, line, begin=0, chunk=min(MS, line.character_time(speed)), marks=False)
+        count, finding = listen(octets, line, begin=0, chunk=min(MS, line.character_time_ns(speed)), marks=False)
         assert finding == Proposal(Settings(speed, line), settled=True)
         assert count <= 100
 
@@ -178,7 +178,7 @@ def test_hdlc(speed: int) -> None:
         body = bytes([0xA0, (size := random.randint(8, 30)) + 2, *random.randbytes(size - 2)])
         frames.append((b"\x7e" + body + fcs16(body).to_bytes(2, "little") + b"\x7e", 30 * MS))
     octets = on_the_wire(frames, speed, EIGHT)
-    count, finding = listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time(speed)))
+    count, finding = listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time_ns(speed)))
     assert finding == Proposal(Settings(speed, EIGHT), settled=True)
     assert count <= 96  # three frames
 
@@ -187,7 +187,7 @@ def test_hdlc(speed: int) -> None:
 def test_octets_of_any_value_are_no_evidence(speed: int) -> None:
     random = Random(speed)
     octets = on_the_wire([(random.randbytes(30), 20 * MS) for _ in range(40)], speed, EIGHT)
-    assert listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time(speed)))[1] is None
+    assert listen(octets, EIGHT, begin=0, chunk=min(MS, EIGHT.character_time_ns(speed)))[1] is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -195,7 +195,7 @@ def test_noise_is_no_evidence(seed: int) -> None:
     random, detector, now = Random(seed), Detector(), 0
     for _ in range(3000):
         now += random.randrange(5 * MS)
-        finding = detector.hear([(random.randrange(256), random.choice((0, 0, Flag.FRAMING)))], now)
+        finding = detector.feed([(random.randrange(256), random.choice((0, 0, Flag.FRAMING)))], now)
         assert finding is None or not finding.settled
 
 
@@ -203,35 +203,35 @@ def test_listens_with_the_fastest_that_is_plausible() -> None:
     detector = Detector()
     assert detector.settings == Settings(115200, EIGHT)
     # A long run of zeros, which no faster line has, marked; then start bits alone, six times too fast.
-    finding = detector.hear([(0, Flag.FRAMING | Flag.BREAK)] + [(0xE0, 0)] * 4, 0)
+    finding = detector.feed([(0, Flag.FRAMING | Flag.BREAK)] + [(0xE0, 0)] * 4, 0)
     assert finding == Proposal(Settings(19200, EIGHT), settled=False)
     assert detector.settings == Settings(19200, EIGHT)
 
 
 def test_what_was_received_before_a_change_weighs_nothing() -> None:
-    detector = Detector(latency=16 * MS)
-    finding = detector.hear([(0, Flag.FRAMING)] * 10, SECOND)
+    detector = Detector(latency_ns=16 * MS)
+    finding = detector.feed([(0, Flag.FRAMING)] * 10, SECOND)
     assert finding
     before = list(detector._weights)
-    assert detector.hear([(0x30, 0)] * 50, SECOND + 16 * MS - 1) is None
+    assert detector.feed([(0x30, 0)] * 50, SECOND + 16 * MS - 1) is None
     assert detector._weights == before
-    assert detector.hear([(0x30, 0)], SECOND + 16 * MS) is None or detector._weights != before
+    assert detector.feed([(0x30, 0)], SECOND + 16 * MS) is None or detector._weights != before
 
 
 def test_a_change_that_takes_its_time() -> None:
     """What was received before the receiver was set weighs nothing, whenever that was."""
-    detector = Detector(latency=16 * MS)
-    assert detector.hear([(0, Flag.FRAMING)] * 10, SECOND)
+    detector = Detector(latency_ns=16 * MS)
+    assert detector.feed([(0, Flag.FRAMING)] * 10, SECOND)
     detector.changed(SECOND + 40 * MS)
     before = list(detector._weights)
-    assert detector.hear([(0x30, 0)] * 50, SECOND + 56 * MS - 1) is None
+    assert detector.feed([(0x30, 0)] * 50, SECOND + 56 * MS - 1) is None
     assert detector._weights == before
 
 
 def test_eight_octets_at_the_least() -> None:
     detector = Detector()
     text = b"/?!\r\n/XMX5 12"
-    counts = [at for at in range(1, 13) if detector.hear([(text[at - 1], 0)], at * MS)]
+    counts = [at for at in range(1, 13) if detector.feed([(text[at - 1], 0)], at * MS)]
     assert not [at for at in counts if at < 8]
 
 
@@ -247,7 +247,7 @@ def test_recordings_of_real_meters(speed: int) -> None:
         text = bytes(octet & 0x7F for octet in path.read_bytes()[:3000])
         for line in (EVEN, EIGHT, ODD):
             octets = on_the_wire([(text, SECOND)] * 2, speed, line, random.randrange(200))
-            count, finding = listen(octets, line, begin=octets[0].start, chunk=min(MS, line.character_time(speed)))
+            count, finding = listen(octets, line, begin=octets[0].start, chunk=min(MS, line.character_time_ns(speed)))
             assert finding == Proposal(Settings(speed, line), settled=True), path.name
             counts.append(count)
     # A receiver that is astray in a block without pauses may stay so for some time.

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import accuracy
 from vtctap.dissector.framing.framer import Octet
 from vtctap.pcap.record import Line
-from vtctap.sniffer.bounds import SCHEDULING
+from vtctap.sniffer.bounds import SCHEDULING_NS
 from vtctap.sniffer.envelope import TOLERANCE
-from vtctap.sniffer.estimator import HOLD, HOLD_CHARACTERS, Estimator
+from vtctap.sniffer.estimator import HOLD_CHARACTERS, HOLD_NS, Estimator
 
 US = 1_000
 MS = 1_000_000
@@ -24,12 +24,12 @@ def octets(count: int, flags: int = 0) -> list[tuple[int, int]]:
     return [(0x41 + number % 26, flags) for number in range(count)]
 
 
-def estimate(character_time: int, latency: int, chunks: list[tuple[int, int]]) -> list[Octet]:
+def estimate(character_time_ns: int, latency_ns: int, chunks: list[tuple[int, int]]) -> list[Octet]:
     """All octets of chunks (number of octets, arrival in ns after START)."""
-    estimator = Estimator(character_time, latency)
+    estimator = Estimator(character_time_ns, latency_ns)
     settled = []
     for count, arrival in chunks:
-        settled += estimator.receive(octets(count), START + arrival)
+        settled += estimator.feed(octets(count), START + arrival)
     return settled + estimator.close()
 
 
@@ -43,13 +43,13 @@ def starts(settled: list[Octet]) -> list[float]:
 
 def test_values_and_flags_are_kept() -> None:
     estimator = Estimator(MS, 0)
-    assert estimator.receive([(0x00, 6), (0xFF, 0), (0x41, 2)], START) == []
+    assert estimator.feed([(0x00, 6), (0xFF, 0), (0x41, 2)], START) == []
     assert [(octet.value, octet.flags) for octet in estimator.close()] == [(0x00, 6), (0xFF, 0), (0x41, 2)]
 
 
 def test_nothing_received() -> None:
     estimator = Estimator(MS, 0)
-    assert estimator.receive([], START) == []
+    assert estimator.feed([], START) == []
     assert estimator.advance(START + 1000 * MS) == []
     assert estimator.close() == []
 
@@ -57,7 +57,7 @@ def test_nothing_received() -> None:
 def test_octet_by_octet_at_once() -> None:
     settled = estimate(MS, 0, [(1, number * MS) for number in range(1, 30)])
     assert starts(settled) == pytest.approx(range(29), abs=0.15)
-    assert all(octet.uncertainty and octet.uncertainty <= SCHEDULING for octet in settled)
+    assert all(octet.uncertainty and octet.uncertainty <= SCHEDULING_NS for octet in settled)
 
 
 def test_a_chunk_alone() -> None:
@@ -108,31 +108,31 @@ def test_a_full_packet_starts_the_timer() -> None:
 
 def test_a_change_of_speed() -> None:
     estimator = Estimator(33 * MS, 0)
-    assert estimator.receive(octets(1), START) == []
-    estimator.character_time = MS
-    assert estimator.character_time == MS
-    (slow,) = estimator.receive(octets(2), START + 100 * MS)
+    assert estimator.feed(octets(1), START) == []
+    estimator.character_time_ns = MS
+    assert estimator.character_time_ns == MS
+    (slow,) = estimator.feed(octets(2), START + 100 * MS)
     fast = estimator.close()
     assert starts([slow, *fast]) == pytest.approx([-33, 98, 99], abs=0.15)
 
 
 def test_silence_settles() -> None:
     estimator = Estimator(MS, 4 * MS)
-    estimator.receive(octets(2), START)
+    estimator.feed(octets(2), START)
     assert estimator.advance(START + 6 * MS) == []
     assert len(estimator.advance(START + 10 * MS)) == 2
     assert estimator.close() == []
 
 
-@pytest.mark.parametrize(("character_time", "latency"), [(MS, 0), (MS, 16 * MS), (33 * MS, MS)])
-def test_a_stream_without_a_pause_is_not_held_for_ever(character_time: int, latency: int) -> None:
-    estimator = Estimator(character_time, latency)
-    hold = max(HOLD, HOLD_CHARACTERS * character_time)
+@pytest.mark.parametrize(("character_time_ns", "latency_ns"), [(MS, 0), (MS, 16 * MS), (33 * MS, MS)])
+def test_a_stream_without_a_pause_is_not_held_for_ever(character_time_ns: int, latency_ns: int) -> None:
+    estimator = Estimator(character_time_ns, latency_ns)
+    hold = max(HOLD_NS, HOLD_CHARACTERS * character_time_ns)
     settled = 0
     for number in range(1, 1001):
-        arrival = START + number * character_time
-        settled += len(estimator.receive(octets(1), arrival))
-        assert number - settled <= hold // character_time + 3
+        arrival = START + number * character_time_ns
+        settled += len(estimator.feed(octets(1), arrival))
+        assert number - settled <= hold // character_time_ns + 3
     assert settled + len(estimator.close()) == 1000
 
 
@@ -147,22 +147,22 @@ CHUNKS = st.lists(
     st.tuples(st.integers(1, 130), st.one_of(st.integers(0, 3 * MS), st.integers(0, 200 * MS))), max_size=40
 )
 LINES = {
-    "character_time": st.sampled_from([0, 86_805, MS, 33_333_333]),
-    "latency": st.sampled_from([0, MS, 16 * MS]),
+    "character_time_ns": st.sampled_from([0, 86_805, MS, 33_333_333]),
+    "latency_ns": st.sampled_from([0, MS, 16 * MS]),
 }
 
 
 @given(chunks=CHUNKS, **LINES)
-def test_laws(chunks: list[tuple[int, int]], character_time: int, latency: int) -> None:
+def test_laws(chunks: list[tuple[int, int]], character_time_ns: int, latency_ns: int) -> None:
     """Whatever comes whenever: all of it comes out in order, no octet ends after it was read, and none begins before
     the one before it."""
-    shortest = int(character_time * (1 - TOLERANCE))
+    shortest = int(character_time_ns * (1 - TOLERANCE))
     arrival = 0
     reads = []
     for count, wait in chunks:
         arrival += wait
         reads.append((count, arrival))
-    settled = estimate(character_time, latency, reads)
+    settled = estimate(character_time_ns, latency_ns, reads)
     assert [octet.value for octet in settled] == [value for count, _ in reads for value, _ in octets(count)]
     arrivals = [START + arrival for count, arrival in reads for _ in range(count)]
     for octet, arrival in zip(settled, arrivals, strict=True):
@@ -186,7 +186,7 @@ def test_the_truth_lies_within_the_uncertainty(
     """A line whose true times are known, read when a timer ticks or octet by octet, each time up to 2 ms late; with
     pauses and clocks that are 1 % off, or without. No two octets overlap."""
     random = Random(seed)
-    step = SEVEN_EVEN.character_time(speed)
+    step = SEVEN_EVEN.character_time_ns(speed)
     truth: list[tuple[float, float]] = []
     at = 0.0
     for length in lengths:
@@ -203,17 +203,17 @@ def test_the_truth_lies_within_the_uncertainty(
         end = round(start + character)
         tick = end + (phase - end) % timer if timer else end
         reads[tick] = reads.get(tick, 0) + 1
-    late = SCHEDULING - round(2 * TOLERANCE * step)  # A character's length may differ, which is in those 2 ms too.
+    late = SCHEDULING_NS - round(2 * TOLERANCE * step)  # A character's length may differ, which is in those 2 ms too.
     estimator = Estimator(step, timer)
     settled = []
     now = 0
     for tick, count in sorted(reads.items()):
         now = max(now, tick + random.randrange(late))
-        settled += estimator.receive(octets(count), START + now)
+        settled += estimator.feed(octets(count), START + now)
     settled += estimator.close()
     for (start, _), octet in zip(truth, settled, strict=True):
         assert octet.uncertainty is not None
-        assert octet.uncertainty <= timer + SCHEDULING + TOLERANCE * step + 3 or (speed == 115200 and timer)
+        assert octet.uncertainty <= timer + SCHEDULING_NS + TOLERANCE * step + 3 or (speed == 115200 and timer)
         assert abs(octet.start - START - start) <= octet.uncertainty
     shortest = step * (1 - TOLERANCE)
     assert all(later.start - earlier.start >= shortest - 2 for earlier, later in pairwise(settled))
@@ -231,7 +231,7 @@ def test_the_truth_lies_within_the_uncertainty_of_a_reader_that_was_away(
 ) -> None:
     """Octets with pauses or without; the reader is away now and then for up to a second, and says so."""
     random = Random(seed)
-    step = SEVEN_EVEN.character_time(speed)
+    step = SEVEN_EVEN.character_time_ns(speed)
     truth: list[int] = []
     at = START
     for pause in pauses:
@@ -249,12 +249,12 @@ def test_the_truth_lies_within_the_uncertainty_of_a_reader_that_was_away(
     for tick, count in sorted(reads.items()):
         if tick > back:
             if waiting:
-                settled += estimator.receive(octets(waiting), back, late)
-            late = random.choice((0, random.randrange(SCHEDULING, 1_000 * MS)))
+                settled += estimator.feed(octets(waiting), back, late)
+            late = random.choice((0, random.randrange(SCHEDULING_NS, 1_000 * MS)))
             back, waiting = tick + late, 0
             late += random.randrange(late + 1)  # It went before the first of what it found.
         waiting += count
-    settled += estimator.receive(octets(waiting), back, late) + estimator.close()
+    settled += estimator.feed(octets(waiting), back, late) + estimator.close()
     assert len(settled) == len(truth)
     for start, octet in zip(truth, settled, strict=True):
         assert octet.uncertainty is not None
@@ -265,8 +265,8 @@ def test_what_a_read_did_not_bring_may_have_been_in_the_adapter() -> None:
     """Two octets at 300 bit/s from 0 on, a timer of 16 ms that ticks at 49.3, 65.3, 81.3; the reader is away from 40 to
     78.8 ms and then to 605.1. The second octet ended at 66.7, before the first read, which could not bring it."""
     estimator = Estimator(33_333_333, 16 * MS)
-    settled = estimator.receive(octets(1), START + 78_800 * US, 38_800 * US)
-    settled += estimator.receive(octets(1), START + 605_100 * US, 526_300 * US) + estimator.close()
+    settled = estimator.feed(octets(1), START + 78_800 * US, 38_800 * US)
+    settled += estimator.feed(octets(1), START + 605_100 * US, 526_300 * US) + estimator.close()
     for octet, truth in zip(settled, (0, 33_333_333), strict=True):
         assert octet.uncertainty is not None
         assert abs(octet.start - START - truth) <= octet.uncertainty
@@ -278,7 +278,7 @@ def test_what_follows_an_emptied_port_came_later() -> None:
         estimator = Estimator(MS, 0)
         if emptied:
             estimator.emptied(START - 500 * MS)
-        octet, *_ = estimator.receive(octets(5), START) + estimator.close()
+        octet, *_ = estimator.feed(octets(5), START) + estimator.close()
         assert (octet.uncertainty is not None) is emptied
         assert octet.uncertainty is None or 490 * MS <= octet.uncertainty <= 510 * MS
 
@@ -287,7 +287,7 @@ def test_what_was_stamped_late_makes_what_follows_less_certain() -> None:
     """Octets without a time were stamped in the middle of one that began before: it cannot be stamped before them."""
     estimator = Estimator(33 * MS, 0)
     estimator.begin(START)
-    settled = estimator.receive(octets(1), START + 5 * MS) + estimator.receive(octets(1), START + 38 * MS)
+    settled = estimator.feed(octets(1), START + 5 * MS) + estimator.feed(octets(1), START + 38 * MS)
     settled += estimator.close()
     for octet, truth in zip(settled, (-28, 5), strict=True):
         assert octet.start >= START
@@ -297,38 +297,38 @@ def test_what_was_stamped_late_makes_what_follows_less_certain() -> None:
 
 @given(chunks=CHUNKS, split=st.integers(1, 20), **LINES)
 def test_how_octets_and_the_clock_are_handed_over_does_not_matter(
-    chunks: list[tuple[int, int]], split: int, character_time: int, latency: int
+    chunks: list[tuple[int, int]], split: int, character_time_ns: int, latency_ns: int
 ) -> None:
-    whole, parts = Estimator(character_time, latency), Estimator(character_time, latency)
+    whole, parts = Estimator(character_time_ns, latency_ns), Estimator(character_time_ns, latency_ns)
     expected, settled = [], []
     arrival = START
     for count, wait in chunks:
         settled += parts.advance(arrival + wait // 2)
         arrival += wait
-        expected += whole.receive(octets(count), arrival)
+        expected += whole.feed(octets(count), arrival)
         for at in range(0, count, split):
-            settled += parts.receive(octets(count)[at : at + split], arrival)
+            settled += parts.feed(octets(count)[at : at + split], arrival)
     assert settled + parts.close() == expected + whole.close()
 
 
 @given(
     chunks=st.lists(st.tuples(st.integers(1, 60), st.integers(0, 200 * MS)), max_size=30),
-    character_time=st.sampled_from([86_805, MS, 33_333_333]),
-    latency=st.sampled_from([0, MS, 16 * MS]),
+    character_time_ns=st.sampled_from([86_805, MS, 33_333_333]),
+    latency_ns=st.sampled_from([0, MS, 16 * MS]),
 )
-def test_the_horizon_holds(chunks: list[tuple[int, int]], character_time: int, latency: int) -> None:
+def test_the_horizon_holds(chunks: list[tuple[int, int]], character_time_ns: int, latency_ns: int) -> None:
     """What comes out later began after it."""
-    estimator = Estimator(character_time, latency)
+    estimator = Estimator(character_time_ns, latency_ns)
     horizon, now = 0, START
     released: list[Octet] = []
     for count, wait in chunks:
-        count = min(count, 1 + (latency + SCHEDULING // 2) // character_time)
+        count = min(count, 1 + (latency_ns + SCHEDULING_NS // 2) // character_time_ns)
         for moment in (now + wait // 2, now + wait):
             released = estimator.advance(moment)
             assert all(octet.start >= horizon for octet in released)
             horizon = max(horizon, estimator.horizon(moment))
         now += wait
-        released = estimator.receive(octets(count), now)
+        released = estimator.feed(octets(count), now)
         assert all(octet.start >= horizon for octet in released)
     assert all(octet.start >= horizon for octet in estimator.close())
     assert horizon <= now
@@ -354,12 +354,12 @@ def test_the_targets_can_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     class WhenRead:
         back_dated = False
 
-        def __init__(self, character_time: int, latency: int) -> None:
-            self.character_time = character_time
-            self.uncertainty = latency + SCHEDULING
+        def __init__(self, character_time_ns: int, latency_ns: int) -> None:
+            self.character_time_ns = character_time_ns
+            self.uncertainty = latency_ns + SCHEDULING_NS
 
-        def receive(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
-            start = arrival - len(octets) * self.character_time if self.back_dated else arrival
+        def feed(self, octets: list[tuple[int, int]], arrival: int) -> list[Octet]:
+            start = arrival - len(octets) * self.character_time_ns if self.back_dated else arrival
             return [Octet(value, start, self.uncertainty) for value, _ in octets]
 
         def close(self) -> list[Octet]:

@@ -22,7 +22,7 @@ from vtctap.sniffer.speed import Follower
 MS = 1_000_000
 GAP = 1_500 * MS
 SETTINGS = Settings(9600, Line(7, "E", 1))
-CHARACTER = SETTINGS.line.character_time(SETTINGS.speed)
+CHARACTER = SETTINGS.line.character_time_ns(SETTINGS.speed)
 
 LONG = b"\x02" + b"".join(b"1-0:%d.8.0(%06d*kWh)\r\n" % (at, at) for at in range(40)) + b"!\r\n\x03"
 SESSION = [
@@ -59,7 +59,7 @@ def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
         now += 40 * MS
         link.sweep(now)
         now += len(octets) * CHARACTER
-        link.hear(taps[-1 if sender is Sender.SERVER else 0], even(octets), now)
+        link.feed(taps[-1 if sender is Sender.SERVER else 0], even(octets), now)
     now += 3 * GAP
     link.sweep(now)
     link.close()

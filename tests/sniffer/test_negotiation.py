@@ -6,7 +6,7 @@ from operator import xor
 import pytest
 
 from vtctap.dissector.protocol.messages import decode
-from vtctap.sniffer.negotiation import Negotiation, Phase, Step
+from vtctap.sniffer.negotiation import Negotiation, Phase, SpeedStep
 
 
 def checked(message: bytes) -> bytes:
@@ -22,14 +22,14 @@ INTO = {APART: [BREAK], CALLED: [CALL], OPEN: [CALL, IDENT], READOUT: [READOUT_S
 """What leads into each phase."""
 
 ALWAYS = {
-    CALL: (CALLED, Step("IDRequest", begins=True)),
-    IDENT: (OPEN, Step("IDResponse", begins=True)),
-    SELECT: (OPEN, Step("OptionSelect", speed=9600)),
-    READOUT_SELECT: (READOUT, Step("OptionSelect", speed=9600)),
-    BINARY: (OPEN, Step("OptionSelect", speed=9600, binary=True)),
-    COMMAND: (OPEN, Step("ReadCommand")),
-    BREAK: (APART, Step("BreakCommand", ends=True)),
-    IDENT_B: (OPEN, Step("IDResponse", begins=True)),
+    CALL: (CALLED, SpeedStep("IDRequest", begins=True)),
+    IDENT: (OPEN, SpeedStep("IDResponse", begins=True)),
+    SELECT: (OPEN, SpeedStep("OptionSelect", speed=9600)),
+    READOUT_SELECT: (READOUT, SpeedStep("OptionSelect", speed=9600)),
+    BINARY: (OPEN, SpeedStep("OptionSelect", speed=9600, binary=True)),
+    COMMAND: (OPEN, SpeedStep("ReadCommand")),
+    BREAK: (APART, SpeedStep("BreakCommand", ends=True)),
+    IDENT_B: (OPEN, SpeedStep("IDResponse", begins=True)),
 }
 
 
@@ -47,7 +47,7 @@ def test_each_message_in_each_phase(phase: Phase, message: bytes) -> None:
     assert session.phase is phase
     expected = ALWAYS[message]
     if message == IDENT_B and phase is CALLED:
-        expected = READOUT, Step("IDResponse", begins=True, speed=2400)
+        expected = READOUT, SpeedStep("IDResponse", begins=True, speed=2400)
     step = session.feed(decode(message))
     assert (session.phase, step) == expected
 
@@ -61,7 +61,7 @@ def test_what_is_no_step(phase: Phase, message: bytes) -> None:
 
 
 def test_a_meter_that_is_heard_alone_needs_no_call() -> None:
-    assert negotiation(one_sided=True).feed(decode(IDENT_B)) == Step("IDResponse", begins=True, speed=2400)
+    assert negotiation(one_sided=True).feed(decode(IDENT_B)) == SpeedStep("IDResponse", begins=True, speed=2400)
 
 
 @pytest.mark.parametrize(

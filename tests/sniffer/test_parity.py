@@ -17,7 +17,7 @@ from vtctap.sniffer.speed import Change, Follower
 MS = 1_000_000
 EVEN, ODD = Line(7, "E", 1), Line(7, "O", 1)
 FAST = Settings(9600, EVEN)
-CHARACTER = EVEN.character_time(9600)
+CHARACTER = EVEN.character_time_ns(9600)
 CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
 TEXT = bytes([*range(0x20, 0x7F), 0x0D, 0x0A])
 
@@ -51,8 +51,8 @@ IDENT = b"/ZZz5vtctap-test\r\n"
 def test_text_of_either_kind(values: list[int], line: Line) -> None:
     text = bytes(values)
     watch = ParityWatch(line)
-    watch.hear(CLIENT, plain((even if line is EVEN else odd)(text)))
-    watch.hear(SERVER, plain(text))
+    watch.feed(CLIENT, plain((even if line is EVEN else odd)(text)))
+    watch.feed(SERVER, plain(text))
     last = text[-64:]
     wrong = sum(odd_ones(value) == (line is EVEN) for value in last)
     assert list(watch.with_parity()) == ([CLIENT] if wrong >= 4 else [])
@@ -61,27 +61,27 @@ def test_text_of_either_kind(values: list[int], line: Line) -> None:
 
 def test_neither() -> None:
     watch = ParityWatch(EVEN)
-    watch.hear(CLIENT, plain(bytes(range(256))))  # Anything: wrong with bit 7 set, too.
-    watch.hear(SERVER, [(value, Flag.FRAMING) for value in TEXT])
+    watch.feed(CLIENT, plain(bytes(range(256))))  # Anything: wrong with bit 7 set, too.
+    watch.feed(SERVER, [(value, Flag.FRAMING) for value in TEXT])
     assert not watch.without()
     assert not watch.with_parity()
-    watch.hear(SERVER, plain(bytes([0x01, 0x02, 0x15]) * 100))  # No text.
+    watch.feed(SERVER, plain(bytes([0x01, 0x02, 0x15]) * 100))  # No text.
     assert not watch.without()
 
 
 def test_how_many_it_takes() -> None:
     watch = ParityWatch(EVEN)
-    watch.hear(CLIENT, plain(b"1" * 15 + b"3" * 40))
+    watch.feed(CLIENT, plain(b"1" * 15 + b"3" * 40))
     assert not watch.without()
-    watch.hear(CLIENT, plain(b"1"))
+    watch.feed(CLIENT, plain(b"1"))
     assert watch.without() == [CLIENT]
 
 
 def test_one_set_bit_refutes() -> None:
     watch = ParityWatch(EVEN)
-    watch.hear(CLIENT, plain(b"1" * 63 + b"\xb1"))
+    watch.feed(CLIENT, plain(b"1" * 63 + b"\xb1"))
     assert not watch.without()
-    watch.hear(CLIENT, plain(b"1" * 64))
+    watch.feed(CLIENT, plain(b"1" * 64))
     assert watch.without() == [CLIENT]
 
 
@@ -111,7 +111,7 @@ class Session:
         for octet in octets:
             self.records += self.assembler.feed(tap, [Octet(octet, self.now, 0)])
             self.now += CHARACTER
-            change = self.follower.hear(tap, [(octet, 0)], self.now)
+            change = self.follower.feed(tap, [(octet, 0)], self.now)
             if change:
                 assert change.settings == self.follower.settings
                 self.changes.append(change)
@@ -205,6 +205,6 @@ def test_garbage_is_no_side_without_parity(taps: dict[int, Sender]) -> None:
     assert session.follower.without_parity == {SERVER}
     tap = max(taps)
     for value in bytes(range(0x81, 0xC1)) * 2:
-        session.follower.hear(tap, [(value, 0)], session.now)
+        session.follower.feed(tap, [(value, 0)], session.now)
     assert session.follower.searching
     assert session.follower.without_parity == frozenset()

@@ -16,7 +16,7 @@ from equipment.virtual_time import Machine
 from vtctap.pcap.record import Line
 from vtctap.sniffer.opening import open_port
 from vtctap.sniffer.port import Port, PortError, Settings
-from vtctap.sniffer.reader import MANY, REST, Chunk, Reader, RunDelay
+from vtctap.sniffer.reader import MANY, REST_NS, PortRead, Reader, RunDelay
 
 MS = 1_000_000
 SETTINGS = Settings(9600, Line(7, "E", 1))
@@ -53,16 +53,16 @@ def wires(stack: contextlib.ExitStack) -> list[Wire]:
     return [Wire(stack) for _ in range(3)]
 
 
-def gather(reader: Reader, count: int, seconds: float = 60) -> list[Chunk]:
+def gather(reader: Reader, count: int, seconds: float = 60) -> list[PortRead]:
     """Chunks, until they have ``count`` octets and losses."""
-    chunks: list[Chunk] = []
+    chunks: list[PortRead] = []
     end = time.monotonic() + seconds
     while sum(len(chunk.octets) + bool(chunk.lost) for chunk in chunks) < count and time.monotonic() < end:
         chunks += reader.wait(0.1)
     return chunks
 
 
-def octets_of(chunks: list[Chunk], port: int) -> bytes:
+def octets_of(chunks: list[PortRead], port: int) -> bytes:
     return bytes(value for chunk in chunks if chunk.port == port for value, _ in chunk.octets)
 
 
@@ -213,7 +213,7 @@ def test_what_came_while_nobody_looked_says_so(ports: list[Any], wires: list[Wir
     assert octets_of(chunks, 0) == b"x" * 5000
     for chunk in chunks:
         assert chunk.arrival >= after
-        assert chunk.arrival - chunk.late <= before
+        assert chunk.arrival - chunk.late_ns <= before
 
 
 # How late a read is: in virtual time
@@ -223,7 +223,7 @@ def late(machine: Machine, *, ports: int = 1, wait: float = 1.0) -> list[int]:
     """How late the reader says that an octet 50 ms after the start was read, ns; on the last of so many ports."""
     machine.say(f"port {ports}", [(0x41, 50 * MS)])
     reader = Reader([machine.port(f"port {number}") for number in range(1, ports + 1)])
-    return [chunk.late for chunk in reader.wait(wait)]
+    return [chunk.late_ns for chunk in reader.wait(wait)]
 
 
 def test_what_is_waited_for_is_not_late(machine: Machine) -> None:
@@ -269,20 +269,20 @@ def test_many_ports_are_read_after_a_rest(machine: Machine) -> None:
     reader = Reader(ports)
     first, second, third = (chunk for _ in range(3) for chunk in reader.wait(1))
     assert [len(chunk.octets) for chunk in (first, second, third)] == [1] * 3
-    assert (first.late, third.late) == (0, 0)
-    assert second.arrival - first.arrival == second.late == REST
+    assert (first.late_ns, third.late_ns) == (0, 0)
+    assert second.arrival - first.arrival == second.late_ns == REST_NS
 
 
 def test_what_the_system_counts(tmp_path: Path) -> None:
     path = tmp_path / "schedstat"
     path.write_text("100 2000 7\n")
     delay = RunDelay(str(path))
-    assert delay.since_last() == 0
+    assert delay.since_last_ns() == 0
     path.write_text("200 9000 8\n")
-    assert (delay.since_last(), delay.since_last()) == (7000, 0)
+    assert (delay.since_last_ns(), delay.since_last_ns()) == (7000, 0)
     delay.close()
     delay.close()
-    assert delay.since_last() == 0
+    assert delay.since_last_ns() == 0
 
 
 @pytest.mark.parametrize("text", ["", "1\n", "a b c\n", None])
@@ -291,12 +291,12 @@ def test_a_system_that_does_not_count(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         path.write_text(text)
     delay = RunDelay(str(path))
-    assert delay.since_last() == 0
+    assert delay.since_last_ns() == 0
     delay.close()
 
 
 def test_this_system() -> None:
     delay = RunDelay()
     time.sleep(0.001)
-    assert delay.since_last() >= 0
+    assert delay.since_last_ns() >= 0
     delay.close()

@@ -80,10 +80,10 @@ class Link:
             now += MS
             while waiting and waiting[0].start <= now:
                 octet = waiting.pop(0)
-                waveforms[octet.side].add(octet)
+                waveforms[octet.side].feed(octet)
             for tap, receiver in enumerate(self.receivers):
                 if heard := receiver.run(now):
-                    step = self.follower.settings.line.character_time(self.follower.settings.speed)
+                    step = self.follower.settings.line.character_time_ns(self.follower.settings.speed)
                     stamped = [
                         Octet(octet.value, octet.end - step * 19 // 20, 0, octet.flags if self.marks else 0)
                         for octet in heard
@@ -102,7 +102,7 @@ class Link:
             self.noise += len(octets)
         else:
             self.records += self.assembler.feed(tap, octets)
-        self._do(self.follower.hear(tap, [(octet.value, octet.flags) for octet in octets], now))
+        self._do(self.follower.feed(tap, [(octet.value, octet.flags) for octet in octets], now))
 
     @property
     def frames(self) -> list[bytes]:
@@ -357,7 +357,7 @@ class Talk:
         octets = [(received(octet, self.follower.settings.line), 0) for octet in text]
         if wrong is not None:
             octets[wrong] = (octets[wrong][0] ^ 0x80, 0)
-        return self.follower.hear(tap, octets, self.now)
+        return self.follower.feed(tap, octets, self.now)
 
     def wait(self, time: int) -> Change | None:
         self.now += time
@@ -523,7 +523,7 @@ def test_a_session_goes_on_after_a_silence(talk: Talk, octet: tuple[int, int]) -
     """9600 bit/s heard with 300. (2Fh is a slash whose parity is wrong, B1h a 1 whose parity is right.)"""
     fast(talk)
     talk.wait(2 * SECOND)
-    assert talk.follower.hear(0, [octet], talk.now) == Change(FAST, "session-goes-on")
+    assert talk.follower.feed(0, [octet], talk.now) == Change(FAST, "session-goes-on")
     assert talk.wait(2 * SECOND) == Change(START, "silence")
     talk.say(BREAK[:1])
     # Sessions still begin where the client signed on.
@@ -533,7 +533,7 @@ def test_a_session_goes_on_after_a_silence(talk: Talk, octet: tuple[int, int]) -
 def test_mode_e_goes_on_as_mode_e(talk: Talk) -> None:
     talk.say(b"\x06252\r\n")
     assert talk.wait(2 * SECOND) == Change(START, "silence")
-    assert talk.follower.hear(0, [(0x35, 0)], talk.now) == Change(Settings(9600, EIGHT), "session-goes-on")
+    assert talk.follower.feed(0, [(0x35, 0)], talk.now) == Change(Settings(9600, EIGHT), "session-goes-on")
 
 
 @pytest.mark.parametrize("first", [b"\x00", b"/"])
@@ -550,7 +550,7 @@ def test_at_the_start_speed_silence_is_no_end(talk: Talk) -> None:
 
 
 def hear(follower: Follower, octets: Sequence[tuple[int, int]]) -> list[Change | None]:
-    return [follower.hear(0, [octet], at * MS) for at, octet in enumerate(octets)]
+    return [follower.feed(0, [octet], at * MS) for at, octet in enumerate(octets)]
 
 
 def test_64_octets_of_garbage(talk: Talk) -> None:
@@ -570,7 +570,7 @@ def test_a_quarter_is_garbage_and_less_is_not() -> None:
 def test_good_messages_are_no_garbage(talk: Talk) -> None:
     for _ in range(20):
         for octet in [0x01] * 8 + [0x0A]:
-            assert talk.follower.hear(1, [(octet, 0)], talk.now) is None
+            assert talk.follower.feed(1, [(octet, 0)], talk.now) is None
         assert talk.say(REQUEST) is None
     assert not talk.follower.searching
 
@@ -587,10 +587,10 @@ def test_eight_bits_may_be_anything() -> None:
 def test_a_glitch_at_a_speed_that_was_stated_is_no_garbage(talk: Talk) -> None:
     """What is bad comes at once, as when a head is put on: not over seconds."""
     glitch = [(0xFF, Flag.FRAMING)] * 12
-    assert talk.follower.hear(0, glitch, talk.now) is None
+    assert talk.follower.feed(0, glitch, talk.now) is None
     assert talk.say(REQUEST) is None
     talk.now += 5 * SECOND
-    assert talk.follower.hear(0, glitch, talk.now) is None
+    assert talk.follower.feed(0, glitch, talk.now) is None
     assert not talk.follower.searching
 
 
@@ -661,7 +661,7 @@ def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list
                     assert select.select([port], [], [], PATIENCE)[0]
                     heard[-1] += (some := port.read())
                     read[side] += len(some)
-                    if change := following.hear(number, some, step * MS):
+                    if change := following.feed(number, some, step * MS):
                         for each in ports.values():
                             set_speed(each, change.settings.speed)
                         changes.append(change)

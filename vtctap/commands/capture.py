@@ -99,11 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
             gap_limit_ns=profile.timing.gap_limit_ns,
             profile=profile.name,
             following=following,
-            latency=arguments.latency,
+            latency_ns=arguments.latency,
             low_latency=arguments.low_latency,
             power=arguments.power is not None,
         ) as capture,
-        sink.writing(interfaces(links, settings, profile.name, latency=arguments.latency), listening),
+        sink.writing(interfaces(links, settings, profile.name, latency_ns=arguments.latency), listening),
     ):
         sink.run(capture)
     for reason in capture.lost:

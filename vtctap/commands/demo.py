@@ -103,7 +103,7 @@ def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Set
         ):
             taps.start(playing, beginning=EPOCH)
             sink.run(capture, lambda: taps.playing, drain=_DRAIN)
-        return [replace(fault, time=fault.time + taps.offset) for fault in playing.faults]
+        return [replace(fault, time=fault.time + taps.offset_ns) for fault in playing.faults]
 
 
 def _possible(faults: frozenset[str], settings: "Settings") -> frozenset[str]:

@@ -20,7 +20,7 @@ T0 = 1_700_000_000_000_000_000
 GAP = 1_500 * MS
 SPEED = 9600
 SEVEN_EVEN, EIGHT = Line(7, "E", 1), Line(8, "N", 1)
-CHARACTER = SEVEN_EVEN.character_time(SPEED)
+CHARACTER = SEVEN_EVEN.character_time_ns(SPEED)
 CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
 
 
@@ -468,7 +468,7 @@ def test_a_change_of_speed_holds_for_what_is_fed_afterwards() -> None:
     new = assembler(taps)
     records = new.feed(0, timed(with_even_parity(b"xy"), T0))
     taps[0].speed, taps[0].line = 300, EIGHT
-    slow = EIGHT.character_time(300)
+    slow = EIGHT.character_time_ns(300)
     records += new.advance(T0 + 3 * CHARACTER)
     start = T0 + 10 * MS
     records += new.feed(0, timed(b"/?!\r\n", start, slow)) + new.close()

@@ -49,7 +49,7 @@ def paused(octets: bytes, at: int, pause: int) -> list[Octet]:
 
 
 def framer(sender: Sender = SERVER, *, synthetic: bool = False, binary: bool = False) -> Framer:
-    new = Framer(sender=sender, character_time=CHARACTER, gap_limit_ns=GAP, synthetic=synthetic)
+    new = Framer(sender=sender, character_time_ns=CHARACTER, gap_limit_ns=GAP, synthetic=synthetic)
     new.binary = binary
     return new
 
@@ -369,7 +369,7 @@ def test_a_telegram_makes_no_pause_that_is_long_for_its_speed() -> None:
     for rest, apart in ((b"/ENE5x\r\n", True), (b"0)\r\n!\r\n", False)):
         for pause, splits in ((990 * fast, False), (1010 * fast, apart)):
             new = framer(UNKNOWN)
-            new.character_time = fast
+            new.character_time_ns = fast
             start, found = T0, []
             for at, value in enumerate(CUT_TELEGRAM + rest):
                 start += pause if at == len(CUT_TELEGRAM) else 0
@@ -440,7 +440,7 @@ def test_noise_is_divided_by_pauses() -> None:
 
 def test_the_pause_is_counted_from_the_end_of_the_octet() -> None:
     slow = framer()
-    slow.character_time = 10 * CHARACTER
+    slow.character_time_ns = 10 * CHARACTER
     octets = [Octet(value, T0 + at * (GAP + 10 * CHARACTER)) for at, value in enumerate(b"abc")]
     assert [form(piece) for piece in slow.feed(octets) + slow.close()] == [("noise", b"abc")]
 

@@ -13,14 +13,14 @@ from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framer import Octet
 from vtctap.dissector.framing.merge import Bound, Order
 from vtctap.dissector.framing.reframe import reframe
-from vtctap.pcap.record import MAX_UNCERTAINTY, Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
 
 MS = 1_000_000
 T0 = 1_700_000_000_000_000_000
 GAP = 1_500 * MS
 SPEED = 9600
 EIGHT = Line(8, "N", 1)
-CHARACTER = EIGHT.character_time(SPEED)
+CHARACTER = EIGHT.character_time_ns(SPEED)
 CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
 UNCERTAIN, ECHO = Flag.ORDER_UNCERTAIN, Flag.ECHO
 
@@ -146,15 +146,15 @@ def test_a_tap_whose_time_stamps_nothing_bounds_is_in_doubt(apart: int) -> None:
 
 
 def test_beyond_all_doubt_the_time_stamps_hold_for_any_tap() -> None:
-    records = [frame(SERVER, DATA, 0, None), frame(CLIENT, READ, MAX_UNCERTAINTY + 10 * MS)]
+    records = [frame(SERVER, DATA, 0, None), frame(CLIENT, READ, MAX_UNCERTAINTY_NS + 10 * MS)]
     assert merged(records, bounded=False) == records
 
 
 def test_more_uncertainty_than_any_adapter_has() -> None:
     """Counts as the most that is believed: a record waits for no more."""
-    for apart in (2 * MAX_UNCERTAINTY, 2 * MAX_UNCERTAINTY + 1):
+    for apart in (2 * MAX_UNCERTAINTY_NS, 2 * MAX_UNCERTAINTY_NS + 1):
         records = [frame(SERVER, DATA * 30, 0, 10**9), frame(CLIENT, READ, apart, 10**9)]
-        assert merged(records)[0].octets == (READ if apart == 2 * MAX_UNCERTAINTY else DATA * 30)
+        assert merged(records)[0].octets == (READ if apart == 2 * MAX_UNCERTAINTY_NS else DATA * 30)
 
 
 def test_noise_and_unknown_senders_stay_in_the_order_of_their_times() -> None:
@@ -305,7 +305,7 @@ def test_held_no_longer_than_another_could_come_before() -> None:
     order.add(0)
     order.add(1)
     order.push(frame(CLIENT, READ, 0))
-    reach = T0 + 10 * MS + MAX_UNCERTAINTY
+    reach = T0 + 10 * MS + MAX_UNCERTAINTY_NS
     assert order.pop({0: Bound(T0), 1: Bound(reach)}, None) is None
     record = order.pop({0: Bound(T0), 1: Bound(reach + 1)}, None)
     assert record is not None

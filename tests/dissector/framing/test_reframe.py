@@ -20,7 +20,7 @@ T0 = 1_700_000_000_000_000_000
 GAP = 1_500 * MS
 SPEED = 9600
 SEVEN_EVEN, EIGHT = Line(7, "E", 1), Line(8, "N", 1)
-CHARACTER = EIGHT.character_time(SPEED)
+CHARACTER = EIGHT.character_time_ns(SPEED)
 CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
 
 REQUEST, IDENTIFICATION, OPTION = b"/?!\r\n", b"/ISK5\\2MT382\r\n", b"\x06051\r\n"
@@ -335,7 +335,7 @@ def test_links_and_events() -> None:
 
 
 def test_a_change_of_speed_stays() -> None:
-    slow = EIGHT.character_time(300)
+    slow = EIGHT.character_time_ns(300)
     records = [
         Record(T0, b"xy", kind=Kind.NOISE, line=EIGHT, speed=SPEED, duration=2 * CHARACTER),
         Record(T0 + 10 * MS, b"zz", kind=Kind.NOISE, line=EIGHT, speed=300, duration=2 * slow),

@@ -76,7 +76,7 @@ def test_an_address_from_before_the_sign_on_says_nothing() -> None:
 def test_simulated_sessions(mode: str, faults: frozenset[str]) -> None:
     """Every frame's sender, at both speeds of a session, whatever goes wrong in it."""
     truth: dict[int, Sender] = {}
-    speeds = {LINE.character_time(speed): speed for speed in (300, 2400, 9600)}
+    speeds = {LINE.character_time_ns(speed): speed for speed in (300, 2400, 9600)}
     tap = Tap(0, UNKNOWN, LINE, 300)
     assembler = Assembler(0, [tap], gap_limit_ns=1_500_000_000)
     records = []

@@ -29,14 +29,14 @@ class Line:
         (action,) = self.actions
         assert isinstance(action, Send)
         assert action.octets == octets
-        assert action.delay >= 20 * MS
-        self.now += action.delay
+        assert action.delay_ns >= 20 * MS
+        self.now += action.delay_ns
         self.actions = self.client.sent(self.now)
 
     def answer(self, octets: bytes, delay: int = 100 * MS) -> None:
         assert self.actions == []
         self.now += delay
-        self.actions = [action for octet in octets for action in self.client.receive(octet, self.now)]
+        self.actions = [action for octet in octets for action in self.client.feed(octet, self.now)]
 
     def say_nothing(self) -> None:
         assert self.actions == []
@@ -160,7 +160,7 @@ def test_noise_is_no_answer() -> None:
 
 def test_deaf_while_it_does_not_wait() -> None:
     line = Line(Read("0004"), Break())
-    assert [line.client.receive(octet, line.now) for octet in GOOD] == [[]] * len(GOOD)
+    assert [line.client.feed(octet, line.now) for octet in GOOD] == [[]] * len(GOOD)
     line.expect(READ)
     line.answer(GOOD)
     line.expect(BREAK)

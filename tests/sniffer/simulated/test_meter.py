@@ -32,10 +32,10 @@ class Line:
 
     def actions(self, request: bytes) -> list[Action]:
         self.now += 100 * MS
-        actions = [action for octet in request for action in self.meter.receive(octet, self.now)]
+        actions = [action for octet in request for action in self.meter.feed(octet, self.now)]
         for action in actions:
             if isinstance(action, Send):
-                assert 20 * MS <= action.delay <= 300 * MS
+                assert 20 * MS <= action.delay_ns <= 300 * MS
                 self.meter.sent(self.now)
         return actions
 
@@ -148,14 +148,14 @@ def test_a_message_without_end_is_dropped(line: Line) -> None:
 
 
 def test_programming_mode() -> None:
-    line = Line(speed=300, patience=700 * MS)
+    line = Line(speed=300, patience_ns=700 * MS)
     assert line.ask(SIGN_ON) == IDENT
     line.now += 100 * MS
-    first, second = [action for octet in b"\x06051\r\n" for action in line.meter.receive(octet, line.now)]
+    first, second = [action for octet in b"\x06051\r\n" for action in line.meter.feed(octet, line.now)]
     assert first == ChangeSpeed(9600)
     assert isinstance(second, Send)
     assert second.octets == b"\x01P0\x02(00000000)\x03\x60"
-    assert 720 * MS <= second.delay <= 1_000 * MS
+    assert 720 * MS <= second.delay_ns <= 1_000 * MS
     assert line.ask(b"\x01P1\x02(00000000)\x03\x61") == ACK
     assert line.actions(b"\x01B0\x03\x71") == [ChangeSpeed(300)]
 
@@ -203,6 +203,6 @@ def test_survives_anything(octets: bytes) -> None:
 def test_octet_by_octet_is_as_in_a_burst(messages: list[bytes], step: int) -> None:
     burst, slow = MeterMachine(Random(3)), MeterMachine(Random(3))
     stream = b"".join(messages)
-    at_once = [burst.receive(octet, 0) for octet in stream]
-    spread = [slow.receive(octet, at * step) for at, octet in enumerate(stream)]
+    at_once = [burst.feed(octet, 0) for octet in stream]
+    spread = [slow.feed(octet, at * step) for at, octet in enumerate(stream)]
     assert at_once == spread

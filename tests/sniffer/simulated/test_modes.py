@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from vtctap.sniffer.simulated.client import SHORTEST_PAUSE
+from vtctap.sniffer.simulated.client import SHORTEST_PAUSE_NS
 from vtctap.sniffer.simulated.machine import ChangeSpeed, Send
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.octets import hdlc
@@ -32,7 +32,7 @@ def said(mode: str, sessions: int = 1) -> list[tuple[str, int, bytes]]:
     end, side = 0, ""
     for octet in play(1, speed=300, mode=mode, sessions=sessions):
         if octet.side != side or octet.start > end + 15 * MS:
-            assert octet.start >= end + SHORTEST_PAUSE
+            assert octet.start >= end + SHORTEST_PAUSE_NS
             messages.append((octet.side, round(10e9 / (octet.end - octet.start)), b""))
         side, end = octet.side, octet.end
         messages[-1] = (side, messages[-1][1], messages[-1][2] + bytes([octet.octet]))
@@ -97,15 +97,15 @@ def test_a_garbled_readout_comes_again() -> None:
     """The fault that befalls every reading of registers leaves readouts alone; a client refuses one by NAK."""
     meter = MeterMachine(Random(1), speed=300)
     octets = [*REQUEST, *b"\x06050\r\n"]
-    answers = [action for octet in octets for action in meter.receive(octet, 0)]
+    answers = [action for octet in octets for action in meter.feed(octet, 0)]
     assert [type(action) for action in answers] == [Send, ChangeSpeed, Send]
-    repeat = meter.receive(0x15, MS)
+    repeat = meter.feed(0x15, MS)
     assert [action.octets for action in (*answers[2:], *repeat) if isinstance(action, Send)] == [READOUT] * 2
 
 
 def open_mode_e() -> MeterMachine:
     meter = MeterMachine(Random(1), speed=300, identification="ZZz5\\2x")
-    actions = [action for octet in (*REQUEST, *b"\x06252\r\n") for action in meter.receive(octet, 0)]
+    actions = [action for octet in (*REQUEST, *b"\x06252\r\n") for action in meter.feed(octet, 0)]
     assert actions[1:] == [ChangeSpeed(9600, binary=True)]
     return meter
 
@@ -122,15 +122,15 @@ def open_mode_e() -> MeterMachine:
 )
 def test_hdlc_of_the_meter(frame: bytes, answered: bool) -> None:
     meter = open_mode_e()
-    sent = [action.octets for octet in frame for action in meter.receive(octet, 0) if isinstance(action, Send)]
+    sent = [action.octets for octet in frame for action in meter.feed(octet, 0) if isinstance(action, Send)]
     assert sent == ([bytes.fromhex("7ea00721037301407e")] if answered else [])
 
 
 def test_the_meter_leaves_mode_e() -> None:
     meter = open_mode_e()
-    assert [action for octet in hdlc(1, 16, 0x53) for action in meter.receive(octet, 0)]
+    assert [action for octet in hdlc(1, 16, 0x53) for action in meter.feed(octet, 0)]
     assert meter.sent(0) == [ChangeSpeed(300)]
-    assert [type(action) for octet in REQUEST for action in meter.receive(octet, 0)] == [Send]
+    assert [type(action) for octet in REQUEST for action in meter.feed(octet, 0)] == [Send]
 
 
 def test_the_meter_leaves_mode_e_when_nobody_speaks() -> None:
@@ -143,5 +143,5 @@ def test_the_meter_leaves_mode_e_when_nobody_speaks() -> None:
 @pytest.mark.parametrize("option", [b"\x06252", b"\x06251\r\n", b"\x06052\r\n", b"\x06091\r\n", b"\x06151\r\n"])
 def test_options_that_the_meter_does_not_know(option: bytes) -> None:
     meter = MeterMachine(Random(1))
-    assert [action for octet in REQUEST for action in meter.receive(octet, 0)]
-    assert not [action for octet in option for action in meter.receive(octet, 0)]
+    assert [action for octet in REQUEST for action in meter.feed(octet, 0)]
+    assert not [action for octet in option for action in meter.feed(octet, 0)]

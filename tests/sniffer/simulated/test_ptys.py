@@ -64,7 +64,7 @@ def test_a_tap_a_direction() -> None:
         assert taps.client != taps.server
         before = time.time_ns()
         taps.start(script, beginning=0)
-        assert before <= taps.offset <= time.time_ns()
+        assert before <= taps.offset_ns <= time.time_ns()
         assert taps.playing
         assert read(client, 128) == request
         assert read(server, 128) == answer
@@ -167,7 +167,7 @@ def peer() -> Any:
 
 @pytest.fixture
 def patient_meter() -> Iterator[MeterPort]:
-    with MeterPort(MeterMachine(Random(1), speed=9600, patience=900 * MS), taps=Line(8, "N", 1)) as meter:
+    with MeterPort(MeterMachine(Random(1), speed=9600, patience_ns=900 * MS), taps=Line(8, "N", 1)) as meter:
         yield meter
 
 

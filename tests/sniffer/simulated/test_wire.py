@@ -7,7 +7,7 @@ import pytest
 
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Send
-from vtctap.sniffer.simulated.wire import Character, Side, Wire, WireOctet, received
+from vtctap.sniffer.simulated.wire import Character, Side, VirtualWire, WireOctet, received
 
 LINE = Line(7, "E", 1)
 
@@ -21,7 +21,7 @@ class Scripted:
     heard: list[tuple[int, int]] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
 
-    def receive(self, octet: int, now: int) -> list[Action]:
+    def feed(self, octet: int, now: int) -> list[Action]:
         self.heard.append((octet, now))
         return self.answers.pop(octet, [])
 
@@ -60,7 +60,7 @@ def test_parity_as_received(line: str, octet: int, good: int, bad: int) -> None:
 
 def test_times_are_exact_and_do_not_drift() -> None:
     client = Scripted([Send(b"A" * 9600, 5), Done()])
-    octets = list(Wire({"client": client}, speed=9600, line=LINE, now=1_000).run())
+    octets = list(VirtualWire({"client": client}, speed=9600, line=LINE, now=1_000).run())
     assert octets[0].start == 1_005
     assert octets[-1].end == 1_005 + 10_000_000_000  # 9600 characters of ten bits at 9600 bit/s: ten seconds
     assert all(before.end == after.start for before, after in pairwise(octets))
@@ -70,7 +70,7 @@ def test_times_are_exact_and_do_not_drift() -> None:
 
 @pytest.mark.parametrize(("line", "bits"), [("7E1", 10), ("8N1", 10), ("8E1", 11), ("7E2", 11), ("7N1", 9)])
 def test_character_length(line: str, bits: int) -> None:
-    wire = Wire({"client": Scripted([Send(b"A", 0), Done()])}, speed=1_000, line=Line.parse(line), now=0)
+    wire = VirtualWire({"client": Scripted([Send(b"A", 0), Done()])}, speed=1_000, line=Line.parse(line), now=0)
     assert [octet.end - octet.start for octet in wire.run()] == [bits * 1_000_000]
 
 
@@ -78,7 +78,7 @@ def test_the_other_side_hears_and_answers() -> None:
     client = Scripted([Send(b"?", 0)])
     server = Scripted(answers={0x3F: [Send(b"!", 20_000_000)]})
     client.answers[0x21] = [Done()]
-    octets = list(Wire({"client": client, "server": server}, speed=10_000, line=LINE, now=0).run())
+    octets = list(VirtualWire({"client": client, "server": server}, speed=10_000, line=LINE, now=0).run())
     assert octets == [
         WireOctet("client", 0x3F, 0, 1_000_000),
         WireOctet("server", 0x21, 21_000_000, 22_000_000),
@@ -89,11 +89,11 @@ def test_the_other_side_hears_and_answers() -> None:
 
 def test_damaged_characters_arrive_as_nul() -> None:
     def disturb(side: Side, octets: bytes, start: int) -> list[Character]:
-        return [Character(0x43, bad_parity=True), Character(0x43), Character(0, gap=500_000, is_break=True)]
+        return [Character(0x43, bad_parity=True), Character(0x43), Character(0, gap_ns=500_000, is_break=True)]
 
     server = Scripted()
     client = Scripted([Send(b"C", 0), Done()])
-    wire = Wire({"client": client, "server": server}, speed=10_000, line=LINE, now=0, disturbance=disturb)
+    wire = VirtualWire({"client": client, "server": server}, speed=10_000, line=LINE, now=0, disturbance=disturb)
     assert list(wire.run()) == [
         WireOctet("client", 0x43, 0, 1_000_000),
         WireOctet("client", 0xC3, 1_000_000, 2_000_000),
@@ -105,7 +105,7 @@ def test_damaged_characters_arrive_as_nul() -> None:
 def test_speed_changes_for_what_is_sent_afterwards() -> None:
     client = Scripted([Send(b"A", 0), ChangeSpeed(1_000), Send(b"B", 0), Done()])
     server = Scripted(answers={0x42: [Send(b"B", 0)]})
-    octets = list(Wire({"client": client, "server": server}, speed=10_000, line=LINE, now=0).run())
+    octets = list(VirtualWire({"client": client, "server": server}, speed=10_000, line=LINE, now=0).run())
     assert [(octet.side, octet.start, octet.end) for octet in octets] == [
         ("client", 0, 1_000_000),
         ("client", 1_000_000, 11_000_000),
@@ -115,14 +115,14 @@ def test_speed_changes_for_what_is_sent_afterwards() -> None:
 
 def test_somebody_else_on_the_line() -> None:
     server = Scripted(answers={0x43: [ChangeSpeed(1_000), Send(b"A", 0)]})
-    wire = Wire({"server": server}, speed=10_000, line=LINE, now=0)
+    wire = VirtualWire({"server": server}, speed=10_000, line=LINE, now=0)
     assert wire.next_due() is None
     assert list(wire.advance(5_000_000)) == []
-    wire.put("client", b"AC", 5_000_000)
-    wire.put("client", b"A", 5_000_000)
+    wire.feed("client", b"AC", 5_000_000)
+    wire.feed("client", b"A", 5_000_000)
     assert wire.next_due() == 6_000_000
     assert [octet.end for octet in wire.advance(7_999_999)] == [6_000_000, 7_000_000]
     assert [octet.end for octet in wire.advance(8_000_000)] == [8_000_000]
     assert list(wire.advance(17_000_000)) == [WireOctet("server", 0x41, 7_000_000, 17_000_000)]
-    wire.put("client", b"A", 20_000_000)
+    wire.feed("client", b"A", 20_000_000)
     assert list(wire.advance(30_000_000)) == [WireOctet("client", 0x41, 20_000_000, 30_000_000)]
