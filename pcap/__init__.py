@@ -4,8 +4,8 @@ threads or clocks.
 - :mod:`~vtctap.pcap.record` is the layout of one record (the link type).
 - :mod:`~vtctap.pcap.trace` reads and writes traces: records in a capture file. Start here: :func:`open_trace`,
   :func:`create_trace`.
-- :mod:`~vtctap.pcap.formats` opens capture files of any kind, packet by packet, and knows which formats there are;
-  :mod:`~vtctap.pcap.pcapng` and :mod:`~vtctap.pcap.classic` are the two.
+- :mod:`~vtctap.pcap.formats` reads and writes capture files of every format, packet by packet. The formats are
+  :mod:`~vtctap.pcap.pcapng` and :mod:`~vtctap.pcap.classic`.
 - :mod:`~vtctap.pcap.capture_file` holds what the formats share, and the errors; :mod:`~vtctap.pcap.streams` reads and
   writes the octets."""
 

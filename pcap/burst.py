@@ -1,6 +1,6 @@
-"""Bursts: what other tools recorded, before it is framed.
+"""Bursts: the octets that another tool recorded together, not framed yet.
 
-The import formats of this room deliver bursts; the dissector frames them. A burst says no more than its recording does.
+The import formats deliver bursts, and the dissector frames them. A burst states only what its recording states.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,18 @@ from vtctap.pcap.record import Sender
 
 
 class ImportFormatError(Error, ValueError):
-    """A recording is not in the format it was said to be in; the message names the file and the place."""
+    """A recording does not have the format that was named; the message says in which file and where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Octets that somebody recorded together: their sender, and the time of the first (ns since 1970 UTC; None where
-    the recording has no times). ``flags`` are :class:`~vtctap.pcap.record.Flag` bits of every octet. ``uncertainty``
-    (ns) is how far the truth may lie from the time, None where that is unknown: of a log it is known when a program
-    wrote, not when the octet came. ``speed`` (bit/s) is 0 where the recording does not know it."""
+    """Octets that a tool recorded together.
+
+    ``time`` is that of the first octet, ns since 1970 UTC; None where the recording has no times. ``flags`` are
+    :class:`~vtctap.pcap.record.Flag` bits that hold for every octet. ``uncertainty`` (ns) is how far the true time may
+    be from ``time``; None where that is unknown, as in a log, which states when a program wrote the octets and not when
+    they came. ``speed`` is bit/s, 0 where the recording does not state it.
+    """
 
     octets: bytes
     sender: Sender = Sender.UNKNOWN
@@ -29,8 +32,8 @@ class Burst:
 
 
 def foreign_packet(name: str, number: int, linktype: int, wanted: str) -> ImportFormatError:
-    """The error that a capture's packet is of another link type than is ``wanted``. It says what to do, since loggers
-    of serial lines exist that call plain octets IP packets (101)."""
+    """Makes the error for a packet whose link type is not the one ``wanted``. The message says how to change the link
+    type, because some serial loggers label plain octets as IP packets (101)."""
     return ImportFormatError(
         f"{name}: packet {number} is of link type {linktype}, not {wanted}. If its packets are nothing but a serial "
         f"line's octets, say so with `editcap -T user0 {name} octets.pcapng`, and import that with --from user0"

@@ -1,6 +1,6 @@
-"""What the capture file formats have in common: packets, interfaces, errors, and what a format must offer.
+"""The parts that all capture file formats share: packets, interfaces, errors, and the classes that a format implements.
 
-Nothing in here knows what is in a packet; that is :mod:`vtctap.pcap.record`'s job.
+This module does not look into packets; :mod:`vtctap.pcap.record` does.
 """
 
 from abc import ABC, abstractmethod
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from vtctap.pcap.streams import Output
 
 MAX_BLOCK: Final = 1 << 24
-"""The most octets that a block or a packet can have; a length beyond it is damage."""
+"""Most octets in a block or a packet; a larger length is damage."""
 
 NANOSECONDS: Final = 9
-"""The resolution that this package writes: units of 10**-9 s."""
+"""The timestamp resolution that this package writes: 10**-9 s."""
 
 
 class TraceError(Error, ValueError):
-    """A capture file cannot be read, or not be written as asked; the message names the file and says why."""
+    """A capture file cannot be read, or cannot be written as asked; the message names the file and says why."""
 
 
 class NotATrace(TraceError):
-    """The file is in none of the capture file formats."""
+    """The file has none of the capture file formats."""
 
 
 class ForeignTrace(TraceError):
@@ -34,17 +34,16 @@ class ForeignTrace(TraceError):
 
 
 class TraceExists(TraceError):
-    """The file to be written exists, and overwriting it was not asked for."""
+    """The file to be written exists, and the caller did not ask to overwrite it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """Where packets were captured: one tap.
+    """One tap: where packets were captured.
 
-    ``speed`` is in bit/s, 0 = unknown; ``snaplen`` is the most octets kept of a packet, 0 = all. ``resolution`` is
-    the unit of the file's time stamps as in pcapng's ``if_tsresol``: 10**-n s, or with bit 7 set 2**-n s; ``offset``
-    is the seconds to be added to them. The last two say how the file was written; times in packets are always in
-    nanoseconds.
+    ``speed`` is bit/s, 0 where unknown. ``snaplen`` is the most octets kept of a packet, 0 for all. ``resolution`` is
+    the unit of the file's timestamps, coded as in pcapng's ``if_tsresol``: 10**-n s, or 2**-n s with bit 7 set.
+    ``offset`` is the seconds to add to them. Resolution and offset describe the file; :attr:`Packet.time` is always ns.
     """
 
     linktype: int
@@ -57,7 +56,7 @@ class Interface:
     offset: int = 0
 
     def nanoseconds(self, ticks: int) -> int:
-        """The ns since 1970 UTC of a time stamp in the file's units; digits beyond the nanosecond are cut off."""
+        """Converts a timestamp in the file's units to ns since 1970 UTC, rounded down."""
         exponent = self.resolution & 0x7F
         divisor = 1 << exponent if self.resolution & 0x80 else 10**exponent
         return ticks * 1_000_000_000 // divisor + self.offset * 1_000_000_000
@@ -66,10 +65,10 @@ class Interface:
 class Packet(NamedTuple):
     """One packet of a capture file.
 
-    A named tuple, since one is made for each record that is read and nothing else immutable is made as fast. ``time``
-    is in ns since 1970 UTC (0 where the file states none); ``interface`` counts from 0 through the whole file;
-    ``original_length`` is the octets on the line, where that is more than those kept; ``flags`` is the word of
-    pcapng's ``epb_flags``, 0 where there is none.
+    ``time`` is ns since 1970 UTC, 0 where the file states none. ``interface`` counts from 0 through the whole file.
+    ``original_length`` is the number of octets on the line, where that is more than the number kept. ``flags`` is the
+    word of pcapng's ``epb_flags``, 0 where there is none. The class is a named tuple because no other immutable class
+    is created as fast, and reading creates one packet per record.
     """
 
     time: int
@@ -82,22 +81,21 @@ class Packet(NamedTuple):
 
 
 class Parser(Protocol):
-    """The reading half of a format: takes packets out of an :class:`~vtctap.pcap.streams.Input`; never reads
-    itself."""
+    """The reading half of a format: takes packets from the buffer of an :class:`~vtctap.pcap.streams.Input`, without
+    reading the file itself."""
 
     interfaces: list[Interface]
-    """Those seen so far, in the file's order, of all its sections."""
+    """The interfaces read so far, of all sections, in the file's order."""
 
     def packets(self) -> Iterator[Packet]:
-        """The packets that the input's buffer holds whole; can be called again when the buffer holds more.
+        """Yields the packets that are complete in the input's buffer; call it again when the buffer holds more.
 
-        Raises TraceError for damage, and again at the same place when called again.
+        Raises TraceError for damage, and raises it again at the same place when called again.
         """
 
 
 class PacketWriter(ABC):
-    """The writing half of a format. Everything is written at once, block by block; OSError comes through
-    untouched."""
+    """The writing half of a format. Each block is written at once; OSError is passed on unchanged."""
 
     def __init__(self, output: "Output") -> None:
         self._output = output
@@ -105,7 +103,7 @@ class PacketWriter(ABC):
 
     @property
     def size(self) -> int:
-        """The octets written so far."""
+        """Octets written so far."""
         return self._output.size
 
     @property
@@ -115,19 +113,22 @@ class PacketWriter(ABC):
 
     @abstractmethod
     def add_interface(self, interface: Interface) -> int:
-        """Adds an interface, at any time; gives its number. Raises TraceError if the format cannot."""
+        """Adds an interface, at any time, and returns its number. Raises TraceError if the format cannot store it."""
 
     @abstractmethod
     def write(self, packet: Packet) -> None:
-        """Writes a packet. Raises TraceError, before anything is written, for a time that the format cannot state
-        (such as one before 1970), for a packet that is too long and for an interface that was not added."""
+        """Writes a packet.
+
+        Raises TraceError for a time that the format cannot state (such as one before 1970), for a packet that is too
+        long and for an interface that was not added; nothing is written then.
+        """
 
     def _finish(self, drops: Mapping[int, int]) -> None:
-        """Writes what the format has at a file's end."""
+        """Writes whatever the format puts at the end of a file."""
         return None
 
     def close(self, drops: Mapping[int, int] | None = None) -> None:
-        """Ends the file. ``drops`` is what is known of losses: how many packets each interface dropped."""
+        """Ends and closes the file. ``drops`` maps interfaces to the packets they are known to have dropped."""
         if self._closed:
             return
         self._closed = True

@@ -1,7 +1,7 @@
-"""Classic pcap capture files (draft-ietf-opsawg-pcap): one link type, time stamps, nothing else.
+"""Classic pcap capture files (draft-ietf-opsawg-pcap): packets of one link type, with timestamps.
 
-The parser takes microseconds and nanoseconds in both byte orders. The writer writes nanoseconds, little-endian. Names
-of interfaces, comments and flags have no place in this format; they are left out.
+The parser reads microseconds and nanoseconds in both byte orders. The writer writes nanoseconds, little-endian. The
+format cannot store interface names, comments and flags; the writer leaves them out.
 """
 
 import struct
@@ -19,7 +19,7 @@ _VARIANTS: Final = {
     for sign in "<>"
     for magic, resolution, unit in ((MICROSECOND_MAGIC, 6, 1000), (NANOSECOND_MAGIC, NANOSECONDS, 1))
 }
-"""The magic as it lies in the file -> the byte order, the resolution and its unit in ns."""
+"""Maps the magic, as the file holds it, to the byte order, the resolution, and the unit of that resolution in ns."""
 MAGICS: Final = tuple(_VARIANTS)
 
 _HEADER = "IHHiIII"
@@ -29,7 +29,7 @@ _SNAPLEN = 262144  # the longest packet that Wireshark reads
 
 
 class PcapParser:
-    """Takes packets out of an input that begins with one of the :data:`MAGICS`."""
+    """Parses an input that begins with one of the :data:`MAGICS`."""
 
     def __init__(self, source: Input) -> None:
         self.interfaces: list[Interface] = []
@@ -60,7 +60,7 @@ class PcapParser:
             source.at = at
 
     def _take_header(self) -> bool:
-        """Takes the file's header; False where it is not whole yet."""
+        """Parses the file's header; returns False where it is not complete yet."""
         source = self._input
         if len(source.buffer) - source.at < _HEADER_SIZE:
             return False
@@ -82,7 +82,7 @@ class PcapWriter(PacketWriter):
         output.write(struct.pack("<" + _HEADER, NANOSECOND_MAGIC, 2, 4, 0, 0, _SNAPLEN, linktype))
 
     def add_interface(self, interface: Interface) -> int:
-        """Gives the interface a number; the format cannot state it. Raises TraceError for another link type."""
+        """Numbers the interface, without storing it. Raises TraceError for another link type than the file's."""
         if interface.linktype != self._linktype:
             raise TraceError(
                 f"{self._output.name} is of link type {self._linktype} and cannot take link type {interface.linktype}: "

@@ -1,10 +1,9 @@
-r"""The ``.exchange`` text form: what two devices said, a line a side and time.
+r"""The ``.exchange`` text format: the octets of client and meter, one line per burst.
 
-``C> hex`` is from client to server, ``M> hex`` from server to client, ``?> hex`` from an unknown sender. The octets may
-be text in quotes instead, with the escapes of C and Python, such as ``C> "/?!\r\n"``. ``#`` begins a comment, and
-``# t=SECONDS`` or ``# t=HH:MM:SS[.fff]`` gives the time of the next line of octets. A time of day counts from
-1970-01-01; one that goes back by more than half a day has passed midnight. Times are exact to the nanosecond and taken
-as they are.
+``C> hex`` was sent by the client, ``M> hex`` by the meter (the server), ``?> hex`` by an unknown sender. Text in quotes
+may replace the hexadecimal octets, with the escapes of C and Python: ``C> "/?!\r\n"``. ``#`` begins a comment.
+``# t=SECONDS`` or ``# t=HH:MM:SS[.fff]`` states the time of the next line of octets, to the nanosecond. A time of day
+counts from 1970-01-01; where it goes back by more than half a day, midnight has passed.
 """
 
 import re
@@ -21,7 +20,7 @@ from vtctap.pcap.record import Sender
 from vtctap.pcap.streams import Source, name_of
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
-"""Not all that str.splitlines takes for one: comments may hold anything."""
+"""str.splitlines would also split at other characters, which comments may contain."""
 _SIDES: Final = {"C>": Sender.CLIENT, "M>": Sender.SERVER, "?>": Sender.UNKNOWN}
 _SIGNS: Final = {sender: sign for sign, sender in _SIDES.items()}
 _TIME: Final = re.compile(r"#\s*t=")
@@ -32,12 +31,12 @@ _DAY_NS: Final = 86_400 * _SECOND_NS
 
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
-    """The bursts of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
+    """Reads the bursts of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
     yield from _parse(lines_of(source), name_of(source, "standard input"), account)
 
 
 def parse(text: str, name: str) -> Iterator[Burst]:
-    """The bursts of a text; ``name`` is the file's, for errors."""
+    """Reads the bursts of a text; ``name`` is the file's name in error messages."""
     yield from _parse(_LINE_END.split(text), name, Account())
 
 
@@ -77,7 +76,7 @@ def _parse(lines: Iterable[str], name: str, account: Account) -> Iterator[Burst]
 
 
 def _octets(text: str) -> bytes:
-    """The octets of a line, in either form. Raises ValueError."""
+    """Reads the octets of a line, in hexadecimal or in quotes. Raises ValueError."""
     if not text.startswith('"'):
         return bytes.fromhex(text)
     octets = only_literal(text, unescape)
@@ -87,12 +86,12 @@ def _octets(text: str) -> bytes:
 
 
 def sign(sender: Sender) -> str:
-    """What the lines of a sender begin with."""
+    """The sign that begins a sender's lines, such as ``C>``."""
     return _SIGNS[sender]
 
 
 def written(burst: Burst) -> str:
-    """The lines of a burst: its time, if it has one, and its octets."""
+    """Formats a burst: a line with its time, if it has one, and a line with its octets."""
     lines = f"{_SIGNS[burst.sender]} {burst.octets.hex(' ')}\n"
     if burst.time is None:
         return lines
@@ -101,7 +100,7 @@ def written(burst: Burst) -> str:
 
 
 def comment(text: str) -> str:
-    """The line of a comment, in printable characters."""
+    """Formats a comment line; characters that cannot be printed become question marks."""
     return f"# {''.join(sign if sign.isprintable() else '?' for sign in text)}\n"
 
 
@@ -119,5 +118,5 @@ def _time_of_day(text: str) -> int | None:
 
 
 def _fraction(digits: str | None) -> int:
-    """The nanoseconds that digits behind the point are."""
+    """Converts the digits after the decimal point to ns."""
     return int((digits or "").ljust(9, "0"))

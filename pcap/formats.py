@@ -1,7 +1,7 @@
-"""The capture file formats: one table, and opening and creating files by it.
+"""The capture file formats, in one table, and the functions that open and create files.
 
-A new format is a parser, a writer and one line in :data:`FORMATS`. Which format a file is read as goes by its magic;
-which one it is written in goes by its suffix.
+A new format needs a parser, a writer and one line in :data:`FORMATS`. The magic of a file selects the format for
+reading; the suffix of its name selects the format for writing.
 """
 
 import os
@@ -42,12 +42,11 @@ _MAGIC_SIZE = 4
 
 
 class CaptureReader:
-    """Iterates the packets of a capture file in any of the formats, in constant memory, without seeking.
+    """Iterates the packets of a capture file of any format, in constant memory and without seeking.
 
-    Iteration stops at the end of the file, or before a packet whose end is missing: then :attr:`cut` says so.
-    Iterating again goes on from there, with what has been appended since; so a growing file is read by iterating
-    again and again. A file object that is passed in stays open; a file given as a path is closed by :meth:`close` or
-    ``with``.
+    Iteration stops at the end of the file, or before a packet that is incomplete; :attr:`cut` then says so. A new
+    iteration continues there with what has been appended since, so repeated iterations follow a growing file.
+    :meth:`close` or ``with`` closes a file given as a path; a file object stays open.
     """
 
     def __init__(self, source: Source) -> None:
@@ -56,7 +55,7 @@ class CaptureReader:
         self._parser: Parser | None = None
         self._running: Iterator[Packet] | None = None
         self.cut: str | None = None
-        """After an iteration: None, or a message that the file ends in the middle of a packet (or is empty)."""
+        """After an iteration: a message if the file is empty or ends in the middle of a packet, else None."""
         try:
             while not self._recognise() and self._input.more():
                 pass
@@ -66,16 +65,16 @@ class CaptureReader:
 
     @property
     def name(self) -> str:
-        """What to call the file in messages."""
+        """The file's name in messages."""
         return self._input.name
 
     @property
     def interfaces(self) -> list[Interface]:
-        """The interfaces read so far: in pcapng they may come anywhere before their first packet."""
+        """The interfaces read so far. In pcapng one may come anywhere before its first packet."""
         return self._parser.interfaces if self._parser else []
 
     def _recognise(self) -> bool:
-        """Whether the format is known; it is as soon as the magic has been read. Raises NotATrace."""
+        """Finds the format once the magic has been read; returns whether it is known. Raises NotATrace."""
         if self._parser:
             return True
         head = self._input.buffer[:_MAGIC_SIZE]
@@ -91,7 +90,7 @@ class CaptureReader:
         return False
 
     def __iter__(self) -> Iterator[Packet]:
-        # One generator at a time, as a file has one position, however often iteration is begun.
+        # A file has one position, so all iterations share one generator.
         if self._running is None:
             self._running = self._walk()
         return self._running
@@ -130,16 +129,16 @@ class CaptureReader:
 
 
 def open_capture(source: Source) -> CaptureReader:
-    """Opens a capture file of any format, with packets of any kind. Raises NotATrace, OSError."""
+    """Opens a capture file of any format, with packets of any link type. Raises NotATrace and OSError."""
     return CaptureReader(source)
 
 
 def create_capture(target: Source, *, linktype: int, application: str = "vtctap", force: bool = False) -> PacketWriter:
     """Creates a capture file in the format of the path's suffix.
 
-    A file object, and a fifo or device whose suffix is unknown, takes pcapng. ``application`` is the name and version
-    of the program. Raises TraceExists where the file exists and ``force`` was not given, TraceError for an unknown
-    suffix, OSError.
+    A file object gets pcapng, as does a fifo or device with an unknown suffix. ``application`` is the program's name
+    and version. Raises TraceExists where the file exists and ``force`` is not set, TraceError for an unknown suffix,
+    and OSError.
     """
     suffix = DEFAULT_SUFFIX
     if isinstance(target, (str, os.PathLike)):

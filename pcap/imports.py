@@ -1,8 +1,8 @@
-"""The import formats: recordings that other tools made, as bursts.
+"""The import formats: recordings of other tools, read as bursts.
 
-A new format is a function from a file to bursts, and a line in :data:`IMPORTERS`; the forms of logs have a table of
-their own, :data:`~vtctap.pcap.importers.forms.FORMS`. Most tools stamp a packet when they have read it, so their times
-are those of a run's end rather than its start; they are taken as they are.
+A new format needs a function that reads bursts from a file, and a line in :data:`IMPORTERS`; text logs have their own
+table, :data:`~vtctap.pcap.importers.forms.FORMS`. Times are taken unchanged. Most tools stamp octets when they have
+read them, so these times are closer to the end of a burst than to its start.
 """
 
 import os
@@ -24,15 +24,15 @@ from vtctap.pcap.streams import Input, Source, is_special
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """An import format: how to read a file of it (its name, or a binary file object; where it is kept what could not
-    be used), and what it is."""
+    """An import format. ``read`` gets a path or a binary file object, and the account in which it notes what could not
+    be used."""
 
     read: Callable[[Source, Account], Iterator[Burst]]
     description: str
 
 
 def read_raw(source: Source, account: Account) -> Iterator[Burst]:
-    """A file's octets, without direction or times, in parts. Raises OSError and TraceError."""
+    """Reads a file of plain octets, in chunks, without direction or times. Raises OSError and TraceError."""
     file = Input(source)
     try:
         while file.more():
@@ -48,9 +48,11 @@ _OWN: Final = "{}: a trace of vtctap needs no import; 'vtctap reframe' frames it
 
 
 def read_user0(source: Source, account: Account) -> Iterator[Burst]:
-    """Packets of a private link type that are nothing but octets, as simple serial loggers write them. The direction is
-    that of pcapng's packet flags, if they have one: inbound is from the client. What a packet was cut by counts as lost
-    octets. Raises ImportFormatError, TraceError and OSError."""
+    """Reads packets of a private link type that hold plain octets, as simple serial loggers write them.
+
+    pcapng's packet flags state the direction, if any: inbound octets are the client's. A packet that was cut counts as
+    one with lost octets. Raises ImportFormatError, TraceError and OSError.
+    """
     with open_capture(source) as reader:
         for number, packet in enumerate(reader, 1):
             if packet.linktype not in LINKTYPES:
@@ -83,13 +85,13 @@ _SUFFIXES: Final = {".exchange": "exchange", ".bin": "raw", ".raw": "raw", ".dat
 
 
 def detect(name: str | os.PathLike[str]) -> str:
-    """The import format of a file, by its name or its contents. Raises ImportFormatError where it is not certain, and
+    """Finds the import format of a file by its name or its content. Raises ImportFormatError where that is not certain,
     TraceError and OSError."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     if is_special(name) and not os.path.isdir(name):
-        raise _unknown(name, IMPORTERS)  # What is read of a pipe to look at it is gone.
+        raise _unknown(name, IMPORTERS)  # Looking into a pipe would consume its octets.
     try:
         return _capture_format(name)
     except NotATrace:
@@ -100,21 +102,21 @@ def detect(name: str | os.PathLike[str]) -> str:
 
 
 def disguised(name: str | os.PathLike[str]) -> str | None:
-    """The form of a file that is said to be raw octets and plainly is a log; None where it may be raw. Raises OSError
-    and TraceError."""
+    """Names the log form of a file that the user calls raw octets, if it clearly is a log; None where it may be raw.
+    Raises OSError and TraceError."""
     forms = [] if is_special(name) else [form.name for form in logs.recognise(name) if form.rank < PLAIN]
     return forms[0] if forms else None
 
 
 def _unknown(name: str | os.PathLike[str], formats: Iterable[str]) -> ImportFormatError:
-    """The error that asks for the format, with the choices."""
+    """Makes the error that asks for the format and lists the choices."""
     choices = ", ".join(f"{format} ({IMPORTERS[format].description})" for format in formats)
     return ImportFormatError(f"{os.fspath(name)}: say with --from which format it is in: {choices}")
 
 
 def _capture_format(name: str | os.PathLike[str]) -> str:
-    """The import format of a capture file. Raises NotATrace where it is none, ImportFormatError, TraceError and
-    OSError."""
+    """Finds the import format of a capture file. Raises NotATrace where it is no capture file, ImportFormatError,
+    TraceError and OSError."""
     with open_capture(name) as reader:
         first = next(iter(reader), None)
         if first is None:

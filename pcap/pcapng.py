@@ -1,8 +1,8 @@
-"""pcapng capture files (draft-ietf-opsawg-pcapng): nanosecond time stamps, interfaces, comments, flags, statistics.
+"""pcapng capture files (draft-ietf-opsawg-pcapng): nanosecond timestamps, interfaces, comments, flags, statistics.
 
-The parser takes both byte orders, several sections and interfaces, every time resolution, enhanced, simple and
-obsolete packet blocks; it passes over every other block, and over options that it does not use. The writer writes one
-section, little-endian, its time stamps in nanoseconds.
+The parser reads both byte orders, several sections and interfaces, every time resolution, and enhanced, simple and
+obsolete packet blocks. It skips other blocks, and options that it does not use. The writer writes one little-endian
+section with timestamps in ns.
 """
 
 import struct
@@ -26,7 +26,7 @@ _LEAST_BLOCK, _LEAST_SECTION, _LEAST_INTERFACE, _LEAST_SIMPLE, _LEAST_PACKET = 1
 
 
 class _Order:
-    """The layouts in one byte order."""
+    """The layouts of all structures, in one byte order."""
 
     def __init__(self, sign: str) -> None:
         self.block = struct.Struct(sign + "II")
@@ -46,7 +46,7 @@ _LITTLE, _BIG = _Order("<"), _Order(">")
 
 
 class PcapngParser:
-    """Takes packets out of an input that begins with a section header."""
+    """Parses an input that begins with a section header."""
 
     def __init__(self, source: Input) -> None:
         self.interfaces: list[Interface] = []
@@ -78,7 +78,7 @@ class PcapngParser:
                     code = width = flags = 0
                     comments: tuple[str, ...] = ()
                     if room == 16:
-                        # What most writers write: flags, the end of the options, the block's length once more.
+                        # The usual case: flags, the end of the options, and the block's length again.
                         code, width, flags, _, trailer = order.flags_and_end.unpack_from(buffer, options)
                     elif room >= 4:
                         (trailer,) = order.word.unpack_from(buffer, following - 4)
@@ -119,8 +119,7 @@ class PcapngParser:
         raise self._input.damaged(at, "a section header without its byte-order magic")
 
     def _other_block(self, kind: int, at: int, end: int) -> Packet | None:
-        """Takes in a block that is no enhanced packet block; ``end`` is where its body ends. Gives its packet, if
-        any."""
+        """Parses a block of another type than enhanced packet; its body ends at ``end``. Returns its packet, if any."""
         length = end + 4 - at
         least, take = {
             _SECTION: (_LEAST_SECTION, self._take_section),
@@ -172,8 +171,8 @@ class PcapngParser:
         return None
 
     def _take_simple_packet(self, at: int, end: int) -> Packet | None:
-        """A simple packet block belongs to the section's first interface and has no time; its size is the least of
-        the original length and the interface's limit."""
+        """Parses a simple packet block: it has no time, belongs to the section's first interface, and is cut to that
+        interface's snaplen."""
         if not self._section:
             raise self._input.damaged(at, "a packet before any interface has been described")
         index, interface = self._section[0]
@@ -207,7 +206,7 @@ class PcapngParser:
         return flags, tuple(comments)
 
     def _options(self, at: int, end: int, block: int) -> Iterator[tuple[int, bytes]]:
-        """The options from ``at`` up to ``end``, in the block that begins at ``block``."""
+        """Yields the options from ``at`` up to ``end``, of the block that begins at ``block``."""
         while at + 4 <= end:
             code, size = self._order.option.unpack_from(self._input.buffer, at)
             if code == _END_OF_OPTIONS:
@@ -224,7 +223,7 @@ def _option(code: int, value: bytes) -> bytes:
 
 
 def _text(code: int, text: str) -> bytes:
-    """An option of text; nothing for an empty one. What an option cannot hold is cut off, by whole characters."""
+    """Encodes an option of text; nothing for an empty text. A text that is too long is cut between characters."""
     if not text:
         return b""
     value = text.encode(errors="replace")
@@ -243,7 +242,7 @@ def _block(kind: int, body: bytes) -> bytes:
 
 
 class _Counter:
-    """The statistics of one interface: the number of its packets, the least and the greatest of their times."""
+    """The statistics of one interface: how many packets it has, and their earliest and latest time."""
 
     __slots__ = ("first", "last", "packets")
 
@@ -259,8 +258,8 @@ class _Counter:
 
 
 class PcapngWriter(PacketWriter):
-    """Writes one section. The statistics at its end count the packets of each interface and state the times of the
-    first and the last, and the drops where they are known."""
+    """Writes one section. It ends with the statistics of each interface: how many packets it has, the earliest and the
+    latest time, and the drops where they are known."""
 
     def __init__(self, output: Output, *, application: str = "", hardware: str = "", system: str = "") -> None:
         """``application``, ``hardware`` and ``system`` become ``shb_userappl``, ``shb_hardware`` and ``shb_os``."""
@@ -270,8 +269,7 @@ class PcapngWriter(PacketWriter):
         self._taps: list[_Counter] = []
 
     def add_interface(self, interface: Interface) -> int:
-        """Writes an interface block. Its time stamps are in nanoseconds, whatever the interface says of the file that
-        it was read from."""
+        """Writes an interface block that states timestamps in ns, whatever resolution ``interface`` was read with."""
         options = (
             _text(_IF_NAME, interface.name)
             + _text(_IF_DESCRIPTION, interface.description)
@@ -285,7 +283,7 @@ class PcapngWriter(PacketWriter):
         return len(self._taps) - 1
 
     def write(self, packet: Packet) -> None:
-        """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`. The interface's link type holds, not the
+        """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`. The interface's link type applies, not the
         packet's."""
         time, data, _, number, original, comments, flags = packet
         if not 0 <= number < len(self._taps):

@@ -1,11 +1,10 @@
 """The trace record: what vtctap stores in one packet of a capture file.
 
-One packet is one record: a header of 32 octets, options, then the octets that crossed the line. The layout is
-specified for readers in docs/link-type.md; of the Python code this module and the Scapy layer's alone know it. It
-converts between :class:`Record` and the packet's data, and does no I/O. The time stamp is not part of the data: it
-belongs to the packet, and the file formats carry it.
+One packet is one record: a header of 32 octets, options, then the octets that crossed the line. docs/link-type.md
+specifies the layout; this module and the Scapy layer implement it. The module converts between :class:`Record` and the
+packet's data, and does no I/O. The file format stores the timestamp with the packet, outside its data.
 
-Integers are big-endian. Times are in nanoseconds, a time stamp counts from 1970-01-01 UTC.
+Integers are big-endian. Times are ns; timestamps count from 1970-01-01 UTC.
 """
 
 import struct
@@ -18,15 +17,15 @@ from vtctap.errors import Error
 MAGIC: Final = b"VT"
 VERSION: Final = 1
 LINKTYPE_USER0: Final = 147
-"""The default link type; USER0 to USER15 (147 to 162) are free for private use."""
+"""The default link type. USER0 to USER15 (147 to 162) are reserved for private use."""
 LINKTYPES: Final = range(147, 163)
 MAX_OCTETS: Final = 65535
-"""The most octets that one record holds; a longer frame goes on in further records."""
+"""Most octets in one record; a longer frame continues in further records."""
 MAX_TAPS: Final = 256
-"""The most taps, and links, that can be numbered."""
+"""Most taps, and most links, that a record can number."""
 MAX_UNCERTAINTY_NS: Final = 50_000_000
-"""ns; the most by which time stamps are doubted where the order of two records is in question: an uncertainty that is
-stated beyond it, or unknown, counts as this. USB adapters state up to 18 ms."""
+"""The largest uncertainty (ns) used to order two records; one that is larger, or unknown, counts as this. USB adapters
+state up to 18 ms."""
 
 HEADER: Final = struct.Struct(">2sBBIBBBBHHIIQ")
 OPTION: Final = struct.Struct(">HH")
@@ -39,11 +38,11 @@ _OPTION_PARITY, _OPTION_FRAMING, _OPTION_PAUSES, _OPTION_EVENT = 1, 2, 3, 4
 
 
 class RecordError(Error, ValueError):
-    """The data of a packet is not a trace record; the message says what is wrong."""
+    """A packet's data is no trace record; the message says why."""
 
 
 class ForeignRecord(RecordError):
-    """The data does not begin with the magic ``VT``: somebody else's use of the same link type."""
+    """The data does not begin with the magic ``VT``: another program uses the same link type."""
 
 
 class Kind(IntEnum):
@@ -63,7 +62,7 @@ class Sender(IntEnum):
 
     @property
     def other(self) -> "Sender":
-        """The opposite side; that of an unknown sender is unknown."""
+        """The opposite side; unknown for an unknown sender."""
         return _OTHER[self]
 
 
@@ -71,7 +70,7 @@ _OTHER = {Sender.UNKNOWN: Sender.UNKNOWN, Sender.CLIENT: Sender.SERVER, Sender.S
 
 
 class Flag:
-    """Bits of :attr:`Record.flags`. Plain integers: a flag enumeration would cost more than decoding the record."""
+    """Bits of :attr:`Record.flags`. Plain integers, because an IntFlag would cost more time than decoding a record."""
 
     PARITY: Final = 1
     FRAMING: Final = 2
@@ -99,14 +98,14 @@ class Line:
 
     @classmethod
     def parse(cls, text: str) -> "Line":
-        """The line of a text such as ``7E1``. Raises ValueError."""
+        """Parses a character format such as ``7E1``. Raises ValueError."""
         if len(text) == 3 and text[0].isdecimal() and text[2].isdecimal():
             return cls(int(text[0]), text[1].upper(), int(text[2]))
         raise ValueError(f"{text!r} is not a character format such as 7E1 or 8N1")
 
     @classmethod
     def from_octet(cls, octet: int) -> "Line | None":
-        """The line of the header's octet; None where the octet says unknown, or nothing that exists."""
+        """Decodes the header's octet; None where it states no character format, or one that does not exist."""
         data_bits, parity, stop_bits = octet >> 4, octet >> 1 & 7, 1 + (octet & 1)
         if 5 <= data_bits <= 8 and parity < len(cls.PARITIES):
             return cls(data_bits, cls.PARITIES[parity], stop_bits)
@@ -114,21 +113,21 @@ class Line:
 
     @property
     def octet(self) -> int:
-        """The header's octet: data bits (7-4), parity (3-1), second stop bit (0)."""
+        """The header's octet: data bits in bits 7-4, parity in bits 3-1, the second stop bit in bit 0."""
         return self.data_bits << 4 | Line.PARITIES.index(self.parity) << 1 | (self.stop_bits - 1)
 
     @property
     def has_parity(self) -> bool:
-        """Whether bit 7 as received is a parity bit: seven data bits and a parity bit."""
+        """Whether bit 7 of a received octet is its parity bit: the line has seven data bits and parity."""
         return self.data_bits == 7 and self.parity != "N"
 
     @property
     def character_bits(self) -> int:
-        """The bits of one character on the wire, start and stop bits included."""
+        """Bits of one character on the wire, including start and stop bits."""
         return 1 + self.data_bits + (self.parity != "N") + self.stop_bits
 
     def character_time_ns(self, speed: int) -> int:
-        """How long one character lasts, ns, at ``speed`` bit/s; 0 where the speed is unknown (0)."""
+        """The length of one character at ``speed`` bit/s, ns; 0 where the speed is unknown (0)."""
         return self.character_bits * 1_000_000_000 // speed if speed else 0
 
     def __str__(self) -> str:
@@ -140,14 +139,13 @@ _LINES = [Line.from_octet(octet) for octet in range(256)]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a trace: a frame, noise or an event, with all that the tap knows of it.
+    """One record of a trace: a frame, noise or an event, with all that the tap knows about it.
 
-    ``time``, ``uncertainty``, ``duration`` and ``end`` are integer nanoseconds: ``time`` is the start of the first
-    octet's start bit, since 1970 UTC; ``uncertainty`` (None = unknown) is how far the truth may lie from it;
-    ``duration`` runs to the end of the last stop bit. ``octets`` are without the parity bit on a line with parity.
-    ``parity_errors`` and ``framing_errors`` are positions in ``octets``; ``pauses_us`` are pairs of a position and the
-    microseconds of silence before that octet. ``event`` is an event's text: its name, then ``key=value`` words; octets
-    of it that are no UTF-8 are read as surrogates (:pep:`383`).
+    ``time``, ``uncertainty``, ``duration`` and ``end`` are integer ns. ``time`` is the start of the first octet's start
+    bit, since 1970 UTC. ``uncertainty`` is how far the true time may be from it, None where unknown. ``duration`` ends
+    with the last stop bit. ``octets`` have no parity bit. ``parity_errors`` and ``framing_errors`` are positions in
+    ``octets``. ``pauses_us`` are pairs of a position and the silence before that octet, us. ``event`` is an event's
+    text: its name, then ``key=value`` words; octets that are no valid UTF-8 become surrogates (:pep:`383`).
     """
 
     time: int
@@ -178,7 +176,7 @@ def _option(number: int, value: bytes) -> bytes:
 
 
 def _positions(number: int, positions: tuple[int, ...]) -> bytes:
-    """One option, or several where the positions are more than one option's length can state."""
+    """Encodes positions as one option, or as several where one option cannot hold them all."""
     room = 0x7FFE
     return b"".join(
         _option(number, struct.pack(f">{len(part)}H", *part))
@@ -187,18 +185,17 @@ def _positions(number: int, positions: tuple[int, ...]) -> bytes:
 
 
 def stated_profile(text: str) -> str | None:
-    """The NAME of ``profile=NAME`` among the words of an ``opened`` event or of a tap's description; None where it
-    is not there."""
+    """Finds the NAME of ``profile=NAME`` in the text of an ``opened`` event or of a tap's description; None without
+    one."""
     words = (word.partition("=") for word in text.replace(",", " ").split())
     return next((value for key, _, value in words if key == "profile"), None)
 
 
 def encode(record: Record) -> bytes:
-    """The packet's data for a record.
+    """Encodes a record as a packet's data.
 
-    Raises RecordError for more than :data:`MAX_OCTETS` octets, and for a number that its field has no room for.
-    Uncertainty that is too large becomes "unknown"; a pause that is too long becomes the longest that can be stated (71
-    minutes).
+    Raises RecordError for more than :data:`MAX_OCTETS` octets and for a number that does not fit into its field. An
+    uncertainty that does not fit becomes unknown; a pause that does not fit becomes the longest one (71 minutes).
     """
     if len(record.octets) > MAX_OCTETS:
         raise RecordError(f"a record holds at most {MAX_OCTETS} octets, not {len(record.octets)}")
@@ -220,7 +217,7 @@ def _encode(record: Record) -> bytes:
         pauses = b"".join(_PAUSE.pack(position, 0, min(pause, 0xFFFFFFFF)) for position, pause in part)
         options += _option(_OPTION_PAUSES, pauses)
     if record.event:
-        # Cut by whole characters; what is no character (from an odd command line) becomes a question mark.
+        # Cut between characters. A surrogate (from an undecodable command line) becomes a question mark.
         event = record.event.encode(errors="replace")[:0xFFFF].decode(errors="ignore").encode()
         options += _option(_OPTION_EVENT, event)
     uncertainty = record.uncertainty
@@ -243,10 +240,10 @@ def _encode(record: Record) -> bytes:
 
 
 def decode(data: bytes, time: int) -> Record:
-    """The record of a packet's data and time stamp (ns since 1970 UTC).
+    """Decodes a packet's data and timestamp (ns since 1970 UTC).
 
-    Raises ForeignRecord where the magic is missing and RecordError where the header is damaged. Unknown options and
-    flags are passed over, as are an option's padding and the reserved field: later versions may use them.
+    Raises ForeignRecord where the magic is missing and RecordError where the header is damaged. Later versions may
+    define more options and flags, and use padding and the reserved field, so the decoder ignores all of these.
     """
     if data[:2] != MAGIC:
         raise ForeignRecord("the packet does not begin with the magic VT")

@@ -1,9 +1,9 @@
-"""Ring files: one capture as a row of traces, the oldest deleted, in dumpcap's words and with dumpcap's names.
+"""Ring files: one capture in several traces, of which the oldest are deleted, as dumpcap(1) writes them.
 
-:class:`RingWriter` takes records as a :class:`~vtctap.pcap.trace.TraceWriter` does. Each file is complete in itself:
-its own section, the taps, the records, the statistics. All together they hold what one file would: every record once.
-A file is created with the first record that goes into it, so none is empty; it is named by its number and that record's
-local time, ``name_00001_20261123015603.pcapng``, as dumpcap(1) does.
+:class:`RingWriter` has the methods of :class:`~vtctap.pcap.trace.TraceWriter`. Each file is a complete trace with its
+own section, taps, records and statistics; together the files hold every record once. A file is created with its first
+record, so no file is empty. Its name has its number and the local time of that record, as with dumpcap:
+``name_00001_20261123015603.pcapng``.
 """
 
 import contextlib
@@ -23,13 +23,15 @@ from vtctap.pcap.trace import TraceWriter, create_trace
 KILOBYTE: Final = 1000
 """Octets in dumpcap's unit of file sizes (dumpcap(1), ``filesize:value``)."""
 NUMBERS: Final = 100_000
-"""File numbers have five digits, and begin again after the last (dumpcap's limit too)."""
+"""File numbers have five digits and wrap around, as with dumpcap."""
 
 
 @dataclass(frozen=True, slots=True)
 class RingLimits:
-    """When the next file begins: after a number of octets, of records, or a time since the file's first record; and how
-    many files are kept. 0 = no limit."""
+    """When the next file begins, and how many files are kept; 0 is no limit.
+
+    ``size`` (octets), ``records`` and ``duration_ns`` (since the file's first record) limit one file.
+    """
 
     size: int = 0
     records: int = 0
@@ -38,10 +40,10 @@ class RingLimits:
 
 
 class RingWriter:
-    """Writes records to one file after the other: ``base`` gives their folder, first part of the name, and suffix.
+    """Writes records to one file after the other. ``base`` is the path without number and time.
 
     ``linktype``, ``application``, ``taps`` and ``force`` are those of :func:`~vtctap.pcap.trace.create_trace`. Raises
-    TraceError for a suffix of no format; later what a TraceWriter raises.
+    TraceError for an unknown suffix; the methods raise what those of TraceWriter raise.
     """
 
     def __init__(
@@ -67,23 +69,23 @@ class RingWriter:
         self._records = 0
         self._closed_size = 0
         self.kept: deque[str] = deque()
-        """The names of the files that are there, oldest first."""
+        """Names of the files that exist, oldest first."""
         self.done = 0
-        """How many files are complete, those that were deleted since included."""
+        """How many files were completed, including those deleted since."""
         self._begun = 0
 
     @property
     def size(self) -> int:
-        """The octets written so far, to all files."""
+        """Octets written so far, to all files."""
         return self._closed_size + (self._writer.size if self._writer else 0)
 
     @property
     def gone(self) -> str:
-        """What became of the file that is being written; see :attr:`vtctap.pcap.streams.Output.gone`."""
+        """What happened to the file that is being written; see :attr:`vtctap.pcap.streams.Output.gone`."""
         return self._writer.gone if self._writer else ""
 
     def write(self, record: Record, comment: str | None = None) -> None:
-        """Writes a record, to the next file if the last is full; see
+        """Writes a record, to a new file if the current one is full; see
         :meth:`vtctap.pcap.trace.TraceWriter.write`."""
         self.advance(record.time)
         if self._writer is None:
@@ -96,13 +98,13 @@ class RingWriter:
             self.close()
 
     def advance(self, time: int) -> None:
-        """It is ``time`` (ns since 1970 UTC): a file whose time is over is completed, though nothing more comes."""
+        """Completes the current file if its duration is over at ``time`` (ns since 1970 UTC), without a new record."""
         if self._writer and self._limits.duration_ns and time - self._began >= self._limits.duration_ns:
             self.close()
 
     def _open(self, time: int) -> TraceWriter:
         while self._limits.files and len(self.kept) >= self._limits.files:
-            # First, for the disk may be full of what is not wanted any more. Who took it away wanted it gone too.
+            # Delete before creating: the disk may be full. A file that somebody else has deleted is no error.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.kept.popleft())
         self._begun += 1
@@ -115,7 +117,7 @@ class RingWriter:
         return writer
 
     def close(self, drops: Mapping[int, int] | None = None) -> None:
-        """Completes the last file; see :meth:`vtctap.pcap.trace.TraceWriter.close`."""
+        """Completes the current file; see :meth:`vtctap.pcap.trace.TraceWriter.close`."""
         if self._writer:
             writer, self._writer = self._writer, None
             try:

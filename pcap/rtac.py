@@ -1,14 +1,14 @@
 """Captures of link type RTAC serial (250), as SEL's automation controllers and some serial loggers write them.
 
 Each packet has a header of twelve octets, big-endian: seconds and microseconds since 1970, an event, the control lines,
-and two octets of footer; then the data (https://www.tcpdump.org/linktypes/LINKTYPE_RTAC_SERIAL.html). Data that was
-transmitted is taken for the client's, data that was received for the server's: a controller asks, a meter answers. Who
-sent the data of any other event is unknown. The time is the packet's, of which the header's is a copy in microseconds.
+and two octets of footer; the data follow (https://www.tcpdump.org/linktypes/LINKTYPE_RTAC_SERIAL.html). A controller
+asks and a meter answers, so transmitted data count as the client's and received data as the server's. The sender of any
+other event's data is unknown. The time is the packet's; the header repeats it in microseconds.
 
-Reading: events without data are passed over. But where one is an error, the next data that was not transmitted is
-marked with it (only a receiver sees errors), or the last data where none follows. The control lines are not kept.
+Reading skips events without data, except errors. Only a receiver sees errors, so an error flags the next data that were
+not transmitted, or the last data where none follow. The control lines are not kept.
 
-Writing: errors of a burst are events before it; those of the client's octets have no place in this format.
+Writing states the errors of a burst as events before it. The format cannot state errors of the client's octets.
 """
 
 import struct
@@ -49,11 +49,11 @@ _ERROR_EVENTS: Final = {
     Flag.BREAK: BREAK,
 }
 STATED: Final = sum(_ERROR_EVENTS)
-"""The flags that this format can state, of octets that were received."""
+"""The flags that this format can state, for received octets."""
 
 
 def written(burst: Burst) -> Iterator[Packet]:
-    """The packets of a burst: its errors, and its octets. A burst without a time begins in 1970."""
+    """Writes a burst as packets: its errors, then its octets. A burst without a time begins in 1970."""
     time = burst.time or 0
     seconds, nanoseconds = divmod(time, 1_000_000_000)
     errors = [event for flag, event in _ERROR_EVENTS.items() if burst.flags & flag and burst.sender != Sender.CLIENT]
@@ -64,7 +64,7 @@ def written(burst: Burst) -> Iterator[Packet]:
 
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
-    """The bursts of a capture. Raises ImportFormatError, TraceError and OSError."""
+    """Reads the bursts of a capture. Raises ImportFormatError, TraceError and OSError."""
     with open_capture(source) as reader:
         flags = 0
         last: Burst | None = None

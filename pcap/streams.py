@@ -1,8 +1,8 @@
-"""Octets in and out of capture files: files, pipes, standard streams and anything else that is a binary file object.
+"""The octets of capture files: read from and written to files, pipes, standard streams and other binary file objects.
 
-:class:`Input` reads forward only, in large chunks, and can go on after an end of file. :class:`Output` hands each
-block to the system in one piece and unbuffered, so that whoever dies or reads along is never out by more than one
-block.
+:class:`Input` reads forward only, in large chunks, and can continue after an end of file. :class:`Output` writes each
+block to the system unbuffered and in one piece. A crash loses at most one block, and a program that reads the growing
+file is at most one block behind.
 """
 
 import errno
@@ -17,15 +17,14 @@ Source: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 """A path, or a binary file object."""
 
 CHUNK: Final = 1 << 18
-"""The most octets asked for in one read."""
+"""Most octets requested by one read."""
 
 
 class Input:
-    """Octets read so far and not used yet: ``buffer`` from the index ``at`` on.
+    """A file that is read forward; ``buffer`` holds, from the index ``at`` on, the octets that are not parsed yet.
 
-    A parser takes octets by moving ``at``; :meth:`more` appends what comes next. Nothing is ever sought, and no more
-    is held than a chunk and what the parser has left. A file given as a path is closed by :meth:`close`; a file
-    object stays open, its owner closes it.
+    A parser consumes octets by advancing ``at``; :meth:`more` appends the next chunk. The class never seeks, and holds
+    one chunk and what the parser has left. :meth:`close` closes a file given as a path; a file object stays open.
     """
 
     __slots__ = ("_before", "_file", "_owned", "_read", "at", "buffer", "name")
@@ -34,7 +33,7 @@ class Input:
         """Opens a path. Raises OSError."""
         self._owned = isinstance(source, (str, os.PathLike))
         self._file: IO[bytes] = io.FileIO(source) if isinstance(source, (str, os.PathLike)) else source
-        # read1 gives what is there, where read of a buffered pipe waits until the chunk is full.
+        # read1 returns what is there; read of a buffered pipe would wait until the chunk is full.
         self._read = getattr(self._file, "read1", self._file.read)
         self.name = name_of(source, "standard input")
         self.buffer = b""
@@ -42,12 +41,11 @@ class Input:
         self._before = 0
 
     def offset(self, at: int) -> int:
-        """Where in the file the octet ``buffer[at]`` lies, counted from where reading began."""
+        """The position of ``buffer[at]`` in the file, counted from where reading began."""
         return self._before + at
 
     def more(self) -> bool:
-        """Reads on; False where there is nothing more at present. A file that has grown by the next call gives
-        more."""
+        """Reads the next chunk; returns False where there is none at present. A growing file may have more later."""
         chunk: bytes | None = self._read(CHUNK)
         if not chunk:
             return False
@@ -57,7 +55,7 @@ class Input:
         return True
 
     def damaged(self, at: int, what: str) -> TraceError:
-        """The error to raise for damage at ``buffer[at]``."""
+        """Makes the error for damage at ``buffer[at]``."""
         return TraceError(f"{self.name} is damaged at offset {self.offset(at)}: {what}")
 
     def close(self) -> None:
@@ -67,17 +65,17 @@ class Input:
 
 
 class Output:
-    """A file that takes blocks. ``size`` is how many octets of whole blocks were written.
+    """A file that is written block by block. ``size`` is how many octets of complete blocks were written.
 
-    An existing regular file is only overwritten with ``force``, and never while another program writes it: it is locked
-    (``flock``) before anything of it is touched. What is no regular file (a fifo, ``/dev/null``) is written to as it
-    is. A file object stays open when this is closed.
+    An existing regular file is overwritten only with ``force``, and never while another program writes it: the file is
+    locked (``flock``) before it is truncated. Special files (a fifo, ``/dev/null``) need no ``force``. :meth:`close`
+    closes a file given as a path; a file object stays open.
     """
 
     __slots__ = ("_file", "_owned", "_regular", "name", "size", "torn")
 
     def __init__(self, target: Source, force: bool = False) -> None:
-        """Opens a path. Raises TraceExists, and OSError: EBUSY where another program writes the file."""
+        """Opens a path. Raises TraceExists, and OSError (EBUSY where another program writes the file)."""
         self.name = name_of(target, "standard output")
         self._owned = isinstance(target, (str, os.PathLike))
         if isinstance(target, (str, os.PathLike)):
@@ -95,8 +93,8 @@ class Output:
 
     @property
     def gone(self) -> str:
-        """What became of a file given by its path: ``deleted``, ``moved`` or ``overwritten``; empty while all that was
-        written stands under its name, and for what is no regular file."""
+        """What happened to a file given as a path: ``deleted``, ``moved`` or ``overwritten``. Empty while the file with
+        this name holds all that was written, and for special files."""
         if not self._regular or self._file.closed:
             return ""
         written = os.fstat(self._file.fileno())
@@ -108,14 +106,14 @@ class Output:
             return "" if os.path.samestat(os.stat(self.name), written) else "moved"
         except FileNotFoundError:
             return "moved"
-        except OSError:  # Nothing is known of it at present.
+        except OSError:  # The file cannot be examined at present.
             return ""
 
     def write(self, block: bytes) -> None:
-        """Writes a block, in one call unless the system takes only a part of it.
+        """Writes a block, in one call unless the system accepts only a part of it.
 
-        Raises OSError as it comes (a reader that went away, a full disk). The file then ends in a torn block:
-        ``torn`` is True and nothing more is written, for what followed a torn block could not be read.
+        Raises OSError (a full disk, a pipe whose reader is gone). The file then ends in a torn block and ``torn`` is
+        True; nothing more is written, because no reader could get past the torn block.
         """
         if self.torn:
             raise TraceError(f"{self.name} ends in a torn record since an earlier error: nothing can follow it")
@@ -139,7 +137,7 @@ class Output:
 
 
 def _open_locked(path: str, flags: int) -> int:
-    """Opens a file for :class:`io.FileIO`; a regular one is locked, and only then truncated."""
+    """Opens a file for :class:`io.FileIO`; locks a regular file before it truncates it."""
     descriptor = os.open(path, flags & ~os.O_TRUNC, 0o666)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -165,7 +163,7 @@ def _lock(descriptor: int, path: str) -> None:
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Whether a path exists and is no regular file, such as a fifo or ``/dev/stdout``: nothing can be overwritten."""
+    """Whether a path is a special file, such as a fifo or ``/dev/stdout``, where nothing can be overwritten."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -173,7 +171,7 @@ def is_special(path: str | os.PathLike[str]) -> bool:
 
 
 def name_of(source: Source, default: str) -> str:
-    """What to call a file in a message."""
+    """The file's name in messages; ``default`` where it has none."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     name = getattr(source, "name", None)

@@ -1,8 +1,8 @@
 """Traces: capture files whose packets are records.
 
-:func:`open_trace` reads them and :func:`create_trace` writes them. In pcapng a tap is an interface, and what a
-Wireshark without vtctap's dissector can show of a record is stated a second time in its terms: the direction (octets
-from the client are inbound: the meter is the device under test) and the errors.
+:func:`open_trace` reads them and :func:`create_trace` writes them. In pcapng each tap is an interface. The packet flags
+repeat the direction and the errors of a record, so that Wireshark shows them without vtctap's dissector. The meter is
+the device under test, so octets from the client are inbound.
 """
 
 import time
@@ -47,12 +47,12 @@ ERRORS: Final = {
     Flag.OVERRUN: PACKET_TOO_SHORT_ERROR,
     Flag.CUT: PACKET_TOO_SHORT_ERROR,
 }
-"""A record's flag -> the link-layer error of ``epb_flags`` that is nearest to it.
+"""Maps a record's flag to the closest link-layer error of ``epb_flags``.
 
-pcapng has Ethernet in mind and knows no characters, so these are choices. A character of wrong parity is no valid
-symbol. A missing stop bit means that characters and their places have come apart. A break is a start bit that does
-not end. Octets that were lost or did not come leave a packet too short. The CRC error is not used: it would be read
-as a verdict on the check character, which a record does not hold.
+pcapng defines these errors for Ethernet, not for characters, so the mapping is a choice. A character with a parity
+error is no valid symbol. A missing stop bit means that the receiver has lost the character boundaries. A break is a
+start bit that does not end. Lost or missing octets leave a packet too short. The CRC error is not used, because
+readers would take it for a result of the BCC check, which a record does not contain.
 """
 
 _DIRECTION_WORDS = tuple(DIRECTIONS[sender] for sender in sorted(Sender))
@@ -61,11 +61,11 @@ _ERROR_WORDS = tuple(sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for 
 
 
 class TraceReader:
-    """Iterates the records of a trace; the file semantics are those of :class:`~vtctap.pcap.formats.CaptureReader`:
-    iterating again goes on where the last iteration stopped.
+    """Iterates the records of a trace. A new iteration continues where the last one stopped, as with
+    :class:`~vtctap.pcap.formats.CaptureReader`.
 
-    Raises ForeignTrace at a packet that is not vtctap's and TraceError at a record that is damaged; iterating again
-    then goes on with the next packet. Damage of the file itself is a TraceError that cannot be passed.
+    Raises ForeignTrace for a packet that is not vtctap's and TraceError for a damaged record; a new iteration then
+    continues with the next packet. It cannot continue after a TraceError for damage of the file itself.
     """
 
     def __init__(self, source: Source) -> None:
@@ -73,30 +73,30 @@ class TraceReader:
         self._running: Iterator[Record] | None = None
         self._profile: str | None = None
         self.number = 0
-        """The number of the packet read last, from 1: Wireshark's frame number."""
+        """The number of the packet read last, counted from 1 as Wireshark's frame number is."""
         self.packet: Packet | None = None
-        """The packet read last, that the record given out last came in: its comments, interface and plain octets."""
+        """The packet of the record returned last, with its comments, interface and encoded data."""
 
     @property
     def name(self) -> str:
-        """What to call the file in messages."""
+        """The file's name in messages."""
         return self._capture.name
 
     @property
     def interfaces(self) -> list[Interface]:
-        """The taps read so far. In pcapng they usually stand before the first record, and are known after it."""
+        """The taps read so far. In pcapng they usually precede the first record."""
         return self._capture.interfaces
 
     @property
     def profile(self) -> str | None:
-        """The name of the protocol profile that the trace states, known after the first record: the first that a tap's
-        description or an ``opened`` event has. None where neither has one."""
+        """The protocol profile that the trace states, known after the first record: the first name in an ``opened``
+        event or in a tap's description. None where there is none."""
         described = (stated_profile(tap.description) for tap in self.interfaces)
         return self._profile or next(filter(None, described), None)
 
     @property
     def cut(self) -> str | None:
-        """After an iteration: None, or a message that the trace ends in the middle of a record (or is empty)."""
+        """After an iteration: a message if the trace is empty or ends in the middle of a record, else None."""
         return self._capture.cut
 
     def __iter__(self) -> Iterator[Record]:
@@ -105,9 +105,9 @@ class TraceReader:
         return self._running
 
     def follow(self, pause: float = 0.1) -> Iterator[Record]:
-        """The records, and then those that are appended, for ever; looks for more every ``pause`` seconds.
+        """Yields the records, then for ever those that are appended; looks for more every ``pause`` seconds.
 
-        A record that is half written is given out when it is whole. Raises as iterating does.
+        A record that is half written is yielded once it is complete. Raises what iterating raises.
         """
         while True:
             yield from self
@@ -128,7 +128,7 @@ class TraceReader:
                 except RecordError as error:
                     raise TraceError(f"{self.name}: packet {self.number} is damaged: {error}") from None
                 if packet[4] > len(packet[1]) and record.kind is Kind.FRAME:
-                    # A snapshot length ("editcap -s") cut it.
+                    # A snapshot length ("editcap -s") cut the packet.
                     record = replace(record, flags=record.flags | Flag.CUT)
                 if record.kind is Kind.EVENT and self.profile is None and record.event.startswith("opened "):
                     self._profile = stated_profile(record.event)
@@ -157,9 +157,9 @@ class TraceReader:
 
 
 class TraceWriter:
-    """Writes records. Each is in the file, whole, when :meth:`write` returns.
+    """Writes records. When :meth:`write` returns, the complete record is in the file.
 
-    A record goes to the interface of its tap number; a tap that was not described is added without a name.
+    A record goes to the interface with its tap's number; a tap that was not described is added without a name.
     """
 
     def __init__(self, writer: PacketWriter, linktype: int) -> None:
@@ -167,28 +167,28 @@ class TraceWriter:
         self._linktype = linktype
         self._taps = 0
         self.records = 0
-        """How many records were written."""
+        """Records written so far."""
 
     @property
     def size(self) -> int:
-        """The octets written so far."""
+        """Octets written so far."""
         return self._writer.size
 
     @property
     def gone(self) -> str:
-        """What became of the file under its name; see :attr:`vtctap.pcap.streams.Output.gone`."""
+        """What happened to the file; see :attr:`vtctap.pcap.streams.Output.gone`."""
         return self._writer.gone
 
     def add_tap(self, tap: Interface) -> int:
-        """Describes the next tap, at any time; gives its number. It takes on the link type of the trace."""
+        """Adds the next tap, at any time, with the link type of the trace; returns its number."""
         self._taps = self._writer.add_interface(replace(tap, linktype=self._linktype)) + 1
         return self._taps - 1
 
     def write(self, record: Record, comment: str | None = None) -> None:
         """Writes a record, in pcapng with a comment.
 
-        Raises RecordError for a record that has no encoding, TraceError for a time that the format cannot state; both
-        before anything of the record is written. OSError comes through untouched.
+        Raises RecordError for a record that cannot be encoded and TraceError for a time that the format cannot state;
+        nothing is written then. OSError is passed on unchanged.
         """
         data = record_codec.encode(record)
         while self._taps <= record.tap:
@@ -199,8 +199,7 @@ class TraceWriter:
         self.records += 1
 
     def close(self, drops: Mapping[int, int] | None = None) -> None:
-        """Ends the file; ``drops`` is how many records each tap (its number) is known to have lost. Raises
-        OSError."""
+        """Ends and closes the file; ``drops`` maps tap numbers to records known to be lost. Raises OSError."""
         self._writer.close(drops)
 
     def __enter__(self) -> Self:
@@ -213,7 +212,7 @@ class TraceWriter:
 
 
 def open_trace(source: Source) -> TraceReader:
-    """Opens a trace: a path, or a binary file object. Raises NotATrace, OSError."""
+    """Opens a trace, given as a path or a binary file object. Raises NotATrace and OSError."""
     return TraceReader(source)
 
 
@@ -227,8 +226,8 @@ def create_trace(
 ) -> TraceWriter:
     """Creates a trace in the format of the path's suffix (see :func:`vtctap.pcap.formats.create_capture`).
 
-    ``application`` is the name and version of the program; ``taps`` are those known from the start, in the order of
-    their numbers, which count through the whole trace. Raises TraceExists, TraceError, OSError.
+    ``application`` is the program's name and version. ``taps`` are the taps known at the start, in the order of their
+    numbers, which count through the whole trace. Raises TraceExists, TraceError and OSError.
     """
     if linktype not in LINKTYPES:
         raise TraceError(f"link type {linktype} is not free for private use: choose {LINKTYPES[0]} to {LINKTYPES[-1]}")
