@@ -1,1 +1,1 @@
-"""Protocol knowledge: framing, messages, their meaning, and their forms for other tools."""
+"""Decodes the protocol: framing, messages and their meaning, and exports the result to other tools."""

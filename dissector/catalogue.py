@@ -1,8 +1,8 @@
-"""The field catalogue: every field's name, type, unit and meaning, once.
+"""The field catalogue: the name, type, unit and meaning of every field.
 
-The Lua dissector's fields and the reference in docs/fields.md are generated from it; ``read --json``, ``--filter`` and
-the Scapy layer are checked against it. Names are Wireshark's form, ``vtc.id.speed``; in Python and Scapy the same field
-is ``id_speed`` (:attr:`Field.attribute`).
+The Lua dissector's fields and docs/fields.md are generated from this table; ``read --json``, ``--filter`` and the Scapy
+layer are checked against it. Names have Wireshark's form (``vtc.id.speed``); Python and Scapy call the same field
+``id_speed`` (:attr:`Field.attribute`).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from vtctap.dissector.protocol.rules import MessageName
 
 
 class FieldType(StrEnum):
-    """What a field holds, by the words that the documents have for it."""
+    """The type of a field's values, in the words of the documentation."""
 
     STRING = "string"
     ENUMERATION = "enumeration"
@@ -29,10 +29,15 @@ STRING, ENUMERATION, UNSIGNED, NUMBER, BOOLEAN, SECONDS, RECORD = FieldType
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. ``words`` are those of an enumeration; ``bits`` is the width of an unsigned number; a boolean is
-    present only where it is true. ``repeats``: a list, one item an occurrence. ``generated``: not in the octets of the
-    message but said by the tap or concluded. ``context``: concluded from the records before, so that a record by itself
-    has none. ``later``: concluded from the records after, which Wireshark alone shows, in a second pass."""
+    """One field of the catalogue.
+
+    - ``words`` are the values of an enumeration; ``bits`` is the width of an unsigned number. A boolean is present only
+      where it is true.
+    - ``repeats``: the field is a list with one item for each occurrence.
+    - ``generated``: the tap reports the value or the dissector concludes it; no octets of the message hold it.
+    - ``context``: the value follows from earlier records, so a single record has none.
+    - ``later``: the value follows from later records; only Wireshark's second pass shows it.
+    """
 
     name: str
     type: FieldType
@@ -46,18 +51,18 @@ class Field:
 
     @property
     def attribute(self) -> str:
-        """The field's name in Python and Scapy."""
+        """The field's name in Python and Scapy, such as ``id_speed``."""
         return self.name.removeprefix("vtc.").replace(".", "_")
 
 
 MESSAGES: Final = tuple(MessageName)
-"""The words of ``vtc.message``."""
+"""The values of ``vtc.message``."""
 
 CONFIDENCES: Final = ("confirmed", "derived", "assumed")
-"""From the surest to the least sure."""
+"""The confidences, the most certain first."""
 
 TOKEN_OUTCOMES: Final = ("accepted", "rejected", "locked out", "pending")
-"""What a token status says of the token: taken; not taken; the meter takes none for now; not decided yet."""
+"""The outcomes that a token status can report; "locked out" means that the meter accepts no tokens for now."""
 
 
 def _tap(name: str, type: FieldType, description: str, **more: object) -> Field:
@@ -73,19 +78,19 @@ CATALOGUE: Final = (
     _tap("vtc.speed", UNSIGNED, "Speed of the line, bit/s"),
     _tap("vtc.line", STRING, "Character format of the line, such as 7E1"),
     _tap("vtc.duration", SECONDS, "From the first start bit to the last stop bit"),
-    _tap("vtc.uncertainty", SECONDS, "How far the true time may lie from the time stamp"),
+    _tap("vtc.uncertainty", SECONDS, "How far the true time may be from the timestamp"),
     _tap("vtc.gap", SECONDS, "Since the end of the link's previous frame", context=True),
     _tap("vtc.pause", SECONDS, "Silence before an octet that did not follow back to back", repeats=True),
     _tap("vtc.event", STRING, "Name of the event"),
-    _tap("vtc.event.detail", STRING, "What the event says"),
+    _tap("vtc.event.detail", STRING, "Details of the event"),
     _tap("vtc.error.parity", UNSIGNED, "Position of an octet with wrong parity", repeats=True),
     _tap("vtc.error.framing", UNSIGNED, "Position of an octet with a framing error", repeats=True),
     _tap("vtc.error.break", BOOLEAN, "A break was on the line"),
     _tap("vtc.error.overrun", BOOLEAN, "Octets were lost before they could be read"),
-    _tap("vtc.cut", BOOLEAN, "The frame did not reach its end, or goes on in the next record"),
+    _tap("vtc.cut", BOOLEAN, "The frame is incomplete, or continues in the next record"),
     _tap("vtc.echo", BOOLEAN, "The other side's octets, heard on this tap"),
     _tap("vtc.order.uncertain", BOOLEAN, "The order against the other tap's records is uncertain"),
-    _tap("vtc.time.synthetic", BOOLEAN, "The time is made up: the octets were imported without times"),
+    _tap("vtc.time.synthetic", BOOLEAN, "The timestamp is invented: the octets were imported without times"),
     Field("vtc.message", ENUMERATION, "Message", words=MESSAGES),
     Field("vtc.cmd", STRING, "Command letter and type, such as R1"),
     Field("vtc.address", STRING, "Address of the meter that an IDRequest calls"),
@@ -95,9 +100,9 @@ CATALOGUE: Final = (
     _tap("vtc.register.name", STRING, "The register's name in the profile; empty where it has none", repeats=True),
     _tap("vtc.value.decoded", STRING, "The value's meaning in the profile; empty where it has none", repeats=True),
     Field("vtc.error.code", STRING, "Error code of the answer"),
-    Field("vtc.text", STRING, "What else the message carries"),
+    Field("vtc.text", STRING, "Other text of the message"),
     Field("vtc.id.manufacturer", STRING, "FLAG manufacturer letters of the identification"),
-    _tap("vtc.id.manufacturer.name", STRING, "Maker that the FLAG manufacturer letters stand for"),
+    _tap("vtc.id.manufacturer.name", STRING, "Manufacturer that the FLAG letters stand for"),
     Field("vtc.id.speed", STRING, "Speed character of the identification"),
     Field("vtc.id.text", STRING, "The rest of the identification"),
     _tap("vtc.id.field", STRING, "Field of the identification's text by the profile, name=characters", repeats=True),
@@ -105,9 +110,9 @@ CATALOGUE: Final = (
     Field("vtc.option.speed", STRING, "Speed character of the option select"),
     Field("vtc.option.mode", STRING, "Mode control character of the option select"),
     Field("vtc.bcc", UNSIGNED, "Check character received", bits=8),
-    _tap("vtc.bcc.expected", UNSIGNED, "Check character that the frame asks for", bits=8),
+    _tap("vtc.bcc.expected", UNSIGNED, "Check character computed from the frame", bits=8),
     _tap("vtc.bcc.status", ENUMERATION, "Verdict on the check character", words=("good", "bad", "missing", "none")),
-    _tap("vtc.bcc.rule", ENUMERATION, "Rule by which the check character is good", words=("xor", "sum")),
+    _tap("vtc.bcc.rule", ENUMERATION, "Rule that the good check character follows", words=("xor", "sum")),
     Field("vtc.crc", UNSIGNED, "CRC16 of a Telegram", bits=16),
     _tap("vtc.crc.status", ENUMERATION, "Verdict on the CRC16", words=("good", "bad", "missing")),
     Field("vtc.hcs", UNSIGNED, "Header check sequence of an HDLC frame", bits=16),
@@ -122,14 +127,14 @@ CATALOGUE: Final = (
     _tap("vtc.token.encoding", ENUMERATION, "Form of the token", words=("decimal", "hexadecimal", "packed")),
     _tap("vtc.token.class", UNSIGNED, "Class of the token"),
     _tap("vtc.token.subclass", UNSIGNED, "Subclass of the token"),
-    _tap("vtc.token.name", STRING, "What the token is; of an encrypted one, what its class is"),
+    _tap("vtc.token.name", STRING, "Name of the token; of an encrypted token, name of its class"),
     _tap("vtc.token.crc", UNSIGNED, "CRC of the token", bits=16),
     _tap("vtc.token.crc.status", ENUMERATION, "Verdict on the token's CRC", words=("good", "bad", "encrypted")),
     _tap("vtc.token.control", UNSIGNED, "Control field of a test token", bits=64),
-    _tap("vtc.token.control.name", STRING, "What a bit of the control field asks for", repeats=True),
+    _tap("vtc.token.control.name", STRING, "Test that a bit of the control field requests", repeats=True),
     _tap("vtc.token.manufacturer", UNSIGNED, "Manufacturer code of a test token"),
     _tap("vtc.token.payload", STRING, "Payload whose layout is not public, hexadecimal"),
-    _tap("vtc.token.pan", STRING, "Number (PAN) of the meter whose key of the key file reads the token"),
+    _tap("vtc.token.pan", STRING, "Number (PAN) of the meter whose key in the key file decrypts the token"),
     _tap("vtc.token.rnd", UNSIGNED, "Random number"),
     _tap("vtc.token.tid", UNSIGNED, "Token identifier: minutes since the base date"),
     _tap("vtc.token.issued", STRING, "Minute of issue, if the base date is 1993, 2014, 2035", repeats=True),
@@ -137,10 +142,10 @@ CATALOGUE: Final = (
     _tap("vtc.token.unit", STRING, "Unit of the credit or limit"),
     _tap("vtc.token.mpl", UNSIGNED, "Maximum power limit, W"),
     _tap("vtc.token.mppul", UNSIGNED, "Maximum phase power unbalance limit, W"),
-    _tap("vtc.token.register", UNSIGNED, "Register that is cleared; 65535: all"),
+    _tap("vtc.token.register", UNSIGNED, "Register that the token clears; 65535: all"),
     _tap("vtc.token.rate", UNSIGNED, "Tariff rate"),
     _tap("vtc.token.wmf", UNSIGNED, "Water meter factor"),
-    _tap("vtc.token.pad", UNSIGNED, "Filling of a token that carries no value"),
+    _tap("vtc.token.pad", UNSIGNED, "Padding of a token that carries no value"),
     _tap("vtc.token.kenho", UNSIGNED, "Key expiry number, high order (4 bits)"),
     _tap("vtc.token.kenlo", UNSIGNED, "Key expiry number, low order (4 bits)"),
     _tap("vtc.token.krn", UNSIGNED, "Key revision number"),
@@ -154,10 +159,10 @@ CATALOGUE: Final = (
     _tap("vtc.token.nklo", STRING, "New decoder key, section of the second token; 'vtctap token' alone shows it"),
     _tap("vtc.token.nkmo2", STRING, "New decoder key, section of the third token; 'vtctap token' alone shows it"),
     _tap("vtc.token.nkmo1", STRING, "New decoder key, section of the fourth token; 'vtctap token' alone shows it"),
-    _tap("vtc.request_in", RECORD, "The request that this answers", context=True),
+    _tap("vtc.request_in", RECORD, "The request that this frame answers", context=True),
     _tap("vtc.response_in", RECORD, "The answer to this request (in a second pass only)", context=True, later=True),
     _tap("vtc.response_time", SECONDS, "From the end of the request to the start of its answer", context=True),
-    _tap("vtc.repeat_of", RECORD, "The record that this one repeats, the first of a row", context=True),
+    _tap("vtc.repeat_of", RECORD, "The record that this one repeats, the first of its series", context=True),
     _tap("vtc.status.token_in", RECORD, "The token that this token status is about", context=True),
     _tap(
         "vtc.token.status_in",
@@ -166,18 +171,18 @@ CATALOGUE: Final = (
         context=True,
         later=True,
     ),
-    _tap("vtc.session", UNSIGNED, "Session number, through the trace, from 1", context=True),
-    _tap("vtc.confidence", ENUMERATION, "The weakest source that the record's decoding leans on", words=CONFIDENCES),
-    _tap("vtc.assumed", STRING, "Name of a field that is assumed", repeats=True),
+    _tap("vtc.session", UNSIGNED, "Session number, counted through the trace from 1", context=True),
+    _tap("vtc.confidence", ENUMERATION, "Confidence of the least certain source of the decoding", words=CONFIDENCES),
+    _tap("vtc.assumed", STRING, "Name of a field whose decoding is assumed", repeats=True),
 )
 
 FIELDS: Final = {field.name: field for field in CATALOGUE}
 POSITIONS: Final = {name: at for at, field in enumerate(CATALOGUE) for name in (field.attribute, field.name)}
-"""Where a field stands in the catalogue, by either of its names."""
+"""The field's position in the catalogue, by either of its names."""
 
 
 def reference() -> str:
-    """The reference of all fields, as Markdown: docs/fields.md."""
+    """Returns the reference of all fields as Markdown, for docs/fields.md."""
     rows = []
     for field in CATALOGUE:
         marks = ", ".join(word for word, holds in (("repeats", field.repeats), ("generated", field.generated)) if holds)
@@ -188,7 +193,7 @@ def reference() -> str:
 
 _REFERENCE: Final = """# Fields
 
-Made from `dissector/catalogue.py` by `make docs`; do not edit.
+Generated from `dissector/catalogue.py` by `make docs`; do not edit.
 
 The first name is that in Wireshark and in `vtctap read --json`, the second that in Python and Scapy. A field that does
 not apply is absent; a boolean is there only where it is true. A field that repeats is a list in JSON; of

@@ -1,9 +1,9 @@
-"""The dissector: what each record of a trace says, as the fields of the catalogue.
+"""The dissector: decodes each record of a trace into the fields of the catalogue.
 
-A :class:`Dissector` reads a trace's records in order, since some fields need what came before on the same link. It
+A :class:`Dissector` reads a trace's records in order, since some fields depend on earlier records of the same link. It
 decodes the message (:mod:`vtctap.dissector.protocol.messages`), looks up its meaning in a profile
-(:mod:`vtctap.dissector.meaning`) and pairs it with the frames before (:mod:`vtctap.dissector.pairing`). Memory is
-constant: a few values a link.
+(:mod:`vtctap.dissector.meaning`) and pairs it with earlier frames (:mod:`vtctap.dissector.pairing`). Memory is
+constant: a few values per link.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,24 +23,26 @@ from vtctap.dissector.verdicts import Verdicts
 from vtctap.pcap.record import Flag, Kind, Record
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
-"""What a field holds in JSON."""
+"""The value of a field in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dissection:
-    """A record with what it says: a :class:`Frame`, or noise or an event, which say no more than the record.
-    ``number`` counts the trace's records from 1; ``since_first_ns`` is the time since the start of the first."""
+    """A dissected record: a :class:`Frame`, or noise or an event, which have no content beyond the record.
+
+    ``number`` counts the trace's records from 1; ``since_first_ns`` is the time since the start of the first record.
+    """
 
     number: int
     record: Record
     since_first_ns: int
 
     def fields(self) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name, in its order."""
+        """Returns the fields of the catalogue that apply, by name, in catalogue order."""
         return _by_name(_record_fields(self.record))
 
     def as_json(self) -> dict[str, Value]:
-        """The fields with those of the frame and ``vtc.octets``, as ``read --json`` prints them."""
+        """Returns the fields, those of the frame and ``vtc.octets``, as ``read --json`` prints them."""
         return {
             "frame.number": self.number,
             "frame.time_epoch": epoch(self.record.time),
@@ -52,8 +54,10 @@ class Dissection:
 
 @dataclass(frozen=True, slots=True)
 class Frame(Dissection):
-    """A frame: its message, what the profile makes of it, and its place among the other frames. ``gap_ns`` is the time
-    since the end of the link's previous frame; None where there is none or it cannot be known."""
+    """A frame: its message, its meaning by the profile, and its place among the other frames.
+
+    ``gap_ns`` is the time since the end of the link's previous frame, None where there is none or it is unknown.
+    """
 
     message: Message
     meaning: Meaning
@@ -62,16 +66,16 @@ class Frame(Dissection):
 
     @property
     def name(self) -> str:
-        """The message's name; empty for the later record of a message that did not fit into one."""
+        """The message's name, empty for a later record of a message that did not fit into one."""
         return self.message.message or ""
 
     @property
     def damaged(self) -> bool:
-        """Whether octets are wrong or missing, for all that can be seen."""
+        """Whether octets are known to be wrong or missing."""
         return is_damaged(self.record, self.message)
 
     def fields(self) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name, in its order."""
+        """Returns the fields of the catalogue that apply, by name, in catalogue order."""
         values = _record_fields(self.record) | _content(self.message, self.meaning) | _place_fields(self.place)
         if self.gap_ns is not None:
             values["gap"] = self.gap_ns / 1e9
@@ -79,7 +83,7 @@ class Frame(Dissection):
 
 
 def content(message: Message, meaning: Meaning) -> dict[str, Value]:
-    """The fields of the catalogue that a message and its meaning make, by name, in its order."""
+    """Returns the fields that follow from a message and its meaning, by name, in catalogue order."""
     return _by_name(_content(message, meaning))
 
 
@@ -93,11 +97,11 @@ FLAG_FIELDS: Final = (
     (Flag.ORDER_UNCERTAIN, "order_uncertain"),
     (Flag.SYNTHETIC, "time_synthetic"),
 )
-"""Flags of a record that are fields of their own."""
+"""Flags of a record that are fields of their own, and their attributes."""
 
 
 def epoch(time: int) -> str:
-    """Nanoseconds since 1970 as seconds with nine decimals."""
+    """Formats nanoseconds since 1970 as seconds with nine decimals."""
     sign, time = ("-", -time) if time < 0 else ("", time)
     return f"{sign}{time // 1_000_000_000}.{time % 1_000_000_000:09d}"
 
@@ -135,7 +139,7 @@ def _record_fields(record: Record) -> dict[str, Value]:
 
 
 def _by_name(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Values by attribute as values by field, in the catalogue's order."""
+    """Turns values by attribute into values by field name, in catalogue order."""
     attributes = sorted(filter(_NAMES.__contains__, values), key=POSITIONS.__getitem__)
     return {_NAMES[attribute]: values[attribute] for attribute in attributes}
 
@@ -159,11 +163,11 @@ def _place_fields(place: Place) -> dict[str, Value]:
 
 _SHORT: Final = 128
 _MANY: Final = 4096
-"""So many messages of at most so many octets are kept decoded."""
+"""Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept."""
 
 
 class Dissector:
-    """Dissects the records of one trace, in order. ``keys`` open its encrypted tokens."""
+    """Dissects the records of one trace, in order; ``keys`` decrypt its encrypted tokens."""
 
     def __init__(self, profile: Profile, keys: Keys | None = None) -> None:
         self._profile = profile
@@ -176,7 +180,7 @@ class Dissector:
         self._known: dict[bytes, tuple[Message, Meaning]] = {}
 
     def dissect(self, record: Record) -> Dissection:
-        """The dissection of the next record: a :class:`Frame` of a frame."""
+        """Dissects the next record; a frame gives a :class:`Frame`."""
         self._number += 1
         if self._first is None:
             self._first = record.time
@@ -192,11 +196,11 @@ class Dissector:
         return Frame(self._number, record, since_first_ns, message, meaning, place, gap_ns)
 
     def meaning(self, message: Message) -> Meaning:
-        """What the profile makes of a message."""
+        """Returns the meaning of a message by the profile."""
         return interpret(message, self._profile, self._keys)
 
     def _gap(self, record: Record) -> int | None:
-        """The time since the end of the link's previous frame, ns."""
+        """Returns the time since the end of the link's previous frame, ns."""
         before = self._frame_end.get(record.link)
         self._frame_end[record.link] = record.end
         if before is None or before > record.time or record.flags & Flag.SYNTHETIC:
@@ -204,7 +208,7 @@ class Dissector:
         return record.time - before
 
     def _decode(self, record: Record) -> tuple[Message, Meaning]:
-        """A frame's message and its meaning. A link says most of its messages often: short ones are kept."""
+        """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are cached."""
         message = message_of(record)
         decoded = message, self.meaning(message)
         if len(record.octets) <= _SHORT:
@@ -215,8 +219,10 @@ class Dissector:
 
 
 def dissections(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Dissection]:
-    """The dissections of a trace's records, in order; those that are dissected already stay as they are. Without a
-    ``profile`` it is the one that the trace states (:func:`~vtctap.dissector.profiles.stated.settled`)."""
+    """Dissects a trace's records in order; records that are already dissected stay as they are.
+
+    Without ``profile``, the trace's own applies (:func:`~vtctap.dissector.profiles.stated.settled`).
+    """
     dissector: Dissector | None = None
     each, profile = settled(records, profile)
     for record in each:
@@ -229,7 +235,7 @@ def dissections(records: Iterable[Record | Dissection], profile: Profile | None 
 
 
 def field_values(dissections: Mapping[str, Value], name: str) -> list[Value]:
-    """A field's values as a list, whether it repeats, stands alone or is absent."""
+    """Returns a field's values as a list, whether it repeats, is single or is absent."""
     value = dissections.get(name)
     if value is None:
         return []

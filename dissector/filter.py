@@ -1,20 +1,21 @@
-"""Filters: a subset of Wireshark's display filters, over the fields of a dissection.
+"""Filters: a subset of Wireshark's display filters, applied to the fields of a dissection.
 
-``vtc.message == "ReadCommand" && vtc.gap > 0.2`` is compiled into a function of the dictionary that
-:meth:`~vtctap.dissector.dissect.Dissection.as_json` gives; it is never evaluated as code. It means what it means to
-Wireshark 4 (wireshark-filter(4)):
+:func:`compile_filter` turns ``vtc.message == "ReadCommand" && vtc.gap > 0.2`` into a function of the dictionary that
+:meth:`~vtctap.dissector.dissect.Dissection.as_json` returns; the text is never evaluated as code. A filter means the
+same as in Wireshark 4 (wireshark-filter(4)):
 
-- A field alone asks whether it is there. A comparison with an absent field is false.
-- ``==`` asks whether any value is equal, ``!=`` whether none is, ``===`` whether all are, ``!==`` (or ``~=``) whether
-  any is not; ``<`` ``<=`` ``>`` ``>=`` ask for any. ``all`` or ``any`` before the field asks for all or any instead.
-- ``contains`` looks for text; ``matches`` (or ``~``) for a regular expression, without regard to case unless it begins
-  with ``(?-i)``; ``in {1, 3..5}`` and ``not in`` for members. The right side of the others may be a field too.
+- A field alone tests whether it is present. A comparison with an absent field is false.
+- ``==`` is true if any value is equal, ``!=`` if none is, ``===`` if all are, ``!==`` (or ``~=``) if any is not; ``<``
+  ``<=`` ``>`` ``>=`` test for any value. ``all`` or ``any`` before the field tests for all or any instead.
+- ``contains`` searches for text; ``matches`` (or ``~``) for a regular expression, ignoring case unless it begins with
+  ``(?-i)``; ``in {1, 3..5}`` and ``not in`` test for members. The right side of the other operators may also be a
+  field.
 - ``not``, ``and``, ``xor`` and ``or`` bind in this order. Every operator has Wireshark's words and signs.
 - ``len()``, ``count()``, ``lower()`` and ``upper()`` take a field.
 
-Slices, layers, arithmetic, bit masks and character constants are not here, and regular expressions are Python's. What
-could never match (a word that an enumeration does not have, a negative number) is an error here. Times are in seconds;
-``vtc.octets`` is text, as in JSON.
+Slices, layers, arithmetic, bit masks and character constants are not supported, and regular expressions are Python's. A
+comparison that could never be true (with a word that an enumeration lacks, or a negative number) is an error. Times are
+in seconds; ``vtc.octets`` is text, as in JSON.
 """
 
 import difflib
@@ -47,7 +48,7 @@ _Quantifier = Callable[[Iterable[object]], bool]
 
 
 class FilterError(Error, ValueError):
-    """A filter is not understood; the message shows where and says what would be. ``position`` counts from 0."""
+    """The filter is invalid; the message shows where and what is allowed. ``position`` counts from 0."""
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
@@ -55,7 +56,8 @@ class FilterError(Error, ValueError):
 
 
 class _Token(NamedTuple):
-    """``kind``: string, sign, word or end. An operator is a sign, and ``text`` is one form for all of its forms."""
+    """One token of the filter. ``kind`` is string, sign, word or end; an operator is a sign, with one ``text`` for all
+    of its forms."""
 
     kind: str
     text: str
@@ -64,7 +66,7 @@ class _Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Operand:
-    """What has values: a field, or a function of one. ``type`` and ``words`` are as in the catalogue."""
+    """A source of values: a field, or a function of one. ``type`` and ``words`` are as in the catalogue."""
 
     name: str
     type: FieldType
@@ -82,13 +84,13 @@ _SIGNS: Final = {
     "all_eq": "===", "any_ne": "!==", "~=": "!==", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "~": "matches",
     "matches": "matches", "contains": "contains", "in": "in", "any": "any", "all": "all",
 }  # fmt: skip
-"""Other forms of the operators, and those that are words."""
+"""The operators' other forms, and the operators that are words."""
 _LOGIC: Final[tuple[tuple[str, _Quantifier], ...]] = (
     ("||", any),
     ("^^", lambda results: sum(map(bool, results)) % 2 == 1),
     ("&&", all),
 )
-"""The operators between tests, loosest first."""
+"""The operators between tests, the loosest first."""
 _COMPARISONS: Final[dict[str, tuple[Callable[[Any, Any], bool], _Quantifier]]] = {
     "==": (operator.eq, any),
     "!=": (operator.ne, all),
@@ -102,7 +104,7 @@ _COMPARISONS: Final[dict[str, tuple[Callable[[Any, Any], bool], _Quantifier]]] =
     "matches": (lambda value, pattern: pattern.search(value) is not None, any),
     "in": (lambda value, ranges: any(low <= value <= high for low, high in ranges), any),
 }
-"""How two values are compared, and of how many pairs of values it must hold."""
+"""How each operator compares two values, and how many pairs of values must satisfy it."""
 _QUANTIFIERS: Final[dict[str, _Quantifier]] = {"any": any, "all": all}
 
 _FIELDS: Final = FIELDS | {
@@ -113,14 +115,14 @@ _FIELDS: Final = FIELDS | {
 }
 _TEXT: Final = (STRING, ENUMERATION)
 _ALIKE: Final = {ENUMERATION: STRING, RECORD: UNSIGNED}
-"""Types that can be compared with other types."""
+"""Types that compare as another type."""
 _FUNCTIONS: Final[dict[str, tuple[Iterable[FieldType], FieldType, Callable[[list[Any]], list[Any]]]]] = {
     "len": (_TEXT, UNSIGNED, lambda values: [len(value) for value in values]),
     "count": (FieldType, UNSIGNED, lambda values: [len(values)] if values else []),
     "lower": (_TEXT, STRING, lambda values: [value.lower() for value in values]),
     "upper": (_TEXT, STRING, lambda values: [value.upper() for value in values]),
 }
-"""The types that a function takes, the type that it gives, and its values."""
+"""The types that a function accepts, the type of its result, and how it computes its values."""
 
 _MOST_BRACKETS: Final = 50
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
@@ -128,12 +130,12 @@ _ESCAPES: Final = dict(zip("'\"\\abfnrtv", "'\"\\\a\b\f\n\r\t\v", strict=True))
 
 
 def compile_filter(text: str) -> Predicate:
-    """The filter as a function of a record's fields. Raises FilterError."""
+    """Compiles a filter into a function of a record's fields. Raises FilterError."""
     return _Parser(text).filter()
 
 
 class _Parser:
-    """Recursive descent; each method takes what it is named for and leaves the rest."""
+    """Recursive-descent parser; each method consumes what it is named for."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -179,7 +181,7 @@ class _Parser:
         return predicate
 
     def _tests(self, level: int) -> Predicate:
-        """Tests with the operators of this level and of those that bind closer."""
+        """Parses tests joined by operators of this level and of those that bind tighter."""
         if level == len(_LOGIC):
             return self._test()
         sign, combine = _LOGIC[level]
@@ -250,7 +252,7 @@ class _Parser:
         return _Operand(f"{function.text}({inner.name})", gives, lambda fields: apply(inner.values(fields)))
 
     def _right(self, left: _Operand, sign: str) -> _Values:
-        """What the values of ``left`` are compared with: the values of another field, or what is written there."""
+        """Parses the right side of a comparison with ``left``: another field's values, or constants."""
         token = self._token
         if sign == "in":
             wanted: Any = self._ranges(left)
@@ -328,7 +330,7 @@ class _Parser:
 
 
 def _hint(name: str) -> str:
-    """What the name of a field that is not there may stand for."""
+    """Suggests a field for an unknown name."""
     if name.startswith("vtc.expert"):
         return "Wireshark alone has it: 'tshark -Y' filters by it, and 'vtctap check' names the same findings"
     near = difflib.get_close_matches(name, _FIELDS, 3, 0.5)
@@ -340,7 +342,7 @@ def _opposite(test: Predicate) -> Predicate:
 
 
 def _number(text: str) -> int:
-    """A number in decimal, hexadecimal (0x), octal (0) or binary (0b) notation. Raises ValueError."""
+    """Parses a number in decimal, hexadecimal (0x), octal (0) or binary (0b) notation. Raises ValueError."""
     if not (text.isalnum() and text.isascii()):
         raise ValueError(text)
     return int(text, 8 if text.isdecimal() and text[0] == "0" else 0)
@@ -355,7 +357,7 @@ _SECONDS: Final = re.compile(r"([+-]?)(\d+)(?:\.(\d{1,9}))?", re.ASCII)
 
 
 def _nanoseconds(time: float | str) -> int:
-    """Times are compared as whole nanoseconds: a float has no room for today's with all their digits. Raises
+    """Converts seconds to whole nanoseconds, since a float cannot hold all digits of today's time. Raises
     ValueError."""
     if not isinstance(time, str):
         return round(time * 1_000_000_000)
@@ -367,7 +369,7 @@ def _nanoseconds(time: float | str) -> int:
 
 
 def _decimal(text: str) -> float:
-    """A number with or without a decimal fraction. Raises ValueError."""
+    """Parses a number with or without a decimal fraction. Raises ValueError."""
     if not _DECIMAL.fullmatch(text):
         raise ValueError(text)
     return float(text)
@@ -381,4 +383,4 @@ _CONVERTERS: Final[dict[FieldType, tuple[Callable[[str], float], str]]] = {
     BOOLEAN: (_boolean, "neither true nor false"),
     SECONDS: (_nanoseconds, "no number of seconds"),
 }
-"""By type, what reads a value, and what is said of one that cannot be read."""
+"""How to parse a value of each type, and the error for a value that cannot be parsed."""

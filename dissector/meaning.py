@@ -1,7 +1,7 @@
-"""The meaning of a message: what a profile says of its registers, values, identification and token, and how sure it is.
+"""The meaning of a message: what a profile says about its registers, values, identification and token.
 
-:func:`interpret` takes a decoded message and knows nothing of the records around it. Each field leans on entries of the
-profile, and each entry states its confidence; a field is as sure as the weakest entry that it leans on.
+:func:`interpret` takes one decoded message and ignores the records around it. Each field depends on entries of the
+profile, each entry states its confidence, and a field is as certain as the least certain of its entries.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,11 @@ SUREST, *_, ASSUMED = CONFIDENCES
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a profile makes of a message. Attributes are fields of the catalogue; the lists are parallel to the
-    message's data sets, and empty where the profile knows none of the registers."""
+    """The meaning of a message by a profile.
+
+    Attributes are fields of the catalogue. The lists run parallel to the message's data sets and are empty where the
+    profile knows none of the registers.
+    """
 
     register_name: tuple[str, ...] = ()
     value_decoded: tuple[str, ...] = ()
@@ -40,32 +43,31 @@ _NOTHING = Meaning()
 
 
 class _Doubts:
-    """How sure each field of one message is."""
+    """The confidence of each field of one message."""
 
     def __init__(self) -> None:
         self._confidence: dict[str, str] = {}
 
     def lean(self, confidence: str, *fields: str) -> None:
-        """The fields lean on something of this confidence."""
+        """Records that the fields depend on a source of this confidence."""
         for field in fields:
             self._confidence[field] = weakest(confidence, self._confidence.get(field, confidence))
 
     @property
     def weakest(self) -> str:
-        """The confidence of the least sure field."""
+        """The confidence of the least certain field."""
         return weakest(*self._confidence.values())
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """The assumed fields, in the catalogue's order."""
+        """The assumed fields, in catalogue order."""
         fields = [field for field, confidence in self._confidence.items() if confidence == ASSUMED]
         return tuple(sorted(fields, key=POSITIONS.__getitem__))
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A value's meaning, how sure it is, and where it is a token status its number, outcome and meaning
-    in a sentence."""
+    """A value's meaning and its confidence; of a token status also its number, outcome and meaning in a sentence."""
 
     word: str
     confidence: str
@@ -75,7 +77,7 @@ class _Reading:
 
 
 def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> Meaning:
-    """What the profile makes of a message; ``keys`` open its token."""
+    """Looks up the meaning of a message in the profile; ``keys`` decrypt its token."""
     stated = profile.messages.get(message.message or "")
     if stated is None:
         return _NOTHING
@@ -100,12 +102,12 @@ def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> M
 
 
 def weakest(*confidences: str) -> str:
-    """The least sure of some confidences."""
+    """Returns the least certain of the confidences."""
     return max(confidences, key=CONFIDENCES.index)
 
 
 def _read(register: Register | None, value: str, unit: str) -> _Reading | None:
-    """What a value means: the word for it in its register's table, or what its encoding reads; None for nothing."""
+    """Reads a value by its register's table or encoding; None where neither applies."""
     if register is None:
         return None
     confidence, table = register.provenance.confidence, register.table
@@ -136,7 +138,7 @@ def _words(readings: Sequence[_Reading | None], doubts: _Doubts) -> tuple[str, .
 
 
 def _status(readings: Sequence[_Reading | None], doubts: _Doubts) -> _Reading | None:
-    """The first token status among the readings."""
+    """Returns the first token status among the readings."""
     status = next((read for read in readings if read and read.status is not None), None)
     if status:
         doubts.lean(status.confidence, "vtc.status.token", "vtc.status.token.name")
@@ -148,7 +150,7 @@ def _status(readings: Sequence[_Reading | None], doubts: _Doubts) -> _Reading | 
 
 
 def _token(message: Message, registers: Sequence[Register | None], keys: Keys | None, doubts: _Doubts) -> Token | None:
-    """The first token in a message's values."""
+    """Finds the first token in a message's values."""
     for register, value in zip(registers, message.value, strict=True):
         encodings = register.token_encodings if register else ()
         if not encodings and len(value) not in LENGTHS:
@@ -163,7 +165,8 @@ def _token(message: Message, registers: Sequence[Register | None], keys: Keys | 
 
 
 def _maker(message: Message, layout: Identification, doubts: _Doubts) -> str | None:
-    """The maker that an identification's letters stand for, where the profile has FLAG letters there."""
+    """Returns the manufacturer that an identification's letters stand for, if the profile expects FLAG letters
+    there."""
     maker = manufacturer(message.id_manufacturer) if layout.flag and message.id_manufacturer else None
     if maker:
         doubts.lean(layout.provenance.confidence, "vtc.id.manufacturer.name")
@@ -171,7 +174,7 @@ def _maker(message: Message, layout: Identification, doubts: _Doubts) -> str | N
 
 
 def _identification(message: Message, layout: Identification, doubts: _Doubts) -> tuple[str, ...]:
-    """The fields that the profile finds in an identification's text, each ``name=characters``."""
+    """Returns the fields that the profile finds in an identification's text, each ``name=characters``."""
     parts = []
     rest = message.id_text or ""
     for name, length in layout.fields:

@@ -1,20 +1,20 @@
-"""Pairing: which record answers which, which repeats which, and which session each belongs to.
+"""Pairing: finds the request of each answer, the original of each repeat, and the session of each frame.
 
-A :class:`Pairing` is told the frames of a trace in order and keeps a few values a link. The rules, which the Lua
-dissector follows as well:
+A :class:`Pairing` is fed the frames of a trace in order and keeps a few values per link. The Lua dissector follows the
+same rules:
 
-- A request is any frame of the client but a WakeUp; its response is the server's first frame after it. What the server
-  sends beyond that answers nothing (the readout of modes A and B comes unasked).
-- A frame is a repeat when it comes again because the other side did not have it: the client's same octets after a
-  request that nothing answered, or that a NAK or a damaged answer did; the server's frame after the client's NAK, or
-  its same octets again when the request that it answered is repeated. After a NAK, a frame that was damaged may be
-  repeated with other octets. ACK, NAK and WakeUp repeat nothing. The record named is the first of the row.
-- A session begins with an IDRequest or the WakeUp before it, and ends with a BreakCommand, or by silence. Frames that
-  no sign-on came before (the capture began late, or the meter sends by itself) make a session of their own. Sessions
+- Every frame of the client except a WakeUp is a request; its response is the server's first frame after it. Further
+  frames of the server answer nothing (modes A and B send the readout unasked).
+- A frame is a repeat when the other side did not get it. The client repeats a request with the same octets while
+  nothing, a NAK or a damaged answer answered it. The server repeats a frame after the client's NAK, or with the same
+  octets when the client repeats its request. After a NAK, a damaged frame may be repeated with other octets. ACK, NAK
+  and WakeUp repeat nothing. The record named is the first of the series.
+- A session begins with an IDRequest or the WakeUp before it, and ends with a BreakCommand or by silence. Frames without
+  a sign-on before them (the capture began late, or the meter sends by itself) form a session of their own. Sessions
   count through the trace, from 1.
 
-An echo belongs to its session and is nothing else: its original is what counts. Frames of an unknown sender, and the
-later records of a message that did not fit into one, pair with nothing.
+An echo only belongs to its session; the original counts for everything else. Frames of an unknown sender, and the later
+records of a message that did not fit into one, pair with nothing.
 """
 
 from dataclasses import dataclass, field
@@ -25,14 +25,17 @@ from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, 
 from vtctap.pcap.record import Flag, Record, Sender
 
 SESSION_TIMEOUT_NS: Final = 120_000_000_000
-"""A session has ended when the link was silent for longer (IEC 62056-21: a meter gives up after 60 to 120 s)."""
+"""A session has ended after a longer silence (IEC 62056-21: a meter gives up after 60 to 120 s)."""
 
 DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 
 
 class Place(NamedTuple):
-    """A frame's place among the others. Attributes are fields of the catalogue, ``response_time_ns`` that of
-    ``vtc.response_time``. What is None does not apply. (A tuple, since one is made for each frame.)"""
+    """A frame's place among the others; None means that an attribute does not apply.
+
+    Attributes are fields of the catalogue; ``response_time_ns`` is ``vtc.response_time``. This is a tuple because one
+    is made for each frame.
+    """
 
     session: int
     request_in: int | None = None
@@ -43,7 +46,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Frame:
-    """What is kept of a side's last frame. ``number`` is that of the first where it was a repeat."""
+    """What is kept of a side's last frame; ``number`` is that of the original where the frame was a repeat."""
 
     number: int
     octets: bytes
@@ -53,7 +56,7 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Request:
-    """The client's last request, and the answer to it: '' none yet, ``good``, ``damaged`` or ``NAK``."""
+    """The client's last request; ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``."""
 
     number: int
     end: int
@@ -64,7 +67,7 @@ class _Request:
 
 @dataclass(slots=True)
 class _LinkPairing:
-    """A link's state. ``opening``: its session has had nothing but calls so far; ``over``: a break ended it."""
+    """A link's state. ``opening``: the session has only had calls so far; ``over``: a break ended it."""
 
     session: int = 0
     opening: bool = False
@@ -75,7 +78,7 @@ class _LinkPairing:
 
 
 class Pairing:
-    """Pairs the frames of one trace, told in order."""
+    """Pairs the frames of one trace, fed in order."""
 
     def __init__(self, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
         self._session_timeout = session_timeout_ns
@@ -83,7 +86,7 @@ class Pairing:
         self._sessions = 0
 
     def place(self, number: int, record: Record, message: Message) -> Place:
-        """The place of frame ``number``."""
+        """Returns the place of frame ``number``."""
         link = self._links.get(record.link)
         if link is None:
             link = self._links[record.link] = _LinkPairing()
@@ -114,7 +117,7 @@ class Pairing:
         return Place(link.session, request_in, response_time_ns, repeat_of)
 
     def _turn(self, link: _LinkPairing, name: MessageName, *, anew: bool) -> None:
-        """The client speaks: a call, or anything after a break, begins a session, unless it is said again."""
+        """Begins a session at a new call, or at anything after a break; a repeat begins none."""
         calls, breaks = name in OPENING, name in ENDING
         if anew and ((calls and not link.opening) or (link.over and not breaks)):
             self._begin(link)
@@ -129,12 +132,12 @@ class Pairing:
 
 
 def is_damaged(record: Record, message: Message) -> bool:
-    """Whether octets of a frame are wrong or missing, for all that can be seen."""
+    """Whether octets of a frame are known to be wrong or missing."""
     return bool(record.flags & DAMAGE) or message.bad_check
 
 
 def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int | None, int | None]:
-    """The request that a server's frame answers, and how long that took."""
+    """Returns the number of the request that a server's frame answers, and the response time in ns."""
     if request is None or request.answer:
         return None, None
     request.answer = answer
@@ -143,7 +146,7 @@ def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int 
 
 
 def _repeats(link: _LinkPairing, sender: Sender, record: Record, before: _Frame) -> bool:
-    """Whether a side's frame repeats the one that it sent ``before``."""
+    """Whether a frame repeats ``before``, the last one that the same side sent."""
     request, same = link.request, record.octets == before.octets
     if request is None:
         return False

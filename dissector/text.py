@@ -1,7 +1,6 @@
-"""A record as a line of text, for people: what ``read`` and ``capture`` print.
+"""Formats a record as a line of text, as ``read`` and ``capture`` print it.
 
-No line passes a guess off as knowledge: names that are assumed and senders that are inferred carry a question mark,
-times that were made up a tilde.
+Guesses are marked: a question mark follows assumed names and inferred senders, a tilde follows invented timestamps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,18 +14,18 @@ from vtctap.nouns import count
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4
-"""So many data sets of a message are shown unless all are asked for; the rest is counted."""
+"""Most data sets shown of a message unless all are requested; the line counts the rest."""
 PAUSE_US: Final = 200_000
-"""A silence inside a record that is as long is shown."""
+"""Shortest silence inside a record that is shown."""
 MAX_NOISE: Final = 32
-"""So many octets of noise are shown unless all are asked for; the rest is counted."""
+"""Most octets of noise shown unless all are requested; the line counts the rest."""
 
 ARROWS: Final = {Sender.CLIENT: "C>", Sender.SERVER: "M>", Sender.UNKNOWN: "??"}
-"""The senders as ``.exchange`` files write them: client to meter, meter to client."""
+"""The senders in the notation of ``.exchange`` files: client to meter, meter to client."""
 _INFERRED: Final = {sender: arrow.replace(">", "?") for sender, arrow in ARROWS.items()}
 
 _COLOURS: Final = {Sender.CLIENT: 36, Sender.SERVER: 33, Sender.UNKNOWN: 39}
-"""Foregrounds of ISO 6429 (SGR): cyan, yellow, the terminal's own. Red, which is for errors, stands out from each."""
+"""Foreground colours of ISO 6429 (SGR): cyan, yellow, the terminal's own. Errors are red, which differs from each."""
 _FAINT, _RED = 2, 31
 
 _NOTES: Final = (
@@ -39,7 +38,7 @@ _NOTES: Final = (
 
 
 def summary(dissection: Dissection, *, full: bool = False) -> str:
-    """Message, contents and what is wrong with it, in one line; ``full``: however long."""
+    """Returns message, contents and errors in one line; ``full`` shortens nothing."""
     return " ".join((_statement(dissection, full), *_notes(dissection)))
 
 
@@ -52,12 +51,12 @@ def _statement(dissection: Dissection, full: bool) -> str:
 
 
 def _doubt(frame: Frame, field: str) -> str:
-    """A question mark where the field is assumed."""
+    """Returns a question mark where the field is assumed."""
     return "?" if field in frame.meaning.assumed else ""
 
 
 def _words(event: str) -> str:
-    """An operator's words, whatever their language, but nothing that would steer a terminal."""
+    """Returns an operator's words in any language, with control characters made visible for the terminal's safety."""
     return "".join(sign if sign.isprintable() else show_text(sign) for sign in event)
 
 
@@ -100,7 +99,7 @@ def _data_sets(frame: Frame, full: bool) -> list[str]:
 
 
 def _token(frame: Frame) -> str:
-    """What the token in the message is."""
+    """Describes the token in the message."""
     token = frame.meaning.token
     if token is None:
         return ""
@@ -140,16 +139,16 @@ def _check_notes(frame: Frame) -> Iterator[str]:
 
 
 TIMES: Final = ("a", "ad", "d", "e", "r")
-"""Ways to show the time, as tshark's -t names them: a time of day, ad with date (both local), d since the record
-before, e seconds since 1970, r seconds since the first record."""
+"""Time formats, named as in tshark's -t: a time of day, ad with date (both local), d since the previous record, e
+seconds since 1970, r seconds since the first record."""
 
 
 class Printer:
-    """Lines of text for the dissections of one trace, in order.
+    """Formats the dissections of one trace as lines of text, in order.
 
-    ``time`` is one of :data:`TIMES`; ``full``: show all, however long the line; ``colour``: for a terminal.
-    ``links`` are the names of the taps' links, by the tap's number; set it as soon as they are known, and leave it
-    empty where there is one link only. A link without a name is shown by its number, where that is not 0.
+    ``time`` is one of :data:`TIMES`; ``full`` shortens nothing; ``colour`` adds terminal colours. ``links`` names the
+    taps' links by tap number; set it as soon as the names are known, and leave it empty for a single link. A link
+    without a name is shown by its number unless that is 0.
     """
 
     def __init__(self, time: str = "r", *, full: bool = False, colour: bool = False) -> None:
@@ -161,11 +160,11 @@ class Printer:
         self.links: Sequence[str] = ()
 
     def skip(self, dissection: Dissection) -> None:
-        """A record that is not shown still counts as the first, or as the one before."""
+        """Counts a hidden record as the first or the previous one."""
         self._stamp(dissection.record.time)
 
     def line(self, dissection: Dissection) -> str:
-        """Number, time, link, sender, and the summary."""
+        """Returns the line: number, time, link, sender and summary."""
         record = dissection.record
         mark = "~" if record.flags & Flag.SYNTHETIC else ""
         sender = (_INFERRED if record.inferred else ARROWS)[record.sender]
@@ -193,7 +192,7 @@ class Printer:
 
 
 def without_names(dissection: Dissection) -> Dissection:
-    """The same, without the profile's names for registers and values, and without the maker's name."""
+    """Removes the profile's names for registers and values, and the manufacturer's name."""
     if not isinstance(dissection, Frame):
         return dissection
     bare = replace(dissection.meaning, register_name=(), value_decoded=(), id_manufacturer_name=None)
@@ -205,7 +204,7 @@ def _painted(text: str, colour: int) -> str:
 
 
 def hex_dump(octets: bytes) -> str:
-    """Lines of sixteen octets: position, hexadecimal, characters."""
+    """Formats octets as lines of sixteen: position, hexadecimal, characters."""
     return "".join(
         f"      {at:04x}  {octets[at : at + 16].hex(' '):48} "
         f"{''.join(chr(octet) if 0x20 <= octet < 0x7F else '.' for octet in octets[at : at + 16])}\n"

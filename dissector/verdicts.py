@@ -1,14 +1,14 @@
-"""Verdicts: which token a token status is about.
+"""Verdicts: finds the token that a token status is about.
 
-A :class:`Verdicts` is fed the frames of a trace in order and keeps three values a link. The rules, which the Lua
-dissector follows as well:
+A :class:`Verdicts` is fed the frames of a trace in order and keeps three values per link. The Lua dissector follows the
+same rules:
 
-- A token is taken over when the server answers the WriteCommand that holds it with ACK; of a write that was repeated,
-  the one that was answered counts.
-- Each token status that the server answers with afterwards in the same session is about that token, up to the verdict:
-  the first status that the profile does not call pending. Another token that is taken over takes its place.
+- The server takes over a token when it answers the token's WriteCommand with ACK; of a repeated write, the answered one
+  counts.
+- Each later token status in the same session is about that token, up to the verdict: the first status that the profile
+  does not call pending. The next token that is taken over replaces it.
 
-A damaged answer gives no status. The flow is derived: of IEC 62055-52 only the names are public.
+A damaged answer gives no status. The flow is derived: only the names in IEC 62055-52 are public.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from vtctap.pcap.record import Flag, Record, Sender
 
 @dataclass(slots=True)
 class _LinkTokens:
-    """The tokens of a link: the record of the last token that was written, and of the one whose verdict is not in."""
+    """The tokens of a link: the record of the last written token, and of the one still waiting for its verdict."""
 
     session: int
     written: int | None = None
@@ -36,7 +36,7 @@ class Verdicts:
         self._links: dict[int, _LinkTokens] = {}
 
     def feed(self, number: int, record: Record, message: Message, meaning: Meaning, place: Place) -> int | None:
-        """The number of the record whose token the status of frame ``number`` is about, None where it is about none."""
+        """Returns the number of the record whose token the status in frame ``number`` is about, or None."""
         link = self._links.get(record.link)
         if link is None or link.session != place.session:
             link = self._links[record.link] = _LinkTokens(place.session)

@@ -1,4 +1,4 @@
-"""What is concluded from many records: exchanges and sessions, findings, statistics, reports.
+"""Analyses whole traces: exchanges and sessions, findings, statistics, reports.
 
-It stands on :mod:`vtctap.dissector.dissect`, which says what each record means, and reads a trace once, in order.
+It builds on :mod:`vtctap.dissector.dissect`, which decodes single records, and reads a trace once, in order.
 """

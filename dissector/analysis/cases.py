@@ -1,4 +1,4 @@
-"""Cases: what the rules for exchanges judge, and what they ask of its frames."""
+"""Cases: what the rules for exchanges judge, with questions about the frames of an exchange."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Record, Sender
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An exchange to be judged.
+    """An exchange to be judged, with its surroundings.
 
-    ``after`` is the next exchange of its link, None at the end of the trace; ``before`` are the last frames of the one
-    before, two at the most. ``blind`` says that one of the link's taps
-    was away, or that the trace ended too soon: what is missing may have been sent. ``timing`` are the profile's limits.
+    ``after`` is the next exchange of its link, None at the end of the trace; ``before`` holds at most two last frames
+    of the previous exchange. ``blind`` says that a tap of the link was disconnected, or that the trace ended too soon,
+    so missing frames may have been sent. ``timing`` holds the profile's limits.
     """
 
     exchange: Exchange
@@ -29,7 +29,7 @@ class Case:
 
     @property
     def request(self) -> Frame | None:
-        """The request, None where the server spoke unasked."""
+        """The request, None where the server sent without one."""
         return self.exchange.request
 
     @property
@@ -55,40 +55,42 @@ class Case:
 
     @property
     def unordered(self) -> bool:
-        """Whether it is uncertain in which order its frames, or those next to it, were said."""
+        """Whether the order of its frames, or of the frames next to it, is uncertain."""
         return unordered((*self.before[-1:], *self.exchange.frames, *(self.after.frames[:2] if self.after else ())))
 
 
 class Rule:
-    """A rule that remembers. ``oldest`` is the first record of an earlier case that may still lead to a finding.
-    ``by_order``: what it finds follows from the order in which both sides spoke, and is not said where that is
-    uncertain."""
+    """A rule that keeps state.
+
+    ``by_order`` says that its findings depend on the order in which the two sides sent; they are withheld where that
+    order is uncertain.
+    """
 
     by_order: ClassVar[bool] = True
 
     @property
     def oldest(self) -> int | None:
-        """The record's number, None where there is none."""
+        """The first record of an earlier case that may still lead to a finding, None where there is none."""
         return None
 
     def feed(self, case: Case) -> Iterator[Finding]:
-        """The findings of the next case."""
+        """Judges the next case and returns its findings."""
         raise NotImplementedError
 
     def close(self) -> Iterator[Finding]:
-        """The findings that are left at the end of the trace."""
+        """Returns the remaining findings at the end of the trace."""
         yield from ()
 
 
 def unordered(frames: Sequence[Frame]) -> bool:
-    """Whether any two of the frames, in the order of the trace, may have been said in another."""
+    """Whether any two of the frames, given in trace order, may have been sent in the other order."""
     flagged = any(frame.record.flags & Flag.ORDER_UNCERTAIN for frame in frames)
     return flagged and any(_may_swap(one.record, other.record) for one, other in pairwise(frames))
 
 
 def _may_swap(one: Record, other: Record) -> bool:
-    """Whether ``other``, which comes next in the trace, may have been said before ``one``: the wires differ, one is
-    marked as uncertain in its order, and their time stamps are no further apart than their uncertainties."""
+    """Whether ``other``, the next record in the trace, may have been sent before ``one``: they come from different
+    taps, one is marked as uncertain in its order, and their timestamps differ by no more than their uncertainties."""
     if one.tap == other.tap or not (one.flags | other.flags) & Flag.ORDER_UNCERTAIN:
         return False
     return other.time - one.time <= _unsure(one) + _unsure(other)
@@ -99,12 +101,12 @@ def _unsure(record: Record) -> int:
 
 
 def numbers(*frames: Frame) -> tuple[int, ...]:
-    """The frames' record numbers."""
+    """Returns the frames' record numbers."""
     return tuple(frame.number for frame in frames)
 
 
 def damaged(*frames: Frame) -> bool:
-    """Whether octets of any of the frames are wrong or missing."""
+    """Whether octets of any of the frames are known to be wrong or missing."""
     return any(frame.damaged for frame in frames)
 
 

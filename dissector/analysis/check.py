@@ -1,4 +1,4 @@
-"""The check: all findings of a trace, in one pass and constant memory."""
+"""The check: finds all findings of a trace in one pass with constant memory."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,16 +16,19 @@ from vtctap.dissector.profiles.stated import settled
 from vtctap.pcap.record import Record
 
 MOST_WAITING: Final = 10_000
-"""Most findings that wait for earlier ones, and most records whose times are kept."""
+"""Most findings held back for earlier ones, and most records whose times are kept."""
 MOST_LATE: Final = 60_000_000_000
-"""ns; how much earlier than the latest record another link's next record may have begun: a trace gets a record when it
-has ended."""
+"""Longest delay, in ns, by which another link's record may begin before the latest record and still follow it: a record
+is written when it has ended."""
 
 
 def check(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Finding]:
-    """The findings of a trace, in the order of time, each as soon as no earlier one can follow: how an exchange ended
-    is known when the next one comes. ``records`` may be dissected already, with the same ``profile``; without one it
-    is the trace's own."""
+    """Checks a trace and returns its findings in order of time.
+
+    A finding is returned as soon as no earlier one can follow, since the end of an exchange is known only when the next
+    one begins. ``records`` may already be dissected with the same ``profile``; without ``profile``, the trace's own
+    applies.
+    """
     records, profile = settled(records, profile)
     queue = _Queue()
     gatherer, rules, outages = Gatherer(), ExchangeRules(profile.timing), Outages()
@@ -47,7 +50,7 @@ def check(records: Iterable[Record | Dissection], profile: Profile | None = None
 
 
 class _Queue:
-    """Puts findings in the order of time, as far as :data:`MOST_WAITING` allows, and says when each began."""
+    """Sorts findings by time, as far as :data:`MOST_WAITING` allows, and adds the time at which each began."""
 
     def __init__(self) -> None:
         self._times: dict[int, int] = {}
@@ -56,14 +59,14 @@ class _Queue:
         self._count = 0
 
     def see(self, dissection: Dissection) -> None:
-        """A record that findings may name."""
+        """Notes the time of a record that findings may name."""
         time = self._times[dissection.number] = dissection.record.time
         self._latest = max(self._latest, time)
         if len(self._times) > MOST_WAITING:
             del self._times[next(iter(self._times))]
 
     def feed(self, findings: Iterable[Finding]) -> None:
-        """The next findings, of whatever records."""
+        """Queues findings of any records."""
         for finding in findings:
             first = min(finding.frames)
             time = self._times.get(first)
@@ -71,14 +74,14 @@ class _Queue:
             heappush(self._waiting, (time or 0, first, self._count, replace(finding, time_ns=time)))
 
     def leave(self, *oldest: int | None) -> Iterator[Finding]:
-        """The findings that began before any that may still come: of the ``oldest`` records of which something is left
-        to say, or of records that the trace has not brought yet."""
+        """Returns the findings that began before any that may still come: before the ``oldest`` records still being
+        judged, and before records not yet read."""
         began = [self._times.get(number, 0) for number in oldest if number is not None]
         until = min(self._latest - MOST_LATE, *began) if began else self._latest - MOST_LATE
         while self._waiting and (self._waiting[0][0] < until or len(self._waiting) > MOST_WAITING):
             yield heappop(self._waiting)[-1]
 
     def close(self) -> Iterator[Finding]:
-        """The findings that are left."""
+        """Returns the remaining findings."""
         while self._waiting:
             yield heappop(self._waiting)[-1]

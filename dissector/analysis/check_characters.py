@@ -1,7 +1,7 @@
-"""The rules for check characters over a link: which rule makes them, and whether a side sends any.
+"""The rules for check characters of a link: which rule a side follows, and whether it sends any.
 
-Two rules are in use, and some devices send no check characters. Neither is damage while it stays the same: what counts
-is the habit of the meter, or of the side, that is seen.
+Two rules (exclusive or, sum) are in use, and some devices send no check characters. Neither is an error while a meter
+or a side keeps to its habit, so a finding is a change of habit.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,18 @@ from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag, Sender
 
 MAX_METERS: Final = 1000
-"""Most meters of a link whose rule is remembered."""
+"""Most meters per link whose rule is kept."""
 HABIT: Final = 20
-"""So many messages without a check character, before one with a good one, are a habit for certain."""
+"""From this many messages without a check character on, with no good one before, a side has the habit of sending
+none."""
 
 _Meter = tuple[str, str]
-"""What tells one meter of a link from another, by the surest that a session shows: its address, its identification, or
-nothing but the session."""
+"""Identifies one meter of a link by the best evidence in a session: its address, its identification, or just the
+session."""
 
 
 class CheckRules(Rule):
-    """A side whose check characters, to or from the same meter, were of the one rule and now are of the other."""
+    """Finds a side that changes the rule of its check characters to or from the same meter."""
 
     by_order = False
 
@@ -38,7 +39,7 @@ class CheckRules(Rule):
         self._rules: dict[tuple[_Meter, Sender], str] = {}
 
     def feed(self, case: Case) -> Iterator[Finding]:
-        """The findings of the next case."""
+        """Judges the next case and returns its findings."""
         if case.exchange.session != self._session:
             self._session = case.exchange.session
             self._meter = "session", str(self._session)
@@ -52,7 +53,7 @@ class CheckRules(Rule):
                 yield finding("bcc-rule-changed", (frame.number,), f"the check character is by {rule}, not {before}")
 
     def _replace(self, sender: Sender, rule: str) -> str:
-        """Remembers a side's rule, and gives the one before it, or the same where there was none."""
+        """Stores a side's rule and returns its previous rule, or the same one where there was none."""
         key = self._meter, sender
         before = self._rules.pop(key, rule)
         self._rules[key] = rule
@@ -62,7 +63,7 @@ class CheckRules(Rule):
 
 
 def _meter(frame: Frame, before: _Meter, session: int) -> _Meter:
-    """The meter that a frame concerns, by what it names or by what was named ``before``."""
+    """Returns the meter that a frame names, or else the meter named ``before``."""
     if frame.name == MessageName.IDRequest:
         address = "" if damaged(frame) else frame.message.address
         return ("address", address) if address else ("session", str(session))
@@ -72,7 +73,7 @@ def _meter(frame: Frame, before: _Meter, session: int) -> _Meter:
 
 
 def _rule(frame: Frame) -> str | None:
-    """The rule that makes the check character right; None where both do, or none."""
+    """Returns the rule that makes the check character right; None where both do, or none."""
     message = frame.message
     if message.bcc_status != "good" or message.bcc is None:
         return None
@@ -83,17 +84,19 @@ def _rule(frame: Frame) -> str | None:
 
 @dataclass(slots=True)
 class _Side:
-    """One side's messages without a check character that nothing has been said of yet. ``sends``: it has sent one with
-    a good check character. ``told``: that it sends none has been said."""
+    """One side's unreported messages without a check character.
+
+    ``sends``: the side has sent a good check character. ``told``: a finding has said that it sends none.
+    """
 
     sends: bool = False
     told: bool = False
     waiting: list[tuple[int, str]] = field(default_factory=list)
-    """Their numbers and names."""
+    """The messages' record numbers and names."""
 
 
 class MissingChecks(Rule):
-    """A message without a check character, from a side that sends them; or, once, a side that sends none."""
+    """Finds a message without a check character from a side that sends them, and, once, a side that sends none."""
 
     by_order = False
 
@@ -102,11 +105,11 @@ class MissingChecks(Rule):
 
     @property
     def oldest(self) -> int | None:
-        """The number of the first message that waits."""
+        """The number of the first unreported message."""
         return min((side.waiting[0][0] for side in self._sides.values() if side.waiting), default=None)
 
     def feed(self, case: Case) -> Iterator[Finding]:
-        """The findings of the next case."""
+        """Judges the next case and returns its findings."""
         for frame in case.exchange.frames:
             status = frame.message.bcc_status
             if status not in ("good", "missing") or not frame.name or frame.record.flags & Flag.CUT:
@@ -120,13 +123,13 @@ class MissingChecks(Rule):
                 yield from _tell(side)
 
     def close(self) -> Iterator[Finding]:
-        """What is left to say of messages that wait."""
+        """Returns the findings for the remaining messages."""
         for side in self._sides.values():
             yield from _tell(side)
 
 
 def _tell(side: _Side) -> Iterator[Finding]:
-    """What is to be said of the messages that wait. A single one is no habit."""
+    """Returns the findings for the waiting messages. A single message is no habit."""
     if side.sends or len(side.waiting) < 2:
         for number, name in side.waiting:
             yield finding("bcc-missing", (number,), f"{name} ends without a check character")

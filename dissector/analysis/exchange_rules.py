@@ -1,13 +1,14 @@
-"""The rules for exchanges: answers that are missing, late or out of place, and what became of tokens.
+"""The rules for exchanges: missing, late and unexpected answers, and the outcome of tokens.
 
-How an exchange ended shows when the next one begins, so a rule judges a :class:`~vtctap.dissector.analysis.cases.Case`:
-an exchange with the one after it on its link. A rule that judges by the case alone is a function (:data:`OF_CASE`); one
-that must remember is a small class, made anew for each session (:data:`OF_SESSION`) or once for a link
-(:data:`OF_LINK`). Memory is constant.
+The end of an exchange is known when the next one begins, so a rule judges a
+:class:`~vtctap.dissector.analysis.cases.Case`: an exchange with the next one on its link. A rule without state is a
+function (:data:`OF_CASE`); a rule with state is a small class, created for each session (:data:`OF_SESSION`) or once
+per link (:data:`OF_LINK`). Memory is constant.
 
-The meter is followed from outside: the state diagrams of IEC 62055-52 Annex A are not public, but there is one for each
-kind of request, so the server speaks when it is asked; which answers a request may have is read from IEC 62056-21. What
-a capture that began late, or that taps one wire alone, cannot show is not held against the devices.
+The rules judge the meter from outside. The state diagrams of IEC 62055-52 Annex A are not public, but there is one for
+each kind of request, so the server sends only when asked; IEC 62056-21 gives the answers that a request allows. A
+capture that began late, or that taps one wire only, cannot show everything; the rules blame no device for what it
+cannot show.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,13 +28,13 @@ from vtctap.dissector.tokens.number import digits
 from vtctap.pcap.record import Flag, Sender
 
 LOOP: Final = 3
-"""Refusals in a row that make a loop."""
+"""Consecutive refusals that make a loop."""
 MAX_SILENT: Final = 1000
-"""Most unanswered requests kept per link on which the server has not been heard yet."""
+"""Most unanswered requests kept per link before the server is first heard."""
 
 
 class ExchangeRules:
-    """Judges the exchanges of a trace, fed in order. ``timing`` are the limits of the profile."""
+    """Judges the exchanges of a trace, fed in order, by the profile's ``timing`` limits."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
@@ -49,14 +50,15 @@ class ExchangeRules:
         return min((*last, *waiting), default=None)
 
     def feed(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
-        """The findings of the exchange before this one on its link. ``blind``: a tap was away during ``exchange``."""
+        """Returns the findings of the previous exchange on this link. ``blind``: a tap was disconnected during
+        ``exchange``."""
         before = self._last.get(exchange.link)
         self._last[exchange.link] = exchange, blind
         if before:
             yield from self._judge(before[0], exchange, blind=before[1])
 
     def close(self, end: int) -> Iterator[Finding]:
-        """The findings that are left; ``end`` (ns since 1970 UTC) is when the trace ends."""
+        """Returns the remaining findings; ``end`` (ns since 1970 UTC) is when the trace ends."""
         for exchange, blind in self._last.values():
             request = exchange.request
             given_time = request is None or end - request.record.end > self._timing.reaction_max_ns
@@ -105,18 +107,18 @@ def _close(rules: Iterable[Rule]) -> Iterator[Finding]:
         yield from rule.close()
 
 
-# Rules that judge by the case alone.
+# Rules without state.
 
 
 def _repeats(case: Case) -> Iterator[Finding]:
-    """A frame that was sent before."""
+    """Finds a frame that repeats an earlier one."""
     for frame in () if unordered(case.before) else case.exchange.frames:
         if frame.place.repeat_of:
             yield finding("repeat", (frame.number,), f"{frame.name} repeats record {frame.place.repeat_of}")
 
 
 def _response_times(case: Case) -> Iterator[Finding]:
-    """An answer that was surely too late or too early, whatever the true times within their uncertainty."""
+    """Finds an answer that was too late or too early even if the timestamps are wrong by their full uncertainty."""
     if not case.pair:
         return
     request, response = case.pair
@@ -135,7 +137,7 @@ def _response_times(case: Case) -> Iterator[Finding]:
 
 
 def _wrong_answer(case: Case) -> Iterator[Finding]:
-    """An answer to something else."""
+    """Finds an answer that does not fit the request."""
     expected = MAY_ANSWER.get(case.asked)
     if case.pair and expected and case.answered not in expected | ENDING and not damaged(*case.pair):
         text = f"{case.answered} answers {case.asked}"
@@ -143,7 +145,7 @@ def _wrong_answer(case: Case) -> Iterator[Finding]:
 
 
 def _speed_used(case: Case) -> Iterator[Finding]:
-    """An option select whose answer came whole at another speed."""
+    """Finds an option select that was answered, without damage, at another speed."""
     if not case.pair or damaged(*case.pair):
         return
     request, response = case.pair
@@ -151,17 +153,17 @@ def _speed_used(case: Case) -> Iterator[Finding]:
     record = response.record
     if chosen not in MODE_C or not record.speed or record.speed == MODE_C[chosen]:
         return
-    if record.uncertainty is None:  # Recorded elsewhere, or behind a network: the speed is what somebody stated.
+    if record.uncertainty is None:  # Imported, or behind a network: somebody stated the speed, nobody measured it.
         return
     text = f"{MODE_C[chosen]} bit/s were selected, and the answer came at {record.speed}"
     yield finding("speed-mismatch", numbers(request, response), text)
 
 
-# Rules that remember the session.
+# Rules with state per session.
 
 
 class _Negotiation(Rule):
-    """An option select that has no place there, or selects a speed that was not offered."""
+    """Finds an option select out of sequence, or one that selects a speed that was not offered."""
 
     def __init__(self) -> None:
         self._called = False
@@ -186,7 +188,8 @@ class _Negotiation(Rule):
 
 
 class _Refusals(Rule):
-    """A NAK, by either side: a note where its reason is seen, or where what it refused came again."""
+    """Finds a NAK from either side; it is a note where the reason is visible, or where the refused message was
+    repeated."""
 
     def __init__(self) -> None:
         self._in_a_row = 0
@@ -207,11 +210,11 @@ class _Refusals(Rule):
             yield finding("nak-loop", numbers(request, response), f"refused {LOOP} times in a row")
 
 
-# Rules that remember the link.
+# Rules with state per link.
 
 
 class _Silence(Rule):
-    """Requests that nothing answered. Before the server is heard they wait: its wire may not be tapped."""
+    """Finds unanswered requests. They wait until the server is heard, since its wire may not be tapped."""
 
     def __init__(self) -> None:
         self._server_heard = False
@@ -242,14 +245,14 @@ class _Silence(Rule):
 
 
 def _wants_answer(request: Frame) -> bool:
-    """Whether a request that reached its end asks for an answer. A call without a line end does not: the command
-    follows at once."""
+    """Whether a complete request requires an answer. A call without a line end does not: the command follows at
+    once."""
     calls_on = request.name == MessageName.IDRequest and request.record.octets[-1] & 127 != LF
     return request.name not in NEEDS_NO_ANSWER and not calls_on and not request.record.flags & Flag.CUT
 
 
 def _patience(request: Frame, after: Exchange | None) -> str:
-    """How long the client waited for an answer, empty where that cannot be told."""
+    """Says how long the client waited for an answer; empty where that is unknown."""
     again = after.request.record if after and after.request else None
     if again is None or (again.flags | request.record.flags) & Flag.SYNTHETIC:
         return ""
@@ -257,7 +260,7 @@ def _patience(request: Frame, after: Exchange | None) -> str:
 
 
 class _Unasked(Rule):
-    """What the server sent without a request, once the client was heard."""
+    """Finds what the server sent without a request, once the client was heard."""
 
     def __init__(self) -> None:
         self._client_heard = False
@@ -272,9 +275,9 @@ class _Unasked(Rule):
 
 
 class _AfterBreak(Rule):
-    """A command after a break, without a sign-on. Pairs that never sign on need none."""
+    """Finds a command after a break without a sign-on. Pairs that never sign on are exempt."""
 
-    by_order = False  # All of it is said by one side.
+    by_order = False  # One side sends all of it.
 
     def __init__(self) -> None:
         self._signs_on = self._broken = False
@@ -291,14 +294,14 @@ class _AfterBreak(Rule):
 
 
 class _Verdicts(Rule):
-    """A token that the meter does not take: said once for each that was written, or when the token status changes."""
+    """Finds a token that the meter does not accept, once per written token or when the token status changes."""
 
-    by_order = False  # The meter says so itself, and of the token that it took last.
+    by_order = False  # The meter reports it itself, about the token that it took last.
 
     def __init__(self) -> None:
         self._status: int | None = None
         self._written: Exchange | None = None
-        """The write whose verdict is not in."""
+        """The write that waits for its verdict."""
 
     def feed(self, case: Case) -> Iterator[Finding]:
         if self._written and self._written.session != case.exchange.session:
@@ -317,7 +320,7 @@ class _Verdicts(Rule):
 
 
 def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator[Finding]:
-    """The finding that a token status makes of the token that was ``written``."""
+    """Returns the finding that a token status implies for the token that was ``written``."""
     meaning = response.meaning
     code = OUTCOME_FINDINGS.get(meaning.status_token_outcome or "")
     if not code:
@@ -331,7 +334,7 @@ def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator
 
 
 class _Meter(Rule):
-    """What the meter did that its state gave it no way to do."""
+    """Finds what the meter's state does not allow it to do."""
 
     def __init__(self) -> None:
         self._state = MeterState()
@@ -350,4 +353,4 @@ OF_CASE: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
 )
 OF_SESSION: Final[tuple[type[Rule], ...]] = (_Negotiation, _Refusals)
 OF_LINK: Final[tuple[type[Rule], ...]] = (CheckRules, MissingChecks, _Silence, _Unasked, _AfterBreak, _Verdicts, _Meter)
-"""The rules, by what they remember."""
+"""The rules, by how long they keep state."""

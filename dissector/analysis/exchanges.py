@@ -1,9 +1,9 @@
-"""Exchanges and sessions: a trace's frames, grouped by who answers whom.
+"""Exchanges and sessions: groups a trace's frames into requests with their answers.
 
-An exchange is a request and what the server sent until the client spoke again; a session is its exchanges, from sign-on
-to break or silence. Who answers and who repeats is said by each frame's :class:`~vtctap.dissector.pairing.Place`; here
-it is only gathered. Events, noise and echoes are in none. What is held is one exchange a link, by :func:`sessions` one
-session.
+An exchange is a request and everything that the server sent until the client's next frame; a session holds its
+exchanges from sign-on to break or silence. Each frame's :class:`~vtctap.dissector.pairing.Place` says what it answers
+or repeats; this module only gathers. Events, noise and echoes belong to no exchange. Memory holds one exchange per
+link; :func:`sessions` holds one session per link.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,17 +15,17 @@ from vtctap.dissector.profiles.files import Profile
 from vtctap.pcap.record import Flag, Record, Sender
 
 MAX_RESPONSES: Final = 1000
-"""Most messages that answer one request; what the server sends beyond that counts as unasked."""
+"""Most messages that answer one request; the server's further messages count as unasked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what answers it.
+    """A request and its answers.
 
-    ``request`` is None where the server spoke unasked: each of its messages is an exchange then. ``responses`` is empty
-    where nothing came, and holds more than one frame where the server went on (an identification and the readout that
-    follows it, or a frame that did not fit into one record; the later records of a request are left out). ``session``
-    is ``vtc.session``, ``link`` is ``vtc.link``.
+    ``request`` is None where the server sent without one; each such message is an exchange of its own. ``responses`` is
+    empty where nothing came, and holds several frames where the server continued (an identification and its readout, or
+    a frame that did not fit into one record). The later records of a request are left out. ``session`` is
+    ``vtc.session``, ``link`` is ``vtc.link``.
     """
 
     session: int
@@ -35,7 +35,7 @@ class Exchange:
 
     @property
     def frames(self) -> tuple[Frame, ...]:
-        """The request and what answers it, in order."""
+        """The request and its answers, in order."""
         return (self.request, *self.responses) if self.request else self.responses
 
     @property
@@ -46,7 +46,7 @@ class Exchange:
 
     @property
     def response_time(self) -> float | None:
-        """From the end of the request to the start of its answer, seconds; None where it cannot be known."""
+        """Seconds from the end of the request to the start of its answer, None where unknown."""
         time_ns = self.response.place.response_time_ns if self.response else None
         return None if time_ns is None else time_ns / 1e9
 
@@ -72,7 +72,7 @@ class Session:
 
 @dataclass(slots=True)
 class _Open:
-    """The exchange that a link is in."""
+    """The current exchange of a link."""
 
     session: int
     request: Frame | None
@@ -83,13 +83,13 @@ class _Open:
 
 
 class Gatherer:
-    """Gathers exchanges from dissections that are told in order."""
+    """Gathers exchanges from dissections that are fed in order."""
 
     def __init__(self) -> None:
         self._links: dict[int, _Open] = {}
 
     def feed(self, dissection: Dissection) -> Exchange | None:
-        """The exchange that this record shows to be complete."""
+        """Takes the next dissection and returns the exchange that it completes, if any."""
         record = dissection.record
         if not isinstance(dissection, Frame) or record.flags & Flag.ECHO:
             return None
@@ -108,19 +108,20 @@ class Gatherer:
 
     @property
     def oldest(self) -> int | None:
-        """The number of the first record of the exchanges that are open."""
+        """The number of the first record of the open exchanges."""
         firsts = (held.request or held.responses[0] for held in self._links.values() if held.request or held.responses)
         return min((first.number for first in firsts), default=None)
 
     def close(self) -> list[Exchange]:
-        """The exchanges that the end of the trace leaves open, one a link."""
+        """Returns the exchanges still open at the end of the trace, one per link."""
         return [last.done(link) for link, last in self._links.items()]
 
 
 def exchanges(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Exchange]:
-    """The exchanges of a trace, each once it is complete: on each link in order.
+    """Returns the exchanges of a trace, each as soon as it is complete, in order on each link.
 
-    ``records`` are what :func:`vtctap.open` gives, dissected with ``profile`` (the trace's own), or their dissections.
+    ``records`` come from :func:`vtctap.open`, dissected with ``profile`` (default: the trace's own), or are
+    dissections.
     """
     gatherer = Gatherer()
     for dissection in dissections(records, profile):
@@ -131,7 +132,7 @@ def exchanges(records: Iterable[Record | Dissection], profile: Profile | None = 
 
 
 def sessions(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Session]:
-    """The sessions of a trace, each once it has ended; the arguments are those of :func:`exchanges`."""
+    """Returns the sessions of a trace, each as soon as it has ended; the arguments are those of :func:`exchanges`."""
     links: dict[int, list[Exchange]] = {}
     for exchange in exchanges(records, profile):
         held = links.setdefault(exchange.link, [])

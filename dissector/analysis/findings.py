@@ -1,7 +1,7 @@
-"""Findings: what a check of a trace can find, by code.
+"""Findings: everything that a check of a trace can find, by code.
 
-The table is the only place that says what a code means, how severe it is and what it rests on; docs/findings.md is made
-from it (``make docs``). Sources are clauses of public knowledge; where the rule is our conclusion the source says so.
+This table is the only place that states a code's meaning, severity and source; docs/findings.md is generated from it
+(``make docs``). Sources are clauses of public standards; where a rule is vtctap's own conclusion, the source says so.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from typing import Final
 from vtctap.dissector.protocol.rules import MessageName
 
 SEVERITIES: Final = ("note", "warning", "error")
-"""From the least to the most severe."""
+"""The severities, the least severe first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of finding. ``severity`` is the usual one; a finding may be milder or graver and says so itself.
+    """One kind of finding. ``severity`` is the usual one; a finding may state a milder or graver one.
 
-    ``group`` is that of its expert in Wireshark, which has its name, text and severity; where Wireshark does not tell
-    it, ``untold`` says why. ``formerly`` is the name that its expert had.
+    ``group`` is the group of its Wireshark expert info, which has the same name, text and severity. Where Wireshark
+    does not report it, ``untold`` says why. ``formerly`` is the expert's former name.
     """
 
     code: str
@@ -31,14 +31,17 @@ class Kind:
 
     @property
     def expert(self) -> str:
-        """The name of its expert: ``vtc.expert.`` and this."""
+        """The expert's name, without ``vtc.expert.``."""
         return self.code.replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: its code, severity, the numbers of the records that show it, a plain sentence, the source, and when
-    the first of these records began (ns since 1970 UTC; None where that is not known any more)."""
+    """One finding.
+
+    It has a code, a severity, the numbers of the records that show it, a sentence and a source. ``time_ns`` is the
+    start of the first record (ns since 1970 UTC), None where it is no longer known.
+    """
 
     code: str
     severity: str
@@ -55,8 +58,8 @@ _OURS: Final = "vtctap's own rule"
 _BCC: Final = "IEC 62056-21 (block check character of ISO 1155)"
 _HDLC: Final = "IEC 62056-46 clause 6.4 (HCS and FCS of ISO/IEC 13239)"
 _FORMAT: Final = "IEC 62056-21 (character format)"
-_JUDGED: Final = "it asks what the exchange means, which Lua does not follow"
-_FORM: Final = "Lua reads what is there and leaves its form to the check"
+_JUDGED: Final = "it needs the meaning of the exchange, which the Lua dissector does not track"
+_FORM: Final = "the Lua dissector decodes messages and leaves their form to the check"
 
 _KINDS: Final = (
     Kind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
@@ -71,8 +74,8 @@ _KINDS: Final = (
     Kind(
         "bcc-rule-changed",
         "warning",
-        "A side's check characters, with the same meter, are sums here and exclusive ors there",
-        "IEC 62056-21 knows the exclusive or alone; real meters use both",
+        "A side's check characters change between sum and exclusive or with the same meter",
+        "IEC 62056-21 defines only the exclusive or; real meters use both",
         untold="`vtc.bcc.rule` says which rule each message follows",
     ),
     Kind("parity", "error", "Octets have wrong parity", _FORMAT, "CHECKSUM"),
@@ -81,28 +84,28 @@ _KINDS: Final = (
     Kind(
         "tap-lost",
         "warning",
-        "A tap's port was gone: what was said meanwhile was not heard",
+        "A tap was disconnected: traffic during that time is missing",
         _OURS,
-        untold="`vtc.event` says when it went and came",
+        untold="`vtc.event` says when it was lost and opened",
     ),
     Kind("overrun", "error", "The tap lost octets before they could be read", _OURS, "SEQUENCE"),
     Kind(
         "missed",
         "error",
-        "Another program read octets from a tap's port: they are not in the trace",
+        "Another program read octets from a tap's port, so they are missing",
         _OURS,
         untold="`vtc.event` says when it did",
     ),
     Kind("cut", "warning", "A message did not reach its end", _SYNTAX, "SEQUENCE"),
-    Kind("noise", "warning", "Octets are part of no message", _SYNTAX, untold="`vtc.kind` says it"),
-    Kind("no-response", "warning", "Nothing answered a request", _TIMING, "SEQUENCE"),
+    Kind("noise", "warning", "Octets belong to no message", _SYNTAX, untold="`vtc.kind` says it"),
+    Kind("no-response", "warning", "A request got no answer", _TIMING, "SEQUENCE"),
     Kind("response-late", "warning", "An answer came later than the profile allows", _TIMING, "SEQUENCE"),
     Kind("response-early", "warning", "An answer came sooner than the profile allows", _TIMING, "SEQUENCE"),
     Kind("char-gap", "warning", "A pause inside a message is longer than the profile allows", _TIMING, "PROTOCOL"),
     Kind(
         "unexpected-answer",
         "warning",
-        "The server sent what nothing asked for, or what does not answer its request",
+        "The server sent a message without a request, or one that does not answer the request",
         "IEC 62055-52 Annex A (the server speaks when asked; derived), IEC 62056-21 (modes A to E)",
         untold=_JUDGED,
     ),
@@ -117,15 +120,15 @@ _KINDS: Final = (
     Kind(
         "out-of-sequence",
         "warning",
-        "A message that has no place there: a command after a break, an option select without an identification",
+        "A message is out of sequence: a command after a break, an option select without an identification",
         "IEC 62056-21 (modes A to E); IEC 62055-52 Annex A is not public",
         untold=_JUDGED,
     ),
-    Kind("syntax", "warning", "A message is not formed as it should be", _SYNTAX, untold=_FORM),
+    Kind("syntax", "warning", "A message does not have the form that the standard requires", _SYNTAX, untold=_FORM),
     Kind(
         "field-width",
         "note",
-        "A field is longer than the standard lets it be",
+        "A field is longer than the standard allows",
         "IEC 62056-21 (lengths of fields; derived)",
         untold=_FORM,
     ),
@@ -141,7 +144,7 @@ _KINDS: Final = (
     Kind(
         "token-rejected",
         "note",
-        "The meter did not take a token",
+        "The meter rejected a token",
         "IEC 62055-52 clause 7.8 (values derived)",
         "RESPONSE_CODE",
         formerly="rejected",
@@ -149,7 +152,7 @@ _KINDS: Final = (
     Kind(
         "token-lockout",
         "warning",
-        "The meter takes no tokens for now, after too many that it rejected",
+        "The meter accepts no tokens for now, after too many rejected ones",
         "IEC 62055-52 clause 6.6 (TokenLockout)",
         "RESPONSE_CODE",
         formerly="lockout",
@@ -157,14 +160,14 @@ _KINDS: Final = (
     Kind(
         "server-state",
         "note",
-        "The server did what its state, followed from outside, gave it no way to do",
+        "The server did something that its state, as inferred from the traffic, does not allow",
         "IEC 62055-52 clause 6.6 and Annex A, whose text is not public: the states are vtctap's own (derived)",
         untold=_JUDGED,
     ),
     Kind(
         "speed-mismatch",
         "warning",
-        "The speed that was agreed on is not the speed that was used or offered",
+        "The selected speed was not offered, or not used",
         "IEC 62056-21 (identification and option select, modes B and C)",
         untold=_JUDGED,
     ),
@@ -177,22 +180,22 @@ MARKS: Final = (
     Kind("speed", "note", "The line goes on at another speed", _OURS, "SEQUENCE"),
     Kind("token-crc", "warning", "A token that is not encrypted has a wrong CRC", "IEC 62055-41", "CHECKSUM"),
 )
-"""What Wireshark marks, too, and the check has no reason to find: it is no fault of the link."""
+"""Marks that only Wireshark shows: they are no fault of the link."""
 
 MESSAGE_FINDINGS: Final = {MessageName.UndefinedCommand: "undefined-command", MessageName.NAK: "nak"}
 """The finding that a message is by itself."""
 OUTCOME_FINDINGS: Final = {"rejected": "token-rejected", "locked out": "token-lockout"}
-"""The finding that a token status is, by the outcome that its profile gives it."""
+"""The finding that a token status is, by the outcome that its profile assigns."""
 
 
 def finding(code: str, frames: tuple[int, ...], message: str, *, severity: str = "", source: str = "") -> Finding:
-    """A finding of that code, of its usual severity and source where none is given."""
+    """Creates a finding of that code, with its usual severity and source unless given."""
     kind = KINDS[code]
     return Finding(code, severity or kind.severity, frames, message, source or kind.source)
 
 
 def reference() -> str:
-    """The reference of all findings, as Markdown: docs/findings.md."""
+    """Returns the reference of all findings as Markdown, for docs/findings.md."""
     rows = [
         f"| `{kind.code}` | {kind.severity} | {kind.about} | {kind.source} | {_in_wireshark(kind)} |"
         for kind in KINDS.values()
@@ -210,24 +213,24 @@ def _in_wireshark(kind: Kind) -> str:
 
 _REFERENCE: Final = """# Findings
 
-Made from `dissector/analysis/findings.py` by `make docs`; do not edit.
+Generated from `dissector/analysis/findings.py` by `make docs`; do not edit.
 
-What `vtctap check` can find. A finding names its code, its severity, the numbers of the records that show it, a plain
-sentence, and what it rests on. The severity here is the usual one: a NAK is a note where the message that it refuses
-was damaged or came again, and a side that never sends check characters is noted once. Limits of time are the profile's,
-and a device is accused only of what the tap could see: the uncertainty of both time stamps is taken off first, and
-where it is not known nothing is said. Nor is anything that follows from an order of records which is uncertain, or from
-a speed that nobody measured.
+Everything that `vtctap check` can find. A finding has a code, a severity, the numbers of the records that show it, a
+sentence and a source. The severity here is the usual one: a NAK is a note where the message that it refuses
+was damaged or repeated, and a side that never sends check characters is noted once. Time limits are the profile's.
+A device is accused only of what the tap could see: the uncertainty of both timestamps is subtracted first, and
+nothing is reported where it is unknown, where the order of the records is uncertain, or where nobody measured the
+speed.
 
-Wireshark marks most of them by the same rules, and shows them in *Analyze > Expert Information* with the same text and
-the usual severity; it marks a token's rejection wherever the meter states it. The former names of its filters find the
-same for one more release, and `vtc.expert.crc_bad` finds those wrong check characters that are a Telegram's CRC.
+Wireshark reports most of them by the same rules in *Analyze > Expert Information*, with the same text and
+the usual severity; it reports a token's rejection wherever the meter states it. The filters' former names work
+for one more release, and `vtc.expert.crc_bad` finds those wrong check characters that are a Telegram's CRC.
 
 | code | severity | what was found | source | filter in Wireshark |
 |---|---|---|---|---|
 {rows}
 
-Wireshark marks these as well, which are no fault of the link:
+Wireshark also marks these, which are no fault of the link:
 
 | filter | severity | what is there |
 |---|---|---|

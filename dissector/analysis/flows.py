@@ -1,11 +1,11 @@
-"""Token flows: a token's way through the meter, as one thing.
+"""Token flows: follows each token from its write to its verdict.
 
-A token is written, the meter acknowledges, its token status is read until it no longer is pending, and the value that
-it then has is the verdict. What each status says of the token is the profile's to say. The flow is derived: of
-IEC 62055-52 only the names of the messages and of tokenStatus are public. What is held is one flow a link.
+The client writes a token, the meter acknowledges it, and the client reads the token status until it is no longer
+pending; that status is the verdict. The profile says what each status means. The flow is derived: IEC 62055-52
+publishes only the names of the messages and of tokenStatus. Memory holds one flow per link.
 
-Where the profile names no token register, a value of a token's form that is written and then answered as a token, by a
-token status, is taken for one too; ``recognised`` is then False.
+Where the profile names no token register, a written value with a token's form counts as a token if a token status
+follows it; ``recognised`` is then False.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,17 +24,22 @@ from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
 from vtctap.pcap.record import Flag, Record
 
 OUTCOMES: Final = (*TOKEN_OUTCOMES, "refused", "unanswered", "unknown")
-"""What may become of a token: what its status says of it; or else the write itself was not acknowledged; it was not
-answered; the status was never read, or the profile does not say what it means. A token stays ``pending`` where the
-trace ends, or another token is written, before the status is ready."""
+"""The outcomes of a token.
+
+The token status gives the first ones. "refused" and "unanswered": the meter did not acknowledge, or did not answer, the
+write. "unknown": the status was never read, or the profile does not say what it means. A token stays ``pending`` where
+the trace ends, or another token is written, before its verdict.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenFlow:
-    """One token: the exchange that wrote it (the last, where it was repeated), the exchanges that read the token status
-    after it, and the ``outcome``, one of :data:`OUTCOMES`. ``status``, ``status_name`` and
-    ``status_meaning`` are the verdict's;
-    ``duration`` (s) runs from the end of the write to the start of the answer that brought it; None where not known."""
+    """One token: the exchange that wrote it (the last, where it was repeated), the later exchanges that read the token
+    status, and the ``outcome``, one of :data:`OUTCOMES`.
+
+    ``status``, ``status_name`` and ``status_meaning`` are those of the verdict. ``duration`` (s) runs from the end of
+    the write to the start of the answer with the verdict, None where unknown.
+    """
 
     session: int
     link: int
@@ -53,7 +58,7 @@ class TokenFlow:
 
 @dataclass(slots=True)
 class _Open:
-    """A token whose verdict is not in."""
+    """A token that waits for its verdict."""
 
     write: Exchange
     token: Token
@@ -86,7 +91,7 @@ class _Open:
 
     @property
     def is_one(self) -> bool:
-        """Whether it surely is a token: by itself, or by how it was answered."""
+        """Whether it surely is a token, by its own digits or by the answers to it."""
         return self.recognised or self.last is not None
 
 
@@ -99,7 +104,7 @@ def _outcome(write: Exchange, verdict: Meaning | None) -> str:
 
 
 def token_flows(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[TokenFlow]:
-    """The tokens that were written, each once it is known what became of it; the arguments are those of
+    """Returns the tokens that were written, each as soon as its outcome is known; the arguments are those of
     :func:`~vtctap.dissector.analysis.exchanges.exchanges`."""
     follower = Follower()
     for exchange in exchanges(records, profile):
@@ -108,13 +113,13 @@ def token_flows(records: Iterable[Record | Dissection], profile: Profile | None 
 
 
 class Follower:
-    """Follows tokens through exchanges that are told in order."""
+    """Follows tokens through exchanges that are fed in order."""
 
     def __init__(self) -> None:
         self._links: dict[int, _Open] = {}
 
     def feed(self, exchange: Exchange) -> Iterator[TokenFlow]:
-        """The flow that this exchange ends, if it ends one."""
+        """Takes the next exchange and returns the flows that it ends."""
         request, link = exchange.request, exchange.link
         open_flow = self._links.get(link)
         if open_flow and open_flow.write.session != exchange.session:
@@ -136,7 +141,7 @@ class Follower:
                 yield from self._end(link)
 
     def close(self) -> list[TokenFlow]:
-        """The flows that the end of the trace leaves open."""
+        """Returns the flows still open at the end of the trace."""
         return [flow for link in list(self._links) for flow in self._end(link)]
 
     def _end(self, link: int) -> Iterator[TokenFlow]:
@@ -146,7 +151,7 @@ class Follower:
 
 
 def _written(request: Frame) -> tuple[Token | None, bool]:
-    """The token that a write holds, or may hold; and whether it surely is one."""
+    """Returns the token that a write holds or may hold, and whether it surely is one."""
     if request.meaning.token:
         return request.meaning.token, True
     return next((token for value in request.message.value if (token := recognise(value, ANYWHERE))), None), False

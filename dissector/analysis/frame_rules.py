@@ -1,4 +1,4 @@
-"""Findings in single records: damage, pauses and form, whatever came before or after."""
+"""The rules for single records: damage, pauses and form, regardless of other records."""
 
 import re
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Record
 
 ADDRESS, IDENTIFICATION, REGISTER, UNIT, VALUE = 32, 16, 16, 16, 128
-"""The longest fields, in characters (IEC 62056-21; derived). A value in a readout is to have 32 at the most, but a
-readout looks like any other answer: so the 128 of programming mode are what is held against a meter."""
+"""The longest fields, in characters (IEC 62056-21; derived). A readout allows values of only 32, but looks like any
+other answer, so the 128 of programming mode apply to all."""
 
 _SPEEDS: Final = frozenset((*MODE_B, *MODE_C, "Z"))
 _SHOWN: Final = 24
@@ -22,7 +22,7 @@ _LINE_END: Final = re.compile(rb"[\r\n]")
 
 
 def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
-    """What is to be said of one record by itself."""
+    """Returns the findings of one record by itself."""
     record, number = dissection.record, (dissection.number,)
     if record.kind is Kind.EVENT:
         return
@@ -62,7 +62,8 @@ def _wrong_check(frame: Frame) -> str:
 
 
 def _where_line_ends_are_lost(frame: Frame) -> str:
-    """What is to be added where a wrong check is right for the same text with CR LF: many a log keeps one of them."""
+    """Returns a remark for a wrong check character that is right with CR LF line ends: many logs keep only one of the
+    two."""
     octets = frame.record.octets
     restored = decode(_LINE_END.sub(b"\r\n", octets[:-1]) + octets[-1:])
     if b"\r\n" in octets or "good" not in (restored.bcc_status, restored.crc_status):
@@ -75,7 +76,7 @@ def _damage(record: Record, number: tuple[int]) -> Iterator[Finding]:
     if record.flags & Flag.OVERRUN:
         yield finding("overrun", number, "octets were lost before the tap could read them")
     if broken:
-        yield finding("break", number, "the line was broken")
+        yield finding("break", number, "a break was on the line")
     if record.framing_errors and not broken:
         yield finding("framing-error", number, f"no stop bit at {_positions(record.framing_errors)}")
     if record.parity_errors:
@@ -88,7 +89,7 @@ def _positions(positions: tuple[int, ...]) -> str:
 
 
 def _pauses(record: Record, profile: Profile, number: tuple[int]) -> Iterator[Finding]:
-    """Pauses that are too long, by more than the time stamps of two octets may be wrong."""
+    """Finds the pauses that are too long even if the timestamps of two octets are wrong by their full uncertainty."""
     if record.flags & Flag.SYNTHETIC or record.uncertainty is None:
         return
     limit = profile.timing.gap_limit_ns
@@ -108,12 +109,12 @@ def _form(message: Message, number: tuple[int]) -> Iterator[Finding]:
         elif letters[:2] != letters[:2].upper():
             yield finding("syntax", number, f"manufacturer {letters!r} is not in capital letters", severity="note")
         if "/" in (message.id_text or ""):
-            yield finding("syntax", number, "a slash stands in the identification's text, where none is allowed")
+            yield finding("syntax", number, "the identification's text has a slash, which is not allowed")
         if name == MessageName.IDResponse and (message.id_speed or "") not in _SPEEDS:
             yield finding("syntax", number, f"speed {message.id_speed!r} is none of the standard's", severity="note")
     option = (message.option_protocol, message.option_speed, message.option_mode)
     if name == MessageName.OptionSelect and not all(sign and sign.isalnum() for sign in option):
-        yield finding("syntax", number, "an option select without all of its three characters")
+        yield finding("syntax", number, "an option select lacks one of its three characters")
     yield from _widths(message, number)
 
 

@@ -1,4 +1,4 @@
-"""Findings as a JUnit report, which continuous integrations show: a test suite a trace, a test case a code."""
+"""Findings as a JUnit report for continuous integration: a test suite per trace, a test case per code."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,16 +7,18 @@ from xml.etree import ElementTree
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 
 MOST = 100
-"""Most findings of one code that are written out for a trace; the others are counted."""
+"""Most findings of one code written out per trace; the report counts the others."""
 
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML cannot hold in any form; the names of files can."""
+"""Characters that XML cannot hold in any form, but file names can."""
 
 
 class JunitReport:
-    """Collects the findings of traces: those of the severity ``fail_on`` or above (``never``: none) fail their code's
-    test case, the others are its output."""
+    """Collects the findings of traces.
+
+    Findings of severity ``fail_on`` or above (``never``: none) fail their code's test case; the others are its output.
+    """
 
     def __init__(self, fail_on: str = "warning") -> None:
         self._failing = SEVERITIES[SEVERITIES.index(fail_on) :] if fail_on in SEVERITIES else ()
@@ -25,7 +27,7 @@ class JunitReport:
         self._trace = ""
 
     def begin(self, trace: str) -> None:
-        """The findings that follow are those of ``trace``."""
+        """Starts the test suite of ``trace``."""
         self._finish()
         self._trace = _NOT_XML.sub("?", trace)
 
@@ -37,7 +39,7 @@ class JunitReport:
             found.first.append(finding)
 
     def text(self) -> str:
-        """The report, XML in ASCII."""
+        """Returns the report: XML in ASCII."""
         self._finish()
         ElementTree.indent(self._root)
         return '<?xml version="1.0" encoding="US-ASCII"?>\n' + ElementTree.tostring(self._root).decode("ascii") + "\n"
@@ -63,7 +65,7 @@ class JunitReport:
 
 @dataclass(slots=True)
 class _Found:
-    """Findings of one code, those that fail its test case or those that do not: the first, and how many in all."""
+    """Findings of one code, either failing or not: the first ones, and the number of all."""
 
     first: list[Finding] = field(default_factory=list)
     count: int = 0

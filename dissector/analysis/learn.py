@@ -1,9 +1,9 @@
-"""Learning a profile from traces, and telling how much of a trace a profile explains.
+"""Learns a profile from traces, and measures how much of a trace a profile explains.
 
-A :class:`Learner` is given the dissections of traces and keeps, for each register, counts and the forms of its values,
-never the values of what was written, of passwords or of what looks like a token. Of short numbers that were read it
-keeps the range, unless they look like a meter's number. :func:`skeleton` makes a profile of it, for the user to name. A
-:class:`Coverage` counts what a profile names and decodes. Memory grows with the number of registers alone.
+A :class:`Learner` keeps, for each register, counts and the forms of its values. It never keeps written values,
+passwords, or values that look like a token. It keeps the range of short numbers that were read, unless they look like a
+meter's number. :func:`skeleton` turns the result into a profile for the user to complete. A :class:`Coverage` counts
+what a profile names and decodes. Memory grows only with the number of registers.
 """
 
 import re
@@ -20,26 +20,27 @@ from vtctap.dissector.protocol.rules import READOUT, MessageName
 from vtctap.pcap.record import Flag, Line, Sender
 
 MAX_REGISTERS: Final = 10_000
-"""So many registers are kept; those that come later are counted."""
+"""Most registers kept; later ones are only counted."""
 _MAX_LINES: Final = 100
 _MAX_ID: Final = 40
 _MAX_FORMS: Final = 5
 _MAX_FORM: Final = 40
 _TEACHING: Final = frozenset((MessageName.ReadCommand, MessageName.WriteCommand)) | READOUT
-"""The messages that registers are learned from; a password command is none."""
+"""The messages that registers are learned from; password commands are excluded."""
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{0,12})?")
 _SECRET: Final = re.compile(r"[0-9]{16,}|[0-9A-Fa-f]{16,}")
-"""What may be a token, or a key: too long a number."""
+"""Matches what may be a token or a key: a number that is too long."""
 _SERIAL: Final = re.compile(r"[0-9]{8,}")
-"""What may be a meter's number where it has no unit: FLAG and STS numbers have eight digits or more."""
+"""Matches what may be a meter's number if it has no unit: FLAG and STS numbers have eight digits or more."""
 _HABIT: Final = 2
-"""From so many on, messages without a check character are a side's habit: it sends none, so none was lost."""
+"""From this many messages without a check character on, a side's habit is to send none, so none was lost."""
 HIDDEN: Final = "(long number: not shown)"
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a register. ``forms`` counts forms of values: 9 is any digit, A and a any letter."""
+    """What was seen of a register. ``forms`` counts the forms of its values, where 9 stands for any digit, A and a for
+    any letter."""
 
     read: int = 0
     written: int = 0
@@ -50,7 +51,7 @@ class Seen:
     highest: Decimal | None = None
 
     def value(self, value: str, unit: str, *, read: bool) -> None:
-        """Counts a value; ``read``: the meter gave it."""
+        """Counts a value; ``read`` says that the meter sent it."""
         self._count(self.forms, form(value))
         if unit:
             self._count(self.units, form(unit, digits_only=True))
@@ -65,14 +66,15 @@ class Seen:
 
     @property
     def access(self) -> str:
-        """The profile's word for what was done to it."""
+        """The profile's word for how the register was used."""
         if self.written:
             return "read and write" if self.read or self.answered else "write"
         return "read"
 
 
 def form(value: str, *, digits_only: bool = False) -> str:
-    """The form of a value: every digit 9, every letter A or a; of what may be a token or a key, nothing."""
+    """Returns the form of a value, with 9 for each digit and A or a for each letter; empty for what may be a token or a
+    key."""
     if _SECRET.search(value):
         return HIDDEN
     text = re.sub(r"[0-9]", "9", value)
@@ -82,7 +84,7 @@ def form(value: str, *, digits_only: bool = False) -> str:
 
 
 class Learner:
-    """Takes in the dissections of traces, in order."""
+    """Learns registers from the dissections of traces, fed in order."""
 
     def __init__(self) -> None:
         self.registers: dict[str, Seen] = {}
@@ -91,16 +93,16 @@ class Learner:
         self.lines: Counter[tuple[Line, int]] = Counter()
         self._asked: dict[int, str] = {}
         self._checking: set[tuple[int, Sender]] = set()
-        """The links' sides that have sent a check character."""
+        """The sides, by link, that have sent a check character."""
         self._unchecked: Counter[tuple[int, Sender]] = Counter()
-        """How many messages each side sent without one."""
+        """The number of messages without a check character, by link and side."""
 
     def feed(self, dissection: Dissection) -> None:
-        """Takes in one record."""
+        """Learns from the next record."""
         message = self._sound(dissection)
         record = dissection.record
         if record.sender is Sender.CLIENT and not record.flags & Flag.ECHO:
-            self._asked.pop(record.link, None)  # What a damaged request asks for is not known.
+            self._asked.pop(record.link, None)  # A damaged request does not show which registers it asks for.
         if message is None or message.message is None:
             return
         self.messages += 1
@@ -126,7 +128,7 @@ class Learner:
                 seen.value(value, unit, read=True)
 
     def _sound(self, dissection: Dissection) -> Message | None:
-        """The message of a frame that arrived whole, None for any other record."""
+        """Returns the message of an undamaged frame, None for any other record."""
         record = dissection.record
         if not isinstance(dissection, Frame) or record.flags & Flag.ECHO or record.parity_errors or dissection.damaged:
             return None
@@ -148,9 +150,11 @@ class Learner:
 
 
 def skeleton(learner: Learner, base: Profile, *, parent: str, name: str, traces: Iterable[str]) -> str:
-    """A profile's TOML text: what was learned, inheriting ``base``, which is loaded as ``parent``. Every register seen
-    has an entry of its own, with the name that ``base`` has for it, or a made-up one; all are assumed until the user
-    says better."""
+    """Returns a profile's TOML text with what was learned.
+
+    The profile inherits ``base``, which is loaded as ``parent``. Every register seen has an entry, named as in ``base``
+    or with an invented name; all entries are assumed until the user confirms them.
+    """
     source = quote(f"learned from {', '.join(traces)}")
     lines = [
         f"# Learned from {learner.messages} messages. Name what you know, and say where from (source) and how sure",
@@ -180,13 +184,13 @@ def skeleton(learner: Learner, base: Profile, *, parent: str, name: str, traces:
 
 
 _TEMPLATE: Final = """\
-# A profile to fill in: 'vtctap help profiles' describes the format. What is not said here is {parent}'s.
+# A profile to fill in: 'vtctap help profiles' describes the format. The rest comes from {parent}.
 
 [profile]
 name = {name}
 title = {title}
 inherits = {parent}
-source = "who says so: a data sheet, a capture, a measurement"
+source = "where it comes from: a data sheet, a capture, a measurement"
 confidence = "assumed"  # or confirmed, derived
 
 [registers.entries]
@@ -195,7 +199,7 @@ confidence = "assumed"  # or confirmed, derived
 
 
 def template(*, parent: str, name: str) -> str:
-    """The TOML text of a profile that says nothing yet but what it inherits from the profile loaded as ``parent``."""
+    """Returns the TOML text of an empty profile that inherits the profile loaded as ``parent``."""
     return _TEMPLATE.format(name=quote(name), title=quote(f"{name}, on {parent}"), parent=quote(parent))
 
 
@@ -227,7 +231,7 @@ def _seen_text(seen: Seen) -> str:
 
 
 def quote(text: str) -> str:
-    """A TOML string of one line; what is not ASCII is escaped, what is not printable a "?"."""
+    """Formats a TOML string on one line, with non-ASCII characters escaped and unprintable ones replaced by "?"."""
     signs = []
     for sign in text.encode("utf-8", "replace").decode():
         if sign in '"\\':
@@ -239,8 +243,11 @@ def quote(text: str) -> str:
 
 @dataclass(slots=True)
 class Coverage:
-    """How much of a trace a profile explains. ``unnamed`` counts the data sets of registers that have no name,
-    ``undecoded`` those values of named registers that are not of the form that the profile says."""
+    """How much of a trace a profile explains.
+
+    ``unnamed`` counts the data sets of unnamed registers; ``undecoded`` counts the values of named registers that do
+    not have the form in the profile.
+    """
 
     records: int = 0
     frames: int = 0
@@ -255,7 +262,7 @@ class Coverage:
     undecoded: Counter[str] = field(default_factory=Counter)
 
     def feed(self, dissection: Dissection, profile: Profile) -> None:
-        """Takes in one record."""
+        """Counts the next record."""
         self.records += 1
         if not isinstance(dissection, Frame):
             return
@@ -283,7 +290,7 @@ class Coverage:
                     self.undecoded[id] += 1
 
     def as_json(self) -> dict[str, object]:
-        """The counts by name, the registers as lists."""
+        """Returns the counts by name, the registers as lists."""
         return {
             "records": self.records,
             "frames": self.frames,

@@ -1,24 +1,25 @@
-"""The meter's state, followed from outside.
+"""The meter's state, inferred from the traffic.
 
 Theory
 ======
 
 IEC 62055-52 describes the server by its functions (clause 6.6: identification, read, write, break, undefined command,
-token lock-out) and by state diagrams, one a kind of request (Annex A, figures A.1 to A.5). Only their names are public.
-So the states below are ours, the coarsest that the names, the parent standard and the values of tokenStatus ask for:
+token lock-out) and by one state diagram for each kind of request (Annex A, figures A.1 to A.5). Only their names are
+public. The states below are therefore vtctap's own, the coarsest that those names, the parent standard and the values
+of tokenStatus require:
 
-- UNKNOWN: the capture began late, too much was not heard, or something was written that may have been a token. Nothing
-  is held against the server.
-- IDLE: no session: after a break, on a link where sessions begin with a sign-on (one that was never heard to answer one
-  stays UNKNOWN). IEC 62056-21 lets a session begin with a request and an identification; whether
-  IEC 62055-52 needs one is not public.
-- OPEN: a session: the server identified itself, or answered a command.
-- EXECUTING: it acknowledged a token and has not said what became of it (a token status that is pending).
-- LOCKED: it takes no tokens for now (a token status that locks out). It stays so over sessions, until a status says
-  otherwise.
+- UNKNOWN: the capture began late, too much is missing, or something was written that may have been a token. The rules
+  blame the server for nothing.
+- IDLE: there is no session, after a break on a link where sessions begin with a sign-on. (A server that was never heard
+  to answer a sign-on stays UNKNOWN.) IEC 62056-21 begins a session with a request and an identification; whether IEC
+  62055-52 requires them is not public.
+- OPEN: there is a session: the server identified itself or answered a command.
+- EXECUTING: the server acknowledged a token and has not reported its outcome (the token status is pending).
+- LOCKED: the server accepts no tokens for now (the token status is a lock-out). This state lasts over sessions until a
+  status says otherwise.
 
-:data:`TABLE` says which state follows which event; :data:`UNLAWFUL` says which events the server had no way to in a
-state. As both rest on what is derived, what they find is a note, never an accusation.
+:data:`TABLE` gives the next state for each event; :data:`UNLAWFUL` names the events that a state does not allow. Both
+rest on derived knowledge, so their findings are notes, never accusations.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from vtctap.dissector.protocol.rules import ENDING, MessageName
 
 
 class State(Enum):
-    """What the server is doing."""
+    """The state of the server."""
 
     UNKNOWN = auto()
     IDLE = auto()
@@ -41,7 +42,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What an exchange shows of the server. UNCLEAR: a token status of which the profile does not say what it means."""
+    """An event of the server, as an exchange shows it. UNCLEAR is a token status that the profile does not explain."""
 
     IDENTIFIED = auto()
     BROKEN = auto()
@@ -71,8 +72,8 @@ TABLE: Final[dict[State, dict[Event, State]]] = {
     _S.EXECUTING: {_E.VERDICT: _S.OPEN, _E.LOCKED_OUT: _S.LOCKED, _E.UNCLEAR: _S.UNKNOWN},
     _S.LOCKED: {_E.VERDICT: _S.OPEN, _E.UNCLEAR: _S.UNKNOWN},
 }  # fmt: skip
-"""State and event to the next state; an event that is not there changes nothing. A break ends the session, but not what
-the server does with a token."""
+"""The next state by state and event; an event that is missing here changes nothing. A break ends the session, but not
+the execution of a token."""
 
 _STATUS_EVENTS: Final[dict[str | None, Event]] = {
     None: Event.UNCLEAR,
@@ -81,7 +82,7 @@ _STATUS_EVENTS: Final[dict[str | None, Event]] = {
     "pending": Event.NOT_READY,
     "locked out": Event.LOCKED_OUT,
 }
-"""What a token status shows, by the outcome that the profile gives it."""
+"""The event of a token status, by the outcome that the profile assigns."""
 
 UNLAWFUL: Final[dict[tuple[State, Event], str]] = {
     (_S.IDLE, _E.ANSWERED): "the server answers a command after a break, without a sign-on",
@@ -92,18 +93,18 @@ UNLAWFUL: Final[dict[tuple[State, Event], str]] = {
 
 
 class MeterState:
-    """The state of one link's server, told its exchanges in order."""
+    """The state of one link's server, fed its exchanges in order."""
 
     def __init__(self) -> None:
         self.state = State.UNKNOWN
         self._signs_on = False
 
     def forget(self) -> None:
-        """Something was not heard."""
+        """Resets the state to UNKNOWN, after traffic was missed."""
         self.state = State.UNKNOWN
 
     def feed(self, exchange: Exchange) -> Iterator[Finding]:
-        """What an exchange shows that the server had no way to; the state is then the one after it."""
+        """Returns what the current state does not allow in an exchange, and moves to the next state."""
         event = _event(exchange)
         if event is None:
             return
@@ -117,7 +118,7 @@ class MeterState:
 
 
 def _event(exchange: Exchange) -> Event | None:
-    """What an exchange shows; None where it shows nothing, or is damaged."""
+    """Returns the event of an exchange; None where it shows none or is damaged."""
     request, response = exchange.request, exchange.response
     if request and request.name in ENDING:
         return Event.BROKEN

@@ -1,5 +1,5 @@
-"""Outages: when a tap's port was gone, or another program read from it, so that what was said was not heard; nobody is
-to be blamed for that time."""
+"""Outages: periods when a tap was disconnected, or another program read from its port. Devices are not blamed for
+them."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from vtctap.pcap.record import Kind, Sender
 
 
 class Outages:
-    """Follows the ``lost``, ``opened`` and ``missed`` events of a trace's taps, told in order."""
+    """Follows the ``lost``, ``opened`` and ``missed`` events of a trace's taps, fed in order."""
 
     def __init__(self) -> None:
         self._away: dict[tuple[int, int], Dissection] = {}
         self._blind: set[int] = set()
 
     def feed(self, dissection: Dissection) -> Iterator[Finding]:
-        """What a record says of the taps: an outage once it is over."""
+        """Takes the next record and returns an outage when it is over."""
         record = dissection.record
         if record.kind is not Kind.EVENT:
             return
@@ -30,11 +30,14 @@ class Outages:
             self._blind.add(record.link)
             number = words.removeprefix("octets=")
             missed = count(int(number), "octet") if number.isdecimal() else "octets"
-            yield finding("missed", (dissection.number,), f"{_tap(dissection)} missed {missed}, read by another")
+            text = f"{_tap(dissection)} missed {missed}, read by another program"
+            yield finding("missed", (dissection.number,), text)
         elif name == "opened" and tap in self._away:
             lost = self._away.pop(tap)
             seconds = (record.time - lost.record.time) / 1e9
-            yield finding("tap-lost", (lost.number, dissection.number), f"{_tap(lost)} was away for {seconds:.3f} s")
+            yield finding(
+                "tap-lost", (lost.number, dissection.number), f"{_tap(lost)} was disconnected for {seconds:.3f} s"
+            )
 
     @property
     def oldest(self) -> int | None:
@@ -42,12 +45,12 @@ class Outages:
         return min((lost.number for lost in self._away.values()), default=None)
 
     def close(self) -> Iterator[Finding]:
-        """The outages that the end of the trace leaves open."""
+        """Returns the outages still open at the end of the trace."""
         for lost in self._away.values():
-            yield finding("tap-lost", (lost.number,), f"{_tap(lost)} was lost, and not back at the end")
+            yield finding("tap-lost", (lost.number,), f"{_tap(lost)} was lost and did not come back")
 
     def blind(self, link: int) -> bool:
-        """Whether a tap of the link was away at any time since this was asked for it last."""
+        """Whether a tap of the link had an outage since the last call for that link."""
         was = link in self._blind
         if not any(of == link for of, _ in self._away):
             self._blind.discard(link)

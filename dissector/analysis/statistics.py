@@ -1,8 +1,8 @@
-"""Statistics of a trace: what was said, what went wrong, how long answers took, how full the line was.
+"""Statistics of a trace: messages, errors, response times and line use.
 
-Told a trace's dissections in order (:class:`Statistics`), it keeps counts a link, a session, and a register: memory
-grows with their number alone, not with the number of frames. Times are kept as a :class:`Distribution`, whose quantiles
-are good to one per cent.
+:class:`Statistics` is fed a trace's dissections in order and keeps counts per link, session and register, so memory
+grows only with their number, not with the number of frames. Times are kept as a :class:`Distribution`, whose quantiles
+are accurate to one per cent.
 """
 
 import math
@@ -18,9 +18,9 @@ from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 _STEP: Final = math.log(1.02)
-"""The width of a distribution's classes, as a logarithm: quantiles are off by half of it at the most."""
+"""The logarithm of a class's width in a distribution; quantiles are off by at most half of it."""
 _LEAST: Final = 1_000
-"""ns; what is shorter is in the first class."""
+"""The upper limit of the first class, ns."""
 
 _ERRORS: Final = {
     Flag.PARITY: "parity",
@@ -37,7 +37,7 @@ _REFUSALS: Final = (MessageName.NAK, MessageName.Error)
 
 @dataclass(slots=True)
 class Distribution:
-    """Times: their number, least, most, sum, and how many fell into each class of two per cent."""
+    """A distribution of times: count, minimum, maximum and sum, and a count for each class of two per cent."""
 
     count: int = 0
     least_ns: int = 0
@@ -54,7 +54,7 @@ class Distribution:
         self.classes[int(math.log(max(time, _LEAST)) / _STEP)] += 1
 
     def quantile(self, share: float) -> int:
-        """The time (ns) that ``share`` of all do not exceed, to one per cent; 0 where there are none."""
+        """Returns the time (ns) that ``share`` of all times do not exceed, to one per cent; 0 without any."""
         wanted = max(1, math.ceil(share * self.count))
         seen = 0
         for number in sorted(self.classes):
@@ -64,7 +64,7 @@ class Distribution:
         return 0
 
     def as_json(self) -> dict[str, float]:
-        """Seconds: least, median, 95th percentile, most, mean; and the count."""
+        """Returns minimum, median, 95th percentile, maximum and mean in seconds, and the count."""
         mean = self.total_ns / self.count if self.count else 0
         figures = {"min": self.least_ns, "median": self.quantile(0.5), "p95": self.quantile(0.95), "max": self.most_ns}
         seconds = {name: round(value / 1e9, 9) for name, value in (figures | {"mean": mean}).items()}
@@ -73,7 +73,7 @@ class Distribution:
 
 @dataclass(slots=True)
 class RegisterStatistics:
-    """One register: how often it was read and written, and how long its answers took."""
+    """One register: how often it was read and written, and its response times."""
 
     name: str = ""
     reads: int = 0
@@ -84,8 +84,8 @@ class RegisterStatistics:
 
 @dataclass(slots=True)
 class SessionStatistics:
-    """One session: ``vtc.session``, link, start and end since 1970 UTC, frames, requests, those that were not answered
-    or repeated, errors, and the token verdicts in order."""
+    """One session: ``vtc.session``, link, start and end since 1970 UTC, frames, requests, unanswered and repeated
+    requests, errors, and the token verdicts in order."""
 
     number: int
     link: int
@@ -101,8 +101,8 @@ class SessionStatistics:
 
 @dataclass(slots=True)
 class LinkStatistics:
-    """One link: counts of records by kind, of messages, and of errors by side; octets and the time that they took,
-    by side; when the first record began and the last ended; registers by their id; answers' times by message."""
+    """One link: records by kind; messages, errors, octets and busy time by side; the start of the first record and the
+    end of the last; registers by id; response times by message."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -117,7 +117,7 @@ class LinkStatistics:
 
 
 class Statistics:
-    """Counts what it is told. ``links``: the statistics of each link, by its number."""
+    """Counts the records of a trace. ``links`` holds the statistics of each link, by its number."""
 
     def __init__(self) -> None:
         self.links: dict[int, LinkStatistics] = {}
@@ -144,7 +144,7 @@ class Statistics:
             self._count(exchange)
 
     def close(self) -> None:
-        """Takes what the end of the trace completes."""
+        """Counts the exchanges still open at the end of the trace."""
         for exchange in self._gatherer.close():
             self._count(exchange)
 
@@ -155,12 +155,12 @@ class Statistics:
             _count_times(link, exchange.request, exchange.response)
 
     def as_json(self) -> dict[str, Any]:
-        """All figures, as ``stats --json`` prints them. Times are seconds."""
+        """Returns all figures as ``stats --json`` prints them, with times in seconds."""
         return {"links": [{"link": number} | _link_as_json(link) for number, link in sorted(self.links.items())]}
 
 
 def _errors(dissection: Dissection) -> Iterator[str]:
-    """What is wrong with a record."""
+    """Names the errors of a record."""
     flags = dissection.record.flags
     # A break has no stop bit either.
     yield from (error for flag, error in _ERRORS.items() if flags & flag and (flag, flags & Flag.BREAK) != _BREAK)
@@ -193,7 +193,7 @@ def _count_exchange(session: SessionStatistics, exchange: Exchange, request: Fra
 
 
 def _count_times(link: LinkStatistics, request: Frame, response: Frame | None) -> None:
-    """Counts a request's registers, and the time that its answer took."""
+    """Counts a request's registers and its response time."""
     time_ns = response.place.response_time_ns if response else None
     if time_ns is not None:
         link.times.setdefault(request.name, Distribution()).feed(time_ns)
@@ -211,7 +211,8 @@ def _count_times(link: LinkStatistics, request: Frame, response: Frame | None) -
 
 
 def statistics(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Statistics:
-    """The statistics of a trace; ``records`` may be dissected already, otherwise with ``profile`` (the trace's own)."""
+    """Returns the statistics of a trace; ``records`` may be dissected already, else ``profile`` (default: the trace's
+    own) applies."""
     counted = Statistics()
     for dissection in dissections(records, profile):
         counted.feed(dissection)

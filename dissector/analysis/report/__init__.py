@@ -1,5 +1,5 @@
-"""The report: one self-contained HTML page of a trace, for people.
+"""The report: a self-contained HTML page about a trace.
 
-:mod:`~vtctap.dissector.analysis.report.collect` gathers what the page shows, in one pass and bounded;
-:mod:`~vtctap.dissector.analysis.report.page` puts it into the page, which needs no network.
+:mod:`~vtctap.dissector.analysis.report.collect` gathers the content in one pass with bounded memory;
+:mod:`~vtctap.dissector.analysis.report.page` writes it into the page, which needs no network.
 """

@@ -1,7 +1,7 @@
-"""What a report shows of a trace, gathered in one pass: figures, ladders, response times, gaps, tokens and findings.
+"""Gathers a report's content in one pass: figures, ladders, response times, gaps, tokens and findings.
 
-Long traces are bounded: so many frames a ladder, ladders, points a plot and findings are kept, and what is left out is
-counted (:class:`Collected` says so, and the page does).
+The content of long traces is bounded: only the first ladders, frames per ladder, points per plot and findings are kept.
+:class:`Collected` counts the rest, and the page shows the counts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,17 +20,17 @@ from vtctap.pcap.record import Record
 
 MOST_SESSIONS: Final = 40
 MOST_FRAMES: Final = 400
-"""Frames of a session's ladder."""
+"""Most frames kept per session ladder."""
 MOST_POINTS: Final = 5_000
-"""Points of a plot."""
+"""Most points kept per plot."""
 MOST_FINDINGS: Final = 1_000
 MOST_OCTETS: Final = 512
-"""Octets that are kept of a frame."""
+"""Most octets kept per frame."""
 
 
 @dataclass(slots=True)
 class Ladder:
-    """One session: how many messages it has, and a step for each of the first."""
+    """One session: its number of messages, and one step for each of the first messages."""
 
     messages: int = 0
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -38,8 +38,8 @@ class Ladder:
 
 @dataclass(slots=True)
 class Collected:
-    """What is shown. ``start_ns`` and ``end_ns`` (since 1970 UTC) are the trace's; ``left_out`` counts what was too
-    much, by what it is."""
+    """The content of a report. ``start_ns`` and ``end_ns`` (since 1970 UTC) are those of the trace; ``left_out`` counts
+    what was not kept, by kind."""
 
     statistics: Statistics = field(default_factory=Statistics)
     ladders: dict[int, Ladder] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Collected:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def keep(self, kept: list[Any], thing: Any, most: int, what: str) -> None:
-        """Keeps a thing, or counts it."""
+        """Keeps a thing, or counts it as left out."""
         if len(kept) < most:
             kept.append(thing)
         else:
@@ -61,7 +61,7 @@ class Collected:
 
 
 def collect(records: Iterable[Record], profile: Profile) -> Collected:
-    """What a report shows of these records."""
+    """Collects the content of a report from records."""
     collected = Collected()
     gatherer, follower = Gatherer(), Follower()
 
@@ -95,7 +95,7 @@ def _see(collected: Collected, dissection: Dissection) -> None:
 
 
 def _show(collected: Collected, frame: Frame) -> None:
-    """A frame's gap, and its step of its session's ladder."""
+    """Collects a frame's gap and its step in the session's ladder."""
     record, session = frame.record, frame.place.session
     seconds = (record.time - collected.start_ns) / 1e9
     if frame.gap_ns is not None:

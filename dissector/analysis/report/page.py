@@ -1,6 +1,7 @@
-"""The page of a report: HTML with its style, its data and the drawing library (Plotly) in it; it asks for nothing else.
+"""Writes a report's page: HTML that includes its style, its data and the plotting library (Plotly), and loads nothing
+else.
 
-What comes from a trace reaches the page as JSON alone, in which nothing can end a script, and is shown as text alone.
+Content of a trace enters the page only as JSON that cannot end a script element, and is shown only as text.
 """
 
 import json
@@ -19,16 +20,16 @@ with extra("report", "a report"):
 
 
 def page(collected: Collected, profile: Profile, *, trace: str, application: str) -> str:
-    """The whole page. ``trace`` is its name, ``application`` what made the report."""
+    """Returns the whole page. ``trace`` is the trace's name, ``application`` the program that made the report."""
     template = (resources.files("vtctap.dissector.analysis.report") / "page.html").read_text("utf-8")
     data = _data(collected, profile, trace, application)
     parts = {"TITLE": escape(f"{trace} - vtctap"), "DATA": _json(data), "PLOTLY": get_plotlyjs()}
-    # In one pass: what is put in may hold the marks of others.
+    # One pass, since an inserted part may contain another part's mark.
     return re.sub("@(TITLE|DATA|PLOTLY)@", lambda mark: parts[mark[1]], template)
 
 
 def _json(data: Any) -> str:
-    """JSON that can stand in a script element."""
+    """Formats JSON that can stand in a script element."""
     return json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
