@@ -6,8 +6,8 @@ A trace, exchange by exchange::
         for exchange in vtctap.exchanges(trace):
             print(exchange.request, exchange.responses)
 
-The names of ``__all__`` are the public front door: each is loaded from its room when it is first used, so that ``import
-vtctap`` loads nothing. The rooms: :mod:`vtctap.pcap` (trace files), :mod:`vtctap.dissector` (what the octets mean),
+The names of ``__all__`` are the public API. Each name is imported on first use, so that ``import vtctap`` is fast. The
+packages behind it are :mod:`vtctap.pcap` (trace files), :mod:`vtctap.dissector` (framing, decoding and analysis) and
 :mod:`vtctap.sniffer` (taps on serial ports).
 """
 
@@ -57,16 +57,16 @@ _DOORS = {
     "token": ("vtctap.dissector.tokens.decode", "decode"),
     "token_flows": ("vtctap.dissector.analysis.flows", "token_flows"),
 }
-"""Public name, its module, and its name there. The imports above say the same to type checkers; a test compares."""
+"""Public name, its module, and its name there. The imports above tell type checkers the same; a test compares them."""
 
-# In a source checkout the other rooms lie beside this folder, not in it; so a checkout runs without being installed.
+# In a source checkout the other packages lie beside this folder. This lets a checkout run without being installed.
 _checkout = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 if os.path.isfile(os.path.join(_checkout, "pcap", "record.py")):
     __path__.append(_checkout)
 
 
 def __getattr__(name: str) -> "Any":
-    """Loads a public name from its room (PEP 562)."""
+    """Imports a public name on first use (PEP 562)."""
     if name not in _DOORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -81,12 +81,12 @@ def __dir__() -> list[str]:
 
 
 def scapy_ext(extension: "Any") -> None:
-    """Scapy's hook for ``conf.exts.load("vtctap")``: loads the layer, and names it ``scapy.contrib.vtctap`` as well."""
+    """Scapy's hook for ``conf.exts.load("vtctap")``: registers the layer, also as ``scapy.contrib.vtctap``."""
     import scapy.contrib
 
     from vtctap.dissector import scapy as layer
 
     extension.config("vtctap", __version__)
     extension.register("vtctap", extension.MODE.CONTRIB, layer.__file__, default=False)
-    # Scapy would load the file once more under its own name, and each layer would be there twice.
+    # Otherwise Scapy would load the file again under its own name, and every layer would exist twice.
     sys.modules["scapy.contrib.vtctap"] = scapy.contrib.vtctap = layer

@@ -1,8 +1,8 @@
 """The command line: ``vtctap COMMAND ...``.
 
-The commands are in :mod:`vtctap.commands`, their table and parsers in :mod:`vtctap.parsers`. An error that a user can
-mend is one line on stderr that says how, and the exit status of its class (:mod:`vtctap.errors`); anything else is a
-fault of the program and shows where.
+The commands are in :mod:`vtctap.commands`, their table and parsers in :mod:`vtctap.parsers`. An error that the user can
+correct is printed as one line on stderr, and its class gives the exit status (:mod:`vtctap.errors`). Any other
+exception is a bug, and its traceback is shown.
 """
 
 import errno
@@ -15,18 +15,18 @@ from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputErr
 from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What only writing leads to; files that are written state their names themselves."""
+"""Errors that only writing causes. Here they come from standard output: other outputs report theirs with their name."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; gives the exit status."""
+    """Runs a command, and returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Who starts a program without standard input or output wants none.
-    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  until the end
+    # A parent process may have closed standard input, output or error; the program then runs without it.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  stays open until exit
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, TextIOWrapper):
-        # As standard error is: what its encoding has no octets for is neither an error nor a question mark.
+        # Characters that the encoding lacks are escaped, as on standard error, instead of raising an error.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(arguments)
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _settle_output()  # Whoever read it has had enough.
+        _settle_output()  # The reader is gone, as with 'vtctap read ... | head'.
         return 0
     except (Error, OSError) as error:
         _settle_output()
@@ -50,14 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _of_the_system(error: OSError) -> Error | None:
-    """What the system says of a file, as an error of ours; None where it names no file and no full disk."""
+    """Returns a system error as an :class:`Error`; None unless it names a file or says that the disk is full."""
     if error.filename is not None:
         return CommandError(f"{error.filename}: {error.strerror}")
     return OutputError(f"standard output: {error.strerror}") if error.errno in _FULL else None
 
 
 def _settle_output() -> None:
-    """Writes what is still held of standard output; what it does not take is given up, before Python tries at exit."""
+    """Flushes standard output. If that fails the rest is discarded, so that Python does not try again at exit."""
     try:
         sys.stdout.flush()
     except OSError:

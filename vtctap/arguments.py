@@ -1,4 +1,4 @@
-"""The arguments that several commands share: their options, the types of their values, and what they name."""
+"""The arguments that several commands share: options, value types, and the objects that they name."""
 
 import argparse
 from typing import TYPE_CHECKING, Final
@@ -31,33 +31,33 @@ STANDARD: Final = "-"
 """The name of standard input or output."""
 
 
-def add_profile(parser: argparse.ArgumentParser, *, default: str = "the first of them") -> None:
-    """``--profile``; ``default`` says what is taken without it."""
+def add_profile(parser: argparse.ArgumentParser, *, default: str = "the first in that list") -> None:
+    """Adds ``--profile``; ``default`` describes the default in the help text."""
     parser.add_argument(
         "--profile",
         metavar="NAME",
-        help=f"protocol profile: a name of 'vtctap profile list', or a file (default: {default})",
+        help=f"protocol profile: a name from 'vtctap profile list', or a file (default: {default})",
     )
 
 
 STATED: Final = "the one that the trace states"
-"""The default profile of commands that read traces."""
+"""The default of ``--profile`` in commands that read traces."""
 
 
 def load_profile(arguments: argparse.Namespace) -> "Profile":
-    """The profile that was asked for, or the default one."""
+    """Returns the profile of ``--profile``, or the default profile."""
     from vtctap.dissector.profiles.files import DEFAULT, load
 
     return load(arguments.profile or DEFAULT)
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
-    """``--keys``."""
-    parser.add_argument("--keys", metavar="FILE", help="key file that opens encrypted tokens ('vtctap help tokens')")
+    """Adds ``--keys``."""
+    parser.add_argument("--keys", metavar="FILE", help="key file that decrypts tokens ('vtctap help tokens')")
 
 
 def load_keys(arguments: argparse.Namespace) -> "Keys | None":
-    """The keys of the key file that was named, if any."""
+    """Returns the keys of the ``--keys`` file; None without one."""
     if arguments.keys is None:
         return None
     from vtctap.dissector.tokens import load_keys
@@ -66,7 +66,7 @@ def load_keys(arguments: argparse.Namespace) -> "Keys | None":
 
 
 def line(text: str) -> "Line":
-    """The type of a ``--line`` argument."""
+    """Returns the character format of a ``--line`` argument (argparse type)."""
     from vtctap.pcap.record import Line
 
     try:
@@ -76,50 +76,54 @@ def line(text: str) -> "Line":
 
 
 def speed(text: str) -> int:
-    """The type of a ``--speed`` argument: bit/s."""
+    """Returns the speed of a ``--speed`` argument in bit/s (argparse type)."""
     if text.isascii() and text.isdecimal() and 0 < int(text) < 1 << 32:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a speed in bit/s")
 
 
 def link_type(text: str) -> int:
-    """The type of a ``--dlt`` argument."""
+    """Returns the link type of a ``--dlt`` argument (argparse type)."""
     from vtctap.pcap.record import LINKTYPES
 
     if text.isascii() and text.isdecimal() and int(text) in LINKTYPES:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no link type for private use: {LINKTYPES[0]} to {LINKTYPES[-1]}")
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a link type for private use: choose one from {LINKTYPES[0]} to {LINKTYPES[-1]}"
+    )
 
 
 def add_output(
     parser: argparse.ArgumentParser, *, required: bool, does: str = "the trace to write (.pcapng, .pcap)"
 ) -> None:
-    """``-w``, ``--force``, ``-q`` and ``--dlt``."""
+    """Adds ``-w``, ``--force``, ``-q`` and ``--dlt``."""
     parser.add_argument("-w", dest="output", metavar="FILE", required=required, help=does)
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     parser.add_argument("--dlt", type=link_type, default=147, metavar="N", help="link type, 147 to 162 (default: 147)")
 
 
 def add_traces(parser: argparse.ArgumentParser, does: str = "the traces; - is standard input") -> None:
-    """The traces to read, and ``-r`` for those whose hands know tshark: :func:`traces_of` gives them."""
+    """Adds the traces to read, and ``-r`` as in tshark; :func:`traces_of` returns both."""
     parser.add_argument("traces", nargs="*", metavar="TRACE", help=does)
-    parser.add_argument("-r", dest="read", action="append", default=[], metavar="FILE", help="a trace, too")
+    parser.add_argument(
+        "-r", dest="read", action="append", default=[], metavar="FILE", help="a trace to read, as in tshark"
+    )
 
 
 def traces_of(arguments: argparse.Namespace) -> list[str]:
-    """The names of the traces to read. Raises CommandError where there is none."""
+    """Returns the names of the traces to read. Raises CommandError if there are none."""
     if not arguments.read + arguments.traces:
         raise CommandError("name a trace to read; - is standard input")
     return [*arguments.read, *arguments.traces]
 
 
 def groups_of(arguments: argparse.Namespace) -> list[list[str]]:
-    """The names of the traces to read, those together that are one: all with ``--join``."""
+    """Returns the names of the traces to read in groups that are read as one trace: a single group with ``--join``."""
     traces = traces_of(arguments)
     return [traces] if arguments.join else [[trace] for trace in traces]
 
 
 def add_join(parser: argparse.ArgumentParser) -> None:
-    """``--join``."""
-    parser.add_argument("--join", action="store_true", help="the traces are one, in this order, as ring files are")
+    """Adds ``--join``."""
+    parser.add_argument("--join", action="store_true", help="read the traces as one, in this order (for ring files)")

@@ -1,10 +1,10 @@
-"""The errors that a user can mend, and the exit status that each leads to.
+"""The errors that a user can correct, and their exit statuses.
 
-Every error class of vtctap derives from :class:`Error`, wherever it is defined; the command line prints its message as
-one line and exits with its ``status``. Anything else that is raised is a fault of the program.
+Every error class of vtctap derives from :class:`Error`, wherever it is defined. The command line prints its message as
+one line and exits with its ``status``. Any other exception is a bug.
 
-This module imports nothing, so every room may import it. It stands beside the front door and not in
-:mod:`vtctap.pcap`, the lowest room, because importing a module of that package loads all the file formats.
+This module imports nothing, so every package may import it. It is not in :mod:`vtctap.pcap`, the lowest package,
+because importing a module of that package loads all file formats.
 """
 
 from typing import ClassVar, Final
@@ -15,18 +15,20 @@ WRONG_USE: Final = 2
 NO_PORT: Final = 3
 NO_OUTPUT: Final = 4
 INTERRUPTED: Final = 130
-"""The exit statuses. ``FOUND``: done, but something was found or an input was skipped."""
+"""The exit statuses. ``FOUND`` means that the command succeeded, but found something or skipped a part of its input."""
 
 
 class Error(Exception):
-    """Something that the user can mend; the message is one line that says how. ``status`` is the exit status of a
-    command that it ends."""
+    """An error that the user can correct; the message is one line that says how.
+
+    ``status`` is the exit status of the command that it ends.
+    """
 
     status: ClassVar[int] = WRONG_USE
 
 
 class CommandError(Error):
-    """The command cannot do what was asked."""
+    """The command cannot do what the arguments ask."""
 
 
 class OutputError(Error):
@@ -36,4 +38,4 @@ class OutputError(Error):
 
 
 class MissingExtra(Error, ImportError):
-    """A library that is not installed is needed; the message says what installs it."""
+    """An optional library is needed and not installed; the message says how to install it."""

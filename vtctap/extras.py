@@ -1,10 +1,9 @@
-"""The optional libraries, by the extra that brings each, and what installs them where this program runs.
+"""The optional libraries by extra, and the commands that install them into the environment of this program.
 
     with extra("report", "a report"):
         import plotly
 
-Imports the standard library alone, and what decides the advice only when something is missing; so every room may use
-it.
+This module imports only the standard library, so every package may use it.
 """
 
 from collections.abc import Iterator
@@ -23,14 +22,15 @@ EXTRAS: Final = {
     "report": ("plotly", "plotly"),
     "parquet": ("pyarrow", "pyarrow"),
 }
-"""Extra, the module that it brings, and the distribution that the module is in."""
+"""Extra, the module that it provides, and the distribution that contains the module."""
 
 
 @contextmanager
 def extra(name: str, purpose: str) -> Iterator[None]:
-    """Inside, the extra's module is imported; raises MissingExtra where it is not installed.
+    """Inside, import the module of the extra. Raises MissingExtra if it is not installed.
 
-    ``purpose`` is the subject of the message: ``a report`` gives "a report needs plotly: ..."."""
+    ``purpose`` is the subject of the message: ``a report`` gives "a report needs plotly: ...".
+    """
     module, distribution = EXTRAS[name]
     try:
         yield
@@ -41,10 +41,11 @@ def extra(name: str, purpose: str) -> Iterator[None]:
 
 
 def advice(name: str) -> str:
-    """The command that installs an extra into the environment that this program runs in.
+    """Returns the command that installs an extra into the environment of this program.
 
-    pipx keeps a program in an environment of its own, without a pip on the path; and a system's own Python may refuse
-    pip (PEP 668), so that a virtual environment is needed. A virtual environment that is not activated is named.
+    A pipx environment has no pip on the path, so the command is ``pipx inject``. A system Python may refuse pip (PEP
+    668), so the command makes a virtual environment. If ``pip`` on the path belongs to another environment, the command
+    names the interpreter.
     """
     import os
     import shutil

@@ -1,4 +1,4 @@
-"""The traces that commands read, and the profile that they are read with."""
+"""The traces that commands read, and the profile for decoding them."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ __all__ = ["Traces", "input_trace", "settle"]
 
 @contextmanager
 def input_trace(name: str | IO[bytes]) -> Iterator["TraceReader"]:
-    """The trace of that name (``-`` for standard input) or file; warns at the end if it ends cut."""
+    """Opens the trace with that name (``-``: standard input) or file, and warns at the end if it is truncated."""
     from vtctap.pcap.trace import open_trace
 
     with open_trace(sys.stdin.buffer if name == STANDARD else name) as reader:
@@ -29,21 +29,22 @@ def input_trace(name: str | IO[bytes]) -> Iterator["TraceReader"]:
 
 
 class Traces:
-    """The records of traces that are one, one after the other; warns of those that end cut.
+    """The records of several traces that are read as one, in order, with a warning for each truncated trace.
 
-    With ``bar`` a terminal shows how much of a file has been read; not of a pipe, whose end nobody knows. With
-    ``follow`` the end of the last trace is waited for for ever; but a pipe has an end of its own."""
+    ``bar`` shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown.
+    ``follow`` waits at the end of the last trace for more records; a pipe still ends when its writer closes it.
+    """
 
     def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False) -> None:
         self._names = names
         self._bar = bar
         self._follow = follow
         self.reader: TraceReader | None = None
-        """The trace whose record was given last; None before the first."""
+        """The trace of the latest record; None before the first record."""
 
     @property
     def profile(self) -> str | None:
-        """The name of the profile that this trace states."""
+        """The name of the profile that the trace states; None if it states none."""
         return self.reader.profile if self.reader else None
 
     def __iter__(self) -> "Iterator[Record]":
@@ -64,10 +65,11 @@ class Traces:
 def settle(
     arguments: argparse.Namespace, trace: "TraceReader | Traces", name: str = ""
 ) -> "tuple[Iterator[Record], Profile]":
-    """The records of a trace, and the profile to read them with: that of ``--profile``, or else the one that the trace
-    states; a line on standard error says so where that is not the default one.
+    """Returns the records of a trace, and the profile for decoding them.
 
-    ``name`` is the trace's, where there are several."""
+    The profile is that of ``--profile``, or else the one that the trace states. A line on standard error says so if it
+    is not the default profile. ``name`` is the name of the trace if there are several, and "" otherwise.
+    """
     from vtctap.dissector.profiles.files import DEFAULT, load
     from vtctap.dissector.profiles.stated import settled
 
@@ -76,7 +78,7 @@ def settle(
     each, profile = settled(trace)
     stated, of = trace.profile, f"{name}: " if name else ""
     if stated not in (None, profile.name):
-        warn(f"{of}its profile {stated} is not here, {profile.name} is taken: --profile FILE says where it is")
+        warn(f"{of}the trace states the profile {stated}, which is not here; using {profile.name}: add --profile FILE")
     elif profile.name != DEFAULT:
-        warn(f"{of}the trace states the profile {profile.name}, which is taken; --profile chooses another")
+        warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
     return each, profile

@@ -1,4 +1,4 @@
-"""Counted nouns. This module imports nothing, so every room may import it."""
+"""Counted nouns. This module imports nothing, so every package may import it."""
 
 __all__ = ["count"]
 
@@ -7,7 +7,7 @@ _UNCOUNTED = frozenset({"noise"})
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things, in words: ``1 frame``, ``2 frames``, ``2 retries``, ``2 noise``."""
+    """Returns a number with its noun: ``1 frame``, ``2 frames``, ``2 retries``, ``2 noise``."""
     if number == 1 or noun in _UNCOUNTED:
         return f"{number} {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("ry") else f"{number} {noun}s"

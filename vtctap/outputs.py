@@ -1,4 +1,4 @@
-"""The files that commands write: texts and traces, none of which overwrites another unasked."""
+"""The files that commands write: texts and traces. None of them overwrites a file without ``--force``."""
 
 import argparse
 import errno
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 __all__ = ["APPLICATION", "live_trace", "output_errors", "refuse_existing", "whole_file", "whole_trace", "write_text"]
 
 APPLICATION: Final = f"vtctap {__version__}"
-"""What a trace says it was written by."""
+"""The name and version of the writing program, which traces state."""
 
 
 @contextmanager
 def output_errors(name: str) -> Iterator[None]:
-    """Makes what the system says of an output an OutputError; a closed pipe stays what it is."""
+    """Turns an OSError into an OutputError for the output ``name``. BrokenPipeError passes unchanged."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        done = "" if error.filename else "; what was written before can be read"
+        done = "" if error.filename else "; the part written before is readable"
         named = "standard output" if name == STANDARD else name
         folder = Path(name).parent
-        missing = f"; there is no folder {folder}" if error.errno == errno.ENOENT and not folder.exists() else ""
+        missing = f"; create the folder {folder}" if error.errno == errno.ENOENT and not folder.exists() else ""
         raise OutputError(f"{named}: {error.strerror}{done}{missing}") from None
 
 
 def refuse_existing(name: str, *, force: bool) -> None:
-    """Raises CommandError where writing a file of that name would overwrite one."""
+    """Raises CommandError if a file with that name exists, unless ``force`` is set."""
     if name != STANDARD and Path(name).is_file() and not force:
         raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
 
 
 def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii") -> None:
-    """Writes a whole text file, or to standard output; what the encoding has no octets for becomes a question mark."""
+    """Writes a text to a file or to standard output. Characters that the encoding lacks become question marks."""
     octets = text.encode(encoding, "replace")
     if name == STANDARD:
         sys.stdout.flush()
@@ -60,7 +60,7 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii") ->
 
 @contextmanager
 def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
-    """The file to make, which appears under its name only when it is whole; or standard output."""
+    """Opens a file that appears under its name only when it is complete; or standard output."""
     final = Path(name)
     if name == STANDARD:
         sys.stdout.flush()
@@ -86,7 +86,7 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _write_errors(name: str) -> Iterator[None]:
-    """Makes an error of writing an OutputError. One that names a file is another file's, such as an input's."""
+    """Turns an OSError of a write into an OutputError. An error that names a file passes: it is about another file."""
     try:
         yield
     except BrokenPipeError:
@@ -98,13 +98,13 @@ def _write_errors(name: str) -> Iterator[None]:
 
 
 def _partial(final: Path) -> Path:
-    """The name of a file while it is made."""
+    """Returns the name of a file while it is incomplete."""
     return final.with_name(f".{final.stem}.partial{final.suffix}")
 
 
 @contextmanager
 def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
-    """The trace to write while records come in: each is in the file as soon as it is known."""
+    """Opens a trace for records that are written one by one: each is in the file at once."""
     from vtctap.pcap.trace import create_trace
 
     target: str | IO[bytes] = sys.stdout.buffer if arguments.output == STANDARD else arguments.output
@@ -116,7 +116,7 @@ def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> It
 
 @contextmanager
 def whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
-    """The trace to make out of files: it appears under its name only when it is whole, and a line says so."""
+    """Opens a trace that appears under its name only when it is complete, and then prints a summary line."""
     with _whole_trace(arguments, taps) as writer:
         yield writer
     if not arguments.quiet:

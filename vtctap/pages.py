@@ -1,6 +1,6 @@
-"""The files that are installed beside the package: the pages of the documentation, and the completions of shells.
+"""The files that are installed beside the package: the pages of the documentation, and the shell completions.
 
-They stand in ``share`` of the environment, where the wheel's list of files says; in a source checkout, in ``docs``.
+They are in ``share`` of the environment, as the wheel's list of files says; in a source checkout, in ``docs``.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ SHELLS: Final = {
     "fish": "share/fish/vendor_completions.d/vtctap.fish",
     "zsh": "share/zsh/site-functions/_vtctap",
 }
-"""Shell, and where its completion stands in an environment."""
+"""Shell, and the path of its completion in an environment."""
 _CHECKOUT: Final = Path(__file__).resolve().parents[1] / "docs"
 
 
 def _installed(folder: str) -> dict[str, Path]:
-    """The files of a folder of the environment, by name."""
+    """Returns the files of a folder of the environment, by name."""
     if (_CHECKOUT / "fields.md").is_file():
         own = _CHECKOUT if folder == _PAGES else _CHECKOUT / folder
         return {path.name: path for path in sorted(own.iterdir()) if path.is_file()}
@@ -35,7 +35,7 @@ def _installed(folder: str) -> dict[str, Path]:
 
 
 def pages() -> dict[str, str]:
-    """The pages' names and titles."""
+    """Returns the names and titles of the pages."""
     titles = {}
     for name, path in _installed(_PAGES).items():
         if name.endswith(".md"):
@@ -44,16 +44,16 @@ def pages() -> dict[str, str]:
 
 
 def page(name: str) -> str:
-    """The text of a page. Raises CommandError where there is none of that name."""
+    """Returns the text of a page. Raises CommandError if there is no page with that name."""
     if name not in pages():
         raise CommandError(f"there is no command and no page {name!r}; 'vtctap help pages' lists the pages")
     return _installed(_PAGES)[f"{name}.md"].read_text("utf-8")
 
 
 def completion(shell: str) -> str:
-    """What completes commands and options in a shell. Raises CommandError where it was not installed."""
+    """Returns the completion script for a shell. Raises CommandError if it is not installed."""
     folder, _, name = SHELLS[shell].rpartition("/")
     found = _installed(folder).get(name)
     if found is None:
-        raise CommandError("the completions were not installed with vtctap: install its wheel")
+        raise CommandError("this installation of vtctap has no shell completions: install its wheel")
     return found.read_text("utf-8")

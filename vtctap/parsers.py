@@ -1,7 +1,7 @@
-"""The commands, and the parsers of their arguments.
+"""The table of commands, and the parsers of their arguments.
 
-A command's module is imported only when its parser is asked for, so that the others' libraries cost nothing. What the
-man page and the completions of shells are made from is :func:`whole_parser`.
+The module of a command is imported only when its parser is needed, so that other commands' libraries cost no time. The
+man page and the shell completions are made from :func:`whole_parser`.
 """
 
 import argparse
@@ -17,48 +17,48 @@ __all__ = ["COMMANDS", "Parser", "command_parser", "main_parser", "suggested", "
 
 COMMANDS: Final = {
     "ports": ("ports", "list the serial ports"),
-    "capture": ("capture", "listen to a link and write what it says to a trace"),
+    "capture": ("capture", "capture a link to a trace"),
     "demo": ("demo", "capture a simulated link"),
     "read": ("read", "show a trace, decoded"),
-    "check": ("check", "find what is wrong in traces: damage, protocol, timing, tokens"),
-    "stats": ("stats", "count what traces hold"),
-    "report": ("report", "make a page with pictures of a trace"),
-    "reframe": ("reframe", "frame a trace's octets again, with another profile or line"),
-    "import": ("import_", "make a trace of what other tools recorded"),
-    "export": ("export", "write what traces say as a table, or their octets for other programs"),
+    "check": ("check", "find errors in traces: damage, protocol, timing, tokens"),
+    "stats": ("stats", "show the statistics of traces"),
+    "report": ("report", "make an HTML page with charts of a trace"),
+    "reframe": ("reframe", "frame the octets of a trace again, with another profile or character format"),
+    "import": ("import_", "convert recordings and logs of other tools to a trace"),
+    "export": ("export", "write traces as tables, or their octets for other programs"),
     "token": ("token", "decode STS tokens"),
     "profile": ("profile", "list and show protocol profiles"),
-    "wireshark": ("wireshark", "put dissector, live capture and profile into Wireshark, or take them out"),
-    "doctor": ("doctor", "find what is missing for capture and for Wireshark, and what mends it"),
-    "completion": ("completion", "print what completes commands and options in a shell"),
+    "wireshark": ("wireshark", "install dissector, live capture and profile in Wireshark, or remove them"),
+    "doctor": ("doctor", "find problems with capture and Wireshark on this machine, and their fixes"),
+    "completion": ("completion", "print the shell completion script"),
     "help": ("help", "show a command's help, or a page of the documentation"),
 }
-"""Command, its module, and what it does."""
+"""Command, its module, and its one-line description."""
 
 _DESCRIPTION: Final = "Passive protocol analyser for prepaid-meter links (IEC 62055-52, IEC 62056-21)."
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help of a fixed width: to ask for the terminal's would take longer than all the rest."""
+    """Formats help at a fixed width, because asking for the terminal's width would take longer than everything else."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=100)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, which blames a misspelled option before anything else."""
+    """A parser that reports an error in one line, and a misspelled option before any other error."""
 
     def __init__(self, prog: str, **more: Any) -> None:
         super().__init__(prog=prog, formatter_class=_Formatter, **more)
         self._words: list[str] = []
 
     def parse(self, words: list[str]) -> argparse.Namespace:
-        """The arguments. Options may stand between the names of files; but behind a ``--`` all are names."""
+        """Returns the parsed arguments. Options may stand between file names; after ``--`` all words are file names."""
         self._words = words
         return self.parse_args(words) if "--" in words else self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
-        """Ends the program with one line on standard error."""
+        """Exits with one line on standard error."""
         unknown = next(filter(self._is_unknown, self._words), None)
         if unknown is not None:
             option = unknown.partition("=")[0]
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(WRONG_USE, f"{self.prog}: {message}; '{self.prog} --help' says more\n")
 
     def _is_unknown(self, word: str) -> bool:
-        """Whether a word looks like an option and is none; a ``--`` and what follows it are left to argparse."""
+        """Returns whether a word looks like an option and is none. Words from ``--`` on are left to argparse."""
         before = self._words[: self._words.index("--")] if "--" in self._words else self._words
         if word not in before or not word.startswith("-") or word == "-" or word[1].isdecimal():
             return False
@@ -75,7 +75,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggested(word: str, among: Iterable[str]) -> str:
-    """The question whether the nearest of those words was meant; empty where none is near."""
+    """Returns "; did you mean ...?" with the most similar word; "" if no word is similar."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, among, 1)
@@ -83,13 +83,13 @@ def suggested(word: str, among: Iterable[str]) -> str:
 
 
 def main_parser() -> Parser:
-    """The parser of what stands before a command."""
+    """Returns the parser of the arguments before a command."""
     parser = Parser(
         prog="vtctap",
         description=_DESCRIPTION,
         epilog="commands:\n"
         + "\n".join(f"  {name:12}{does}" for name, (_, does) in COMMANDS.items())
-        + "\n\n'vtctap help COMMAND' says more of one; 'vtctap help pages' lists the documentation.",
+        + "\n\n'vtctap help COMMAND' explains a command; 'vtctap help pages' lists the documentation.",
         usage="vtctap COMMAND ...",
     )
     parser.add_argument("--version", action="version", version=f"vtctap {__version__}")
@@ -97,12 +97,12 @@ def main_parser() -> Parser:
 
 
 def command_module(name: str) -> ModuleType:
-    """The module of a command."""
+    """Imports and returns the module of a command."""
     return import_module(f"vtctap.commands.{COMMANDS[name][0]}")
 
 
 def command_parser(name: str) -> Parser:
-    """The parser of a command's arguments."""
+    """Returns the parser of a command's arguments."""
     module = command_module(name)
     parser = Parser(prog=f"vtctap {name}", description=module.__doc__)
     module.add_arguments(parser)
@@ -110,7 +110,7 @@ def command_parser(name: str) -> Parser:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """One parser with all commands."""
+    """Returns one parser with all commands."""
     parser = argparse.ArgumentParser(prog="vtctap", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"vtctap {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

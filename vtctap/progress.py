@@ -1,6 +1,6 @@
-"""A bar on the terminal that shows how much of a file has been read.
+"""A progress bar on the terminal that shows how much of a file has been read.
 
-Only where standard error is a terminal, and only after :data:`PATIENCE` seconds.
+The bar appears only if standard error is a terminal, and only after :data:`PATIENCE` seconds.
 """
 
 import os
@@ -12,11 +12,11 @@ from typing import IO, Final, TypeVar
 __all__ = ["with_bar"]
 
 PATIENCE = 2.0
-"""Seconds that a person waits before the bar appears."""
+"""Seconds before the bar appears."""
 _INTERVAL: Final = 0.1
-"""Seconds between two states of the bar."""
+"""Seconds between two updates of the bar."""
 _STEP: Final = 1000
-"""Items between two looks at the clock."""
+"""Items between two readings of the clock."""
 _WIDTH: Final = 30
 """Columns of the bar itself."""
 
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 def with_bar(items: Iterable[Item], file: IO[bytes], name: str) -> Iterator[Item]:
-    """Gives the items that are read from ``file``, and shows the file's position meanwhile."""
+    """Yields the items that are read from ``file``, and shows the position in the file."""
     if not sys.stderr.isatty():
         yield from items
         return

@@ -39,7 +39,9 @@ def test_lines_without_room(printing: Printing, out: Memory, memory: Memory) -> 
     printing.feed([event(1, "one")], 0)
     out.room = 0
     printing.feed([event(2, "two"), event(3, "three")], 0)
-    assert memory.lines == ["vtctap: standard output is not read: records are not printed until it is"]
+    assert memory.lines == [
+        "vtctap: the reader of standard output stalls: records are not printed until it reads again"
+    ]
     out.room = 1000
     printing.feed([event(4, "four")], 0)
     assert [line.split()[0] for line in out.lines] == ["1", "4"]

@@ -158,6 +158,6 @@ def test_a_pipe_that_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     while recording.has_room(1000):
         recording.feed([Record(1, bytes(900))], 0)
     assert 190_000 < recording.size < 400_000
-    with pytest.raises(OutputError, match=r"is not read: the last \d{6} octets of the trace are given up"):
+    with pytest.raises(OutputError, match=r"stalls: the last \d{6} octets of the trace are lost"):
         recording.close()
     os.close(reader)

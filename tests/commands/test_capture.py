@@ -431,11 +431,13 @@ def test_lost_ports(
     assert process.poll() is None
     status, errors = end(process)
     assert status == 3
-    away = "at the end a port is still away"
+    away = "at the end a port was still lost"
     lines = errors.splitlines()
     assert lines[-2:] == [f"vtctap: {away}: {name}: the device is gone" for name in plugs.names]
     for name, line in zip(plugs.names, lines, strict=False):
-        assert re.fullmatch(rf"vtctap: {re.escape(name)} is lost since 20[-\d]+ [:\d]+; it is tried again", line)
+        assert re.fullmatch(
+            rf"vtctap: {re.escape(name)} is lost since 20[-\d]+ [:\d]+; vtctap tries to reopen it", line
+        )
     assert said(records(path)) == [REQUEST, ANSWER]
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
 
@@ -452,7 +454,7 @@ def test_lost_port_and_a_signal(
     plugs.pull(0)
     until(lambda: b"lost octets=0" in path.read_bytes())
     assert end(process, number) == (
-        3, f"vtctap: at the end a port is still away: {plugs.names[0]}: the device is gone\n"
+        3, f"vtctap: at the end a port was still lost: {plugs.names[0]}: the device is gone\n"
     )  # fmt: skip
 
 
@@ -574,7 +576,7 @@ def test_unknown_suffix(taps: Any, tmp_path: Path, inside: Run, name: str) -> No
 
 def test_output_that_cannot_be_made(taps: Any, tmp_path: Path, inside: Run) -> None:
     (tmp_path / "folder.pcapng").mkdir()
-    missing = "No such file or directory; there is no folder nowhere"
+    missing = "No such file or directory; create the folder nowhere"
     for name, reason in [("nowhere/t.pcapng", missing), ("folder.pcapng", "Is a directory")]:
         result = inside("capture", *pair(taps), "-w", name, "-a", "duration:1")
         assert (result.returncode, result.stderr) == (4, f"vtctap: {name}: {reason}\n")
@@ -583,7 +585,7 @@ def test_output_that_cannot_be_made(taps: Any, tmp_path: Path, inside: Run) -> N
 def test_statistics_that_cannot_be_written(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
     result = vtctap("capture", *pair(taps), "-w", "t.pcapng", "-a", "packets:2", "--stats-json", "nowhere/s.json")
     assert (result.returncode, result.stderr) == (
-        4, "vtctap: nowhere/s.json: No such file or directory; there is no folder nowhere\n"
+        4, "vtctap: nowhere/s.json: No such file or directory; create the folder nowhere\n"
     )  # fmt: skip
     assert len(records(tmp_path / "t.pcapng")) == 2
 
@@ -612,7 +614,7 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
             break
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4
-    assert errors.decode() == f"vtctap: {path}: File too large; what was written before can be read\n"
+    assert errors.decode() == f"vtctap: {path}: File too large; the part written before is readable\n"
     assert path.stat().st_size in (1024, 2048)  # Two blocks: of 512 octets by POSIX, of 1024 in some shells.
     result = vtctap("read", path)
     assert result.returncode == 0
@@ -623,31 +625,34 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "say where to listen: -i PORT, or --client PORT and --server PORT, or --link NAME=PORT"),
-        (["-i", "A", "--client", "B"], "say where to listen"),
-        (["-i", "A", "--link", "x=B"], "say where to listen"),
-        (["--client", "A", "--server", "A"], "the same port is named twice"),
-        (["--link", "A"], "must be NAME=PORT or NAME=CLIENT,SERVER"),
-        (["--link", "a b=A"], "a name is letters, digits, _ and -"),
-        (["--link", "=A"], "a name is letters, digits, _ and -"),
-        (["--link", "x="], "must be NAME=PORT"),
-        (["--link", "x=A,"], "must be NAME=PORT"),
-        (["--link", "x=A,B,C"], "must be NAME=PORT"),
+        ([], "name the ports: either -i PORT, or --client PORT and --server PORT, or --link NAME=PORT"),
+        (["-i", "A", "--client", "B"], "name the ports: either"),
+        (["-i", "A", "--link", "x=B"], "name the ports: either"),
+        (["--client", "A", "--server", "A"], "client and server have the same port"),
+        (["--link", "A"], "write NAME=PORT or NAME=CLIENT,SERVER"),
+        (["--link", "a b=A"], "a name has letters, digits, _ and -"),
+        (["--link", "=A"], "a name has letters, digits, _ and -"),
+        (["--link", "x="], "write NAME=PORT"),
+        (["--link", "x=A,"], "write NAME=PORT"),
+        (["--link", "x=A,B,C"], "write NAME=PORT"),
         (["--link", "x=A", "--link", "x=B"], "two links have the same name"),
-        (["--link", "x=A", "--link", "y=A"], "the same port is named twice"),
+        (["--link", "x=A", "--link", "y=A"], "a port is named twice"),
         (["-i", "A", "--line", "9N1"], "9N1 is not a character format such as 7E1 or 8N1"),
         (["-i", "A", "--line", "7X1"], "is not a character format"),
         (["-i", "A", "--speed", "fast"], "'fast' is not a speed in bit/s"),
         (["-i", "A", "--speed", "0"], "'0' is not a speed in bit/s"),
         (["-i", "A", "--speed", "-1"], "--speed"),
         (["-i", "A", "--latency", "-1"], "--latency"),
-        (["-i", "A", "--latency", "soon"], "'soon' is not a number of milliseconds"),
-        (["-i", "A", "--latency", "1e3"], "'1e3' is not a number of milliseconds"),
+        (["-i", "A", "--latency", "soon"], "'soon' is not a latency in milliseconds"),
+        (["-i", "A", "--latency", "1e3"], "'1e3' is not a latency in milliseconds"),
         (["-i", "A", "--power", "rts"], "invalid choice: 'rts'"),
-        (["-i", "A", "--dlt", "1"], "'1' is no link type for private use: 147 to 162"),
-        (["-i", "A", "-a", "duration:0"], "is none of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES"),
-        (["-i", "A", "-a", "hours:1"], "is none of duration:SECONDS"),
-        (["-i", "A", "-a", "packets"], "is none of duration:SECONDS"),
+        (["-i", "A", "--dlt", "1"], "'1' is not a link type for private use: choose one from 147 to 162"),
+        (
+            ["-i", "A", "-a", "duration:0"],
+            "is not a condition: write one of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES",
+        ),
+        (["-i", "A", "-a", "hours:1"], "is not a condition: write one of duration:SECONDS"),
+        (["-i", "A", "-a", "packets"], "is not a condition: write one of duration:SECONDS"),
         (["-i", "A", "--profile", "nosuch"], "there is no profile 'nosuch'"),
         (["-i", "A", "--nosuch"], "there is no option --nosuch"),
         (["-i"], "expected one argument"),

@@ -67,12 +67,12 @@ def test_no_command(vtctap: Run) -> None:
         (["profile", "show", "x"], "there is no profile 'x': name one of iec62055-52, iec62056-21, or the path of"),
         (["reframe", "t.pcapng"], "the following arguments are required: -w"),
         (["reframe", "t.pcapng", "-w", "u.pcapng"], "vtctap: t.pcapng: No such file or directory"),
-        (["wireshark", "lua"], "say which file to write"),
+        (["wireshark", "lua"], "the file to write is missing"),
         (["demo", "--seed", "x"], "invalid int value: 'x'"),
-        (["demo", "--faults"], "--faults needs a trace"),
-        (["demo", "--faults", "-w", "-"], "--faults needs a trace"),
+        (["demo", "--faults"], "--faults writes its list beside the trace"),
+        (["demo", "--faults", "-w", "-"], "--faults writes its list beside the trace"),
         (["demo", "--fast", "-w", "t.txt"], "the name must end in .pcapng or .pcap"),
-        (["demo", "--fast", "-a", "filesize:1"], "counts what is written: add -w"),
+        (["demo", "--fast", "-a", "filesize:1"], "limits the file that is written: add -w"),
     ],
 )
 def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], text: str) -> None:

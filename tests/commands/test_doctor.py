@@ -98,7 +98,7 @@ def test_the_rule_is_roots_to_install(sound: Machine, monkeypatch: pytest.Monkey
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    with pytest.raises(CommandError, match=r"rules is root's to write: sudo .*python.* -m vtctap doctor --fix$"):
+    with pytest.raises(CommandError, match=r"only root may write .*rules: sudo .*python.* -m vtctap doctor --fix$"):
         doctor.fix(sound)
 
 

@@ -174,7 +174,7 @@ def test_disk_that_fills(taps: Any, small_disk: Path, start: Start, listening: L
         assert said < 2000
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4
-    assert errors.decode() == f"vtctap: {path}: {os.strerror(errno.ENOSPC)}; what was written before can be read\n"
+    assert errors.decode() == f"vtctap: {path}: {os.strerror(errno.ENOSPC)}; the part written before is readable\n"
     assert path.stat().st_size == 32768
     with open_trace(path) as reader:
         heard = [record.octets for record in reader if record.kind is not Kind.EVENT]

@@ -111,16 +111,16 @@ def test_keys_open_tokens(inside: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["-o", "-"], 2, "say with --format which form"),
-        (["-o", "t.foo"], 2, "t.foo: say with --format which form it gets: csv, jsonl"),
+        (["-o", "-"], 2, "its format is not known: add --format"),
+        (["-o", "t.foo"], 2, "t.foo: its format is not known: add --format, one of csv, jsonl"),
         (["-o", "t.pcapng"], 2, "'vtctap read TRACE -Y EXPR -w OUT' writes one"),
         (["-o", "t.csv", "-e", "vtc.tokn"], 2, "no column vtc.tokn; did you mean vtc.token?"),
         (["-o", "t.csv", "-e", "vtc.response_in"], 2, "no column vtc.response_in"),
-        (["-o", "t.pcap", "-e", "vtc.token"], 2, "--table and -e choose from tables"),
-        (["-o", "t.exchange", "--table", "tokens"], 2, "--table and -e choose from tables"),
+        (["-o", "t.pcap", "-e", "vtc.token"], 2, "file holds octets, not tables: leave out --table and -e"),
+        (["-o", "t.exchange", "--table", "tokens"], 2, "file holds octets, not tables: leave out --table and -e"),
         (["-o", "t.csv", "-Y", "vtc.nothing"], 2, "vtc.nothing"),
-        (["-o", "nowhere/t.csv"], 4, "nowhere/t.csv: No such file or directory; there is no folder nowhere"),
-        (["-o", "t.pcap", EXAMPLES / "telegram.pcapng"], 2, "holds one trace: name one, or --join"),
+        (["-o", "nowhere/t.csv"], 4, "nowhere/t.csv: No such file or directory; create the folder nowhere"),
+        (["-o", "t.pcap", EXAMPLES / "telegram.pcapng"], 2, "holds one trace: name one, or add --join"),
     ],
 )
 def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], status: int, says: str) -> None:
@@ -300,7 +300,7 @@ def test_several_links_are_refused(inside: Run, records: Records, tmp_path: Path
     )
     result = inside("export", "t.pcapng", "-o", name)
     assert (result.returncode, (tmp_path / name).exists()) == (2, False)
-    assert "-Y 'vtc.link == 0' chooses one" in result.stderr
+    assert "add -Y 'vtc.link == 0'" in result.stderr
     assert inside("export", "t.pcapng", "-o", name, "-Y", "vtc.link == 1").returncode == 0
     inside("import", name, "-w", "back.pcapng")
     assert [record.octets for record in records(tmp_path / "back.pcapng")] == [b"\x06"]

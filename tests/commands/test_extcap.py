@@ -236,7 +236,8 @@ def test_a_signal_is_heeded_while_the_reader_is_stuck(run: Callable[..., Running
         running.program.send_signal(signal.SIGTERM)
         status, errors = running.end()
     assert status == 4
-    assert re.fullmatch(rf"vtctap: {running.fifo} is not read: the last \d+ octets of the trace are given up\n", errors)
+    lost = rf"vtctap: the reader of {running.fifo} stalls: the last \d+ octets of the trace are lost\n"
+    assert re.fullmatch(lost, errors)
 
 
 def test_a_closed_fifo_ends_a_capture_of_a_silent_line(run: Callable[..., Running], pty: Pty) -> None:

@@ -45,7 +45,7 @@ def test_as_many_files_as_taps_can_be_numbered(inside: Run, tmp_path: Path, file
     (tmp_path / "t.exchange").write_text("C> 15\nM> 15\n")
     done = inside("import", *["t.exchange"] * files, "-w", "t.pcapng")
     assert done.returncode == status
-    assert ("one trace has room for 256 taps" in done.stderr) == bool(status)
+    assert ("a trace holds at most 256 taps" in done.stderr) == bool(status)
     assert (tmp_path / "t.pcapng").exists() != bool(status)
 
 
@@ -92,7 +92,7 @@ def test_where_two_forms_fit_it_is_asked(inside: Run, tmp_path: Path) -> None:
 def test_raw_that_is_plainly_a_log(inside: Run, tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_text(ESPHOME)
     done = inside("import", "x.bin", "-w", "t.pcapng")
-    assert "x.bin looks like a log: its characters are taken as octets; --from esphome reads" in done.stderr
+    assert "x.bin looks like a log, but is imported as plain octets: add --from esphome to parse" in done.stderr
 
 
 def test_standard_input_is_read_twice(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_a_logger_that_marks_all_as_transmitted(inside: Run, tmp_path: Path) -> 
     rtac(tmp_path / "one.pcap", *((SENT, octets) for octets in said))
     done = inside("import", "one.pcap", "-w", "t.pcapng")
     assert done.returncode == 0
-    assert "one.pcap: its messages contradict the sides that it states" in done.stderr
+    assert "one.pcap: its messages contradict the directions that it states" in done.stderr
     with open_trace(tmp_path / "t.pcapng") as trace:
         heard = [(record.sender.name, record.inferred, record.octets) for record in trace]
         assert [tap.name for tap in trace.interfaces] == ["one.pcap:octets"]

@@ -94,7 +94,7 @@ def test_ring_files_become_one(inside: Run, tmp_path: Path, trace: Path, records
     alone = inside("read", *files, "-w", "x.pcapng")
     assert (alone.returncode, alone.stderr) == (
         2,
-        "vtctap: -w writes one trace: name one, or --join those that are one\n",
+        "vtctap: -w writes one trace: name one, or add --join for ring files\n",
     )
 
 

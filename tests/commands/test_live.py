@@ -347,7 +347,7 @@ def test_duration_counts_from_the_trigger(
 def test_trigger_that_never_comes(vtctap: Run, tmp_path: Path, records: Records) -> None:
     result = vtctap("demo", "--fast", "-w", "t.pcapng", "--trigger", "vtc.value == 9")
     assert result.returncode == 0
-    assert result.stderr.endswith("in t.pcapng; nothing matched --trigger\n")
+    assert result.stderr.endswith("in t.pcapng; no record matched --trigger\n")
     assert records(tmp_path / "t.pcapng") == []
 
 
@@ -363,20 +363,20 @@ def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path,
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["-b", "filesize:1"], "-b needs the name that its files' names are made of: add -w FILE"),
+        (["-b", "filesize:1"], "-b makes the names of its files from -w: add -w FILE"),
         (["-b", "filesize:1", "-w", "-"], "add -w FILE"),
-        (["-b", "files:2", "-w", "t.pcap"], "-b files: must come with when a file ends"),
+        (["-b", "files:2", "-w", "t.pcap"], "-b files: does not say when a file ends"),
         (
             ["-b", "files:0", "-w", "t.pcap"],
-            "'files:0' is none of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES",
+            "'files:0' is not a condition: write one of duration:SECONDS, packets:NUMBER, filesize:KILOBYTES",
         ),
-        (["-b", "match:x", "-w", "t.pcap"], "'match:x' is none of"),
-        (["-b", "duration:0.0", "-w", "t.pcap"], "'duration:0.0' is none of"),
-        (["-b", "duration:-1", "-w", "t.pcap"], "'duration:-1' is none of"),
-        (["-b", "packets:1.5", "-w", "t.pcap"], "'packets:1.5' is none of"),
+        (["-b", "match:x", "-w", "t.pcap"], "'match:x' is not a condition"),
+        (["-b", "duration:0.0", "-w", "t.pcap"], "'duration:0.0' is not a condition"),
+        (["-b", "duration:-1", "-w", "t.pcap"], "'duration:-1' is not a condition"),
+        (["-b", "packets:1.5", "-w", "t.pcap"], "'packets:1.5' is not a condition"),
         (["-b", "packets:1", "-w", "t.txt"], "t.txt: the name must end in .pcapng or .pcap"),
         (["-a", "files:2", "-w", "t.pcap"], "-a files: counts ring files"),
-        (["-a", "match:", "-w", "t.pcap"], "'match:' is none of"),
+        (["-a", "match:", "-w", "t.pcap"], "'match:' is not a condition"),
         (["-a", "match:vtc.nosuch", "-w", "t.pcap"], "vtc.nosuch"),
         (["--trigger", "(", "-w", "t.pcap"], "filter: "),
     ],

@@ -34,7 +34,7 @@ def test_another_suffix(name: str, vtctap: Run, tmp_path: Path) -> None:
     (tmp_path / "t.pcapng").write_bytes(b"a trace")
     done = vtctap("report", "t.pcapng", "--force", "-o", name)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"vtctap: {name}: a report is a page, and its name ends in .html\n"
+    assert done.stderr == f"vtctap: {name}: a report is an HTML page: choose a name that ends in .html\n"
     assert [path.name for path in tmp_path.iterdir()] == ["t.pcapng"]
     assert (tmp_path / "t.pcapng").read_bytes() == b"a trace"
 

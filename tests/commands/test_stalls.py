@@ -74,8 +74,8 @@ def test_a_reader_of_lines_that_stalls(
     assert process.stderr
     lines, (first, last) = process.stdout.read().count(b"\n"), process.stderr.read().decode().splitlines()
     dropped = json.loads((tmp_path / "s.json").read_text())["not_printed"]
-    assert first == "vtctap: standard output is not read: records are not printed until it is"
-    assert last.endswith(f"; {dropped} records not printed, for standard output was not read")
+    assert first == "vtctap: the reader of standard output stalls: records are not printed until it reads again"
+    assert last.endswith(f"; {dropped} records not printed, because standard output was not read")
     assert 0 < lines < 1502 - dropped
     process.stdout.close()
     process.stderr.close()
@@ -92,7 +92,10 @@ def test_a_reader_of_the_trace_that_stalls(taps: Any, tmp_path: Path, until: Unt
         heard += os.read(process.stdout.fileno(), 4096)
     say(taps, 3000)
     line = process.stderr.readline()
-    assert line == b"vtctap: the trace is not read: no more is held for its reader, and what comes now is lost\n"
+    assert (
+        line
+        == b"vtctap: the reader of the trace stalls and the buffer is full: records are lost until it reads again\n"
+    )
     time.sleep(0.5)
     reader = threading.Thread(target=lambda: (tmp_path / "t.pcapng").write_bytes(heard + process.stdout.read()))  # type: ignore[union-attr]
     reader.start()
@@ -124,7 +127,7 @@ def test_a_signal_while_the_reader_of_the_trace_is_stuck(taps: Any, start: Start
     process.send_signal(number)
     assert process.wait(PATIENCE) == 4
     assert process.stderr
-    assert b"standard output is not read: the last " in process.stderr.read()
+    assert b"the reader of standard output stalls: the last " in process.stderr.read()
 
 
 def test_a_deleted_output_ends_it(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:

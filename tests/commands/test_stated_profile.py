@@ -15,7 +15,7 @@ from vtctap.pcap.trace import create_trace, open_trace
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 OTHER = "iec62056-21"
-SAID = "vtctap: the trace states the profile iec62056-21, which is taken; --profile chooses another\n"
+SAID = "vtctap: using the profile iec62056-21, which the trace states; --profile chooses another\n"
 OPENED = Record(10**18, b"", Kind.EVENT, event=f"opened profile={OTHER} speed=300 line=7E1")
 READ = Record(10**18 + 10**9, b"\x01R1\x021.8.0()\x03\x5a", Kind.FRAME, Sender.CLIENT)
 
@@ -79,7 +79,7 @@ def test_what_is_the_default_is_not_worth_a_line(inside: Run, tmp_path: Path) ->
 def test_a_profile_that_is_not_here(inside: Run, tmp_path: Path) -> None:
     path = written(tmp_path / "t.pcapng", [READ], "profile=mine")
     done = inside("read", path)
-    said = "vtctap: its profile mine is not here, iec62055-52 is taken: --profile FILE says where it is\n"
+    said = "vtctap: the trace states the profile mine, which is not here; using iec62055-52: add --profile FILE\n"
     assert (done.returncode, done.stderr) == (0, said)
 
 

@@ -126,7 +126,7 @@ def test_the_meter_can_be_named(keys: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["token", "--keys", str(keys), "--pan", "600727000000000009", CREDIT]) == 0
     assert main(["token", "--keys", str(keys), "--pan", "000001000000000082", CREDIT]) == 1
     assert main(["token", "--keys", str(keys), "--pan", "1", CREDIT]) == 2
-    assert "holds no key of meter 1" in capsys.readouterr().err
+    assert "has no key of meter 1" in capsys.readouterr().err
     assert main(["token", "--pan", "1", CREDIT]) == 2
     assert "--keys" in capsys.readouterr().err
 

@@ -142,7 +142,7 @@ def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, vtctap: 
     first = dissector.read_text()
     assert "creditLeft" in first
     again = vtctap("wireshark", "install")
-    assert f"with the profile of the installation before: {mine}" in again.stderr
+    assert f"using the profile of the last installation: {mine}" in again.stderr
     assert dissector.read_text() == first
     assert "dissector-stale" not in vtctap("doctor", "--json").stdout
     vtctap("wireshark", "install", "--profile", "iec62056-21", "--profile", "iec62055-52")

@@ -1,1 +1,1 @@
-"""What takes the records of a running capture: trace, screen, hints, marks, and the conditions that end it."""
+"""The parts that process the records of a running capture: trace, screen, hints, marks and stop conditions."""

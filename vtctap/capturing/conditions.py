@@ -1,4 +1,4 @@
-"""The conditions of ``-a`` and ``-b``, in dumpcap's words: when a capture ends, and when it begins a new file."""
+"""The stop conditions ``-a`` and the ring conditions ``-b``, in dumpcap's words."""
 
 import argparse
 from collections.abc import Callable
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 _WORDS: Final = {"duration": "SECONDS", "packets": "NUMBER", "filesize": "KILOBYTES", "files": "NUMBER"}
 RING: Final = dict(_WORDS)
-"""What ``-b`` takes, as dumpcap(1) has it."""
+"""The words that ``-b`` accepts, those of dumpcap(1), and the form of their values."""
 STOP: Final = _WORDS | {"match": "EXPR"}
-"""What ``-a`` takes: dumpcap's, and a display filter."""
+"""The words that ``-a`` accepts: those of dumpcap(1), and ``match`` with a display filter."""
 
 
 def condition(words: dict[str, str]) -> Callable[[str], tuple[str, str]]:
-    """The type of an ``-a`` or ``-b`` argument: its word, and a value that makes sense for it."""
+    """Returns the argparse type of ``-a`` or ``-b``: it splits the argument into its word and a valid value."""
 
     def parse(text: str) -> tuple[str, str]:
         name, _, value = text.partition(":")
@@ -30,7 +30,7 @@ def condition(words: dict[str, str]) -> Callable[[str], tuple[str, str]]:
         }.get(words.get(name, ""), value)
         if name not in words or not (fits.isascii() and fits.isdecimal() and int(fits)):
             forms = ", ".join(f"{word}:{what}" for word, what in words.items())
-            raise argparse.ArgumentTypeError(f"{text!r} is none of {forms}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a condition: write one of {forms}")
         return name, value
 
     return parse
@@ -38,8 +38,10 @@ def condition(words: dict[str, str]) -> Callable[[str], tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ``-a`` conditions: seconds, records, octets and files, None = no limit; and filters of which any match is the
-    end."""
+    """The ``-a`` conditions: limits in seconds, records, octets and files (None: no limit), and display filters.
+
+    The first record that matches any of the filters ends the capture.
+    """
 
     duration: float | None
     packets: int | None
@@ -49,19 +51,22 @@ class Limits:
 
 
 def limits(arguments: argparse.Namespace) -> "tuple[Limits, RingLimits | None]":
-    """What the arguments say of the end, and of ring files (None: one file). Raises CommandError, FilterError."""
+    """Returns the stop conditions and the limits of ring files (None: a single file).
+
+    Raises CommandError where the conditions contradict each other, and FilterError for a bad ``match``.
+    """
     stop, ring = dict(arguments.stop), dict(arguments.ring)
     if ring:
         if arguments.output in (None, STANDARD):
-            raise CommandError("-b needs the name that its files' names are made of: add -w FILE")
+            raise CommandError("-b makes the names of its files from -w: add -w FILE")
         if "filesize" in stop:
-            ring.setdefault("filesize", stop.pop("filesize"))  # As dumpcap has it: the end of a file, not of all.
+            ring.setdefault("filesize", stop.pop("filesize"))  # As in dumpcap: it ends a file, not the capture.
         if not ring.keys() - {"files"}:
-            raise CommandError("-b files: must come with when a file ends: -b filesize:, duration: or packets:")
+            raise CommandError("-b files: does not say when a file ends: add -b filesize:, duration: or packets:")
     elif "filesize" in stop and not arguments.output:
-        raise CommandError("-a filesize: counts what is written: add -w FILE")
+        raise CommandError("-a filesize: limits the file that is written: add -w FILE")
     elif "files" in stop:
-        raise CommandError("-a files: counts ring files: add when a file ends, such as -b filesize:KILOBYTES")
+        raise CommandError("-a files: counts ring files: add a -b condition, such as -b filesize:KILOBYTES")
     matches: tuple[Predicate, ...] = ()
     if "match" in stop:
         from vtctap.dissector.filter import compile_filter

@@ -1,4 +1,4 @@
-"""What a running capture counts, and how it says so: in a line at the end, and in ``--stats-json``."""
+"""The counters of a running capture, and their two forms: the summary line and ``--stats-json``."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ CHECKS: Final = ("good", "bad", "missing")
 
 
 class Counts(Passive):
-    """Counts records: all that were received, whether they are written or not."""
+    """Counts all received records, whether they are written or not."""
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
-        """Records, by kind."""
+        """Number of records by kind."""
         self.messages: Counter[str] = Counter()
-        """Frames, by message."""
+        """Number of frames by message."""
         self.checks: Counter[str] = Counter()
-        """Frames, by status of the check character."""
+        """Number of frames by status of the check character (BCC)."""
         self.crcs: Counter[str] = Counter()
-        """Telegrams, by status of the CRC."""
+        """Number of telegrams by status of the CRC."""
         self.octets = self.parity = self.framing = self.breaks = self.overruns = self.cut = 0
-        """Octets: all, those of wrong parity, those with a framing error. Records: with a break, with octets lost, and
-        frames that are cut."""
+        """Numbers of octets: all, with a parity error, with a framing error. Numbers of records: with a break, with an
+        overrun, and cut frames."""
         self.lost: dict[int, str] = {}
-        """The ports that are lost and not back, by tap."""
+        """The names of the ports that are lost at present, by tap number."""
         self._names: list[str] = []
 
     def open(self, taps: "Sequence[Interface]") -> None:
@@ -65,7 +65,7 @@ class Counts(Passive):
             self.lost.pop(record.tap, None)
 
     def errors(self) -> dict[str, int]:
-        """What went wrong, by kind, in a person's words; what did not happen is not there."""
+        """Returns the number of errors by kind, in words for people. Kinds without an error are left out."""
         found = {
             "check": self.checks["bad"],
             "CRC": self.crcs["bad"],
@@ -79,7 +79,7 @@ class Counts(Passive):
         return {kind: number for kind, number in found.items() if number}
 
     def summary(self) -> str:
-        """The line at the end."""
+        """Returns the line that ends a capture."""
         crcs = f", {self.crcs['bad']} with a bad CRC" if self.crcs["bad"] else ""
         return (
             f"{count(self.kinds['frame'], 'frame')}, {self.checks['bad']} with a bad check character{crcs}; "
@@ -87,7 +87,7 @@ class Counts(Passive):
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What ``--stats-json`` states (docs/capturing.md)."""
+        """Returns the counters for ``--stats-json`` (docs/capturing.md)."""
         return {
             "records": self.kinds.total(),
             **{kind: self.kinds[kind] for kind in ("frame", "noise", "event")},

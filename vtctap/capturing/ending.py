@@ -1,4 +1,4 @@
-"""``-a``: knows when a capture has enough."""
+"""The stop conditions of ``-a``, checked while a capture runs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 class Ending(Passive):
-    """The end of the chain: what it is fed with has been written. ``recording`` and ``printing`` are None where there
-    is none."""
+    """Checks the stop conditions. It is the last part of the chain, so the records that it gets have been written.
+
+    ``recording`` is None without a trace, ``printing`` None without printed lines.
+    """
 
     def __init__(
         self,
@@ -33,9 +35,10 @@ class Ending(Passive):
         self._dissector = dissector
         self._matched = False
         self.written = 0
-        """How many records were written or printed."""
+        """Number of records that were written or printed."""
         self.over = False
-        """Whether the time is over, or nobody reads what is printed; what has come by then is still to be written."""
+        """Whether the duration has passed or the reader of standard output is gone. The capture ends, but the records
+        received so far are still written."""
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
         """See :meth:`~vtctap.capturing.parts.Part.feed`."""
@@ -43,7 +46,7 @@ class Ending(Passive):
         self.written += len(records)
         if limits.matches:
             dissections = [self._dissector.dissect(record) for record in records]
-            # Not with those from before the trigger.
+            # Records from before the trigger do not end the capture.
             fields = [dissection.as_json() for dissection in dissections[-1:]]
             self._matched = self._matched or any(matches(one) for one in fields for matches in limits.matches)
         self.over = self.over or (self._printing is not None and self._printing.unread)
@@ -53,8 +56,8 @@ class Ending(Passive):
 
     @property
     def full(self) -> bool:
-        """Whether there are as many packets, octets or files as were asked for, or a record matched: no more must be
-        written."""
+        """Whether the limit of packets, octets or files is reached, or a record matched. No more records must be
+        written then."""
         limits, recording = self._limits, self._recording
         return (
             self._matched

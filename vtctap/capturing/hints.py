@@ -1,19 +1,19 @@
-"""What a tap's evidence says of its wiring and settings, where it can mean one thing only.
+"""Hints about wiring and port settings, given where the received octets allow one explanation only.
 
-:class:`Hints` is fed with records and the time, and gives each hint once a tap. It prints nothing and has no clock.
+:class:`Hints` takes records and the time, and gives each hint once per tap. It prints nothing and reads no clock.
 
-What it says, and of what evidence:
+The evidence, and the hint that follows from it:
 
-- Nothing was heard since the start (:data:`SILENCE`): the tap is not wired, or the link says nothing. Where the other
-  tap of the link hears, it is the wiring.
-- The first thing heard is a break, and nothing follows (:data:`BREAK`): the receiver sees the line's idle level as a
-  start bit, so it is inverted, or has no level at all.
-- Parity is steadily wrong, but stop bits are where they belong, so the speed is right and the parity is not. Where the
-  bit is always 0, the line has eight bits; where nearly every octet is wrong, the parity is the other one.
-- Stop bits are steadily missing: the speed is wrong.
-- The driver received octets that never came (a ``missed`` event): another program reads the port.
+- No octet since the start (:data:`SILENCE`): the tap is not wired, or the link is silent. If the other tap of the link
+  receives octets, the wiring is at fault.
+- The first thing received is a break, and nothing follows (:data:`BREAK`): the receiver takes the idle level of the
+  line for a start bit, so the line is inverted or has no level at all.
+- Steady parity errors without framing errors: the speed is right and the parity setting is wrong. If the parity bit is
+  always 0, the line has eight data bits; if nearly every octet has a parity error, the parity is the opposite one.
+- Steady framing errors: the speed is wrong.
+- The driver received octets that vtctap did not get (a ``missed`` event): another program reads the port.
 
-Silence after traffic, single errors, and errors on a line whose speed is being looked for are no evidence.
+Silence after traffic, single errors, and errors during a search for the speed are not evidence.
 """
 
 from collections import deque
@@ -24,13 +24,13 @@ from typing import Final
 from vtctap.pcap.record import Flag, Kind, Record
 
 SILENCE: Final = 10.0
-"""Seconds without an octet."""
+"""Seconds without an octet after which a tap counts as silent."""
 BREAK: Final = 2.0
-"""Seconds in which nothing follows a break."""
+"""Seconds without an octet after a break that make the break continuous."""
 WINDOW: Final = 128
-"""Octets of which a share is taken: twice as many as the search for the speed begins after."""
+"""Octets over which error rates are computed: twice the number after which the search for the speed begins."""
 STEADY: Final = 0.2
-"""Share of wrong octets; a line without parity, of text, has about a half, one at a wrong speed rather more."""
+"""Share of octets with an error that counts as steady. Text without parity gives about one half, a wrong speed more."""
 NEARLY_ALL: Final = 0.95
 RARE: Final = 0.02
 
@@ -39,7 +39,8 @@ _NOTHING: Final = f"nothing heard for {SILENCE:.0f} s: is the tap wired, is it t
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one record adds: numbers of octets. ``ones``: those whose bit 7 was 1 as received."""
+    """Numbers of octets in one record: all, with a parity error, with a framing error, and (``ones``) with bit 7 set
+    as received."""
 
     octets: int
     parity: int
@@ -54,28 +55,28 @@ class _Tap:
     heard: int = 0
     good: int = 0
     broken: float | None = None
-    """When a break was heard that nothing followed."""
+    """When a break came that no octet has followed; seconds."""
     lost: bool = False
     shared: bool = False
-    """Whether another program reads the port."""
+    """Whether another program reads the port, too."""
     parity: str = "E"
     given: set[str] = field(default_factory=set)
 
 
 class Hints:
-    """The hints for the taps of these names, in the order of their numbers."""
+    """Collects evidence for each tap; ``names`` are the taps' names, by tap number."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._taps = [_Tap(name) for name in names]
 
     def feed(self, record: Record, now: float) -> None:
-        """Takes a record that came at ``now`` (seconds since the start)."""
+        """Takes a record that was received at ``now`` (seconds since the start)."""
         if record.tap >= len(self._taps):
             return
         tap = self._taps[record.tap]
         if record.kind is Kind.EVENT:
             name = record.event.partition(" ")[0]
-            if name == "speed":  # It holds for the link, and one tap reports it.
+            if name == "speed":  # One tap reports a change of speed for the whole link.
                 for each in self._taps:
                     each.window.clear()
             tap.lost = name == "lost" or (tap.lost and name != "opened")
@@ -105,7 +106,7 @@ class Hints:
             tap.window.popleft()
 
     def advise(self, now: float) -> list[str]:
-        """The hints that are due at ``now`` and were not given before."""
+        """Returns the hints that are due at ``now`` (seconds) and were not given before."""
         found = [self._once(tap, *hint) for tap in self._taps if not tap.lost for hint in _line_hints(tap, now)]
         silent = [tap for tap in self._taps if not tap.heard and not tap.lost] if now >= SILENCE else []
         all_are = len(silent) == len(self._taps)
@@ -122,7 +123,7 @@ class Hints:
 
 
 def _line_hints(tap: _Tap, now: float) -> list[tuple[str, str]]:
-    """Cause and text of what the tap's last octets say."""
+    """Returns cause and text of each hint that the tap's last octets give."""
     if tap.shared:
         return [("shared", f"octets are missing: another program reads this port; 'fuser -v {tap.name}' names it")]
     if tap.broken is not None:

@@ -1,4 +1,4 @@
-"""How a trace describes the taps that it comes from: pcapng's interface blocks."""
+"""The descriptions of a capture's taps, which a trace holds as pcapng interface blocks."""
 
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 def interfaces(
     links: "list[Link]", settings: "Settings", profile: str, *, latency_ns: int | None = None
 ) -> "list[Interface]":
-    """How the trace describes its taps. ``profile`` is the name of the capture's, so that each of several ring files
-    states it; ``latency_ns`` is what the user states of their adapters."""
+    """Returns the description of each tap.
+
+    ``profile`` is the name of the capture's profile, which every ring file then states. ``latency_ns`` is the
+    latency of the adapters as the user states it.
+    """
     from vtctap.pcap.capture_file import Interface
     from vtctap.sniffer.adapter import find_adapter
 

@@ -1,9 +1,9 @@
-"""Keys pressed while a capture runs, without Enter and without an echo; the terminal is left as it was found.
+"""Reads single keys while a capture runs, without Enter and without echo, and restores the terminal at the end.
 
-Only the terminal that this program is in the foreground of is touched: a program in the background that reads from it
-or sets it is stopped by the system. The keys are read in a thread of their own, for another program of the foreground
-(a pager) may take a key from under a read, which then waits for the next. POSIX only; elsewhere, or where standard
-input is no terminal, no key is ever pressed.
+The terminal is touched only while this program is in the foreground, because the system stops a background program
+that reads or sets its terminal. A thread of its own reads the keys: another foreground program (a pager) may take a key
+first, and the read then blocks until the next. POSIX only; elsewhere, or if standard input is no terminal, there are no
+keys.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _LOOK: Final = 0.1
-"""Seconds in which the thread notices its end, and the program that it is in the foreground."""
+"""Seconds after which the thread notices that it is to end, or that the program has moved to the foreground."""
 
 
 class Keyboard:
@@ -27,12 +27,12 @@ class Keyboard:
 
     @property
     def hint(self) -> str:
-        """What the keys do, for who looks at a terminal; empty where none is read."""
+        """What the keys do, as text for the terminal; empty if no keys are read."""
         return "" if _terminal() is None else ", m marks, n notes"
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, keys come one by one. What the terminal was set to is set again at the end, whatever that is."""
+        """Inside, keys are read one by one. The terminal's settings are restored at the end, also after an error."""
         descriptor = _terminal()
         if descriptor is None:
             yield
@@ -43,7 +43,7 @@ class Keyboard:
         before = termios.tcgetattr(descriptor)
         ended = threading.Event()
         try:
-            # Not tty.setcbreak: it throws away what is typed ahead, and what else it changes differs by version.
+            # Not tty.setcbreak: it discards keys that were typed ahead, and its other changes differ by Python version.
             without_echo = [*before]
             without_echo[tty.LFLAG] &= ~(termios.ICANON | termios.ECHO)
             without_echo[tty.CC] = [*before[tty.CC]]
@@ -58,7 +58,7 @@ class Keyboard:
                     termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
     def pressed(self) -> str:
-        """The keys that were pressed since the last call."""
+        """Returns the keys that were pressed since the last call."""
         keys = ""
         while self._pressed:
             keys += self._pressed.popleft()
@@ -74,16 +74,16 @@ class Keyboard:
                     ended.wait(_LOOK)
                 elif select.select([descriptor], [], [], _LOOK)[0] and not ended.is_set():
                     typed = os.read(descriptor, 64)
-                    if not typed:  # Its end was typed.
+                    if not typed:  # End of file was typed.
                         return
                     self._pressed.append(decode(typed))
 
 
 def _terminal() -> int | None:
-    """The descriptor of standard input, if that is a terminal to read keys from."""
+    """Returns the descriptor of standard input if it is a terminal to read keys from."""
     try:
         descriptor = sys.stdin.fileno()
-    except (OSError, ValueError, AttributeError):  # There is none, or it was replaced.
+    except (OSError, ValueError, AttributeError):  # Standard input is closed or was replaced.
         return None
     return descriptor if hasattr(os, "tcgetpgrp") and _in_foreground(descriptor) else None
 

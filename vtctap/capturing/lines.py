@@ -1,4 +1,4 @@
-"""How commands that print records print them: the options, and lines of text, with octets or colours, or JSON."""
+"""Printing of records: the options, and the output as lines of text (with octets or colours) or as JSON."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_lines(parser: argparse.ArgumentParser) -> None:
-    """``-x``, ``-t``, ``-V``, ``--color``, ``-n`` and ``--json``."""
+    """Adds ``-x``, ``-t``, ``-V``, ``--color``, ``-n`` and ``--json``."""
     from vtctap.dissector.text import TIMES
 
     parser.add_argument("-x", dest="octets", action="store_true", help="show the octets too")
@@ -27,30 +27,30 @@ def add_lines(parser: argparse.ArgumentParser) -> None:
         choices=TIMES,
         default="r",
         metavar="|".join(TIMES),
-        help="time: a of day, ad with date, d since the one before, e seconds since 1970, r since the first (default)",
+        help="timestamp: a of day, ad with date, d since the previous, e since 1970, r since the first (default)",
     )
     parser.add_argument(
-        "-V", "--full", action="store_true", help="show all data sets and octets, however long the line"
+        "-V", "--full", action="store_true", help="show all data sets and octets; lines get as long as they need"
     )
     parser.add_argument(
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
-        help="colours for the two directions, and for errors; auto (default): on a terminal, unless NO_COLOR is set",
+        help="colour the two directions and the errors; auto (default): on a terminal, unless NO_COLOR is set",
     )
-    parser.add_argument("-n", dest="names", action="store_false", help="show no names of registers, values and makers")
-    parser.add_argument("--json", action="store_true", help="one object a record ('vtctap help fields')")
+    parser.add_argument("-n", dest="names", action="store_false", help="hide the names of registers, values and makers")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per record ('vtctap help fields')")
 
 
 def printer(arguments: argparse.Namespace) -> "Printer":
-    """What makes the lines."""
+    """Returns the printer that makes a line of text from a record."""
     from vtctap.dissector.text import Printer
 
     return Printer(arguments.time, full=arguments.full, colour=coloured(arguments.color))
 
 
 def coloured(when: str) -> bool:
-    """Whether to colour; ``when`` is auto, always or never. NO_COLOR: see no-color.org."""
+    """Returns whether to colour; ``when`` is auto, always or never. NO_COLOR: see no-color.org."""
     if when != "auto":
         return when == "always"
     environment = os.environ
@@ -59,8 +59,10 @@ def coloured(when: str) -> bool:
 
 
 def shower(arguments: argparse.Namespace, printer: "Printer", trace: str = "") -> "Callable[[Dissection], str]":
-    """What makes a dissection the text to print, without the end of its last line. ``trace``, if it is given, is named
-    in each JSON object."""
+    """Returns a function that makes the text to print from a dissection, without the final line end.
+
+    Each JSON object names ``trace``, if it is given.
+    """
     shown = _shower(arguments, printer, {"trace": trace} if trace else {})
     if arguments.names:
         return shown
@@ -80,9 +82,9 @@ def _shower(arguments: argparse.Namespace, printer: "Printer", named: dict[str, 
 
 
 def link_names(taps: "Sequence[Interface]") -> list[str]:
-    """The name of each tap's link, from the interfaces' names (``LINK:PORT``); none where there is only one link."""
+    """Returns the name of each tap's link, from the interfaces' names (``LINK:PORT``); [] if there is only one link."""
     names = []
     for tap in taps:
-        found = re.match(r"([^:/\\]+):(?!//)", tap.name)  # No URL such as socket://host:port, and no path.
+        found = re.match(r"([^:/\\]+):(?!//)", tap.name)  # Neither a URL such as socket://host:port nor a path.
         names.append(found[1].replace(" ", "_") if found else "")
     return names if len({*names}) > 1 else []

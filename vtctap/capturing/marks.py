@@ -1,7 +1,7 @@
-"""Marks that an operator sets while a capture runs: with a key, in words, or with a signal.
+"""Marks that an operator sets while a capture runs: with a key, with a note or with a signal.
 
-The key ``m`` marks at once. The key ``n`` begins a note: its words are typed, Enter writes it, Escape leaves it. A
-signal has no words, so it is numbered as the key is. (Wireshark's toolbar has a field for words.)
+The key ``m`` sets a mark at once. The key ``n`` begins a note: type the text, then Enter writes it and Escape discards
+it. Marks from the key and from the signal have no text, so they are numbered. (Wireshark's toolbar has a text field.)
 """
 
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,25 +17,25 @@ _ENTER: Final = "\r\n"
 _LEAVE: Final = "\x1b"
 _ERASE: Final = "\x08\x7f"
 LONGEST: Final = 200
-"""Characters of a note; more is not taken."""
+"""Most characters of a note; further ones are ignored."""
 
 
 class Markable(Protocol):
-    """What takes marks: :class:`vtctap.sniffer.capture.Capture`."""
+    """A capture that can write marks: :class:`vtctap.sniffer.capture.Capture`."""
 
     def mark(self, note: str) -> None:
-        """Writes an operator's mark into the trace."""
+        """Writes an operator's mark with this text into the trace."""
 
 
 class NoteKeys:
-    """Makes marks of keys."""
+    """Turns keys into marks."""
 
     def __init__(self) -> None:
         self.typed: str | None = None
-        """The words of the note that is being typed; None where none is."""
+        """The text of the note that is being typed; None if there is none."""
 
     def feed(self, keys: str) -> list[str]:
-        """The marks that are complete: ``key`` for the key alone, or the words of a note."""
+        """Returns the marks that these keys complete: ``key`` for the key ``m``, or the text of a note."""
         return [mark for key in keys if (mark := self._press(key))]
 
     def _press(self, key: str) -> str:
@@ -55,7 +55,7 @@ class NoteKeys:
 
 
 class Marks:
-    """Gives a capture the marks for keys and signals. ``number`` counts them."""
+    """Sets marks in a capture for keys and signals; ``number`` counts them."""
 
     def __init__(self, keyboard: "Keyboard", signals: "Signals", screen: "Screen") -> None:
         self._keyboard = keyboard
@@ -67,11 +67,11 @@ class Marks:
 
     @property
     def prompt(self) -> str:
-        """The note that is being typed, for the status line; empty where none is."""
+        """The note that is being typed, for the status line; empty if there is none."""
         return "" if self._keys.typed is None else f"note: {self._keys.typed}_"
 
     def serve(self, source: Markable) -> None:
-        """Marks for the keys that were pressed and the signals that came since the last time."""
+        """Sets a mark for each key and each signal that came since the last call."""
         signalled, self._signalled = self._signalled, self._signals.marks
         for mark in ["SIGUSR1"] * (self._signalled - signalled) + self._keys.feed(self._keyboard.pressed()):
             self.number += 1

@@ -1,4 +1,4 @@
-"""The options of commands that capture, and the one function that builds the chain of parts from them."""
+"""The options of commands that capture, and the function that builds the chain of parts from them."""
 
 import argparse
 import os
@@ -43,11 +43,11 @@ class _Options(TypedDict):
 
 
 def add_sink(parser: argparse.ArgumentParser) -> None:
-    """``-w`` and what goes with it, when to stop, what to print, ``--stats-json``."""
+    """Adds the options for the trace, for printing, for stop conditions and ring files, and ``--stats-json``."""
     add_output(parser, required=False)
-    parser.add_argument("--print", action="store_true", help="print records too while they are written to a trace")
+    parser.add_argument("--print", action="store_true", help="print the records while they are written to a trace")
     add_lines(parser)
-    parser.add_argument("--stats-json", metavar="FILE", help="write to FILE what was counted")
+    parser.add_argument("--stats-json", metavar="FILE", help="write the counters of the capture to FILE, as JSON")
     parser.add_argument(
         "-a",
         dest="stop",
@@ -55,8 +55,8 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COND",
-        help="stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES, files:NUMBER, or with the first record "
-        "that matches, match:EXPR",
+        help="stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES or files:NUMBER, or at the first record "
+        "that matches a display filter, match:EXPR",
     )
     parser.add_argument(
         "-c",
@@ -73,20 +73,20 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COND",
-        help="write ring files FILE_00001_DATE...: the next after filesize:KILOBYTES, duration:SECONDS or "
-        "packets:NUMBER; files:NUMBER is how many are kept",
+        help="write ring files FILE_00001_DATE...; begin the next one after filesize:KILOBYTES, duration:SECONDS or "
+        "packets:NUMBER; keep the last files:NUMBER",
     )
     parser.add_argument(
         "--trigger",
         metavar="EXPR",
-        help="begin to write with the first record that matches, and the 30 s before it",
+        help="start to write at the first record that matches this display filter, with the 30 s before it",
     )
 
 
 def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool = True) -> Sink:
-    """The sink for a command's arguments. ``live``: ports are read meanwhile, so no reader is waited for, and a
-    terminal has a status line.
+    """Returns the sink for a command's arguments.
 
+    ``live`` says that ports are read meanwhile: the sink then waits for no reader, and a terminal gets a status line.
     Raises CommandError and FilterError for arguments that make no sense.
     """
     from vtctap.dissector.dissect import Dissector
@@ -123,7 +123,8 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
 
 
 def _displays(arguments: argparse.Namespace, live: bool) -> tuple[Screen, Outlet]:
-    """Standard error and standard output. Where both are one terminal they share an outlet, which keeps the order."""
+    """Returns standard error and standard output. If both are one terminal they share an outlet, which keeps the order
+    of their lines."""
     if not live:
         return Screen(sys.stderr, DirectOutlet(sys.stderr), quiet=arguments.quiet), DirectOutlet(sys.stdout)
     shared = screen.one_terminal()
@@ -137,7 +138,7 @@ def _printing(arguments: argparse.Namespace, profile: "Profile", out: Outlet, wa
     from vtctap.dissector.dissect import Dissector
 
     asked = arguments.print or arguments.json or not arguments.output
-    if not asked or arguments.output == STANDARD:  # Then standard output carries the trace.
+    if not asked or arguments.output == STANDARD:  # Standard output carries the trace.
         return None
     lines = printer(arguments)
     return Printing(out, watched, Dissector(profile), lines, shower(arguments, lines))

@@ -1,11 +1,11 @@
-"""Pipes and terminals that are written to without waiting for whoever reads them.
+"""Writes to pipes and terminals without waiting for their readers.
 
-A reader may stall for any time: a pager that waits for a key, a terminal on which Ctrl-S was pressed, a program that
-was stopped. :class:`ServedOutlet` holds what it is given, up to a limit, and a thread of its own writes it. What can
-not stall (a file, ``/dev/null``) is written to at once, by :class:`DirectOutlet`: the disk is all that is waited for.
+A reader may stall for any time: a pager that waits for a key, a terminal stopped with Ctrl-S, a suspended program.
+:class:`ServedOutlet` buffers text up to a limit, and a thread of its own writes it. :class:`DirectOutlet` writes at
+once to files and ``/dev/null``: they cannot stall, and make the program wait for the disk only.
 
-Nothing here decides what to do without when there is no room: whoever writes asks :meth:`Outlet.has_room` first. Octets
-are written past Python's buffers, for a thread that is stuck in one of them would keep the program from ending.
+An outlet does not choose what to drop when its buffer is full: the caller asks :meth:`Outlet.has_room` first. Octets
+bypass Python's own buffers, because a thread blocked in one of them would keep the program from ending.
 """
 
 import os
@@ -17,19 +17,21 @@ from collections import deque
 from typing import IO, Any, Final
 
 SLICE: Final = 4096
-"""Octets written at once: what a pipe takes whole or not at all (POSIX: PIPE_BUF, on Linux as many)."""
+"""Octets per write: the most that a pipe accepts atomically (POSIX: PIPE_BUF; 4096 on Linux)."""
 
 
 class Outlet(ABC):
-    """Where the text of a stream goes."""
+    """An output for text and octets."""
 
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
         self._encoding: str = getattr(stream, "encoding", None) or "ascii"
 
     def put(self, text: str) -> bool:
-        """Writes text whole, if there is room for it; gives whether there was. What the encoding has no octets for is
-        escaped. Raises OSError, which may be one of an earlier write."""
+        """Writes the whole text if there is room for it, and returns whether there was.
+
+        Characters that the encoding lacks are escaped. Raises OSError, possibly that of an earlier write.
+        """
         octets = text.encode(self._encoding, "backslashreplace")
         if not self.has_room(len(octets)):
             return False
@@ -38,27 +40,30 @@ class Outlet(ABC):
 
     @abstractmethod
     def write(self, octets: bytes) -> int:
-        """Writes octets of encoded text, whether there is room or not; gives how many. Raises as :meth:`put` does."""
+        """Writes octets, whether there is room or not, and returns their number. Raises OSError as :meth:`put` does."""
 
     def has_room(self, octets: int) -> bool:
-        """Whether so many octets are within the limit. Once they are not, no more are until half of what is held has
-        been taken: a slow reader makes few gaps, not many."""
+        """Returns whether this number of octets fits into the buffer.
+
+        After one that did not fit, nothing fits until the buffer is half empty, so that a slow reader causes few long
+        gaps instead of many short ones.
+        """
         return True
 
     @property
     def idle(self) -> bool:
-        """Whether all that was written has been taken."""
+        """Whether the reader has taken everything that was written."""
         return True
 
     @property
     def unread(self) -> bool:
-        """Whether it is known that nobody will ever read again."""
+        """Whether the reader is known to be gone."""
         return False
 
     def finish(self, patience: float) -> int:
-        """Waits until all is written, as long as the reader takes something every ``patience`` seconds.
+        """Waits until everything is written, or until the reader has taken nothing for ``patience`` seconds.
 
-        Gives how many octets are given up. Raises OSError as :meth:`write` does.
+        Returns the number of octets that were not written. Raises OSError as :meth:`write` does.
         """
         return 0
 
@@ -74,8 +79,10 @@ class DirectOutlet(Outlet):
 
 
 class ServedOutlet(Outlet):
-    """Writes in a thread of its own to the descriptor of a stream, which must stay open; ``limit`` is the octets that
-    are held."""
+    """Writes to the descriptor of a stream in a thread of its own.
+
+    The stream must stay open. ``limit`` is the size of the buffer in octets.
+    """
 
     def __init__(self, stream: IO[Any], limit: int) -> None:
         super().__init__(stream)
@@ -96,13 +103,13 @@ class ServedOutlet(Outlet):
             self._held += len(octets)
             self._changed.notify_all()
             if self._thread is None:
-                # A daemon: the end of the program does not wait for a reader either.
+                # A daemon thread, so that the program can end while the reader stalls.
                 self._thread = threading.Thread(target=self._serve, name="outlet", daemon=True)
                 self._thread.start()
         return len(octets)
 
     def flush(self) -> None:
-        """Does nothing, for nothing is left in a buffer of Python's. (Writers of traces call it.)"""
+        """Does nothing, because Python buffers nothing here. (Trace writers call it.)"""
 
     def has_room(self, octets: int) -> bool:
         """See :meth:`Outlet.has_room`."""
@@ -116,7 +123,7 @@ class ServedOutlet(Outlet):
 
     @property
     def unread(self) -> bool:
-        """See :attr:`Outlet.unread`. It is noticed though nothing is written: a line may be silent for long."""
+        """See :attr:`Outlet.unread`. It works without a write, because a line may be silent for long."""
         if isinstance(self._error, BrokenPipeError):
             return True
         if not hasattr(select, "poll"):
@@ -130,16 +137,16 @@ class ServedOutlet(Outlet):
         with self._changed:
             while self._held and not self._error and self._changed.wait(patience):
                 pass
-            if not self._held:  # The thread ends; a later write begins another.
+            if not self._held:  # The thread ends; a later write starts another.
                 self._thread = None
                 self._changed.notify_all()
             self._raise()
             return self._held
 
     def close(self) -> None:
-        """Gives up what is still held, and closes the stream."""
+        """Discards the buffer and closes the stream."""
         with self._changed:
-            # First, so that the thread writes no more to a descriptor that may soon be another file's.
+            # End the thread first: the number of the closed descriptor may soon belong to another file.
             self._waiting.clear()
             self._thread = None
             self._changed.notify_all()
@@ -174,15 +181,15 @@ class ServedOutlet(Outlet):
 
 
 def outlet(stream: IO[str], limit: int) -> Outlet:
-    """The outlet of a standard stream: served where its reader can stall, direct where not."""
+    """Returns the outlet for a standard stream: served if its reader can stall, direct otherwise."""
     return ServedOutlet(stream, limit) if can_stall(stream) else DirectOutlet(stream)
 
 
 def can_stall(stream: IO[Any]) -> bool:
-    """Whether the stream is a pipe, a socket or a terminal."""
+    """Returns whether the stream is a pipe, a socket or a terminal."""
     try:
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode
-    except (OSError, ValueError):  # It is no file of the system's, or is closed.
+    except (OSError, ValueError):  # It has no descriptor, or is closed.
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)

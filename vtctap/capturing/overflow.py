@@ -1,9 +1,8 @@
-"""What a pipe that nobody reads has no room for: records are left out, and events say so.
+"""Drops records while the reader of a piped trace stalls, and writes events that say so.
 
-A trace that goes to a pipe is held in memory while its reader stalls, up to a limit
-(:data:`vtctap.capturing.recording.HELD`), for the ports have to be read on. What comes after that is lost, as it is
-where a receiver overruns: once there is room again, an ``overrun`` event states how many octets of which tap were left
-out, and the tap's next record has the flag.
+The ports must be read without a pause, so a trace that goes to a pipe is buffered in memory while its reader stalls, up
+to a limit (:data:`vtctap.capturing.recording.HELD`). Records beyond the limit are dropped. As after a receiver overrun,
+an ``overrun`` event then states the number of dropped octets of each tap, and the tap's next record has the flag.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,22 +16,22 @@ if TYPE_CHECKING:
     from collections import Counter
 
 _ROOM: Final = 512
-"""Octets that a record may need in the trace beside those that it holds."""
+"""Most octets that a record needs in the trace in addition to its own octets."""
 
 
 class Roomy(Protocol):
-    """What has room for so many octets, or not: :class:`~vtctap.capturing.recording.PipeRecording`."""
+    """A recording with a limited buffer: :class:`~vtctap.capturing.recording.PipeRecording`."""
 
     drops: "Counter[int]"
 
     def has_room(self, octets: int) -> bool:
-        """Whether so many octets can be held."""
+        """Returns whether this number of octets fits into the buffer."""
 
 
 class Overflow(Passive):
-    """Leaves records out while ``recording`` has no room for them, and adds their octets to its ``drops``.
+    """Drops records while ``recording`` has no room for them, and adds their octets to its ``drops``.
 
-    ``say`` tells whoever looks on.
+    ``say`` shows a message to the user.
     """
 
     def __init__(self, recording: Roomy, say: Callable[[str], None]) -> None:
@@ -46,7 +45,7 @@ class Overflow(Passive):
         return [one for record in records for one in self._let_through(record)]
 
     def _let_through(self, record: Record) -> list[Record]:
-        # Events are few and small, and the last of them close the account: they are held in any case.
+        # Events are always kept: they are few and small, and the last of them state what was dropped.
         if record.kind is not Kind.EVENT and not self._recording.has_room(4 * len(record.octets) + _ROOM):
             self._leave_out(record)
             return []
@@ -62,14 +61,14 @@ class Overflow(Passive):
 
     def _leave_out(self, record: Record) -> None:
         if not self._lost:
-            self._say("the trace is not read: no more is held for its reader, and what comes now is lost")
+            self._say("the reader of the trace stalls and the buffer is full: records are lost until it reads again")
         first, octets = self._lost.get(record.tap, (record, 0))
         self._lost[record.tap] = first, octets + len(record.octets)
         self._recording.drops[record.tap] += len(record.octets)
 
 
 def _overrun(first: Record, octets: int) -> Record:
-    """The event for octets of a tap that were left out; it stands where the first of them would."""
+    """Returns the event for the dropped octets of a tap, at the time of the first of them."""
     return Record(
         first.time,
         kind=Kind.EVENT,

@@ -1,9 +1,9 @@
-"""What takes the records of a running capture: a chain of parts, each with one job and the same three verbs.
+"""The chain of parts that process the records of a running capture, each with one job and the same three methods.
 
     counts -> outages, advice, status line -> trigger -> overflow -> recording -> printing -> ending
 
-Each part gives what goes on to the next one: most give what they were given; the trigger holds records back, the
-overflow leaves some out. So a part can be left out, and can be tried alone.
+Each part returns the records for the next one. Most parts return what they got; the trigger holds records back, and the
+overflow drops some. So a part can be left out of the chain, and can be tested alone.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,20 @@ class Part(Protocol):
     """One part of a chain."""
 
     def open(self, taps: "Sequence[Interface]") -> None:
-        """The capture begins, with these taps. Raises where the part cannot do its job."""
+        """Begins the capture with these taps. Raises an error if the part cannot do its job."""
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
-        """Takes the next record; gives what goes on to the next part: none, one, or those that were held back, too.
+        """Takes the next records, and returns the records for the next part: none, these, or held ones as well.
 
-        Without a record, time has passed. ``now`` is in seconds, of a clock that is never set.
+        A call without records tells the part that time has passed. ``now`` is in seconds, of a monotonic clock.
         """
 
     def close(self) -> None:
-        """The capture has ended."""
+        """Ends the capture."""
 
 
 class Passive:
-    """A part that lets everything pass; a base for parts that have no use for one of the verbs."""
+    """A part that passes on every record: the base class of parts that do not need all three methods."""
 
     def open(self, taps: "Sequence[Interface]") -> None:
         """See :meth:`Part.open`."""
@@ -47,26 +47,25 @@ class Passive:
 
 
 class Chain:
-    """Parts, in order. A context manager: inside, and after :meth:`open`, records can be fed."""
+    """Parts, in order. A context manager, which closes the parts; call :meth:`open` before :meth:`feed`."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
         self._opened: list[Part] = []
 
     def open(self, taps: "Sequence[Interface]") -> None:
-        """Opens each part. Where one cannot be opened, those behind it are not."""
+        """Opens the parts in order, and stops at the first that cannot be opened."""
         for part in self._parts:
             part.open(taps)
             self._opened.append(part)
 
     def feed(self, records: "Sequence[Record]", now: float) -> None:
-        """Feeds each part with what the one before it lets through."""
+        """Feeds each part with the records that the previous one returns."""
         for part in self._opened:
             records = part.feed(records, now)
 
     def close(self) -> None:
-        """Closes each part that was opened. Raises what the first raises that cannot be closed properly, once all have
-        been closed."""
+        """Closes every part that was opened, and then raises the first error that occurred."""
         opened, self._opened = self._opened, []
         failed: Exception | None = None
         for part in opened:
@@ -86,5 +85,5 @@ class Chain:
         if error is None:
             self.close()
             return
-        with suppress(Exception):  # What went wrong first is what there is to say.
+        with suppress(Exception):  # The first error is the one to report.
             self.close()

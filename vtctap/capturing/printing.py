@@ -1,4 +1,4 @@
-"""Records as lines on standard output, beside a trace or instead of one."""
+"""Prints records on standard output, in addition to a trace or instead of one."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from vtctap.pcap.record import Record
 
 HELD: Final = 1 << 20
-"""Octets of lines that are held for a reader that stalls: about ten thousand lines."""
+"""Most octets of lines buffered for a reader that stalls: about ten thousand lines."""
 PATIENCE: Final = 1.0
-"""Seconds, at the end, in which the reader must take something of what is held."""
+"""Seconds that the reader may stall at the end before the rest is given up."""
 
 
 class Printing(Passive):
-    """Prints records, numbered as they stand in the trace. Lines that find no room are left out, and counted."""
+    """Prints records with their numbers in the trace. Lines that do not fit into the buffer are dropped and counted."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Printing(Passive):
         printer: "Printer",
         show: "Callable[[Dissection], str]",
     ) -> None:
-        """``show`` makes the text of a record; ``printer`` is what it makes lines with, and learns the links' names."""
+        """``show`` makes the text of a record with ``printer``, which this class tells the names of the links."""
         self._outlet = outlet
         self._screen = screen
         self._dissector = dissector
@@ -41,17 +41,17 @@ class Printing(Passive):
         self._show = show
         self._gap = 0
         self.dropped = 0
-        """How many records were not printed."""
+        """Number of records that were not printed."""
         self.unread = False
-        """Whether nobody reads standard output any more."""
+        """Whether the reader of standard output is gone."""
 
     def open(self, taps: "Sequence[Interface]") -> None:
         """See :meth:`~vtctap.capturing.parts.Part.open`."""
         self._printer.links = link_names(taps)
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
-        """See :meth:`~vtctap.capturing.parts.Part.feed`. Raises OutputError. That nobody reads any more is no error,
-        for what has come is still written to the trace."""
+        """See :meth:`~vtctap.capturing.parts.Part.feed`. Raises OutputError. A reader that is gone is not an error,
+        because the records received so far are still written to the trace."""
         self.unread = self.unread or self._outlet.unread
         try:
             for record in () if self.unread else records:
@@ -65,7 +65,7 @@ class Printing(Passive):
             printed = self._outlet.put(f"{text}\n")
         if not printed:
             if not self._gap:
-                self._screen.say("standard output is not read: records are not printed until it is")
+                self._screen.say("the reader of standard output stalls: records are not printed until it reads again")
             self._gap += 1
             self.dropped += 1
         elif self._gap:

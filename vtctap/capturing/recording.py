@@ -1,8 +1,8 @@
-"""The trace, or the ring of traces, that a running capture writes.
+"""Writes the trace, or the ring of traces, of a running capture.
 
-Each record is in the file when :meth:`Recording.feed` returns. The file is looked after while it is written: where it
-was deleted or overwritten, recording goes on to nowhere, so that is an error at once; where it was only moved, nothing
-is lost, and the error comes at the end.
+Each record is in the file when :meth:`Recording.feed` returns. The name of the file is checked while it is written. A
+file that was deleted or overwritten loses records, so that is an error at once. A file that was only moved loses
+nothing, so the error comes at the end.
 """
 
 import sys
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from vtctap.pcap.trace import TraceWriter
 
 _LOOK: Final = 1.0
-"""Seconds between two looks at the file's name."""
+"""Seconds between two checks of the file's name."""
 Create: TypeAlias = "Callable[[str | IO[bytes], Sequence[Interface]], TraceWriter | RingWriter]"
-"""Makes a writer for a file, by its name or open, and taps."""
+"""A function that makes a writer for a file (its name, or the open file) and the taps."""
 HELD: Final = 16 << 20
-"""Octets that are held in memory for a pipe's reader: two hours of a line of 9600 bit/s that never pauses, ten minutes
-of one of 115200 (messages of 64 octets, of which each takes 140 in the trace)."""
+"""Most octets buffered for the reader of a pipe: two hours of a busy line at 9600 bit/s, ten minutes at 115200 bit/s
+(with messages of 64 octets, each of which takes 140 octets in the trace)."""
 PATIENCE: Final = 2.0
-"""Seconds, at the end, in which the reader of a pipe must take something of what is held."""
+"""Seconds that the reader of a pipe may stall at the end before the rest is given up."""
 
 
 class Recording(Passive):
     """Writes records to a trace.
 
-    ``name`` is that of the file, or ``-``; ``create`` makes a writer for it and the taps, once these are known; ``say``
-    tells whoever looks on.
+    ``name`` is the name of the file, or ``-``. ``create`` makes the writer once the taps are known. ``say`` shows a
+    message to the user.
     """
 
     def __init__(self, name: str, create: Create, say: Callable[[str], None]) -> None:
@@ -49,26 +49,26 @@ class Recording(Passive):
         self._due = 0.0
         self._moved = False
         self.drops: Counter[int] = Counter()
-        """How many octets each tap (its number) is known to have lost, for the end of the trace."""
+        """Number of octets that each tap (by its number) has lost, for the statistics at the end of the trace."""
 
     @property
     def size(self) -> int:
-        """The octets written so far."""
+        """Number of octets written so far."""
         return self._writer.size if self._writer else 0
 
     @property
     def done(self) -> int:
-        """How many files of a ring are complete."""
+        """Number of complete ring files."""
         return 0
 
     @property
     def files(self) -> list[str]:
-        """The names of the files that are there."""
+        """The names of the files that exist."""
         return [self._name]
 
     @property
     def where(self) -> str:
-        """What was written and where, for the capture's last line."""
+        """The size and the name of the trace, for the summary line."""
         return f", {count(self.size, 'octet')} in {self._name}"
 
     def open(self, taps: "Sequence[Interface]") -> None:
@@ -80,7 +80,7 @@ class Recording(Passive):
         return sys.stdout.buffer if self._name == STANDARD else self._name
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
-        """See :meth:`~vtctap.capturing.parts.Part.feed`. Raises OutputError, and BrokenPipeError where nobody reads."""
+        """See :meth:`~vtctap.capturing.parts.Part.feed`. Raises OutputError; BrokenPipeError if the reader is gone."""
         assert self._writer
         with output_errors(self._name):
             for record in records:
@@ -91,16 +91,16 @@ class Recording(Passive):
         return records
 
     def _look_after(self) -> None:
-        """Raises OutputError where the file is lost; notes where it was moved."""
+        """Raises OutputError if the file was deleted or overwritten, and says once if it was moved."""
         gone = self._writer.gone if self._writer else ""
         if gone == "moved" and not self._moved:
             self._moved = True
-            self._say(f"{self.files[-1]} was moved while it is being written; it is written on where it is now")
+            self._say(f"{self.files[-1]} was moved while it is being written; the capture goes on in the moved file")
         elif gone and gone != "moved":
             raise OutputError(f"{self.files[-1]} was {gone} while it was being written")
 
     def close(self) -> None:
-        """See :meth:`~vtctap.capturing.parts.Part.close`. Raises OutputError, BrokenPipeError where nobody reads."""
+        """See :meth:`~vtctap.capturing.parts.Part.close`. Raises OutputError; BrokenPipeError if the reader is gone."""
         assert self._writer
         try:
             self._look_after()
@@ -109,7 +109,7 @@ class Recording(Passive):
                 self._writer.close(self.drops)
         if self._moved:
             raise OutputError(
-                f"{self.files[-1]} was moved while it was being written; the trace is whole where it is now"
+                f"{self.files[-1]} was moved while it was being written; the moved file holds the whole trace"
             )
 
 
@@ -143,8 +143,10 @@ class RingRecording(Recording):
         return f", the last {count(len(kept), 'file')} of {kept[0]} ... {kept[-1]} kept" if kept else ""
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
-        """See :meth:`Recording.feed`. A file whose time is over is completed though nothing comes: by the clock of the
-        records, whatever is done to the wall clock meanwhile."""
+        """See :meth:`Recording.feed`. A file whose duration has passed is completed even if no record comes.
+
+        The time is that of the last record plus the time since, so that setting the wall clock changes nothing.
+        """
         if records:
             self._latest = records[-1].time, now
         elif self._rings and self._latest:
@@ -154,20 +156,20 @@ class RingRecording(Recording):
 
 
 class PipeRecording(Recording):
-    """Writes records to standard output, or to a fifo by its name, without waiting for the reader."""
+    """Writes records to standard output or to a named fifo, without waiting for the reader."""
 
     def __init__(self, name: str, create: Create, say: Callable[[str], None]) -> None:
         super().__init__(name, create, say)
         self._outlet: ServedOutlet | None = None
 
     def _target(self) -> IO[bytes]:
-        # Opening a fifo waits for a reader; a signal ends that.
+        # Opening a fifo blocks until there is a reader; a signal ends the wait.
         stream = sys.stdout.buffer if self._name == STANDARD else open(self._name, "wb", buffering=0)  # noqa: SIM115
         self._outlet = ServedOutlet(stream, HELD)
         return cast("IO[bytes]", self._outlet)
 
     def has_room(self, octets: int) -> bool:
-        """Whether so many octets can be held for the reader."""
+        """Returns whether this number of octets fits into the buffer."""
         return self._outlet is None or self._outlet.has_room(octets)
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
@@ -177,7 +179,7 @@ class PipeRecording(Recording):
         return super().feed(records, now)
 
     def close(self) -> None:
-        """See :meth:`Recording.close`. Raises OutputError where the reader does not take what is held."""
+        """See :meth:`Recording.close`. Raises OutputError if the reader does not take the rest of the trace."""
         super().close()
         assert self._outlet
         with output_errors(self._name):
@@ -185,7 +187,9 @@ class PipeRecording(Recording):
         if self._name != STANDARD:
             self._outlet.close()
         if left:
-            raise OutputError(f"{self._label} is not read: the last {count(left, 'octet')} of the trace are given up")
+            raise OutputError(
+                f"the reader of {self._label} stalls: the last {count(left, 'octet')} of the trace are lost"
+            )
 
     @property
     def _label(self) -> str:

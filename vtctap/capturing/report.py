@@ -1,4 +1,4 @@
-"""What a capture says when it has ended: one line, and the file of ``--stats-json``."""
+"""The result of a capture: a summary line, and the file of ``--stats-json``."""
 
 import json
 from collections.abc import Iterator
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Says what the parts of a chain have done; ``recording`` and ``printing`` are None where there is none.
+    """Reports what the parts of a chain have done.
 
-    ``stats`` is the name of the file for ``--stats-json``, if any.
+    ``recording`` is None without a trace, ``printing`` None without printed lines. ``stats`` is the name of the file
+    for ``--stats-json``, if any.
     """
 
     stats: str | None
@@ -35,7 +36,7 @@ class Report:
     ending: "Ending"
 
     def give(self) -> None:
-        """Writes the file and says the line. Raises OutputError."""
+        """Writes the file and shows the summary line. Raises OutputError."""
         if self.stats:
             write_text(self.stats, json.dumps(self._json()) + "\n", force=True)
         self.screen.say(self.counts.summary() + "".join(self._more()))
@@ -52,6 +53,6 @@ class Report:
         if self.recording:
             yield self.recording.where
         if self.printing and self.printing.dropped:
-            yield f"; {count(self.printing.dropped, 'record')} not printed, for standard output was not read"
+            yield f"; {count(self.printing.dropped, 'record')} not printed, because standard output was not read"
         if self.trigger.waiting:
-            yield "; nothing matched --trigger"
+            yield "; no record matched --trigger"

@@ -1,6 +1,6 @@
-"""What a running capture says on standard error: lines, and on a terminal a status line below them, rewritten in place.
+"""The messages of a running capture on standard error, and on a terminal a status line below them.
 
-Nothing here waits for a terminal or a pipe: what finds no room is not said.
+Nothing here waits for a terminal or a pipe: messages that do not fit into the buffer are dropped.
 """
 
 import os
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from vtctap.capturing.outlet import Outlet
 
 HELD: Final = 1 << 16
-"""Octets that are held for a terminal or pipe that takes nothing."""
+"""Most octets buffered for a terminal or pipe that stalls."""
 INTERVAL: Final = 0.25
-"""Seconds between two states of the status line."""
+"""Seconds between two updates of the status line."""
 PATIENCE: Final = 0.5
-"""Seconds, at the end, in which the terminal must take something of what is held."""
+"""Seconds that the terminal may stall at the end before the rest is given up."""
 
 
 class Screen:
-    """Standard error. Everything that is printed there goes through this while a capture runs.
+    """Standard error while a capture runs: every message goes through this class.
 
-    ``rewrites``: it is a terminal that can rewrite a line; ``shared``: standard output is the same terminal;
-    ``quiet``: nothing is said.
+    ``rewrites`` says that it is a terminal that can rewrite a line, ``shared`` that standard output is the same
+    terminal, and ``quiet`` that messages are suppressed.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns that a line can have: the last is left free, for some terminals go to the next line after it."""
+        """Columns of a line. The last column stays free, because some terminals wrap after it."""
         try:
             return (os.get_terminal_size(self._stream.fileno()).columns or 80) - 1
         except OSError:
             return 79
 
     def due(self, now: float) -> bool:
-        """Whether the status line may be rewritten at ``now`` (seconds): not while earlier output is still held."""
+        """Returns whether the status line may be rewritten at ``now`` (seconds): not while older output is pending."""
         return self.rewrites and not self._quiet and now >= self._due and self._outlet.idle
 
     def show(self, line: str, now: float) -> None:
@@ -57,51 +57,51 @@ class Screen:
             self._shown = len(line)
 
     def clear(self) -> None:
-        """Takes the status line away."""
+        """Removes the status line."""
         if self._shown and self._put("\r" + " " * self._shown + "\r"):
             self._shown = 0
 
     @contextmanager
     def above(self) -> Iterator[None]:
-        """Inside, lines can be printed on standard output; the status line is back when it is due."""
+        """Inside, lines can be printed on standard output. The status line comes back when it is due."""
         if self._shared:
             self.clear()
         yield
 
     def say(self, text: str) -> None:
-        """Says one line."""
+        """Shows a message, unless the screen is quiet."""
         if not self._quiet:
             self.insist(text)
 
     def insist(self, text: str) -> None:
-        """Says one line, though the screen is quiet."""
+        """Shows a message, even if the screen is quiet."""
         self.clear()
         self._put(f"vtctap: {text}\n")
 
     def finish(self) -> None:
-        """Waits until all is said, but not for long."""
+        """Waits until all messages are written, or for :data:`PATIENCE` seconds."""
         with suppress(OSError):
             self._outlet.finish(PATIENCE)
 
     def _put(self, text: str) -> bool:
         try:
             return self._outlet.put(text)
-        except OSError:  # Whom is that to be told?
+        except OSError:  # Standard error is gone, so nobody can be told.
             return False
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether a standard stream is there and is a terminal."""
+    """Returns whether a standard stream exists and is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def can_rewrite(stream: IO[str]) -> bool:
-    """Whether a standard stream is a terminal that can rewrite a line."""
+    """Returns whether a standard stream is a terminal that can rewrite a line."""
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def one_terminal() -> bool:
-    """Whether standard output and standard error are the same terminal."""
+    """Returns whether standard output and standard error are the same terminal."""
     if not (is_terminal(sys.stdout) and is_terminal(sys.stderr)):
         return False
     with suppress(OSError):

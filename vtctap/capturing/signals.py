@@ -1,4 +1,4 @@
-"""The signals that end a capture, and the one that marks."""
+"""The signals that end a capture, and the signal that sets a mark."""
 
 import contextlib
 import signal
@@ -7,22 +7,24 @@ from types import FrameType
 
 
 class Signals:
-    """Inside, a signal that would end the program sets :attr:`stopped` instead, and SIGUSR1 counts in :attr:`marks`.
+    """Inside :meth:`heeded`, signals that would end the program set :attr:`stopped`, and SIGUSR1 counts up
+    :attr:`marks`.
 
-    The loop looks at both several times a second: a signal's handler may run anywhere, also in the middle of a write.
-    Before there is a loop (:attr:`begun`), a signal is Ctrl-C: what is waited for, such as a fifo that nobody reads,
-    may never come.
+    The loop of the capture checks both several times a second, because a handler may run at any point, even within a
+    write. Until the loop runs (:attr:`begun`), a signal raises KeyboardInterrupt: the program may be waiting for
+    something that never comes, such as a reader of a fifo.
     """
 
     def __init__(self) -> None:
         self.stopped = False
         self.begun = False
         self.marks = 0
-        """How many there were; only the handler counts, for it may run between any two steps of who reads it."""
+        """Number of SIGUSR1 received. Only the handler changes it, because it may run between any two steps of a
+        reader."""
 
     @contextlib.contextmanager
     def heeded(self) -> Iterator[None]:
-        """Sets the handlers, and puts back what was there."""
+        """Sets the handlers, and restores the previous ones at the end."""
 
         def stop(number: int, frame: FrameType | None) -> None:
             if not self.begun:
@@ -33,11 +35,11 @@ class Signals:
             self.marks += 1
 
         handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
-        # Whoever started us with nohup wants us to outlive the terminal.
+        # Under nohup SIGHUP is ignored, and must stay so: the capture is to outlive the terminal.
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             handlers[signal.SIGHUP] = stop
         if hasattr(signal, "SIGQUIT"):
-            handlers[signal.SIGQUIT] = stop  # A key too; the terminal must be left as it was found.
+            handlers[signal.SIGQUIT] = stop  # Ctrl-\ sends it; the terminal must be restored first.
         if hasattr(signal, "SIGUSR1"):
             handlers[signal.SIGUSR1] = mark
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

@@ -1,8 +1,8 @@
-"""The loop of a capture: takes records from the ports and feeds them to the chain of parts, until there is an end.
+"""The loop of a capture: feeds the records from the ports to the chain of parts, until a stop condition holds.
 
-The recording comes first. The loop waits for the ports and, where a file is written, for the disk; for nothing else.
-What is printed, said and typed goes through threads of its own (:mod:`~vtctap.capturing.outlet`,
-:mod:`~vtctap.capturing.keyboard`), and a signal ends every wait.
+Recording has priority: the loop waits for the ports and, if it writes a file, for the disk, and for nothing else.
+Threads of their own print, show messages and read keys (:mod:`~vtctap.capturing.outlet`,
+:mod:`~vtctap.capturing.keyboard`). A signal ends every wait.
 """
 
 import time
@@ -25,41 +25,42 @@ if TYPE_CHECKING:
 
 _IDLE: Final = 0.1
 _BUSY: Final = 0.01
-"""Seconds that one turn waits for octets: when nothing came for a while, and when something did, which becomes a record
-once the line has been silent for long enough."""
+"""Seconds that one turn of the loop waits for octets: on an idle line, and on a busy one. The busy wait is short,
+because the last octets become a record as soon as the pause behind them is long enough."""
 _LOOK: Final = 0.05
-"""Seconds between two looks at what is not the line: keys, clock, pipe and terminal. On a busy line turns are short."""
+"""Seconds between two checks of keys, clock, pipe and terminal. Turns are shorter than that on a busy line."""
 _SETTLED: Final = 1.0
-"""Seconds after the last octet until all that it completes has surely been given out."""
+"""Seconds after the last octet by which every record that it completes has been returned."""
 
 
 class Source(Markable, Protocol):
-    """What delivers records while it runs: :class:`vtctap.sniffer.capture.Capture`."""
+    """A running capture that delivers records: :class:`vtctap.sniffer.capture.Capture`."""
 
     @property
     def octets(self) -> int:
-        """How many octets were received so far."""
+        """Number of octets received so far."""
 
     @property
     def drops(self) -> Mapping[int, int]:
-        """How many octets each tap (its number) is known to have lost."""
+        """Number of octets that each tap (by its number) has lost."""
 
     @property
     def lost(self) -> Sequence[str]:
-        """Why ports are lost that are not back."""
+        """The reason for each port that is lost at present."""
 
     def poll(self, timeout: float) -> "list[Record]":
-        """The records that are complete; waits at most ``timeout`` seconds for octets."""
+        """Waits at most ``timeout`` seconds for octets, and returns the complete records."""
 
     def close(self) -> "list[Record]":
-        """The rest of the records."""
+        """Ends the capture, and returns the last records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Takes records, and knows when enough is enough. Records can be taken inside :meth:`writing`.
+    """Takes the records of a capture until a stop condition holds. Call :meth:`take` and :meth:`run` inside
+    :meth:`writing`.
 
-    :func:`vtctap.capturing.options.build_sink` makes it of a command's arguments.
+    :func:`vtctap.capturing.options.build_sink` makes a sink from a command's arguments.
     """
 
     chain: Chain
@@ -72,18 +73,18 @@ class Sink:
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop condition holds, a signal asked for it, or nobody reads any more."""
+        """Whether a stop condition holds, a signal has come, or the reader of the output is gone."""
         return self.signals.stopped or self.ending.full or self.ending.over
 
     def stoppable(self) -> AbstractContextManager[None]:
-        """Inside, signals end the capture instead of the program, and SIGUSR1 marks."""
+        """Inside, signals end the capture instead of the program, and SIGUSR1 sets a mark."""
         return self.signals.heeded()
 
     @contextmanager
     def writing(self, taps: "Sequence[Interface]", listening: str = "") -> Iterator[None]:
-        """Inside, records can be taken. The trace is closed properly, whatever ends it; a closed pipe is an end.
+        """Inside, records can be taken. At the end, also after an error, the trace is closed properly.
 
-        ``listening`` says how the ports are set, for who looks at a terminal.
+        A closed pipe ends the capture without an error. ``listening`` describes the port settings, for the terminal.
         """
         try:
             with self.chain:
@@ -103,9 +104,9 @@ class Sink:
         self.screen.finish()
 
     def run(self, source: Source, going: Callable[[], bool] = lambda: True, drain: float = 0.0) -> None:
-        """Takes what comes from a capture until there is an end, and the rest.
+        """Takes records from a capture until a stop condition holds or ``going`` returns False, and then the rest.
 
-        ``going`` tells whether there can be more; ``drain`` is the seconds that the last of it may still need.
+        ``drain`` is the time in seconds that the last octets may need to arrive.
         """
         heard, latest, due = -1, 0.0, 0.0
         with self.keyboard.listening():
@@ -126,7 +127,7 @@ class Sink:
             self.report.recording.drops.update(source.drops)
 
     def take(self, records: "Iterable[Record]") -> None:
-        """Feeds records to the chain, as many as are asked for."""
+        """Feeds records to the chain until a limit is reached."""
         for record in records:
             if self.ending.full:
                 break

@@ -1,4 +1,4 @@
-"""The status line of a running capture: the part that keeps what it shows, and its text."""
+"""The status line of a running capture: the part that keeps its values, and its text."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 class StatusLine(Passive):
-    """Shows what the capture has counted. ``size`` gives the octets written, None where there is no trace; ``note``
-    gives what else is to be said."""
+    """Shows the counters of the capture.
+
+    ``size`` returns the octets written (None without a trace), ``note`` an additional remark.
+    """
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class StatusLine(Passive):
         from vtctap.dissector.dissect import Dissector
         from vtctap.dissector.text import ARROWS, summary
 
-        # By itself, four times a second: not in the row of those that are printed.
+        # A dissector of its own: it sees only the last record, and must not disturb the one that sees all.
         return f"{ARROWS[record.sender]} {summary(Dissector(self._profile).dissect(record))}"
 
     def close(self) -> None:
@@ -62,8 +64,11 @@ class StatusLine(Passive):
 
 
 def status(counts: "Counts", *, speed: str, last: str, size: int | None, note: str = "", width: int) -> str:
-    """The status line, no wider than ``width``: what was heard, what was wrong with it, the speed, the size of the
-    file (octets, None = no file), lost ports, and the last message, which is cut first."""
+    """Returns the status line, at most ``width`` columns wide.
+
+    It shows frames and octets, errors, the speed, ``size`` (octets of the file, None: no file), lost ports, ``note``
+    and the last message, which is the first to be cut.
+    """
     errors = " ".join(f"{kind} {number}" for kind, number in counts.errors().items())
     parts = (
         count(counts.kinds["frame"], "frame"),

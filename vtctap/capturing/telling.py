@@ -1,4 +1,4 @@
-"""What whoever looks on is told of the ports: when one is lost and back, and hints about wiring and settings."""
+"""Messages about the ports: when one is lost, when it is back, and hints about wiring and settings."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +30,9 @@ class Outages(Passive):
             name = record.event.partition(" ")[0]
             if name == "lost":
                 self._lost.add(record.tap)
-                self._say(f"{self._names[record.tap]} is lost since {_clock(record.time)}; it is tried again")
+                self._say(
+                    f"{self._names[record.tap]} is lost since {_clock(record.time)}; vtctap keeps trying to open it"
+                )
             elif name == "opened" and record.tap in self._lost:
                 self._lost.remove(record.tap)
                 self._say(f"{self._names[record.tap]} is back since {_clock(record.time)}")
@@ -38,7 +40,7 @@ class Outages(Passive):
 
 
 class Advice(Passive):
-    """Says the hints that the records give: see :mod:`vtctap.capturing.hints`."""
+    """Shows hints about wiring and settings: see :mod:`vtctap.capturing.hints`."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -65,5 +67,5 @@ class Advice(Passive):
 
 
 def _clock(time_ns: int) -> str:
-    """Local date and time of a record."""
+    """Returns the local date and time of a record."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns // 1_000_000_000))

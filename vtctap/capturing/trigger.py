@@ -1,4 +1,4 @@
-"""``--trigger``: nothing is written before a record matches; then what came shortly before it is written too."""
+"""``--trigger``: writing starts with the first record that matches, and includes the records shortly before it."""
 
 import time
 from collections import deque
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 
 BEFORE_SECONDS: Final = 30
 BEFORE_RECORDS: Final = 10_000
-"""What is kept in memory of the time before the trigger: the last so many seconds, and at most so many records."""
+"""Limits of the records kept in memory before the trigger: their age in seconds, and their number."""
 
 
 class Trigger(Passive):
-    """Holds records back until one matches: then that one goes on, behind those of the time before it, and so does
-    everything after it. Without an expression everything goes on."""
+    """Holds records back until one matches. Then it passes on the held records, the one that matched, and every record
+    after it. Without an expression it passes on every record."""
 
     def __init__(self, expression: str | None, dissector: "Dissector") -> None:
-        """Raises FilterError."""
+        """Compiles the display filter. Raises FilterError."""
         self.waiting = expression is not None
-        """Whether no record has matched so far."""
+        """Whether the trigger still waits for a record that matches."""
         self.since = 0.0
-        """When a record matched, or else when the capture began; seconds of the clock of :meth:`feed`."""
+        """When the first record matched (without an expression: when the capture began); seconds of the clock of
+        :meth:`feed`."""
         self.before = 0
-        """How many records went on before the one that matched."""
+        """Number of records that were passed on before the one that matched."""
         self._held: deque[Record] = deque(maxlen=BEFORE_RECORDS)
         self._dissector = dissector
         if expression is not None:

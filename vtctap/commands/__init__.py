@@ -1,4 +1,4 @@
-"""The commands, one module each: ``add_arguments(parser)`` and ``run(arguments) -> exit status``.
+"""The commands, one module each, with ``add_arguments(parser)`` and ``run(arguments) -> exit status``.
 
-A module's docstring is what its ``--help`` says.
+The docstring of a module is the description in its ``--help``.
 """

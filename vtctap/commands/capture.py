@@ -1,12 +1,11 @@
-"""Listens to a link and writes what it says to a trace, or prints it.
+"""Captures a link: writes the records to a trace, or prints them.
 
   vtctap capture -i /dev/ttyUSB0 -w trace.pcapng            one wire that carries both directions
-  vtctap capture --client PORT --server PORT -w t.pcapng    one tap a wire
+  vtctap capture --client PORT --server PORT -w t.pcapng    one tap per wire
   vtctap capture --link A=PORT --link B=PORT,PORT -w t.pcapng
   vtctap capture -i PORT -w - | wireshark -k -i -
 
-PORT is a device or a pyserial URL. Nothing is ever written to it. A port that is lost is tried again until
-it is back. Ctrl-C ends the capture properly.
+PORT is a device or a pyserial URL. vtctap never writes to it, and reopens a port that was lost. Ctrl-C ends.
 """
 
 import argparse
@@ -23,52 +22,54 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("-D", dest="list_ports", action="store_true", help="list the ports, as 'vtctap ports' does")
-    parser.add_argument("-i", dest="port", metavar="PORT", help="the tap of a wire that carries both directions")
-    parser.add_argument("--client", metavar="PORT", help="the tap of the wire on which the client sends")
-    parser.add_argument("--server", metavar="PORT", help="the tap of the wire on which the server sends")
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "-D", dest="list_ports", action="store_true", help="list the serial ports, as 'vtctap ports' does"
+    )
+    parser.add_argument("-i", dest="port", metavar="PORT", help="the tap on a wire that carries both directions")
+    parser.add_argument("--client", metavar="PORT", help="the tap on the wire on which the client sends")
+    parser.add_argument("--server", metavar="PORT", help="the tap on the wire on which the server sends")
     parser.add_argument(
         "--link",
         dest="links",
         action="append",
         default=[],
         metavar="NAME=PORT[,PORT]",
-        help="a link of several: its name, and its port, or its client's and server's",
+        help="a link of several: its name, and one port, or the client's and the server's",
     )
     parser.add_argument(
         "--speed",
         type=_speed,
         default="follow",
         metavar="N|follow|auto",
-        help="speed, bit/s; or follow its changes from the profile's on (default); or look for it, and the line",
+        help="speed in bit/s; follow: begin with the profile's, follow changes (default); auto: detect speed and line",
     )
     parser.add_argument("--line", type=line, metavar="7E1", help="character format (default: the profile's)")
     parser.add_argument(
         "--latency",
         type=_latency,
         metavar="MS",
-        help="how long the adapters may keep an octet, ms (default: what the system knows of them)",
+        help="latency of the adapters in ms (default: what the system states)",
     )
     parser.add_argument(
         "--low-latency",
         action="store_true",
-        help="ask the adapters' drivers to keep octets as short as they can; put back at the end",
+        help="set the adapters' drivers to low latency; restored at the end",
     )
     parser.add_argument(
         "--power",
         choices=["dtr"],
-        help="raise DTR to power an optical head (never done otherwise; not on a line that others use)",
+        help="raise DTR to power an optical head (never raised otherwise; not for shared lines)",
     )
     add_sink(parser)
     add_profile(parser)
 
 
 def _latency(text: str) -> int:
-    """Milliseconds as ns."""
+    """Returns an argument in milliseconds as ns."""
     if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text, re.ASCII):
         return round(float(text) * 1_000_000)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a latency in milliseconds")
 
 
 def _speed(text: str) -> int | str:
@@ -107,25 +108,25 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         sink.run(capture)
     for reason in capture.lost:
-        sink.screen.insist(f"at the end a port is still away: {reason}")
+        sink.screen.insist(f"at the end a port was still lost: {reason}")
     sink.screen.finish()
     return 3 if capture.lost else 0
 
 
 def _links(arguments: argparse.Namespace) -> "list[Link]":
-    """The links of the arguments. Raises CommandError where they do not say one thing."""
+    """Returns the links that the arguments name. Raises CommandError if they contradict each other."""
     from vtctap.pcap.record import Sender
     from vtctap.sniffer.capture import Link, Wire
 
     pair = (arguments.client, arguments.server)
     ways = bool(arguments.port) + any(pair) + bool(arguments.links)
     if ways != 1:
-        raise CommandError("say where to listen: -i PORT, or --client PORT and --server PORT, or --link NAME=PORT")
+        raise CommandError("name the ports: either -i PORT, or --client PORT and --server PORT, or --link NAME=PORT")
     if arguments.port:
         return [Link((Wire(arguments.port),))]
     if any(pair):
         if arguments.client == arguments.server:
-            raise CommandError("the same port is named twice; use -i for a wire that carries both directions")
+            raise CommandError("client and server have the same port; use -i for a wire that carries both directions")
         wires = zip(pair, (Sender.CLIENT, Sender.SERVER), strict=True)
         return [Link(tuple(Wire(port, sender) for port, sender in wires if port))]
     links = []
@@ -134,13 +135,13 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
         ports = rest.split(",")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not all(ports) or len(ports) > 2:
             raise CommandError(
-                f"--link {text}: must be NAME=PORT or NAME=CLIENT,SERVER; a name is letters, digits, _ and -"
+                f"--link {text}: write NAME=PORT or NAME=CLIENT,SERVER; a name has letters, digits, _ and -"
             )
         senders = (Sender.UNKNOWN,) if len(ports) == 1 else (Sender.CLIENT, Sender.SERVER)
         links.append(Link(tuple(Wire(port, sender) for port, sender in zip(ports, senders, strict=True)), name))
     if len({link.name for link in links}) < len(links):
-        raise CommandError("two links have the same name")
+        raise CommandError("two links have the same name: give each link a name of its own")
     every = [wire.port for link in links for wire in link.wires]
     if len(set(every)) < len(every):
-        raise CommandError("the same port is named twice")
+        raise CommandError("a port is named twice: give each wire a port of its own")
     return links

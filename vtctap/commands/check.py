@@ -1,8 +1,8 @@
-"""Looks for what is wrong in traces: damage, protocol, timing, tokens.
+"""Finds errors in traces: damage, protocol, timing, tokens.
 
-A line has the time since the first record, the severity, the code, the records that show it, and what was found;
-'vtctap help findings' explains each code. Exit status 1 says that something of the severity of --fail-on or above was
-found. A device is accused only of what the tap could see: the uncertainty of time stamps is taken into account.
+Each line has the time since the first record, the severity, the code, the records concerned, and a message; 'vtctap
+help findings' explains each code. Exit status 1 means that there is a finding of the severity of --fail-on or above. A
+finding blames a device only if the timestamps prove it: their uncertainty is taken into account.
 """
 
 import argparse
@@ -25,22 +25,22 @@ _SHOWN_FRAMES = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     from vtctap.dissector.analysis.findings import SEVERITIES
 
     add_traces(parser)
     add_join(parser)
-    parser.add_argument("--json", action="store_true", help="one object with all findings")
-    parser.add_argument("--junit", metavar="FILE", help="write a JUnit report too, for a continuous integration")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all findings")
+    parser.add_argument("--junit", metavar="FILE", help="also write a JUnit report, for continuous integration")
     parser.add_argument("--force", action="store_true", help="overwrite the JUnit report if it exists")
     parser.add_argument(
-        "--severity", choices=SEVERITIES, default="note", help="the least severity that is shown (default: note)"
+        "--severity", choices=SEVERITIES, default="note", help="the lowest severity to show (default: note)"
     )
     parser.add_argument(
         "--fail-on",
         choices=(*SEVERITIES, "never"),
         default="warning",
-        help="the least severity that makes the exit status 1, and a JUnit test fail (default: warning)",
+        help="the lowest severity that gives exit status 1 and fails a JUnit test (default: warning)",
     )
     add_profile(parser, default=STATED)
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Started:
-    """The records of a trace; ``time`` is when the first of those read so far began."""
+    """The records of a trace; ``time`` is the timestamp of the first one (ns), 0 before it is read."""
 
     def __init__(self, records: "Iterable[Record]") -> None:
         self._records = records
@@ -90,22 +90,22 @@ class _Started:
 
 
 class _Output:
-    """Where findings go. ``takes_all``: those too that --severity hides."""
+    """An output for findings. ``takes_all`` says that it also gets the findings that --severity hides."""
 
     takes_all = False
 
     def begin(self, trace: str, started: _Started) -> None:
-        """The findings that follow are those of ``trace``."""
+        """Begins the findings of ``trace``."""
 
     def feed(self, finding: "Finding") -> None:
-        """The next finding."""
+        """Takes the next finding."""
 
     def close(self, counts: "Mapping[str, int]") -> None:
-        """The end, with the number of findings by severity."""
+        """Ends the output; ``counts`` are the numbers of findings by severity."""
 
 
 class _Lines(_Output):
-    """A line a finding."""
+    """Prints one line per finding."""
 
     def __init__(self, *, named: bool) -> None:
         self._named = named
@@ -125,7 +125,7 @@ class _Lines(_Output):
 
 
 class _Json(_Output):
-    """One object, printed as its findings come."""
+    """Prints one JSON object, finding by finding."""
 
     def __init__(self, *, named: bool) -> None:
         self._named = named
@@ -143,7 +143,7 @@ class _Json(_Output):
 
 
 class _Junit(_Output):
-    """The JUnit report, in a file."""
+    """Writes a JUnit report to a file."""
 
     takes_all = True
 

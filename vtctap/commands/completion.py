@@ -1,4 +1,6 @@
-"""Prints what completes vtctap's commands and options in a shell; they are also where the shells look for them.
+"""Prints the script that completes vtctap's commands and options in a shell.
+
+Installed packages put these scripts where the shells look for them; otherwise load one in the shell's start file:
 
 bash   eval "$(vtctap completion bash)"      in ~/.bashrc
 zsh    eval "$(vtctap completion zsh)"       in ~/.zshrc, after compinit
@@ -12,7 +14,7 @@ from vtctap.errors import DONE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     from vtctap.pages import SHELLS
 
     parser.add_argument("shell", choices=tuple(SHELLS), help="the shell")

@@ -1,8 +1,8 @@
-"""Captures a simulated link: a hand-held unit reads a meter and gives it tokens.
+"""Captures a simulated link: a hand-held unit reads a meter and enters tokens.
 
-The devices talk over pseudo-terminals at the pace of a real line, and the capture is the same as 'vtctap capture'. One
-answer of each session arrives garbled, so that a NAK and a repeat are seen, and one token is rejected; --faults lets
-more go wrong. With --fast a virtual wire and clock stand in: the same seed gives the same octets and time stamps.
+The devices talk over pseudo-terminals at the speed of a real line, and the capture works like 'vtctap capture'. Every
+session has one garbled answer, which causes a NAK and a retransmission, and one token is rejected; --faults adds more
+errors. --fast uses a virtual wire and clock: the same seed gives the same octets and timestamps.
 """
 
 import argparse
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 _FAULTS_SUFFIX = ".faults.json"
 _DRAIN = 0.2
-"""Seconds in which what the simulated line sent last has surely been read."""
+"""Seconds after which the last octets of the simulated line have been read."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
+    parser.add_argument("--fast", action="store_true", help="use a virtual wire and clock: immediate and reproducible")
     parser.add_argument(
-        "--fast", action="store_true", help="a virtual wire and clock: done at once, the same each time"
+        "--seed", type=int, default=0, metavar="N", help="seed of the devices' random choices (default: 0)"
     )
+    parser.add_argument("--speed", type=speed, metavar="N", help="speed in bit/s (default: the profile's)")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="what the devices' chances come from (default: 0)"
-    )
-    parser.add_argument("--speed", type=speed, metavar="N", help="speed, bit/s (default: the profile's)")
-    parser.add_argument(
-        "--faults", action="store_true", help="let things go wrong, and list in FILE.faults.json what must be found"
+        "--faults",
+        action="store_true",
+        help="simulate faults, and list in FILE.faults.json the findings that they cause",
     )
     add_sink(parser)
     add_profile(parser)
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.sniffer.port import Settings
 
     if arguments.faults and arguments.output in (None, STANDARD):
-        raise CommandError("--faults needs a trace beside which to write the list of faults: add -w FILE")
+        raise CommandError("--faults writes its list beside the trace: add -w FILE")
     if arguments.faults:
         refuse_existing(f"{arguments.output}{_FAULTS_SUFFIX}", force=arguments.force)
     profile = load_profile(arguments)
@@ -111,7 +111,7 @@ def _possible(faults: frozenset[str], settings: "Settings") -> frozenset[str]:
 
 
 def _list_faults(trace: str, faults: "list[Fault]") -> None:
-    """Writes what a check of the trace must find: the number of the record that shows each fault, and its code."""
+    """Writes the findings that a check of the trace must have: for each fault, its record number and its code."""
     from vtctap.pcap.record import Kind
     from vtctap.pcap.trace import open_trace
 

@@ -1,6 +1,6 @@
-"""Looks for what is missing on this machine for capture and for Wireshark, and names the command that mends it.
+"""Finds problems with capture and Wireshark on this machine, and names the commands that fix them.
 
-Exit status 1 where something was found. Nothing is changed but by --fix.
+Exit status 1 means that a problem was found. Only --fix changes anything.
 """
 
 import argparse
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 _OLDEST: Final = (4, 0)
 _LATENCY: Final = 1
-"""Milliseconds: the shortest latency timer of an FTDI adapter, and the best for time stamps."""
+"""Milliseconds: the shortest latency timer of an FTDI adapter, which gives the best timestamps."""
 _GROUP: Final = "dialout"
-"""The group of serial ports where there is none to ask: Debian's, Ubuntu's, Fedora's."""
+"""The group of serial ports on Debian, Ubuntu and Fedora, assumed when there is no port to ask."""
 _INSTALL: Final = "vtctap wireshark install"
 
 
 class Diagnosis(NamedTuple):
-    """What is missing or in the way, and the command that mends it (empty: there is none)."""
+    """A problem, and the command that fixes it ("": there is none)."""
 
     code: str
     problem: str
@@ -43,7 +43,7 @@ class Diagnosis(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is examined; the tests have others. ``root`` is the folder of the file system's root."""
+    """The machine to examine. ``root`` is the root of its file system, which tests replace."""
 
     root: Path = Path("/")
     ports: Sequence[SerialPort] = field(default_factory=serial_ports)
@@ -55,12 +55,12 @@ class Machine:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("--json", action="store_true", help="one object: what was found, and what was examined")
+    """Adds the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object: problems, and what was examined")
     parser.add_argument(
         "--fix",
         action="store_true",
-        help="install the udev rule that keeps the kernel from echoing what a newly plugged port receives (as root)",
+        help="install the udev rule that stops the kernel from echoing on newly plugged ports (as root)",
     )
 
 
@@ -85,25 +85,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def fix(machine: Machine) -> None:
-    """Installs the udev rule. Raises CommandError where we may not."""
+    """Installs the udev rule. Raises CommandError without the permission to do so."""
     if not udev.is_needed(machine.root):
         return
     try:
         path = udev.install(machine.root)
     except PermissionError as error:
-        raise CommandError(f"{error.filename} is root's to write: {_fix_as_root()}") from None
-    warn(f"{path} is there now; adapters that are plugged in keep their state until they are plugged in again")
+        raise CommandError(f"only root may write {error.filename}: {_fix_as_root()}") from None
+    warn(f"installed {path}; unplug connected adapters and plug them in again")
 
 
 def examine(machine: Machine) -> tuple[list[Diagnosis], dict[str, str]]:
-    """The findings, and what was examined: the versions and places that a person asks for first."""
+    """Returns the problems, and the versions and paths that were examined."""
     findings = [finding for check in _MACHINE for finding in check(machine)]
     seen = {"ports": " ".join(port.device for port in machine.ports) or "none"}
     try:
         wireshark = machine.wireshark()
     except NoWireshark as error:
         text, _, mend = str(error).partition(": ")
-        findings.append(Diagnosis("wireshark-missing", f"{text}; capture and all else works without it", mend))
+        findings.append(Diagnosis("wireshark-missing", f"{text}; everything but Wireshark works without it", mend))
         return findings, seen
     seen |= {
         "wireshark": f"{wireshark.version_text} ({wireshark.tshark})",
@@ -120,7 +120,7 @@ def examine(machine: Machine) -> tuple[list[Diagnosis], dict[str, str]]:
 
 
 def _permission(machine: Machine) -> Iterator[Diagnosis]:
-    """Ports that may not be read; without a port, whether one could be."""
+    """Finds ports that the user may not read; without a port, whether the user could read one."""
     groups = {machine.group_of(port.device) for port in machine.ports if not machine.readable(port.device)}
     if not machine.ports and not machine.superuser and _GROUP in _lines(machine.root / "etc/group"):
         groups = {_GROUP} - set(machine.groups)
@@ -130,18 +130,18 @@ def _permission(machine: Machine) -> Iterator[Diagnosis]:
 
 
 def _brltty(machine: Machine) -> Iterator[Diagnosis]:
-    """The driver of Braille displays takes many a USB adapter for one."""
+    """Finds brltty, the driver of Braille displays, which takes common USB adapters for one."""
     folders = ("etc/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
     if any([*(machine.root / folder).glob("*brltty*.rules")] for folder in folders):
         yield Diagnosis(
             "brltty",
-            "brltty takes CH340 and CP210x adapters for Braille displays, and their ports away",
+            "brltty takes CH340 and CP210x adapters for Braille displays, so that their ports vanish",
             "sudo apt-get remove brltty",
         )
 
 
 def _modem_manager(machine: Machine) -> Iterator[Diagnosis]:
-    """ModemManager writes to each new port, to see whether it is a modem."""
+    """Finds ModemManager, which writes to each new port to see whether it is a modem."""
     for process in (machine.root / "proc").glob("[0-9]*/comm"):
         try:
             name = process.read_text("utf-8", "replace").strip()
@@ -157,19 +157,19 @@ def _modem_manager(machine: Machine) -> Iterator[Diagnosis]:
 
 
 def _latency_timers(machine: Machine) -> Iterator[Diagnosis]:
-    """Adapters that hold octets back."""
+    """Finds adapters that delay octets."""
     for port in machine.ports:
         if port.latency_timer_ms is not None and port.latency_timer_ms > _LATENCY:
             name = port.device.rpartition("/")[2]
             yield Diagnosis(
                 "latency-timer",
-                f"{port.device} holds octets back for up to {port.latency_timer_ms} ms: time stamps are coarse",
+                f"{port.device} delays octets by up to {port.latency_timer_ms} ms, which makes timestamps coarse",
                 f"echo {_LATENCY} | sudo tee /sys/bus/usb-serial/devices/{name}/latency_timer",
             )
 
 
 def _profiles(machine: Machine) -> Iterator[Diagnosis]:
-    """A person's own profiles that cannot be used."""
+    """Finds profiles of the user that are not valid."""
     from vtctap.dissector.profiles.files import load, users
 
     for name in users():
@@ -180,17 +180,17 @@ def _profiles(machine: Machine) -> Iterator[Diagnosis]:
 
 
 def _first_open(machine: Machine) -> Iterator[Diagnosis]:
-    """Ports that the kernel makes echo until they are first set."""
+    """Finds out whether the kernel makes a new port echo until its settings are first changed."""
     if udev.is_needed(machine.root):
         yield Diagnosis(
             "first-open",
-            "until a new port is first set the kernel sends back what it receives; a udev rule sets it at once",
+            "the kernel echoes what a new port receives until a program sets the port; a udev rule sets it at once",
             _fix_as_root(),
         )
 
 
 def _fix_as_root() -> str:
-    """The command that installs the rule, whatever root's PATH is."""
+    """Returns the command that installs the udev rule. It names the interpreter, because root's PATH may differ."""
     return f"sudo {shlex.quote(sys.executable)} -m vtctap doctor --fix"
 
 
@@ -202,7 +202,9 @@ _MACHINE: Final = (_permission, _brltty, _modem_manager, _latency_timers, _first
 
 def _version(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     if wireshark.version < _OLDEST:
-        yield Diagnosis("wireshark-old", f"Wireshark {wireshark.version_text} is older than 4.0, and not tested")
+        yield Diagnosis(
+            "wireshark-old", f"Wireshark {wireshark.version_text} is older than 4.0, the oldest that is tested"
+        )
     if wireshark.plugins is None:
         yield Diagnosis("wireshark-no-lua", "this Wireshark was built without Lua: it cannot load the dissector")
 
@@ -217,7 +219,7 @@ def _lua_for_root(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]
 
 
 def _installation(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
-    """Files that are not there or not as this version has them."""
+    """Finds installed files that are missing or differ from those of this version."""
     if wireshark.plugins is None:
         return
     try:
@@ -230,19 +232,19 @@ def _installation(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]
         return
     for file in files:
         if not file.path.is_file():
-            yield Diagnosis("not-installed", f"{file.path} is not there", _INSTALL)
+            yield Diagnosis("not-installed", f"{file.path} does not exist", _INSTALL)
             return
         if file.executable and file.path.read_bytes() != file.text.encode():
             yield Diagnosis("launcher-stale", f"{file.path} runs another vtctap than this one", f"{_INSTALL} --force")
         if file.path.suffix == ".lua" and file.path.read_bytes() != file.text.encode():
-            text = f"{file.path} is not as this vtctap makes it: of another version, profile or link type, or changed"
+            text = f"{file.path} was changed, or made by another version or with another profile or link type"
             yield Diagnosis("dissector-stale", text, f"{_INSTALL} --force")
         if file.executable and not os.access(file.path, os.X_OK):
-            yield Diagnosis("launcher-mode", f"{file.path} may not be run", f"chmod +x {file.path}")
+            yield Diagnosis("launcher-mode", f"{file.path} is not executable", f"chmod +x {file.path}")
 
 
 def _dissector_loads(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
-    """Reads a record with tshark: what it prints must be ours, and stderr empty."""
+    """Lets tshark read a record: it must print the dissector's field, and nothing on stderr."""
     if wireshark.plugins is None or (machine.superuser and wireshark.version >= NO_LUA_FOR_ROOT):
         return
     installed = wireshark.plugins / "vtctap.lua"
@@ -261,7 +263,7 @@ def _dissector_loads(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnos
 
 
 def _interfaces(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
-    """Whether Wireshark's list has ours, and whether this user may capture with it."""
+    """Finds out whether Wireshark lists vtctap's interfaces, and whether this user may capture with it."""
     launcher = wireshark.extcap / "vtctap"
     if launcher.is_file() and "vtctap-demo" not in wireshark.run(["-D"]).stdout:
         problem = f"tshark does not list the interfaces of {launcher}"
@@ -270,7 +272,7 @@ def _interfaces(machine: Machine, wireshark: Wireshark) -> Iterator[Diagnosis]:
     if dumpcap is None:
         group = _group_of_dumpcap()
         if group:
-            text = f"you may not run dumpcap, which Wireshark captures with: you are not in the group {group}"
+            text = f"you are not in the group {group}, which may run dumpcap, the capture program of Wireshark"
             yield Diagnosis("dumpcap", text, f"sudo usermod -aG {group} $USER   # and log in again")
 
 
@@ -278,7 +280,7 @@ _WIRESHARK: Final = (_version, _lua_for_root, _installation, _dissector_loads, _
 
 
 def _files(wireshark: Wireshark) -> "list[File]":
-    """What install would put, with the choices of the installation that is there."""
+    """Returns the files that install would write with the options of the present installation."""
     from vtctap.dissector.wireshark.configuration import files
     from vtctap.wireshark.installation import Installation, dissector, wanted
 
@@ -286,7 +288,7 @@ def _files(wireshark: Wireshark) -> "list[File]":
 
 
 def _dissector(wireshark: Wireshark) -> str:
-    """The dissector as install would make it; with what is shipped where that cannot be, which is told elsewhere."""
+    """Returns the dissector that install would write; if its profile is broken, one with vtctap's own profiles."""
     from vtctap.wireshark.installation import Choices, dissector
 
     try:
@@ -325,7 +327,7 @@ def _own_groups() -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    """The names at the beginning of a file's lines."""
+    """Returns the name at the beginning of each line of a file such as /etc/group."""
     try:
         return [line.partition(":")[0] for line in path.read_text("utf-8", "replace").splitlines()]
     except OSError:

@@ -1,10 +1,10 @@
-"""Writes what traces say as a table, or their octets in another program's form.
+"""Writes traces as tables, or their octets in the format of another program.
 
   .csv       for spreadsheets       .parquet   for data frames and databases ('vtctap[parquet]')
-  .jsonl     JSON Lines             .pcap      link type RTAC serial, for a Wireshark without our dissector
+  .jsonl     JSON Lines             .pcap      link type RTAC serial, for a Wireshark without vtctap's dissector
   .exchange  text: lines "C> hex" and "M> hex", which 'vtctap import' reads
 
-The output appears under its name when it is whole. 'vtctap help export' says how to read it back.
+The output appears under its name when it is complete. 'vtctap help export' says how to read it back.
 """
 
 import argparse
@@ -32,23 +32,33 @@ if TYPE_CHECKING:
 _DEFAULT_TABLE: Final = "records"
 _FORMS: Final = ("csv", "jsonl", "parquet", "pcap", "exchange")
 _OF_OCTETS: Final = ("pcap", "exchange")
-"""The forms, and those that hold the octets of one link."""
+"""All output formats, and those that hold the octets of one link."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     from vtctap.dissector.tables import TABLES
 
     add_traces(parser)
     add_join(parser)
-    parser.add_argument("-o", dest="output", metavar="OUT", required=True, help="the file; - is standard output")
-    parser.add_argument("--format", choices=_FORMS, help="the form, where the file's name does not say it")
-    parser.add_argument("--table", choices=TABLES, help=f"what a row is (default: {_DEFAULT_TABLE})")
     parser.add_argument(
-        "-e", dest="fields", action="append", default=[], metavar="FIELD", help="only this column; repeat it for more"
+        "-o", dest="output", metavar="OUT", required=True, help="the file to write; - is standard output"
+    )
+    parser.add_argument("--format", choices=_FORMS, help="the output format (default: by the suffix of OUT)")
+    parser.add_argument("--table", choices=TABLES, help=f"the table to write (default: {_DEFAULT_TABLE})")
+    parser.add_argument(
+        "-e",
+        dest="fields",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="write only this column; repeat it for more columns",
     )
     parser.add_argument(
-        "-Y", "--filter", metavar="EXPR", help="only what comes from a record that matches ('vtctap help filters')"
+        "-Y",
+        "--filter",
+        metavar="EXPR",
+        help="display filter: write only rows from records that match ('vtctap help filters')",
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
@@ -68,15 +78,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _form(arguments: argparse.Namespace) -> str:
-    """The form of the output. Raises CommandError."""
+    """Returns the format of the output. Raises CommandError."""
     suffix = os.path.splitext(arguments.output)[1].lower().removeprefix(".")
     form: str = arguments.format or suffix
     if form == "pcapng":
         raise CommandError("a .pcapng file is a trace: 'vtctap read TRACE -Y EXPR -w OUT' writes one")
     if form not in _FORMS:
-        raise CommandError(f"{arguments.output}: say with --format which form it gets: {', '.join(_FORMS)}")
+        raise CommandError(f"{arguments.output}: its format is not known: add --format, one of {', '.join(_FORMS)}")
     if form in _OF_OCTETS and (arguments.table or arguments.fields):
-        raise CommandError(f"--table and -e choose from tables; a .{form} file holds octets")
+        raise CommandError(f"a .{form} file holds octets, not tables: leave out --table and -e")
     return form
 
 
@@ -91,7 +101,7 @@ def _passes(text: str | None) -> "Passes | None":
 def _dissected(
     arguments: argparse.Namespace, names: list[str], name: str = ""
 ) -> "tuple[Iterator[Dissection], Profile]":
-    """The dissections of a trace, which is ``name`` where there are several, and the profile they are made with."""
+    """Returns the dissections of a trace, and their profile. ``name`` is the trace's name if there are several."""
     from vtctap.dissector.dissect import Dissector
 
     records, profile = settle(arguments, Traces(names), name)
@@ -137,7 +147,7 @@ def _selected(columns: "Sequence[Column]", names: Sequence[str], table: "Table")
 
 
 class _Counted:
-    """Rows that are counted as they are taken."""
+    """Counts rows while they are read."""
 
     def __init__(self, rows: "Iterator[Cells]") -> None:
         self._rows = rows
@@ -150,7 +160,7 @@ class _Counted:
 
 
 def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cells]":
-    """The rows with the cells of these columns alone, in their order."""
+    """Yields the rows with the cells of these columns only, in this order."""
     names = [column.name for column in columns]
     for row in rows:
         yield {name: row[name] for name in names if name in row}
@@ -159,7 +169,7 @@ def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cel
 def _rows(
     table: "Table", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes | None"
 ) -> "Iterator[Row]":
-    """The rows that come from a record that passes: one octet a record is what remembering takes."""
+    """Yields the rows that come from a record that passes the filter. This takes one octet of memory per record."""
     if passes is None:
         yield from table.rows(dissections, profile)
         return
@@ -182,7 +192,7 @@ def _export_octets(
     arguments: argparse.Namespace, form: str, groups: list[list[str]], passes: "Passes | None"
 ) -> tuple[int, str]:
     if len(groups) > 1:
-        raise CommandError(f"a .{form} file holds one trace: name one, or --join those that are one")
+        raise CommandError(f"a .{form} file holds one trace: name one, or add --join for ring files")
     dissections, _ = _dissected(arguments, groups[0])
     records = (each.record for each in dissections if passes is None or passes(each.as_json()))
     with whole_file(arguments.output, force=arguments.force) as file:
@@ -190,17 +200,17 @@ def _export_octets(
 
 
 def _of_one_link(records: "Iterator[Record]") -> "Iterator[Record]":
-    """The records. Raises CommandError where they are of several links, of which these forms know nothing."""
+    """Yields the records. Raises CommandError if they come from several links, which these formats cannot hold."""
     link: int | None = None
     for record in records:
         link = record.link if link is None else link
         if record.link != link:
-            raise CommandError("this form holds one link and the trace has several: -Y 'vtc.link == 0' chooses one")
+            raise CommandError("this format holds one link and the trace has several: add -Y 'vtc.link == 0'")
         yield record
 
 
 def _write_exchange(records: "Iterator[Record]", file: IO[bytes]) -> int:
-    """Octets as the taps received them, with the parity bit in bit 7; events and settings as comments."""
+    """Writes octets as received, with the parity bit in bit 7, and events and port settings as comments."""
     from vtctap.dissector.framing.reframe import bursts
     from vtctap.pcap.exchange import comment, sign, written
     from vtctap.pcap.record import Kind
@@ -221,7 +231,7 @@ def _write_exchange(records: "Iterator[Record]", file: IO[bytes]) -> int:
 
 
 def _write_rtac(records: "Iterator[Record]", file: IO[bytes]) -> int:
-    """Octets as the records hold them, without the parity bit, so that they can be read; no events."""
+    """Writes octets without the parity bit, so that people can read them, and no events."""
     from vtctap.pcap import rtac
     from vtctap.pcap.burst import Burst
     from vtctap.pcap.capture_file import Interface
@@ -241,5 +251,5 @@ def _write_rtac(records: "Iterator[Record]", file: IO[bytes]) -> int:
             writer.write(packet)
     if unsaid:
         left = count(unsaid, "record")
-        warn(f"this form has no place for errors of the client's octets: those of {left} are left out")
+        warn(f"this format cannot hold errors of the client's octets: those of {left} are left out")
     return number

@@ -1,4 +1,4 @@
-"""Shows the help of a command, or a page of the documentation, which is installed with vtctap.
+"""Shows the help of a command, or a page of the installed documentation.
 
 vtctap help            the commands
 vtctap help capture    the help of a command
@@ -12,8 +12,10 @@ from vtctap.errors import DONE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("name", nargs="?", metavar="COMMAND|PAGE", help="what to show; pages lists the pages")
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "name", nargs="?", metavar="COMMAND|PAGE", help="the command or page to show; 'pages' lists the pages"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

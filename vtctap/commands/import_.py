@@ -1,4 +1,4 @@
-"""Makes a trace of what other tools recorded.
+"""Converts recordings and logs of other tools to a trace.
 
   exchange   text: lines "C> hex" (client to meter) and "M> hex" (meter to client), "# t=" times, "#" comments
   raw        a file of octets, without direction or times
@@ -6,10 +6,10 @@
   user0      a pcap of a private link type whose packets are plain octets
 
 and logs of many programs: ESPHome, Tasmota, HTerm, Docklight, socat, hexdump, pasted text and others ('vtctap help
-importing'). The format goes by the file's name or contents where it is certain; --from says it otherwise. What could
-not be used of a log is told, and the exit status is 1. Octets are taken as they are. Without times, octets are spaced
-at the speed, and their times are marked as synthetic. Each file is a link of its own in the trace.
-Where its messages contradict the sides that it states, it is read as one wire.
+importing'). The format is recognised by the file's name or content; --from states it if that is not certain. If a part
+of a log cannot be used, a message says so and the exit status is 1. Octets are not changed. Octets without a timestamp
+are spaced by the speed and marked as synthetic. Each file becomes a link of its own. If the messages contradict the
+directions in the file, it is read as one wire and the senders are inferred.
 """
 
 import argparse
@@ -35,28 +35,28 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     from vtctap.pcap.imports import IMPORTERS
 
-    parser.add_argument("files", nargs="+", metavar="FILE", help="what was recorded; - is standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="the files to import; - is standard input")
     parser.add_argument(
         "--from", dest="format", choices=sorted(IMPORTERS), metavar="FORMAT", help="the format of the files"
     )
-    parser.add_argument("--swap", action="store_true", help="what is taken for the client's octets is the server's")
+    parser.add_argument("--swap", action="store_true", help="swap client and server")
     parser.add_argument(
         "--speed",
         type=speed,
         metavar="N",
-        help="speed of the line, bit/s (default: unknown; octets are spaced as at the profile's)",
+        help="speed of the line in bit/s (default: unknown; octets are spaced by the profile's speed)",
     )
-    parser.add_argument("--line", type=line, metavar="7E1", help="how the octets are to be read (default: by evidence)")
+    parser.add_argument("--line", type=line, metavar="7E1", help="character format (default: inferred)")
     add_output(parser, required=True)
     add_profile(parser)
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A file to import. It is read twice: what is in it decides how it is framed."""
+    """A file to import. It is read twice: its content decides how it is framed."""
 
     name: str
     file: str | IO[bytes]
@@ -65,7 +65,7 @@ class _Recording:
     one_wire: bool = False
 
     def bursts(self, account: "Account") -> "Iterator[Burst]":
-        """Its bursts."""
+        """Yields the bursts of the file."""
         from vtctap.pcap.imports import IMPORTERS
         from vtctap.pcap.record import Sender
 
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
             _tell(recording, account, arguments)
         described = [_taps(*one, arguments.speed or 0, profile.name) for one in surveyed]
         if sum(map(len, described)) > MAX_TAPS:
-            raise CommandError(f"one trace has room for {MAX_TAPS} taps: import fewer files at a time")
+            raise CommandError(f"a trace holds at most {MAX_TAPS} taps: import fewer files at a time")
         with whole_trace(arguments, []) as writer:
             taps = 0
             for link, (one, interfaces) in enumerate(zip(surveyed, described, strict=True)):
@@ -105,13 +105,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _survey(recording: _Recording, account: "Account", gap_limit_ns: int) -> "tuple[_Recording, Survey]":
-    """A recording as it is to be framed, and what must be known of it before that."""
+    """Returns a recording as it is to be framed, and the survey that framing needs."""
     from vtctap.dissector.framing.survey import Survey
 
     survey = Survey(recording.bursts(account), gap_limit_ns=gap_limit_ns)
     if not survey.contradicted:
         return recording, survey
-    account.note("its messages contradict the sides that it states: read as one wire, the senders inferred")
+    account.note("its messages contradict the directions that it states: read as one wire, senders inferred")
     recording = replace(recording, one_wire=True)
     return recording, Survey(recording.bursts(type(account)()), gap_limit_ns=gap_limit_ns)
 
@@ -119,7 +119,8 @@ def _survey(recording: _Recording, account: "Account", gap_limit_ns: int) -> "tu
 def _records(
     recording: _Recording, survey: "Survey", arguments: argparse.Namespace, profile: "Profile"
 ) -> "Iterator[Record]":
-    """A recording's records. A speed by which octets are spaced is only said to be theirs where it is known."""
+    """Yields the records of a recording. They state the speed only if it is known, and not if it was assumed to space
+    octets."""
     from vtctap.dissector.framing.reframe import assemble
     from vtctap.pcap.importers.account import Account
 
@@ -135,7 +136,7 @@ def _records(
 
 @contextmanager
 def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
-    """The files to import, with their formats; what cannot be read twice is copied first."""
+    """Opens the files to import, with their formats. Pipes are copied first, because each file is read twice."""
     import shutil
     import tempfile
     from contextlib import ExitStack
@@ -147,7 +148,7 @@ def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
         recordings = []
         for name in arguments.files:
             if name == STANDARD and not arguments.format:
-                raise CommandError("say with --from which format standard input is in")
+                raise CommandError("the format of standard input is not known: add --from FORMAT")
             format = arguments.format or detect(name)
             file: str | IO[bytes] = name
             if name == STANDARD or (is_special(name) and not Path(name).is_dir()):
@@ -159,12 +160,12 @@ def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
 
 
 def _tell(recording: _Recording, account: "Account", arguments: argparse.Namespace) -> None:
-    """Says which format a file was taken for, what was assumed of it, and what could not be used."""
+    """Prints the recognised format of a file, the assumptions about it, and the parts that could not be used."""
     from vtctap.pcap.importers.forms import FORMS
     from vtctap.pcap.imports import disguised
 
     if recording.format == "raw" and isinstance(recording.file, str) and (form := disguised(recording.file)):
-        warn(f"{recording.name} looks like a log: its characters are taken as octets; --from {form} reads what it says")
+        warn(f"{recording.name} looks like a log, but is imported as plain octets: add --from {form} to parse it")
     program = next((form.program for form in FORMS if form.name == recording.format), None)
     if program and not arguments.format:
         warn(f"{recording.name} is read as {recording.format} ({program})")
@@ -173,8 +174,11 @@ def _tell(recording: _Recording, account: "Account", arguments: argparse.Namespa
 
 
 def _taps(recording: _Recording, survey: "Survey", rate: int, profile: str) -> "list[Interface]":
-    """How the trace describes what was heard, by the tap numbers of :func:`~vtctap.dissector.framing.reframe.assemble`:
-    one tap, or one a side where the recording knows the sides, and one more for what it does not know of."""
+    """Returns the taps of a recording, by the tap numbers of :func:`~vtctap.dissector.framing.reframe.assemble`.
+
+    A recording without directions has one tap. One with directions has a tap per side, and another one for octets
+    without a direction.
+    """
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import LINKTYPE_USER0, Sender
 

@@ -1,6 +1,6 @@
-"""Lists the serial ports: device, USB identity, how long the adapter may keep an octet, and the port's stable name.
+"""Lists the serial ports: device, USB identity, latency of the adapter, and the port's stable name.
 
-A latency with a question mark is assumed: the adapter's maker states none. 'capture --latency MS' states a better one.
+A question mark marks an assumed latency: the adapter's maker states none. 'capture --latency MS' overrides it.
 """
 
 import argparse
@@ -8,8 +8,8 @@ import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("--json", action="store_true", help="one object a port")
+    """Adds the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object per port")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
-"""Protocol profiles: line, timing limits, registers and tables, each with its source and confidence.
+"""Manages protocol profiles: line, timing limits, registers and tables, each with its source and confidence.
 
-vtctap profile list                           the profiles there are, shipped and your own
-vtctap profile show [NAME]                    the text of one
-vtctap profile check [TRACE...] [--profile P] whether it is valid, and how much of the traces it explains
-vtctap profile learn TRACE... [-o FILE]       a skeleton of the registers in traces, for you to name
-vtctap profile new NAME [-o FILE]             a profile to begin by hand, in your profiles' folder
+vtctap profile list                           list all profiles, vtctap's and your own
+vtctap profile show [NAME]                    show the text of a profile
+vtctap profile check [TRACE...] [--profile P] check that it is valid, and how much of the traces it explains
+vtctap profile learn TRACE... [-o FILE]       write a skeleton with the registers in traces, for you to name
+vtctap profile new NAME [-o FILE]             write an empty profile into the folder of your profiles
 """
 
 import argparse
@@ -30,10 +30,10 @@ _SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("action", choices=("list", "show", "check", "learn", "new"), help="what to do, see above")
+    """Adds the command's arguments."""
+    parser.add_argument("action", choices=("list", "show", "check", "learn", "new"), help="the action, see above")
     parser.add_argument("names", nargs="*", metavar="NAME|TRACE", help="a profile's name, or traces")
-    parser.add_argument("--json", action="store_true", help="for list, show and check: as JSON")
+    parser.add_argument("--json", action="store_true", help="for list, show and check: print JSON")
     parser.add_argument(
         "-o", dest="output", metavar="FILE", help="for learn and new: the profile to write; - is standard output"
     )
@@ -87,7 +87,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _dissections(arguments: argparse.Namespace) -> "tuple[Iterator[Dissection], Profile]":
-    """The records of the traces, dissected, and the profile: ``--profile``, or the one that the first trace states."""
+    """Returns the dissections of the traces, and the profile: ``--profile``, or the one that the first trace states."""
     from vtctap.dissector.dissect import Dissector
 
     records, profile = settle(arguments, Traces(arguments.names, bar=False))
@@ -99,7 +99,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     wrong = [name for name in arguments.names if name.endswith(".toml")]
     if wrong:
-        raise CommandError(f"{wrong[0]} is no trace; say --profile {wrong[0]}")
+        raise CommandError(f"{wrong[0]} is a profile, not a trace: write --profile {wrong[0]}")
     if not arguments.names:
         return _valid(load_profile(arguments), as_json=arguments.json)
     coverage = Coverage()
@@ -111,8 +111,8 @@ def _check(arguments: argparse.Namespace) -> int:
         return 0
     print(f"messages known    {_share(coverage.messages, coverage.frames)}")
     print(f"data sets named   {_share(coverage.named, coverage.data_sets)}")
-    print(f"values decoded    {_share(coverage.decoded, coverage.values)} of those that the profile says how to read")
-    print(f"leaning on an assumption: {_share(coverage.assumed, coverage.frames)} frames")
+    print(f"values decoded    {_share(coverage.decoded, coverage.values)} of those with an encoding in the profile")
+    print(f"based on an assumption: {_share(coverage.assumed, coverage.frames)} frames")
     for title, counts in (("without a name", coverage.unnamed), ("not of their form", coverage.undecoded)):
         for register, times in counts.most_common(_SHOWN):
             print(f"{title}: {register} ({times})")
@@ -122,7 +122,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _valid(profile: "Profile", *, as_json: bool) -> int:
-    """Says that a profile, which was loaded, is valid."""
+    """Prints that a loaded profile is valid."""
     if as_json:
         print(json.dumps({"profile": profile.name, "valid": True}))
     else:
@@ -139,7 +139,7 @@ def _learn(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.learn import Learner, skeleton
 
     if not arguments.names:
-        raise CommandError("'profile learn' needs a trace")
+        raise CommandError("'profile learn' needs a trace: add its name")
     arguments.profile = _base(arguments)[0] if arguments.inherits else None
     learner = Learner()
     dissections, base = _dissections(arguments)
@@ -147,7 +147,7 @@ def _learn(arguments: argparse.Namespace) -> int:
         learner.feed(dissection)
     parent = arguments.inherits or base.name
     if not learner.registers:
-        warn("no register was seen in a frame that arrived whole; the skeleton names none")
+        warn("no undamaged frame names a register, so the skeleton has none")
     output = arguments.output or STANDARD
     name = Path(output).stem if output != STANDARD else "learned"
     traces = ["standard input" if trace == STANDARD else Path(trace).name for trace in arguments.names]
@@ -156,13 +156,13 @@ def _learn(arguments: argparse.Namespace) -> int:
 
 
 def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
-    """The profile to build on, and what it is loaded by: its file's name, which need not be the one it states."""
+    """Returns the parent profile, and the name of its file, which may differ from the name that it states."""
     from vtctap.dissector.profiles.files import DEFAULT, load
 
     parent = arguments.inherits or DEFAULT
     if parent.endswith(".toml"):
         raise CommandError(
-            "--inherits takes the name of a profile, not a file; put the file into your profiles' folder"
+            "--inherits takes the name of a profile, not a file: move the file into the folder of your profiles"
         )
     return parent, load(parent)
 
@@ -172,11 +172,11 @@ def _new(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.profiles.files import shipped, user_directory
 
     if len(arguments.names) != 1:
-        raise CommandError("'profile new' takes one name")
+        raise CommandError("'profile new' takes one name: write vtctap profile new NAME")
     name = arguments.names[0]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".toml") or name in shipped():
         raise CommandError(
-            f"{name!r} cannot be a new profile's name: letters, digits, '.', '_', '-', none that is shipped"
+            f"{name!r} cannot name a new profile: use letters, digits, '.', '_' and '-', and no name of vtctap's own"
         )
     parent, _ = _base(arguments)
     text = template(parent=parent, name=name)

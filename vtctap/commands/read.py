@@ -1,10 +1,10 @@
-"""Shows a trace, decoded: one line a record.
+"""Shows a trace, decoded: one line per record.
 
-A line has the record's number, its time, the name of its link where there are several, who sent it, the message and its
-contents, and what is wrong with it in brackets.
+A line has the record's number, its timestamp, the name of its link (if there are several), the sender, the message and
+its content, and errors in brackets.
 
-  C>  client to meter    M>  meter to client    ??  unknown    C? M?  inferred from what was said
-  ~   after a time: made up, for the recording had none        ?  after a name: the profile assumes it
+  C>  client to meter    M>  meter to client    ??  unknown    C? M?  inferred from the messages
+  ~   after a timestamp: synthetic, the recording had none     ?  after a name: assumed by the profile
 """
 
 import argparse
@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     add_traces(parser)
     add_join(parser)
     parser.add_argument(
-        "-Y", "--filter", metavar="EXPR", help="only what matches: a subset of Wireshark's display filters"
+        "-Y",
+        "--filter",
+        metavar="EXPR",
+        help="show only records that match this display filter (a subset of Wireshark's)",
     )
-    parser.add_argument("-c", dest="count", type=_number, metavar="N", help="read the first N records of a trace")
+    parser.add_argument("-c", dest="count", type=_number, metavar="N", help="read only the first N records of a trace")
     add_lines(parser)
-    parser.add_argument("--follow", action="store_true", help="go on with what is appended to the trace")
-    add_output(parser, required=False, does="write what matches to a trace (.pcapng, .pcap) instead of showing it")
+    parser.add_argument("--follow", action="store_true", help="wait for records that are appended to the trace")
+    add_output(parser, required=False, does="write the matching records to a trace (.pcapng, .pcap) instead")
     add_profile(parser, default=STATED)
     add_keys(parser)
 
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         return _write(arguments, groups, passes, keys)
     if arguments.follow and len(groups) > 1:
-        raise CommandError("--follow goes on with one trace: name one, or --join ring files")
+        raise CommandError("--follow reads one trace: name one, or add --join for ring files")
     for number, names in enumerate(groups):
         name = names[0] if len(groups) > 1 else ""
         if name and not arguments.json:
@@ -75,7 +78,7 @@ def _filter(text: str | None) -> "Passes | None":
 def _show(
     arguments: argparse.Namespace, names: list[str], name: str, passes: "Passes | None", keys: "Keys | None"
 ) -> None:
-    """Prints the records of a trace, which is ``name`` where there are several."""
+    """Prints the records of a trace; ``name`` is the trace's name if there are several."""
     from vtctap.dissector.dissect import Dissector
 
     lines = printer(arguments)
@@ -98,13 +101,13 @@ def _show(
 
 
 def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Passes | None", keys: "Keys | None") -> int:
-    """Writes the records that pass, with the descriptions of all taps."""
+    """Writes the records that pass the filter, with the descriptions of all taps."""
     from vtctap.dissector.dissect import Dissector
 
     if len(groups) > 1:
-        raise CommandError("-w writes one trace: name one, or --join those that are one")
+        raise CommandError("-w writes one trace: name one, or add --join for ring files")
     if arguments.follow or arguments.json:
-        raise CommandError("-w writes a trace at its end; --follow and --json show one")
+        raise CommandError("-w does not go with --follow or --json: leave one of them out")
     traces = Traces(groups[0])
     records, profile = settle(arguments, traces)
     dissector = Dissector(profile, keys)

@@ -1,7 +1,7 @@
-"""Frames the octets of a trace again, with another profile's limits or another line, and writes a new trace.
+"""Frames the octets of a trace again, with another profile or character format, and writes a new trace.
 
-Every octet is kept, with its time. With --line, octets are read as that line would have it: a trace that was captured
-as 8N1 from a line of 7E1 gets its parity checked and removed.
+Every octet keeps its timestamp. With --line, octets are decoded in that character format: in a trace that was captured
+as 8N1 from a 7E1 line, parity is checked and removed.
 """
 
 import argparse
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     parser.add_argument("trace", help="the trace; - is standard input")
     add_output(parser, required=True)
-    parser.add_argument("--line", type=line, metavar="7E1", help="how the octets are to be read (default: as recorded)")
+    parser.add_argument("--line", type=line, metavar="7E1", help="character format (default: as captured)")
     add_profile(parser, default=STATED)
 
 
@@ -40,6 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _stating(interface: "Interface", profile: str) -> "Interface":
-    """The same tap, which states the profile that its octets were framed with last."""
+    """Returns the same tap with another profile in its description."""
     kept = [part for part in interface.description.split(", ") if part and not part.startswith("profile=")]
     return replace(interface, description=", ".join([*kept, f"profile={profile}"]))

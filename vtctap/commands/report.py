@@ -1,6 +1,6 @@
-"""Makes one self-contained HTML page of a trace: ladders, response times, findings, tokens, figures.
+"""Makes a self-contained HTML page of a trace: ladder diagrams, response times, findings, tokens, statistics.
 
-The page needs no network. It needs the extra 'report'.
+The page needs no network. The command needs the extra 'report'.
 """
 
 import argparse
@@ -14,13 +14,13 @@ from vtctap.outputs import APPLICATION, refuse_existing, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    add_traces(parser, "the trace; several are one, in this order")
+    """Adds the command's arguments."""
+    add_traces(parser, "the trace; several are read as one, in this order")
     parser.add_argument(
         "-o", dest="output", metavar="FILE.html", required=True, help="the page to write; - is standard output"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the page if it exists")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say what was written")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     add_profile(parser, default=STATED)
 
 
@@ -43,6 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_suffix(name: str) -> None:
-    """Raises CommandError for a name that a browser would not open: a slip would replace a trace by a page."""
+    """Raises CommandError for a suffix other than .html, so that a slip does not overwrite a trace."""
     if name != STANDARD and Path(name).suffix.lower() != ".html":
-        raise CommandError(f"{name}: a report is a page, and its name ends in .html")
+        raise CommandError(f"{name}: a report is an HTML page: choose a name that ends in .html")

@@ -1,7 +1,7 @@
-"""Counts what traces hold: messages, registers, errors, response times, line use, sessions and token verdicts.
+"""Shows the statistics of traces: messages, registers, errors, response times, line use, sessions, token statuses.
 
-Times are seconds; a response time runs from the end of the request to the start of its answer, and its percentiles are
-good to one per cent. A question mark after a register's name says that the profile assumes it.
+Times are in seconds. A response time runs from the end of a request to the start of its answer; percentiles are
+accurate to one per cent. A question mark after a register's name says that the profile assumes it.
 """
 
 import argparse
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     add_traces(parser)
     add_join(parser)
-    parser.add_argument("--json", action="store_true", help="one object a trace a line")
-    parser.add_argument("--sessions", action="store_true", help="list the sessions too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per trace and line")
+    parser.add_argument("--sessions", action="store_true", help="also list the sessions")
     add_profile(parser, default=STATED)
 
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(link: "Figures", profile: "Profile", *, sessions: bool) -> "Iterator[str]":
-    """The figures of one link, as text."""
+    """Yields the figures of one link as lines of text."""
     records = ", ".join(count(number, kind) for kind, number in link["records"].items())
     yield f"  {link['seconds']:.3f} s: {records}"
     for side in link["octets"]:
@@ -92,7 +92,7 @@ def _registers(registers: "Figures", profile: "Profile") -> "Iterator[str]":
 
 
 def _name(id: str, register: "Figures", profile: "Profile") -> str:
-    """The id and the name of a register; a question mark says that the name is assumed."""
+    """Returns the id and the name of a register, with a question mark if the name is assumed."""
     if "name" not in register:
         return id
     known = profile.register(id)
@@ -114,7 +114,7 @@ def _session(session: "Figures") -> str:
 
 
 _COLUMNS = {"min": "min", "median": "median", "p95": "95 %", "max": "max"}
-"""The figures of response times, and the heads of their columns."""
+"""The figures of response times, and their column headings."""
 
 
 def _head(title: str) -> str:

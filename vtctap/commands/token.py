@@ -1,7 +1,7 @@
-"""Decodes STS tokens (IEC 62055-41): 20 digits each; spaces and dashes between them do not count.
+"""Decodes STS tokens (IEC 62055-41): 20 digits each; spaces and dashes between digits are ignored.
 
-Class 1 (tests and displays) is in clear. Of a credit token (class 0) and of one that sets up a meter (class 2) the
-class alone can be read, unless a key file holds the meter's key. The exit status is 1 where a CRC is bad: a wrong
+Class 1 tokens (tests and displays) are not encrypted. Credit tokens (class 0) and meter set-up tokens (class 2) are:
+without a key file that holds the meter's key, only their class can be read. Exit status 1 means a bad CRC: a wrong
 digit, or no key that fits.
 """
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     parser.add_argument("digits", nargs="+", metavar="DIGITS", help="a token; its groups may be separate arguments")
     add_keys(parser)
-    parser.add_argument("--pan", metavar="N", help="use the keys of this meter only (18 digits)")
-    parser.add_argument("--json", action="store_true", help="one object a token ('vtctap help fields')")
+    parser.add_argument("--pan", metavar="N", help="use only the keys of this meter (18 digits)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per token ('vtctap help fields')")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,20 +44,20 @@ def _keys(arguments: argparse.Namespace) -> "Keys | None":
     if arguments.pan is None:
         return keys
     if keys is None:
-        raise CommandError("--pan chooses among the keys of a key file: name one with --keys")
+        raise CommandError("--pan chooses keys of a key file: add --keys FILE")
     pan = arguments.pan.replace(" ", "")
     if not keys.of(pan).meters:
-        raise CommandError(f"{arguments.keys}: holds no key of meter {pan}")
+        raise CommandError(f"{arguments.keys} has no key of meter {pan}: check --pan, or add the key to the file")
     return keys.of(pan)
 
 
 def _tokens(arguments: list[str]) -> Iterator[str]:
-    """The tokens that the arguments hold: an argument of fewer than 20 digits goes on in the next."""
+    """Yields the tokens in the arguments. An argument of fewer than 20 digits is continued by the next."""
     from vtctap.dissector.tokens.number import DIGITS
 
     groups: list[str] = []
     for argument in arguments:
-        if groups and _count(argument) >= DIGITS:  # the groups before it are no whole token, and are told so
+        if groups and _count(argument) >= DIGITS:  # The groups before are not a whole token, and decoding them says so.
             yield " ".join(groups)
             groups = []
         groups.append(argument)
@@ -75,12 +75,12 @@ def _count(text: str) -> int:
 _CRC = {
     "good": "good",
     "bad": "bad: a digit is wrong",
-    "encrypted": "encrypted, so its digits are not checked: a key file (--keys) with the meter's key opens it",
+    "encrypted": "encrypted, so its digits are not checked: add --keys FILE with the meter's key",
 }
 
 
 def _lines(token: "Token") -> Iterator[str]:
-    """A token for people."""
+    """Yields the lines of text that describe a token."""
     fields = {name.removeprefix("vtc.token."): value for name, value in token.fields(key_sections=True).items()}
     subclass = f" subclass {fields['subclass']}" if "subclass" in fields else ""
     yield f"{fields['vtc.token']}  class {token.token_class}{subclass}: {token.name}"
@@ -155,7 +155,7 @@ def _shown(name: str, value: object, token: "Token", fields: Mapping[str, object
 
 
 def _test(name: str) -> str:
-    """What a control bit asks for, and who says so."""
+    """Returns the test that a control bit asks for, with its source."""
     from vtctap.dissector.tokens.layouts import CONTROL
 
     sources = [f" ({test.confidence}: {test.source})" for test in CONTROL if test.name == name]

@@ -1,11 +1,11 @@
-"""Puts vtctap into Wireshark, or takes it out.
+"""Installs vtctap in Wireshark, or removes it.
 
-  vtctap wireshark install               dissector, capture program (extcap) and configuration profile, for you
-  vtctap wireshark uninstall             takes away exactly what install put
-  vtctap wireshark lua -o vtctap.lua     the dissector alone: tshark -X lua_script:vtctap.lua -r trace.pcapng
-  vtctap wireshark profile -o vtctap.zip the configuration profile, to import in Wireshark
+  vtctap wireshark install               install dissector, live capture (extcap) and configuration profile
+  vtctap wireshark uninstall             remove exactly the files that install wrote
+  vtctap wireshark lua -o vtctap.lua     write the dissector: tshark -X lua_script:vtctap.lua -r trace.pcapng
+  vtctap wireshark profile -o vtctap.zip write the configuration profile, to import in Wireshark
 
-Each belongs to the user who runs it; nothing needs root.
+The files belong to the user who runs the command; root is not needed.
 """
 
 import argparse
@@ -25,25 +25,27 @@ if TYPE_CHECKING:
     from vtctap.wireshark.installation import Choices
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time of the files in a zip, so that the same profile makes the same zip."""
+"""The fixed timestamp of files in a zip, so that the same profile gives the same zip."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("action", choices=tuple(_ACTIONS), help="what to do")
+    """Adds the command's arguments."""
+    parser.add_argument("action", choices=tuple(_ACTIONS), help="the action, see above")
     parser.add_argument("-o", dest="output", metavar="FILE", help="the file to write; - is standard output")
-    parser.add_argument("--force", action="store_true", help="overwrite or remove files that were changed, too")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
-    parser.add_argument("--json", action="store_true", help="install, uninstall: one object a file")
-    parser.add_argument("--dry-run", action="store_true", help="say what install or uninstall would do, and do nothing")
+    parser.add_argument("--force", action="store_true", help="overwrite or remove changed files, too")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
+    parser.add_argument("--json", action="store_true", help="install, uninstall: print one JSON object per file")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what install or uninstall would do, and change nothing"
+    )
     parser.add_argument("--dlt", type=link_type, metavar="N", help="link type, 147 to 162 (default: 147)")
     parser.add_argument(
         "--profile",
         dest="profiles",
         action="append",
         metavar="NAME",
-        help="protocol profile: a name of 'vtctap profile list', or a file; again: Wireshark's preferences have the "
-        "choice, and begin with the first (default: all that are shipped)",
+        help="protocol profile: a name from 'vtctap profile list', or a file; repeat it to choose among several in "
+        "Wireshark's preferences, where the first is the default (default: all of vtctap's own)",
     )
 
 
@@ -51,16 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     writes = arguments.action in ("lua", "profile")
     if writes and not arguments.output:
-        raise CommandError(f"say which file to write: vtctap wireshark {arguments.action} -o FILE")
+        raise CommandError(f"the file to write is missing: vtctap wireshark {arguments.action} -o FILE")
     if writes and arguments.json:
-        raise CommandError(f"--json is for install and uninstall; {arguments.action} writes a file")
+        raise CommandError(f"--json is for install and uninstall; {arguments.action} writes a file: leave it out")
     if not writes and arguments.output:
-        raise CommandError(f"-o is for lua and profile; {arguments.action} asks Wireshark for its folders")
+        raise CommandError(
+            f"-o is for lua and profile; {arguments.action} asks Wireshark for its folders: leave it out"
+        )
     return _ACTIONS[arguments.action](arguments)
 
 
 def _choices(arguments: argparse.Namespace) -> "Choices":
-    """What was asked for; files by their whole paths, since they are read again when doctor compares."""
+    """Returns the options of the dissector. Profile files get absolute paths, because doctor reads them again."""
     from vtctap.wireshark.installation import Choices
 
     named = arguments.profiles or ()
@@ -112,23 +116,23 @@ def _install(arguments: argparse.Namespace) -> int:
     else:
         steps = installation.uninstall(force=arguments.force)
         if not steps:
-            warn("nothing of vtctap is installed in this Wireshark")
+            warn("vtctap is not installed in this Wireshark")
     for step in steps:
         if arguments.json:
             print(json.dumps({"path": str(step.path), "action": step.verb, "kept": step.kept}))
         elif step.kept or not arguments.quiet:
             print(f"{'would be ' if arguments.dry_run and not step.kept else ''}{step.verb}: {step.path}")
     if any(step.kept for step in steps):
-        warn(f"some files are not as vtctap put them; 'vtctap wireshark {arguments.action} --force' takes them too")
+        warn(f"some files are not as vtctap wrote them: 'vtctap wireshark {arguments.action} --force' includes them")
         return 1
     return 0
 
 
 def _remember(choices: "Choices", before: "Choices") -> "Choices":
-    """What is not said anew stays as it was when it was installed last."""
+    """Returns the options, completed by those of the last installation."""
     if before.profiles and not choices.profiles:
         several = "s" if len(before.profiles) > 1 else ""
-        warn(f"with the profile{several} of the installation before: {', '.join(before.profiles)}")
+        warn(f"using the profile{several} of the last installation: {', '.join(before.profiles)}")
     linktype = before.linktype if choices.linktype is None else choices.linktype
     return choices._replace(profiles=choices.profiles or before.profiles, linktype=linktype)
 

@@ -1,1 +1,1 @@
-"""Live capture in Wireshark (extcap) and the installation of the dissector, the launcher and the profile."""
+"""Live capture in Wireshark (extcap), and the installation of dissector, launcher and profile."""

@@ -1,8 +1,8 @@
-"""What Wireshark runs to capture: the program behind the launcher that 'vtctap wireshark install' puts in its extcap
-folder. Its arguments and what it prints are Wireshark's (extcap(4)); it is no command for people.
+"""The extcap program that Wireshark runs to capture: 'vtctap wireshark install' puts its launcher in the extcap folder.
 
-There is an interface for each serial port, and one for a simulated link that repeats its sessions until it is stopped.
-A query imports no more than it needs, for Wireshark runs one for each interface while it starts.
+Wireshark defines its arguments and its output (extcap(4)); it is not a command for people. It offers an interface for
+each serial port, and one for a simulated link that repeats its sessions until the capture is stopped. A query imports
+only what it needs, because Wireshark runs one per interface at every start.
 """
 
 import argparse
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from vtctap.wireshark.toolbar import Message, Toolbar
 
 _TURN: Final = 0.05
-"""Seconds that one turn waits for octets."""
+"""Seconds that one turn of the loop waits for octets."""
 _ENDLESS: Final = 1 << 31
-"""As many sessions as nobody will wait for."""
+"""A number of sessions that no capture reaches."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a query or a capture; gives the exit status. Errors are one line on stderr, which Wireshark shows."""
+    """Runs a query or a capture, and returns the exit status. Wireshark shows the line on stderr of an error."""
     try:
         return _run(_parse(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:  # Before there was a reader.
+    except KeyboardInterrupt:  # While no reader has opened the fifo.
         return DONE
     except (Error, OSError) as error:
         warn(str(error))
@@ -62,7 +62,7 @@ def _parse(texts: list[str]) -> argparse.Namespace:
     parser.add_argument("--faults", action="store_true")
     add_profile(parser)
     known, rest = parser.parse_known_args(texts)
-    # Wireshark states its version, and later versions may state more.
+    # Wireshark passes its version, and later releases may pass more --extcap- options.
     unknown = [text for text in rest if text.startswith("-") and not text.startswith("--extcap-")]
     if unknown:
         parser.error(f"unknown arguments: {' '.join(unknown)}")
@@ -81,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.extcap_interfaces:
         print(*extcap_queries.interfaces(), sep="\n")
     elif not arguments.extcap_interface:
-        raise CommandError("Wireshark runs this: 'vtctap wireshark install' puts it there; 'vtctap capture' is for you")
+        raise CommandError("only Wireshark runs this ('vtctap wireshark install' sets it up): use 'vtctap capture'")
     elif arguments.extcap_dlts:
         print("dlt {number=147}{name=USER0}{display=Records of vtctap}")
     elif arguments.extcap_config:
@@ -114,7 +114,7 @@ def _capture(arguments: argparse.Namespace) -> int:
 
 
 class _Live:
-    """One capture, from the ports to the fifo, and what the toolbar asks of it."""
+    """One capture from the ports to the fifo, controlled by the toolbar."""
 
     def __init__(self, arguments: argparse.Namespace, toolbar: "Toolbar") -> None:
         from vtctap.sniffer.port import Settings
@@ -133,7 +133,7 @@ class _Live:
         self._obeys = False
 
     def run(self, signals: Signals) -> int:
-        """Captures until a signal or the end of the fifo; a port that is lost is waited for. Gives the exit status."""
+        """Captures until a signal or the end of the fifo, reopens lost ports, and returns the exit status."""
         from vtctap.capturing.interfaces import interfaces
         from vtctap.capturing.overflow import Overflow
         from vtctap.capturing.parts import Chain
@@ -153,7 +153,7 @@ class _Live:
                     following=self._following,
                 )
             )
-            # The ports are open: only now is there a trace to begin.
+            # The trace begins only after the ports are open.
             with suppress(BrokenPipeError), chain:
                 chain.open(interfaces(links, self._settings, self._profile.name))
                 signals.begun = True
@@ -169,7 +169,7 @@ class _Live:
         return NO_PORT if capture.lost else DONE
 
     def _links(self, stack: ExitStack) -> "tuple[list[Link], Callable[[], None]]":
-        """What to listen to, and what begins it."""
+        """Returns the links to capture, and a function that starts the simulated devices (if any)."""
         from vtctap.pcap.record import Sender
         from vtctap.sniffer.capture import Link, Wire
 
@@ -177,7 +177,7 @@ class _Live:
         if name != DEMO:
             port = _device(name)
             if server == port:
-                raise CommandError(f"{port}: the server's wire needs a tap of its own: choose another port for it")
+                raise CommandError(f"{port} is already the client's tap: choose another port for the server's wire")
             if not server:
                 return [Link((Wire(port),))], lambda: None
             return [Link((Wire(port, Sender.CLIENT), Wire(server, Sender.SERVER)))], lambda: None
@@ -204,13 +204,13 @@ class _Live:
                 self._show(record)
 
     def _log(self, text: str) -> None:
-        """Says something in the toolbar's log."""
+        """Writes a line with the time of day into the toolbar's log."""
         from vtctap.wireshark.toolbar import Command, Message
 
         self._toolbar.send(Message(LOG, Command.ADD, f"{time.strftime('%H:%M:%S')}  {text}\n"))
 
     def _show(self, event: "Record") -> None:
-        """An event in the log, and how the ports are set now in the toolbar."""
+        """Writes an event into the log, and shows the present port settings in the toolbar."""
         from vtctap.wireshark.toolbar import Command, Message
 
         time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // 1_000_000_000))
@@ -223,8 +223,11 @@ class _Live:
                 self._toolbar.send(Message(control, Command.SET, value))
 
     def _obey(self, message: "Message", capture: "Capture") -> None:
-        """Does what was chosen in the toolbar, once Wireshark has said that it is ready: what it sends before was
-        chosen in an earlier capture, and how this one begins is the options' to say."""
+        """Applies a choice in the toolbar.
+
+        Messages before Wireshark's INITIALIZED are ignored: they repeat choices of an earlier capture, and the options
+        set how this one begins.
+        """
         from vtctap.sniffer.port import PortError, Settings
         from vtctap.wireshark.toolbar import Command, Message
 
@@ -237,7 +240,10 @@ class _Live:
             return
         if message.control not in (SPEED, LINE) or message.value == self._shown.get(message.control):
             return
-        asked = {SPEED: str(self._settings.speed), LINE: str(self._settings.line)}  # Until the ports have told.
+        asked = {
+            SPEED: str(self._settings.speed),
+            LINE: str(self._settings.line),
+        }  # Until an event states the port settings.
         chosen = asked | self._shown | {message.control: message.value}
         try:
             capture.set(Settings(speed(chosen[SPEED]), line(chosen[LINE])))
@@ -248,12 +254,12 @@ class _Live:
 
 
 def _device(name: str) -> str:
-    """The port of an interface."""
+    """Returns the port of an interface. Raises CommandError for a name that is not vtctap's."""
     from vtctap.sniffer.ports import serial_ports
 
     short = name.removeprefix(PREFIX)
     if short == name:
-        raise CommandError(f"there is no interface {name}: it would begin with {PREFIX}")
+        raise CommandError(f"there is no interface {name}: vtctap's interfaces begin with {PREFIX}")
     devices = {port.device.rpartition("/")[2]: port.device for port in serial_ports()}
     return devices.get(short, f"/dev/{short}")
 

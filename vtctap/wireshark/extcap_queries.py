@@ -1,6 +1,6 @@
-"""What the capture program answers when Wireshark asks before a capture: sentences in the grammar of extcap(4).
+"""The answers of the extcap program to Wireshark's queries, as sentences in the grammar of extcap(4).
 
-No more is imported than a query needs, for Wireshark runs one for each interface while it starts.
+A query imports only what it needs, because Wireshark runs one per interface at every start.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _LINE_PATTERN: Final = "^([78][NEOMS][12])?$"
 
 
 def interfaces() -> Iterator[str]:
-    """The interfaces, and the toolbar's controls."""
+    """Yields the interfaces and the controls of the toolbar."""
     from vtctap.dissector.wireshark.configuration import TOOLBAR
     from vtctap.sniffer.ports import serial_ports
 
@@ -46,16 +46,14 @@ def interfaces() -> Iterator[str]:
         tooltip="Sets the ports to another character format: 7E1, 8N1",
         validation=_LINE_PATTERN,
     )
+    yield sentence("control", number=MARK, type="string", display="Mark", tooltip="Writes a note into the trace")
     yield sentence(
-        "control", number=MARK, type="string", display="Mark", tooltip="Puts a note of yours into the trace, now"
-    )
-    yield sentence(
-        "control", number=LOG, type="button", role="logger", display="Log", tooltip="What happens to the ports"
+        "control", number=LOG, type="button", role="logger", display="Log", tooltip="Shows events of the ports"
     )
 
 
 def config(arguments: argparse.Namespace) -> Iterator[str]:
-    """An interface's options; or the values of the one that is to be looked for again."""
+    """Yields the options of an interface; or, for ``--extcap-reload-option``, the values of that option."""
     from vtctap.dissector.profiles.files import shipped
 
     if arguments.extcap_reload_option:
@@ -71,7 +69,7 @@ def config(arguments: argparse.Namespace) -> Iterator[str]:
         type="string",
         default="follow",
         validation=_SPEED_PATTERN,
-        tooltip="bit/s; or follow: begin with the profile's and follow each change; or auto: look for it",
+        tooltip="bit/s; or follow: begin with the profile's speed, follow changes; or auto: detect the speed",
     )
     yield sentence(
         "arg",
@@ -87,9 +85,7 @@ def config(arguments: argparse.Namespace) -> Iterator[str]:
     for number, name in enumerate(shipped()):
         yield sentence("value", arg=2, value=name, display=name, default="false" if number else "true")
     if demo:
-        yield sentence(
-            "arg", number=3, call="--faults", display="Faults", type="boolflag", tooltip="Lets things go wrong"
-        )
+        yield sentence("arg", number=3, call="--faults", display="Faults", type="boolflag", tooltip="Simulates faults")
         return
     yield sentence(
         "arg",
@@ -99,13 +95,13 @@ def config(arguments: argparse.Namespace) -> Iterator[str]:
         type="selector",
         reload="true",
         placeholder="Look again",
-        tooltip="A second tap, on the wire on which the server sends; this interface is then the client's",
+        tooltip="A second tap, on the server's wire; this interface is then the tap on the client's wire",
     )
     yield from _ports(arguments.extcap_interface)
 
 
 def _ports(interface: str) -> Iterator[str]:
-    """The values of ``--server``: no port, and every one but the interface's own."""
+    """Yields the values of ``--server``: none, and every port except the interface's own."""
     from vtctap.sniffer.ports import serial_ports
 
     yield sentence("value", arg=3, value="", display="none: one tap hears both", default="true")
@@ -115,7 +111,7 @@ def _ports(interface: str) -> Iterator[str]:
 
 
 def sentence(word: str, **values: object) -> str:
-    """A line of what Wireshark reads; what would end a value early is left out."""
+    """Returns a sentence for Wireshark, without characters that would end a value early."""
 
     def plain(value: object) -> str:
         return "".join(character for character in str(value) if character.isprintable() and character not in "{}")

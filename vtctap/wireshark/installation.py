@@ -1,9 +1,9 @@
-"""What 'vtctap wireshark install' puts where Wireshark looks, and takes away again.
+"""Installs vtctap's files into Wireshark's folders, updates them, and removes them again.
 
-A manifest in Wireshark's configuration folder says which files and folders are ours and what we put into them, so that
-installing again brings up to date, uninstalling takes exactly what was put, and what a person has changed since is
-neither overwritten nor removed unasked. ``recent`` is Wireshark's own diary, which it writes whenever it ends: that one
-is never taken for a person's work.
+A manifest in Wireshark's configuration folder lists the installed files, with digests, and the folders made for them.
+So a second installation updates the files, and an uninstallation removes exactly them; files that the user has changed
+are neither overwritten nor removed without ``--force``. An exception is ``recent``: Wireshark itself rewrites it at
+every exit, so a change there is not the user's.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _DIARY: Final = "recent"
 
 
 class File(NamedTuple):
-    """A file to put."""
+    """A file to install."""
 
     path: Path
     text: str
@@ -34,14 +34,14 @@ class File(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """What a dissector is made with: profiles (none: those that are shipped), and the link type."""
+    """The options of a generated dissector: profiles (empty: all that come with vtctap) and link type (None: 147)."""
 
     profiles: tuple[str, ...] = ()
     linktype: int | None = None
 
 
 class Step(NamedTuple):
-    """What was, or would be, done with a file. ``kept``: it is a person's, and was left as it is."""
+    """What was, or would be, done with a file. ``kept`` says that the file is the user's and was not touched."""
 
     verb: str
     path: Path
@@ -49,12 +49,13 @@ class Step(NamedTuple):
 
 
 def launcher() -> str:
-    """The extcap program: a script without a suffix (Scapy runs no other) that knows its interpreter."""
+    """Returns the text of the extcap launcher: a script without a suffix (Scapy runs no other) that names its
+    interpreter."""
     return f'#!/bin/sh\n# Put here by vtctap.\nexec {shlex.quote(sys.executable)} -P -m vtctap.wireshark.extcap "$@"\n'
 
 
 def dissector(choices: "Choices") -> str:
-    """The text of the dissector. Raises ProfileError."""
+    """Returns the text of the Lua dissector. Raises ProfileError."""
     from vtctap import __version__
     from vtctap.dissector.profiles.files import DEFAULT, load, shipped
     from vtctap.dissector.wireshark.generator import generate
@@ -64,9 +65,11 @@ def dissector(choices: "Choices") -> str:
 
 
 def wanted(wireshark: Wireshark, dissector: str, profile: dict[str, str]) -> list[File]:
-    """The files of an installation. Raises CommandError where this Wireshark cannot have them."""
+    """Returns the files of an installation. Raises CommandError if this Wireshark has no Lua."""
     if wireshark.plugins is None:
-        raise CommandError(f"Wireshark {wireshark.version_text} here has no Lua, which the dissector needs")
+        raise CommandError(
+            f"Wireshark {wireshark.version_text} was built without Lua, which the dissector needs: install one with Lua"
+        )
     files = [File(wireshark.plugins / "vtctap.lua", dissector)]
     if os.name == "posix":
         files.append(File(wireshark.extcap / "vtctap", launcher(), executable=True))
@@ -76,18 +79,21 @@ def wanted(wireshark: Wireshark, dissector: str, profile: dict[str, str]) -> lis
 
 @dataclass(slots=True)
 class Installation:
-    """What is installed for one Wireshark: every file with the digest of what was put, and the folders made for it."""
+    """The installed files of one Wireshark with their digests, and the folders made for them.
+
+    With ``dry`` nothing is changed.
+    """
 
     manifest: Path
     files: dict[Path, str]
     folders: list[Path]
     dry: bool = False
     choices: Choices = field(default_factory=Choices)
-    """What its dissector was made with."""
+    """The options of the installed dissector."""
 
     @classmethod
     def of(cls, wireshark: Wireshark, *, dry: bool = False) -> "Installation":
-        """What the manifest says. Raises CommandError for one that cannot be read."""
+        """Reads the manifest. Raises CommandError if it is damaged."""
         path = wireshark.configuration / MANIFEST
         try:
             stated = json.loads(path.read_text("utf-8"))
@@ -101,7 +107,7 @@ class Installation:
             raise CommandError(f"{path} is damaged: remove it, and install again with --force") from None
 
     def install(self, files: Iterable[File], *, force: bool) -> list[Step]:
-        """Puts the files, and takes away those of an earlier installation that are no longer wanted."""
+        """Installs the files, and removes files of an earlier installation that are no longer part of it."""
         files = list(files)
         steps = [self._put(file, force=force) for file in files]
         gone = set(self.files) - {file.path for file in files}
@@ -110,7 +116,7 @@ class Installation:
         return steps
 
     def uninstall(self, *, force: bool) -> list[Step]:
-        """Takes away what was put."""
+        """Removes the installed files and the folders made for them."""
         steps = [step for path in sorted(self.files) for step in self._remove(path, force=force)]
         kept = {step.path: self.files[step.path] for step in steps if step.kept}
         if not self.dry:
@@ -131,7 +137,7 @@ class Installation:
                 self.files[file.path] = digest
             return Step("unchanged", file.path)
         if there and there != ours and not force:
-            return Step("left as it is, for it was changed or is not vtctap's", file.path, kept=True)
+            return Step("not overwritten, because it was changed or is not vtctap's", file.path, kept=True)
         if not self.dry:
             with output_errors(str(file.path)):
                 self._make(file.path.parent)
@@ -149,7 +155,7 @@ class Installation:
                 del self.files[path]
             return []
         if there != self.files[path] and path.name != _DIARY and not force:
-            return [Step("kept, for it was changed since", path, kept=True)]
+            return [Step("not removed, because it was changed", path, kept=True)]
         if not self.dry:
             with output_errors(str(path)):
                 path.unlink()
@@ -162,7 +168,7 @@ class Installation:
         self.folders += [parent for parent in missing if parent not in self.folders]
 
     def _leave(self, folders: Iterable[Path]) -> None:
-        """Removes the folders that were made, the innermost first, where nothing else is in them."""
+        """Removes those of the folders that are empty, the innermost first."""
         for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -181,7 +187,7 @@ class Installation:
 
 
 def _digest(path: Path) -> str | None:
-    """The digest of what is in a file; None where there is none."""
+    """Returns the digest of a file's content; None if the file does not exist."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:

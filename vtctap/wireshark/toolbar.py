@@ -1,10 +1,10 @@
-"""The toolbar of a capture that Wireshark started: messages over its two control pipes.
+"""The toolbar of a capture that Wireshark started: messages over two control pipes.
 
-The protocol is that of extcap in Wireshark's developer's guide (section "Toolbar controls"). A message is the octet
-``T``, three octets of length, big-endian, of what follows, the number of a control, a command, and the value.
+Wireshark's developer's guide defines the protocol (section "Toolbar controls" of extcap). A message is the octet ``T``,
+the length of the rest in three octets (big-endian), the number of a control, a command, and a value.
 
-Wireshark opens its ends of the pipes when a capture starts and waits, with its whole window, until the other ends are
-open too. So :class:`Toolbar` opens both at once, each in a thread of its own, and does not end before they have met.
+When a capture starts, Wireshark opens its ends of the pipes, and its window is blocked until the other ends are open.
+So :class:`Toolbar` opens both pipes at once, each in a thread of its own, and waits for both before it ends.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from typing import IO, Final, NamedTuple, Self
 
 _SYNC: Final = ord("T")
 _HEAD: Final = 4
-"""The octets of a message before those that its length counts."""
+"""Number of octets before those that the length of a message counts."""
 _LONGEST: Final = 4096
-"""The most octets of a value that are sent: more is cut, so that a pipe's buffer takes it."""
+"""Most octets of a sent value. Longer values are cut, so that they fit into the buffer of a pipe."""
 _MEETING: Final = 2.0
-"""Seconds that Wireshark is given to open its ends, and to take what was sent to it, before the capture ends."""
+"""Seconds that the end of a capture waits for Wireshark to open the pipes, and to read what was sent."""
 
 
 class Command(IntEnum):
-    """What a message does. Wireshark sends the first two; it takes all but the first."""
+    """The command of a message. Wireshark sends INITIALIZED and SET; it accepts all commands but INITIALIZED."""
 
     INITIALIZED = 0
     SET = 1
@@ -40,26 +40,26 @@ class Command(IntEnum):
 
 
 class Message(NamedTuple):
-    """One message: the number of a control (0 where none is meant), a command, and its value as text."""
+    """One message: the number of a control (0 if the command needs none), a command, and a value as text."""
 
     control: int
     command: int
     value: str = ""
 
     def encode(self) -> bytes:
-        """The message's octets."""
+        """Returns the octets of the message."""
         value = self.value.encode("utf-8", "replace")[:_LONGEST]
         return bytes([_SYNC]) + (len(value) + 2).to_bytes(3, "big") + bytes([self.control, self.command]) + value
 
 
 class Decoder:
-    """Takes messages out of what a pipe delivers, however it is split."""
+    """Decodes messages from the octets of a pipe, in pieces of any size."""
 
     def __init__(self) -> None:
         self._pending = b""
 
     def feed(self, octets: bytes) -> list[Message]:
-        """The messages that are now whole. Raises ValueError where the octets are none."""
+        """Takes the next octets, and returns the messages that they complete. Raises ValueError for a bad message."""
         pending = self._pending + octets
         messages = []
         while pending:
@@ -78,10 +78,9 @@ class Decoder:
 
 
 class Toolbar:
-    """Both control pipes, by their paths; empty paths where Wireshark has no toolbar. A context manager.
+    """Both control pipes, named by their paths (None or empty: Wireshark shows no toolbar). A context manager.
 
-    :meth:`send` never waits. What Wireshark says is in :meth:`received`. A pipe that fails ends what goes over it, and
-    not the capture.
+    :meth:`send` never waits. :meth:`received` returns Wireshark's messages. A pipe that fails does not end the capture.
     """
 
     def __init__(self, control_in: str | None, control_out: str | None) -> None:
@@ -103,7 +102,7 @@ class Toolbar:
 
     @property
     def there(self) -> bool:
-        """Whether there is somebody to send to."""
+        """Whether there is a pipe to Wireshark."""
         return self._writer is not None
 
     def send(self, message: Message) -> None:
@@ -112,7 +111,7 @@ class Toolbar:
             self._outgoing.put(message)
 
     def received(self) -> list[Message]:
-        """What Wireshark has sent since the last time."""
+        """Returns the messages that Wireshark has sent since the last call."""
         messages = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -120,7 +119,7 @@ class Toolbar:
         return messages
 
     def close(self) -> None:
-        """Waits until Wireshark has opened its ends and taken what was sent, but not for long."""
+        """Waits until Wireshark has opened the pipes and read what was sent, or for a few seconds."""
         self._outgoing.put(None)
         for met in self._met:
             met.wait(_MEETING)
@@ -149,7 +148,7 @@ class Toolbar:
 
 
 def _opened(path: str, mode: str, met: threading.Event) -> IO[bytes]:
-    """Opens a pipe without a buffer, which waits for its other end; then, or when that fails, sets ``met``."""
+    """Opens an unbuffered pipe, which blocks until the other end is open. Sets ``met`` then, and after an error."""
     try:
         return open(path, mode, buffering=0)
     finally:

@@ -1,5 +1,4 @@
-"""What the Wireshark of this machine says of itself, through its tshark: version, folders, and whether a dissector
-loads."""
+"""Asks tshark for the version and the folders of the installed Wireshark, and runs tshark."""
 
 import os
 import re
@@ -13,27 +12,28 @@ from typing import Final
 from vtctap.errors import Error
 
 _PATIENCE: Final = 60
-"""Seconds for tshark to answer."""
+"""Seconds that tshark may take to answer."""
 _LUA_FOLDER: Final = "Personal Lua Plugins"
 _CONFIGURATION: Final = "Personal configuration"
 _EXTCAP_FOLDER: Final = "Personal Extcap path"
 _EXTCAP_MOVED: Final = (4, 2)
-"""From this version on, a person's own capture programs lie beside the plugins, and before it among the settings;
-versions before it do not name the folder."""
+"""From this version on, a user's extcap programs are beside the plugins, and tshark names their folder. Before, they
+are in the configuration folder."""
 NO_LUA_FOR_ROOT: Final = (4, 4)
-"""From this version on, root gets no Lua script, and is not told."""
+"""From this version on, Wireshark loads no Lua scripts for root, and does not say so."""
 _ROOT_REMARK: Final = re.compile(r'^Running as user "root" and group "root"\.[^\n]*\n', re.MULTILINE)
 
 
 class NoWireshark(Error):
-    """There is no Wireshark here that can be asked."""
+    """There is no Wireshark on this machine, or its tshark does not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wireshark:
-    """A Wireshark: where its tshark is, its version, the folders in which it looks for a person's own files.
+    """A Wireshark: the path of its tshark, its version, and the folders of the user's own files.
 
-    ``plugins`` is None where it has no Lua."""
+    ``plugins`` is None if it was built without Lua.
+    """
 
     tshark: str
     version: tuple[int, int, int]
@@ -43,17 +43,17 @@ class Wireshark:
 
     @property
     def version_text(self) -> str:
-        """The version, as people write it."""
+        """The version as text, such as 4.0.17."""
         return ".".join(map(str, self.version))
 
     def run(self, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Runs tshark; the output is text, and stderr without the remark that one is root."""
+        """Runs tshark, and returns its output as text. The warning about running as root is removed from stderr."""
         done = _run(self.tshark, arguments)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout, _ROOT_REMARK.sub("", done.stderr))
 
 
 def find(tshark: str = "tshark") -> Wireshark:
-    """The Wireshark of this machine and user. Raises NoWireshark."""
+    """Returns the Wireshark of this machine and user. Raises NoWireshark."""
     path = shutil.which(tshark)
     if path is None:
         raise NoWireshark("there is no tshark: install Wireshark first (Debian: sudo apt-get install wireshark tshark)")
@@ -64,7 +64,7 @@ def find(tshark: str = "tshark") -> Wireshark:
 
 
 def described(path: str, version: str, folders: str) -> Wireshark:
-    """The Wireshark that prints these two texts for ``--version`` and ``-G folders``. Raises NoWireshark."""
+    """Returns the Wireshark that prints these texts for ``--version`` and ``-G folders``. Raises NoWireshark."""
     found = re.search(r"\b(\d+)\.(\d+)\.(\d+)", version)
     lines = (line.partition(":\t") for line in folders.splitlines())
     named = {name.strip(): Path(value.strip()) for name, _, value in lines}
@@ -91,5 +91,5 @@ def _run(tshark: str, arguments: Sequence[str | Path]) -> subprocess.CompletedPr
 
 
 def is_root() -> bool:
-    """Whether root runs this."""
+    """Returns whether this program runs as root."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
