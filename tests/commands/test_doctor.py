@@ -84,7 +84,7 @@ def test_the_rule_that_sets_new_ports_is_installed(sound: Machine, capsys: pytes
     doctor.fix(sound)
     assert codes(sound) == []
     assert 'RUN+="/bin/stty -F $devnode raw -echo"' in rules.read_text().splitlines()
-    assert capsys.readouterr().err.startswith(f"vtctap: {rules} is there now; ")
+    assert capsys.readouterr().err.startswith(f"vtctap: installed {rules}; ")
     rules.write_text("# an older one\n")
     assert codes(sound) == ["first-open"]
     doctor.fix(sound)

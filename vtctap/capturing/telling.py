@@ -30,9 +30,7 @@ class Outages(Passive):
             name = record.event.partition(" ")[0]
             if name == "lost":
                 self._lost.add(record.tap)
-                self._say(
-                    f"{self._names[record.tap]} is lost since {_clock(record.time)}; vtctap keeps trying to open it"
-                )
+                self._say(f"{self._names[record.tap]} is lost since {_clock(record.time)}; vtctap tries to reopen it")
             elif name == "opened" and record.tap in self._lost:
                 self._lost.remove(record.tap)
                 self._say(f"{self._names[record.tap]} is back since {_clock(record.time)}")

@@ -137,7 +137,7 @@ class Installation:
                 self.files[file.path] = digest
             return Step("unchanged", file.path)
         if there and there != ours and not force:
-            return Step("not overwritten, because it was changed or is not vtctap's", file.path, kept=True)
+            return Step("left as it is, because it was changed or is not vtctap's", file.path, kept=True)
         if not self.dry:
             with output_errors(str(file.path)):
                 self._make(file.path.parent)
@@ -155,7 +155,7 @@ class Installation:
                 del self.files[path]
             return []
         if there != self.files[path] and path.name != _DIARY and not force:
-            return [Step("not removed, because it was changed", path, kept=True)]
+            return [Step("kept, because it was changed", path, kept=True)]
         if not self.dry:
             with output_errors(str(path)):
                 path.unlink()
