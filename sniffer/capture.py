@@ -1,7 +1,7 @@
-"""A capture: the ports of one or more links, read until somebody has enough.
+"""A capture: reads the ports of one or more links and returns their records.
 
-:class:`Capture` opens the ports, waits, and gives what arrives to its link (:mod:`~vtctap.sniffer.link`). A port that
-is lost is closed, and tried again until it is back. It hands records to whoever calls :meth:`Capture.poll`, and writes
+:class:`Capture` opens the ports, waits for octets, and feeds them to their link (:mod:`~vtctap.sniffer.link`). It
+closes a port that is lost and reopens it when it is back. :meth:`Capture.poll` returns the records. The capture writes
 nothing, neither to a port nor to a file.
 """
 
@@ -24,25 +24,26 @@ from vtctap.sniffer.speed import Follower
 __all__ = ["Capture", "Following", "Link", "Wire"]
 
 Following = Literal["fixed", "follow", "auto"]
-"""Whether the speed stays; is followed from the one given; or is looked for from the start."""
+"""``fixed`` keeps the speed, ``follow`` follows its changes, ``auto`` also searches for the first speed."""
 
 _SWEEP_NS: Final = 20_000_000
-"""ns; while octets come all the time, so often is looked at what is complete."""
+"""How often complete records are released while octets come without a pause."""
 _WATCH_NS: Final = 1_000_000_000
-"""ns; so often is looked at what changes seldom: the wall clock, and the drivers' counts of errors."""
+"""How often the wall clock and the drivers' error counters are checked."""
 _RETURN_S: Final = 0.1
-"""Seconds in which a port that is back is noticed."""
+"""The longest wait while a port is being reopened, so that its return is noticed soon."""
 _WAITING_READS: Final = 16
-"""A port that gives more at once is not one in which octets were waiting; it speaks."""
+"""Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
 
 
 class Capture:
-    """Captures from ``links`` with ``settings`` on every port; ``gap_limit_ns`` is the longest pause in a message.
+    """Captures ``links``, with ``settings`` on every port. The ports are open inside its context.
 
-    ``profile`` is the name that the trace's events state. ``latency`` (ns) is what the user knows of how long the
-    adapters keep an octet; ``low_latency`` asks their drivers to keep it as short as they can, and puts that back at
-    the end; ``power`` raises DTR. A context manager: the ports are open inside. Raises PortError where one cannot be
-    opened; then none is. All but ``poll`` and ``close`` only take note: their records come with the next ``poll``.
+    ``gap_limit_ns`` is the longest pause inside a message. ``profile`` is the name that the trace's events state.
+    ``latency_ns``, if given, is how long the adapters keep an octet, stated by the user. ``low_latency`` asks the
+    drivers for their shortest latency and restores the old one at the end. ``power`` raises DTR. Entering the context
+    raises PortError where a port cannot be opened; all ports are closed then. Only ``poll`` and ``close`` return
+    records; those of the other methods come with the next call.
     """
 
     def __init__(
@@ -101,29 +102,30 @@ class Capture:
 
     @property
     def live(self) -> bool:
-        """Whether any port is there now."""
+        """Whether any port is open now."""
         return self._reader.live > 0
 
     @property
     def lost(self) -> list[str]:
-        """Why ports are lost that are not back, one message each."""
+        """One message for each port that is lost and not back: why it was lost."""
         return [tap.lost for _, tap in self._of_port if tap.lost]
 
     @property
     def octets(self) -> int:
-        """How many octets all taps received."""
+        """Octets received so far, by all taps."""
         return sum(tap.octets for _, tap in self._of_port)
 
     @property
     def drops(self) -> dict[int, int]:
-        """How many octets each tap (its number) is known to have lost, at the least; only taps whose driver counts."""
+        """Maps tap numbers to the octets known to be lost, at least; only taps whose driver counts them."""
         return {tap.tap.number: tap.errors.lost + tap.missed for _, tap in self._of_port if tap.errors}
 
     def poll(self, timeout: float) -> list[Record]:
-        """Waits at most ``timeout`` seconds; the records that are complete, each link's in the order of their start."""
+        """Waits for octets, at most ``timeout`` seconds; returns the complete records, ordered by start within a
+        link."""
         for index in list(self._reopening):
             self._reopen(index)
-        asked = self._clock.now()  # What had arrived by then is read now.
+        asked = self._clock.now()  # All octets that had arrived by then are read below.
         chunks = self._reader.wait(min(timeout, _RETURN_S) if self._reopening else timeout)
         for chunk in chunks:
             self._feed(chunk)
@@ -137,27 +139,27 @@ class Capture:
         return self._take_ready()
 
     def mark(self, note: str) -> None:
-        """The operator notes something, on every link."""
+        """Adds a mark with the operator's note to every link."""
         for link in self._links:
             link.event(link.taps[0], f"mark note={word(note)}")
 
     def set(self, settings: Settings) -> None:
-        """The operator sets speed and line of every link; what is followed is followed from there on. Raises PortError
-        where a link's port cannot be set so; that link stays as it is."""
+        """Sets speed and line of every link, for the operator; a followed speed is followed from there. Raises
+        PortError where a port of a link cannot be set; that link keeps its settings."""
         for link in self._links:
             link.set(settings)
 
     def close(self) -> list[Record]:
-        """The rest of the records, and an event for each tap that says so. The ports stay open until the context
-        ends."""
-        for chunk in self._reader.wait(0):  # What has come since the last poll.
+        """Ends the capture: returns the remaining records and a ``closed`` event for each tap. The ports stay open
+        until the context ends."""
+        for chunk in self._reader.wait(0):  # Octets that came since the last poll.
             self._feed(chunk)
         for link in self._links:
             link.close()
         return self._take_ready()
 
     def _open(self, name: str, settings: Settings) -> Opened:
-        """Opens a port. May be called in another thread. Raises PortError."""
+        """Opens a port; safe to call in another thread. Raises PortError."""
         port = open_port(name, settings, power=self._power)
         waiting = _waiting(port)
         low_latency = ask_low_latency(name, port.fileno()) if self._low_latency and not is_url(name) else None
@@ -196,7 +198,7 @@ class Capture:
             self._of_port += [(link, tap) for tap in taps]
 
     def _adopt(self, index: int, opened: Opened) -> None:
-        """A port is there (again)."""
+        """Starts to read a port that has been opened, for the first time or again."""
         link, tap = self._of_port[index]
         self._opened[index] = opened
         reached = opened.low_latency is not None and opened.low_latency.reached
@@ -205,7 +207,7 @@ class Capture:
         self._reader.add(index, opened.port)
 
     def _reopen(self, index: int) -> None:
-        """Looks whether a port that was lost is back."""
+        """Adopts a lost port if it is back."""
         opened = self._reopening[index].take()
         if opened:
             del self._reopening[index]
@@ -218,7 +220,7 @@ class Capture:
         if not chunk.lost:
             link.feed(tap, chunk.octets, self._clock.at(chunk.arrival), chunk.late_ns)
             return
-        self._opened.pop(chunk.port).close()  # At once: an adapter that is back gets its old name if it is free.
+        self._opened.pop(chunk.port).close()  # At once, so that an adapter that is plugged in again gets its old name.
         link.lose(tap, chunk.lost)
         self._reopening[chunk.port] = Reopening(lambda: self._open(tap.wire.port, link.settings))
 
@@ -249,9 +251,9 @@ class Capture:
 
 
 def _waiting(port: Port) -> list[tuple[int, int]]:
-    """The octets that wait in a port at which nobody has looked yet."""
+    """Reads the octets that were waiting in a port when it was opened."""
     waiting: list[tuple[int, int]] = []
-    with contextlib.suppress(PortError):  # Who reads it next will see the same.
+    with contextlib.suppress(PortError):  # The next read raises the same error.
         for _ in range(_WAITING_READS):
             octets = port.read()
             if not octets:

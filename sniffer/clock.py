@@ -1,11 +1,11 @@
 """The clock of a capture: wall time that never goes back.
 
-Octets are stamped on the monotonic clock, and a stamp is that plus what the wall clock was ahead of it when the capture
-began. Whoever steps the wall clock later (by hand, or a time service that found it wrong) moves no stamp: order and
-intervals hold through the whole trace. :meth:`Clock.step` says that it happened.
+A timestamp is the monotonic time plus the offset of the wall clock when the capture began. A later step of the wall
+clock (by hand or by a time service) changes no timestamp, so order and intervals hold through the whole trace.
+:meth:`Clock.step` reports the step.
 
-Limits: a clock that is slewed is not corrected either; on Linux the monotonic clock is slewed with it. A machine that
-was suspended has a monotonic clock that stood still: this, too, shows as a step.
+Limits: slewing is not corrected; on Linux the monotonic clock is slewed with the wall clock. The monotonic clock stops
+while the machine is suspended, which looks like a step.
 """
 
 import time
@@ -13,14 +13,14 @@ from collections.abc import Callable
 from typing import Final
 
 STEP_NS: Final = 50_000_000
-"""ns; a wall clock that is off by more than this was stepped. Time services slew what is less (ntpd up to 128 ms), and
-the best of some looks is never so far off because the program was interrupted."""
+"""A wall clock that has moved by more than this was stepped. Time services slew smaller differences (ntpd up to 128
+ms), and interrupts do not distort the best of several readings by so much."""
 _LOOKS: Final = 3
-"""The best of so many looks counts."""
+"""Readings of both clocks, of which the quickest counts."""
 
 
 class Clock:
-    """Maps ``monotonic`` to ``wall`` time (both in ns), as they are to each other when it is made."""
+    """Converts ``monotonic`` to ``wall`` time (both ns), with the offset at the time of its creation."""
 
     def __init__(
         self, monotonic: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns
@@ -30,16 +30,16 @@ class Clock:
         self._offset = self._noted = self._ahead()
 
     def at(self, monotonic: int) -> int:
-        """The stamp (ns since 1970 UTC) of a monotonic time."""
+        """Converts a monotonic time to a timestamp (ns since 1970 UTC)."""
         return monotonic + self._offset
 
     def now(self) -> int:
-        """The stamp of now."""
+        """The timestamp of now, ns since 1970 UTC."""
         return self._monotonic() + self._offset
 
     def step(self) -> tuple[int, int] | None:
-        """Whether the wall clock was stepped since this was asked last: by how much, and how far it is ahead of the
-        stamps now (ns)."""
+        """Checks for a step of the wall clock since the last call. Returns the step and how far the wall clock is now
+        ahead of the timestamps (both ns), or None."""
         ahead = self._ahead()
         step = ahead - self._noted
         if abs(step) <= STEP_NS:
@@ -48,7 +48,7 @@ class Clock:
         return step, ahead - self._offset
 
     def _ahead(self) -> int:
-        """How far the wall clock is ahead of the monotonic one, by the look that took the least time."""
+        """How far the wall clock is ahead of the monotonic one, by the quickest of several readings, ns."""
         looks = []
         for _ in range(_LOOKS):
             before = self._monotonic()

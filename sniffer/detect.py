@@ -1,39 +1,39 @@
-"""Speed and line of an unknown line, from what is heard on it with settings that may be wrong. Sans-IO.
+"""Detects speed and character format of an unknown line from octets received with settings that may be wrong. Sans-IO.
 
 Theory
 ======
 
-All lines looked for (:data:`LINES`) have characters of ten bits, so that a receiver set to eight bits and no parity
-frames each of them right at the right speed; the parity shows in bit 7. What it delivers otherwise:
+All candidate formats (:data:`LINES`) have characters of ten bits. At the right speed, a receiver set to eight bits and
+no parity therefore frames each of them correctly, with the parity in bit 7. The receiver may be set:
 
-*Too fast*, by a ratio k. Each octet begins at a falling edge of the line, and each bit of the line is k of its bits: at
-k = 2 the lowest data bit is zero (the start bit's second half), then come three pairs of equal bits; at k = 6 there is
-nothing but E0h (a start bit alone) and 00h with a framing error; from k = 10 on only the latter. So one setting tells
-several speeds apart, and says at the least that the line is slower.
+*Too fast*, by a ratio k. Each octet begins at a falling edge of the line, and k bits of the octet sample one bit of the
+line. At k = 2 the lowest data bit is zero (the second half of the start bit), and three pairs of equal bits follow. At
+k = 6 the only octets are E0h (a start bit alone) and 00h with a framing error, and from k = 10 on only the latter. So
+the octets at one setting distinguish several slower speeds, or at least show that the line is slower.
 
-*Too slow*. Each octet is made of several characters: any value, every other with a framing error. That says little.
+*Too slow*. Several characters make one octet: any value, and every other octet has a framing error. This says little.
 
-*Right*. Text: printable characters, line ends, now and then a control character, all with the same parity (or bit 7
-zero: no parity). But a receiver that was set in the middle of a run of characters takes some data bit for the start
-bit, and is astray, until it comes upon a start bit by chance or after a pause.
+*Right*. The octets are text: printable characters, line ends and a few control characters, all with the same parity
+(or with bit 7 zero on a line without parity). But a receiver that was set in the middle of a run of characters takes a
+data bit for the start bit. It stays astray until it meets a start bit by chance or after a pause.
 
-So the detector listens with the fastest speed that is still plausible, from the fastest of all down. Each octet weighs
-for or against every pair of a speed and a shape (text of one of the lines, or any octets) by how probable it is there,
-in natural logarithms. The best pair is settled on when it is what is listened with and outweighs all others by
-:data:`MARGIN`. Every octet has some probability everywhere (noise, octets from before the last change of settings), and
-no pair falls behind by more than :data:`DEPTH`: what was weighed wrongly is weighed again. Equal octets in a row weigh
-less each: a wake-up of NULs, or a meter number full of zeros, has the same pulses over and over, which say less than so
-many independent ones.
+So the detector listens at the fastest plausible speed, beginning with the fastest of all. Each pair of a speed and a
+shape (text of one of the formats, or any octets) has a weight. Each octet adds the natural logarithm of its probability
+under that pair. The detector settles on the best pair when it listens at its speed and the weight exceeds all others by
+:data:`MARGIN`. Every octet has some probability under every pair (noise, octets from before the last change of
+settings), and no weight falls behind the best by more than :data:`DEPTH`, so later octets can correct an error. Equal
+octets in a row weigh less each: a wake-up of NULs, or a meter number full of zeros, repeats the same pulses, which say
+less than independent ones.
 
-Octets of any value prove nothing by themselves. HDLC is known by a whole frame with a good check sequence.
+Octets of any value prove nothing by themselves; a complete HDLC frame with a good check sequence does.
 
-Many adapters mark no framing errors, and their drivers do not say so. So an octet without a mark says nothing of its
-stop bit until its port has marked one. A port that marked none among octets of which many must have had none, seen from
-the speed that was found, marks none.
+Many adapters do not mark framing errors, and their drivers do not say so. Until a port has marked one, an octet without
+a mark says nothing about its stop bit. If the speed that was found implies many framing errors at the earlier settings,
+and a port marked none of them, that port marks no framing errors.
 
-Limits: lines with other than ten bits a character are not found, nor is parity that is always mark or space. Speeds are
-those of :data:`SPEEDS`, two in a hundred more or less. A receiver that is astray in a long block without pauses may
-stay so for a hundred octets; the detector listens on.
+Limits: only characters of ten bits are found, and no mark or space parity. Only the speeds in :data:`SPEEDS` are found,
+within 2 %. In a long block without pauses, a receiver may stay astray for a hundred octets; the detector then listens
+on.
 """
 
 from collections import Counter
@@ -50,62 +50,64 @@ from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.port import Settings
 
 SPEEDS: Final = (115200, 57600, 38400, 19200, 9600, 4800, 2400, 1200, 600, 300)
-"""Speeds looked for, bit/s: those of IEC 62056-21, P1's, and two more."""
+"""Candidate speeds, bit/s: those of IEC 62056-21, that of P1 ports, and two more."""
 EIGHT_BITS: Final = Line(8, "N", 1)
 LINES: Final = (Line(7, "E", 1), EIGHT_BITS, Line(7, "O", 1))
 
 MARGIN: Final = 14.0
-"""By how much the best pair must outweigh all others: a million to one."""
+"""The lead that the best pair needs over all others, as a natural logarithm: a million to one."""
 DEPTH: Final = 25.0
+"""The most that a pair can fall behind the best."""
 PLAUSIBLE: Final = 7.0
-"""A pair that is behind the best by less is worth listening for."""
+"""A pair that is less than this behind the best is worth listening for."""
 SETTLED_OCTETS: Final = 8
-"""So many octets at the least must have come at the speed that is settled on."""
+"""Fewest octets heard at a speed before the detector settles on it."""
 PAUSE_NS: Final = 20_000_000
-"""ns; after a pause of so much and two characters an octet begins with a start bit."""
+"""After a pause of this plus two characters, a receiver that was astray begins at a start bit."""
 
 _RARE: Final = {57600: -3.0, 38400: -3.0}
+"""The initial weights of speeds in no metering standard."""
 _UNPROVED: Final = -8.0
-"""What speaks from the beginning against speeds that no standard of meters has, and against octets that are no text."""
+"""The initial weight of octets that are no text."""
 _UNEXPECTED: Final = -12.0
-"""What speaks against all other speeds where some are expected."""
+"""The initial weight of all other speeds where some are expected."""
 _STRAY: Final = 0.01
-"""The share of octets that are not as they should be."""
+"""The share of octets that fit no model."""
 _FINDS, _LOSES = 0.25, 0.01
-"""With each octet: how probably a receiver that is astray finds the start bits, and loses them again."""
+"""The probabilities, per octet, that a receiver astray finds the start bits, and that it loses them again."""
 
 _SYMBOLS: Final = 512
-"""An octet's value, and whether its stop bit was wrong."""
+"""A symbol is an octet's value, plus :data:`_WRONG_STOP` for a wrong stop bit."""
 _WRONG_STOP: Final = 256
 _ANY_STOP: Final = 512
-"""Of the stop bit nothing is known: one symbol or the other."""
+"""Added to a value whose stop bit is unknown."""
 _MARKS_MISSING: Final = 8.0
-"""A port that marked none, where so many octets with wrong stop bits were to be expected, marks none."""
+"""A port that marked none of this many expected framing errors marks none at all."""
 _CONTROLS: Final = frozenset((NUL, SOH, STX, ETX, EOT, ACK, NAK))
 _TEXT: Final = frozenset((*range(0x20, 0x7F), CR, LF))
 
 _FLAG: Final = 0x7E
 _SHORTEST_FRAME, _LONGEST_FRAME = 7, 160
-"""Octets of an HDLC frame without its flags: format, two addresses, control, check sequence; longer ones are not looked
-at."""
+"""Octets of an HDLC frame without its flags: format, two addresses, control, check sequence. Longer frames are
+ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the detector asks for: settings to listen with, or, where ``settled``, those of the line."""
+    """Settings that the detector proposes: those to listen with next, or, if ``settled``, those of the line."""
 
     settings: Settings
     settled: bool
 
 
 def _shares(symbols: Sequence[float]) -> list[float]:
-    """The symbols' probabilities, some of which goes to all symbols alike."""
+    """Normalises weights to probabilities, with a small share spread over all symbols."""
     total = sum(symbols)
     return [(1 - _STRAY) * share / total + _STRAY / _SYMBOLS for share in symbols]
 
 
 def _text(line: Line) -> list[float]:
-    """Symbols at the right speed: text of ``line``."""
+    """The probabilities of symbols at the right speed, for text on ``line``."""
     symbols = [0.0] * _SYMBOLS
     for value in range(256):
         bits = value & 0x7F
@@ -116,7 +118,7 @@ def _text(line: Line) -> list[float]:
 
 
 def _too_fast(ratio: float) -> list[float]:
-    """Symbols at a speed that is too fast: a start bit, and bits that are as likely one as the other."""
+    """The probabilities of symbols at a speed that is too fast by ``ratio``: a start bit, then random bits."""
     symbols = [0.0] * _SYMBOLS
     looks = [floor((bit + 0.5) / ratio) for bit in range(1, 10)]
     for following in product((0, 1), repeat=looks[-1]):
@@ -137,29 +139,29 @@ _PAIRS: Final = [(speed, shape) for speed in SPEEDS for shape in range(len(_SHAP
 
 @cache
 def _elsewhere(listening: int, speed: int) -> list[float]:
-    """Symbols at ``listening`` bit/s on a line of another ``speed``."""
+    """The probabilities of symbols when listening at ``listening`` bit/s to a line of another ``speed``."""
     return _too_fast(listening / speed) if listening > speed else _TOO_SLOW
 
 
 def _prior(speed: int, shape: int, expected: Sequence[int]) -> float:
-    """What speaks for a pair before anything is heard."""
+    """The initial weight of a pair."""
     surprise = _UNEXPECTED if expected and speed not in expected else 0.0
     return surprise + _RARE.get(speed, 0.0) + (_UNPROVED if shape == _ANY_OCTETS else 0)
 
 
 def _from_best(weights: Sequence[float]) -> list[float]:
-    """By how much each falls behind the best."""
+    """Weights relative to the best, limited to -:data:`DEPTH`."""
     best = max(weights)
     return [max(weight - best, -DEPTH) for weight in weights]
 
 
 class Detector:
-    """Listens, by turns with different settings, until it knows those of the line.
+    """Listens with different settings in turn until it knows those of the line.
 
-    ``latency`` (ns): octets that arrive sooner than this after a change of settings were received before it and weigh
-    nothing. ``marks``: which of the taps (by number) are known to mark framing errors, and which are known not to; what
-    is learnt is put there. ``expected`` are speeds (bit/s) that are tried first. The caller sets its receivers to
-    :attr:`settings` first, tells all that is heard, and does what it is told to.
+    The caller sets its receivers to :attr:`settings`, feeds all octets, and applies each proposal. Octets that arrive
+    less than ``latency_ns`` after a change of settings were received before it, and count for nothing. ``marks`` states
+    which taps (by number) mark framing errors and which do not; the detector adds what it learns. ``expected`` are the
+    speeds (bit/s) to try first.
     """
 
     def __init__(
@@ -168,7 +170,7 @@ class Detector:
         self._latency_ns = latency_ns
         self._marks = {} if marks is None else marks
         self._unmarked: Counter[tuple[int, int]] = Counter()
-        """Octets without a mark, by tap and by what was listened with."""
+        """Octets without a mark, by tap and by the speed at which they were heard."""
         self._weights = _from_best([_prior(speed, shape, expected) for speed, shape in _PAIRS])
         self._arrival = self._deaf_until = 0
         self._last = -1
@@ -177,12 +179,12 @@ class Detector:
 
     @property
     def settings(self) -> Settings:
-        """What to listen with."""
+        """The settings to listen with."""
         return Settings(self._speed, EIGHT_BITS)
 
     def feed(self, octets: Iterable[tuple[int, int]], arrival: int, tap: int = 0) -> Proposal | None:
-        """A tap's octets with their flags, as received with :attr:`settings` and read at ``arrival`` (ns): what to do
-        now."""
+        """Feeds a tap's octets with their flags, received with :attr:`settings` and read at ``arrival`` (ns). Returns a
+        proposal where the settings are to change or the line is known."""
         if arrival < self._deaf_until:
             return None
         if arrival - self._arrival > PAUSE_NS + 2 * EIGHT_BITS.character_time_ns(self._speed):
@@ -203,7 +205,7 @@ class Detector:
         return Proposal(self.settings, settled=False)
 
     def changed(self, now: int) -> None:
-        """The receivers were set to :attr:`settings` at ``now`` (ns), which may take its time."""
+        """States that the receivers were set to :attr:`settings` at ``now`` (ns), which may be later than asked for."""
         self._deaf_until = max(self._deaf_until, now + self._latency_ns)
 
     def _fastest_plausible(self) -> int:
@@ -216,7 +218,7 @@ class Detector:
         self._recent.clear()
 
     def _stop(self, tap: int, flags: int) -> int:
-        """What is known of an octet's stop bit."""
+        """The part of the symbol that states an octet's stop bit."""
         if flags & (Flag.FRAMING | Flag.BREAK):
             self._marks[tap] = True
             return _WRONG_STOP
@@ -224,7 +226,7 @@ class Detector:
         return 0 if self._marks.get(tap) else _ANY_STOP
 
     def _learn(self) -> None:
-        """The line's speed is known: taps that should have marked octets heard at other speeds, and did not."""
+        """Finds taps that mark no framing errors, once the line's speed shows which octets must have had one."""
         for tap in {tap for tap, _ in self._unmarked} - self._marks.keys():
             wrong = sum(
                 count * sum(_elsewhere(speed, self._speed)[_WRONG_STOP:])
@@ -241,7 +243,7 @@ class Detector:
         return symbols[symbol]
 
     def _weigh(self, symbol: int) -> None:
-        """One octet's weight for or against each pair."""
+        """Adds one octet's weight to each pair."""
         self._heard += 1
         self._repeats = self._repeats + 1 if symbol == self._last else 1
         self._last = symbol
@@ -261,7 +263,7 @@ class Detector:
         self._weights = _from_best(self._weights)
 
     def _settle(self) -> Line | None:
-        """The line, where the best pair is listened with and outweighs all that would be set otherwise."""
+        """The line, if the detector listens at the best pair's speed and that pair leads all with other settings."""
         speed, shape = _PAIRS[self._weights.index(0.0)]
         line = _SHAPE_LINES[shape]
         text = shape != _ANY_OCTETS and self._astray[shape] < 0.5
@@ -275,7 +277,8 @@ class Detector:
         return line if max(others) <= -MARGIN else None
 
     def _binary(self, value: int) -> Line | None:
-        """Eight bits, where ``value`` ends a whole HDLC frame: flag, format with its length, ..., check, flag."""
+        """Eight bits, if ``value`` ends a complete HDLC frame: flag, format with its length, ..., check sequence,
+        flag."""
         recent = self._recent
         recent.append(value)
         del recent[: -_LONGEST_FRAME - 2]

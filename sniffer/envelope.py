@@ -1,13 +1,14 @@
 """The line through a run: when it began, and how long its characters are.
 
-In a run - octets that follow each other without a pause - the n-th octet ends at ``start + n * character``. Each read
-bounds that from above (what was read had ended) and from below (what a read or a timer's tick did not bring had not
-ended). Seen as points over n, the line passes below the upper ones and above the lower ones, and all such lines form a
-polygon in the plane of start and character time. A pair of an upper and a lower point bounds the character time from
-one side, so a run holds together as long as those bounds leave some character time (Helly's theorem in the plane).
-Points inside the convex hull bind nothing and are dropped, which keeps a run of any length small.
+A run is octets that follow each other without a pause; its n-th octet ends at ``start + n * character``. Each read
+bounds this time from above (an octet that was read had ended) and from below (an octet that a read or a timer's tick
+did not bring had not ended). Drawn as points over n, the run's line passes below the upper points and above the lower
+ones. All possible lines form a polygon in the plane of start and character time. Each pair of an upper and a lower
+point bounds the character time from one side, and a line exists as long as these bounds leave some character time
+(Helly's theorem in the plane). Points inside the convex hull bound nothing and are dropped, so a run of any length
+needs little memory.
 
-Times are floats, ns, relative to a moment nearby: to a microsecond exact for months.
+All times are floats, ns, relative to a moment nearby, which is exact to a microsecond for months.
 """
 
 from typing import Final
@@ -16,20 +17,20 @@ Point = tuple[int, float]
 """How many octets had ended, and when."""
 
 TOLERANCE: Final = 0.015
-"""How far a sender's clock may be off. Receivers of asynchronous characters allow about 2 %, both sides together."""
+"""The largest relative error of a sender's clock. Asynchronous receivers allow about 2 % for both sides together."""
 
 _SAMPLES: Final = 8
 _INFORMATIVE: Final = 0.01
-"""A run that leaves the character time no more room than this, relative, tells something of the sender's clock."""
+"""A run that leaves the character time no more than this relative range tells something about the sender's clock."""
 _TRUSTED: Final = 12
-"""So many such runs in a row must agree before a clock is believed."""
+"""Runs in a row that must agree before their clock is trusted."""
 _CRYSTAL: Final = 1e-4
-"""What a clock is known to at best: two crystals are apart by so much."""
+"""The relative difference between two crystals, and so the best accuracy to which a clock is known."""
 _FORGET: Final = 1.02
 
 
 class Envelope:
-    """The lines that the points so far allow. ``fastest`` and ``slowest`` bound the character time."""
+    """The lines that the points so far allow; ``fastest`` and ``slowest`` bound their character time (ns)."""
 
     def __init__(self, character_time_ns: float) -> None:
         self.fastest = self._fastest = character_time_ns * (1 - TOLERANCE)
@@ -38,7 +39,7 @@ class Envelope:
         self._lower: list[Point] = []
 
     def copy(self) -> "Envelope":
-        """The same lines, to go on from separately."""
+        """An independent copy."""
         other = Envelope.__new__(Envelope)
         other._fastest, other._slowest = self._fastest, self._slowest
         other.fastest, other.slowest = self.fastest, self.slowest
@@ -46,8 +47,8 @@ class Envelope:
         return other
 
     def fastest_above(self, count: int, time: float) -> float:
-        """The shortest character time of a line that passes above this lower point, which is to the right of all upper
-        ones."""
+        """The shortest character time of a line that passes above this lower point. The point must be to the right of
+        all upper points."""
         fastest = self.fastest
         for at, upper in self._upper:
             bound = (time - upper) / (count - at)
@@ -56,8 +57,8 @@ class Envelope:
         return fastest
 
     def add_lower(self, count: int, time: float, fastest: float) -> None:
-        """The line passes above: octet number ``count`` ended after ``time``. ``fastest`` comes from
-        :meth:`fastest_above` and is not above :attr:`slowest`."""
+        """Adds a lower point: octet number ``count`` ended after ``time``. ``fastest`` is the result of
+        :meth:`fastest_above` and does not exceed :attr:`slowest`."""
         self.fastest = fastest
         lower = self._lower
         while len(lower) > 1 and _turn(lower[-2], lower[-1], count, time) >= 0:
@@ -65,9 +66,11 @@ class Envelope:
         lower.append((count, time))
 
     def add_upper(self, count: int, time: float) -> bool:
-        """The line passes below: octet number ``count`` ended before ``time``. False, and nothing is added, where a
-        lower point that made the line slower stands against that. Lower points that stand against it whatever the
-        character time are given up: upper ones are always true."""
+        """Adds an upper point: octet number ``count`` ended before ``time``.
+
+        Returns False, and adds nothing, where the point contradicts a lower point that has made the line slower. Upper
+        points are always true, so lower points that contradict this one at any character time are dropped.
+        """
         slowest = self.slowest
         for at, lower in self._lower:
             if at < count:
@@ -97,7 +100,7 @@ class Envelope:
         return earliest, latest
 
     def centre(self) -> tuple[float, float]:
-        """Start and character time of the polygon's centre of gravity."""
+        """The start and the character time of the polygon's centre of gravity."""
         total = starts = characters = 0.0
         step = (self.slowest - self.fastest) / _SAMPLES
         for number in range(_SAMPLES):
@@ -111,14 +114,14 @@ class Envelope:
 
 
 def _turn(first: Point, second: Point, count: int, time: float) -> float:
-    """Positive where the way from the first point over the second to the third turns left."""
+    """Positive where the path from the first point over the second to the third turns left."""
     return (second[0] - first[0]) * (time - first[1]) - (second[1] - first[1]) * (count - first[0])
 
 
 class Pace:
-    """What is known of the sender's clock: taken as exact until a run tells otherwise, and learnt from runs that agree.
+    """The sender's clock: assumed exact until a run contradicts it, then learnt from runs that agree.
 
-    Where two senders with different clocks share a wire, their runs do not agree, and each is taken by itself.
+    The runs of two senders with different clocks on one wire do not agree; each run is then fitted by itself.
     """
 
     def __init__(self, character_time_ns: float) -> None:
@@ -136,7 +139,7 @@ class Pace:
         return sum(run.starts(character)) / 2, character
 
     def learn(self, run: Envelope) -> None:
-        """Takes in what a run that has ended tells."""
+        """Learns from a run that has ended."""
         fastest, slowest = max(self._fastest, run.fastest), min(self._slowest, run.slowest)
         informative = run.slowest - run.fastest < _INFORMATIVE * self._nominal
         if fastest > slowest:

@@ -1,34 +1,34 @@
-"""When each octet began, from when it was read.
+"""Estimates when each octet began from the time at which it was read.
 
-The likely
-==========
+The estimate
+============
 
-A read brings octets that had ended by then; and as octets follow each other no faster than the line's speed allows,
-that bounds all octets before them too, less the characters between. An adapter hands octets on when its timer ticks, at
-most ``latency`` after they came: so the first octet of a read ended after the tick before, and after what the read
-before could have brought. These are bounds from below. They hold for that octet. For those before it they hold if there
+A read brings octets that had ended by then. Octets follow each other no faster than the line's speed allows, so a read
+also bounds the octets before them, less the characters between. An adapter hands octets on when its timer ticks, at
+most its latency after they came. So the first octet of a read ended after the previous tick, and after the octets that
+the previous read could have brought. These are lower bounds for that octet; they hold for the octets before it if there
 was no pause between.
 
-So octets are held until enough has come after them. Then they are cut into runs without a pause, as few as the bounds
-allow, and each run gets the line that fits it best (:mod:`~vtctap.sniffer.envelope`): when it began, and how long its
-characters are, for a sender's clock may be off by a per cent. Where a bound from below stands against the others there
-was a pause, or the program was woken late and took an earlier tick for a later one. What comes after tells which.
+The estimator holds octets until enough have come after them. It then cuts them into runs without a pause, as few as the
+bounds allow, and fits the best line to each run (:mod:`~vtctap.sniffer.envelope`): when it began, and how long its
+characters are, because a sender's clock may be off by 1 %. Where a lower bound contradicts the others, there was a
+pause, or the program was woken late and took an earlier tick for a later one. The octets that follow tell which.
 
-The certain
-===========
+The uncertainty
+===============
 
-The uncertainty leans on no run. Between which two moments each octet began, whatever the line did, is reckoned by
-:mod:`~vtctap.sniffer.bounds`, which has the theory. The stamp is the estimate where that lies between them, and the
-nearer of them where it does not; the uncertainty is how far the farther of them is from the stamp.
+The uncertainty does not depend on runs. :mod:`~vtctap.sniffer.bounds` computes the earliest and the latest start of
+each octet, whatever the line did. The timestamp is the estimate where it lies between these two, else the nearer of
+them. The uncertainty is the distance from the timestamp to the farther one.
 
 Limits
 ======
 
-A pause shorter than the timer may go unseen, or be found some octets late. Where a timer is started by an octet, not by
-the packet before it, each octet of a run is late by the same time, which no arrival reveals: estimates are then late by
-up to half the timer, inside the uncertainty. A UART's FIFO keeps octets until there are enough, or for some characters
-after the last: its ``latency`` is both together. What the uncertainty rests on stands in
-:mod:`~vtctap.sniffer.bounds`.
+A pause shorter than the timer may stay undetected, or be detected some octets late. If an octet starts the timer, and
+not the packet before it, each octet of a run is late by the same time, and no arrival reveals it. Estimates are then
+late by up to half the timer, within the uncertainty. A UART's FIFO keeps octets until its threshold is reached, or for
+some characters after the last octet; its latency is the sum of both. :mod:`~vtctap.sniffer.bounds` lists what the
+uncertainty rests on.
 """
 
 from collections.abc import Iterator
@@ -39,21 +39,22 @@ from vtctap.sniffer.bounds import PACKET, SCHEDULING_NS, Bounds, Chunk
 from vtctap.sniffer.envelope import Envelope, Pace
 
 PROMPT_NS: Final = 120_000
-"""ns; how late it is woken usually, the adapter's transfer included."""
+"""How late a waiting program usually is woken, including the adapter's transfer."""
 HOLD_NS: Final = 300_000_000
-"""ns; in a stream without a pause octets are held no longer than this, ..."""
+"""The longest that octets of a stream without pauses are held, unless :data:`HOLD_CHARACTERS` last longer."""
 HOLD_CHARACTERS: Final = 32
-"""... or so many characters where that is longer."""
+"""The same limit in characters, for slow lines."""
 _COLLECTED: Final = 8
-"""Full packets that a host collects at most."""
+"""Most full packets that a host collects."""
 _FORESIGHT: Final = 40
-"""Chunks that are searched for proof that the program was woken late."""
+"""Chunks that are searched for evidence that the program was woken late."""
 _MOST_STATED_NS: Final = (1 << 32) - 2
-"""ns; a record states no larger uncertainty. Beyond it is unknown."""
+"""The largest uncertainty that a record can state; a larger one becomes unknown."""
 
 
 class _Run(NamedTuple):
-    """A run up to chunk ``number``: its lines (times relative to the first chunk's arrival) and its octets' number."""
+    """A run that ends before chunk ``number``: its possible lines, in ns after the first chunk's arrival, and how many
+    octets it has."""
 
     envelope: Envelope
     number: int
@@ -69,18 +70,18 @@ class Estimator:
     ``character_time_ns`` is that of the line, 0 where it is unknown. ``latency_ns`` is the longest that the adapter
     keeps an octet, 0 for a port that hands on each at once. Timestamps are ns since 1970 UTC; arrivals never go back.
 
-    What is returned is settled: same octets, same order. No octet ends after it was read. None begins before the one
-    before it, nor before that one's end (at the shortest character that :data:`~vtctap.sniffer.envelope.TOLERANCE`
-    allows) unless its arrival leaves no other way. In how many calls octets of the same arrival come does not matter,
-    nor when :meth:`advance` is called.
+    Returned octets are settled: they are the octets fed, in the same order, and their timestamps are final. No octet
+    ends after it was read. None begins before the previous octet, nor before that one's end (at the shortest character
+    that :data:`~vtctap.sniffer.envelope.TOLERANCE` allows), unless the arrivals leave no other solution. The result
+    does not depend on how octets of the same arrival are split into calls, nor on when :meth:`advance` is called.
     """
 
     def __init__(self, character_time_ns: int, latency_ns: int) -> None:
         self._chunks: list[Chunk] = []
-        self._settled = 0  # So many of the chunks are, and are kept for what they tell of those that follow.
+        self._settled = 0  # How many of the chunks are settled; they are kept to fit those that follow.
         self._arrival = self._late_ns = 0  # Of the last read.
-        self._start = 0  # Of the last settled octet, as stamped; ...
-        self._ended = 0  # ... and it ended after this.
+        self._start = 0  # The timestamp of the last settled octet.
+        self._ended = 0  # The time after which the last settled octet ended.
         self._promised = 0
         self._ready: list[Octet] = []
         self._set(character_time_ns, latency_ns)
@@ -95,7 +96,7 @@ class Estimator:
 
     @property
     def character_time_ns(self) -> int:
-        """The length of one character, ns. Set it when the speed changes: what is held is settled with the old one."""
+        """The length of one character. Setting it settles the held octets with the old length."""
         return self._character_time_ns
 
     @character_time_ns.setter
@@ -103,19 +104,20 @@ class Estimator:
         self.use(character_time_ns, self._latency_ns)
 
     def use(self, character_time_ns: int, latency_ns: int) -> None:
-        """Sets both, in ns, from now on: what is held is settled with the old ones."""
+        """Sets both from now on, and settles the held octets with the old values."""
         if (character_time_ns, latency_ns) != (self._character_time_ns, self._latency_ns):
             self._settle(len(self._chunks))
             self._set(character_time_ns, latency_ns)
 
     def begin(self, start: int) -> None:
-        """No octet is stamped before ``start`` (ns since 1970 UTC), the stamp of octets before it that were not
+        """Gives no octet a timestamp before ``start`` (ns since 1970 UTC), that of earlier octets that were not
         estimated."""
         self._promised = max(self._promised, start)
 
     def emptied(self, now: int) -> None:
-        """The port had nothing (more) at ``now`` (ns since 1970 UTC): the system gets what follows later."""
-        self._arrival, self._late_ns = max(self._arrival, now), now  # Nobody had ever looked.
+        """States that the port was empty at ``now`` (ns since 1970 UTC), so that the system received what follows
+        later."""
+        self._arrival, self._late_ns = max(self._arrival, now), now  # Nobody had looked before.
 
     def feed(self, octets: list[tuple[int, int]], arrival: int, late_ns: int = 0) -> list[Octet]:
         """Feeds octets (value, flags) that one read brought at ``arrival``; they may have waited for ``late_ns`` before
@@ -139,20 +141,23 @@ class Estimator:
         return self._take_ready()
 
     def advance(self, now: int) -> list[Octet]:
-        """What is settled because all that was read before ``now`` (ns since 1970 UTC) has been received."""
+        """Returns the octets that are settled once all reads before ``now`` (ns since 1970 UTC) have been fed."""
         if self._chunks and now - self._arrival > self._silence_ns:
             self._settle(len(self._chunks))
         return self._take_ready()
 
     def close(self) -> list[Octet]:
-        """The rest."""
+        """Settles and returns the rest."""
         self._settle(len(self._chunks))
         return self._take_ready()
 
     def horizon(self, now: int) -> int:
-        """No octet that has not been returned begins before this (ns since 1970 UTC), if all that was read before
-        ``now`` has been received. Never goes back. Octets of before that come nevertheless, because the program was
-        stopped, are stamped as late as was promised."""
+        """The time (ns since 1970 UTC) before which no octet begins that has not been returned, once all reads before
+        ``now`` have been fed.
+
+        It never goes back. If the program was stopped and earlier octets come nevertheless, they get a timestamp at the
+        horizon.
+        """
         if self._ready:
             horizon = self._ready[0].start
         else:
@@ -172,7 +177,8 @@ class Estimator:
         return ready
 
     def _settle(self, until: int) -> None:
-        """Settles the chunks before number ``until``; they are kept for those that follow, those before are not."""
+        """Settles the chunks before number ``until``, keeps them for those that follow, and drops those settled
+        earlier."""
         if until > self._settled:
             self._release(self._runs(whole=until == len(self._chunks)), until)
             self._chunks, self._settled = self._chunks[self._settled :], until - self._settled
@@ -180,7 +186,8 @@ class Estimator:
             self._chunks, self._settled = [], 0
 
     def _runs(self, *, whole: bool) -> Iterator[tuple[int, float, float]]:
-        """The runs of all chunks: octets, start, character time. ``whole``: the last one does not go on."""
+        """Yields the runs of all chunks: octets, start and character time. ``whole`` states that the last run has
+        ended."""
         number = 0
         while number < len(self._chunks):
             envelope, number, count = self._run(number)
@@ -190,11 +197,11 @@ class Estimator:
             yield count, start, character
 
     def _run(self, first: int) -> _Run:
-        """The run that begins with chunk number ``first``."""
+        """Finds the run that begins with chunk number ``first``."""
         chunks = self._chunks
         base = chunks[0].arrival
         run = _Run(Envelope(self._character_time_ns), first, 0)
-        slowed: list[_Run] = []  # the run before each bound that made its characters longer
+        slowed: list[_Run] = []  # The run before each bound that made its characters longer.
         doubt: _Run | None = None
         refused: set[int] = set()
         while run.number < len(chunks):
@@ -202,7 +209,8 @@ class Estimator:
             chunk = chunks[number]
             bounds = self._from_below(chunk, count, base)
             if number in refused or envelope.fastest_above(*bounds[0]) > envelope.slowest:
-                # A pause, or the program was woken late: a pause if it is never woken so late, or the second time.
+                # A pause, or the program was woken late. It is a pause if no program is woken so late, or if the doubt
+                # comes up a second time.
                 at, time = bounds[0]
                 sure = envelope.fastest_above(at, time + PROMPT_NS - SCHEDULING_NS) > envelope.slowest
                 if not self._woken_late(number, count, time, self._bounds.shortest_ns if sure else envelope.fastest):
@@ -229,8 +237,8 @@ class Estimator:
         return run
 
     def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
-        """Bounds from below after ``count`` octets: of the chunk's first octet, and of the last that filled a packet,
-        for that started the timer."""
+        """Lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that filled the
+        last packet, because it started the timer."""
         kept = max(self._bounds.kept(len(chunk.octets)), (len(chunk.octets) - 1) * self._character_time_ns)
         bounds = [(count + 1, float(self._bounds.first_ended(chunk, kept, PROMPT_NS) - base))]
         full = len(chunk.octets) // PACKET * PACKET
@@ -240,7 +248,7 @@ class Estimator:
         return bounds
 
     def _woken_late(self, number: int, count: int, ended: float, fastest: float) -> bool:
-        """Whether later chunks show that the octet after the first ``count`` had ended before ``ended``."""
+        """Whether later chunks prove that the octet after the first ``count`` had ended before ``ended``."""
         base = self._chunks[0].arrival
         after = -1
         for octets, arrival, *_ in self._chunks[number : number + _FORESIGHT]:
@@ -250,7 +258,7 @@ class Estimator:
         return False
 
     def _release(self, runs: Iterator[tuple[int, float, float]], until: int) -> None:
-        """Makes the octets of the chunks that are not settled, up to number ``until``."""
+        """Timestamps the octets of the chunks that are not settled, up to number ``until``."""
         base = self._chunks[0].arrival
         estimates = _starts(runs)
         for octets, *_ in self._chunks[: self._settled]:
@@ -261,8 +269,8 @@ class Estimator:
         before, promised = float(self._start - base), float(self._promised - base)
         shortest = self._bounds.shortest_ns
         octets = [octet for chunk in chunks[: until - self._settled] for octet in chunk.octets]
-        # Comparisons, not max and min: this is where a capture of many taps spends its time. What may be true comes
-        # before what was estimated, and what was promised of the order before both.
+        # Comparisons instead of max and min, because a capture of many taps spends its time here. The bounds overrule
+        # the estimate, and the promised order overrules both.
         for (value, flags), least, most, start in zip(octets, earliest, latest, estimates, strict=False):
             after = before + shortest
             start = after if start < after else start
@@ -281,7 +289,7 @@ class Estimator:
 
 
 def _starts(runs: Iterator[tuple[int, float, float]]) -> Iterator[float]:
-    """When each octet of the runs began."""
+    """Yields the estimated start of each octet of the runs."""
     for count, start, character in runs:
         for number in range(count):
             yield start + number * character

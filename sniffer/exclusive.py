@@ -1,8 +1,8 @@
-"""Opening a terminal that may be in exclusive use, without disturbing whoever uses it. Linux.
+"""Opens a terminal without disturbing a program that has it in exclusive use. Linux.
 
-A program that has set TIOCEXCL keeps all others from opening its terminal, but not root: root's open goes through to
-the driver, which raises DTR and RTS. So root opens without the privilege that lets it through (CAP_SYS_ADMIN, dropped
-for this thread while it opens), and is refused before the driver hears of it.
+TIOCEXCL keeps other programs from opening a terminal, except root: root's open reaches the driver, which raises DTR and
+RTS. So this thread drops the privilege that exempts root (CAP_SYS_ADMIN) while it opens the terminal. The kernel then
+refuses to open it before the driver is involved.
 """
 
 import ctypes
@@ -13,20 +13,21 @@ from contextlib import contextmanager
 from typing import Final
 
 _VERSION: Final = 0x20080522
-"""_LINUX_CAPABILITY_VERSION_3 of <linux/capability.h>: two words each of effective, permitted and inheritable ones."""
+"""_LINUX_CAPABILITY_VERSION_3 of <linux/capability.h>: two words each of effective, permitted and inheritable
+capabilities."""
 _SETS: Final = struct.Struct("6I")
 _SYS_ADMIN: Final = 1 << 21
 
 
 def open_unprivileged(name: str, flags: int) -> int:
-    """Opens a file as ``os.open`` does, subject to exclusive use whoever opens it. Raises OSError."""
+    """Opens a file as ``os.open`` does, but respects exclusive use for root too. Raises OSError."""
     with _without_sys_admin():
         return os.open(name, flags)
 
 
 @contextmanager
 def _without_sys_admin() -> Iterator[None]:
-    """Inside, this thread has no CAP_SYS_ADMIN; outside, what it had."""
+    """Drops this thread's CAP_SYS_ADMIN inside the context, and restores its capabilities after it."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = ctypes.create_string_buffer(struct.pack("Ii", _VERSION, 0))
     had = ctypes.create_string_buffer(_SETS.size)

@@ -1,11 +1,12 @@
-"""One link while it is listened to: its taps, what follows its speed, and what makes records of it.
+"""One link during a capture: its taps, the follower of its speed, and the assembler of its records.
 
-What a tap reads goes two ways: at once to the link's follower, which may ask for other settings; and through the tap's
-estimator, which knows when octets began once more have come, to the assembler. Where the speed is followed, octets are
-framed on both ways: the follower cannot wait for their times, and records that were framed without them would depend on
-how the octets happened to be read. A message is decoded once: the assembler takes it from the follower.
+Octets that a tap reads go two ways. The link's follower gets them at once, and may ask for other settings. The tap's
+estimator holds them until more have come, estimates when each began, and passes them to the assembler. Where the speed
+is followed, both sides frame the octets: the follower cannot wait for timestamps, and records that were framed without
+timestamps would depend on how the octets happened to be read. Each message is decoded once, in the follower, whose
+cache the assembler uses.
 
-The ports are opened, read and closed by :mod:`~vtctap.sniffer.capture`.
+:mod:`~vtctap.sniffer.capture` opens, reads and closes the ports.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ _LOSSES: Final = ("overrun", "buf_overrun")
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One tap: the name of its port, and whose octets it carries (UNKNOWN: both sides')."""
+    """A wire to tap: the name of its port, and the sender whose octets it carries (UNKNOWN: both senders)."""
 
     port: str
     sender: Sender = Sender.UNKNOWN
@@ -36,7 +37,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link: its name (empty: the only one) and its one or two wires."""
+    """A link to tap: its one or two wires, and its name (empty where it is the only one)."""
 
     wires: tuple[Wire, ...]
     name: str = ""
@@ -44,7 +45,7 @@ class Link:
 
 @dataclass(slots=True)
 class OpenTap:
-    """A tap of a link. ``port`` is None while it is lost, and ``lost`` then says why."""
+    """A tap of a link. While its port is lost, ``port`` is None and ``lost`` says why."""
 
     wire: Wire
     tap: Tap
@@ -54,16 +55,16 @@ class OpenTap:
     lost: str = ""
     octets: int = 0
     counted: Counters | None = None
-    """The driver's totals when they were last looked at; None where it keeps none."""
+    """The driver's totals at the last check; None where the driver keeps none."""
     errors: Counters | None = None
-    """What was added to them while the port was open."""
+    """The errors added to the totals while the port was open."""
     overrun: bool = False
     """Whether octets were lost before the next one."""
     balance: Balance = field(default_factory=Balance)
     balanced: int = 0
-    """Octets that had been received when the driver's totals were last looked at."""
+    """Octets that had been received at the last check of the driver's totals."""
     missed: int = 0
-    """Octets that the driver received and that never came."""
+    """Octets that the driver counted and no read returned."""
 
     def __post_init__(self) -> None:
         character_time_ns = self.tap.line.character_time_ns(self.tap.speed)
@@ -71,8 +72,8 @@ class OpenTap:
 
 
 class OpenLink:
-    """Link ``number`` with its taps; ``follower`` is None where the speed stays. ``adapter`` looks a port's adapter up.
-    What is done gives records, which gather in ``ready``, in the order of their start."""
+    """Link ``number`` with its taps. ``follower`` is None where the speed is fixed. ``adapter`` finds the adapter of a
+    port. The methods append complete records to ``ready``, in the order of their start."""
 
     def __init__(
         self,
@@ -101,8 +102,7 @@ class OpenLink:
     def open(
         self, tap: OpenTap, port: Port, settings: Settings, adapter: Adapter, *, profile: str, more: str = ""
     ) -> None:
-        """A tap's port, which was opened with ``settings``, is there. ``profile`` and ``more`` are stated in the
-        event."""
+        """Connects a tap to its port, which was opened with ``settings``. The event states ``profile`` and ``more``."""
         tap.port, tap.lost, tap.adapter = port, "", adapter
         tap.counted, tap.balance, tap.balanced = port.counters(), Balance(), tap.octets
         tap.errors = tap.errors or (Counters() if tap.counted else None)
@@ -120,7 +120,7 @@ class OpenLink:
         tap.octets += len(octets)
         change = self._follower.feed(tap.tap.number, octets, arrival) if self._follower else None
         if change:
-            self._set_ports(change.settings)  # First: the other side may answer in 20 ms.
+            self._set_ports(change.settings)  # At once: the other side may answer within 20 ms.
         if tap.overrun:
             (value, flags), *rest = octets
             octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
@@ -129,8 +129,8 @@ class OpenLink:
             self._change(change)
 
     def feed_waiting(self, tap: OpenTap, octets: list[tuple[int, int]]) -> None:
-        """Octets that were waiting in the port when it was first read: nobody knows since when, nor with what settings
-        they were received. They are stamped with now, which they came before, and their uncertainty is unknown."""
+        """Feeds octets that were waiting in the port when it was opened. When they came, and with what settings they
+        were received, is unknown. They get the current time, which is too late, and an unknown uncertainty."""
         tap.octets += len(octets)
         now = self._clock.now() + 1  # After the event of the opening.
         tap.estimator.emptied(now)
@@ -139,7 +139,8 @@ class OpenLink:
             self._assemble(tap, [Octet(value, now, None, flags) for value, flags in octets])
 
     def sweep(self, now: int) -> None:
-        """All that had arrived by ``now`` (ns since 1970 UTC) has been heard."""
+        """States that all octets that had arrived by ``now`` (ns since 1970 UTC) have been fed, and completes the
+        records of that time."""
         change = self._follower.silence(now) if self._follower else None
         if change:
             self._set_ports(change.settings)
@@ -149,8 +150,8 @@ class OpenLink:
         self.ready += self._assembler.advance(min(tap.estimator.horizon(now) for tap in self.taps))
 
     def set(self, settings: Settings) -> None:
-        """The operator sets speed and line; a follower goes on from there. Raises PortError where a port cannot be set
-        so; then they stay as they are."""
+        """Sets speed and line, for the operator; a follower continues from there. Raises PortError where a port cannot
+        be set; all ports then keep their settings."""
         try:
             for tap in self.taps:
                 self._try_to_set(tap, settings)
@@ -161,14 +162,14 @@ class OpenLink:
         self._change(self._follower.use(settings) if self._follower else Change(settings, "operator"))
 
     def lose(self, tap: OpenTap, reason: str) -> None:
-        """A tap's port is gone, and closed."""
+        """States that a tap's port is gone and has been closed."""
         tap.port, tap.lost = None, reason
         self._settle()
         self.event(tap, f"lost octets={tap.octets}")
         self.ready += self._assembler.end(tap.tap.number)
 
     def look(self, tap: OpenTap) -> None:
-        """Looks at what a tap's driver counts: whether octets were lost, or read by another program."""
+        """Checks the totals of a tap's driver for octets that were lost, or read by another program."""
         now = tap.port.counters() if tap.port and tap.counted else None
         if now is None or tap.counted is None:
             return
@@ -184,7 +185,7 @@ class OpenLink:
             self.event(tap, f"missed octets={missed}")
 
     def close(self) -> None:
-        """No more will be heard: the rest of the records, and an event for each tap that says so."""
+        """Ends the link: completes the remaining records and adds a ``closed`` event for each tap."""
         self._settle()
         for tap in self.taps:
             self.look(tap)
@@ -193,7 +194,7 @@ class OpenLink:
         self.ready += self._assembler.close()
 
     def event(self, tap: OpenTap, text: str) -> None:
-        """Something happens now."""
+        """Adds an event that happens now."""
         record = Record(
             self._clock.now(),
             kind=Kind.EVENT,
@@ -207,8 +208,8 @@ class OpenLink:
         self.ready += self._assembler.event(record)
 
     def _assemble(self, tap: OpenTap, octets: list[Octet]) -> None:
-        """Settled octets go to the assembler. Where nothing bounds the time stamps of one tap, the order of all is
-        uncertain."""
+        """Feeds settled octets to the assembler. Where the timestamps of one tap have no bounds, the order of all taps'
+        octets is uncertain."""
         if not tap.adapter.bounded:
             octets = [octet._replace(uncertainty=None) for octet in octets]
         if len(self.taps) > 1:
@@ -222,7 +223,7 @@ class OpenLink:
         self.ready += self._assembler.feed(tap.tap.number, octets)
 
     def _settle(self) -> None:
-        """All that the taps have received goes to the assembler as it was received: before anything changes."""
+        """Passes all held octets to the assembler, before the settings change with which they were received."""
         for tap in self.taps:
             self._assemble(tap, tap.estimator.close())
 
@@ -248,7 +249,7 @@ class OpenLink:
                 tap.adapter = self._adapter(tap.wire.port)
 
     def _change(self, change: Change) -> None:
-        """The ports have been set anew: what comes from now on is read with other settings, and an event says so."""
+        """Notes that the ports have new settings, which apply to all octets from now on, and adds an event."""
         self._settle()
         text = change.event(self.settings)
         self._use(change.settings)
@@ -268,5 +269,5 @@ class OpenLink:
 
 
 def word(text: str) -> str:
-    """Text as one word of an event."""
+    """Makes a text one word of an event."""
     return "".join("_" if character.isspace() else character for character in text)

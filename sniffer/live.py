@@ -1,11 +1,11 @@
-"""Live records in a script: a tap that is iterated.
+"""Live records for scripts: a tap to iterate.
 
     with tap("/dev/ttyUSB0", speed=9600) as records:
         for record in records:
             ...
 
-One link, its records in memory as they come and no file. It is :class:`~vtctap.sniffer.capture.Capture` with the
-profile's defaults; for several links, marks or drops use that.
+:func:`tap` reads one link and writes no file. It uses :class:`~vtctap.sniffer.capture.Capture` with the profile's
+defaults; use that class for several links, marks or drops.
 """
 
 from collections import deque
@@ -18,13 +18,13 @@ from vtctap.sniffer.capture import Capture, Following, Link, Wire
 from vtctap.sniffer.port import Settings
 
 _TURN_S: Final = 0.1
-"""Seconds in which :meth:`LiveRecords.stop` is noticed."""
+"""The longest time before :meth:`LiveRecords.stop` takes effect."""
 
 
 class LiveRecords:
-    """The records of a link, as they come: an iterator, and a context manager inside which the ports are open.
+    """Iterates the records of a link as they come. The ports are open inside its context.
 
-    A port that is lost is tried again; events in the trace say so. Iteration ends after :meth:`stop` alone.
+    A port that is lost is reopened; events report both. Iteration ends only after :meth:`stop`.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -47,7 +47,7 @@ class LiveRecords:
         return self
 
     def __next__(self) -> Record:
-        """The next record, which is waited for. Raises RuntimeError outside the context."""
+        """Waits for the next record. Raises RuntimeError outside the context."""
         if not self._open:
             raise RuntimeError("the tap is not open: iterate it inside `with tap(...) as records:`")
         while not self._ready:
@@ -61,7 +61,8 @@ class LiveRecords:
         return self._ready.popleft()
 
     def stop(self) -> None:
-        """Lets the iteration end, once it has given what is there, whole or cut. From the loop, or another thread."""
+        """Ends the iteration after the records that are there, complete or cut. Call it in the loop or another
+        thread."""
         self._stopped = True
 
 
@@ -74,12 +75,12 @@ def tap(
     line: str | None = None,
     profile: str = DEFAULT,
 ) -> LiveRecords:
-    """Taps a link: ``port`` carries both directions, or ``client`` and ``server`` (or one of them) name the port of the
-    wire on which each sends. Ports are devices or pyserial URLs; nothing is written to them.
+    """Taps a link. ``port`` carries both directions; or ``client`` and ``server``, or one of them, carry one each.
 
-    ``speed`` is bit/s, ``"follow"`` (its changes, from the profile's on) or ``"auto"`` (looked for); ``line`` is a
-    character format such as ``"7E1"`` (default: the profile's). Raises ValueError where these make no sense,
-    ProfileError for the profile; PortError comes where the context begins.
+    Ports are devices or pyserial URLs; nothing is written to them. ``speed`` is bit/s, ``"follow"`` (begins with the
+    profile's speed and follows its changes) or ``"auto"`` (also searches for the first speed). ``line`` is a character
+    format such as ``"7E1"``; the default is the profile's. Raises ValueError for arguments that contradict each other,
+    and ProfileError; entering the context raises PortError.
     """
     if (port is not None) == (client is not None or server is not None):
         raise ValueError('say where to listen: tap("PORT"), or tap(client="PORT", server="PORT")')

@@ -1,8 +1,7 @@
-"""The marks that a POSIX terminal puts between the octets it delivers (termios PARMRK). Sans-IO.
+"""Decodes the error marks that a POSIX terminal inserts between octets (termios PARMRK). Sans-IO.
 
-FFh 00h x is an octet x with a framing error, FFh 00h 00h a break, FFh FFh the octet FFh. A parity error that an adapter
-finds is marked as a framing error is. A NUL with either is marked as a break is; only the driver's totals tell them
-apart.
+FFh 00h x is an octet x with a framing error or with a parity error that the adapter found. FFh 00h 00h is a break, or a
+NUL with either error; only the driver's totals distinguish them. FFh FFh is the octet FFh.
 """
 
 from collections.abc import Callable
@@ -11,9 +10,9 @@ from vtctap.pcap.record import Flag
 
 
 class Marks:
-    """Takes the marks out of what a terminal delivers. A mark may be split between two reads.
+    """Removes the marks from a terminal's octets; a mark may be split between two reads.
 
-    ``is_break`` is asked at each mark of a break whether it may be one.
+    ``is_break`` is called at each mark of a break, and returns whether it can be one.
     """
 
     def __init__(self, is_break: Callable[[], bool] = lambda: True) -> None:
@@ -21,7 +20,7 @@ class Marks:
         self._pending = b""
 
     def feed(self, received: bytes) -> list[tuple[int, int]]:
-        """The octets with their flags."""
+        """Decodes octets with their flags."""
         if not self._pending and 0xFF not in received:
             return [(value, 0) for value in received]
         received = self._pending + received
