@@ -24,18 +24,18 @@ RECIPES: Final = (
 
 MOST_LINES: Final = 24
 WRONG: Final = b"\x020021(00128.4*kWh)\x03\x55"
-"""An answer whose check character is wrong, as the alarm hears it."""
+"""An answer with a bad check character, for the alarm script."""
 
 _HEAD: Final = """# Cookbook
 
-Made from `examples/scripts` by `make docs`; do not edit. Each script runs as it stands, here in the folder `examples`;
-the tests run them too.
+Made from `examples/scripts` by `make docs`; do not edit. Run the scripts as printed, here in the folder `examples`; the
+tests run them, too.
 
-A trace is opened with `vtctap.open`, which gives its records. `vtctap.exchanges` groups them by who answers whom,
-`vtctap.sessions` by session, `vtctap.token_flows` by token, and `vtctap.check` finds what is wrong; each takes records
-as they come, in constant space, and reads them with the profile that the trace states. `vtctap.open(path).follow()`
-goes on while a trace grows, and `vtctap.tap` gives records of a live link.
-The whole of it is in the [reference](reference/index.rst).
+`vtctap.open` opens a trace and yields its records. `vtctap.exchanges` groups records by request and answers,
+`vtctap.sessions` by session, `vtctap.token_flows` by token, and `vtctap.check` finds errors. Each reads records one by
+one, in constant memory, and uses the profile that the trace states. `vtctap.open(path).follow()` waits for new records
+while a trace grows, and `vtctap.tap` yields the records of a live link.
+The [reference](reference/index.rst) has the whole API.
 """
 
 

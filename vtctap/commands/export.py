@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="display filter: write only rows from records that match ('vtctap help filters')",
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="do not say at the end what was written")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     add_profile(parser, default=STATED)
     add_keys(parser)
 

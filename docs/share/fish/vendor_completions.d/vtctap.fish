@@ -190,7 +190,7 @@ complete -c vtctap -n '_shtab_vtctap_using export' -l table -xka "records exchan
 complete -c vtctap -n '_shtab_vtctap_using export' -s e -x -d 'write only this column; repeat it for more columns'
 complete -c vtctap -n '_shtab_vtctap_using export' -s Y -l filter -x -d 'display filter: write only rows from records that match ('"'"'vtctap help filters'"'"')'
 complete -c vtctap -n '_shtab_vtctap_using export' -l force -d 'overwrite the file if it exists'
-complete -c vtctap -n '_shtab_vtctap_using export' -s q -d 'do not say at the end what was written'
+complete -c vtctap -n '_shtab_vtctap_using export' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using export' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using export' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
 complete -c vtctap -n '_shtab_vtctap_using export; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
