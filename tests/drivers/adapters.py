@@ -20,7 +20,7 @@ from wire import SOON, Wire, session
 
 from vtctap.pcap.record import Flag
 
-TURN: Final = 0.004
+TURN: Final = 0.001
 PLUGGED: Final = 30
 """Seconds in which an adapter that was plugged in must have its port."""
 _SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}

@@ -70,22 +70,37 @@ def bench(machine: Machine) -> Bench:
 def first_openings(bench: Bench) -> Iterator[Row]:
     """Octets arrive while ports are opened that nobody has opened since they were there; then the same with the rule
     that 'doctor --fix' installs, the USB adapters plugged in anew."""
-    without = [bench.spare["ttyS3"], *bench.chips.values()]
-    for adapter, count in _echoed(bench, without):
+    chips = [bench.chips[name] for name in ("FT232B", "CH340", "CdcAcm")]
+    careless = bench.chips["second"]
+    for adapter, count in _echoed(bench, [bench.spare["ttyS3"], *chips]):
         yield Row(adapter.driver, "octets echoed, first opening, no udev rule", None, count)
+    seen = "some" if _echoed_carelessly(bench, careless) else "none"
+    yield Row(careless.driver, "echoed for who sets nothing, no rule", "some", seen)
     done = bench.machine.run("vtctap doctor --fix")
     installed = bench.machine.run("cat /etc/udev/rules.d/70-vtctap.rules")
     yield Row("-", "doctor --fix installs the rule", "0, said so", f"{installed.status}, {_said_so(done.output)}")
     bench.machine.run("udevadm trigger --action=add /sys/class/tty/ttyS2")
-    for chip in bench.chips.values():
+    for chip in (*chips, careless):
         chip.unplug()
-    for chip in bench.chips.values():
         chip.plug()
-    for chip in bench.chips.values():
         chip.wait()
     bench.machine.run("udevadm settle")
-    for adapter, count in _echoed(bench, [bench.spare["ttyS2"], *bench.chips.values()]):
+    for adapter, count in _echoed(bench, [bench.spare["ttyS2"], *chips]):
         yield Row(adapter.driver, "octets echoed, first opening, with the rule", "0", count)
+    seen = "some" if _echoed_carelessly(bench, careless) else "none"
+    yield Row(careless.driver, "echoed for who sets nothing, with the rule", "none", seen)
+
+
+CARELESS: Final = "import os, time; os.open({port!r}, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY); time.sleep(1)"
+
+
+def _echoed_carelessly(bench: Bench, chip: UsbAdapter) -> bytes:
+    """What of a stream is sent back while a program has the port open that does not set it."""
+    chip.forget()
+    chip.stream()
+    bench.machine.run(f'python -c "{CARELESS.format(port=chip.port)}"')
+    chip.clear()
+    return chip.sent()
 
 
 def _said_so(output: str) -> str:

@@ -14,7 +14,7 @@ from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import WireOctet
 
 LINE = Line(7, "E", 1)
-STREAM = 5_000_000
+STREAM = 1_000_000
 """ns between two octets of a stream."""
 SOON = 200_000_000
 """ns from when a play is asked for to its beginning."""
