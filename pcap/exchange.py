@@ -32,7 +32,7 @@ _DAY_NS: Final = 86_400 * _SECOND_NS
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
     """Reads the bursts of a file. Raises ImportFormatError, which names the file and the line, and OSError."""
-    yield from _parse(lines_of(source), name_of(source, "standard input"), account)
+    yield from _parse(lines_of(source, account), name_of(source, "standard input"), account)
 
 
 def parse(text: str, name: str) -> Iterator[Burst]:

@@ -109,6 +109,8 @@ class CaptureReader:
             self._running = None
 
     def _torn(self) -> str | None:
+        if self._input.cut:
+            return self._input.cut
         at, end = self._input.at, len(self._input.buffer)
         if at < end:
             start = self._input.offset(at)

@@ -38,6 +38,8 @@ def read_raw(source: Source, account: Account) -> Iterator[Burst]:
         while file.more():
             yield Burst(file.buffer[file.at :])
             file.at = len(file.buffer)
+        if file.cut:
+            account.fault(file.cut)
     finally:
         file.close()
 

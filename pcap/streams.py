@@ -12,6 +12,7 @@ import stat
 from typing import IO, Final, TypeAlias
 
 from vtctap.pcap.capture_file import TraceError, TraceExists
+from vtctap.pcap.compressed import LONGEST_MAGIC, Unpacker, may_be
 
 Source: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 """A path, or a binary file object."""
@@ -25,9 +26,10 @@ class Input:
 
     A parser consumes octets by advancing ``at``; :meth:`more` appends the next chunk. The class never seeks, and holds
     one chunk and what the parser has left. :meth:`close` closes a file given as a path; a file object stays open.
+    What is compressed (:mod:`~vtctap.pcap.compressed`) is unpacked.
     """
 
-    __slots__ = ("_before", "_file", "_owned", "_read", "at", "buffer", "name")
+    __slots__ = ("_before", "_file", "_head", "_owned", "_read", "_unpacker", "at", "buffer", "name")
 
     def __init__(self, source: Source) -> None:
         """Opens a path. Raises OSError."""
@@ -39,6 +41,8 @@ class Input:
         self.buffer = b""
         self.at = 0
         self._before = 0
+        self._head: bytes | None = b""
+        self._unpacker: Unpacker | None = None
 
     def offset(self, at: int) -> int:
         """The position of ``buffer[at]`` in the file, counted from where reading began."""
@@ -46,13 +50,51 @@ class Input:
 
     def more(self) -> bool:
         """Reads the next chunk; returns False where there is none at present. A growing file may have more later."""
-        chunk: bytes | None = self._read(CHUNK)
+        chunk = self._unpacked() if self._unpacker else self._plain()
         if not chunk:
             return False
         self._before += self.at
         self.buffer = self.buffer[self.at :] + chunk
         self.at = 0
         return True
+
+    def _plain(self) -> bytes | None:
+        """Octets of the file; of its first ones, as soon as they tell, whether it is compressed."""
+        chunk: bytes | None = self._read(CHUNK)
+        if self._head is None:
+            return chunk
+        self._head += chunk or b""
+        while chunk and len(self._head) < LONGEST_MAGIC and may_be(self._head):
+            chunk = self._read(CHUNK)
+            self._head += chunk or b""
+        head, self._head = self._head, None if self._head else b""
+        if not Unpacker.unpacks(head):
+            return head
+        self._unpacker = Unpacker(head)
+        self._unpacker.feed(head)
+        return self._unpacked()
+
+    def _unpacked(self) -> bytes:
+        """Unpacked octets; none where there is nothing more of the file."""
+        assert self._unpacker
+        while True:
+            try:
+                octets = self._unpacker.take()
+            except ValueError as error:
+                raise TraceError(f"{self.name} is damaged, it cannot be unpacked further: {error}") from None
+            if octets:
+                return octets
+            packed = self._read(CHUNK)
+            if not packed:
+                return b""
+            self._unpacker.feed(packed)
+
+    @property
+    def cut(self) -> str | None:
+        """At the end of the file: None, or a message that it is compressed and its end is missing."""
+        if self._unpacker is None or self._unpacker.whole:
+            return None
+        return f"{self.name} ends cut: it is compressed, and the end of that is missing"
 
     def damaged(self, at: int, what: str) -> TraceError:
         """Makes the error for damage at ``buffer[at]``."""

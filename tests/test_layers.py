@@ -25,6 +25,9 @@ LIBRARIES = {
     "plotly": ["vtctap.dissector.analysis.report.page"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "pyarrow": ["vtctap.dissector.tables.parquet"],
+    "backports": ["vtctap.pcap.compressed"],
+    "compression": ["vtctap.pcap.compressed"],
+    "lz4": ["vtctap.pcap.compressed"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports"],
 }
 """What is not in the standard library, and the modules (or the packages of modules) that may import it."""

@@ -21,6 +21,8 @@ EXTRAS: Final = {
     "plot": ("matplotlib", "matplotlib"),
     "report": ("plotly", "plotly"),
     "parquet": ("pyarrow", "pyarrow"),
+    "zstd": ("backports", "backports.zstd"),
+    "lz4": ("lz4", "lz4"),
 }
 """Extra, the module that it provides, and the distribution that contains the module."""
 

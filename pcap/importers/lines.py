@@ -8,6 +8,7 @@ import codecs
 from collections.abc import Iterator
 from typing import Final
 
+from vtctap.pcap.importers.account import Account
 from vtctap.pcap.streams import Input, Source
 
 MAX_LINE: Final = 1 << 18
@@ -16,14 +17,15 @@ _BOMS: Final = {codecs.BOM_UTF8: "latin-1", codecs.BOM_UTF16_LE: "utf-16-le", co
 _LOOK: Final = 4096
 
 
-def lines_of(source: Source) -> Iterator[str]:
+def lines_of(source: Source, account: Account | None = None) -> Iterator[str]:
     """The lines of a file with their ends: ``\\n``, ``\\r\\n``, or ``\\r`` where the file's beginning has no other.
 
-    A line that is longer than :data:`MAX_LINE` comes in parts, each of an even length. Raises OSError and TraceError.
+    A line that is longer than :data:`MAX_LINE` comes in parts, each of an even length.
+    ``account`` learns where a compressed file ends cut. Raises OSError and TraceError.
     """
     rest = ""
     end = ""
-    for text in _texts(source):
+    for text in _texts(source, account):
         end = end or ("\r" if "\r" in text[:-1] and "\n" not in text else "\n")
         *whole, rest = (rest + text).split(end)
         for line in whole:
@@ -41,7 +43,7 @@ def _place_to_part(text: str) -> int:
     return max(text.rfind(" ", 0, MAX_LINE), text.rfind(",", 0, MAX_LINE)) + 1 or MAX_LINE
 
 
-def _texts(source: Source) -> Iterator[str]:
+def _texts(source: Source, account: Account | None) -> Iterator[str]:
     """The text of a file, a chunk at a time."""
     file = Input(source)
     try:
@@ -54,6 +56,8 @@ def _texts(source: Source) -> Iterator[str]:
             yield decoder.decode(file.buffer[file.at :])
             file.at = len(file.buffer)
         yield decoder.decode(b"", final=True)
+        if account and file.cut:
+            account.fault(file.cut)
     finally:
         file.close()
 

@@ -32,7 +32,7 @@ _WORD: Final = re.compile(rf"(?<![\w<>=-])(?:{_ANY})(?![\w<>=])", re.IGNORECASE)
 
 def read(source: Source, form: Form, account: Account) -> Iterator[Burst]:
     """The bursts of a log. Raises OSError and TraceError."""
-    return LogReader(form, account).bursts(lines_of(source))
+    return LogReader(form, account).bursts(lines_of(source, account))
 
 
 class LogReader:
