@@ -1,0 +1,373 @@
+"""A UART in software: from the edges of one wire to its characters, with their exact times.
+
+Nothing is told to it: it finds the speed, the level at rest and whether a character has eight bits or nine, and finds
+them again where the line changes its speed in mid-session.
+
+Theory
+======
+
+The wire rests at *mark*. A character is a start bit (space), eight bits with the lowest first, perhaps a ninth, and a
+stop bit (mark)::
+
+    mark  ----.    .--.-----.  .--.    .-----------
+    space     '----'  |     '--'  '----'
+              start  b0 ...             stop
+
+Runs. Edges are gathered until the wire rests for longer than a character; such a run has one speed. A run that is
+read well at the speed of the one before it keeps that speed. Otherwise it goes on until the wire rests for longer than
+the slowest character, and all speeds are tried, the slowest first. A speed that is too slow has pulses shorter than a
+bit, and one that is too fast finds spaces where stop bits must be: so the first at which a run can be read well is the
+only one. Where none is, the speed may have changed within the run: it is parted where the speed that reads the longest
+beginning of it reads no more; and what cannot be parted is read at the speed that fits best.
+
+A bit is what the wire was for most of the middle half of its time. So a pulse that is shorter than a quarter of a bit,
+a glitch, changes nothing, and a start bit that is not space for most of that time is none.
+
+Limits: the ninth bit is taken for a parity bit. A line of which less than some characters is seen cannot tell its speed
+from multiples of it. There is no clock and no I/O here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from vtctap.pcap.record import Flag
+
+SPEEDS: Final = (
+    300,
+    600,
+    1200,
+    2400,
+    4800,
+    9600,
+    14400,
+    19200,
+    28800,
+    38400,
+    57600,
+    76800,
+    115200,
+    230400,
+    460800,
+    921600,
+)
+"""bit/s; the speeds of IEC 62056-21 and those of adapters. Any other is measured."""
+MAX_EDGES: Final = 4096
+"""A run of so many edges is read though it has not ended."""
+LEARNING: Final = 400
+"""So many edges are gathered to find the level at rest."""
+_REST: Final = 12
+"""Bits of rest that end a run."""
+_LONGEST_REST: Final = _REST * 1_000_000_000 // min(SPEEDS)
+_BEGINNING: Final = 16
+"""A run is parted behind so many edges at least."""
+_SECOND: Final = 1_000_000_000
+_TOLERATED: Final = 8
+"""One in so many characters, or edges, may be wrong where a run is read well."""
+
+
+class Edge(NamedTuple):
+    """When the wire changed, ns, and the level that it then had."""
+
+    time: int
+    level: int
+
+
+class Character(NamedTuple):
+    """A character: the start of its start bit (ns), its eight bits, :class:`~vtctap.pcap.record.Flag` bits, and the
+    speed (bit/s)."""
+
+    time: int
+    value: int
+    flags: int
+    speed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How characters are read: the speed (bit/s), and 8 bits or 9."""
+
+    speed: int
+    bits: int = 8
+
+    @property
+    def bit(self) -> float:
+        """How long a bit lasts, ns."""
+        return _SECOND / self.speed
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What a run is in a format. ``end`` is how many edges belong to its characters; ``aside`` how many lie beside the
+    places where bits begin."""
+
+    format: Format
+    characters: list[tuple[int, int, bool]]
+    end: int = 0
+    edges: int = 0
+    aside: int = 0
+    glitches: int = 0
+    trouble: int | None = None
+    """The edge from which on the format is not that of the run; None where there is none."""
+    _doubts: int = 0
+    _doubted: int | None = None
+
+    @property
+    def bad(self) -> int:
+        """How many stop bits are none."""
+        return sum(not stopped for _, _, stopped in self.characters)
+
+    @property
+    def odd(self) -> int:
+        """How many characters of nine bits have an odd number of ones."""
+        return sum(value.bit_count() & 1 for _, value, _ in self.characters)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the run is read well."""
+        count = len(self.characters)
+        if not count or self.trouble is not None:
+            return False
+        if self.format.bits == 9 and min(self.odd, count - self.odd) * _TOLERATED > count:
+            return False
+        return self.bad * _TOLERATED <= count and self.aside * _TOLERATED <= self.edges
+
+    def doubt(self, at: int, faults: int) -> None:
+        """What begins at an edge has so many faults. Three in a row are not of this format."""
+        if not faults:
+            self._doubts, self._doubted = 0, None
+            return
+        self._doubts += faults
+        self._doubted = at if self._doubted is None else self._doubted
+        if self.trouble is None and self._doubts > 2:
+            self.trouble = self._doubted
+
+    @property
+    def cost(self) -> tuple[bool, float]:
+        """The less, the likelier: of two readings that fit the one of fewer characters, else that of fewer faults."""
+        return not self.fits, len(self.characters) if self.fits else self.faults
+
+    @property
+    def faults(self) -> float:
+        """The share of what is wrong, to compare readings of which none fits."""
+        return (self.bad + 1) / (len(self.characters) + 1) + self.aside / (self.edges + 1)
+
+
+class Uart:
+    """Reads one wire. Edges go in as they come, characters come out when their run has ended."""
+
+    def __init__(self) -> None:
+        self.format: Format | None = None
+        """The format of the last run."""
+        self.inverted: bool | None = None
+        """Whether the wire rests low; None before that is known."""
+        self.glitches = 0
+        """How many pulses were too short for a bit."""
+        self.speeds: list[int] = []
+        """The speeds in the order in which they came."""
+        self._edges: list[Edge] = []
+        self._doubtful = False
+
+    @property
+    def open_since(self) -> int | None:
+        """The time of the earliest edge that is in no character yet; None where there is none."""
+        return self._edges[0].time if self._edges else None
+
+    def feed(self, edge: Edge) -> list[Character]:
+        """The characters that end before an edge."""
+        if self._edges and self._edges[-1].level == edge.level:
+            return []
+        characters: list[Character] = []
+        if self.inverted is None:
+            if len(self._edges) >= LEARNING:
+                characters = self._learn(edge.time)
+        elif self._ended(edge):
+            characters = self._read(edge.time)
+        self._edges.append(edge)
+        return characters
+
+    def close(self, end: int) -> list[Character]:
+        """The rest; the wire stayed as it was until ``end`` (ns)."""
+        if not self._edges:
+            return []
+        characters = self._learn(end) if self.inverted is None else []
+        return characters + self._read(end, last=True)
+
+    def _ended(self, edge: Edge) -> bool:
+        """Whether what was before an edge is a run. A rest that ends one at the speed of the run before may be a bit at
+        a slower speed."""
+        if len(self._edges) >= MAX_EDGES:
+            return True
+        if not self._edges or self.format is None or self._edges[-1].level == bool(self.inverted):
+            return False
+        rest = edge.time - self._edges[-1].time
+        if rest > _LONGEST_REST:
+            return True
+        if rest <= _REST * self.format.bit or self._doubtful:
+            return False
+        self._doubtful = not _reading(self._levels(), edge.time, self.format).fits
+        return not self._doubtful
+
+    def _learn(self, end: int) -> list[Character]:
+        """Finds the level at rest: that of the plainly longest stay; else the one with which the run is read better."""
+        times = [*(edge.time for edge in self._edges[1:]), end]
+        longest = [0, 0]
+        for edge, after in zip(self._edges, times, strict=True):
+            longest[edge.level] = max(longest[edge.level], after - edge.time)
+        readings = {}
+        for inverted in (False, True):
+            self.inverted = inverted
+            readings[inverted] = _best(self._levels(), end)
+        self.inverted = longest[0] > longest[1]
+        if max(longest) < 2 * min(longest):
+            self.inverted = readings[True].cost < readings[False].cost
+        self.format = readings[self.inverted].format
+        return []
+
+    def _levels(self) -> list[Edge]:
+        """The open edges, with mark as 1."""
+        return [Edge(time, level ^ bool(self.inverted)) for time, level in self._edges]
+
+    def _read(self, end: int, *, last: bool = False) -> list[Character]:
+        """The characters of the open edges until ``end`` (ns); edges of one that may go on stay open."""
+        characters: list[Character] = []
+        used = 0
+        for reading in _readings(self._levels(), end, self.format, last=last):
+            self.format = reading.format
+            self.glitches += reading.glitches
+            used += reading.end
+            if not self.speeds or self.speeds[-1] != reading.format.speed:
+                self.speeds.append(reading.format.speed)
+            characters += _characters(reading)
+        del self._edges[: len(self._edges) if last else used]
+        self._doubtful = False
+        return characters
+
+
+def _characters(reading: _Reading) -> Iterator[Character]:
+    """A reading's characters with their flags. What most characters of nine bits have is their parity."""
+    parity = reading.odd * 2 > len(reading.characters)
+    for time, value, stopped in reading.characters:
+        flags = 0 if stopped else Flag.BREAK if not value else Flag.FRAMING
+        if reading.format.bits == 9 and (value.bit_count() & 1) != parity:
+            flags |= Flag.PARITY
+        yield Character(time, value & 0xFF, flags, reading.format.speed)
+
+
+def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: bool) -> Iterator[_Reading]:
+    """A run, read in the format of the one before, or in the one that fits; where none does, in that which reads the
+    longest beginning of it well, and the rest as a run of its own."""
+    if before:
+        reading = _reading(edges, end, before, last=last)
+        if reading.fits or len(edges) < 3:
+            yield reading
+            return
+    best = _best(edges, end)
+    if not best.fits:
+        formats = ([before] if before else []) + [Format(speed, bits) for speed in SPEEDS for bits in (8, 9)]
+        beginnings = [_reading(edges, end, format) for format in formats]
+        best = max(beginnings, key=lambda reading: reading.trouble if reading.trouble is not None else len(edges))
+        at = best.trouble
+        if at and at >= _BEGINNING:
+            yield _reading(edges[:at], edges[at].time, best.format)
+            yield from _readings(edges[at:], end, best.format, last=last)
+            return
+    yield _reading(edges, end, best.format, last=last)
+
+
+def _best(edges: Sequence[Edge], end: int) -> _Reading:
+    """The slowest format that fits a run; or the one that fits best."""
+    widths = sorted(after.time - edge.time for edge, after in pairwise(edges))
+    readings = []
+    for speed in (*SPEEDS, *_measured(widths)):
+        for bits in (8, 9):
+            reading = _reading(edges, end, Format(speed, bits))
+            if reading.fits:
+                return reading
+            readings.append(reading)
+    return min(readings, key=lambda reading: reading.faults)
+
+
+def _measured(widths: Sequence[int]) -> list[int]:
+    """Speeds of which the shortest pulses are one bit or two."""
+    if not widths:
+        return []
+    short = widths[len(widths) // 10]
+    alike = [width for width in widths if short * 3 <= width * 4 and width * 4 <= short * 5]
+    bit = sum(alike) / len(alike)
+    return [round(_SECOND / bit), round(2 * _SECOND / bit)] if bit else []
+
+
+def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = True) -> _Reading:
+    """What a run is in a format. Its first edge to space begins the first character. Unless it is the ``last``, a
+    character that has not ended by ``end`` is left."""
+    whole = (format.bits + 1.5) * format.bit
+    reading = _Reading(format, [])
+    at, count = 0, len(edges)
+    while at < count:
+        if edges[at].level:
+            at += 1
+            continue
+        start = edges[at].time
+        if start + whole > end and not last:
+            reading.end = at
+            return reading
+        values, next_ = _bits(edges, at, end, format)
+        if values & 1:  # No start bit.
+            reading.glitches += 1
+            reading.doubt(at, 1)
+            at += 2
+            continue
+        aside = _measure(reading, edges[at + 1 : next_], start)
+        stopped = bool(values >> (format.bits + 1))
+        reading.doubt(at, aside + (0 if stopped else 2 if values else 1))
+        reading.characters.append((start, values >> 1 & (1 << format.bits) - 1, stopped))
+        at = next_
+        if not stopped:  # The next start bit comes after the wire has been at mark.
+            while at < count and not edges[at].level:
+                at += 1
+    reading.end = count
+    return reading
+
+
+def _measure(reading: _Reading, edges: Sequence[Edge], start: int) -> int:
+    """Counts the edges of a character, and those that lie aside; of a glitch's two, one. Gives how many lie aside."""
+    bit = reading.format.bit
+    at, before = 0, reading.aside
+    while at < len(edges):
+        if at + 1 < len(edges) and edges[at + 1].time - edges[at].time < bit / 4:
+            reading.glitches += 1
+            at += 2
+            reading.aside += 1
+            reading.edges += 2
+            continue
+        place = (edges[at].time - start) / bit
+        reading.edges += 1
+        reading.aside += abs(place - round(place)) > 0.25
+        at += 1
+    return reading.aside - before
+
+
+def _bits(edges: Sequence[Edge], at: int, end: int, format: Format) -> tuple[int, int]:
+    """The bits of the character that begins with an edge, the start bit lowest, and the first edge that is not its."""
+    start, bit = edges[at].time, format.bit
+    count = len(edges)
+    values = 0
+    for number in range(format.bits + 2):
+        begin, until = start + (number + 0.25) * bit, start + (number + 0.75) * bit
+        while at + 1 < count and edges[at + 1].time <= begin:
+            at += 1
+        mark, from_, look = 0.0, begin, at
+        while True:
+            to = edges[look + 1].time if look + 1 < count else until
+            if edges[look].level:
+                mark += min(to, until) - from_
+            if to >= until:
+                break
+            from_, look = to, look + 1
+        values |= (mark * 2 > until - begin) << number
+    last = start + (format.bits + 1.5) * bit
+    while at + 1 < count and edges[at + 1].time <= last:
+        at += 1
+    return values, at + 1
