@@ -15,9 +15,10 @@ from vtctap.pcap import exchange, rtac
 from vtctap.pcap.burst import Burst, ImportFormatError, foreign_packet
 from vtctap.pcap.capture_file import NotATrace
 from vtctap.pcap.formats import open_capture
-from vtctap.pcap.importers import logs
+from vtctap.pcap.importers import levels, logs, saleae, sigrok
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS, PLAIN, Form
+from vtctap.pcap.importers.lines import lines_of
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
 from vtctap.pcap.streams import Input, Source, is_special
 
@@ -80,6 +81,9 @@ IMPORTERS: Final[Mapping[str, Importer]] = {
     "raw": Importer(read_raw, "a file of octets, without direction or times"),
     "rtac": Importer(rtac.read, "a capture of link type RTAC serial"),
     "user0": Importer(read_user0, "a capture of a private link type whose packets are plain octets"),
+    "logic": Importer(levels.read, "levels of a logic analyser as CSV: Saleae Logic, sigrok-cli, PulseView"),
+    "saleae": Importer(saleae.read, "Saleae Logic's table of an Async Serial analyser"),
+    "sigrok": Importer(sigrok.read, "samples of sigrok or PulseView (.sr)"),
     **{form.name: _importer(form) for form in FORMS},
 }
 
@@ -97,10 +101,23 @@ def detect(name: str | os.PathLike[str]) -> str:
     try:
         return _capture_format(name)
     except NotATrace:
+        analyser = _analyser_of(name)
+        if analyser:
+            return analyser
         forms = [form.name for form in logs.recognise(name)]
     if len(forms) != 1:
         raise _unknown(name, forms or IMPORTERS)
     return forms[0]
+
+
+def _analyser_of(name: str | os.PathLike[str]) -> str | None:
+    """The format of a file of a logic analyser; None where it is none. Raises OSError."""
+    with open(name, "rb") as file:
+        if sigrok.recognises(file.read(64)):
+            return "sigrok"
+    first = next(lines_of(name), "").strip()
+    heads = {"logic": levels.HEAD, "saleae": saleae.HEAD}
+    return next((format for format, head in heads.items() if head.fullmatch(first)), None)
 
 
 def disguised(name: str | os.PathLike[str]) -> str | None:

@@ -161,6 +161,13 @@ FORMS: Final = (
         sign=_lines(r"[^\"]*\"(?:[^\"\\]|\\.)*\\u00[01][0-9a-fA-F].*"),
     ),
     Form(
+        "sigrok-uart",
+        "annotations of the UART decoder of sigrok-cli and PulseView",
+        "https://sigrok.org/wiki/Protocol_decoder:Uart",
+        _lines(r"(?:\d+-\d+ )?(?:uart-\d+|UART[^:]*): (?:(?P<side>[RT]X)(?: data)?: )?(?P<octets>[0-9A-F]{2})"),
+        rest=_lines(r"(?:\d+-\d+ )?(?:uart-\d+|UART[^:]*): (?:[RT]X [a-z ]+: )?(?:[01]|(?:Start|Stop) bit|[ST]|)"),
+    ),
+    Form(
         "hterm",
         "HTerm: text with <2>, <\\r>, <\\n>",
         "https://www.der-hammer.info/pages/terminal.html",

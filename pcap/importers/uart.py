@@ -144,9 +144,9 @@ class _Reading:
             self.trouble = self._doubted
 
     @property
-    def cost(self) -> tuple[bool, float]:
-        """The less, the likelier: of two readings that fit the one of fewer characters, else that of fewer faults."""
-        return not self.fits, len(self.characters) if self.fits else self.faults
+    def cost(self) -> tuple[bool, int]:
+        """The less, the likelier: what fits, and of that what has fewer characters."""
+        return not self.fits, len(self.characters) if self.fits else 0
 
     @property
     def faults(self) -> float:
@@ -210,7 +210,8 @@ class Uart:
         return not self._doubtful
 
     def _learn(self, end: int) -> list[Character]:
-        """Finds the level at rest: that of the plainly longest stay; else the one with which the run is read better."""
+        """Finds the level at rest: that with which the run is read by fewer characters, where it can be read with both;
+        else that of the plainly longest stay."""
         times = [*(edge.time for edge in self._edges[1:]), end]
         longest = [0, 0]
         for edge, after in zip(self._edges, times, strict=True):
@@ -218,9 +219,9 @@ class Uart:
         readings = {}
         for inverted in (False, True):
             self.inverted = inverted
-            readings[inverted] = _best(self._levels(), end)
+            readings[inverted] = _best(self._levels(), end, last=False)
         self.inverted = longest[0] > longest[1]
-        if max(longest) < 2 * min(longest):
+        if max(longest) < 2 * min(longest) or all(reading.fits for reading in readings.values()):
             self.inverted = readings[True].cost < readings[False].cost
         self.format = readings[self.inverted].format
         return []
@@ -263,10 +264,10 @@ def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: b
         if reading.fits or len(edges) < 3:
             yield reading
             return
-    best = _best(edges, end)
+    best = _best(edges, end, last=last)
     if not best.fits:
         formats = ([before] if before else []) + [Format(speed, bits) for speed in SPEEDS for bits in (8, 9)]
-        beginnings = [_reading(edges, end, format) for format in formats]
+        beginnings = [_reading(edges, end, format, last=last) for format in formats]
         best = max(beginnings, key=lambda reading: reading.trouble if reading.trouble is not None else len(edges))
         at = best.trouble
         if at and at >= _BEGINNING:
@@ -276,13 +277,13 @@ def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: b
     yield _reading(edges, end, best.format, last=last)
 
 
-def _best(edges: Sequence[Edge], end: int) -> _Reading:
+def _best(edges: Sequence[Edge], end: int, *, last: bool) -> _Reading:
     """The slowest format that fits a run; or the one that fits best."""
     widths = sorted(after.time - edge.time for edge, after in pairwise(edges))
     readings = []
     for speed in (*SPEEDS, *_measured(widths)):
         for bits in (8, 9):
-            reading = _reading(edges, end, Format(speed, bits))
+            reading = _reading(edges, end, Format(speed, bits), last=last)
             if reading.fits:
                 return reading
             readings.append(reading)

@@ -4,6 +4,9 @@
   raw        a file of octets, without direction or times
   rtac       a pcap of link type RTAC serial
   user0      a pcap of a private link type whose packets are plain octets
+  logic      levels of a logic analyser as CSV (Saleae Logic, sigrok-cli, PulseView)
+  sigrok     samples of sigrok or PulseView (.sr)
+  saleae     Saleae Logic's table of an Async Serial analyser
 
 and logs of many programs: ESPHome, Tasmota, HTerm, Docklight, socat, hexdump, pasted text and others ('vtctap help
 importing'). The format is recognised by the file's name or content; --from states it if that is not certain. If a part

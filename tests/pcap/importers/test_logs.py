@@ -98,6 +98,9 @@ SAMPLES = {
         f"2023-01-05 09:53:{at:02}.112 - debug: smartmeter.0 (1234) {side(at, 'send', 'received')} "
         + '"{}"\n'.format(pythonic(octets).replace("\\x", "\\u00"))
     ),
+    "sigrok-uart": lambda at, octets: "".join(
+        f"50104-50938 UART: {side(at, 'TX', 'RX')} data: {octet:02X}\n" for octet in octets
+    ),
     "hterm": lambda at, octets: (
         "".join(f"<{octet}>" if octet < 7 else chr(octet) for octet in octets)
         .replace("\r", "<\\r>")
@@ -124,7 +127,7 @@ TIMED = {
     *("esphome", "vzlogger", "socat", "jpnevulator", "gurux", "docklight", "python", "node-buffer", "json"),
     *("tasmota", "stamped-text"),
 }
-SIDED = (TIMED | {"hex-rows"}) - {"tasmota", "stamped-text"}
+SIDED = (TIMED | {"hex-rows", "sigrok-uart"}) - {"tasmota", "stamped-text"}
 LITERAL = {"text", "stamped-text", "hterm", "marks", "escaped"}
 
 
