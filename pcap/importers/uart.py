@@ -210,8 +210,8 @@ class Uart:
         return not self._doubtful
 
     def _learn(self, end: int) -> list[Character]:
-        """Finds the level at rest: that with which the run is read by fewer characters, where it can be read with both;
-        else that of the plainly longest stay."""
+        """Finds the level at rest: that of the longest stay; where that does not tell, the level before the first edge,
+        unless the run is read better with the other."""
         times = [*(edge.time for edge in self._edges[1:]), end]
         longest = [0, 0]
         for edge, after in zip(self._edges, times, strict=True):
@@ -221,8 +221,10 @@ class Uart:
             self.inverted = inverted
             readings[inverted] = _best(self._levels(), end, last=False)
         self.inverted = longest[0] > longest[1]
-        if max(longest) < 2 * min(longest) or all(reading.fits for reading in readings.values()):
-            self.inverted = readings[True].cost < readings[False].cost
+        slower = max(reading.format.bit for reading in readings.values())
+        if not min(longest) < _REST * slower < max(longest):  # There was no rest yet, or a break as long as one.
+            begun = bool(self._edges[0].level)
+            self.inverted = begun if readings[begun].cost <= readings[not begun].cost else not begun
         self.format = readings[self.inverted].format
         return []
 
