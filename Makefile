@@ -142,6 +142,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/bound.py --sessions 20000
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/check_rate.py
+	$(BIN)/python bench/import_rate.py
 	$(BIN)/python bench/scapy_rate.py
 	$(BIN)/python bench/lua_rate.py
 

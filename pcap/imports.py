@@ -32,12 +32,16 @@ class Importer:
     description: str
 
 
+_PART: Final = 1 << 14
+
+
 def read_raw(source: Source, account: Account) -> Iterator[Burst]:
     """Reads a file of plain octets, in chunks, without direction or times. Raises OSError and TraceError."""
     file = Input(source)
     try:
         while file.more():
-            yield Burst(file.buffer[file.at :])
+            for at in range(file.at, len(file.buffer), _PART):
+                yield Burst(file.buffer[at : at + _PART])
             file.at = len(file.buffer)
         if file.cut:
             account.fault(file.cut)

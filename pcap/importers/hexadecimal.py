@@ -15,6 +15,8 @@ _C_OCTET: Final = re.compile(r"0[xX]([0-9A-Fa-f]{1,2})(?![0-9A-Fa-f])")
 _C_REST: Final = re.compile(r"[\s,]*")
 _HEX_ROW: Final = re.compile(r"\s*(?:[0-9A-Fa-f]{2}(?: {0,2}))+")
 _WORDS: Final = re.compile(r"\s*[0-9A-Fa-f]{4}(?: |$)")
+_WIDEST: Final = 64
+"""The most octets of a row with a column of text."""
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 
 _SHOWN: Final = bytes(octet if 0x20 <= octet < 0x7F else 0x2E for octet in range(256))
@@ -74,18 +76,32 @@ def row(text: str) -> bytes:
     if bar and shown.rstrip().endswith("|"):
         octets = pairs(hexadecimal)
         return _compared(octets, shown.rstrip()[:-1])
+    for at in (text.find("\t"), text.find("  ", 2), 47, 48):
+        if at > 0 and (octets := _fitting(text, at)):
+            return octets
     found = _HEX_ROW.match(text)
     if not found:
         raise Unreadable("damaged: no octets before the column of text")
     digits = sum(character != " " for character in found[0].strip()) // 2
-    for octets, beside in _splits(text, digits):
+    for octets, beside in _splits(text, min(digits, _WIDEST)):
         if _agree(octets, beside):
             return octets
     raise Unreadable("damaged: the octets are not those of the column of text")
 
 
+def _fitting(text: str, at: int) -> bytes:
+    """The octets of a row whose column of text begins there; none where it does not."""
+    try:
+        octets = bytes.fromhex(text[:at])
+    except ValueError:
+        return b""
+    return octets if _agree(octets, text[at:]) else b""
+
+
 def perhaps_row(text: str) -> bytes:
     """Hexadecimal octets, with or without a column of text."""
+    if text[2::3].isspace() and len(text) % 3 == 2:
+        return pairs(text)  # One blank between all octets: nothing stands beside them.
     try:
         return row(text)
     except Unreadable:
