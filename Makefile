@@ -143,6 +143,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/check_rate.py
 	$(BIN)/python bench/import_rate.py
+	$(BIN)/python bench/export_rate.py
 	$(BIN)/python bench/scapy_rate.py
 	$(BIN)/python bench/lua_rate.py
 

@@ -28,7 +28,7 @@ LIBRARIES = {
     "backports": ["vtctap.pcap.compressed"],
     "compression": ["vtctap.pcap.compressed"],
     "lz4": ["vtctap.pcap.compressed"],
-    "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports"],
+    "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports", "vtctap.sniffer.speaking"],
 }
 """What is not in the standard library, and the modules (or the packages of modules) that may import it."""
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from vtctap.arguments import STANDARD
+from vtctap.errors import CommandError
 from vtctap.messages import warn
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.record import Record
     from vtctap.pcap.trace import TraceReader
 
-__all__ = ["Traces", "input_trace", "settle"]
+__all__ = ["Traces", "input_trace", "one_link", "settle"]
 
 
 @contextmanager
@@ -82,3 +83,13 @@ def settle(
     elif profile.name != DEFAULT:
         warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
     return each, profile
+
+
+def one_link(records: "Iterator[Record]") -> "Iterator[Record]":
+    """Yields the records. Raises CommandError if they come from several links, where only one can be handled."""
+    link: int | None = None
+    for record in records:
+        link = record.link if link is None else link
+        if record.link != link:
+            raise CommandError("only one link is possible here and the trace has several: add -Y 'vtc.link == 0'")
+        yield record

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "reframe": ("reframe", "frame the octets of a trace again, with another profile or character format"),
     "import": ("import_", "convert recordings and logs of other tools to a trace"),
     "export": ("export", "write traces as tables, or their octets for other programs"),
+    "replay": ("replay", "play a trace again, to a tap or to one of the devices"),
     "token": ("token", "decode STS tokens"),
     "profile": ("profile", "list and show protocol profiles"),
     "wireshark": ("wireshark", "install dissector, live capture and profile in Wireshark, or remove them"),

@@ -49,20 +49,21 @@ def octets_of(record: Record) -> list[Octet]:
     ]
 
 
-def bursts(record: Record) -> list[Burst]:
-    """A record as a recording of received octets: a burst, and another after each pause that it lists; without times
-    where they are synthetic."""
+def pieces(record: Record) -> list[tuple[int, bytes]]:
+    """A record's octets as the tap received them, anew after each pause that it lists, each with its start (ns)."""
     octets, times = received(record), _octet_times(record)
     starts = [0, *sorted({position for position, _ in record.pauses_us if 0 < position < len(octets)})]
+    ends = [*starts[1:], len(octets)]
+    return [(times[start], octets[start:end]) for start, end in zip(starts, ends, strict=True) if octets]
+
+
+def bursts(record: Record) -> list[Burst]:
+    """A record as a recording of its :func:`pieces`; without times where they are synthetic."""
     synthetic = record.flags & Flag.SYNTHETIC
-    return [
-        Burst(octets[start:end], record.sender, None if synthetic else times[start])
-        for start, end in zip(starts, [*starts[1:], len(octets)], strict=True)
-        if octets
-    ]
+    return [Burst(octets, record.sender, None if synthetic else start) for start, octets in pieces(record)]
 
 
-def _character_time_ns(record: Record) -> int:
+def character_time_ns(record: Record) -> int:
     """How long a character of the record lasts, ns; where its line or speed is unknown, by what its octets took."""
     stated = record.line.character_time_ns(record.speed) if record.line else 0
     if stated or not record.octets:
@@ -74,16 +75,16 @@ def _octet_times(record: Record) -> list[int]:
     """When each octet began: a character after the one before it and, where a pause is listed, that much later. What
     the duration still holds, pauses that were too short to be listed, is spread over the others."""
     count = len(record.octets)
-    character_time_ns = _character_time_ns(record)
+    character_ns = character_time_ns(record)
     pauses = {position: pause * 1000 for position, pause in record.pauses_us}
-    rest = record.duration - count * character_time_ns - sum(pauses.values()) if record.duration else 0
+    rest = record.duration - count * character_ns - sum(pauses.values()) if record.duration else 0
     others = [position for position in range(1, count) if position not in pauses] or range(1, count)
     shares = {position: number for number, position in enumerate(others, 1)}
     times = []
     time, share = record.time, 0
     for position in range(count):
         if position:
-            time += character_time_ns + pauses.get(position, 0)
+            time += character_ns + pauses.get(position, 0)
             share = shares.get(position, share)
         times.append(time + (rest * share // len(others) if share else 0))
     return times
@@ -156,7 +157,7 @@ class _LinkReframer:
         if (tap.line, tap.speed) != (wanted, record.speed):
             tap.line, tap.speed = wanted, record.speed
         yield from self._assembler.turn(record.tap)
-        tap.spacing = _character_time_ns(record)
+        tap.spacing = character_time_ns(record)
         yield from self._assembler.feed(record.tap, octets_of(record))
 
     def close(self) -> Iterator[Record]:

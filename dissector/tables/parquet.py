@@ -5,7 +5,7 @@ numbers are doubles, integers have 64 bits, and what does not apply is null. Eac
 pyarrow is imported when it is used.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, Any, Final
 
@@ -13,22 +13,39 @@ from vtctap.dissector.dissect import Value
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 from vtctap.extras import extra
 
-_GROUP: Final = 50_000
-"""Rows of a row group, which is held in memory."""
+_BATCH: Final = 2_000
+"""Rows that are made columns at a time, ..."""
+_GROUP: Final = 25
+"""... and so many batches are written as a row group."""
 
 
-def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> None:
-    """Writes a file of Parquet; only its end makes it one. Raises MissingExtra."""
+def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
+    """Writes a file of Parquet, which only its end makes one, and gives the number of rows. Raises MissingExtra."""
     with extra("parquet", "Parquet"):
         import pyarrow
         from pyarrow import parquet
 
     schema = pyarrow.schema([_field(column) for column in columns])
-    each = iter(cells)
+    batches, count = _batches(iter(cells), columns, schema), 0
     with parquet.ParquetWriter(_Forward(file), schema, compression="zstd") as writer:
-        while group := list(islice(each, _GROUP)):
-            arrays = [_array(column, schema.field(column.name).type, group) for column in columns]
-            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+        while group := list(islice(batches, _GROUP)):
+            table = pyarrow.Table.from_batches(group)
+            writer.write_table(table)
+            count += table.num_rows
+    return count
+
+
+def _batches(cells: Iterator[Cells], columns: Sequence[Column], schema: Any) -> Iterator[Any]:
+    """Rows as Arrow's record batches."""
+    import pyarrow
+
+    while rows := list(islice(cells, _BATCH)):
+        present = set[str]().union(*rows)
+        arrays = [
+            _array(column, field.type, rows) if column.name in present else pyarrow.nulls(len(rows), field.type)
+            for column, field in zip(columns, schema, strict=True)
+        ]
+        yield pyarrow.record_batch(arrays, schema=schema)
 
 
 def _field(column: Column) -> Any:
@@ -47,11 +64,11 @@ def _field(column: Column) -> Any:
     return pyarrow.field(column.name, kind, metadata={"description": column.description})
 
 
-def _array(column: Column, kind: Any, group: list[Cells]) -> Any:
-    """The column of a row group."""
+def _array(column: Column, kind: Any, rows: list[Cells]) -> Any:
+    """The column of these rows."""
     import pyarrow
 
-    values: list[Value | None] = [row.get(column.name) for row in group]
+    values: list[Value | None] = [row.get(column.name) for row in rows]
     if column.type is ColumnType.TIME:
         values = [None if value is None else _nanoseconds(str(value)) for value in values]
     if column.type is ColumnType.SPAN:

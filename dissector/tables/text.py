@@ -21,14 +21,13 @@ _BATCH: Final = 500
 """Rows that are written at a time."""
 
 
-def write_json_lines(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> None:
-    """Writes an object a row, in ASCII; the rows hold cells of these columns alone."""
-    encode = json.JSONEncoder(check_circular=False).encode
-    _write((encode(row) for row in cells), file)
+def write_json_lines(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
+    """Writes an object a row, in ASCII, and gives the number of rows; these hold cells of the columns alone."""
+    return _write(map(json.JSONEncoder(check_circular=False).encode, cells), file)
 
 
-def write_csv(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> None:
-    """Writes a header and a line a row, in UTF-8."""
+def write_csv(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
+    """Writes a header and a line a row, in UTF-8, and gives the number of rows."""
     places = {column.name: (at, _shower(column)) for at, column in enumerate(columns)}
     blank = [""] * len(columns)
 
@@ -40,13 +39,15 @@ def write_csv(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]
         return ",".join(shown)
 
     _write([",".join(_quoted(column.name) for column in columns)], file)
-    _write(map(line, cells), file)
+    return _write(map(line, cells), file)
 
 
-def _write(lines: Iterable[str], file: IO[bytes]) -> None:
-    each = iter(lines)
+def _write(lines: Iterable[str], file: IO[bytes]) -> int:
+    each, count = iter(lines), 0
     while batch := list(islice(each, _BATCH)):
         file.write(("\n".join(batch) + "\n").encode(errors="surrogateescape"))
+        count += len(batch)
+    return count
 
 
 def _shower(column: Column) -> Callable[[Value], str]:

@@ -42,12 +42,12 @@ class Pty:
             self.close()
             raise
 
-    def write(self, octets: bytes) -> None:
-        """Sends octets to whoever reads; drops them where the buffer is full."""
+    def write(self, octets: bytes) -> int:
+        """Sends octets to whoever reads; drops those for which the buffer has no room, and says how many it took."""
         try:
-            os.write(self.fd, octets)
+            return os.write(self.fd, octets)
         except BlockingIOError:
-            return
+            return 0
 
     def read(self) -> bytes:
         """What was sent to us, without waiting."""
@@ -56,10 +56,20 @@ class Pty:
         except BlockingIOError:
             return b""
 
+    def release(self) -> None:
+        """Closes the other program's end, until :meth:`hold`: whether a program has it open can be seen then."""
+        if self.terminal >= 0:
+            os.close(self.terminal)
+            self.terminal = -1
+
+    def hold(self) -> None:
+        """Opens the other program's end again."""
+        self.terminal = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
+
     def close(self) -> None:
         """Closes both ends."""
         os.close(self.fd)
-        os.close(self.terminal)
+        self.release()
 
 
 class PtyTaps:

@@ -107,7 +107,7 @@ def test_the_manual_is_good_troff() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["vtctap", "re"], {"read", "report", "reframe"}),
+        (["vtctap", "re"], {"read", "report", "reframe", "replay"}),
         (["vtctap", "check", "--fa"], {"--fail-on"}),
         (["vtctap", "check", "--fail-on", "w"], {"warning"}),
     ],

@@ -10,15 +10,18 @@ PORT is a device or a pyserial URL. vtctap never writes to it, and reopens a por
 
 import argparse
 import re
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import add_profile, line, load_profile, speed
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
 from vtctap.errors import CommandError
+from vtctap.outputs import refuse_existing
 
 if TYPE_CHECKING:
-    from vtctap.sniffer.capture import Link
+    from vtctap.sniffer.capture import Capture, Link
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set the adapters' drivers to low latency; restored at the end",
     )
     parser.add_argument(
+        "--wait", action="store_true", help="wait for ports that are not there yet (Ctrl-C: exit status 130)"
+    )
+    parser.add_argument(
         "--power",
         choices=["dtr"],
         help="raise DTR to power an optical head (never raised otherwise; not for shared lines)",
@@ -92,25 +98,38 @@ def run(arguments: argparse.Namespace) -> int:
     following: Following = "fixed" if fixed else arguments.speed
     listening = f"at {settings.speed} {settings.line}" if following != "auto" else "for the speed"
     sink = build_sink(arguments, profile)
-    with (
-        sink.stoppable(),
-        Capture(
-            links,
-            settings,
-            gap_limit_ns=profile.timing.gap_limit_ns,
-            profile=profile.name,
-            following=following,
-            latency_ns=arguments.latency,
-            low_latency=arguments.low_latency,
-            power=arguments.power is not None,
-        ) as capture,
-        sink.writing(interfaces(links, settings, profile.name, latency_ns=arguments.latency), listening),
-    ):
-        sink.run(capture)
+    capture = Capture(
+        links,
+        settings,
+        gap_limit_ns=profile.timing.gap_limit_ns,
+        profile=profile.name,
+        following=following,
+        latency_ns=arguments.latency,
+        low_latency=arguments.low_latency,
+        power=arguments.power is not None,
+    )
+    with sink.stoppable(), ExitStack() as stack:
+        if arguments.wait:
+            _wait_for(arguments, links, lambda: stack.enter_context(capture), sink.screen.insist)
+        else:
+            stack.enter_context(capture)
+        with sink.writing(interfaces(links, settings, profile.name, latency_ns=arguments.latency), listening):
+            sink.run(capture)
     for reason in capture.lost:
         sink.screen.insist(f"at the end a port was still lost: {reason}")
     sink.screen.finish()
     return 3 if capture.lost else 0
+
+
+def _wait_for(
+    arguments: argparse.Namespace, links: "list[Link]", enter: "Callable[[], Capture]", say: "Callable[[str], None]"
+) -> None:
+    """Enters the capture once its ports are there; what else would keep it from beginning is said before."""
+    from vtctap.sniffer.arrival import opened_when_there
+
+    if arguments.output and not arguments.ring:
+        refuse_existing(arguments.output, force=arguments.force)
+    opened_when_there([wire.port for link in links for wire in link.wires], enter, say)
 
 
 def _links(arguments: argparse.Namespace) -> "list[Link]":

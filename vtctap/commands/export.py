@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.arguments import STANDARD, STATED, add_join, add_keys, add_profile, add_traces, groups_of, load_keys
 from vtctap.errors import DONE, CommandError
-from vtctap.inputs import Traces, settle
+from vtctap.inputs import Traces, one_link, settle
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import whole_file
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.record import Record
 
     Passes = Callable[[dict[str, Value]], bool]
-    Writer = Callable[[Iterator[Cells], Sequence[Column], IO[bytes]], None]
+    Writer = Callable[[Iterator[Cells], Sequence[Column], IO[bytes]], int]
 
 _DEFAULT_TABLE: Final = "records"
 _FORMS: Final = ("csv", "jsonl", "parquet", "pcap", "exchange")
@@ -121,15 +121,15 @@ def _export_table(
     columns = (TRACE, *table.columns)
     if arguments.fields:
         columns = _selected(columns, arguments.fields, table)
-    rows = _Counted(
+    rows: Iterator[Cells] = (
         {TRACE.name: names[0], **row.cells}
         for names in groups
         for row in _rows(table, *_dissected(arguments, names, names[0] if len(groups) > 1 else ""), passes)
     )
-    cells = _only(rows, columns) if arguments.fields else iter(rows)
+    if arguments.fields:
+        rows = _only(rows, columns)
     with whole_file(arguments.output, force=arguments.force) as file:
-        _writer(form)(cells, columns, file)
-    return rows.count, "row"
+        return _writer(form)(rows, columns, file), "row"
 
 
 def _writer(form: str) -> "Writer":
@@ -146,19 +146,6 @@ def _selected(columns: "Sequence[Column]", names: Sequence[str], table: "Table")
     return tuple(by_name[name] for name in dict.fromkeys(names))
 
 
-class _Counted:
-    """Counts rows while they are read."""
-
-    def __init__(self, rows: "Iterator[Cells]") -> None:
-        self._rows = rows
-        self.count = 0
-
-    def __iter__(self) -> "Iterator[Cells]":
-        for row in self._rows:
-            self.count += 1
-            yield row
-
-
 def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cells]":
     """Yields the rows with the cells of these columns only, in this order."""
     names = [column.name for column in columns]
@@ -169,10 +156,14 @@ def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cel
 def _rows(
     table: "Table", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes | None"
 ) -> "Iterator[Row]":
-    """Yields the rows that come from a record that passes the filter. This takes one octet of memory per record."""
-    if passes is None:
-        yield from table.rows(dissections, profile)
-        return
+    """Yields the rows that come from a record that passes the filter."""
+    return table.rows(dissections, profile) if passes is None else _passing(table, dissections, profile, passes)
+
+
+def _passing(
+    table: "Table", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes"
+) -> "Iterator[Row]":
+    """Yields those rows. This takes one octet of memory per record."""
     matched = bytearray()
 
     def noted() -> "Iterator[Dissection]":
@@ -196,17 +187,7 @@ def _export_octets(
     dissections, _ = _dissected(arguments, groups[0])
     records = (each.record for each in dissections if passes is None or passes(each.as_json()))
     with whole_file(arguments.output, force=arguments.force) as file:
-        return (_write_exchange if form == "exchange" else _write_rtac)(_of_one_link(records), file), "record"
-
-
-def _of_one_link(records: "Iterator[Record]") -> "Iterator[Record]":
-    """Yields the records. Raises CommandError if they come from several links, which these formats cannot hold."""
-    link: int | None = None
-    for record in records:
-        link = record.link if link is None else link
-        if record.link != link:
-            raise CommandError("this format holds one link and the trace has several: add -Y 'vtc.link == 0'")
-        yield record
+        return (_write_exchange if form == "exchange" else _write_rtac)(one_link(records), file), "record"
 
 
 def _write_exchange(records: "Iterator[Record]", file: IO[bytes]) -> int:

@@ -50,8 +50,8 @@ function _shtab_vtctap_using
   test "$_shtab_vtctap_cmdpath" = "$argv"
 end
 
-set -g _shtab_vtctap_commands ports capture demo read check stats report reframe import export token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --client --color --dlt --fail-on --filter --format --from --inherits --junit --keys --latency --line --link --pan --power --profile --seed --server --severity --speed --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_commands ports capture demo read check stats report reframe import export replay token profile wireshark doctor completion help
+set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --fail-on --filter --format --from --inherits --junit --keys --latency --line --link --pan --port --power --profile --seed --server --severity --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -72,6 +72,7 @@ complete -c vtctap -n '_shtab_vtctap_using capture' -l speed -x -d 'speed in bit
 complete -c vtctap -n '_shtab_vtctap_using capture' -l line -x -d 'character format (default: the profile'"'"'s)'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l latency -x -d 'latency of the adapters in ms (default: what the system states)'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l low-latency -d 'set the adapters'"'"' drivers to low latency; restored at the end'
+complete -c vtctap -n '_shtab_vtctap_using capture' -l wait -d 'wait for ports that are not there yet (Ctrl-C: exit status 130)'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l power -xka "dtr" -d 'raise DTR to power an optical head (never raised otherwise; not for shared lines)'
 complete -c vtctap -n '_shtab_vtctap_using capture' -s w -xka "(__fish_complete_path (commandline -ct))" -d 'the trace to write (.pcapng, .pcap)'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l force -d 'overwrite the file if it exists'
@@ -194,6 +195,20 @@ complete -c vtctap -n '_shtab_vtctap_using export' -s q -d 'print no summary at 
 complete -c vtctap -n '_shtab_vtctap_using export' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using export' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
 complete -c vtctap -n '_shtab_vtctap_using export; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a replay -d 'Plays a trace again, at its pace: for testing taps, and programs that talk to a meter or a hand-held unit. vtctap replay TRACE into pseudo-terminals, for a tap to listen to vtctap replay TRACE --client NAME --server NAME the same, under names of one'"'"'s own (symbolic links) vtctap replay TRACE --as client --port PORT the client'"'"'s side, to a meter; --as server: the meter'"'"'s, to a client Octets are those that the taps received, parity bits and errors included. It begins when a program has opened each pseudo-terminal, and ends when the programs have closed them. --as writes to the port: name no port that a tap is on.'
+complete -c vtctap -n '_shtab_vtctap_using replay' -s h -l help -d 'show this help message and exit'
+complete -c vtctap -n '_shtab_vtctap_using replay' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l join -d 'read the traces as one, in this order (for ring files)'
+complete -c vtctap -n '_shtab_vtctap_using replay' -s i -x -d 'both sides on one pseudo-terminal, under this name'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l client -x -d 'name for the pseudo-terminal of the client'"'"'s octets'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l server -x -d 'name for that of the server'"'"'s octets'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l speed-up -x -d 'play N times as fast as it was (default: 1)'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l as -xka "client server" -d 'play this side alone, on --port'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l port -x -d 'the port that the other side is on: a device or pyserial URL'
+complete -c vtctap -n '_shtab_vtctap_using replay' -s Y -l filter -x -d 'only records that match ('"'"'vtctap help filters'"'"'): one session, say'
+complete -c vtctap -n '_shtab_vtctap_using replay' -s q -d 'print no summary at the end'
+complete -c vtctap -n '_shtab_vtctap_using replay' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
+complete -c vtctap -n '_shtab_vtctap_using replay; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a token -d 'Decodes STS tokens (IEC 62055-41): 20 digits each; spaces and dashes between digits are ignored. Class 1 tokens (tests and displays) are not encrypted. Credit tokens (class 0) and meter set-up tokens (class 2) are: without a key file that holds the meter'"'"'s key, only their class can be read. Exit status 1 means a bad CRC: a wrong digit, or no key that fits.'
 complete -c vtctap -n '_shtab_vtctap_using token' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using token' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
