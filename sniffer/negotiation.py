@@ -1,18 +1,18 @@
-"""Negotiation: what the messages of a session say of the line's speed. Sans-IO.
+"""Negotiation: follows the messages of a session that change the line's speed. Sans-IO.
 
 Theory
 ======
 
-IEC 62056-21 (clause 6.3, annex E) changes the speed within a session: the client's option select chooses it in modes C
-and E, the meter's identification states it in mode B. A break ends the session, and with it the speed; so does a
-readout, unless a NAK asks for it again or a break follows.
+IEC 62056-21 (clause 6.3, annex E) changes the speed within a session. In modes C and E, the client's option select
+chooses the new speed; in mode B, the meter's identification states it. A break ends the session and restores the first
+speed. So does a readout, unless a NAK requests a retransmission or a break follows.
 
-Whatever a session's phase is, each message leads to one phase (:data:`_NEXT`): sessions are joined in the middle, and
-messages are lost. Only two things need the phase that was: an identification is one of mode B where it was asked for
-(telegrams begin with one, too), and what ends a readout does so in a readout.
+A capture may begin inside a session, and messages may be lost, so each message leads to one phase (:data:`_NEXT`)
+whatever the phase before was. Only two decisions need the previous phase. An identification is one of mode B only after
+a request, because telegrams begin with an identification too. The end of a readout counts only in a readout.
 
-A choice is no fact. A meter may not take the speed that was chosen: it answers at the one that it offered, or stays at
-that of the sign-on. So each step names the speeds that the line may have instead.
+A meter may refuse the speed that was chosen. It may then answer at the speed that it offered, or stay at that of the
+sign-on. The follower tries these speeds too (:mod:`~vtctap.sniffer.speed`).
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _READOUT_END: Final = b"!"
 
 
 class Phase(Enum):
-    """Where a session is. APART: in none that was heard to begin; OPEN: in programming mode, or before it."""
+    """The phase of a session. APART: no session was heard to begin. OPEN: before or in programming mode."""
 
     APART = auto()
     CALLED = auto()
@@ -36,7 +36,7 @@ class Phase(Enum):
 
 
 class Said(Enum):
-    """What a message is to the speed."""
+    """The kinds of messages that concern the speed."""
 
     CALL = auto()
     IDENTIFICATION = auto()
@@ -58,14 +58,16 @@ _NEXT: Final = {
     _S.BREAK: _P.APART,
 }
 _BEGINS: Final = frozenset((_S.CALL, _S.IDENTIFICATION, _S.SPEED_OF_MODE_B))
-"""What is said at the speed at which sessions begin."""
+"""The messages sent at the speed at which sessions begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeedStep:
-    """What a message changes. ``begins``: a session begins at the speed at which it was said; ``ends``: one is over.
-    ``speed`` (bit/s; None: as before) is what the line is to have now, in eight bits where ``binary``. ``why`` is the
-    message's name."""
+    """A message's effect on the speed. ``why`` is the message's name.
+
+    ``begins``: a session begins, at the message's own speed. ``ends``: a session is over. ``speed`` is the line's new
+    speed (bit/s), None where it stays; ``binary`` states that eight bits without parity follow.
+    """
 
     why: str
     begins: bool = False
@@ -75,8 +77,8 @@ class SpeedStep:
 
 
 class Negotiation:
-    """Follows one link's sessions. ``one_sided``: no tap hears the client, so that the meter's identification must
-    do."""
+    """Follows the sessions of one link. ``one_sided``: no tap hears the client, so the meter's identification alone
+    decides."""
 
     def __init__(self, *, one_sided: bool) -> None:
         self._one_sided = one_sided
@@ -85,12 +87,12 @@ class Negotiation:
         """The speed that the meter of this session offered, bit/s."""
 
     def forget(self) -> None:
-        """The session is over, or nobody knows where it is."""
+        """Resets the phase: the session is over, or its phase is unknown."""
         self.phase = Phase.APART
         self.offered = None
 
     def feed(self, message: Message) -> SpeedStep | None:
-        """What a message changes, received without an error; None where it changes nothing."""
+        """Feeds a message that was received without errors; returns its effect, None where it has none."""
         said = self._said(message)
         if said is None:
             return None
@@ -120,6 +122,6 @@ class Negotiation:
         return Said.COMMAND if message.cmd else None
 
     def ends_readout(self, message: Message, octets: bytes) -> bool:
-        """Whether a block is the last one of the readout that the session is for."""
+        """Whether a block is the last one of the session's readout."""
         whole = message.message == MessageName.Data and message.bcc_status == "good"
         return whole and self.phase is Phase.READOUT and _READOUT_END in octets

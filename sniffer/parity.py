@@ -1,10 +1,10 @@
-"""Whether each side of a link sends the parity bit. Sans-IO.
+"""Detects whether each side of a link sends a parity bit. Sans-IO.
 
-A line of seven bits and parity is read as eight bits. Text from a sender that sends eight bits and no parity has bit 7
-clear, always, and so looks wrong in half of its octets; a sender of parity sets bit 7 in half of them. That tells the
-two apart, and both from a line at another speed, whose octets are wrong with bit 7 set as often as with it clear.
+A line of seven bits and parity is read as eight bits. A sender without parity always leaves bit 7 of text clear, so
+about half of its octets have parity errors. A sender with parity sets bit 7 in about half of its octets. At a wrong
+speed, parity errors occur with bit 7 set as often as with it clear. This distinguishes the three cases.
 
-Limits: what is told apart is text. Where one tap hears both sides a sender is known by whole messages only.
+Limits: only text is examined. Where one tap hears both sides, only complete messages reveal the sender.
 """
 
 from collections import deque
@@ -15,34 +15,33 @@ from vtctap.dissector.protocol.characters import CR, LF, wrong_parity
 from vtctap.pcap.record import Line, Sender
 
 WINDOW: Final = 64
-"""Octets of a sender that are remembered."""
+"""Recent octets that are examined per sender."""
 WRONG: Final = 16
-"""With so many wrong ones and none whose bit 7 is set a sender sends no parity; chance would have to set bit 7 wrongly
-so many times."""
+"""Parity errors, without any octet whose bit 7 is set, that prove a sender without parity."""
 SUSPECT: Final = 8
-"""With so many it may be so."""
+"""Parity errors, without any octet whose bit 7 is set, that make such a sender possible."""
 RIGHT: Final = 4
-"""With so many whose bit 7 is set, and ..."""
+"""Octets with bit 7 set that prove a sender with parity, if parity errors are rarer than :data:`STRAY` allows."""
 STRAY: Final = 8
-"""... no more than one in so many wrong, a sender sends parity."""
+"""A sender with parity has at most one parity error in this many octets."""
 _TEXT: Final = frozenset((*range(0x20, 0x7F), CR, LF))
 
 
 class ParityWatch:
-    """Listens to what each sender's octets, on a line of ``line``, carry in bit 7."""
+    """Examines bit 7 of each sender's octets on a line with the format ``line``."""
 
     def __init__(self, line: Line) -> None:
         self._says = [_says(value, line) for value in range(256)]
         self._recent: dict[Sender, deque[tuple[bool, bool]]] = {}
 
     def feed(self, sender: Sender, octets: Iterable[tuple[int, int]]) -> None:
-        """Octets of one sender with their flags; those that are no text, or were not received well, say nothing."""
+        """Feeds octets of one sender with their flags; octets that are no text or have errors are ignored."""
         recent = self._recent.setdefault(sender, deque(maxlen=WINDOW))
         says = self._says
         recent.extend([said for value, flags in octets if not flags and (said := says[value])])
 
     def without(self, wrong: int = WRONG) -> Sequence[Sender]:
-        """The senders that send no parity, by so many wrong ones."""
+        """The senders that send no parity, judged by ``wrong`` parity errors."""
         return [
             sender
             for sender, recent in self._recent.items()
@@ -50,7 +49,7 @@ class ParityWatch:
         ]
 
     def with_parity(self) -> Sequence[Sender]:
-        """The senders that do."""
+        """The senders that send parity."""
         return [
             sender
             for sender, recent in self._recent.items()
@@ -59,5 +58,5 @@ class ParityWatch:
 
 
 def _says(value: int, line: Line) -> tuple[bool, bool] | None:
-    """Whether an octet of text is wrong on that line, and whether bit 7 is set; None for one that is no text."""
+    """Whether an octet of text has a parity error on ``line``, and whether bit 7 is set; None for other octets."""
     return (bool(wrong_parity(bytes((value,)), line)), value >= 0x80) if value & 0x7F in _TEXT else None

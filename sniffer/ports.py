@@ -1,4 +1,4 @@
-"""The serial ports of this machine: device, USB identity, stable name, and how long the adapter may keep an octet."""
+"""Lists the serial ports of this machine: device, USB identity, stable name, and the adapter's latency."""
 
 import os
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from vtctap.sniffer import adapter as adapters
 
 
 class SerialPort(NamedTuple):
-    """A port of this machine, by the names of ``ports --json``; what is not known of it is None. ``usb`` is
-    vendor:product, in hexadecimal."""
+    """A serial port, with the keys of ``ports --json``; unknown values are None. ``usb`` is vendor:product in
+    hexadecimal."""
 
     device: str
     usb: str | None = None
@@ -22,7 +22,7 @@ class SerialPort(NamedTuple):
 
 
 def serial_ports() -> list[SerialPort]:
-    """The serial ports of this machine, by name."""
+    """The serial ports of this machine, sorted by name."""
     from serial.tools.list_ports import comports
 
     stable = _stable_names()
@@ -46,7 +46,7 @@ def serial_ports() -> list[SerialPort]:
 
 
 def _stable_names() -> dict[str, str]:
-    """Device -> its name in /dev/serial/by-id, which does not change when adapters are plugged in another order."""
+    """Maps devices to their names in /dev/serial/by-id, which do not depend on the order of plugging in."""
     folder = "/dev/serial/by-id"
     links = [os.path.join(folder, name) for name in sorted(os.listdir(folder))] if os.path.isdir(folder) else []
     return {os.path.realpath(link): link for link in links}

@@ -1,12 +1,12 @@
-"""A serial device on POSIX, opened so that a tap cannot disturb the line it listens to.
+"""A serial device on POSIX, opened so that a tap cannot disturb the line.
 
-It is opened for reading only, and nothing is ever written. The kernel makes a terminal with echo, and raises DTR and
-RTS, while it opens one. A program cannot prevent either; it can only end it soon. So all that is needed is imported and
-looked up before, and nothing but questions of the kernel (is the port free?) stands between opening the device and
-setting it. What remains is in docs/wiring.md, and what prevents it.
+The device is opened for reading only; nothing is ever written. While the kernel opens a terminal, it enables echo and
+raises DTR and RTS. A program cannot prevent this, only end it soon. So everything needed is imported and looked up
+before the device is opened, and between opening and setting it there are only checks that the port is free.
+docs/wiring.md states the remaining disturbance and how to prevent it.
 
-Breaks and framing errors come as the driver's marks (:mod:`~vtctap.sniffer.marks`). Some drivers mark none, and some
-mark a whole packet; docs/wiring.md says which.
+The driver marks breaks and framing errors (:mod:`~vtctap.sniffer.marks`). Some drivers mark none, and some mark a whole
+packet; docs/wiring.md lists them.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ _READ_SIZE: Final = 4096
 _LINUX: Final = sys.platform == "linux"
 _FLAGS: Final = os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
 _CMSPAR: Final = 0x40000000 if _LINUX else 0
-"""Mark or space parity, where there is such a thing; :mod:`termios` does not name it."""
+"""The flag of mark and space parity, where the system has it; :mod:`termios` does not define it."""
 _TIOCGEXCL: Final = 0x80045440
-"""Linux's question whether TIOCEXCL was set; :mod:`termios` does not name it either."""
+"""Linux's request that tells whether TIOCEXCL was set; :mod:`termios` does not define it either."""
 _PSEUDO_TERMINALS: Final = range(136, 144)
-"""Linux's major numbers of pseudo-terminals, which have but one format and take any."""
+"""Linux's major numbers of pseudo-terminals, which accept every character format and always report the same one."""
 _FORMAT: Final = termios.CSIZE | termios.PARENB | termios.PARODD | _CMSPAR
 _REPLACED: Final = _FORMAT | termios.CSTOPB | getattr(termios, "CRTSCTS", 0)
 _PARITY: Final = {
@@ -51,7 +51,7 @@ _BOTH: Final = struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS)
 
 
 class _Wanted(NamedTuple):
-    """Settings as termios has them."""
+    """Settings, and their values in termios."""
 
     settings: Settings
     speed: int
@@ -59,7 +59,7 @@ class _Wanted(NamedTuple):
 
     @classmethod
     def of(cls, name: str, settings: Settings) -> "_Wanted":
-        """Raises PortError where this system has no such speed."""
+        """Converts settings. Raises PortError for a speed that this system does not have."""
         speed = getattr(termios, f"B{settings.speed}", None)
         if speed is None:
             raise PortError(f"{name}: {settings.speed} bit/s is not a speed that this system can set")
@@ -68,10 +68,10 @@ class _Wanted(NamedTuple):
         return cls(settings, speed, getattr(termios, f"CS{bits}") | _PARITY["N" if line.has_parity else line.parity])
 
     def raw(self, attributes: list[Any]) -> list[Any]:
-        """The attributes of a raw line, with breaks and framing errors marked; HUPCL stays as it was."""
+        """Makes attributes of a raw line with marks for breaks and framing errors; HUPCL is kept."""
         cflag = attributes[2] & ~_REPLACED | self.format | termios.CREAD | termios.CLOCAL
         control = list(attributes[6])
-        # With a VMIN of 0, nothing there would look like a device that is gone.
+        # With VMIN 0, a read without octets would look like a device that is gone.
         control[termios.VMIN], control[termios.VTIME] = 1, 0
         return [termios.INPCK | termios.PARMRK, 0, cflag, 0, self.speed, self.speed, control]
 
@@ -101,7 +101,7 @@ class PosixPort:
             os.close(self._fd)
             raise
         self._looks = deque([self._count()], maxlen=2)
-        """The driver's totals at the last two looks, the older first."""
+        """The driver's totals at the last two checks, the older first."""
 
     def _prepare(self, wanted: _Wanted, *, power: bool) -> None:
         if _is_exclusive(self._fd):
@@ -116,10 +116,11 @@ class PosixPort:
                 fcntl.ioctl(self._fd, termios.TIOCMBIS, _DTR)
             except OSError:
                 raise PortError(f"{self.name}: this port has no DTR to power a head from") from None
-        fcntl.ioctl(self._fd, termios.TIOCEXCL)  # Last: it outlives the descriptor while others have the port open.
+        # Last, because it outlasts the descriptor while others have the port open.
+        fcntl.ioctl(self._fd, termios.TIOCEXCL)
 
     def set(self, settings: Settings) -> None:
-        """Sets speed and line anew; what was received stays. Raises PortError, and then the port is set as before."""
+        """Sets speed and line, without losing octets. Raises PortError; the port then keeps its old settings."""
         wanted = _Wanted.of(self.name, settings)
         try:
             before = termios.tcgetattr(self._fd)
@@ -133,7 +134,7 @@ class PosixPort:
             raise port_error(self.name, OSError(*error.args)) from None
 
     def _apply(self, wanted: _Wanted, before: list[Any]) -> None:
-        """Raises PortError where the system has seen for itself that the driver did not do it (as glibc does)."""
+        """Applies settings. Raises PortError where the system reports that the driver did not (as glibc does)."""
         try:
             termios.tcsetattr(self._fd, termios.TCSANOW, wanted.raw(before))
         except termios.error as error:
@@ -145,8 +146,7 @@ class PosixPort:
         return PortError(f"{self.name}: this port cannot be set to {wanted.settings.line}")
 
     def _verify(self, wanted: _Wanted) -> None:
-        """Reads back what was set: a driver takes what its device cannot do, and sets something else. Raises
-        PortError."""
+        """Reads the settings back, because a driver may silently set something else. Raises PortError."""
         reached = termios.tcgetattr(self._fd)
         if reached[4] != wanted.speed or reached[5] != wanted.speed:
             instead = _SPEEDS.get(reached[5])
@@ -160,7 +160,7 @@ class PosixPort:
         return self._fd
 
     def read(self) -> list[tuple[int, int]]:
-        """What has arrived. Raises PortError when the device is gone."""
+        """Reads octets with their flags. Raises PortError when the device is gone."""
         try:
             received = os.read(self._fd, _READ_SIZE)
         except BlockingIOError:
@@ -172,7 +172,8 @@ class PosixPort:
         return self._marks.feed(received)
 
     def counters(self) -> Counters | None:
-        """The driver's totals; None where it keeps none. Looked at every second or so, they tell breaks from NULs."""
+        """The driver's totals; None where it keeps none. Call it about every second: the totals tell breaks from
+        NULs."""
         self._looks.append(self._count())
         return self._looks[-1]
 
@@ -180,8 +181,11 @@ class PosixPort:
         return driver.read(self._fd)
 
     def _is_break(self) -> bool:
-        """Whether the driver may have counted the break that it marks: since the look before the last, for it counts an
-        octet some time before it can be read. Where it counted other errors and no break, it was none."""
+        """Whether a marked break can be one, by the driver's totals.
+
+        The driver counts an octet some time before it can be read, so the totals since the check before the last count.
+        If they show other errors and no break, the mark was no break.
+        """
         before, now = self._looks[0], self._count()
         if before is None or now is None:
             return True
@@ -189,7 +193,7 @@ class PosixPort:
         return added.brk > 0 or not (added.frame or added.parity)
 
     def close(self) -> None:
-        """Gives the port back."""
+        """Closes the port and ends its exclusive use."""
         with contextlib.suppress(OSError):  # A device that is gone.
             fcntl.ioctl(self._fd, termios.TIOCNXCL)
         os.close(self._fd)
@@ -204,10 +208,10 @@ def _open(name: str) -> int:
 
 
 def _is_exclusive(descriptor: int) -> bool:
-    """Whether another program has the port for itself, and we are one whom the kernel lets in all the same."""
+    """Whether another program has the port in exclusive use although the kernel let this one open it."""
     try:
         return _LINUX and any(fcntl.ioctl(descriptor, _TIOCGEXCL, bytes(4)))
-    except OSError:  # No terminal, or a kernel that does not tell.
+    except OSError:  # No terminal, or a kernel without this request.
         return False
 
 

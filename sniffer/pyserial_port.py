@@ -1,7 +1,7 @@
-"""Ports through pyserial: its URLs, and every port where there is no POSIX terminal interface.
+"""Ports opened through pyserial: its URLs, and all ports on systems without POSIX terminals.
 
-What pyserial does at opening that a tap must not do (raise DTR and RTS, flush the input) is switched off where pyserial
-lets one. Framing errors and breaks are not told apart from good octets here.
+On opening, pyserial raises DTR and RTS and flushes the input. A tap must do neither, so both are switched off where
+pyserial allows it. pyserial does not report framing errors and breaks.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ class PyserialPort:
         self._serial.parity = serial.PARITY_NONE if line.has_parity else line.parity
 
     def set(self, settings: Settings) -> None:
-        """Sets speed and line anew. Raises PortError."""
+        """Sets speed and line. Raises PortError."""
         try:
             self._apply(settings)
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"{self.name}: {error}") from None
 
     def _open_unflushed(self) -> None:
-        """Opens; pyserial's ``open`` flushes by these methods (but not on Windows)."""
+        """Opens the port without the methods that pyserial's ``open`` calls to flush (except on Windows)."""
         flushing = {"reset_input_buffer", "_reset_input_buffer"} & set(dir(self._serial))
         for name in flushing:
             setattr(self._serial, name, lambda: None)
@@ -53,21 +53,21 @@ class PyserialPort:
             delattr(self._serial, name)
 
     def fileno(self) -> int:
-        """The descriptor to poll; raises where the port has none (:mod:`~vtctap.sniffer.reader` then asks by turns)."""
+        """The descriptor to poll. Raises where the port has none; :mod:`~vtctap.sniffer.reader` then reads in turns."""
         return int(self._serial.fileno())
 
     def read(self) -> list[tuple[int, int]]:
-        """What has arrived. Raises PortError when the port is gone."""
+        """Reads octets, without flags. Raises PortError when the port is gone."""
         try:
             return [(value, 0) for value in self._serial.read(_READ_SIZE)]
         except (serial.SerialException, OSError) as error:
             raise PortError(f"{self.name}: {error}") from None
 
     def counters(self) -> None:
-        """pyserial has no totals."""
+        """None: pyserial has no totals."""
         return
 
     def close(self) -> None:
-        """Gives the port back."""
+        """Closes the port."""
         with contextlib.suppress(serial.SerialException, OSError):
             self._serial.close()

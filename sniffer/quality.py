@@ -1,13 +1,14 @@
-"""Quality: whether what is heard was received as it was sent, and what it says where it was not. Sans-IO.
+"""Quality: judges whether octets are received as they were sent, or the settings are wrong. Sans-IO.
 
-An octet is bad where its framing or its parity is wrong or, from a port that marks no framing errors, on a line of
-eight bits, where it is no text. At a wrong speed every other octet is bad, one in four at the least. So many, among the
-last that were heard, are garbage (:data:`GARBAGE`), but for a line without parity at the right speed, whose text has no
-octet that is *strange*: with bit 7 set, or wrong in its framing.
+An octet is bad if it has a framing or parity error. On a line of eight bits, from a port that marks no framing errors,
+it is bad if it is no text. At a wrong speed about half of all octets are bad, and at least a quarter. That many bad
+octets among the last ones are garbage (:data:`GARBAGE`). The exception is a line without parity at the right speed: its
+text has parity errors, but no *strange* octets, which have bit 7 set or a framing error.
 
-How few strange octets suffice depends on what is known (:class:`Patience`): a speed at which something good was heard
-is given up after 64 octets; one that a message chose, and at which nothing good came yet, at the third; and one that
-was merely stated after seconds, for a fast line's telegram is a few octets to a slow receiver.
+How soon strange octets count as garbage depends on the evidence for the speed (:class:`Patience`). A speed at which
+something good was heard is given up after 64 octets. A speed that a message chose, with nothing good heard yet, is
+given up at the third strange octet. A speed that was merely stated is given up after seconds, because a slow receiver
+hears only a few octets of a fast line's telegram.
 """
 
 from collections import deque
@@ -22,32 +23,33 @@ from vtctap.sniffer.detect import EIGHT_BITS
 from vtctap.sniffer.parity import SUSPECT, ParityWatch
 
 WINDOW: Final = 64
-"""So many octets, the last, are looked at."""
+"""Recent octets that are judged."""
 GARBAGE: Final = 16
-"""So many bad ones among them are garbage, ..."""
+"""Bad octets among :data:`WINDOW` that are garbage."""
 SHARE: Final = 4
-"""... and one in so many where fewer were heard."""
+"""Where :class:`Patience` applies, one bad octet in this many is garbage."""
 STRANGE: Final = 4
-"""So many of the bad ones are such as no text without parity is: bit 7 is set, or the framing wrong."""
+"""Strange octets that rule out text without parity."""
 ERRORS: Final = Flag.FRAMING | Flag.BREAK
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """So many strange octets are garbage, where a share of all are, once the first was ``after_ns`` ago."""
+    """The limit for a speed with little evidence: ``strange`` strange octets are garbage once the first is ``after_ns``
+    old, if the bad ones reach :data:`SHARE`."""
 
     strange: int
     after_ns: int = 0
 
 
 CHOSEN: Final = Patience(3)
-"""At a speed that a message has just chosen."""
+"""For a speed that a message has just chosen."""
 STATED: Final = Patience(4, 2_000_000_000)
-"""At a speed that was merely stated."""
+"""For a speed that was merely stated."""
 
 
 class Verdict(Enum):
-    """What is heard. NO_PARITY: text at the right speed, without the parity that the line is said to have."""
+    """The judgement. NO_PARITY: text at the right speed, without the line's stated parity."""
 
     GOOD = auto()
     NO_PARITY = auto()
@@ -55,7 +57,8 @@ class Verdict(Enum):
 
 
 class Quality:
-    """Judges what the taps of one link hear. ``marks``: which are known to mark framing errors, and which not to."""
+    """Judges what the taps of one link hear. ``marks`` states which taps are known to mark framing errors, and which
+    not to."""
 
     def __init__(self, taps: Mapping[int, Sender], marks: Mapping[int, bool], line: Line) -> None:
         self._taps = taps
@@ -66,8 +69,11 @@ class Quality:
         self.use(line)
 
     def use(self, line: Line, *, binary: bool = False, chosen: bool = False) -> None:
-        """The taps receive with this line from now on. ``binary``: octets of any value are to be expected. ``chosen``:
-        in a session, where no NUL wakes anybody up: it is what a slower line's start bit looks like."""
+        """Sets the character format with which the taps receive from now on.
+
+        ``binary``: octets may have any value. ``chosen``: a message in the session chose the speed; no NUL is sent to
+        wake a meter up then, so a NUL is the start bit of a slower line.
+        """
         self._line = line
         self._binary = binary
         self._no_nul = chosen and not binary
@@ -76,11 +82,11 @@ class Quality:
         self._make_tables()
 
     def forget(self) -> None:
-        """Nothing is known of anybody's parity any more."""
+        """Forgets what is known of the senders' parity."""
         self._parity, self.without_parity = None, frozenset()
 
     def _make_tables(self) -> None:
-        """Makes the table of bad values of each tap."""
+        """Makes each tap's table of bad octets."""
         wrong = [bool(wrong_parity(bytes((value,)), self._line)) for value in range(256)]
         lenient = [bad and value >= 0x80 for value, bad in enumerate(wrong)]
         self._bad: dict[int, list[bool]] = {}
@@ -92,11 +98,11 @@ class Quality:
             self._bad[tap][NUL] |= self._no_nul
 
     def is_bad(self, tap: int, value: int, flags: int) -> bool:
-        """Whether an octet shows that it was not received as it was sent."""
+        """Whether an octet is bad."""
         return bool(flags & ERRORS) or self._bad[tap][value]
 
     def said(self, sender: Sender, octets: Sequence[tuple[int, int]]) -> None:
-        """Octets with their flags that are known to be of that sender."""
+        """Feeds octets with their flags whose sender is known, to learn about its parity."""
         if sender is Sender.UNKNOWN or not self._checks_parity:
             return
         if self._parity is None:
@@ -104,7 +110,7 @@ class Quality:
         self._parity.feed(sender, octets)
 
     def feed(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> None:
-        """Octets of one tap with their flags, read at ``arrival`` (ns)."""
+        """Feeds octets of one tap with their flags, read at ``arrival`` (ns)."""
         bad = self._bad[tap]
         no_text = NUL if self._no_nul else -1
         heard = [
@@ -116,18 +122,17 @@ class Quality:
             self._strange_since = arrival
 
     def heard_well(self) -> None:
-        """A message came that is none by chance: what was bad before it was not for the settings."""
+        """Notes a good message, which proves the settings right; earlier bad octets no longer count."""
         self._recent.clear()
         self._strange_since = None
 
     @property
     def _checks_parity(self) -> bool:
-        """Whether parity is checked in bit 7."""
+        """Whether bit 7 is the parity bit."""
         return self._line.data_bits == 7 and self._line.has_parity
 
     def verdict(self, now: int, patience: Patience | None, *, between_messages: bool) -> Verdict:
-        """What the last octets are. Where all that is wrong is parity, it waits for the end of a message, so that
-        none is cut."""
+        """Judges the last octets. A line without parity is reported only between messages, so that none is cut."""
         bad = sum(bad for bad, _ in self._recent)
         strange = sum(bad and odd for bad, odd in self._recent)
         if patience and bad * SHARE >= len(self._recent) and self._is_enough(patience, strange, now):
@@ -148,7 +153,7 @@ class Quality:
         return strange >= patience.strange and since is not None and now - since >= patience.after_ns
 
     def one_without_parity(self) -> Sender | None:
-        """One side sends parity and the other, by all that it says, does not: that one, once for each."""
+        """Returns the sender without parity, if only the other side sends parity; each sender is returned once."""
         if self._parity is None or not self._checks_parity:
             return None
         for sender in self._parity.without():

@@ -1,17 +1,17 @@
-"""Waiting for octets on several ports at once.
+"""Waits for octets on several ports at once.
 
-On POSIX one ``poll`` waits for all; ports without a descriptor that can be polled, and all ports on other systems, are
-asked in turn every few milliseconds. Arrival times are taken from the monotonic clock at once after each read.
+On POSIX one ``poll`` waits for all ports. Ports without a descriptor to poll, and all ports on other systems, are read
+in turn every few milliseconds. The arrival time is the monotonic time immediately after the read.
 
-A read may be late, and then its octets may have been there before. The reader says how long nobody had looked:
+A read may be late; its octets may then have been there before. The reader states for how long nobody had looked:
 
-- because the caller was busy between two calls: it writes to a slow disk, or to a pipe that is full;
-- because the reader rested, or asks its ports in turn;
-- because the system ran something else. Linux counts how long a thread was ready to run but was not, in
-  ``/proc/thread-self/schedstat``; elsewhere this is seen only where a wait took longer than asked for.
+- because the caller was busy between two calls, writing to a slow disk or a full pipe;
+- because the reader rested, or reads its ports in turn;
+- because the system ran something else. Linux counts how long a thread was ready but not running in
+  ``/proc/thread-self/schedstat``; on other systems only a wait that took longer than asked for shows it.
 
-What stays unseen: a program stopped by a signal or a debugger, a virtual machine that is halted, and a kernel that is
-late itself. A pause of less than a millisecond is not said; the uncertainty allows for it.
+Limits: the reader does not notice that a signal or a debugger stopped the program, that a virtual machine was halted,
+or that the kernel itself was late. It does not state a delay of less than a millisecond, which the uncertainty covers.
 """
 
 import contextlib
@@ -25,23 +25,25 @@ from typing import Final, NamedTuple
 from vtctap.sniffer.port import Port, PortError
 
 MANY: Final = 8
-"""Of more ports than this, ..."""
+"""With more ports than this, the reader rests after each read."""
 REST_NS: Final = 2_000_000
-"""... which deliver every moment, so many ns of octets are read together: a wake-up for several ports, not one each."""
+"""The length of this rest, so that one wake-up reads several busy ports."""
 _TURN_S: Final = 0.002
-"""Seconds between two rounds of asking ports that cannot be polled."""
+"""The pause between two rounds of reading ports that cannot be polled."""
 _ABSENT_NS: Final = 1_000_000
-"""ns; whoever has not looked for longer looks first what is there already, and who was not run for longer says so."""
+"""A delay longer than this is stated, and octets that are already there are read as late."""
 _SCHEDSTAT: Final = "/proc/thread-self/schedstat"
-"""Three numbers: ns on a processor, ns ready but not on one, and how often it was put on one."""
+"""Holds three numbers: ns running, ns ready but not running, and how often the thread was run."""
 _BACKLOG: Final = 64
-"""Reads that empty a port to which nobody has looked: more than any system's buffer takes."""
+"""Most reads that empty a port after a delay: enough for any system's buffer."""
 
 
 class PortRead(NamedTuple):
-    """What one read of one port gave: the port's index, octets with their flags, and the monotonic time (ns) after the
-    read. ``lost``: the port is gone, and why; it is not read again. ``late_ns`` (ns): so long before ``arrival`` the
-    octets may have been there, because nobody looked."""
+    """The result of reading one port: its index, octets with their flags, and the monotonic time (ns) after the read.
+
+    ``lost`` states why the port is gone; it is not read again. ``late_ns`` is how long the octets may have been there
+    before ``arrival``, because nobody looked.
+    """
 
     port: int
     octets: list[tuple[int, int]]
@@ -51,7 +53,7 @@ class PortRead(NamedTuple):
 
 
 class RunDelay:
-    """How long the thread that makes it was ready to run but was not. Linux; 0 elsewhere."""
+    """Measures how long the thread that creates it was ready but not running. Linux; always 0 elsewhere."""
 
     def __init__(self, path: str = _SCHEDSTAT) -> None:
         self._total = 0
@@ -61,7 +63,7 @@ class RunDelay:
         self.since_last_ns()
 
     def since_last_ns(self) -> int:
-        """Since this was asked last, ns."""
+        """The time ready but not running since the last call, ns."""
         before = self._total
         if self._file is not None:
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -69,14 +71,14 @@ class RunDelay:
         return self._total - before
 
     def close(self) -> None:
-        """It is 0 from now on."""
+        """Closes the file; the delay is 0 from now on."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 class Reader:
-    """Reads several ports, each as soon as it has octets. They are numbered as they come in ``ports``."""
+    """Reads several ports, each as soon as it has octets. Ports are numbered in the order of ``ports``."""
 
     def __init__(self, ports: Sequence[Port]) -> None:
         self._ports: dict[int, Port] = {}
@@ -86,12 +88,12 @@ class Reader:
         self._busy = False
         self._delay = RunDelay()
         self._looked = time.monotonic_ns()
-        """When all ports were last looked at."""
+        """The monotonic time (ns) of the last look at all ports."""
         for index, port in enumerate(ports):
             self.add(index, port)
 
     def add(self, index: int, port: Port) -> None:
-        """Reads one port more, or one that was lost again."""
+        """Adds a port, or replaces one that was lost."""
         self._ports[index] = port
         with contextlib.suppress(io.UnsupportedOperation, OSError, AttributeError):
             descriptor = port.fileno()
@@ -101,16 +103,16 @@ class Reader:
                 self._polled[descriptor] = index
 
     def close(self) -> None:
-        """Gives back what the reader itself holds; its ports are whoever's made them."""
+        """Closes the reader's own files; the ports belong to the caller."""
         self._delay.close()
 
     @property
     def live(self) -> int:
-        """How many ports are still there."""
+        """How many ports are not lost."""
         return len(self._ports)
 
     def wait(self, timeout: float) -> list[PortRead]:
-        """What arrives within ``timeout`` seconds: returns at the first octets, or empty."""
+        """Waits for the first octets, at most ``timeout`` seconds; returns all reads, or none."""
         if self._poll is not None and len(self._polled) == len(self._ports):
             return self._wait_polling(timeout)
         deadline = time.monotonic() + timeout
@@ -133,14 +135,14 @@ class Reader:
         self._looked = time.monotonic_ns()
         stopped = self._delay.since_last_ns()
         if since is None and self._looked - began > timeout * 1e9 + _ABSENT_NS:
-            since = began  # Longer than asked for: the program was stopped.
+            since = began  # The wait took longer than asked for, so the program was stopped.
         elif since is None and stopped > _ABSENT_NS:
             since = self._looked - stopped
         self._busy = bool(ready)
         return [chunk for descriptor, _ in ready for chunk in self._read(self._polled[descriptor], since)]
 
     def _read(self, index: int, since: int | None) -> list[PortRead]:
-        """Reads one port, to its end where nobody has looked ``since`` (monotonic ns)."""
+        """Reads one port once; or until it is empty, if nobody has looked ``since`` (monotonic ns)."""
         octets: list[tuple[int, int]] = []
         lost = ""
         try:
@@ -154,7 +156,7 @@ class Reader:
             lost = str(error)
         now = time.monotonic_ns()
         if since is None and now - self._looked > _ABSENT_NS:
-            since = self._looked - _ABSENT_NS  # It was stopped since, and woken up to that late before.
+            since = self._looked - _ABSENT_NS  # The program was stopped since, and may have been woken late.
         chunks = [PortRead(index, octets, now, late_ns=0 if since is None else now - since)] if octets else []
         return [*chunks, PortRead(index, [], now, lost)] if lost else chunks
 

@@ -1,5 +1,5 @@
-"""A port that is gone is tried again and again, in a thread of its own: opening may take seconds (a network port that
-does not answer), and the other taps must not wait for it."""
+"""Reopens a lost port, in its own thread: opening a network port that does not answer may take seconds, and the other
+taps must not wait for it."""
 
 import threading
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.port import Port, PortError, Settings
 
 PERIOD_S: Final = 0.5
-"""Seconds between two attempts."""
+"""The pause between two attempts."""
 
 
 class Opened(NamedTuple):
-    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``low_latency``: what was
-    done to have octets sooner, where that was asked for."""
+    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``low_latency`` is what the
+    driver did, where low latency was asked for."""
 
     port: Port
     settings: Settings
@@ -23,14 +23,14 @@ class Opened(NamedTuple):
     low_latency: LowLatency | None = None
 
     def close(self) -> None:
-        """Gives the port back as it was found."""
+        """Restores the port's latency and closes it."""
         if self.low_latency:
             self.low_latency.put_back()
         self.port.close()
 
 
 class Reopening:
-    """Calls ``attempt`` until it raises PortError no more."""
+    """Calls ``attempt`` until it raises no PortError."""
 
     def __init__(self, attempt: Callable[[], Opened]) -> None:
         self._attempt = attempt
@@ -41,13 +41,13 @@ class Reopening:
         self._thread.start()
 
     def take(self) -> Opened | None:
-        """The port, once it is open."""
+        """Returns the port once it is open, else None."""
         with self._lock:
             opened, self._opened = self._opened, None
             return opened
 
     def stop(self) -> None:
-        """Nobody wants the port any more. Waits a moment for an attempt that runs: it puts back what it changed."""
+        """Ends the attempts and closes a port that was opened. Waits briefly for a running attempt to close its own."""
         with self._lock:
             self._ended.set()
             if self._opened:

@@ -1,20 +1,21 @@
-"""Following the speed of a link: what all its taps are to be set to, from what they hear. Sans-IO.
+"""Follows the speed of a link: derives the settings of its taps from the octets that they receive. Sans-IO.
 
-A :class:`Follower` is told each chunk as it is read, before anything else is done with it: the other side answers 20 ms
-after what it answers to, and by then the ports must be set. So it has framers of its own, and needs no exact times.
+The other side may answer 20 ms after a message, and by then the ports must be set. So a :class:`Follower` gets each
+chunk as soon as it is read. It has its own framers and needs no exact timestamps.
 
-What changes the speed is a session's business (:mod:`~vtctap.sniffer.negotiation`). A session ends, and with it the
-speed, with a break, after a readout, or in silence. Where an expected parity bit is never set, the line is one without
-parity; where only one side never sets it, that side sends none (:mod:`~vtctap.sniffer.parity`). Where none of this
-explains what is heard (:mod:`~vtctap.sniffer.quality`), a :class:`~vtctap.sniffer.detect.Detector` searches; what is
-heard meanwhile is noise. After a speed was chosen it tries that one, the one offered, and the start speed first.
+The messages of a session change the speed (:mod:`~vtctap.sniffer.negotiation`). A break, the end of a readout or a
+silence ends the session and restores the start speed. If bit 7 is never set, the line has no parity; if only one side
+never sets it, that side sends no parity (:mod:`~vtctap.sniffer.parity`). If the octets are still bad
+(:mod:`~vtctap.sniffer.quality`), a :class:`~vtctap.sniffer.detect.Detector` searches for the settings; octets received
+meanwhile are noise. After a message chose a speed, the detector first tries that speed, the one offered, and the start
+speed.
 
-The start speed, at which sessions begin, is what the follower was given. Whoever signs on elsewhere corrects it; so
-does garbage, heard twice there where nothing good was heard before.
+Sessions begin at the start speed, which the caller states. A sign-on at another speed corrects it. So does garbage
+heard twice at a start speed at which nothing good was heard before.
 
-Limits: a damaged OptionSelect changes nothing, the garbage that follows does. A client that pauses for longer than
-:data:`SILENCE_NS` within a session is believed to have gone; what it says next is lost up to its first octet's end, for
-that octet shows that the session goes on.
+Limits: a damaged OptionSelect changes nothing, but the garbage that follows does. A client that pauses for longer than
+:data:`SILENCE_NS` within a session counts as gone. The first octet of its next message shows that the session goes on,
+and is lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,22 +35,22 @@ from vtctap.sniffer.port import Settings
 from vtctap.sniffer.quality import CHOSEN, STATED, Patience, Quality, Verdict
 
 SILENCE_NS: Final = 1_500_000_000
-"""ns; the longest reaction time (IEC 62056-21 clause 6.5): who has not spoken by then does not in this session."""
+"""The silence that ends a session: the longest reaction time (IEC 62056-21 clause 6.5)."""
 READOUT_REST_NS: Final = 500_000_000
-"""ns; so long after a readout a NAK that asks for it again, or a break, may still come."""
+"""How long after a readout a NAK that requests a retransmission, or a break, may still come."""
 DOUBTS: Final = 2
-"""So often must the start speed prove wrong to be given up."""
+"""How often the start speed must prove wrong before it is given up."""
 _M = MessageName
 _DECODED: Final = 64
-"""Most messages that are kept for the assembler, which is a few behind."""
+"""Most decoded messages kept for the assembler, which frames the same octets later."""
 _UNCHECKED: Final = frozenset((_M.IDRequest, _M.IDResponse, _M.OptionSelect, _M.Telegram, _M.HDLC))
-"""Messages without check character that are none by chance."""
+"""Messages without BCC that noise does not form by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All taps of the link are to be set to ``settings`` now. ``why`` is one word. With a ``sender`` nothing is to be
-    set, but that sender's octets carry no parity bit."""
+    """New ``settings`` for all taps of the link, to be applied now. ``why`` is one word. With a ``sender``, the
+    settings stay, but that sender's octets carry no parity bit."""
 
     settings: Settings
     why: str
@@ -63,20 +64,20 @@ class Change:
 
 @dataclass(slots=True)
 class _Start:
-    """Where sessions begin (None: unknown); ``proved``: something good was heard there. ``doubts`` counts how often
-    something else was, where nothing good ever was."""
+    """The settings at which sessions begin, None while unknown. ``proved``: something good was heard there. ``doubts``
+    counts how often other settings proved right before that."""
 
     settings: Settings | None
     proved: bool = False
     doubts: int = 0
 
     def prove(self, settings: Settings) -> None:
-        """Something good was heard at these settings."""
+        """Notes that something good was heard with ``settings``."""
         if settings == self.settings:
             self.proved, self.doubts = True, 0
 
     def doubt(self, instead: Settings) -> None:
-        """Not these, but others are right."""
+        """Notes that the settings ``instead`` proved right."""
         if self.settings is None:
             self.settings = instead
         elif not self.proved and instead != self.settings:
@@ -87,8 +88,8 @@ class _Start:
 
 @dataclass(slots=True)
 class _Now:
-    """How the taps are set. ``binary``: for HDLC. ``instead``: the speeds (bit/s) that the line may have where a
-    message has chosen this one and nothing good was heard there yet."""
+    """The settings of the taps now. ``binary``: they are for HDLC. ``instead``: other speeds (bit/s) that the line may
+    have, while nothing good was heard at a speed that a message chose."""
 
     settings: Settings
     binary: bool = False
@@ -97,8 +98,9 @@ class _Now:
 
 @dataclass(slots=True)
 class _Pause:
-    """What silence is waited for. ``heard`` (ns): when something was heard last; ``over_at`` (ns): when a readout is
-    over unless more comes; ``resumable``: the settings of a session that silence ended, if the next octet goes on."""
+    """The state of the silence that ends a session. ``heard`` (ns) is when octets came last. ``over_at`` (ns) is when a
+    readout is over unless more comes. ``resumable`` holds the settings of a session that silence has ended, which the
+    next octet may resume."""
 
     heard: int = 0
     over_at: int | None = None
@@ -106,7 +108,7 @@ class _Pause:
 
 
 class _Framers:
-    """A framer for each tap, whose octets come at about the time at which they are read."""
+    """A framer for each tap. The time of an octet is about that of its read."""
 
     def __init__(self, taps: Mapping[int, Sender], gap_limit_ns: int) -> None:
         self._taps = taps
@@ -114,35 +116,35 @@ class _Framers:
         self._framers: dict[int, Framer] = {}
 
     def use(self, character_time_ns: int, *, binary: bool) -> None:
-        """Octets last as long (ns) from now on; what was open is dropped."""
+        """Sets the character time from now on, and drops incomplete messages."""
         for tap, sender in self._taps.items():
             framer = Framer(sender=sender, character_time_ns=character_time_ns, gap_limit_ns=self._gap_limit_ns)
             framer.binary = binary
             self._framers[tap] = framer
 
     def feed(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> list[Piece]:
-        """The pieces that these octets with their flags, read at ``arrival`` (ns), complete."""
+        """Feeds octets with their flags, read at ``arrival`` (ns); returns the pieces that they complete."""
         framer = self._framers[tap]
         step = framer.character_time_ns
         start = arrival - len(octets) * step
         pieces = framer.feed(Octet(value, start + at * step, None, flags) for at, (value, flags) in enumerate(octets))
         if octets and octets[-1][0] & 0x7F == LF:
-            pieces += framer.turn()  # An identification; if there is more to it, it is no mode B's.
+            pieces += framer.turn()  # Ends an identification at once; one that goes on is not of mode B.
         return pieces
 
     @property
     def between_messages(self) -> bool:
-        """Whether no message is open on any tap."""
+        """Whether no tap is inside a message."""
         return all(framer.open_since is None for framer in self._framers.values())
 
 
 class Follower:
-    """Follows the speed of one link, whose taps (by number) carry the octets of the senders named.
+    """Follows the speed of one link. ``taps`` maps tap numbers to the senders whose octets they carry.
 
-    ``settings`` are those at which sessions begin; None: unknown, so the search begins at once. ``gap_limit_ns`` is
-    the longest pause in a message. ``latency`` (ns) is that of the worst port. ``marks``: the ports may mark framing
-    errors; which do is learnt (:class:`~vtctap.sniffer.detect.Detector`). The caller sets the ports to :attr:`settings`
-    at the beginning and to what each :class:`Change` says; :attr:`searching` says whether what was heard before that is
+    ``settings`` are those at which sessions begin; with None, the search begins at once. ``gap_limit_ns`` is the
+    longest pause inside a message. ``latency_ns`` is that of the slowest port. ``marks`` states that ports may mark
+    framing errors; the :class:`~vtctap.sniffer.detect.Detector` learns which do. The caller sets the ports to
+    :attr:`settings` at the beginning, and to those of each :class:`Change`. Octets received while :attr:`searching` are
     noise.
     """
 
@@ -156,7 +158,7 @@ class Follower:
         marks: bool = True,
     ) -> None:
         self.decode = lru_cache(_DECODED)(decode)
-        """Decodes a message, once: the link's assembler frames the same octets once their times are known."""
+        """Decodes a message, from a cache that the link's assembler shares."""
         self._taps = taps
         self._latency_ns = latency_ns
         self._marks: dict[int, bool] = {} if marks else dict.fromkeys(taps, False)
@@ -171,12 +173,12 @@ class Follower:
 
     @property
     def settings(self) -> Settings:
-        """What the taps are to be set to."""
+        """The settings that the taps must have now."""
         return self._now.settings
 
     @property
     def searching(self) -> bool:
-        """Whether speed and line are unknown at present."""
+        """Whether speed and character format are unknown at present."""
         return self._detector is not None
 
     @property
@@ -185,19 +187,19 @@ class Follower:
         return self._quality.without_parity
 
     def feed(self, tap: int, octets: Sequence[tuple[int, int]], arrival: int) -> Change | None:
-        """Octets of one tap with their flags, read at ``arrival`` (ns), received with :attr:`settings`."""
+        """Feeds octets of one tap with their flags, received with :attr:`settings` and read at ``arrival`` (ns)."""
         self._pause.heard, self._pause.over_at = arrival, None
         if self._detector:
             return self._search(self._detector, tap, octets, arrival)
         return (octets and self._go_on(tap, *octets[0])) or self._listen(tap, octets, arrival)
 
     def changed(self, now: int) -> None:
-        """The ports were set as the last :class:`Change` said at ``now`` (ns)."""
+        """States that the ports were set to the last :class:`Change` at ``now`` (ns)."""
         if self._detector:
             self._detector.changed(now)
 
     def use(self, settings: Settings) -> Change:
-        """The operator says what the settings are: sessions begin there, and it is followed from there on."""
+        """Sets the start settings, for the operator; the speed is followed from there."""
         self._detector = None
         self._start = _Start(settings)
         self._quality.forget()
@@ -207,7 +209,7 @@ class Follower:
         return Change(settings, "operator")
 
     def silence(self, now: int) -> Change | None:
-        """Nothing has been heard up to ``now`` (ns); to be called every 100 ms or so."""
+        """States that no octets have come up to ``now`` (ns). Call it about every 100 ms."""
         if self._detector or self.settings == self._start.settings:
             return None
         if self._pause.over_at is not None and now >= self._pause.over_at:
@@ -229,14 +231,14 @@ class Follower:
         self._framers.use(now.settings.line.character_time_ns(now.settings.speed), binary=now.binary)
 
     def _change(self, now: _Now, why: str) -> Change | None:
-        """A change where there is one: what a session asks for may be what is set already."""
+        """Applies settings; returns the change, or None where they are set already."""
         if now.settings == self.settings:
             return None
         self._set(now)
         return Change(now.settings, why)
 
     def _go_on(self, tap: int, value: int, flags: int) -> Change | None:
-        """What comes first after a silence and is no sign-on: the session goes on, or began elsewhere."""
+        """Restores the settings from before a silence, if the first octet after it begins no sign-on."""
         before, self._pause.resumable = self._pause.resumable, None
         if before is None or not (self._quality.is_bad(tap, value, flags) or value & 0x7F not in (SLASH, NUL)):
             return None
@@ -265,7 +267,7 @@ class Follower:
         return self.decode(values), values
 
     def _follow(self, message: Message, octets: bytes, arrival: int) -> Change | None:
-        """What a good frame changes."""
+        """Applies the effect of a good frame."""
         if message.bcc_status == "good" or message.message in _UNCHECKED:
             self._quality.heard_well()
             self._now.instead = ()
@@ -289,13 +291,13 @@ class Follower:
         return self._change(_Now(Settings(step.speed, line), step.binary, instead), step.why)
 
     def _end(self, why: str) -> Change | None:
-        """A session has ended; the next begins at the start speed."""
+        """Ends a session; the next one begins with the start settings."""
         self._negotiation.forget()
         self._pause.over_at = None
         return self._change(_Now(self._start.settings or self.settings), why)
 
     def _judge(self, now: int) -> Change | None:
-        """What to do about what was heard badly."""
+        """Reacts to bad octets."""
         verdict = self._quality.verdict(now, self._patience, between_messages=self._framers.between_messages)
         if verdict is Verdict.NO_PARITY:
             settings = Settings(self.settings.speed, EIGHT_BITS)
@@ -311,7 +313,7 @@ class Follower:
         return STATED if self.settings == self._start.settings and not self._start.proved else None
 
     def _one_without_parity(self) -> Change | None:
-        """One side sends parity and the other does not. Between messages, so that none is cut."""
+        """Reports a side without parity; only between messages, so that none is cut."""
         sender = self._quality.one_without_parity() if self._framers.between_messages else None
         return Change(self.settings, "no-parity", sender) if sender else None
 

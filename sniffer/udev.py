@@ -1,7 +1,7 @@
-"""The udev rule that sets each serial port once, as soon as it is there, so that no tap is the first to open it.
+"""The udev rule that sets each serial port as soon as it is plugged in, so that no tap is the first to open it.
 
-The first program that opens a port since it was plugged in finds a terminal with echo: what arrives until the program
-has set the port is sent back on TX, by the kernel. A program can only be quick; the rule does it before.
+The first program that opens a port finds a terminal with echo: until the program has set the port, the kernel sends
+received octets back on TX. A program can only be quick; the rule sets the port before any program opens it.
 """
 
 from importlib.resources import files
@@ -12,17 +12,17 @@ NAME: Final = "70-vtctap.rules"
 
 
 def rule() -> str:
-    """The rule's file."""
+    """The content of the rule's file."""
     return files("vtctap.sniffer").joinpath(NAME).read_text("ascii")
 
 
 def place(root: Path = Path("/")) -> Path:
-    """Where a machine's own rules are; ``root`` is the folder of the file system's root."""
+    """The path of the installed rule; ``root`` is the root of the file system."""
     return root / "etc/udev/rules.d" / NAME
 
 
 def is_needed(root: Path = Path("/")) -> bool:
-    """Whether the machine has udev, and not this rule."""
+    """Whether the machine has udev but not this rule."""
     if not (root / "run/udev").is_dir():
         return False
     try:
@@ -32,7 +32,7 @@ def is_needed(root: Path = Path("/")) -> bool:
 
 
 def install(root: Path = Path("/")) -> Path:
-    """Puts the rule in its place; udev sees it by itself. Raises OSError."""
+    """Installs the rule; udev notices it by itself. Raises OSError."""
     path = place(root)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(rule(), "ascii")

@@ -1,4 +1,4 @@
-"""A capture without ports: the octets of a virtual wire, whose times are known exactly, framed as a tap's would be."""
+"""A capture without ports: frames the octets of a virtual wire, whose times are exact, as a capture frames a tap's."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -14,8 +14,8 @@ _TAPS: Final = {"client": (0, Sender.CLIENT), "server": (1, Sender.SERVER)}
 def capture(
     octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit_ns: int, profile: str
 ) -> Iterator[Record]:
-    """The records of two taps, one a direction, opened at ``start`` (ns since 1970 UTC). ``profile`` is the name that
-    the events state."""
+    """Yields the records of two taps, one for each direction, opened at ``start`` (ns since 1970 UTC). ``profile`` is
+    the name that the events state."""
     taps = [Tap(number, sender, line, speed) for number, sender in _TAPS.values()]
     assembler = Assembler(0, taps, gap_limit_ns=gap_limit_ns)
     end = start
@@ -31,7 +31,7 @@ def capture(
         counts[number] += 1
         end = max(end, octet.end)
         flags = Flag.FRAMING | Flag.BREAK if octet.is_break else 0
-        # The other side's octets that ended before this one have come: nothing more begins before it.
+        # All octets that ended before this one have come, and none that follows begins before it.
         yield from assembler.advance(octet.start)
         yield from assembler.feed(number, [Octet(octet.octet, octet.start, 0, flags)])
     for tap in taps:
