@@ -6,6 +6,8 @@ from typing import Final
 
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection, Frame
+from vtctap.dissector.framing.foreign import HINTS, look
+from vtctap.dissector.framing.reframe import received
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
@@ -26,16 +28,24 @@ def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
     record, number = dissection.record, (dissection.number,)
     if record.kind is Kind.EVENT:
         return
-    yield from _damage(record, number)
     if record.kind is Kind.NOISE:
-        if not record.flags & Flag.BREAK:
-            count = len(record.octets)
-            what = f"{count} octets that belong" if count > 1 else "an octet that belongs"
-            yield finding("noise", number, f"{what} to no message")
+        yield from _noise(record, number)
         return
+    yield from _damage(record, number)
     yield from _pauses(record, profile, number)
     if isinstance(dissection, Frame) and dissection.name and not record.flags & Flag.ECHO:
         yield from _message(dissection, number)
+
+
+def _noise(record: Record, number: tuple[int]) -> Iterator[Finding]:
+    """Octets of no message. What another protocol, or an inverted line, makes of parity and stop bits is no damage."""
+    seems = look(received(record))
+    if not seems:
+        yield from _damage(record, number)
+    if seems or not record.flags & Flag.BREAK:
+        count = len(record.octets)
+        what = f"{count} octets that belong" if count > 1 else "an octet that belongs"
+        yield finding("noise", number, f"{what} to no message" + (f": {HINTS[seems]}" if seems else ""))
 
 
 def _message(frame: Frame, number: tuple[int]) -> Iterator[Finding]:

@@ -21,7 +21,8 @@ delimiter. A message is known by its first octet, and each kind ends in its own 
     7E ... 7E                 HDLC              ends by its length, with a right check sequence, or where mode E was
                                                 agreed on (:attr:`Framer.binary`)
 
-All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it.
+All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it. So is what
+is known to be another protocol's, or an inverted line's (:mod:`~vtctap.dissector.framing.foreign`).
 
 A grammar that looks back (:mod:`~vtctap.dissector.framing.grammar`). Some beginnings turn out not to be what they
 looked like: a slash in the noise, an ACK with a digit behind it that is no OptionSelect. So the octets since a
@@ -56,6 +57,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from vtctap.dissector.framing import foreign
 from vtctap.dissector.framing.grammar import (
     BLOCKS,
     BOUNDED,
@@ -151,6 +153,13 @@ class Framer:
         self._end = 0
         self._begun = 0
         """Where in a block that is open what looks like an HDLC frame has begun; 0: in none."""
+        self._form: foreign.Foreign | None = None
+        """The foreign frame that what is open looks like ..."""
+        self._head = 0
+        """... by so many octets."""
+        self._looked_at: Octet | None = None
+        """The octet with which no foreign frame's head ends, as was found out."""
+        self._inverted = False
         self._closes = 0
         """Where in that frame its length puts the closing flag."""
         self._proven = False
@@ -241,13 +250,15 @@ class Framer:
             self._add_noise(octet)
             return
         step, then = TABLE[self._state][CLASSES[octet.value]]
-        if step is Step.ADD and then not in BOUNDED:
+        if step is Step.ADD and then not in BOUNDED and self._state:
             self._add(octet, then)  # As nearly all octets go.
             return
         again = deque((octet,))
         while again:
             octet = again.popleft()
             step, then = TABLE[self._state][CLASSES[octet.value]]
+            if self._state is State.IDLE and self._noise and self._goes_on_as_noise(octet, step):
+                continue
             if step is Step.ADD:
                 self._add(octet, then)
                 if self._state in BOUNDED and len(self._open) > MAX_IDENTIFICATION:
@@ -265,6 +276,10 @@ class Framer:
                 self._emit(cut=False)
             elif step is Step.HDLC:
                 self._hdlc(octet, again)
+            elif step is Step.FOREIGN:
+                self._measure_foreign(octet, again)
+            elif step is Step.SML or step is Step.SML_BEGINS:
+                self._sml(octet)
             elif step is Step.WITHIN:
                 self._look_within(octet, again)
             elif step is Step.SHARED:
@@ -326,6 +341,13 @@ class Framer:
 
     def _fall(self, again: deque[Octet]) -> None:
         """What is open is not what it looked like: its settled part is a frame, or its first octet noise."""
+        if self._state is State.FOREIGN:
+            rest = self._open[self._head - 1 :]
+            self._looked_at = rest[0]
+            del self._open[self._head - 1 :]
+            self._scrap(State.IDLE)
+            again.extendleft(reversed(rest))
+            return
         rest = self._open[self._begun + 1 if self._begun else self._settled or 1 :]
         if self._begun:
             del self._open[self._begun + 1 :]
@@ -366,6 +388,67 @@ class Framer:
         """Whether the block that is open is the client's. P0 alone is the server's."""
         first, *letters = (octet.value & 0x7F for octet in self._open[:3])
         return first == SOH and bytes(letters) != b"P0"
+
+    # What is not ours.
+
+    def _goes_on_as_noise(self, octet: Octet, step: Step) -> bool:
+        """Whether an octet behind noise is more of it: on an inverted line, or where a foreign frame begins."""
+        value = octet.value
+        if step is not Step.NOISE and value and self._is_inverted(octet):
+            self._add_noise(octet)
+            return True
+        if value not in foreign.LAST or octet is self._looked_at:
+            return False
+        before = bytes([octet.value for octet in self._noise[-foreign.MOST_BEFORE :]])
+        found = foreign.begun(before, value)
+        if found:
+            self._form, self._head = found
+            self._open = [*self._noise[1 - self._head :], octet]
+            del self._noise[1 - self._head :]
+            self._state = State.FOREIGN
+        return found is not None
+
+    def _is_inverted(self, octet: Octet) -> bool:
+        """Whether an octet follows at once on what an inverted line makes of text."""
+        at_once = self._synthetic or octet.start - self._noise[-1].start <= 2 * self._character_time
+        recent = self._noise[-foreign.LEAST :]
+        self._inverted = at_once and (self._inverted or foreign.is_inverted(bytes([octet.value for octet in recent])))
+        return self._inverted
+
+    def _measure_foreign(self, octet: Octet, again: deque[Octet]) -> None:
+        """One more octet of what looks like a frame of another protocol: whole, it is noise."""
+        assert self._form
+        self._open.append(octet)
+        length = self._form.length(bytes([octet.value for octet in self._open[: foreign.MOST_BEGINNING]]))
+        if length is None:
+            return
+        if len(self._open) < length <= foreign.MOST_OCTETS:
+            self._take_at_once(again, length - len(self._open) - 1)
+        elif length == len(self._open) and self._form.holds(bytes([octet.value for octet in self._open])):
+            self._scrap(State.SML if self._form.name == "SML" else State.IDLE)
+        else:
+            self._fall(again)
+
+    def _sml(self, octet: Octet) -> None:
+        """An octet of SML, or one with which SML may begin within what looked like a block."""
+        if self._state is State.SML:
+            self._add_noise(octet)
+            if bytes([octet.value for octet in self._noise[-foreign.SML_END :]]).startswith(foreign.SML_ENDS):
+                self._state = State.IDLE
+            return
+        self._add(octet, State.BLOCK)
+        if self._open[-1].value == 1 and self._ends_with(foreign.SML_BEGINS) and not self._continues:
+            self._scrap(State.SML)
+
+    def _ends_with(self, octets: bytes) -> bool:
+        return bytes([octet.value for octet in self._open[-len(octets) :]]) == octets
+
+    def _scrap(self, state: State) -> None:
+        """All that is open is noise."""
+        for octet in self._open:
+            self._add_noise(octet)
+        self._reset()
+        self._state = state
 
     # HDLC.
 
@@ -466,10 +549,10 @@ class Framer:
 
     def _is_doubtful(self) -> bool:
         sure = self._proven or (self.binary and not self._begun)
-        return self._state is State.HDLC and not sure
+        return self._state is State.FOREIGN or (self._state is State.HDLC and not sure)
 
     def _give_up_doubts(self) -> None:
-        """What has not shown that it is an HDLC frame is none, for nothing follows."""
+        """What has not shown what it is by its length is not it, for nothing follows."""
         again: deque[Octet] = deque()
         while self._is_doubtful():
             self._fall(again)
@@ -488,4 +571,7 @@ class Framer:
                 self._fall(again)
                 while again:
                     self._take(again.popleft())
+        if self._state is State.SML:
+            self._state = State.IDLE
+        self._inverted = False
         self._pieces += self._take_noise()

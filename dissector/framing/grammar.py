@@ -96,6 +96,8 @@ class State(IntEnum):
     BLOCK_FLAG = auto()
     HDLC = auto()
     HDLC_END = auto()
+    FOREIGN = auto()
+    SML = auto()
 
 
 _S = State
@@ -114,6 +116,9 @@ class Step(IntEnum):
     CHECK = auto()  # it is the check character, or there is none
     HDLC = auto()  # the framer looks at an HDLC frame by itself
     WITHIN = auto()  # perhaps an HDLC frame begins within what is open
+    FOREIGN = auto()  # the framer looks at a frame of another protocol by itself
+    SML = auto()
+    SML_BEGINS = auto()  # perhaps what is open was SML
     SHARED = auto()  # perhaps the flag that closed a frame opens another
 
 
@@ -138,6 +143,7 @@ _BLOCK: Final[Sequence[_Rule]] = [
     ({_C.END}, _T.ADD, _S.CHECK),
     ({_C.LF}, _T.ADD, _S.BLOCK_LINE),
     ({_C.FLAG}, _T.ADD, _S.BLOCK_FLAG),
+    ({_C.SOH}, _T.SML_BEGINS, _S.BLOCK),
     (_ALL, _T.ADD, _S.BLOCK),
 ]
 
@@ -255,6 +261,8 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.BLOCK_FLAG: [(_ALL, _T.WITHIN, _S.BLOCK)],
     _S.CHECK: [(_ALL, _T.CHECK, _S.IDLE)],
     _S.HDLC: [(_ALL, _T.HDLC, _S.HDLC)],
+    _S.FOREIGN: [(_ALL, _T.FOREIGN, _S.FOREIGN)],
+    _S.SML: [(_ALL, _T.SML, _S.SML)],
     _S.HDLC_END: [(_ALL, _T.SHARED, _S.IDLE)],
 }
 

@@ -1,6 +1,7 @@
 """Hints: what is said of a tap, and of what evidence; and what is no evidence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -124,3 +125,17 @@ def test_each_once() -> None:
 
 def test_a_tap_that_nobody_described() -> None:
     assert hints([heard(b"x", tap=7)]) == []
+
+
+def test_noise_that_is_another_protocols() -> None:
+    """Said once a tap, also where the line is set for seven bits."""
+    sml = bytes.fromhex("1b1b1b1b0101010176050017")
+    for record in (heard(sml, line=N81, kind=Kind.NOISE), replace(received(sml), kind=Kind.NOISE)):
+        hints = Hints(["/dev/a"])
+        hints.feed(record, 0.5)
+        hints.feed(record, 0.6)
+        assert hints.advise(1.0) == ["/dev/a: this is SML, another protocol of meters"]
+        assert hints.advise(1.1) == []
+    hints = Hints(["/dev/a"])
+    hints.feed(heard(b"noise", kind=Kind.NOISE), 0.5)
+    assert hints.advise(1.0) == []

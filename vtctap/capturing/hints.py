@@ -11,6 +11,7 @@ The evidence, and the hint that follows from it:
 - Steady parity errors without framing errors: the speed is right and the parity setting is wrong. If the parity bit is
   always 0, the line has eight data bits; if nearly every octet has a parity error, the parity is the opposite one.
 - Steady framing errors: the speed is wrong.
+- Noise belongs to another protocol, or is text on an inverted line (:mod:`~vtctap.dissector.framing.foreign`).
 - The driver received octets that vtctap did not get (a ``missed`` event): another program reads the port.
 
 Silence after traffic, single errors, and errors during a search for the speed are not evidence.
@@ -21,6 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vtctap.dissector.framing.foreign import HINTS, look
+from vtctap.dissector.framing.reframe import received
 from vtctap.pcap.record import Flag, Kind, Record
 
 SILENCE: Final = 10.0
@@ -60,6 +63,8 @@ class _Tap:
     shared: bool = False
     """Whether another program reads the port, too."""
     parity: str = "E"
+    seems: str | None = None
+    """What the noise looks like."""
     given: set[str] = field(default_factory=set)
 
 
@@ -84,6 +89,8 @@ class Hints:
             return
         if not record.octets:
             return
+        if record.kind is Kind.NOISE and not tap.seems:
+            tap.seems = look(received(record))
         is_break = bool(record.flags & Flag.BREAK) and not any(record.octets)
         if not is_break:
             tap.broken = None
@@ -126,6 +133,8 @@ def _line_hints(tap: _Tap, now: float) -> list[tuple[str, str]]:
     """Returns cause and text of each hint that the tap's last octets give."""
     if tap.shared:
         return [("shared", f"octets are missing: another program reads this port; 'fuser -v {tap.name}' names it")]
+    if tap.seems:
+        return [(tap.seems, HINTS[tap.seems])]
     if tap.broken is not None:
         if now - tap.broken < BREAK:
             return []
