@@ -39,7 +39,7 @@ from itertools import pairwise
 from random import Random
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.sniffer.bounds import SCHEDULING_NS
 from vtctap.sniffer.estimator import Estimator
 

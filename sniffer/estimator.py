@@ -34,7 +34,7 @@ uncertainty rests on.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.sniffer.bounds import PACKET, SCHEDULING_NS, Bounds, Chunk
 from vtctap.sniffer.envelope import Envelope, Pace
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter

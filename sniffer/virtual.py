@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.simulated.wire import WireOctet
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import pytest
 
-from vtctap.dissector.framing.reframe import assemble, received, reframe
+from vtctap.dissector.framing.reframe import assemble, reframe
 from vtctap.dissector.profiles.files import load
+from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.exchange import parse

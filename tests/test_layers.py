@@ -75,7 +75,7 @@ def within(name: str, package: str) -> bool:
 
 def test_every_module_was_found() -> None:
     assert {"vtctap.pcap.record", "vtctap.dissector.scapy", "vtctap.sniffer.simulated.wire"} < set(MODULES)
-    assert set(MODULES["vtctap.dissector.framing.framer"].imports()) >= {"collections", "vtctap.pcap.record"}
+    assert set(MODULES["vtctap.dissector.framing.framer"].imports()) >= {"collections.abc", "vtctap.pcap.record"}
 
 
 # The table of rooms in docs/make_architecture.py.

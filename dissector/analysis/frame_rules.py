@@ -6,9 +6,9 @@ from typing import Final
 
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection, Frame
-from vtctap.dissector.framing.foreign import HINTS, look
-from vtctap.dissector.framing.reframe import received
 from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.protocol.characters import received
+from vtctap.dissector.protocol.foreign import HINTS, look
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C

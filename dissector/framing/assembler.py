@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vtctap.dissector.framing.framed import FramedRecord
-from vtctap.dissector.framing.framer import MIN_REACTION, Framer, Octet, Piece
+from vtctap.dissector.framing.framer import MIN_REACTION, Framer
 from vtctap.dissector.framing.merge import Bound, Order
+from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode

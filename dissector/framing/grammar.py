@@ -270,6 +270,8 @@ _IDENTS: Final = (_S.IDENT, _S.IDENT_SLASH, _S.IDENT_MAKER_1, _S.IDENT_MAKER_2, 
 _TELEGRAMS: Final = (_S.TELEGRAM, _S.TELEGRAM_CR, _S.TELEGRAM_LINE, _S.TELEGRAM_BLANK)
 BLOCKS: Final = frozenset({_S.BLOCK, _S.BLOCK_LINE, _S.BLOCK_BLANK, _S.BLOCK_FLAG})
 """In these the octet counts for the check character."""
+HDLC: Final = (_S.HDLC, _S.HDLC_END)
+"""In these what is open has eight bits of data."""
 WHOLE: Final = frozenset(
     {_S.REQUEST_BANG, _S.REQUEST_CR, _S.IDENT_CR, _S.IDENT_END, _S.ACK, _S.OPTION_CR, _S.CHECK, _S.CRC_CR}
     | {_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4, _S.NULS, _S.SOFT_BANG, _S.SOFT_CR, _S.SOFT_END}

@@ -7,28 +7,12 @@ formats deliver. Both restore what the tap received and give it to the same asse
 from collections.abc import Iterable, Iterator
 
 from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.spacing import spaced
 from vtctap.dissector.framing.survey import Survey
-from vtctap.dissector.protocol.characters import EVEN
+from vtctap.dissector.protocol.characters import received
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
-
-
-def received(record: Record) -> bytes:
-    """The octets of a record as its tap received them, with the parity bit in bit 7 on a line with parity."""
-    line = record.line
-    if line is None or not line.has_parity:
-        return record.octets
-    wrong = set(record.parity_errors)
-    return bytes(
-        octet | (0x80 if _parity_bit(octet, line.parity) != (position in wrong) else 0)
-        for position, octet in enumerate(record.octets)
-    )
-
-
-def _parity_bit(octet: int, parity: str) -> bool:
-    return {"E": not EVEN[octet], "O": EVEN[octet], "M": True, "S": False}[parity]
 
 
 def octets_of(record: Record) -> list[Octet]:

@@ -11,7 +11,8 @@ beside a client's side: heads echo.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from vtctap.dissector.framing.framer import Framer, Octet, Piece
+from vtctap.dissector.framing.framer import Framer
+from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.characters import SEVEN_BITS
 from vtctap.dissector.protocol.messages import decode

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framing.framer import Framer, Octet
+from vtctap.dissector.framing.framer import Framer
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Line, Sender
 

@@ -5,7 +5,7 @@ ISO 646 (ASCII) control characters, as IEC 62056-21 clause 6.3 uses them.
 
 from typing import Final
 
-from vtctap.pcap.record import Line
+from vtctap.pcap.record import Line, Record
 
 NUL: Final = 0x00
 SOH: Final = 0x01
@@ -98,3 +98,19 @@ _GOOD_PARITY = {
     "M": bytes(octet >= 0x80 for octet in range(256)),
     "S": bytes(octet < 0x80 for octet in range(256)),
 }
+
+
+def received(record: Record) -> bytes:
+    """The octets of a record as its tap received them, with the parity bit in bit 7 on a line with parity."""
+    line = record.line
+    if line is None or not line.has_parity:
+        return record.octets
+    wrong = set(record.parity_errors)
+    return bytes(
+        octet | (0x80 if _parity_bit(octet, line.parity) != (position in wrong) else 0)
+        for position, octet in enumerate(record.octets)
+    )
+
+
+def _parity_bit(octet: int, parity: str) -> bool:
+    return {"E": not EVEN[octet], "O": EVEN[octet], "M": True, "S": False}[parity]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vtctap.dissector.framing.reframe import received
+from vtctap.dissector.protocol.characters import received
 from vtctap.pcap import CaptureReader, Kind, Line, Record, Sender, create_trace, open_trace
 from vtctap.pcap.record import Flag
 

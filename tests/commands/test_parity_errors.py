@@ -17,7 +17,7 @@ import pytest
 
 from equipment import PATIENCE
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MS = 1_000_000

@@ -17,7 +17,8 @@ import pytest
 
 from equipment import PATIENCE
 from equipment.patient import PatientTaps
-from vtctap.dissector.framing.reframe import assemble, received
+from vtctap.dissector.framing.reframe import assemble
+from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender

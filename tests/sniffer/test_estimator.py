@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import accuracy
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import Line
 from vtctap.sniffer.bounds import SCHEDULING_NS
 from vtctap.sniffer.envelope import TOLERANCE

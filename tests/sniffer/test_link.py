@@ -9,7 +9,8 @@ from vtctap.capturing.counts import Counts
 from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.framing.assembler import Tap
-from vtctap.dissector.framing.framer import Framer, Octet, Piece
+from vtctap.dissector.framing.framer import Framer
+from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol import messages
 from vtctap.pcap.record import Kind, Line, Record, Sender

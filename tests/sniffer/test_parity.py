@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.parity import ParityWatch
 from vtctap.sniffer.port import Settings

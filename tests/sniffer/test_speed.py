@@ -16,7 +16,7 @@ from equipment import PATIENCE
 from equipment.garbling import GarblingTaps
 from equipment.receiver import Receiver, Waveform
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.protocol.messages import decode
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender

@@ -11,7 +11,7 @@ The evidence, and the hint that follows from it:
 - Steady parity errors without framing errors: the speed is right and the parity setting is wrong. If the parity bit is
   always 0, the line has eight data bits; if nearly every octet has a parity error, the parity is the opposite one.
 - Steady framing errors: the speed is wrong.
-- Noise belongs to another protocol, or is text on an inverted line (:mod:`~vtctap.dissector.framing.foreign`).
+- Noise belongs to another protocol, or is text on an inverted line (:mod:`~vtctap.dissector.protocol.foreign`).
 - The driver received octets that vtctap did not get (a ``missed`` event): another program reads the port.
 
 Silence after traffic, single errors, and errors during a search for the speed are not evidence.
@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.framing.foreign import HINTS, look
-from vtctap.dissector.framing.reframe import received
+from vtctap.dissector.protocol.characters import received
+from vtctap.dissector.protocol.foreign import HINTS, look
 from vtctap.pcap.record import Flag, Kind, Record
 
 SILENCE: Final = 10.0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.dissector.framing.assembler import MAX_HOLD, MAX_PAUSES, Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import MAX_OCTETS, Flag, Kind, Line, Record, Sender

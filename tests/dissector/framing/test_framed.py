@@ -7,7 +7,7 @@ import pytest
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framed import FramedRecord, message_of
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 

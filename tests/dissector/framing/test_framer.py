@@ -11,16 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framing.framer import (
-    MAX_IDENTIFICATION,
-    MIN_REACTION,
-    MIN_WAKE_UP,
-    PATIENCE,
-    STREAM_PAUSE,
-    Framer,
-    Octet,
-    Piece,
-)
+from vtctap.dissector.framing.framer import MIN_REACTION, PATIENCE, STREAM_PAUSE, Framer
+from vtctap.dissector.framing.pieces import Octet, Piece
+from vtctap.dissector.framing.walker import MAX_IDENTIFICATION, MIN_WAKE_UP
 from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
 from vtctap.dissector.framing.merge import Bound, Order
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.reframe import reframe
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
 

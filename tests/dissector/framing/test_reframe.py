@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
-from vtctap.dissector.framing.reframe import assemble, octets_of, received, reframe
+from vtctap.dissector.framing.pieces import Octet
+from vtctap.dissector.framing.reframe import assemble, octets_of, reframe
+from vtctap.dissector.protocol.characters import received
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender, decode, encode
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
-from vtctap.dissector.framing.framer import Octet
+from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.senders import Senders
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Flag, Kind, Line, Sender

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framing.foreign import HINTS, LEAST, is_inverted, look
-from vtctap.dissector.framing.framer import Framer, Octet, Piece
+from vtctap.dissector.framing.framer import Framer
+from vtctap.dissector.framing.pieces import Octet, Piece
+from vtctap.dissector.protocol.foreign import HINTS, LEAST, is_inverted, look
 from vtctap.pcap.record import Sender
 
 T0, CHARACTER, GAP = 10**18, 1_041_666, 1_500_000_000
@@ -28,7 +29,7 @@ OURS = b"/?!\r\n"
 
 
 def pieces(octets: bytes, *, synthetic: bool, pauses: dict[int, int] | None = None) -> list[Piece]:
-    framer = Framer(sender=Sender.UNKNOWN, character_time=CHARACTER, gap_limit_ns=GAP, synthetic=synthetic)
+    framer = Framer(sender=Sender.UNKNOWN, character_time_ns=CHARACTER, gap_limit_ns=GAP, synthetic=synthetic)
     found, start = [], T0
     for at, value in enumerate(octets):
         start += (pauses or {}).get(at, 0)
@@ -151,7 +152,7 @@ def test_every_octet_is_in_one_piece(parts: list[bytes], data: st.DataObject) ->
 )
 def test_linear(unit: bytes) -> None:
     """What begins again and again is looked at again no more often than it may be long."""
-    framer = Framer(sender=Sender.UNKNOWN, character_time=CHARACTER, gap_limit_ns=GAP)
+    framer = Framer(sender=Sender.UNKNOWN, character_time_ns=CHARACTER, gap_limit_ns=GAP)
     for at, value in enumerate(unit * 3000):
         framer.feed([Octet(value, T0 + at * CHARACTER)])
     framer.close()
