@@ -14,6 +14,7 @@ import pytest
 from scapy.config import conf
 from scapy.sendrecv import sniff
 
+from equipment.recordings import REAL, bursts_of
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, SECONDS
 from vtctap.dissector.dissect import Dissector, Value
@@ -22,11 +23,8 @@ from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.scapy import VTCSession
 from vtctap.dissector.wireshark import pyshark
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace
-from vtctap.pcap.importers.account import Account
-from vtctap.pcap.imports import IMPORTERS
 
 ROOT = Path(__file__).parent.parent
-CORPUS = ROOT.parent / "shared" / "corpus"
 
 GRAMMAR = (
     b"/?!\r\n", b"/2!\r\n", b"/?0012!\r\n", b"/?0012!", b"/?\r\n", b"/?12\r\n",
@@ -131,18 +129,13 @@ def test_demonstration(seed: int, dissector: Path, tmp_path: Path, monkeypatch: 
     assert compare(trace, dissector, monkeypatch) > 500
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
+@pytest.mark.skipif(not REAL, reason="the recordings are not here")
 def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All recordings in one trace, each a link of its own."""
     trace = tmp_path / "corpus.pcapng"
-    index = json.loads((CORPUS / "index.json").read_text())
     with create_trace(trace) as writer:
-        for number, entry in enumerate(index):
-            folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
-            path = folder / (f"{entry['name']}.exchange" if entry["direction_known"] else f"{entry['name']}.bin")
-            importer = "exchange" if entry["direction_known"] else "raw"
-            runs = list(IMPORTERS[importer].read(str(path), Account()))
-            for record in assemble(runs, speed=9600, gap_limit_ns=1_500_000_000):
+        for number, entry in enumerate(REAL):
+            for record in assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000):
                 writer.write(_on_link(record, number))
     assert compare(trace, dissector, monkeypatch) > 2000
     obis = tmp_path / "obis.lua"

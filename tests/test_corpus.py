@@ -1,34 +1,28 @@
-"""Recordings of real meters that nobody of this project made, through import, framing and decoding.
+"""Recordings, made up and of real meters (:mod:`equipment.recordings`), through import, framing and decoding.
 
-They lie beside the repository, in ``shared/corpus``, and are not part of it. An independent scanner counted their
-frames and check characters; where we judge otherwise, JUDGED says so and docs/judgements.md says why.
+An independent scanner counted the frames and check characters of those of real meters; where we judge otherwise, JUDGED
+says so and docs/judgements.md says why.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from equipment.recordings import REAL, RECORDINGS, bursts_of, octets_of
 from vtctap.dissector.framing.reframe import assemble, reframe
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.burst import Burst
-from vtctap.pcap.exchange import parse
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
-CORPUS: Final = Path(__file__).parents[2] / "shared" / "corpus"
 GAP_LIMIT: Final = load("iec62056-21").timing.gap_limit_ns
 
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
-INDEX: Final[list[dict[str, Any]]] = json.loads((CORPUS / "index.json").read_text()) if CORPUS.is_dir() else []
-
-each_recording = pytest.mark.parametrize("entry", INDEX, ids=[entry["name"] for entry in INDEX])
+each_recording = pytest.mark.parametrize("entry", RECORDINGS, ids=[entry["name"] for entry in RECORDINGS])
 
 JUDGED: Final[dict[str, tuple[dict[str, int], dict[str, int], str]]] = {
     "energomera_ce303_fastgroup": (
@@ -64,24 +58,9 @@ INDEX_CHECKS: Final = {"xor": "xor", "xor+sum7": "xor", "sum7": "sum"}
 """Where both rules agree, it is the standard's to us."""
 
 
-def dump(entry: dict[str, Any]) -> bytes:
-    return (folder(entry) / f"{entry['name']}.bin").read_bytes()
-
-
-def folder(entry: dict[str, Any]) -> Path:
-    return CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
-
-
-def bursts_of(entry: dict[str, Any]) -> list[Burst]:
-    if entry["direction_known"]:
-        path = folder(entry) / f"{entry['name']}.exchange"
-        return list(parse(path.read_text("utf-8"), path.name))
-    return [Burst(dump(entry))]
-
-
 @cache
 def records_of(name: str) -> list[Record]:
-    (entry,) = (entry for entry in INDEX if entry["name"] == name)
+    (entry,) = (entry for entry in RECORDINGS if entry["name"] == name)
     return list(assemble(bursts_of(entry), speed=9600, gap_limit_ns=GAP_LIMIT))
 
 
@@ -120,11 +99,12 @@ def judged(entry: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
     return +frames, +checks
 
 
+@pytest.mark.skipif(not REAL, reason="the recordings are not here")
 def test_the_corpus_is_whole() -> None:
-    assert len(INDEX) >= 70
-    assert {entry["name"] for entry in INDEX} > set(JUDGED)
-    for entry in INDEX:
-        assert hashlib.sha256(dump(entry)).hexdigest() == entry["sha256"]
+    assert len(REAL) >= 70
+    assert {entry["name"] for entry in REAL} > set(JUDGED)
+    for entry in REAL:
+        assert hashlib.sha256(octets_of(entry)).hexdigest() == entry["sha256"]
 
 
 @each_recording
@@ -136,7 +116,7 @@ def test_every_octet_is_there(entry: dict[str, Any]) -> None:
         side = [record for record in records if sender is Sender.UNKNOWN or record.sender is sender]
         assert b"".join(received(record) for record in side) == sent
         assert sender is Sender.UNKNOWN or not any(record.inferred for record in side)
-    assert sum(len(record.octets) for record in records) == entry["bytes"]
+    assert sum(len(record.octets) for record in records) == len(octets_of(entry))
 
 
 @each_recording
@@ -156,7 +136,7 @@ def test_framed_again(entry: dict[str, Any]) -> None:
 UNCLEAR: Final = "els5_v930_mode_ack"
 """Only the meter's side was recorded, an ACK that answers nothing among it: on one wire that is the client's."""
 
-BOTH_SIDES: Final = [entry for entry in INDEX if entry["direction_known"] and entry["name"] != UNCLEAR]
+BOTH_SIDES: Final = [entry for entry in RECORDINGS if entry["direction_known"] and entry["name"] != UNCLEAR]
 
 
 @pytest.mark.parametrize("entry", BOTH_SIDES, ids=[entry["name"] for entry in BOTH_SIDES])

@@ -4,7 +4,6 @@ The corpus is not part of the project; without it there is nothing to do here. I
 own. A few short recordings are played by default, all of them with ``-m corpus_playback``.
 """
 
-import json
 import signal
 import subprocess
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from equipment import PATIENCE
 from equipment.patient import PatientTaps
+from equipment.recordings import REAL, RECORDINGS, bursts_of
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.messages import decode
@@ -26,11 +26,14 @@ from vtctap.sniffer.simulated.wire import WireOctet
 
 pytest.importorskip("termios")
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-INDEX: list[dict[str, Any]] = (
-    json.loads((CORPUS / "index.json").read_text()) if (CORPUS / "index.json").exists() else []
-)
-SHORT = ["neva_mt324_session", "energomera_ce102m_session", "pozyton_seab_register", "peer_iec6205621_tcp_badbcc_nak"]
+SHORT = [
+    "readout",
+    "telegram",
+    "neva_mt324_session",
+    "energomera_ce102m_session",
+    "pozyton_seab_register",
+    "peer_iec6205621_tcp_badbcc_nak",
+]
 
 MS = 1_000_000
 SPEED = 9600
@@ -44,16 +47,6 @@ WORDS = {
 }  # fmt: skip
 CHECKS = {"xor+sum7": "xor", "sum7": "sum"}
 """Where both rules hold, ours says xor."""
-
-
-def bursts_of(entry: dict[str, Any]) -> list[Burst]:
-    """Who said what, in order."""
-    stem = CORPUS / ("peers" if entry["name"].startswith("peer_") else ".") / entry["name"]
-    if not entry["direction_known"]:
-        return [Burst(stem.with_suffix(".bin").read_bytes())]
-    senders = {"C": Sender.CLIENT, "M": Sender.SERVER}
-    lines = stem.with_suffix(".exchange").read_text().splitlines()
-    return [Burst(bytes.fromhex(line[2:]), senders[line[0]]) for line in lines if line[:2] in ("C>", "M>")]
 
 
 def on_the_wire(octets: bytes) -> bytes:
@@ -145,11 +138,8 @@ def play(
     assert [pieces(record, known) for record in heard] == [pieces(record, known) for record in imported]
 
 
-def named(names: Sequence[str] | None) -> list[Any]:
-    entries = [entry for entry in INDEX if names is None or entry["name"] in names]
-    return [pytest.param(entry, id=entry["name"]) for entry in entries] or [
-        pytest.param({}, marks=pytest.mark.skip("the recordings are not here"))
-    ]
+def named(names: Sequence[str]) -> list[Any]:
+    return [pytest.param(entry, id=entry["name"]) for entry in RECORDINGS if entry["name"] in names]
 
 
 @pytest.mark.parametrize("entry", named(SHORT))
@@ -159,6 +149,6 @@ def test_short_recordings(entry: dict[str, Any], tmp_path: Path, start: Any, lis
 
 @pytest.mark.slow
 @pytest.mark.corpus_playback
-@pytest.mark.parametrize("entry", named(None))
+@pytest.mark.parametrize("entry", named([entry["name"] for entry in REAL] or SHORT))
 def test_every_recording(entry: dict[str, Any], tmp_path: Path, start: Any, listening: Any, records: Any) -> None:
     play(entry, tmp_path, start, listening, records)

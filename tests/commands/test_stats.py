@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from equipment import PATIENCE
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -50,6 +52,8 @@ def test_wrong_use(vtctap: Run) -> None:
 @pytest.mark.parametrize("command", [["stats"], ["check"], ["report", "-q", "--force", "-o", "r.html"]])
 def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Path) -> None:
     """On a terminal alone, and only where it takes long."""
+    if command[0] == "report":
+        pytest.importorskip("plotly")
     assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
     begin = "import sys; from vtctap import progress; progress.PATIENCE = {}; from vtctap.__main__ import main; "
     shown = []
@@ -58,7 +62,7 @@ def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Pa
         termios.tcsetwinsize(slave, (24, 80))
         run = [sys.executable, "-c", begin.format(patience) + "sys.exit(main())", *command, "t.pcapng"]
         with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=slave) as process:
-            process.wait(30)
+            process.wait(PATIENCE)
         os.close(slave)
         text = b""
         with contextlib.suppress(OSError):

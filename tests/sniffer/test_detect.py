@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import product
 from operator import xor
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from equipment.receiver import Receiver, Waveform
+from equipment.recordings import RECORDINGS, octets_of
 from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.detect import Detector, Proposal
@@ -235,20 +235,18 @@ def test_eight_octets_at_the_least() -> None:
     assert not [at for at in counts if at < 8]
 
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-
-
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 @pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
-def test_recordings_of_real_meters(speed: int) -> None:
-    names = sorted(path for path in CORPUS.glob("*.bin") if path.stat().st_size > 400)[::3]
+def test_recordings(speed: int) -> None:
+    recordings = [
+        entry for entry in RECORDINGS if len(octets_of(entry)) > 300 and not entry["name"].startswith("peer_")
+    ]
     random, counts = Random(speed), []
-    for path in names:
-        text = bytes(octet & 0x7F for octet in path.read_bytes()[:3000])
+    for entry in recordings[::3]:
+        text = bytes(octet & 0x7F for octet in octets_of(entry)[:3000])
         for line in (EVEN, EIGHT, ODD):
             octets = on_the_wire([(text, SECOND)] * 2, speed, line, random.randrange(200))
             count, finding = listen(octets, line, begin=octets[0].start, chunk=min(MS, line.character_time_ns(speed)))
-            assert finding == Proposal(Settings(speed, line), settled=True), path.name
+            assert finding == Proposal(Settings(speed, line), settled=True), entry["name"]
             counts.append(count)
     # A receiver that is astray in a block without pauses may stay so for some time.
     assert sum(count <= 64 for count in counts) >= 0.9 * len(counts)

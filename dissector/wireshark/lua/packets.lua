@@ -203,9 +203,10 @@ function protocol.dissector(tvb, pinfo, tree)
         begin_tree(tvb, tree, whole)
         record.complaints = show_record(top, number, head, found, message, octets, troubled)
     end
-    local handler = message and message.name == "HDLC" and (handlers:get_dissector(message.name) or DLMS)
+    -- What is damaged is for nobody to read; and what another dissector finds malformed is no error of this one.
+    local handler = message and message.fcs_status == "good" and (handlers:get_dissector(message.name) or DLMS)
     if handler then
-        handler:call(tvb(length):tvb(), pinfo, tree)
+        pcall(handler.call, handler, tvb(length):tvb(), pinfo, tree)
     end
     return size
 end

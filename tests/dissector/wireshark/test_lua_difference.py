@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from equipment.recordings import RECORDINGS, bursts_of
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, MESSAGES
 from vtctap.dissector.framing.reframe import assemble
@@ -27,12 +28,9 @@ from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 from vtctap.dissector.tokens.number import crc, join
 from vtctap.pcap import Kind, Line, Record, Sender, create_capture, create_trace
 from vtctap.pcap.capture_file import Interface, Packet
-from vtctap.pcap.importers.account import Account
-from vtctap.pcap.imports import IMPORTERS
 from vtctap.pcap.record import RecordError, decode, encode
 
 ROOT = Path(__file__).parents[3]
-CORPUS = ROOT.parent / "shared" / "corpus"
 START = 1_767_225_600_000_000_000
 BETWEEN = "\x1f"
 """Between the values of a field in tshark's columns: no text that is shown has it."""
@@ -40,7 +38,6 @@ WITH_KEYS = set(list(FIELDS)[list(FIELDS).index("vtc.token.pan") : list(FIELDS).
 """The fields that need a key file, which Wireshark has none of."""
 
 sizes = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "whole"])
-with_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the recordings are not here")
 
 EVERY_ENCODING = """
 [profile]
@@ -396,16 +393,12 @@ def test_demonstration(difference: Callable[..., Difference], proof: Callable[..
 
 def corpus() -> Iterator[Record]:
     """All recordings, each on a link of its own."""
-    for number, entry in enumerate(json.loads((CORPUS / "index.json").read_text())):
-        folder = CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
-        form, suffix = ("exchange", "exchange") if entry["direction_known"] else ("raw", "bin")
-        runs = list(IMPORTERS[form].read(str(folder / f"{entry['name']}.{suffix}"), Account()))
-        for record in assemble(runs, speed=9600, gap_limit_ns=1_500_000_000):
+    for number, entry in enumerate(RECORDINGS):
+        for record in assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000):
             yield replace(record, link=number)
 
 
 @pytest.mark.slow
-@with_corpus
 @pytest.mark.parametrize("profile", PROFILES)
 def test_corpus(profile: str, difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
     compared = difference(profile)
@@ -414,7 +407,6 @@ def test_corpus(profile: str, difference: Callable[..., Difference], proof: Call
 
 
 @sizes
-@with_corpus
 def test_prefixes_of_the_corpus(whole: bool, difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
     """Every prefix of every record; what several records begin with is there once."""
     records = sorted({(record.octets, record.sender, record.line) for record in corpus()}, key=repr)
