@@ -257,18 +257,20 @@ def test_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
 
 
 def test_frames_of_mode_e_go_to_whom_they_are_for(wireshark: Callable[..., Any]) -> None:
-    """Wireshark 4.6 has a dissector "dlms"; the one here stands for it, since 4.0 and 4.4 have none."""
-    frame = bytes.fromhex("7ea0070321931f0f7e")
+    """Wireshark 4.6 has a dissector "dlms"; the one here stands for it, since 4.0 and 4.4 have none. It is given whole
+    frames alone, and may fail."""
+    frame, damaged = bytes.fromhex("7ea0070321930f017e"), bytes.fromhex("7ea0070321931f0f7e")
     tool = wireshark()
-    trace = tool.trace([Record(START, frame, sender=Sender.CLIENT), Record(START + SECOND, b"\x06")])
-    assert "dlms" not in tool.run(trace, "-V")
+    said = [frame, damaged, b"\x06"]
+    trace = tool.trace([Record(START + at * SECOND, said[at], sender=Sender.CLIENT) for at in range(3)])
     stand_in = """
 local Dissector = { get = function(name)
     return { call = function(_, tvb, pinfo, tree) tree:add(name .. " was given " .. tvb:raw():gsub(".", function(octet)
-        return string.format("%02x", octet:byte()) end)) end }
+        return string.format("%02x", octet:byte()) end)) error("malformed") end }
 end }
 """
     tool.script.write_text(stand_in + tool.script.read_text())
     shown = tool.run(trace, "-V")
     assert shown.count("dlms was given") == 1
-    assert "dlms was given 7ea0070321931f0f7e" in shown
+    assert "dlms was given 7ea0070321930f017e" in shown
+    assert "Lua Error" not in shown
