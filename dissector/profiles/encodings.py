@@ -1,9 +1,9 @@
-"""How a register's values are written, and what they read as: the ``type`` of a profile's register.
+"""The encodings of a register's values: the ``type`` of a register in a profile.
 
-A value is the text of a data set as the decoder shows it; an octet that is no printable character stands there by its
-name (``<NUL>``), and counts as one character here. What does not have the form that the type asks for has no reading,
-rather than a wrong one. Nothing is computed in floating point: numbers are rewritten digit by digit, or are whole and
-below 2**53, so that the Lua dissector (``wireshark/encodings.lua``, which follows the same rules) gives the same text.
+A value is the text of a data set as the decoder shows it. An unprintable octet appears there by its name (``<NUL>``)
+and counts as one character here. A value that does not have the form of its type gets no reading rather than a wrong
+one. Nothing is computed in floating point: numbers are rewritten digit by digit or are whole and below 2**53, so that
+the Lua dissector (``wireshark/encodings.lua``, with the same rules) produces the same text.
 """
 
 import re
@@ -16,10 +16,14 @@ from vtctap.dissector.protocol.characters import show
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a value is written. ``scale``: the value counts 10**scale of its unit. ``unit`` holds where the data set
-    states none. ``base`` is that of the digits of an enumeration or of bits. ``format`` is a date's, ``epoch`` (days
-    since 1970-01-01) and ``step`` (seconds) are those of a date that counts from a day. ``tokens`` names the encodings
-    that a token may have."""
+    """How a value is encoded.
+
+    - ``scale``: the value counts in 10**scale of its unit. ``unit`` applies where the data set states none.
+    - ``base`` is the number base of an enumeration or of bits.
+    - ``format`` is the format of a date; ``epoch`` (days since 1970-01-01) and ``step`` (seconds) describe a date that
+      counts from a day.
+    - ``tokens`` names the encodings that a token may have.
+    """
 
     type: str
     scale: int = 0
@@ -34,36 +38,37 @@ class Encoding:
 
 TEXT: Final = Encoding("text")
 TOKEN_ENCODINGS: Final = ("decimal", "hexadecimal", "packed")
-"""20 decimal digits, 17 hexadecimal digits, ten characters of seven bits."""
+"""20 decimal digits, 17 hexadecimal digits, or ten characters of seven bits."""
 MAX_SCALE: Final = 18
 MAX_BIT: Final = 51
-"""The highest bit of a whole number that a double holds with any other."""
+"""The highest bit that a double holds exactly together with all lower ones."""
 
 _DECIMAL: Final = re.compile(r"([+-]?)([0-9]{1,64})(?:\.([0-9]{0,64}))?")
 _HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]{1,13}")
 _PAIRS: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){1,256}")
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 MAX_PACKED: Final = 256
-"""So many characters of seven bits are read at the most."""
+"""Most characters of seven bits that are read."""
 _CODES: Final = {name: octet for octet in reversed(range(256)) if len(name := show(bytes([octet]))) > 1}
-"""Octets by the names that stand for them; ``<FF>`` is the form feed, since lines of seven bits have no 255."""
+"""Octets by their names; ``<FF>`` is the form feed, since lines of seven bits have no octet 255."""
 _NAMED: Final = re.compile("|".join(map(re.escape, _CODES)))
 
 
 def reading(encoding: Encoding, value: str, unit: str = "") -> str | None:
-    """What a value reads as; None where it has not the form of its type, and for types that rewrite nothing."""
+    """Reads a value by its encoding; None where it does not have the form of its type, and for types that change
+    nothing."""
     reads = TYPES[encoding.type].reads
     return reads(encoding, value, unit) if reads else None
 
 
 def number(value: str, base: int) -> int | None:
-    """The whole number of an enumeration or of bits: up to 9 decimal digits or 13 hexadecimal ones."""
+    """Reads the whole number of an enumeration or of bits: up to 9 decimal or 13 hexadecimal digits."""
     form = _COUNT if base == 10 else _HEXADECIMAL
     return int(value, base) if form.fullmatch(value) else None
 
 
 def _quantity(encoding: Encoding, sign: str, digits: str, places: int, unit: str) -> str:
-    """Digits with a point ``places`` from their end (before or behind them too), without leading zeros."""
+    """Writes digits without leading zeros, with the point ``places`` from their end, which may lie outside of them."""
     if places < 0:
         digits, places = digits + "0" * -places, 0
     digits = digits.rjust(places + 1, "0")
@@ -91,7 +96,8 @@ def _ascii(encoding: Encoding, value: str, unit: str) -> str | None:
 
 
 def _packed(encoding: Encoding, value: str, unit: str) -> str | None:
-    """The bits of the characters, the first one's first, as hexadecimal digits; zero bits fill the first digit."""
+    """Writes the characters' bits, the first character's first, as hexadecimal digits, padded with zero bits in
+    front."""
     codes = _NAMED.sub(lambda match: chr(_CODES[match[0]]), value).encode("latin-1", "replace")
     if not codes or len(codes) > MAX_PACKED or not codes.isascii():
         return None
@@ -108,13 +114,13 @@ def _bits(encoding: Encoding, value: str, unit: str) -> str | None:
 
 
 DATE_FIELDS: Final = {"YYYY": 4, "YY": 2, "MM": 2, "DD": 2, "hh": 2, "mm": 2, "ss": 2, "?": 1}
-"""The fields of a date's format, and their digits; ``?`` is any one character that is left out."""
+"""The fields of a date's format and their digits; ``?`` skips one character."""
 _DATE_FIELD: Final = re.compile("|".join(re.escape(name) for name in DATE_FIELDS))
 _MONTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def date_parts(format: str) -> list[tuple[str, str]]:
-    """A date's format, taken apart: ("", literal character) or (field, its text)."""
+    """Splits a date's format into ("", literal character) and (field, its text)."""
     parts: list[tuple[str, str]] = []
     at = 0
     while at < len(format):
@@ -143,7 +149,7 @@ def _date(encoding: Encoding, value: str, unit: str) -> str | None:
 
 
 def _shown_date(found: Mapping[str, str]) -> str | None:
-    """The parts of a date as ISO 8601 orders them; None for what no calendar or clock has."""
+    """Writes the parts of a date in the order of ISO 8601; None for an impossible date or time."""
     year = found.get("YYYY") or ("20" + found["YY"] if "YY" in found else None)
     month, day = found.get("MM"), found.get("DD")
     if month and not 1 <= int(month) <= 12:
@@ -160,9 +166,9 @@ def _shown_date(found: Mapping[str, str]) -> str | None:
 
 
 def _since(epoch: int, seconds: int) -> str:
-    """The date so many seconds after the start of a day (days since 1970-01-01), by the Gregorian calendar."""
+    """Writes the Gregorian date ``seconds`` after the start of the day ``epoch`` (days since 1970-01-01)."""
     days, clock = epoch + seconds // 86400, seconds % 86400
-    # Years that begin in March, in eras of 400 years (146 097 days) from 0000-03-01.
+    # Years begin in March, in eras of 400 years (146 097 days) from 0000-03-01.
     era, day = divmod(days + 719468, 146097)
     year = (day - day // 1460 + day // 36524 - day // 146096) // 365
     day -= 365 * year + year // 4 - year // 100
@@ -175,8 +181,8 @@ def _since(epoch: int, seconds: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A type of values: the ``keys`` that a register of it may have in a profile, and what ``reads`` its values; None
-    where they are shown as they are, or by a table. The Lua dissector has a reader of the same name."""
+    """A type of values. ``keys`` are the profile keys that its registers may have. ``reads`` reads a value; None where
+    values are shown unchanged or by a table. The Lua dissector has a reader of the same name."""
 
     keys: tuple[str, ...] = ()
     reads: Callable[[Encoding, str, str], str | None] | None = None
@@ -193,4 +199,4 @@ TYPES: Final[Mapping[str, Type]] = {
     "enumeration": Type(("base", "table")),
     "token": Type(("encodings",)),
 }
-"""The types, one row each."""
+"""The types by name."""

@@ -1,9 +1,9 @@
-"""Profiles: what the messages of a link mean, as data.
+"""Profiles: the meaning of a link's messages, as data.
 
-Framing is code; meaning is data. A profile is a TOML file with the line's settings, timing limits, and names and
-tables for registers and values. Every entry says where it comes from (``source``) and how sure it is
-(``confidence``), by itself or from the table that it stands in. :func:`load` takes the name of a profile that is
-shipped or in the user's folder, or the path of a file; docs/profiles.md describes the format.
+Framing is code; meaning is data. A profile is a TOML file with the line's settings, timing limits, and names and tables
+for registers and values. Every entry, or the table that holds it, states its source (``source``) and its certainty
+(``confidence``). :func:`load` takes the name of a profile, either shipped or in the user's folder, or the path of a
+file; docs/profiles.md describes the format.
 """
 
 import os
@@ -33,18 +33,18 @@ __all__ = [
 
 DEFAULT: Final = "iec62055-52"
 _GENERATIONS: Final = 8
-"""So many profiles may inherit one another; more are a circle."""
+"""Longest chain of inheritance; a longer one is taken for a circle."""
 
 
 def shipped() -> tuple[str, ...]:
-    """The names of the profiles that come with vtctap, the default one first."""
+    """Returns the names of the profiles that come with vtctap, the default one first."""
     folder = resources.files("vtctap.dissector.profiles")
     names = {entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")}
     return (DEFAULT, *sorted(names - {DEFAULT}))
 
 
 def user_directory() -> Path:
-    """The folder of the user's own profiles, where this system has such things; it need not exist."""
+    """Returns the system's folder for the user's own profiles; it need not exist."""
     home = Path.home()
     if sys.platform == "win32":
         base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
@@ -56,7 +56,7 @@ def user_directory() -> Path:
 
 
 def users() -> tuple[str, ...]:
-    """The names of the user's own profiles; a file with the name of a shipped profile is none."""
+    """Returns the names of the user's own profiles; a file that has the name of a shipped profile does not count."""
     try:
         names = {path.stem for path in user_directory().iterdir() if path.suffix == ".toml"}
     except OSError:
@@ -65,19 +65,19 @@ def users() -> tuple[str, ...]:
 
 
 def load(name: str = DEFAULT) -> Profile:
-    """The profile of that name, or in the file of that path. Raises ProfileError."""
+    """Loads the profile of that name, or from the file of that path. Raises ProfileError."""
     return parse(text(name), _file(name))
 
 
 def _file(name: str) -> str:
-    """How errors call a profile's file."""
+    """Returns the name of a profile's file for error messages."""
     if name in shipped():
         return f"{name}.toml"
     return name if name.endswith(".toml") else str(user_directory() / f"{name}.toml")
 
 
 def text(name: str) -> str:
-    """The TOML text of the profile of that name, or of the file of that path. Raises ProfileError."""
+    """Returns the TOML text of the profile of that name, or of the file of that path. Raises ProfileError."""
     if name in shipped():
         return (resources.files("vtctap.dissector.profiles") / f"{name}.toml").read_text("utf-8")
     if not name.endswith(".toml") and name not in users():
@@ -93,7 +93,7 @@ def text(name: str) -> str:
 
 
 def parse(text: str, file: str) -> Profile:
-    """The profile of a TOML text; ``file`` names it in errors. Raises ProfileError."""
+    """Reads a profile from its TOML text; ``file`` names it in errors. Raises ProfileError."""
     return _parse(text, file, 1)
 
 

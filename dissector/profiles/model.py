@@ -1,4 +1,4 @@
-"""What a profile says, as plain data: :mod:`vtctap.dissector.profiles.files` loads it, the dissectors use it."""
+"""The contents of a profile as plain data: :mod:`vtctap.dissector.profiles.files` loads it, the dissectors use it."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class ProfileError(Error, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an entry comes from and how sure it is: ``confirmed``, ``derived`` or ``assumed``."""
+    """The source of an entry and its confidence: ``confirmed``, ``derived`` or ``assumed``."""
 
     source: str
     confidence: str
@@ -24,7 +24,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Limits of the protocol, ns. After ``session_timeout_ns`` of silence a session has ended."""
+    """The protocol's time limits, ns. A session has ended after ``session_timeout_ns`` of silence."""
 
     gap_limit_ns: int
     reaction_min_ns: int
@@ -39,11 +39,12 @@ TOKEN_STATUS: Final = "tokenStatus"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Names of a register's values. ``outcomes`` holds what those that are token statuses say of the token, of
-    :data:`~vtctap.dissector.catalogue.TOKEN_OUTCOMES`, as far as it is known, and ``meanings`` what that is in a
-    sentence. ``added`` holds the provenance of the
-    values that do not share the table's: those that a profile added to the table that it inherits, or that state their
-    own."""
+    """Names of a register's values.
+
+    ``outcomes`` gives the known outcomes of token statuses, from :data:`~vtctap.dissector.catalogue.TOKEN_OUTCOMES`,
+    and ``meanings`` explains them in a sentence. ``added`` holds the provenance of values that do not share the
+    table's: those that a profile adds to an inherited table, or that state their own.
+    """
 
     name: str
     values: Mapping[int, str]
@@ -53,13 +54,13 @@ class Table:
     meanings: Mapping[int, str] = field(default_factory=dict)
 
     def provenance_of(self, value: int) -> Provenance:
-        """Where the name of a value comes from."""
+        """Returns the provenance of a value's name."""
         return self.added.get(value, self.provenance)
 
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """One register: its name, the table that names its values (None: no table does), and how a value is written."""
+    """One register: its name, the table that names its values (None: no table), and the encoding of its values."""
 
     id: str
     name: str
@@ -70,14 +71,14 @@ class Register:
 
     @property
     def token_encodings(self) -> tuple[str, ...]:
-        """The encodings in which the register holds a token; empty where it is no token register."""
+        """The encodings of the tokens in this register; empty unless it is a token register."""
         return self.encoding.tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """The layout of the IDResponse: whether its first three letters are a FLAG id, and the fields (name, octets) that
-    its text begins with."""
+    """The layout of the IDResponse: whether its first three letters are a FLAG id, and the fields (name, octets) at the
+    beginning of its text."""
 
     flag: bool
     fields: tuple[tuple[str, int], ...]
@@ -85,7 +86,7 @@ class Identification:
 
 
 OBIS: Final = "obis"
-"""The numbering of registers whose ids may be reduced or full OBIS codes (IEC 62056-61)."""
+"""The numbering in which register ids are reduced or full OBIS codes (IEC 62056-61)."""
 
 _OBIS = re.compile(r"(?:(?:[01]-0|1-1):)?([^:*&]+?)(?:([*&])([0-9]{1,3}))?\Z")
 _CURRENT = 255
@@ -93,7 +94,7 @@ _CURRENT = 255
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile, whole and valid. ``numbering`` is :data:`OBIS`, or empty where an id stands for itself alone."""
+    """A complete, valid profile. ``numbering`` is :data:`OBIS`, or empty where an id stands only for itself."""
 
     name: str
     title: str
@@ -109,11 +110,11 @@ class Profile:
     inherits: str = ""
 
     def register(self, id: str) -> Register | None:
-        """The register of that id, None where the profile knows none.
+        """Returns the register of that id, None where the profile has none.
 
-        Where ids are OBIS codes and this one is not listed as it stands: ``1-0:`` (or 0-0: or 1-1:) in front says
-        nothing new, nor does ``*255`` behind; ``*05`` or ``&05`` behind is a historic value, and
-        the register's name says which (IEC 62056-61: value group F, stored by the clock or by hand).
+        An OBIS code that the profile does not list is looked up without ``1-0:`` (or 0-0: or 1-1:) in front and without
+        ``*255`` at the end. A final ``*05`` or ``&05`` marks a historic value, which the register's name then states
+        (IEC 62056-61: value group F, stored by the clock or by hand).
         """
         register = self.registers.get(id)
         if register or self.numbering != OBIS:

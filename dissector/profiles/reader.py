@@ -1,4 +1,4 @@
-"""Reads a profile's TOML text: checks it whole while it takes it apart, and says where what is wrong."""
+"""Reads and checks a profile's TOML text; errors say where the mistake is."""
 
 import re
 import tomllib
@@ -24,22 +24,22 @@ from vtctap.dissector.profiles.model import (
 from vtctap.pcap.record import Line
 
 SESSION_TIMEOUT: Final = 120.0
-"""Seconds, where a profile says nothing: IEC 62056-21 lets a meter give up after 60 to 120 s of silence."""
+"""Default in seconds: IEC 62056-21 lets a meter give up after 60 to 120 s of silence."""
 
 _ACCESS: Final = ("read", "write", "read and write")
 _SECTIONS: Final = ("profile", "line", "timing", "identification", "messages", "registers", "tables")
 _PROVENANCE: Final = ("source", "confidence")
 _OF_STATUSES: Final = ("outcome", "meaning")
-"""What is said of token statuses alone."""
+"""The keys that only token statuses have."""
 _KINDS: Final = {str: "text", int: "whole number", float: "number", list: "list", bool: "true or false"}
 _LIMITS: Final = ("gap_limit", "reaction_min", "reaction_max", "session_timeout")
 _ENCODING_KEYS: Final = tuple(dict.fromkeys(key for type in encodings.TYPES.values() for key in type.keys))
-"""The keys that types have; those that a register must have are asked for where they are read."""
+"""The keys of all types; required keys are checked where they are read."""
 _STEPS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
 
 def parse_document(text: str, file: str) -> dict[str, Any]:
-    """The TOML document of a text. Raises ProfileError."""
+    """Parses a TOML text. Raises ProfileError."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -49,7 +49,7 @@ def parse_document(text: str, file: str) -> dict[str, Any]:
 
 
 class Reader:
-    """Reads one document. ``base`` is the profile that it inherits, ``text`` the document's, for the errors."""
+    """Reads one document. ``base`` is the inherited profile; ``text`` is the document's text, for errors."""
 
     def __init__(self, file: str, text: str = "", base: Profile | None = None) -> None:
         self._file = file
@@ -94,7 +94,7 @@ class Reader:
         return Provenance(source, self._choice(merged, "confidence", CONFIDENCES, path))
 
     def profile(self, document: dict[str, Any]) -> Profile:
-        """The profile of a document. Raises ProfileError."""
+        """Reads the profile of a document. Raises ProfileError."""
         self._table({"": document}, "", "", _SECTIONS)
         head = self._table(document, "profile", "profile", ("name", "title", "inherits", *_PROVENANCE))
         whole = self._provenance(head, "profile")
@@ -201,7 +201,7 @@ class Reader:
         return tables
 
     def _values(self, name: str, table: dict[str, Any], path: str, provenance: Provenance) -> Table:
-        """The values that one document has: each a text, or a table with its name and what else is said of it."""
+        """Reads a document's values: each is a text, or a table with a name and further keys."""
         values: dict[int, str] = {}
         added: dict[int, Provenance] = {}
         outcomes: dict[int, str] = {}
@@ -257,7 +257,7 @@ class Reader:
         return registers, numbering
 
     def _encoding(self, entry: dict[str, Any], path: str) -> Encoding:
-        """How a register's values are written: its type, and the keys that go with that."""
+        """Reads how a register's values are encoded: its type and that type's keys."""
         usual = "enumeration" if "table" in entry else "decimal" if "unit" in entry or "scale" in entry else "text"
         type = self._choice({"type": usual} | entry, "type", tuple(encodings.TYPES), path)
         for key in _ENCODING_KEYS:
@@ -325,8 +325,8 @@ _HEADER: Final = re.compile(r"\s*\[\[?\s*(.*?)\s*\]\]?\s*(?:#.*)?$")
 
 
 def line_of(text: str, path: str) -> int | None:
-    """The line of a TOML text on which a key is, or the nearest table or key above it that is there; None where
-    nothing of it is. A key of an inline table is on the line of the table."""
+    """Returns the line of a key in a TOML text, or of the nearest table or key above it that exists; None if none does.
+    A key of an inline table is on the table's line."""
     keys = re.findall(r'"(?:[^"])*"|[^."]+', path)
     plain = [key.strip('"') for key in keys]
     section: list[str] = []
@@ -344,5 +344,5 @@ def line_of(text: str, path: str) -> int | None:
 
 
 def _replaced(inherited: Mapping[int, str], said: Mapping[int, str], values: Collection[int]) -> dict[int, str]:
-    """What is said of values: what is inherited goes with a value that is said anew."""
+    """Merges what is said of values; a value that is redefined loses its inherited entry."""
     return {number: text for number, text in inherited.items() if number not in values} | dict(said)

@@ -1,7 +1,7 @@
-"""The profile that a trace states: the one that it was captured, imported or framed with.
+"""The profile that a trace states: the one with which it was captured, imported or framed.
 
-Every tap's ``opened`` event says ``profile=NAME``, and so do the taps' descriptions in pcapng, which stand in each of
-several ring files. All taps of a capture have one profile; what a trace states first is taken for the whole of it.
+Every tap's ``opened`` event says ``profile=NAME``, and so do the taps' descriptions in pcapng, which each of several
+ring files repeats. All taps of a capture share one profile, so the first statement applies to the whole trace.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,13 +16,12 @@ Item = TypeVar("Item")
 
 
 def settled(records: Iterable[Item], profile: Profile | None = None) -> tuple[Iterator[Item], Profile]:
-    """The same records, and the profile to read them with.
+    """Returns the records unchanged, and the profile to read them with.
 
-    It is ``profile``, or else the one that the trace states; the default one where the trace states none, or one that
-    cannot be loaded here. To find out, the first record is waited for.
-
-    A :class:`~vtctap.pcap.trace.TraceReader`, or whatever has its ``profile``, knows what its trace states; of other
-    records the first one may be an ``opened`` event.
+    That profile is ``profile``, else the one that the trace states, else the default one, which also replaces a stated
+    profile that cannot be loaded here. The function may wait for the first record: a
+    :class:`~vtctap.pcap.trace.TraceReader` (or anything with a ``profile``) knows what its trace states; otherwise the
+    first record may be an ``opened`` event.
     """
     each = iter(records)
     if profile is not None:
@@ -35,7 +34,7 @@ def settled(records: Iterable[Item], profile: Profile | None = None) -> tuple[It
 
 
 def _loaded(name: str | None) -> Profile:
-    """The profile that calls itself so; its file may have another name."""
+    """Returns the profile with that name inside it; its file may have another name."""
     for file in (name, *users()) if name is not None else ():
         with suppress(ProfileError):
             profile = load(file)

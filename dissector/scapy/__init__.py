@@ -1,23 +1,23 @@
 # scapy.contrib.description = Prepaid-meter links: IEC 62055-52 and IEC 62056-21 (vtctap traces)
 # scapy.contrib.status = loads
-"""The Scapy layer: vtctap's traces and the messages in them as Scapy packets, read and built.
+"""The Scapy layer: dissects and builds vtctap's records and messages as Scapy packets.
 
 Importing this package registers :class:`VTC` for link type USER0, so that ``rdpcap`` decodes traces;
-``conf.exts.load("vtctap")`` gives this same module. A record is ``VTC() / message``, one class a message.
+``conf.exts.load("vtctap")`` loads this same module. A record is ``VTC() / message``, with one class per message.
 
-- Fields are octets as they stand in the record, parity bits included, and dissecting loses none: what a class does not
-  expect stays in a field or in a ``Raw`` behind it, so any octets are built again as they were.
-- While they are None, building fills in the header length, an option's length and padding, the check character ``bcc``
-  (by the exclusive or) and the ``crc``; STX and ``*`` stand where something follows them. ``b""`` leaves any of them
-  out but the lengths. Nothing else is filled in.
-- The catalogue's other fields are read from a packet by their names (``p.bcc_status``, ``p.token_amount``) and all at
-  once with ``fields_vtc()``: they are what the dissector says of the packet's octets. Data sets have their own.
-- Those that need the records before (``p.response_time``) are there after ``sniff(session=VTCSession)``;
+- Fields hold octets as they are in the record, parity bits included. Dissection loses none: what a class does not
+  expect stays in a field or in a following ``Raw``, so building returns the same octets.
+- Building fills in fields that are None: the header length, an option's length and padding, the check character ``bcc``
+  (exclusive or) and the ``crc``, and STX and ``*`` where something follows them. ``b""`` omits any of them except the
+  lengths. Building fills in nothing else.
+- A packet has the catalogue's other fields by name (``p.bcc_status``, ``p.token_amount``), and all of them in
+  ``fields_vtc()``: the dissector reads them from the packet's octets. Data sets have their own.
+- Fields that depend on earlier records (``p.response_time``) exist after ``sniff(session=VTCSession)``;
   :func:`exchanges` pairs requests with their answers.
-- ``conf.contribs["vtctap"]`` names the ``profile`` and the ``keys`` (a key file) by which packets are read.
+- ``conf.contribs["vtctap"]`` names the ``profile`` and the ``keys`` (a key file) for dissection.
 
 Times are in seconds, as in the catalogue; ``VTC.fields`` holds nanoseconds. ``load_extcap()`` finds the capture program
-that ``vtctap wireshark install`` installs: its folder is added to ``conf.prog.extcap_folders``.
+that ``vtctap wireshark install`` installs, since its folder is added to ``conf.prog.extcap_folders``.
 """
 
 import os
@@ -39,7 +39,7 @@ __all__ += messages.__all__
 
 conf.l2types.register(LINKTYPE_USER0, VTC)
 
-# Where Wireshark from 4.2 on looks for a user's capture programs; Scapy knows the folder before it.
+# Wireshark from 4.2 on looks here for a user's capture programs; Scapy knows only the earlier folder.
 _extcap_folder = os.path.expanduser("~/.local/lib/wireshark/extcap")
 if _extcap_folder not in conf.prog.extcap_folders:
     conf.prog.extcap_folders.append(_extcap_folder)

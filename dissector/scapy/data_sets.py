@@ -1,5 +1,5 @@
 # mypy: disallow-subclassing-any=False
-"""Data sets as Scapy packets, and where they are in a message's body."""
+"""Data sets as Scapy packets, and how to find them in a message's body."""
 
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, O
 from vtctap.dissector.scapy.settings import dissector
 
 _MESSAGES_OWN: Final = ("id_manufacturer_name", "id_field", "token", "confidence")
-"""What a meaning says of the message as a whole; the token's fields are named one by one below."""
+"""The attributes of a meaning that concern the whole message; the token's fields are listed one by one below."""
 _MEANING: Final = tuple(name for name in Meaning.__slots__ if name not in _MESSAGES_OWN)
 
 _TOKEN: Final = [
@@ -26,13 +26,14 @@ _SHOWN: Final = {
     "register": ("vtc.register.name",),
     "value": ("vtc.value.decoded", "vtc.token.name", "vtc.token.crc.status"),
 }
-"""What is shown behind a field."""
+"""The meanings shown after a field."""
 
 
 class DataSet(Derived):
-    """A data set, ``register(value*unit)``, and before it what stands in no data set: line ends, ``!``, text.
+    """A data set, ``register(value*unit)``, and the octets before it that belong to no data set: line ends, ``!``,
+    text.
 
-    What the profile makes of it, and the token in it, are read by the catalogue's names, for this data set alone:
+    It has the catalogue's fields for its meaning by the profile and for its token, for this data set only:
     ``register_name`` and ``value_decoded`` are one text each.
     """
 
@@ -49,7 +50,7 @@ class DataSet(Derived):
     )
 
     def do_dissect(self, s: bytes) -> bytes:
-        """Takes the first data set; octets without one all stand in ``before``."""
+        """Dissects the first data set; octets without a data set all go into ``before``."""
         text = s.translate(SEVEN_BITS) if carries_even_parity(s) else s
         found, rest = cut(s, text, 1)
         if not found:
@@ -58,12 +59,12 @@ class DataSet(Derived):
         return rest
 
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes]:
-        """What follows is the next data set's."""
+        """Leaves the rest to the next data set."""
         return b"", s
 
     def fields_vtc(self) -> dict[str, Value]:
-        """The fields of the catalogue that say what the data set means, by name."""
-        packet = self if self.explicit else next(iter(self))  # Of a set of packets the first, as in building.
+        """Returns the catalogue's fields for the data set's meaning, by name."""
+        packet = self if self.explicit else next(iter(self))  # The first of a set of packets, as in building.
         parity = carries_even_parity(bytes(self if self.parent is None else self.parent))
         texts = (bytes(packet.getfieldval(name)) for name in ("register", "value", "unit"))
         register, value, unit = (show(text.translate(SEVEN_BITS) if parity else text) for text in texts)
@@ -72,12 +73,12 @@ class DataSet(Derived):
         return {name: value for name, value in fields.items() if FIELDS[name].attribute in self.derived}
 
     def derive(self, attribute: str) -> Any:
-        """A field that is read from the data set."""
+        """Returns a field that is read from the data set."""
         value = super().derive(attribute)
         return ("".join(value) or None) if attribute in ("register_name", "value_decoded") else value
 
     def meaning_of(self, name: str) -> str:
-        """What the register is, or what the value says; with a question mark where that is assumed."""
+        """Returns the register's name or the value's meaning, with a question mark where it is assumed."""
         said: dict[str, Any] = self.fields_vtc()
         words = []
         for field in _SHOWN[name]:
@@ -89,9 +90,11 @@ class DataSet(Derived):
 
 
 def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]], bytes]:
-    """The fields of the data sets of a body, and the octets behind the last; ``text`` is the octets as they are to be
-    read. Finds what :func:`~vtctap.dissector.protocol.messages.data_sets` finds, and where. Fields that are as always
-    are left out."""
+    """Splits a body into the fields of its data sets and the octets after the last one.
+
+    ``text`` is the octets without parity bits, where they have any. The result agrees with
+    :func:`~vtctap.dissector.protocol.messages.data_sets`. Fields with their default value are omitted.
+    """
     found: list[dict[str, Any]] = []
     at = begin = 0
     end = len(text)
@@ -124,13 +127,13 @@ def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]
 
 
 def data_sets(octets: bytes, text: bytes, parent: Any) -> tuple[list[DataSet], bytes]:
-    """The data sets of a body as packets of ``parent``, and the octets behind the last."""
+    """Returns the data sets of a body as packets of ``parent``, and the octets after the last one."""
     found, rest = cut(octets, text)
     return [_packet(fields, parent) for fields in found], rest
 
 
 def _packet(fields: dict[str, Any], parent: Any) -> DataSet:
-    """A dissected data set."""
+    """Creates a dissected data set."""
     packet = object.__new__(DataSet)
     packet.fill_slots(b"", None, parent, 0.0)
     set_slot(packet, "fields", fields)

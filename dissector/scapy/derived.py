@@ -1,5 +1,6 @@
 # mypy: disallow-subclassing-any=False
-"""Packets with fields of the catalogue that are read from their octets but stand in no place of their own."""
+"""Packets with derived fields: fields of the catalogue that are read from the octets but have no octets of their
+own."""
 
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ _READ: Final = "{} is read from the packet's octets and cannot be set"
 
 
 def absent(attribute: str) -> Any:
-    """What stands for a field of the catalogue that does not apply."""
+    """Returns the value of a catalogue field that does not apply."""
     field = BY_ATTRIBUTE[attribute]
     if field.repeats:
         return []
@@ -21,34 +22,35 @@ def absent(attribute: str) -> Any:
 
 
 class Derived(Exact):
-    """A packet with fields of the catalogue that are read from it but stand in no place of their own."""
+    """A packet with derived fields, which are read from its octets but have no octets of their own."""
 
     derived: frozenset[str] = frozenset()
 
     def fields_vtc(self) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name (``vtc.cmd``), as ``read --json`` has them."""
+        """Returns the catalogue's fields that apply, by name (``vtc.cmd``), as in ``read --json``."""
         raise NotImplementedError
 
     def derive(self, attribute: str) -> Any:
-        """A field that is read from the packet; what is absent is None, of a list empty, of a boolean false."""
+        """Returns a derived field. An absent field is None, an absent list empty, an absent boolean false."""
         return self.fields_vtc().get(BY_ATTRIBUTE[attribute].name, absent(attribute))
 
     def __getattr__(self, attr: str) -> Any:
-        # Scapy takes a ValueError, such as a wrong profile's, for a field that is not there.
+        # Scapy would treat a ValueError, such as that of a wrong profile, as a missing field.
         return self.derive(attr) if attr in self.derived else super().__getattr__(attr)
 
     def getfieldval(self, attr: str) -> Any:
-        """A field's value, derived or not."""
+        """Returns a field's value, derived or not."""
         return self.derive(attr) if attr in self.derived else super().getfieldval(attr)
 
     def setfieldval(self, attr: str, val: Any) -> None:
-        """Sets a field. Raises TypeError for a derived one: Scapy would put up with an AttributeError in silence."""
+        """Sets a field. Raises TypeError for a derived one, since Scapy would ignore an AttributeError."""
         if attr in self.derived:
             raise TypeError(_READ.format(attr))
         super().setfieldval(attr, val)
 
     def from_keywords(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields of a packet's keyword arguments. Raises TypeError for derived ones, AttributeError for others."""
+        """Returns the fields of a packet's keyword arguments. Raises TypeError for derived ones, AttributeError for
+        unknown ones."""
         for attr in fields:
             if attr in self.derived:
                 raise TypeError(_READ.format(attr))

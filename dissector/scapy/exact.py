@@ -1,12 +1,12 @@
 # mypy: disallow-subclassing-any=False
-"""Packets that are taken apart as a whole, so that no octet is lost: the base class of all packets here.
+"""The base class of all packets here: it dissects a packet as a whole, so that no octet is lost.
 
-A subclass cuts its octets in ``do_dissect`` and gives the fields to :meth:`Exact.keep`, so that the packet is built
-again from the same octets until somebody changes a field.
+A subclass splits its octets in ``do_dissect`` and passes the fields to :meth:`Exact.keep`. The packet then builds the
+same octets again until a field changes.
 
-Scapy makes a packet of octets by way of its keyword arguments and of some twenty slots, most of which are the same in
-every packet of a class. Here such packets are made by filling the slots at once, which takes a third of the time; all
-others are made in Scapy's own way.
+Scapy creates a packet from octets through keyword arguments and some twenty slots, most of which are equal in all
+packets of a class. This class fills the slots directly, in a third of the time; other packets are created in Scapy's
+own way.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,15 +17,15 @@ from typing import Any, Final
 from scapy.packet import Packet
 
 set_slot: Final = object.__setattr__
-"""Sets a slot of a packet, without the search through slots and fields in Scapy's own ``__setattr__``."""
+"""Sets a slot of a packet without the search through slots and fields in Scapy's ``__setattr__``."""
 
 _OWN: Final = (
     *("time", "fields", "overload_fields", "overloaded_fields"),
     *("post_transforms", "original", "underlayer", "parent"),
 )
-"""The slots that are each packet's own before it is dissected."""
+"""The slots that differ between packets before dissection."""
 _KEPT: Final = ("raw_packet_cache", "raw_packet_cache_fields", "explicit")
-"""Those that are its own afterwards."""
+"""The slots that differ only after dissection."""
 (
     _set_time,
     _set_fields,
@@ -43,7 +43,7 @@ _KEPT: Final = ("raw_packet_cache", "raw_packet_cache_fields", "explicit")
 
 @cache
 def _shared(cls: type[Packet]) -> Sequence[tuple[Callable[[Any, Any], None], Any]]:
-    """The slots that are the same in every packet of a class before it is dissected: what sets each, and its value."""
+    """Returns the slots that are equal in all packets of a class before dissection: each one's setter and value."""
     packet = object.__new__(cls)
     Packet.__init__(packet, _internal=1)
     slots = sorted(slot for slot in cls.__all_slots__.difference(_OWN) if hasattr(packet, slot))
@@ -51,7 +51,7 @@ def _shared(cls: type[Packet]) -> Sequence[tuple[Callable[[Any, Any], None], Any
 
 
 class Exact(Packet):
-    """A packet that is taken apart as a whole."""
+    """A packet that is dissected as a whole."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Exact(Packet):
             self.dissection_done(self)
 
     def fill_slots(self, octets: bytes, underlayer: Any, parent: Any, now: float) -> None:
-        """Sets all slots, as in a packet that Scapy is about to dissect."""
+        """Sets all slots as Scapy does before it dissects a packet."""
         for set_to, value in _shared(type(self)):  # type: ignore[arg-type]  # A class can be hashed, its packets cannot.
             set_to(self, value)
         _set_time(self, now)
@@ -86,23 +86,23 @@ class Exact(Packet):
         _set_parent(self, parent)
 
     def keep(self, octets: bytes, fields: dict[str, Any]) -> None:
-        """Sets the fields, as dissected from ``octets``."""
+        """Sets the fields that were dissected from ``octets``."""
         _set_fields(self, fields)
         _set_cache(self, octets)
         _set_cached_fields(self, self.copies(fields))
         _set_explicit(self, 1)
 
     def copies(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Copies of the fields that can change in themselves, without being set. Scapy compares them before it gives
-        the octets out again as they were."""
+        """Copies the fields that can change without being set; Scapy compares them before it returns the cached
+        octets."""
         return {}
 
     def copies_of(self, name: str, packets: list[Any]) -> Any:
-        """The copy of a list of packets, for :meth:`copies`."""
+        """Copies a list of packets, for :meth:`copies`."""
         return self._raw_packet_cache_field_value(self.fieldtype[name], packets, copy=True) if packets else []
 
     def from_keywords(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields that keyword arguments set. Raises AttributeError, as Scapy does, but says why."""
+        """Returns the fields of keyword arguments. Raises AttributeError, as Scapy does, but says why."""
         names = [field.name for field in self.fields_desc]
         for name in fields:
             if name not in names:
@@ -110,7 +110,7 @@ class Exact(Packet):
         return fields
 
     def __eq__(self, other: object) -> bool:
-        """The same class, fields and payload. A field that is None is what building fills in."""
+        """Whether class, fields and payload are equal; a field that is None counts as what building fills in."""
         if super().__eq__(other):
             return True
         if not isinstance(other, type(self)) or bytes(self) != bytes(other):

@@ -1,8 +1,8 @@
 # mypy: disallow-subclassing-any=False
-"""Fields of Scapy that are filled in, shown or checked in their own way.
+"""Scapy fields with their own default, display or validation.
 
-What a field cannot hold is refused when it is given, by an error that names the field; ``RawVal`` gets past that. A
-list stands for as many packets, as everywhere in Scapy.
+A value that a field cannot hold is refused when it is set, with an error that names the field; ``RawVal`` bypasses
+this. A list stands for as many packets, as everywhere in Scapy.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ class OctetsField(StrField):
     """Octets, or text."""
 
     def any2i(self, pkt: Any, x: Any) -> Any:
-        """Text as its octets. Raises TypeError for a number, of which Scapy would make so many NULs."""
+        """Converts text to octets. Raises TypeError for a number, which Scapy would turn into that many NULs."""
         if isinstance(x, list):
             return [self.any2i(pkt, each) for each in x]
         if x is not None and not isinstance(x, _OCTETS):
@@ -41,31 +41,31 @@ class OctetsField(StrField):
 
 
 class _Kept:
-    """A field that makes the packet what it is: ``fuzz`` lets it be."""
+    """A field that identifies the packet's class; ``fuzz`` leaves it unchanged."""
 
     __slots__ = ()
 
     def randval(self) -> None:
-        """Nothing."""
+        """Returns None, so that ``fuzz`` changes nothing."""
 
 
 class MarkField(_Kept, OctetsField):
-    """Octets that make a message what it is."""
+    """Octets that identify a message's class."""
 
 
 class MagicField(_Kept, StrFixedLenField):
-    """Octets that make a record what it is."""
+    """Octets that identify a record."""
 
 
 class VersionField(_Kept, ByteField):
-    """The version of the record's form."""
+    """The version of the record's format."""
 
 
 class MeantField(OctetsField):
-    """Octets, shown with what they mean: the packet's ``meaning_of`` the field."""
+    """Octets, shown with their meaning from the packet's ``meaning_of``."""
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        """The octets, and what they mean in brackets."""
+        """Shows the octets, with their meaning in brackets."""
         meaning = pkt.meaning_of(self.name) if pkt is not None else ""
         return f"{x!r} ({meaning})" if meaning else repr(x)
 
@@ -80,12 +80,12 @@ class ImpliedField(OctetsField):
         self.implied = implied
 
     def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
-        """``s`` and the field behind it."""
+        """Appends the field to ``s``."""
         return s + (self.implied(pkt) if val is None else bytes(self.i2m(pkt, val)))
 
 
 class CheckField(Field):
-    """A check, a number written by ``form``; nothing while it is None, for post_build to fill in."""
+    """A check value, a number in the format ``form``; while it is None, post_build fills it in."""
 
     __slots__ = ("form", "most")
 
@@ -95,7 +95,7 @@ class CheckField(Field):
         super().__init__(name, None)
 
     def any2i(self, pkt: Any, x: Any) -> Any:
-        """The check as a number, or as octets."""
+        """Converts the check value to a number or to octets."""
         if isinstance(x, list):
             return [self.any2i(pkt, each) for each in x]
         if isinstance(x, str):
@@ -105,17 +105,17 @@ class CheckField(Field):
         raise ValueError(f"{self.name} takes a number from 0 to {self.most:#x}, or octets, not {x!r}")
 
     def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
-        """``s`` and the field behind it."""
+        """Appends the field to ``s``."""
         if val is None:
             return s
         return s + (val if isinstance(val, bytes) else self.written(val))
 
     def written(self, value: int) -> bytes:
-        """The number as octets."""
+        """Returns the number as octets."""
         return self.form % value
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        """A number in hexadecimal, and whether it is good."""
+        """Shows the number in hexadecimal, and whether it is good."""
         if not isinstance(x, int):
             return repr(x)
         status = getattr(pkt, f"{self.name}_status", None)
@@ -129,7 +129,7 @@ class SequenceField(CheckField):
         super().__init__(name, b"", 0xFFFF)
 
     def written(self, value: int) -> bytes:
-        """The number as octets."""
+        """Returns the number as octets."""
         return value.to_bytes(2, "little")
 
 
@@ -137,7 +137,7 @@ class PacketsField(PacketListField):
     """A list of packets of one class."""
 
     def any2i(self, pkt: Any, x: Any) -> Any:
-        """One packet as a list. Raises TypeError for what is none."""
+        """Turns one packet into a list. Raises TypeError for anything but packets."""
         for item in x if isinstance(x, list | tuple) else [x]:
             if not isinstance(item, Packet | bytes | RawVal):
                 raise TypeError(f"{self.name} takes a list of {self.cls.__name__}, not {x!r}")
@@ -145,22 +145,22 @@ class PacketsField(PacketListField):
 
 
 class LineField(ByteField):
-    """The line's octet, shown as its text (``7E1``); 0, and an octet that is no line, as the number."""
+    """The line's octet, shown as text (``7E1``); 0, and an octet that is no line format, as a number."""
 
     def h2i(self, pkt: Any, x: Any) -> Any:
-        """``7E1`` or the octet, as the octet."""
+        """Converts ``7E1``, or the octet itself, to the octet."""
         if isinstance(x, list):
             return [self.h2i(pkt, each) for each in x]
         return Line.parse(x).octet if isinstance(x, str) else x
 
     def i2h(self, pkt: Any, x: Any) -> Any:
-        """The octet as ``7E1``."""
+        """Converts the octet to ``7E1``."""
         line = Line.from_octet(x) if isinstance(x, int) else None
         return str(line) if line else x
 
 
 class SecondsField(Field):
-    """Nanoseconds, shown as seconds. Where the field can state that they are unknown, by all ones, that is None."""
+    """Nanoseconds, shown as seconds; None where the field says by all ones that they are unknown."""
 
     __slots__ = ("most", "unknown")
 
@@ -170,7 +170,7 @@ class SecondsField(Field):
         super().__init__(name, None if unknown else 0, fmt)
 
     def any2i(self, pkt: Any, x: Any) -> Any:
-        """Seconds as nanoseconds."""
+        """Converts seconds to nanoseconds."""
         if isinstance(x, list):
             return [self.any2i(pkt, each) for each in x]
         if (x is None and self.unknown) or isinstance(x, VolatileValue):
@@ -180,16 +180,16 @@ class SecondsField(Field):
         raise ValueError(f"{self.name} takes seconds from 0 to {self.most / 1e9:g}, not {x!r}")
 
     def i2m(self, pkt: Any, x: Any) -> Any:
-        """Nanoseconds, or all ones."""
+        """Converts None to all ones."""
         return self.most + 1 if x is None else x
 
     def i2h(self, pkt: Any, x: Any) -> Any:
-        """Nanoseconds as seconds."""
+        """Converts nanoseconds to seconds."""
         return x / 1e9 if isinstance(x, int) else x
 
 
 class _Words:
-    """A field of words."""
+    """A field with words for its values."""
 
     __slots__ = ()
 
@@ -216,5 +216,5 @@ class FlagWordsField(_Words, FlagsField):
     """Bits that have names."""
 
     def words(self) -> Iterable[str]:
-        """The names."""
+        """Returns the names of the bits."""
         return self.names  # type: ignore[no-any-return]

@@ -1,8 +1,8 @@
 # mypy: disallow-subclassing-any=False
-"""The messages as Scapy packets, one class a message.
+"""The messages as Scapy packets, with one class per message.
 
-Where a message's parts are is found by the patterns of :mod:`vtctap.dissector.protocol.messages`, and what they mean is
-asked of it, so that the two cannot differ; here the octets are only cut.
+The patterns of :mod:`vtctap.dissector.protocol.messages` locate a message's parts, and its decoder gives their meaning,
+so the two cannot disagree; this module only splits the octets.
 """
 
 from collections.abc import Sequence
@@ -59,11 +59,11 @@ _MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TO
 _MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in _MESSAGE_FIELDS)
 
 Split = tuple[dict[str, Any], bytes]
-"""The fields of a message, and the octets behind it."""
+"""The fields of a message, and the octets after it."""
 
 
 def _summary(packet: Any, kind: Kind) -> tuple[str, list[Any]]:
-    """One line, as ``read`` prints it, and the layer below it that stands before it."""
+    """Returns one line as ``read`` prints it, and the lower layer that the line already includes."""
     below = packet.underlayer
     of_below = getattr(below, "record", None)
     try:
@@ -74,7 +74,7 @@ def _summary(packet: Any, kind: Kind) -> tuple[str, list[Any]]:
 
 
 class MessageLayer(Derived):
-    """A message. Its fields are what :meth:`split` makes of its octets, or else one field with all of them."""
+    """A message. Its fields come from :meth:`split`, or else one field holds all of its octets."""
 
     fields_desc: Sequence[Any] = (OctetsField("octets", b""),)
 
@@ -83,11 +83,12 @@ class MessageLayer(Derived):
         cls.derived = _MESSAGE_FIELDS.difference(field.name for field in cls.fields_desc)
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets; ``structure`` are their seven bits and ``text`` is how they are to be read."""
+        """Splits octets; ``structure`` is their lower seven bits, ``text`` the octets without parity bits, where they
+        have any."""
         return {"octets": octets}, b""
 
     def do_dissect(self, s: bytes) -> bytes:
-        """Cuts the octets; what is over goes into a Raw."""
+        """Splits the octets; the rest goes into a Raw."""
         structure = text = s
         if not s.isascii():
             structure = s.translate(SEVEN_BITS)
@@ -97,32 +98,32 @@ class MessageLayer(Derived):
         return rest
 
     def fields_vtc(self) -> dict[str, Value]:
-        """The message's fields of the catalogue, by name, and what the profile makes of them."""
+        """Returns the catalogue's fields of the message and of its meaning by the profile, by name."""
         fields = dissect(Record(0, bytes(self))).fields()
         return {name: value for name, value in fields.items() if name in _MESSAGE_NAMES}
 
     def meaning_of(self, name: str) -> str:
-        """The maker that the letters of an identification stand for."""
+        """Returns the manufacturer that an identification's letters stand for."""
         return self.derive(f"{name}_name") or ""
 
     def hashret(self) -> bytes:
-        """Nothing: a message does not say which one it answers."""
+        """Returns nothing, since a message does not identify its request."""
         return b""
 
     def answers(self, other: Any) -> int:
-        """Whether this message may be the answer to the other."""
+        """Whether this message may answer the other one."""
         return int(type(self).__name__ in MAY_FOLLOW.get(type(other).__name__, ()))
 
     def mysummary(self) -> tuple[str, list[Any]]:
-        """The line of ``vtctap read``, behind the record's."""
+        """Returns the line of ``vtctap read``, after the record's."""
         return _summary(self, Kind.FRAME)
 
 
 class _Block(MessageLayer):
-    """A message with data sets. ``register``, ``value`` and ``unit``, each a text or a list, build them."""
+    """A message with data sets, which can be built from ``register``, ``value`` and ``unit``, each a text or a list."""
 
     def from_keywords(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields of a packet's keyword arguments."""
+        """Returns the fields of a packet's keyword arguments."""
         parts = [(name, fields.pop(name)) for name in ("register", "value", "unit") if name in fields]
         if parts:
             if "data_sets" in fields:
@@ -137,7 +138,7 @@ class _Block(MessageLayer):
         return {"data_sets": self.copies_of("data_sets", fields["data_sets"])}
 
     def _checked(self, octets: bytes, text: bytes, body: int, end: int) -> Split:
-        """The fields from the body on, of a message that ends in a check character."""
+        """Splits a message with a check character, from its body on."""
         sets, rest = data_sets(octets[body:end], text[body:end], self)
         bcc = octets[end + 1 : end + 2]
         fields = {"data_sets": sets, "rest": rest, "end": octets[end : end + 1], "bcc": bcc[0] if bcc else b""}
@@ -181,7 +182,7 @@ class _Command(_Block):
 
 
 class ReadCommand(_Command):
-    """Asks for registers: ``SOH R1 STX register() ETX BCC``."""
+    """Reads registers: ``SOH R1 STX register() ETX BCC``."""
 
     cmd = b"R1"
 
@@ -193,13 +194,13 @@ class WriteCommand(_Command):
 
 
 class ExecuteCommand(_Command):
-    """Runs what the meter knows by that register."""
+    """Executes the function that the meter has under that register."""
 
     cmd = b"E2"
 
 
 class PasswordCommand(_Command):
-    """A password, or from the meter (P0) its operand: ``SOH P1 STX (value) ETX BCC``."""
+    """A password, or the operand that the meter sends (P0): ``SOH P1 STX (value) ETX BCC``."""
 
     cmd = b"P1"
 
@@ -215,7 +216,7 @@ class UndefinedCommand(_Command):
 
 
 class Data(_Block):
-    """Data sets, a readout or an answer: ``STX register(value*unit) ETX BCC``."""
+    """Data sets, as a readout or an answer: ``STX register(value*unit) ETX BCC``."""
 
     fields_desc = (
         MarkField("start", b"\x02"),
@@ -223,23 +224,23 @@ class Data(_Block):
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets."""
+        """Splits octets."""
         fields, rest = self._checked(octets, text, 1, block_end(structure, 1))
         return {"start": octets[:1]} | fields, rest
 
 
 class PartialData(Data):
-    """A part of a longer answer: ends in EOT."""
+    """A part of a longer answer; it ends in EOT."""
 
     end = b"\x04"
 
 
 class Error(Data):
-    """An error as the answer, one data set without a register: ``STX (ER01) ETX BCC``."""
+    """An error answer, one data set without a register: ``STX (ER01) ETX BCC``."""
 
 
 class IDRequest(MessageLayer):
-    """Calls a meter: ``/?address!``. ``rest`` is what follows the ``!``."""
+    """Calls a meter: ``/?address!``; ``rest`` follows the ``!``."""
 
     fields_desc = (
         MarkField("start", b"/?"),
@@ -249,7 +250,7 @@ class IDRequest(MessageLayer):
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets."""
+        """Splits octets."""
         mark = text.find(b"!", 2)
         end = mark if mark >= 0 else max(2, len(text.rstrip(b"\r\n")))
         rest = end + (mark >= 0)
@@ -281,13 +282,13 @@ class IDResponse(MessageLayer):
     fields_desc = (*_IDENTIFICATION,)
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets."""
+        """Splits octets."""
         line = LINE_END.search(structure, 1)
         return _identification(octets, line.start() if line else len(octets), len(octets)), b""
 
 
 class Telegram(_Block):
-    """An identification, lines and ``!`` in one; ``crc=b""`` is one without CRC16."""
+    """An identification, lines and ``!`` in one; ``crc=b""`` omits the CRC16."""
 
     fields_desc = (
         *_IDENTIFICATION,
@@ -298,7 +299,7 @@ class Telegram(_Block):
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets."""
+        """Splits octets."""
         line = LINE_END.search(structure, 1)
         line_at, body = line.span() if line else (len(octets), len(octets))
         last = TELEGRAM_END.search(structure, body)
@@ -334,7 +335,7 @@ class OptionSelect(MessageLayer):
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets."""
+        """Splits octets."""
         head = {"start": octets[:1], "option_protocol": octets[1:2], "option_speed": octets[2:3]}
         return head | {"option_mode": octets[3:4], "rest": octets[4:]}, b""
 
@@ -349,31 +350,31 @@ class _Character(MessageLayer):
 
 
 class ACK(_Character):
-    """Yes, or go on."""
+    """Accepts a message, or requests the next one."""
 
     start = b"\x06"
 
 
 class NAK(_Character):
-    """No, or say it again."""
+    """Refuses a message, or requests it again."""
 
     start = b"\x15"
 
 
 class WakeUp(MessageLayer):
-    """NULs that wake a meter that runs on a battery."""
+    """NULs that wake a battery-powered meter."""
 
     octets = bytes(84)
 
 
 def _frame_format(addresses: bytes, control: bytes, information: bytes) -> bytes:
-    """The format field of a frame that is not segmented: type 3, and the length of all between the flags."""
+    """Returns the format field of an unsegmented frame: type 3, and the length of everything between the flags."""
     length = 2 + len(addresses) + len(control) + (len(information) + 2 if information else 0) + 2
     return (0xA000 | length & 0x7FF).to_bytes(2, "big")
 
 
 class HDLC(MessageLayer):
-    """A frame of mode E; what it carries, ``information``, is not taken apart."""
+    """A frame of mode E; its ``information`` is not dissected."""
 
     fields_desc = (
         MarkField("start", b"~"),
@@ -387,7 +388,7 @@ class HDLC(MessageLayer):
     )
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Cuts octets."""
+        """Splits octets."""
         size = len(octets)
         header = hdlc.header_end(octets[: hdlc.MOST_HEADER]) or size + 1
         at, end = hdlc.places(octets)
@@ -417,16 +418,16 @@ class HDLC(MessageLayer):
 
 
 class Continuation(MessageLayer):
-    """The later part of a frame that did not fit into one record."""
+    """A later part of a frame that did not fit into one record."""
 
 
 class Noise(Exact):
-    """Octets that are no frame."""
+    """Octets that belong to no frame."""
 
     fields_desc = (OctetsField("octets", b""),)
 
     def mysummary(self) -> tuple[str, list[Any]]:
-        """The line of ``vtctap read``, behind the record's."""
+        """Returns the line of ``vtctap read``, after the record's."""
         return _summary(self, Kind.NOISE)
 
 
@@ -440,4 +441,4 @@ LAYERS: Final[dict[str | None, type[MessageLayer]]] = {
         )
     },
 }
-"""The class of each message that :func:`vtctap.dissector.protocol.messages.decode` knows."""
+"""The class of each message of :func:`vtctap.dissector.protocol.messages.decode`."""

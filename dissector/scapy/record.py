@@ -39,7 +39,7 @@ from vtctap.pcap.record import HEADER, MAGIC, OPTION, VERSION, Flag, Kind, Recor
 from vtctap.pcap.record import decode as decode_record
 
 CONTEXT: Final = frozenset(field.attribute for field in CATALOGUE if field.context)
-"""What a packet knows only once :class:`~vtctap.dissector.scapy.sessions.VTCSession` has read those before it."""
+"""The fields that exist once :class:`~vtctap.dissector.scapy.sessions.VTCSession` has read the earlier packets."""
 _UNKNOWN: Final = 0xFFFFFFFF
 _FLAG_NAMES: Final = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
 _FLAGS: Final = [_FLAG_NAMES.get(1 << bit, f"bit_{bit}") for bit in range(16)]
@@ -58,12 +58,12 @@ class VTCOption(Exact):
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes = b"", *args: Any, **kargs: Any) -> Any:
-        """Declines octets that are too few for the length that they state."""
+        """Declines octets that are shorter than their stated length."""
         fits = not _pkt or (len(_pkt) >= OPTION.size and len(_pkt) - OPTION.size >= OPTION.unpack_from(_pkt)[1])
         return cls if fits else conf.raw_layer
 
     def do_dissect(self, s: bytes) -> bytes:
-        """Takes one option with its padding."""
+        """Dissects one option with its padding."""
         number, length = OPTION.unpack_from(s)
         end = OPTION.size + length
         implied = bytes(-length % 4)
@@ -73,12 +73,12 @@ class VTCOption(Exact):
         return s[end + len(padding) :]
 
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes]:
-        """What follows is the next option's."""
+        """Leaves the rest to the next option."""
         return b"", s
 
 
 def _flag_value(flags: int) -> FlagValue:
-    """Flags that can be changed one by one. Copying takes a third of the time of making them."""
+    """Returns flags that can be changed one by one; copying takes a third of the time of creating them."""
     copy = object.__new__(FlagValue)
     for slot, value in (("names", _FLAGS), ("multi", True), ("value", flags)):
         set_slot(copy, slot, value)
@@ -86,7 +86,7 @@ def _flag_value(flags: int) -> FlagValue:
 
 
 class VTC(Derived):
-    """The record of one frame, of noise or of an event: what the tap says of the octets."""
+    """The record of a frame, of noise or of an event: what the tap reports about the octets."""
 
     name = "VTC"
     __slots__ = ("dissection",)
@@ -115,12 +115,12 @@ class VTC(Derived):
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes = b"", *args: Any, **kargs: Any) -> Any:
-        """Declines octets that are no record: the link type USER0 is everybody's."""
+        """Declines octets that are no record, since anyone may use the link type USER0."""
         ours = not _pkt or (_pkt[:2] == MAGIC and len(_pkt) >= HEADER.size and _pkt[2] == VERSION)
         return cls if ours else conf.raw_layer
 
     def do_dissect(self, s: bytes) -> bytes:
-        """Takes the header. One whose length cannot be is taken without options, and what follows left alone."""
+        """Dissects the header. A header of impossible length gets no options, and the rest stays untouched."""
         magic, version, kind, length, sender, link, tap, line, flags, reserved, speed, uncertainty, duration = (
             HEADER.unpack_from(s)
         )
@@ -159,29 +159,29 @@ class VTC(Derived):
         return s[end:]
 
     def copies(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Flags and options can be changed in place."""
+        """Copies flags and options, which can change in place."""
         return {"flags": int(fields["flags"]), "options": self.copies_of("options", fields["options"])}
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
-        """Fills in the length of the header."""
+        """Fills in the header length."""
         if self.getfieldval("length") is None:
             pkt = pkt[:4] + len(pkt).to_bytes(4, "big") + pkt[8:]
         return bytes(pkt + pay)
 
     def guess_payload_class(self, payload: bytes) -> Any:
-        """The class of the message; Noise for noise; Raw behind a header that is damaged."""
+        """Returns the message's class, Noise for noise, or Raw after a damaged header."""
         kind = self.fields["kind"]
         if self.fields["length"] != len(self.raw_packet_cache) or kind > Kind.NOISE:
             return conf.raw_layer
         return Noise if kind else LAYERS[name_of(payload)]
 
     def record(self) -> Record:
-        """The record of the packet's octets and time. Raises RecordError where the header is damaged."""
+        """Returns the record of the packet's octets and time. Raises RecordError where the header is damaged."""
         return decode_record(bytes(self), int(self.time * 1_000_000_000))
 
     def fields_vtc(self) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name, as ``read --json`` has them; none where the header is
-        damaged. Those that need the records before are there once a session has read the packet."""
+        """Returns the catalogue's fields that apply, by name, as in ``read --json``; none where the header is damaged.
+        Fields that depend on earlier records exist once a session has read the packet."""
         try:
             fields = dissect(self.record()).fields()
         except RecordError:
@@ -191,27 +191,27 @@ class VTC(Derived):
         return {name: context[name] if FIELDS[name].context else fields[name] for name in names}
 
     def derive(self, attribute: str) -> Any:
-        """A field that is read from the packet. Raises AttributeError for one that needs the records before it."""
+        """Returns a derived field. Raises AttributeError for one that depends on earlier records."""
         if attribute in CONTEXT and not self.dissection:
             raise AttributeError(f"{attribute} needs the records before: read with session=VTCSession")
         return super().derive(attribute)
 
     def __getattr__(self, attr: str) -> Any:
-        if attr == "dissection":  # A slot is looked for here only while it is not set.
+        if attr == "dissection":  # A slot gets here only while it is not set.
             return None
         try:
             return super().__getattr__(attr)
         except AttributeError:
             if attr in CONTEXT or attr not in BY_ATTRIBUTE:
                 raise
-        return absent(attr)  # Of a message, and this record holds none.
+        return absent(attr)  # A message's field, and this record holds no message.
 
     def __dir__(self) -> list[str]:
         names = super().__dir__()
         return names if self.dissection else [name for name in names if name not in CONTEXT]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Scapy 2.7 leaves out the slots of subclasses.
+        # Scapy 2.7 omits the slots of subclasses.
         rebuild, octets, state = super().__reduce__()
         return rebuild, octets, (state, self.dissection)
 
@@ -221,17 +221,17 @@ class VTC(Derived):
         return self
 
     def copy(self) -> Self:
-        """A deep copy."""
+        """Returns a deep copy."""
         copy: Self = super().copy()
         set_slot(copy, "dissection", self.dissection)
         return copy
 
     def hashret(self) -> bytes:
-        """The link: nothing else is the same in a request and its answer."""
+        """Returns the link, the only thing that a request and its answer share."""
         return bytes([self.link]) + bytes(self.payload.hashret())
 
     def answers(self, other: Any) -> int:
-        """Whether this may be the answer to the other: of the same link, not of the same sender, and by its message."""
+        """Whether this may answer the other: same link, other sender, and a message that fits."""
         if not isinstance(other, VTC) or self.link != other.link or not isinstance(self.payload, MessageLayer):
             return 0
         if self.sender == other.sender != Sender.UNKNOWN:
@@ -239,6 +239,6 @@ class VTC(Derived):
         return self.payload.answers(other.payload)
 
     def mysummary(self) -> str:
-        """Link, sender, and what an event says."""
+        """Returns link and sender, and the text of an event."""
         sender = ARROWS.get(self.sender, ARROWS[Sender.UNKNOWN])
         return " ".join(word for word in (f"VTC {self.link} {sender}", self.event, self.event_detail) if word)

@@ -1,6 +1,8 @@
 # mypy: disallow-subclassing-any=False
-"""Records in their order: what a packet alone cannot say. Who answers whom is decided by
-:mod:`vtctap.dissector.pairing` and gathered by :mod:`vtctap.dissector.analysis.exchanges`; here Scapy is given it.
+"""Sessions for Scapy: adds what depends on the order of records.
+
+:mod:`vtctap.dissector.pairing` decides who answers whom, and :mod:`vtctap.dissector.analysis.exchanges` gathers it;
+this module passes the result to Scapy.
 """
 
 from collections.abc import Iterable
@@ -18,13 +20,15 @@ from vtctap.pcap.record import RecordError
 
 
 class VTCSession(DefaultSession):
-    """For ``sniff(session=VTCSession)``, live or ``offline=``: each record comes at once, and knows its place.
+    """A session for ``sniff(session=VTCSession)``, live or ``offline=``; it returns each record at once, with its
+    place.
 
     Packets then have ``gap``, ``request_in``, ``response_time``, ``repeat_of``, ``status_token_in`` and ``session``, as
     in ``vtctap read``; record numbers count the session's records from 1. ``dissection`` is the packet's
-    :class:`~vtctap.dissector.dissect.Dissection`, which :mod:`vtctap.dissector.analysis` takes. The profile is that of
-    ``conf.contribs["vtctap"]`` when the session begins; where it names none, the first record's, if that is the event
-    of a tap that was opened, or the default one. What is kept is a few values a link.
+    :class:`~vtctap.dissector.dissect.Dissection`, for :mod:`vtctap.dissector.analysis`.
+
+    The profile is that of ``conf.contribs["vtctap"]`` at the session's start; else that of the first record, if it is a
+    tap's ``opened`` event; else the default one. Memory holds a few values per link.
     """
 
     def __init__(self, supersession: Any = None) -> None:
@@ -33,7 +37,7 @@ class VTCSession(DefaultSession):
         self._settled = False
 
     def process(self, pkt: Any) -> Any:
-        """The packet, told its place. One whose header is damaged has none."""
+        """Returns the packet with its place. A packet with a damaged header has none."""
         pkt = super().process(pkt)
         if isinstance(pkt, VTC):
             try:
@@ -49,10 +53,10 @@ class VTCSession(DefaultSession):
 
 
 def exchanges(packets: Iterable[Any]) -> tuple[SndRcvList, PacketList]:
-    """Requests with their answers, and the packets in no such pair: ``PacketList.sr()`` by vtctap's rules.
+    """Returns requests with their answers, and the unpaired packets: ``PacketList.sr()`` by vtctap's rules.
 
-    Packets that no :class:`VTCSession` has read yet are read by one, in their order. A request that is repeated is in
-    as many pairs as it has answers, each of its packets in one at the most.
+    A :class:`VTCSession` first reads the packets that none has read yet, in their order. A repeated request is in as
+    many pairs as it has answers, each of its packets in at most one.
     """
     packets = list(packets)
     if any(isinstance(packet, VTC) and not packet.dissection for packet in packets):

@@ -1,4 +1,4 @@
-"""The dissector that packets ask: its profile and keys are what ``conf.contribs["vtctap"]`` says."""
+"""The dissector for packets, with the profile and keys of ``conf.contribs["vtctap"]``."""
 
 from functools import cache
 from typing import Final
@@ -17,9 +17,12 @@ _keys: Final = cache(load_keys)
 
 
 def dissector() -> Dissector:
-    """A dissector by ``conf.contribs["vtctap"]``: its profile (name, path or Profile), and its key file (path or Keys)
-    if there is one. Where it names no profile it is ``stated``, which the trace of the last session stated, or the
-    default one. Raises ProfileError, KeyFileError and OSError."""
+    """Returns the dissector by ``conf.contribs["vtctap"]``: its profile (name, path or Profile) and its key file (path
+    or Keys), if any.
+
+    Without a profile there, ``stated`` applies (the profile that the last session's trace stated), or the default one.
+    Raises ProfileError, KeyFileError and OSError.
+    """
     settings = conf.contribs.get("vtctap", {})
     profile, keys = settings.get("profile") or settings.get("stated") or DEFAULT, settings.get("keys")
     return Dissector(
@@ -29,5 +32,5 @@ def dissector() -> Dissector:
 
 
 def dissect(record: Record) -> Dissection:
-    """What the dissector says of one record by itself."""
+    """Dissects one record by itself."""
     return dissector().dissect(record)

@@ -1,8 +1,9 @@
-"""Tables: what traces say, as rows with typed columns, for spreadsheets, data frames and databases.
+"""Tables: traces as rows with typed columns, for spreadsheets, data frames and databases.
 
-- :mod:`~vtctap.dissector.tables.model` is what a table is; :data:`TABLES` are those that there are, a module each.
+- :mod:`~vtctap.dissector.tables.model` defines a table; :data:`TABLES` holds all tables, one module each.
 - :mod:`~vtctap.dissector.tables.text` writes rows as CSV and JSON Lines, :mod:`~vtctap.dissector.tables.parquet` as
-  Parquet."""
+  Parquet.
+"""
 
 from typing import Final
 
@@ -14,4 +15,4 @@ from vtctap.dissector.tables.registers import REGISTERS
 from vtctap.dissector.tables.tokens import TOKENS
 
 TABLES: Final[dict[str, Table]] = {table.name: table for table in (RECORDS, EXCHANGES, TOKENS, FINDINGS, REGISTERS)}
-"""The tables by name, the usual one first."""
+"""The tables by name, the default one first."""

@@ -1,4 +1,4 @@
-"""The table of exchanges: a row a request, with what answered it."""
+"""The table of exchanges: one row per request, with its answer."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -16,7 +16,7 @@ _RESPONSE: Final = (
     *("vtc.error.code", "vtc.text", "vtc.id.manufacturer", "vtc.id.speed", "vtc.id.text"),
     *("vtc.status.token", "vtc.status.token.name", "vtc.status.token.outcome", "vtc.bcc.status"),
 )
-"""The fields of a request and of the first frame after it that have a column."""
+"""The fields of a request, and of the first frame that answers it, that have a column."""
 
 
 def _side_columns(side: str, fields: tuple[str, ...]) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""The table of findings: a row a finding of the check."""
+"""The table of findings: one row per finding of the check."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final

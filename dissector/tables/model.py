@@ -1,8 +1,8 @@
-"""What a table is: its name, its columns with their types, and where its rows come from.
+"""The model of a table: its name, its typed columns and the source of its rows.
 
-Columns that show a field of the catalogue are made of it (:func:`field_column`), so that a field's name, type and
-meaning are said once. A row is a dictionary of what applies, by column; its values are those of ``read --json``: a time
-is text, seconds since 1970 with nine decimals, because no floating-point number holds it.
+Columns of catalogue fields are made from the catalogue (:func:`field_column`), which states a field's name, type and
+meaning once. A row is a dictionary from column to value, without what does not apply. Values are those of ``read
+--json``; a time is text (seconds since 1970 with nine decimals), since no floating-point number holds it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,11 +26,11 @@ from vtctap.dissector.dissect import Dissection, Value
 from vtctap.dissector.profiles.files import Profile
 
 Cells = Mapping[str, Value]
-"""The cells of a row by their columns' names; what does not apply is absent."""
+"""The cells of a row by column name; what does not apply is absent."""
 
 
 class ColumnType(StrEnum):
-    """What a column holds. A time is in seconds since 1970, a span in seconds, both as text with nine decimals;
+    """The type of a column. A time counts seconds since 1970, a span counts seconds, both as text with nine decimals;
     seconds are a number."""
 
     TEXT = "text"
@@ -54,7 +54,7 @@ class Column:
 
 
 class Row(NamedTuple):
-    """One row, and the numbers of the records that it comes from."""
+    """One row, and the numbers of the records behind it."""
 
     records: Sequence[int]
     cells: Cells
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. ``rows`` takes the dissections of one trace and their profile, and gives each row as soon as it is
+    """A table. ``rows`` takes the dissections of one trace and their profile, and yields each row as soon as it is
     known."""
 
     name: str
@@ -71,8 +71,8 @@ class Table:
     rows: Callable[[Iterable[Dissection], Profile], Iterator[Row]]
 
 
-TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; with `--join`, of its first file")
-"""The column that every exported table begins with."""
+TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; with `--join`, name of its first file")
+"""The first column of every exported table."""
 
 NUMBER_COLUMN: Final = Column("frame.number", ColumnType.INTEGER, "Number of the record in its trace, from 1")
 TIME_COLUMN: Final = Column("frame.time_epoch", ColumnType.TIME, "Start of the record, since 1970")
@@ -89,22 +89,23 @@ _TYPES: Final[Mapping[FieldType, ColumnType]] = {
 
 
 def field_column(field: Field, name: str = "", *, repeats: bool | None = None) -> Column:
-    """The column that shows a field, under its own name or another; ``repeats`` says it otherwise than the field."""
+    """Returns the column of a field, under its own name or another; ``repeats`` overrides the field's."""
     repeated = field.repeats if repeats is None else repeats
     return Column(name or field.name, _TYPES[field.type], field.description, repeated, field.bits)
 
 
 def field_columns(*names: str, side: str = "", repeats: bool | None = None) -> tuple[Column, ...]:
-    """The columns that show fields, given by name; with ``side``, ``vtc.value`` is ``request.value``, for example."""
+    """Returns the columns of fields, given by name; with ``side="request"``, ``vtc.value`` becomes
+    ``request.value``."""
     return tuple(field_column(FIELDS[name], side_name(side, name) if side else "", repeats=repeats) for name in names)
 
 
 def side_name(side: str, field: str) -> str:
-    """What the column of a side's field is called."""
+    """Returns the column name of one side's field."""
     return side + field.removeprefix("vtc")
 
 
 def selected(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of those names, in their order. Raises KeyError with the first name that no column has."""
+    """Returns the columns of those names, in their order. Raises KeyError with the first unknown name."""
     by_name = {column.name: column for column in columns}
     return tuple(by_name[name] for name in names)

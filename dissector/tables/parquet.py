@@ -1,8 +1,8 @@
-"""Rows as Parquet, by pyarrow (the extra ``parquet``).
+"""Writes rows as Parquet with pyarrow (the extra ``parquet``).
 
 Times are timestamps in nanoseconds, UTC; spans are decimal numbers of seconds with nine decimals; seconds and other
-numbers are doubles, integers have 64 bits, and what does not apply is null. Each column's metadata has its description.
-pyarrow is imported when it is used.
+numbers are doubles, integers have 64 bits, and what does not apply is null. Each column's metadata holds its
+description. pyarrow is imported when used.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +14,14 @@ from vtctap.dissector.tables.model import Cells, Column, ColumnType
 from vtctap.extras import extra
 
 _BATCH: Final = 2_000
-"""Rows that are made columns at a time, ..."""
+"""Rows converted to columns at a time."""
 _GROUP: Final = 25
-"""... and so many batches are written as a row group."""
+"""Batches per row group, which is held in memory."""
 
 
 def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
-    """Writes a file of Parquet, which only its end makes one, and gives the number of rows. Raises MissingExtra."""
+    """Writes a Parquet file and returns the number of rows; it is readable only once its end is written. Raises
+    MissingExtra."""
     with extra("parquet", "Parquet"):
         import pyarrow
         from pyarrow import parquet
@@ -65,7 +66,7 @@ def _field(column: Column) -> Any:
 
 
 def _array(column: Column, kind: Any, rows: list[Cells]) -> Any:
-    """The column of these rows."""
+    """Returns one column of the rows."""
     import pyarrow
 
     values: list[Value | None] = [row.get(column.name) for row in rows]
@@ -77,13 +78,13 @@ def _array(column: Column, kind: Any, rows: list[Cells]) -> Any:
 
 
 def _nanoseconds(text: str) -> int:
-    """Seconds with nine decimals as nanoseconds."""
+    """Converts seconds with nine decimals to nanoseconds."""
     return int(text.replace(".", ""))
 
 
 class _Forward:
-    """A file for pyarrow that is written from its beginning to its end and may be a pipe: it knows its own position,
-    and is closed by its owner."""
+    """A file for pyarrow that is written front to back and may be a pipe: it tracks its own position, and its owner
+    closes it."""
 
     closed = False
 
@@ -98,12 +99,12 @@ class _Forward:
         return len(octets)
 
     def tell(self) -> int:
-        """How many were written."""
+        """Returns the number of octets written."""
         return self._at
 
     def flush(self) -> None:
-        """Hands on what is held."""
+        """Flushes the file."""
         self._file.flush()
 
     def close(self) -> None:
-        """Leaves the file to its owner."""
+        """Does nothing: the owner closes the file."""

@@ -1,4 +1,4 @@
-"""The table of records: a row a record, with the fields and under the names of ``read --json``."""
+"""The table of records: one row per record, with the fields and names of ``read --json``."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final

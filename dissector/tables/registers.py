@@ -1,7 +1,7 @@
-"""The table of registers: a row a value that was read or written.
+"""The table of registers: one row per value that was read or written.
 
-A data set of the server is a value that was read, one of a WriteCommand a value that was written. Where the server
-names no register, its one data set is that of the one register that was asked for.
+The server's data sets are values that were read; those of a WriteCommand were written. Where the server names no
+register, its single data set belongs to the single register of the request.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ def _item(values: Value | None, at: int) -> str:
 
 
 def _asked(frame: Frame, exchange: Exchange) -> str:
-    """The register that was asked for, where the frame has one data set and one register was asked for."""
+    """Returns the register of the request, if the request names one register and the frame has one data set."""
     request = exchange.request
     if request is None or request is frame or len(frame.message.register) != 1:
         return ""

@@ -1,9 +1,9 @@
-"""Rows as text: CSV for spreadsheets, JSON Lines for everything else. Both lose nothing; docs/export.md says how to
-read them back.
+"""Writes rows as text: CSV for spreadsheets, JSON Lines for everything else. Both are lossless; docs/export.md says how
+to read them back.
 
-CSV here: a header, then a line a row. Text stands in quotation marks, numbers do not, and what does not apply is empty.
-A list is a JSON array. A spreadsheet would run a cell that begins with one of :data:`FORMULA` as a formula, and some
-take away an apostrophe at the beginning: such text gets an apostrophe in front, which a reader takes away again.
+The CSV has a header, then one line per row. Text is in quotation marks, numbers are not, and what does not apply is
+empty. A list is a JSON array. A spreadsheet would run a cell that begins with one of :data:`FORMULA` as a formula, and
+some remove a leading apostrophe: such text gets an apostrophe in front, which a reader removes again.
 """
 
 import json
@@ -15,19 +15,19 @@ from vtctap.dissector.dissect import Value
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula, or passes over before one."""
+"""The characters that make a spreadsheet run a cell as a formula, and those that it skips in front of them."""
 _MARKED: Final = (*FORMULA, "'")
 _BATCH: Final = 500
-"""Rows that are written at a time."""
+"""Rows written at a time."""
 
 
 def write_json_lines(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
-    """Writes an object a row, in ASCII, and gives the number of rows; these hold cells of the columns alone."""
+    """Writes one object per row, in ASCII, and returns the number of rows, which must only have cells of these columns."""
     return _write(map(json.JSONEncoder(check_circular=False).encode, cells), file)
 
 
 def write_csv(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
-    """Writes a header and a line a row, in UTF-8, and gives the number of rows."""
+    """Writes a header and one line per row, in UTF-8, and returns the number of rows."""
     places = {column.name: (at, _shower(column)) for at, column in enumerate(columns)}
     blank = [""] * len(columns)
 
@@ -51,7 +51,7 @@ def _write(lines: Iterable[str], file: IO[bytes]) -> int:
 
 
 def _shower(column: Column) -> Callable[[Value], str]:
-    """What makes a value of the column a cell."""
+    """Returns the function that formats a column's values."""
     if column.repeats:
         return lambda value: _quoted(json.dumps(value))
     if column.type is ColumnType.TEXT:
@@ -60,7 +60,7 @@ def _shower(column: Column) -> Callable[[Value], str]:
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet runs as a formula: with an apostrophe in front where it might."""
+    """Puts an apostrophe in front of text that a spreadsheet might run as a formula."""
     return f"'{text}" if text.startswith(_MARKED) else text
 
 

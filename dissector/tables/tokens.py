@@ -1,4 +1,4 @@
-"""The table of tokens: a row a token that was written, with what became of it."""
+"""The table of tokens: one row per written token, with its outcome."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final

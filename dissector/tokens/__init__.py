@@ -1,8 +1,8 @@
-"""Tokens of IEC 62055-41 (STS): what their 20 digits say.
+"""Decodes tokens of IEC 62055-41 (STS).
 
-``decode("00000000000150997584")`` gives a :class:`Token`. Class 1 is in clear. Of class 0 and 2 the class alone can be
-read, unless the user hands over keys (:class:`Keys`, :func:`load_keys`). Tokens are told from other values by
-:func:`recognise`.
+``decode("00000000000150997584")`` returns a :class:`Token`. Tokens of class 1 are in clear. Tokens of class 0 and 2
+show only their class unless the user supplies keys (:class:`Keys`, :func:`load_keys`). :func:`recognise` tells tokens
+from other values.
 """
 
 from vtctap.dissector.tokens.decode import Token, decode

@@ -1,10 +1,9 @@
-"""The ciphers of encrypted tokens, and how decoder keys are made.
+"""The ciphers of encrypted tokens, and the derivation of decoder keys.
 
-EA09 is DES, from PyCryptodome (the extra ``keys``), imported when it is used; EA11 is MISTY1. EA07 (STA)
-needs tables that are under licence and is not here: whoever has it passes a function of his own
-(:attr:`vtctap.dissector.tokens.keys.Keys.decrypt`). Keys and blocks are octets, the first one holding the highest bits.
-That order was checked on published tokens for EA11 and DKGA04 and on a published key for DKGA02; for EA09, of which
-no token with its key is public, it is assumed to be the same.
+EA09 is DES from PyCryptodome (the extra ``keys``), imported when used; EA11 is MISTY1. EA07 (STA) needs licensed tables
+and is not included: users who have it pass their own function (:attr:`vtctap.dissector.tokens.keys.Keys.decrypt`). Keys
+and blocks are octets, the most significant first. Published tokens confirm that order for EA11 and DKGA04, and a
+published key confirms it for DKGA02. For EA09 it is assumed, since no token with its key is public.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ def _des(key: bytes) -> Any:
 
 
 def require_des() -> None:
-    """Raises MissingExtra where there is no DES."""
+    """Raises MissingExtra where DES is not installed."""
     _des(bytes(8))
 
 
@@ -39,12 +38,13 @@ CIPHERS: Final[Mapping[int, tuple[int, Callable[[bytes, bytes], bytes], str]]] =
     9: (8, _decrypt_des, "assumed"),
     11: (16, _decrypt_misty1, "confirmed"),
 }
-"""By encryption algorithm: octets of a decoder key, what decrypts a block with it, and how sure its use here is."""
+"""The ciphers by encryption algorithm: octets of a decoder key, the function that decrypts a block, and the
+confidence."""
 
 
 def dkga02(vending_key: bytes, *, pan: str, sgc: int, ti: int, kt: int, krn: int) -> bytes:
-    """The decoder key of 8 octets by algorithm 02, from a vending key of 8 octets (DES)."""
-    # The last digits of the issuer's number and the meter's; the check digit at the end is not part of it.
+    """Derives the decoder key of 8 octets by algorithm 02 from a vending key of 8 octets (DES)."""
+    # The last digits of the issuer's number and the meter's, without the check digit at the end.
     digits = pan[4:17] if pan.startswith("0000") else pan[6:17]
     issuer = pan[1:4] if pan.startswith("0000") else pan[1:6]
     meter = "0" * len(digits) if kt == 3 else digits
@@ -57,7 +57,7 @@ def dkga02(vending_key: bytes, *, pan: str, sgc: int, ti: int, kt: int, krn: int
 def dkga04(
     vending_key: bytes, *, pan: str, sgc: int, ti: int, kt: int, krn: int, base: int, ea: int, octets: int
 ) -> bytes:
-    """The decoder key of so many octets by algorithm 04, from a vending key of 20 octets (HMAC-SHA-256)."""
+    """Derives a decoder key of ``octets`` octets by algorithm 04 from a vending key of 20 octets (HMAC-SHA-256)."""
 
     def words(*texts: str) -> bytes:
         return bytes([len(texts)]) + b"".join(bytes([len(text)]) + text.encode("ascii") for text in texts)

@@ -1,7 +1,7 @@
-"""A token taken apart: class, subclass, name, CRC and all that its kind holds.
+"""Decodes a token: class, subclass, name, CRC and the fields of its kind.
 
-What the CRC does not vouch for is not shown: a wrong key, or a token with a wrong digit, gives its class and "bad",
-never numbers.
+Only what the CRC confirms is shown: a wrong key, or a token with a wrong digit, shows its class and "bad" but no
+numbers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,20 @@ from vtctap.dissector.tokens.keys import Keys
 from vtctap.dissector.tokens.number import crc, digits, parse, split
 
 Value = str | int | float | bool | list[str]
-"""What a field holds."""
+"""The value of a field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token. ``crc_status`` is ``good``, ``bad`` or ``encrypted``, and None for class 3, of which nothing is public;
-    ``parts`` are its fields by their names without ``vtc.token.``; ``key_sections``, the parts that are a section of a
-    new decoder key, stand apart, so that no trace shows them by the way. ``pans`` are the meters whose key fits; where
-    several do, one by chance, nothing is read. ``confidence`` is that of the weakest source the decoding leans on."""
+    """A decoded token.
+
+    - ``crc_status`` is ``good``, ``bad`` or ``encrypted``, and None for class 3, whose layout is not public.
+    - ``parts`` are the fields by their names without ``vtc.token.``.
+    - ``key_sections`` are the parts that are sections of a new decoder key; they are separate so that no trace shows
+      them by accident.
+    - ``pans`` are the meters whose key fits; where several do, one fits by chance, so nothing is read.
+    - ``confidence`` is that of the least certain source used.
+    """
 
     number: int
     token_class: int
@@ -35,7 +40,8 @@ class Token:
     encoding: str | None = None
 
     def attributes(self, *, key_sections: bool = False) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by their names in Python (``token_class``), in its order."""
+        """Returns the fields of the catalogue that apply, by their names in Python (``token_class``), in catalogue
+        order."""
         values: dict[str, Value] = {
             "token": digits(self.number),
             "token_class": self.token_class,
@@ -52,8 +58,8 @@ class Token:
         return {attribute: values[attribute] for attribute in _ATTRIBUTES if attribute in values}
 
     def fields(self, *, key_sections: bool = False) -> dict[str, Value]:
-        """The fields of the catalogue that apply, by name (``vtc.token.class``), in its order. Sections of a new
-        decoder key are among them only where they are asked for."""
+        """Returns the fields of the catalogue that apply, by name (``vtc.token.class``), in catalogue order. Sections
+        of a new decoder key are included only on request."""
         values = self.attributes(key_sections=key_sections)
         return {name: values[attribute] for attribute, name in _ATTRIBUTES.items() if attribute in values}
 
@@ -66,8 +72,11 @@ _ATTRIBUTES: Final = {
 
 
 def decode(token: str | int, keys: Keys | None = None, *, encoding: str | None = None) -> Token:
-    """The token of these 20 digits, or of this number below 2^66. Raises TokenError where it is none, and MissingExtra
-    where the library that a key needs is missing. What ``keys.decrypt`` raises goes through."""
+    """Decodes a token of 20 digits, or a number below 2^66.
+
+    Raises TokenError for anything else, and MissingExtra where a key needs a library that is not installed. Exceptions
+    of ``keys.decrypt`` pass through.
+    """
     number = parse(token if isinstance(token, str) else digits(token))
     token_class, block = split(number)
     name = layouts.CLASSES[token_class]
@@ -94,7 +103,7 @@ def _good(token_class: int, block: int) -> bool:
 
 
 def _decrypted(block: int, keys: Keys) -> Iterator[tuple[int, str, str]]:
-    """What each key makes of a block, with its meter's number and how sure the cipher's use is."""
+    """Decrypts a block with each key; yields the result, the meter's number and the confidence of the cipher's use."""
     from vtctap.dissector.tokens.ciphers import CIPHERS
 
     octets = block.to_bytes(8)
@@ -117,7 +126,7 @@ def _clear(
     confidence: str = CONFIDENCES[0],
     encoding: str | None,
 ) -> Token:
-    """The token of a clear block whose CRC is good."""
+    """Decodes a clear block whose CRC is good."""
     subclass = block >> 60
     layout = layouts.layout(token_class, subclass)
     parts: dict[str, Value] = {"subclass": subclass, "crc": block & 0xFFFF}
@@ -139,7 +148,7 @@ def _clear(
                 parts |= {"amount": layouts.quantity(value) / 10**layout.decimals, "unit": layout.unit}
             case "mpl" | "mppul":
                 parts |= {name: layouts.quantity(value), "unit": layout.unit}
-            case "3kct":  # a boolean is there only where it is true
+            case "3kct":  # a boolean is present only where it is true
                 if value:
                     parts[name] = True
             case "payload":

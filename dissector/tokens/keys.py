@@ -1,8 +1,8 @@
-"""Keys of meters, as the user hands them over: the key file and what it leads to.
+"""Reads key files, in which the user supplies the keys of meters.
 
 A key file is TOML: ``[[meter]]`` tables with ``pan``, ``ea`` (9 or 11), and either ``decoder_key`` or ``dkga`` (2 or 4)
-with ``vending_key``, ``sgc``, ``ti``, ``kt``, ``krn`` and, for DKGA04, ``base``; docs/tokens.md describes it. A file
-with an error is refused as a whole. Keys are in no error, no repr and no output.
+with ``vending_key``, ``sgc``, ``ti``, ``kt``, ``krn`` and, for DKGA04, ``base``; docs/tokens.md describes it. One error
+refuses the whole file. Keys appear in no error, no repr and no output.
 """
 
 import re
@@ -23,7 +23,7 @@ class KeyFileError(Error, ValueError):
 @dataclass(frozen=True, slots=True)
 class Meter:
     """One meter's decoder key. ``pan`` has 18 digits; ``ea`` is 9 or 11; ``base`` is the year from which its TIDs
-    count, None where that is not known."""
+    count, None where unknown."""
 
     pan: str
     ea: int
@@ -33,19 +33,22 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What encrypted tokens are read with: decoder keys, and ``decrypt``, a function of the user's own for what is not
-    here (EA07): it takes a token's encrypted block of 8 octets and gives the clear one."""
+    """The keys for encrypted tokens.
+
+    ``decrypt`` is the user's own function for a cipher that is not included (EA07): it takes a token's encrypted block
+    of 8 octets and returns the clear one.
+    """
 
     meters: tuple[Meter, ...] = ()
     decrypt: Callable[[bytes], bytes] | None = field(default=None, repr=False)
 
     def of(self, pan: str) -> "Keys":
-        """The keys of one meter."""
+        """Returns the keys of one meter."""
         return Keys(tuple(meter for meter in self.meters if meter.pan == pan), self.decrypt)
 
 
 def load_keys(path: str | Path) -> Keys:
-    """The keys of a key file. Raises KeyFileError, and MissingExtra where the library that a key needs is missing."""
+    """Loads a key file. Raises KeyFileError, and MissingExtra where a key needs a library that is not installed."""
     try:
         text = Path(path).read_text("utf-8")
     except OSError as error:
@@ -56,7 +59,7 @@ def load_keys(path: str | Path) -> Keys:
 
 
 def parse_keys(text: str, file: str) -> Keys:
-    """The keys of a key file's text; ``file`` names it in errors. Raises as :func:`load_keys`."""
+    """Reads the keys of a key file's text; ``file`` names it in errors. Raises as :func:`load_keys`."""
     try:
         document = tomllib.loads(text)
     except RecursionError:
@@ -74,17 +77,17 @@ def parse_keys(text: str, file: str) -> Keys:
 
 
 def _without_values(text: str) -> str:
-    """A TOML error without what it quotes: that may be a part of a key."""
+    """Returns a TOML error without the text it quotes, which may be part of a key."""
     return re.sub(r"'[^']*'|\"[^\"]*\"", "what stands there", text)
 
 
 def _name(key: str) -> str:
-    """A key's name for an error: only what looks like one, since the value may stand where the name should."""
+    """Returns a key's name for an error if it looks like a name, since the value may stand in its place."""
     return key if re.fullmatch(r"[a-z_]{1,12}", key) else "an entry"
 
 
 class _Lines:
-    """Where the entries of a key file stand, by line, as far as they are written one a line."""
+    """Finds the lines of a key file's entries, as far as the file has one entry per line."""
 
     def __init__(self, text: str) -> None:
         self._tables: list[dict[str, int]] = []
@@ -95,7 +98,7 @@ class _Lines:
                 self._tables[-1].setdefault(found[1], number)
 
     def find(self, table: int, key: str) -> int | None:
-        """The line of a key, or else of its table."""
+        """Returns the line of a key, or else of its table."""
         if table >= len(self._tables):
             return None
         return self._tables[table].get(key, self._tables[table][""])
@@ -108,7 +111,7 @@ _VENDING_KEY: Final = {2: 8, 4: 20}
 
 
 class _Reader:
-    """Checks one ``[[meter]]`` table while it takes it apart."""
+    """Reads and checks one ``[[meter]]`` table."""
 
     def __init__(self, file: str, number: int, entry: Mapping[str, Any], lines: _Lines) -> None:
         self._file, self._number, self._entry, self._lines = file, number, entry, lines
@@ -119,7 +122,7 @@ class _Reader:
         return KeyFileError(f"{self._file}:{where} meter {self._number + 1}: {_name(key)}: {reason}")
 
     def meter(self) -> Meter:
-        """The table's meter."""
+        """Returns the table's meter."""
         for key in sorted(set(self._entry) - {*_COMMON, *_DERIVED, "decoder_key"}):
             known = ", ".join((*_COMMON, "decoder_key", *_DERIVED))
             raise self._fail(key, f"is not known here; known are {known}")
@@ -172,7 +175,7 @@ class _Reader:
         return value
 
     def _number_of(self, key: str, most: int = 9999) -> int:
-        """A number, or its digits in quotes (``ti = "01"``)."""
+        """Reads a number, or its digits in quotes (``ti = "01"``)."""
         value = self._get(key)
         if isinstance(value, str) and re.fullmatch("[0-9]{1,6}", value):
             value = int(value)
@@ -194,6 +197,6 @@ class _Reader:
 
 
 def _luhn(digits: str) -> int:
-    """0 where the last digit is the check digit of the others (ISO/IEC 7812-1 annex B)."""
+    """Returns 0 if the last digit is the check digit of the others (ISO/IEC 7812-1 annex B)."""
     doubled = (sum(divmod(int(digit) * 2, 10)) for digit in digits[-2::-2])
     return (sum(doubled) + sum(int(digit) for digit in digits[::-2])) % 10

@@ -1,7 +1,7 @@
-"""What the data block of each kind of token holds (IEC 62055-41), as tables.
+"""The layouts of the tokens' data blocks (IEC 62055-41), as tables.
 
-The standard's text is not public here: the layouts were read in public implementations and checked on published test
-tokens, whose CRCs are all good under them. Where only one weak source names something, its confidence is ``derived``.
+The standard's text is not public. The layouts come from public implementations and were checked on published test
+tokens, whose CRCs are all good with them. An entry with a single weak source has the confidence ``derived``.
 """
 
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 CLASSES: Final = ("TransferCredit", "non-meter-specific management", "meter-specific management", "reserved")
-"""What a token whose subclass cannot be read is called, by its class."""
+"""The name, by class, of a token whose subclass cannot be read."""
 
 BASE_DATES: Final = (1993, 2014, 2035)
-"""The years on whose first of January TIDs may count from. A token does not say from which."""
+"""The years from whose first of January TIDs may count; a token does not say which one applies."""
 
 KEY_SECTIONS: Final = frozenset({"nkho", "nklo", "nkmo2", "nkmo1"})
-"""Parts that are sections of a meter's new decoder key."""
+"""The parts that are sections of a meter's new decoder key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A token's name, and its parts between the subclass (4 bits) and the CRC (16 bits), the highest bit first: each
-    a name and a width in bits. ``unit`` is that of the amount or limit, in steps of ``10 ** -decimals``."""
+    has a name and a width in bits. ``unit`` is the unit of the amount or limit, in steps of ``10 ** -decimals``."""
 
     name: str
     parts: tuple[tuple[str, int], ...]
@@ -40,7 +40,7 @@ def _credit(what: str, unit: str) -> Layout:
 
 
 def _currency(what: str) -> Layout:
-    """The coding of an amount of money is not public: it is shown as it is."""
+    """A layout for an amount of money, shown undecoded since its coding is not public."""
     return Layout(f"Transfer{what}CurrencyCredit", (*_IDENTIFIED, ("payload", 16)), confidence="derived")
 
 
@@ -72,11 +72,11 @@ _LAYOUTS: Final[Mapping[tuple[int, int], Layout]] = {
 }
 
 _PROPRIETARY: Final = {1: 6}
-"""From this subclass on a class's tokens are the makers'."""
+"""By class, the first subclass that belongs to manufacturers."""
 
 
 def layout(token_class: int, subclass: int) -> Layout:
-    """The layout of a token; what is not defined publicly has one part, its payload."""
+    """Returns the layout of a token; a layout that is not public has one part, the payload."""
     known = _LAYOUTS.get((token_class, subclass))
     if known:
         return known
@@ -87,7 +87,7 @@ def layout(token_class: int, subclass: int) -> Layout:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """What a bit of a test token's control field asks a meter for."""
+    """The test that a bit of a test token's control field requests."""
 
     name: str
     source: str
@@ -120,14 +120,15 @@ CONTROL: Final[tuple[Test, ...]] = tuple(
         ("display decoder reference number", _LIST),
     )
 )
-"""The bits of Control, the lowest first."""
+"""The bits of the control field, the lowest first."""
 
 EVERY_TEST: Final = "every test"
-"""What a control field of ones asks for."""
+"""The meaning of a control field with all bits set."""
 
 
 def tests(control: int, width: int) -> tuple[str, ...]:
-    """What a control field of so many bits asks for; a bit without a public name is called by its number."""
+    """Returns the tests that a control field of ``width`` bits requests; a bit without a public name is named by its
+    number."""
     if control == (1 << width) - 1:
         return (EVERY_TEST,)
     return tuple(
@@ -136,13 +137,13 @@ def tests(control: int, width: int) -> tuple[str, ...]:
 
 
 def quantity(code: int) -> int:
-    """The number that 16 bits stand for: two bits of exponent e, 14 of mantissa m, worth m * 10^e on top of all that
-    the smaller exponents reach (Amount, MPL and MPPUL)."""
+    """Decodes a quantity of 16 bits (Amount, MPL and MPPUL): two bits of exponent e, 14 of mantissa m. The value is m *
+    10^e plus the range of all smaller exponents."""
     exponent, mantissa = code >> 14, code & 0x3FFF
     scale = (1, 10, 100, 1000)
     return mantissa * scale[exponent] + sum(16384 * step for step in scale[:exponent])
 
 
 def issued(tid: int) -> tuple[str, ...]:
-    """The minute that a TID names, by each base date: ``2004-03-01T13:00``. The token knows no time zone."""
+    """Returns the minute of a TID for each base date, as ``2004-03-01T13:00``. The token states no time zone."""
     return tuple((datetime(year, 1, 1) + timedelta(minutes=tid)).isoformat(timespec="minutes") for year in BASE_DATES)

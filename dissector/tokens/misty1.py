@@ -1,7 +1,7 @@
 """MISTY1, the block cipher of encryption algorithm EA11: 64-bit blocks, 128-bit keys, eight rounds (RFC 2994).
 
-Written after the RFC, whose names it keeps, because no maintained library has this cipher. It reads tokens with keys
-that the user holds; it is not made to resist timing measurements, and is no general cryptographic library.
+It follows the RFC and its names, since no maintained library has this cipher. It decrypts tokens with keys that the
+user holds. It does not resist timing measurements and is no general cryptographic library.
 """
 
 from typing import Final
@@ -58,7 +58,7 @@ def _fi(value: int, key: int) -> int:
 
 
 class Misty1:
-    """The cipher under one key of 16 octets."""
+    """The cipher with one key of 16 octets."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_OCTETS:
@@ -67,7 +67,7 @@ class Misty1:
         self._key = first + [_fi(first[i], first[(i + 1) % 8]) for i in range(8)]
 
     def encrypt(self, block: bytes) -> bytes:
-        """A block of 8 octets, encrypted."""
+        """Encrypts a block of 8 octets."""
         left, right = self._halves(block)
         for number in range(0, _ROUNDS, 2):
             left, right = self._fl(left, number), self._fl(right, number + 1)
@@ -77,7 +77,7 @@ class Misty1:
         return (right << 32 | left).to_bytes(BLOCK_OCTETS)
 
     def decrypt(self, block: bytes) -> bytes:
-        """A block of 8 octets, decrypted."""
+        """Decrypts a block of 8 octets."""
         right, left = self._halves(block)
         left, right = self._fl_inverse(left, _ROUNDS), self._fl_inverse(right, _ROUNDS + 1)
         for number in range(_ROUNDS - 2, -1, -2):

@@ -1,8 +1,8 @@
-"""Finds tokens in values: in which forms a token travels, and what is one beyond chance.
+"""Finds tokens in the values of registers.
 
-Which form IEC 62055-52 uses for TokenData is not public: a profile names the encodings of its token register. In any
-other register only a token that proves itself is one: a class 1 token whose CRC is good, which one value in about
-260 000 of the right length is by chance.
+IEC 62055-52 does not publish the form of TokenData, so a profile names the encodings of its token register. In any
+other register only a token that proves itself counts: a class 1 token with a good CRC, which one value in about 260 000
+of the right length has by chance.
 """
 
 import re
@@ -19,18 +19,18 @@ _OCTETS: Final = {SHOWN[octet]: octet for octet in range(0x80)}
 
 
 def _decimal(value: str) -> int | None:
-    """As people write it: 20 decimal digits."""
+    """Reads the printed form: 20 decimal digits."""
     return int(value) if len(value) == DIGITS and value.isascii() and value.isdecimal() else None
 
 
 def _hexadecimal(value: str) -> int | None:
-    """17 hexadecimal digits, two zero bits in front."""
+    """Reads 17 hexadecimal digits, with two zero bits in front."""
     return int(value, 16) if re.fullmatch("[0-9A-Fa-f]{17}", value) else None
 
 
 def _packed(value: str) -> int | None:
-    """Ten characters of seven bits, the highest first, four zero bits in front. (FFh is shown as a form feed is, so it
-    is taken for one; no line of seven bits carries it.)"""
+    """Reads ten characters of seven bits, the most significant first, with four zero bits in front. (FFh is displayed
+    like a form feed and counts as one; no line of seven bits carries it.)"""
     octets = [_OCTETS.get(shown) for shown in _SHOWN_OCTET.findall(value)]
     if len(octets) != 10:
         return None
@@ -47,19 +47,22 @@ ENCODINGS: Final[Mapping[str, Callable[[str], int | None]]] = {
     "hexadecimal": _hexadecimal,
     "packed": _packed,
 }
-"""The forms that a token may have on the wire, by the word of ``vtc.token.encoding``. All three are guesses for
-IEC 62055-52; a profile says which of them it means, and how sure it is."""
+"""The forms that a token may have on the wire, by the word of ``vtc.token.encoding``. All three are guesses for IEC
+62055-52; a profile says which ones apply, and with what confidence."""
 
 ANYWHERE: Final = ("decimal", "hexadecimal")
-"""The encodings that are looked for where no profile names one: ten characters are too often something else."""
+"""The encodings searched for where no profile names any: ten characters too often mean something else."""
 
 LENGTHS: Final = (DIGITS, 17)
-"""Of the values in which those may be: no other needs a closer look."""
+"""The lengths of values in these encodings; other lengths are skipped."""
 
 
 def recognise(value: str, encodings: tuple[str, ...] = (), keys: Keys | None = None) -> Token | None:
-    """The token in a register's value, None where there is none. ``encodings`` are those that the profile names for
-    this register, where it is a token register; without them, only a token that proves itself is recognised."""
+    """Returns the token in a register's value, None where there is none.
+
+    ``encodings`` are those that the profile names for this register, if it is a token register. Without them, only a
+    token that proves itself is recognised.
+    """
     for encoding in encodings or ANYWHERE:
         number = ENCODINGS[encoding](value)
         if number is not None and number < LIMIT:
@@ -70,5 +73,5 @@ def recognise(value: str, encodings: tuple[str, ...] = (), keys: Keys | None = N
 
 
 def proven(token: Token) -> bool:
-    """Whether the token's own digits show that it is one."""
+    """Whether the token's own digits prove that it is one."""
     return token.token_class == 1 and token.crc_status == "good"

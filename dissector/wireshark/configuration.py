@@ -1,15 +1,15 @@
 """Wireshark's configuration profile ``vtctap``: columns, colours, filter buttons, I/O graphs.
 
-A profile is a folder of small files, each in a form of its own; :func:`files` makes them all from tables. They are
-the forms of Wireshark 4.0, which later versions read too. ``profile_settings`` is of 4.4 and later, which turn to the
-profile by themselves when a trace has records of vtctap; earlier versions leave it alone.
+A profile is a folder of small files, each with its own format; :func:`files` generates them all from tables. The
+formats are those of Wireshark 4.0, which later versions read too. Only 4.4 and later read ``profile_settings``; they
+switch to the profile when a trace has vtctap's records.
 """
 
 from typing import Final
 
 NAME: Final = "vtctap"
 TOOLBAR: Final = "vtctap: prepaid-meter links"
-"""What Wireshark calls the toolbar of a live capture."""
+"""Wireshark's name for the toolbar of a live capture."""
 
 COLUMNS: Final = (
     ("No.", "%m", 52),
@@ -19,7 +19,7 @@ COLUMNS: Final = (
     ("Check", "%Cus:vtc.bcc.status:0:R", 72),
     ("Info", "%i", 700),
 )
-"""Title, what it shows, width in pixels; the last has what is left of the window."""
+"""Title, content and width in pixels; the last column takes the rest of the window."""
 
 COLOURS: Final = (
     ("Check bad", 'vtc.bcc.status == "bad" || vtc.crc.status == "bad"', "f4b6b6", "5c0000"),
@@ -49,7 +49,7 @@ COLOURS: Final = (
     ("From the client", 'vtc.sender == "client"', "dfe9f8", "12233d"),
     ("From the server", 'vtc.sender == "server"', "e2f2e0", "14331a"),
 )
-"""What a row is, its filter, its background and its text colour; the first that fits colours a row."""
+"""Name, filter, background and text colour of a row; the first match colours it."""
 
 _COLOURED: Final = {name: rule for name, rule, *_ in COLOURS}
 BUTTONS: Final = (
@@ -61,7 +61,7 @@ BUTTONS: Final = (
     ("No noise", 'vtc.kind == "frame"'),
     ("Assumed", "vtc.assumed"),
 )
-"""A button above the list, and its filter."""
+"""Label and display filter of each button above the packet list."""
 
 GRAPHS: Final = (
     ("Client", 'vtc.sender == "client"', "#2f6fc1", "Line", ""),
@@ -69,14 +69,14 @@ GRAPHS: Final = (
     ("Errors", BUTTONS[0][1], "#c62828", "Impulse", ""),
     ("Response time, s", "vtc.response_time", "#7b3fa0", "Dot", "vtc.response_time"),
 )
-"""A graph's name, its filter, its colour, how it is drawn: packets a second, or the longest of a field, in seconds."""
+"""Name, filter, colour and style of each graph, which shows packets per second or the maximum of a field in seconds."""
 
 HOSTS: Final = {"10.0.0.1": "client", "10.0.0.2": "server", "10.0.0.3": "unknown"}
-"""Names of the addresses that the dissector gives the two sides (columns.lua), for Flow Graph."""
+"""Names for the addresses that the dissector gives the two sides (columns.lua), for Flow Graph."""
 
 
 def files() -> dict[str, str]:
-    """The profile's files: name and text."""
+    """Returns the profile's files, from name to text."""
     return {
         "preferences": _preferences(),
         "recent": _recent(),
@@ -95,7 +95,7 @@ def files() -> dict[str, str]:
 
 
 def _preferences() -> str:
-    """Columns; addresses for Flow Graph, with their names, for which nobody else is asked."""
+    """Writes columns, and the addresses for Flow Graph with their names, without any outside name lookup."""
     columns = ",\n".join(f'\t"{title}", "{shows}"' for title, shows, _ in COLUMNS)
     return (
         f"gui.column.format: \n{columns}\n"
@@ -105,8 +105,8 @@ def _preferences() -> str:
 
 
 def _recent() -> str:
-    """What Wireshark remembers of its window: here the columns' widths, microseconds since the first record, and that
-    the toolbar of live captures is shown."""
+    """Writes Wireshark's recent settings: column widths, microseconds since the first record, and the toolbar of live
+    captures."""
     widths = ",\n".join(f'\t"{shows.removesuffix(":0:R")}", {width}' for _, shows, width in COLUMNS)
     return (
         "gui.time_format: RELATIVE\ngui.time_precision: USEC\n"
@@ -115,10 +115,10 @@ def _recent() -> str:
 
 
 def _colour(rrggbb: str) -> str:
-    """A colour of eight bits a part in Wireshark's form of sixteen."""
+    """Converts a colour of eight bits per channel to Wireshark's sixteen."""
     return "[" + ",".join(str(int(rrggbb[at : at + 2], 16) * 257) for at in (0, 2, 4)) + "]"
 
 
 def _quoted(text: str) -> str:
-    """A field of Wireshark's tables: what is not plain is hexadecimal after ``\\x``."""
+    """Quotes a field of Wireshark's tables, with special characters in hexadecimal after ``\\x``."""
     return '"' + "".join(f"\\x{ord(character):02x}" if character in '"\\' else character for character in text) + '"'

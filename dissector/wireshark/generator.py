@@ -1,7 +1,7 @@
-"""The Wireshark dissector: one Lua file, from the field catalogue and one or more profiles.
+"""Generates the Wireshark dissector: one Lua file from the field catalogue and one or more profiles.
 
-The code is the folder ``lua`` beside this module, written by hand in parts that are joined here; what Python knows is
-put in it as tables (:mod:`vtctap.dissector.wireshark.tables`). The same input gives the same file.
+The hand-written code is in the folder ``lua`` next to this module; this module joins its parts and inserts Python's
+knowledge as tables (:mod:`vtctap.dissector.wireshark.tables`). The same input gives the same file.
 """
 
 import re
@@ -29,12 +29,12 @@ PARTS: Final = (
     "packets",
     "statistics",
 )
-"""The parts of the code, in their order: each uses what stands in those before it."""
+"""The parts of the code in order; each one uses the parts before it."""
 
 
 def generate(*profiles: Profile, version: str, linktype: int = LINKTYPE_USER0) -> str:
-    """The text of the dissector for traces of one link type, in ASCII. Of several profiles the first is used until the
-    user chooses another in Wireshark's preferences."""
+    """Returns the dissector's text, in ASCII, for traces of one link type. The first profile is active until the user
+    chooses another in Wireshark's preferences."""
     folder = resources.files("vtctap.dissector.wireshark") / "lua"
     core = "\n".join(_part(part, (folder / f"{part}.lua").read_text("ascii")) for part in PARTS)
     names = f"profile{'s' if len(profiles) > 1 else ''} {', '.join(plain(profile.name) for profile in profiles)}"
@@ -44,8 +44,8 @@ def generate(*profiles: Profile, version: str, linktype: int = LINKTYPE_USER0) -
 
 
 def _part(name: str, text: str) -> str:
-    """A part as it stands in the file, under its name: a function that is called once, so that only what it returns is
-    seen by others. (Lua allows a function 200 names.) The parts that return nothing stand as they are."""
+    """Wraps a part in a function that is called once, so that others see only what it returns, since Lua allows a
+    function 200 local names. A part that returns nothing stays as it is."""
     rule = "" if name == PARTS[0] else f"-- {name} {'-' * (116 - len(name))}\n"
     returned = re.search(r"\nreturn ([\w,\s]+)\n\Z", text)
     return f"{rule}local {returned[1]} = (function()\n{text}end)()\n" if returned else rule + text

@@ -1,13 +1,13 @@
-"""Traces and live links through Wireshark's own decoding, with pyshark.
+"""Decodes traces and live links with Wireshark through pyshark.
 
-:func:`open_trace` and :func:`open_live` give pyshark captures that already load the generated dissector, made for the
-profile and thrown away with the capture. Packets have a layer ``vtc`` whose fields are named as in Wireshark, without
+:func:`open_trace` and :func:`open_live` return pyshark captures with the generated dissector loaded; it is made for the
+profile and deleted with the capture. Packets have a layer ``vtc`` whose fields are named as in Wireshark, without
 ``vtc.``: ``packet.vtc.message``.
 
-Limits: pyshark's ``use_ek`` knows no protocols written in Lua, and is refused. XML, the default, is the mode to take: a
-layer holds all its fields by name, and those of one that repeats are ``packet.vtc.get_field("value").all_fields``, each
-with its ``show``; with ``use_json`` they lie in subtrees, which pyshark shows as nameless layers of text. Wireshark
-from 4.4 on loads no Lua for root.
+Limits: pyshark's ``use_ek`` knows no Lua protocols and is refused. The default, XML, works best: a layer holds all its
+fields by name, and ``packet.vtc.get_field("value").all_fields`` holds those of a repeated field, each with its
+``show``. With ``use_json`` they are in subtrees, which pyshark shows as nameless layers of text. Wireshark from 4.4 on
+loads no Lua for root.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ with extra("pyshark", "decoding with pyshark"):
     from pyshark.packet.packet import Packet
 
 _STOP: Final = 5
-"""Seconds that a capture is given to end by itself."""
+"""Seconds to wait for a capture to end by itself."""
 
 
 class TraceCapture(FileCapture):  # type: ignore[misc]  # pyshark has no types
@@ -59,15 +59,14 @@ class LiveCapture(PipeCapture):  # type: ignore[misc]
         self._capture = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._capture.stdout is not None
         super().__init__(os.dup(self._capture.stdout.fileno()), **options)
-        self._capture.stdout.close()  # tshark alone reads on; when it ends, the capture does.
+        self._capture.stdout.close()  # Only tshark keeps reading; the capture ends with it.
 
     def sniff_continuously(self, packet_count: int | None = None) -> Iterator[Packet]:
-        """The packets as they come, at most ``packet_count``: iterating, by the name that pyshark's live captures have
-        for it."""
+        """Yields the packets as they arrive, at most ``packet_count``; the name is that of pyshark's live captures."""
         yield from self._packets_from_tshark_sync(packet_count=packet_count)
 
     def close(self) -> None:
-        """Ends the capture and tshark; both see to their ports and files."""
+        """Ends the capture and tshark; both release their ports and files."""
         self._capture.terminate()
         try:
             self._capture.wait(_STOP)
@@ -80,17 +79,17 @@ class LiveCapture(PipeCapture):  # type: ignore[misc]
 
 
 def open_trace(path: str | os.PathLike[str], *, profile: str | None = None, **options: Any) -> TraceCapture:
-    """A ``pyshark.FileCapture`` of a trace. ``profile``: a shipped profile's name or a profile file's path; without it
-    the one that the trace states.
+    """Opens a trace as a ``pyshark.FileCapture``.
 
-    ``options`` are FileCapture's (``display_filter``, ``use_json``, ``keep_packets``, ...). Raises ValueError for
-    ``use_ek``, :class:`~vtctap.dissector.profiles.files.ProfileError`, and what pyshark raises.
+    ``profile`` is a shipped profile's name or a profile file's path; without it, the trace's own applies. ``options``
+    are FileCapture's (``display_filter``, ``use_json``, ``keep_packets``, ...). Raises ValueError for ``use_ek``,
+    :class:`~vtctap.dissector.profiles.files.ProfileError`, and what pyshark raises.
     """
     return TraceCapture(_prepare(load(profile) if profile else _stated(path), options), path, **options)
 
 
 def _stated(path: str | os.PathLike[str]) -> Profile:
-    """The profile that a trace states. What is wrong with the file is left to tshark to say."""
+    """Returns the profile that a trace states. tshark reports errors of the file."""
     with suppress(OSError, Error), trace.open_trace(path) as records:
         return settled(records)[1]
     return load()
@@ -106,11 +105,11 @@ def open_live(
     profile: str = DEFAULT,
     **options: Any,
 ) -> LiveCapture:
-    """A pyshark capture of a link: iterate it (or ``sniff_continuously()``) for its packets, and close it.
+    """Captures a link with pyshark: iterate it (or ``sniff_continuously()``) for its packets, and close it.
 
-    The arguments are those of ``vtctap capture``, which runs behind it: ``port`` for a wire that carries both
+    The arguments are those of ``vtctap capture``, which runs in the background: ``port`` for a wire with both
     directions, or ``client`` and ``server``; ``options`` are those of ``pyshark.PipeCapture``. Raises ValueError for
-    ``use_ek``, and ProfileError. A port that cannot be opened is told on stderr by the capture, and nothing comes.
+    ``use_ek``, and ProfileError. If a port cannot be opened, the capture says so on stderr and yields no packets.
     """
     arguments = ["--profile", profile]
     for option, value in (
@@ -126,12 +125,12 @@ def open_live(
 
 
 def _prepare(profile: Profile, options: dict[str, Any]) -> ExitStack:
-    """Adds the generated dissector to the options of a capture, and what pyshark no longer does by itself. Gives what
-    is thrown away with the capture."""
+    """Adds the generated dissector to the options of a capture, and an event loop where pyshark no longer creates one.
+    Returns the resources to release with the capture."""
     if options.get("use_ek"):
         raise ValueError("pyshark's use_ek knows no protocols written in Lua: leave it out, or take use_json=True")
     belongings = ExitStack()
-    # pyshark's own way of setting up an event loop is gone from Python 3.14, and deprecated before.
+    # pyshark's own way of creating an event loop is deprecated and fails from Python 3.14 on.
     if sys.version_info >= (3, 12) and "eventloop" not in options:
         options["eventloop"] = loop = asyncio.new_event_loop()
         belongings.callback(loop.close)

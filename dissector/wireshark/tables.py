@@ -1,7 +1,7 @@
-"""The tables of the Lua dissector: what the catalogue, the rules, the findings and the profiles say, as Lua.
+"""The tables of the Lua dissector: the contents of catalogue, rules, findings and profiles, as Lua.
 
-Text reaches Lua only as string literals in which every octet but plain letters, digits and a few signs is a number, so
-nothing in a profile can become code.
+Text reaches Lua only as string literals that encode every octet as a number, except plain letters, digits and a few
+signs, so nothing in a profile can become code.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ _TITLES: Final = {
     "vtc.value.decoded": "Decoded value",
     "vtc.time.synthetic": "Synthetic time",
 }
-"""Where the rule below would not say it well."""
+"""Titles that the rule below would get wrong."""
 _WORDS: Final = {
     "cmd": "command",
     "id": "identification",
@@ -50,27 +50,27 @@ _WORDS: Final = {
     "mppul": "maximum phase power unbalance limit",
 }
 _SEVERITIES: Final = {"note": "NOTE", "warning": "WARN", "error": "ERROR"}
-"""What Wireshark calls the severities of findings."""
+"""Wireshark's names for the severities of findings."""
 _NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
 TOLD: Final = tuple(kind for kind in (*KINDS.values(), *MARKS) if kind.group)
-"""The kinds of findings, and of marks, that Wireshark tells."""
+"""The kinds of findings and marks that Wireshark reports."""
 
 
 def quote(text: str) -> str:
-    """A Lua string literal."""
+    """Returns a Lua string literal."""
     octets = text.encode("utf-8", "replace")
     return '"' + "".join(chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in octets) + '"'
 
 
 def plain(text: str) -> str:
-    """A text for a comment."""
+    """Returns a text for a comment."""
     return "".join(
         character for character in text if character.isascii() and (character.isalnum() or character in "._-")
     )
 
 
 def tables(profiles: Sequence[Profile], version: str, linktype: int) -> Iterator[str]:
-    """The lines of all tables."""
+    """Returns the lines of all tables."""
     yield f"local VERSION = {quote(version)}"
     yield f"local ENCAPSULATION = wtap.USER0 + {linktype - LINKTYPE_USER0}"
     yield ""
@@ -91,7 +91,7 @@ def tables(profiles: Sequence[Profile], version: str, linktype: int) -> Iterator
 
 
 def _value(value: object) -> str:
-    """A value in Lua: a sequence and a mapping are tables."""
+    """Writes a value in Lua; sequences and mappings become tables."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -108,7 +108,7 @@ def _set(names: Iterable[str]) -> str:
 
 
 def _title(name: str) -> str:
-    """How the tree calls a field: ``vtc.id.speed`` is "Identification speed"."""
+    """Returns a field's name in the tree: ``vtc.id.speed`` is "Identification speed"."""
     words = " ".join(_WORDS.get(word, word) for word in name.replace("_", ".").split(".")[1:])
     return _TITLES.get(name) or words[0].upper() + words[1:]
 
@@ -124,7 +124,7 @@ def _catalogue() -> Iterator[str]:
 
 
 def _rules() -> Iterator[str]:
-    """What the header's octets and the messages are called, and the rules of the link."""
+    """Writes the words for the header's octets and for messages, and the rules of the link."""
     yield f"local SENDERS = {_value({each.value: each.name.lower() for each in record.Sender})}"
     yield f"local RECORD_KINDS = {_value({each.value: each.name.lower() for each in record.Kind})}"
     yield f"local PARITIES = {_value(dict(enumerate(Line.PARITIES)))}"
@@ -140,8 +140,8 @@ def _rules() -> Iterator[str]:
 
 
 def _flags() -> Iterator[str]:
-    """The header's flags: bit, name, and where it has them its field and its expert; those with fields in the order of
-    these."""
+    """Writes the header's flags: bit, name and, if any, field and expert. Flags with fields are in the order of the
+    fields."""
     bits = {bit: name.lower() for name, bit in vars(Flag).items() if name.isupper()}
     shown = dict(FLAG_FIELDS)
     experts = {kind.expert for kind in TOLD}
@@ -157,7 +157,7 @@ def _flags() -> Iterator[str]:
 
 
 def _experts() -> Iterator[str]:
-    """What Wireshark says may be wrong, and the findings that messages and token statuses are by themselves."""
+    """Writes Wireshark's expert infos, and which of them messages and token statuses imply."""
     yield "local EXPERTS = {"
     yield from (f"    {_expert(kind)}," for kind in TOLD)
     yield "}"
@@ -175,7 +175,7 @@ def _expert(kind: Kind) -> str:
 
 
 def _encoding(encoding: Encoding, than: Encoding | None = None) -> dict[str, object]:
-    """How values are written, as far as that is otherwise ``than`` this; a date's format is taken apart."""
+    """Returns an encoding's settings that differ from ``than``; a date's format is split into its parts."""
     values = {field.name: getattr(encoding, field.name) for field in fields(Encoding)}
     values["format"] = date_parts(encoding.format)
     usual = _encoding(than) if than else {}
@@ -199,7 +199,7 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _profile(profile: Profile) -> Iterator[str]:
-    """What stands in the table of a profile."""
+    """Writes a profile's table."""
     timing, layout = profile.timing, profile.identification
     yield f"    name = {quote(profile.name)}, obis = {_value(profile.numbering == OBIS)},"
     yield f"    timing = {{ gap = {timing.gap_limit_ns}, session = {timing.session_timeout_ns},"
@@ -220,7 +220,7 @@ def _profile(profile: Profile) -> Iterator[str]:
 
 
 def _tokens() -> Iterator[str]:
-    """What tokens in clear, those of class 1, are called and ask for."""
+    """Writes the names and tests of clear tokens (class 1)."""
     yield "local TOKENS = { classes = {"
     yield from (f"    [{number}] = {quote(name)}," for number, name in enumerate(layouts.CLASSES))
     yield "}, subclasses = {"

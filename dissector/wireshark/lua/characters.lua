@@ -20,7 +20,7 @@ for value = 0, 255 do
     ODD[character] = ones % 2 == 1 or nil
 end
 
--- Octets as text: printable ASCII as it is, any other as its name in angle brackets.
+-- Shows octets as text: printable ASCII unchanged, others as a name in angle brackets.
 local function show(octets)
     if find(octets, "^[ -~]*$") then
         return octets
@@ -32,7 +32,7 @@ local function has_high(octets)
     return find(octets, "[\128-\255]") ~= nil
 end
 
--- Whether octets received as eight bits plainly are seven bits and even parity.
+-- Whether octets received as eight bits are clearly seven bits with even parity.
 local function carries_even_parity(octets)
     if not has_high(octets) then
         return false
@@ -46,7 +46,7 @@ local function carries_even_parity(octets)
     return odd * 8 <= #octets
 end
 
--- The exclusive or of octets; many at a time, since a call costs more than an octet.
+-- The exclusive or of octets, computed in batches since a call costs more than an octet.
 local function bcc_xor(structure, first, last)
     local value = 0
     for at = first, last, 128 do

@@ -1,4 +1,4 @@
--- Columns: a message in one line. What is assumed has a question mark.
+-- Columns: a message in one line. A question mark follows what is assumed.
 
 local MAX_SETS, MAX_NOISE = 4, 32
 
@@ -7,7 +7,7 @@ local function set_text(set)
         or set.register .. "(" .. set.value .. "*" .. set.unit .. ")"
 end
 
--- A data set with what its register is called, and what its value reads as.
+-- A data set with the names of its register and value.
 local function read_text(set, assumed)
     local doubted = assumed["vtc.register.name"]
     local name = set.name and " " .. set.name .. (doubted and "?" or "") or ""
@@ -77,7 +77,7 @@ local function record_text(head, message, octets, found)
     return text
 end
 
--- Private addresses that stand for the two sides, for what Wireshark draws of a conversation (Flow Graph).
+-- Private addresses for the two sides, for Wireshark's drawing of a conversation (Flow Graph).
 local ADDRESSES = { client = Address.ip("10.0.0.1"), server = Address.ip("10.0.0.2"), unknown = Address.ip("10.0.0.3") }
 local RECEIVERS = { unknown = "unknown", client = "server", server = "client" }
 

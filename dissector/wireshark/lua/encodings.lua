@@ -1,6 +1,6 @@
--- Values: what they read as, by the rules of vtctap's encodings. Doubles hold every number here exactly.
+-- Encodings: reads values by the rules of vtctap's encodings. Doubles hold every number here exactly.
 
--- Octets by the names that stand for them; <FF> is the form feed, since lines of seven bits have no 255.
+-- Octets by their names; <FF> is the form feed, since lines of seven bits have no octet 255.
 local CODES = {}
 for value = 255, 0, -1 do
     local name = SHOWN[char(value)]
@@ -30,7 +30,7 @@ local function quantity(register, sign, digits, places, unit)
     return unit ~= "" and text .. " " .. unit or text
 end
 
--- The parts of a date as ISO 8601 orders them; nil for what no calendar or clock has.
+-- Writes the parts of a date in the order of ISO 8601; nil for an impossible date or time.
 local MONTHS = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 local CLOCK = { { "hh", 23 }, { "mm", 59 }, { "ss", 59 } }
 local function shown_date(found)
@@ -60,7 +60,7 @@ local function shown_date(found)
     return first .. (first ~= "" and second ~= "" and " " or "") .. second
 end
 
--- The date so many seconds after the start of a day, by the Gregorian calendar; see vtctap's encodings.
+-- The Gregorian date so many seconds after the start of a day; see vtctap's encodings.
 local function since(epoch, seconds)
     local days, clock = epoch + floor(seconds / 86400), seconds % 86400
     local era, day = floor((days + 719468) / 146097), (days + 719468) % 146097
@@ -102,7 +102,7 @@ function READERS.packed7(_, value)
         return nil
     end
     local length, rest, digits = 7 * #characters, 0, {}
-    -- From the last character to the first, four bits at a time; rest holds what is left over, in "held" bits.
+    -- From the last character to the first, four bits at a time; "held" counts the bits left over in "rest".
     local held, weight = 0, 1
     for at = #characters, 1, -1 do
         rest, held, weight = rest + byte(characters, at) * weight, held + 7, weight * 128

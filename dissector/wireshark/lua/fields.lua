@@ -1,9 +1,8 @@
 --@HEAD@
---
--- A record of vtctap: a tap header, then the octets of one message, of noise, or an event (docs/link-type.md). The
--- rules of decoding are those of vtctap's own decoder. First the tables that come from its field catalogue and from the
--- profile, then the code that reads them, in parts, each under a rule with its name. A part gives what it returns to
--- those after it. Lua 5.2 to 5.4.
+-- A record of vtctap is a tap header, followed by the octets of one message or of noise, or by an event
+-- (docs/link-type.md). The decoding rules are those of vtctap's own decoder. The tables from its field catalogue and
+-- from the profile come first; the code that reads them follows in parts, each under a rule with its name. A part
+-- passes what it returns to the parts after it. Lua 5.2 to 5.4.
 
 local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 62056-21")
 
@@ -17,22 +16,22 @@ local abs, floor, max, min = math.abs, math.floor, math.max, math.min
 local unpack = table.unpack or unpack
 local arguments = { ... }
 
--- Each item of a tree is garbage soon after; collecting it early, while it is small and at hand, takes half the time.
+-- A tree's items soon become garbage; collecting them early, while they are few and in the cache, halves the time.
 collectgarbage("setpause", 105)
 collectgarbage("setstepmul", 2000)
 local HEADER = 32
 
--- The profile in use.
+-- The active profile.
 local PROFILE = PROFILES[1]
 
 set_plugin_info({ version = VERSION, description = "Prepaid-meter links (IEC 62055-52), made by vtctap",
     author = "vtctap" })
 
--- Wireshark draws arrows in its list of packets from one to what it links to, by these.
+-- Wireshark draws arrows for these links in its packet list.
 local LINKS = { ["vtc.request_in"] = frametype.REQUEST, ["vtc.response_in"] = frametype.RESPONSE,
     ["vtc.repeat_of"] = frametype.RETRANS_PREV }
 
--- How a field is made, by its type in the catalogue. Numbers of few bits are codes: they are shown in hexadecimal, too.
+-- How to create a field, by its type in the catalogue. Narrow numbers are codes, so they are also shown in hexadecimal.
 local TYPES = {
     string = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
     enumeration = function(name, title, about) return ProtoField.string(name, title, base.ASCII, about) end,
@@ -53,12 +52,12 @@ for number, field in ipairs(FIELDS) do
     generated[field.name] = field.generated
     order[field.name] = number
 end
--- What groups fields in the tree, and in tshark's JSON.
+-- The groups of fields in the tree and in tshark's JSON.
 for name, title in pairs({ header = "Tap header", continued = "Continued message", set = "Data set",
     octets = "Octets" }) do
     fields["vtc." .. name] = ProtoField.none("vtc." .. name, title)
 end
--- What filters were called before, for one more release: seen by nobody.
+-- Former names of filters, kept for one more release; they are hidden.
 local FORMERLY = {}
 local function alias(name, about)
     fields["vtc.expert." .. name] = ProtoField.none("vtc.expert." .. name, about)
@@ -72,7 +71,7 @@ end
 alias("crc_bad", "Bad CRC")
 protocol.fields = fields
 
--- What may be wrong, as vtc.expert.NAME: vtctap's findings.
+-- The expert infos vtc.expert.NAME: vtctap's findings.
 local experts = {}
 for _, row in ipairs(EXPERTS) do
     experts[row.name] = ProtoExpert.new("vtc.expert." .. row.name, row.title, expert.group[row.group],
@@ -80,11 +79,11 @@ for _, row in ipairs(EXPERTS) do
 end
 protocol.experts = experts
 
--- Other dissectors may take messages from here, by their names: DissectorTable.get("vtc.message"):add("HDLC", theirs)
--- decodes mode E.
+-- Other dissectors can register for messages by name: DissectorTable.get("vtc.message"):add("HDLC", theirs) decodes
+-- mode E.
 local handlers = DissectorTable.new("vtc.message", "Message of a virtual token carrier", ftypes.STRING)
 
--- Limits in nanoseconds; the preferences are in milliseconds, and 0 leaves a limit to the profile.
+-- Limits in nanoseconds; the preferences are in milliseconds, where 0 selects the profile's limit.
 local limits, addresses_wanted = {}, false
 local prefs = protocol.prefs
 if #PROFILES > 1 then

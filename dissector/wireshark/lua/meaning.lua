@@ -1,4 +1,4 @@
--- Meaning: what the profile makes of a message.
+-- Meaning: looks up a message in the profile.
 
 local WORDS = { "confirmed", "derived", "assumed" }
 
@@ -8,7 +8,7 @@ for _, profile in ipairs(PROFILES) do
     end
 end
 
--- The register of an id, and which historic value of it the id asks for.
+-- The register of an id, and the number of the historic value that the id names.
 local function find_register(id)
     local register = PROFILE.registers[id]
     if register or not PROFILE.obis then
@@ -29,8 +29,8 @@ local function find_register(id)
     return PROFILE.registers[code], history
 end
 
--- What the message in hand leans on: the fields that are assumed, by name and as numbers in the catalogue, and the
--- weakest source of all.
+-- The sources of the current message: its assumed fields (by name, and by number in the catalogue), and the least
+-- certain source.
 local doubted, weakest
 
 local function doubt(field, rank)
@@ -43,7 +43,7 @@ local function doubt(field, rank)
     end
 end
 
--- Gives a data set a field that is as sure as this rank.
+-- Adds a field with the certainty "rank" to a data set.
 local function mean(message, set, rank, field, value)
     if value ~= nil then
         message.meant = message.meant or {}
@@ -73,8 +73,7 @@ local function identification(message)
     end
 end
 
--- What a register's value reads as, how sure that is, and its number where a table names it; nil where it reads as
--- nothing.
+-- A value's meaning, its certainty, and its number where a table names it; nil without a meaning.
 local function reading(register, set)
     local rank, values = RANK[register.confidence], PROFILE.tables[register.table]
     if values then

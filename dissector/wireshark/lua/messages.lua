@@ -1,7 +1,7 @@
--- Messages: what stands in a frame's octets.
+-- Messages: decodes a frame's octets.
 
--- A message is a list of { field, value, first, last }: positions count the record's octets from 1. What data sets,
--- checks and the profile add to it has names of its own.
+-- A message is a list of { field, value, first, last }; positions count the record's octets from 1. Data sets, checks
+-- and the profile's results are under names of their own.
 local function put(message, field, value, first, last)
     if value ~= nil and value ~= "" then
         message[#message + 1] = { field, value, first, last }
@@ -25,7 +25,7 @@ local function closing_bracket(text, at, stop)
     return stop + 1
 end
 
--- What else a message carries, in text[first..last]: all its pieces make one text.
+-- Adds text[first..last] to the message's other text, which joins all pieces.
 local function put_text(message, text, first, last)
     if first <= last then
         local shown = show(sub(text, first, last))
@@ -34,8 +34,8 @@ local function put_text(message, text, first, last)
     end
 end
 
--- The data set whose register is text[first..open - 1], where it is not one of the plain form: a bracket in the value,
--- or none that closes it. Gives where its value ends, and its value with whatever it holds.
+-- Reads a data set with register text[first..open - 1] that does not have the plain form: it has a bracket in the
+-- value, or none that closes it. Returns the end of its value, and the value with everything in it.
 local function odd_set(text, open, last)
     local after = find(text, "[%(%)\r\n]", open + 1)
     if not after or after > last then
@@ -48,8 +48,8 @@ local function odd_set(text, open, last)
     return after, sub(text, open + 1, after - 1), false
 end
 
--- The data sets in text[first..last]; what is in none is the message's text. (Most messages are one set of printable
--- characters; they are told by one pattern.)
+-- Reads the data sets in text[first..last]; the rest becomes the message's text. (Most messages are one set of
+-- printable characters, which a single pattern recognises.)
 local function data_sets(message, text, first, last)
     local register, value, unit, after =
         match(text, "^([^%c%(!\128-\255]*)%(([^%c%(%)%*\128-\255]*)%*?([^%c%(%)\128-\255]*)%)()", first)
@@ -212,7 +212,7 @@ decoders[ACK] = function(message, structure, text)
     end
 end
 
--- Where the address ends that begins at a position: with the octet whose lowest bit is set.
+-- The end of the address at a position: the octet whose lowest bit is set.
 local function address_end(octets, at)
     for position = at, min(at + 3, #octets) do
         if byte(octets, position) % 2 == 1 then
@@ -221,7 +221,7 @@ local function address_end(octets, at)
     end
 end
 
--- A check sequence over all from the format field to it, low octet first.
+-- Checks a check sequence over everything from the format field to it, low octet first.
 local function sequence(message, name, octets, at)
     local low, high = byte(octets, at, at + 1)
     message[name], message[name .. "_at"] = low + 256 * high, at
@@ -253,16 +253,16 @@ for first, name in pairs(ALONE) do
     end
 end
 
--- What the octets of a frame say.
+-- Decodes the octets of a frame.
 local function decode(octets)
-    -- The names make room for what most messages have; growing a table costs more than filling it.
+    -- Allocates the keys that most messages use; growing a table costs more than filling it.
     local message = { name = nil, sets = nil, bcc = nil, bcc_at = nil, bcc_status = nil, bcc_rule = nil,
         bcc_expected = nil, confidence = nil, assumed = nil, named = nil, decoded = nil, faulty = nil, info = nil }
     local high = has_high(octets)
     local structure = high and octets:gsub("[\128-\255]", SEVEN) or octets
     local decoder = decoders[byte(structure, 1)]
     if decoder then
-        -- In HDLC all eight bits are data.
+        -- HDLC uses all eight bits for data.
         local seven = high and byte(structure, 1) ~= HDLC_FLAG and carries_even_parity(octets)
         decoder(message, structure, seven and structure or octets)
     else

@@ -1,11 +1,11 @@
--- Packets: the tap header, what is kept between packets, and the dissector itself.
+-- Packets: the tap header, the caches between packets, and the dissector itself.
 
 local function line_name(octet)
     local bits, parity = rshift(octet, 4), PARITIES[band(rshift(octet, 1), 7)]
     return bits >= 5 and bits <= 8 and parity and bits .. parity .. (1 + octet % 2) or nil
 end
 
--- The header's 16- and 32-bit numbers, by their offsets.
+-- Reads the header's 16- and 32-bit numbers at an offset.
 local function u16(raw, offset)
     local a, b = byte(raw, offset + 1, offset + 2)
     return a * 256 + b
@@ -16,7 +16,7 @@ local function u32(raw, offset)
     return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
--- Positions, pauses and the event, from the header's options; nil where the header is damaged.
+-- Reads positions, pauses and the event from the header's options; nil where the header is damaged.
 local function options(raw, length)
     local found = { parity = {}, framing = {}, pauses = {} }
     local at = HEADER
@@ -46,8 +46,8 @@ end
 
 local NO_OPTIONS = { parity = {}, framing = {}, pauses = {} }
 
--- A memory of so many answers of a function of one string, which gives nil for none. The older half is forgotten when
--- the newer one is full.
+-- Caches the results of a function of one string, which returns nil for none. A full newer half replaces the older
+-- half.
 local function remembering(work, half)
     local newer, older, count = {}, {}, 0
     return function(key)
@@ -66,7 +66,7 @@ local function remembering(work, half)
     end
 end
 
--- What the first 20 octets say, the same for most of a tap's records; false where they are not ours.
+-- The meaning of the first 20 octets, equal for most of a tap's records; false where they are not vtctap's.
 local header = remembering(function(start)
     local length, sender = u32(start, 4), byte(start, 9)
     if sub(start, 1, 3) ~= "VT\1" or byte(start, 4) > 2 or length % 4 ~= 0 or length < HEADER then
@@ -80,7 +80,7 @@ local header = remembering(function(start)
         head[flag.name] = set
         head.marks[#head.marks + 1] = set and flag.field and flag or nil
     end
-    -- Its fields: the name, where in the header, how long, and the value, of each.
+    -- The header's fields: name, offset, size and value of each.
     local said = { "vtc.kind", 3, 1, head.kind, "vtc.sender", 8, 1, head.sender }
     local function say(field, at, size, value)
         local count = #said
@@ -101,7 +101,7 @@ local header = remembering(function(start)
     return head
 end, 256)
 
--- A header as it stands before a frame of which the trace holds the beginning alone, as a snapshot length makes it.
+-- The header of a frame that the trace holds only in part, as a snapshot length leaves it.
 local function cut_short(start)
     local flags = byte(start, 14)
     if byte(start, 4) ~= 0 or band(flags, CUT) ~= 0 then
@@ -120,13 +120,13 @@ local function understand(octets)
     return message
 end
 
--- Anew for each profile that the user turns to.
+-- Cleared whenever the user selects another profile.
 local understood, understood_by
 
--- What is asked of a pass over the packets stays the same: which fields, and whether there are columns. Packets that
--- follow one another may be asked for different things all the same (Wireshark's window paints some lines, then
--- somebody searches from there on), so only in a long run, which no window paints, it is not looked up for each. A run
--- ends where packets do not follow, were (or were not) seen before, and with a whole tree.
+-- A pass over the packets always requests the same: which fields, and whether there are columns. Consecutive packets
+-- may still differ (Wireshark's window draws some rows, then a search continues from there), so the request is kept
+-- only in a long run, which no window draws. A run ends where packets are not consecutive, where visited and unvisited
+-- packets meet, and at a whole tree.
 local LONG_RUN = 100
 local run, expected_number, seen_before, shown_whole, columns_wanted, fields_wanted = 0
 
@@ -146,10 +146,10 @@ end
 local has_dlms, DLMS = pcall(Dissector.get, "dlms")
 DLMS = has_dlms and DLMS or nil
 
--- The record in hand, for the taps of the statistics.
+-- The current record, for the taps of the statistics.
 local record = {}
 
--- Methods that are looked up by their names each time otherwise.
+-- Methods, cached since each call would look them up by name.
 local octets_of, length_of
 
 function protocol.dissector(tvb, pinfo, tree)

@@ -1,8 +1,8 @@
--- Pairing: the place of each frame among the others, by the rules of vtctap's pairing, and what is wrong with it.
+-- Pairing: finds the place of each frame among the others, by the rules of vtctap's pairing, and its errors.
 
--- When a packet began, in nanoseconds since the first. For 24 days a double holds them (of those since 1970 it never
--- does), so they are taken from the relative time. That begins anew at each time reference that the user has set; what
--- it counts from is known well enough from the absolute time to see that, and to add up what came before.
+-- The start of a packet in nanoseconds since the first. A double holds those for 24 days (nanoseconds since 1970 never
+-- fit), so they come from the relative time. That restarts at each time reference that the user sets; the absolute time
+-- is accurate enough to detect this and to add the time before.
 local SAME = 1e-4
 local origin, counted_from, before_reference
 
@@ -18,13 +18,12 @@ local function start_of(relative, absolute)
 end
 
 -- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or
--- "NAK"; last: a side's last frame, its number that of the first where it was a repeat. opening: the session has had
--- nothing but calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none
--- does), silent: those that did before the server was heard. written: the number of the last token's frame, taken: that
--- of the token whose verdict is not in (0: none). (What changes from frame to frame is written over, not
--- made anew.)
+-- "NAK"; last: a side's last frame, with the original's number where it was a repeat. opening: the session has only had
+-- calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none); silent:
+-- the requests that waited before the server was heard. written: the number of the last token's frame; taken: that of
+-- the token that waits for its verdict (0: none). (Values that change with each frame are overwritten, not allocated.)
 local links, sessions
--- The last frame, to know it again: its number, time, octets and link.
+-- The last frame, to recognise it: its number, time, octets and link.
 local latest, latest_time, latest_octets, latest_link
 
 function protocol.init()
@@ -44,7 +43,7 @@ local function begin_session(link)
     link.written, link.taken = 0, 0
 end
 
--- Whether a side's frame repeats the one that it sent before.
+-- Whether a frame repeats the one before from the same side.
 local function repeats(link, sender, octets, before)
     local request, same = link.request, octets == before.octets
     if request.number == 0 then
@@ -57,7 +56,7 @@ local function repeats(link, sender, octets, before)
     return not request.answer and (request.is_nak or (same and asked_again))
 end
 
--- An exchange ends: what of it was not answered. Until the server has been heard on this link, its wire may be
+-- Ends an exchange and marks its unanswered request. Until the server has been heard on this link, its wire may be
 -- untapped.
 local function judge(link)
     if link.answered and link.requested then
@@ -75,7 +74,7 @@ local function judge(link)
     link.heard = link.heard or link.spoke
 end
 
--- Whether a request waits for an answer: a call that does not end in a line end does not, the command follows at once.
+-- Whether a request waits for an answer. A call without a line end does not: the command follows at once.
 local function waits(name, octets)
     return not NEEDS_NO_ANSWER[name] and not (name == "IDRequest" and byte(octets, -1) % 128 ~= 10)
 end
@@ -94,7 +93,7 @@ local function follow_exchange(link, number, head, name, octets)
     end
 end
 
--- Whether an answer was surely too late or too early, whatever the true times within their uncertainty.
+-- Whether an answer was too late or too early even if the timestamps are wrong by their full uncertainty.
 local function timing(request, head, time)
     if not (request.uncertainty and head.uncertainty) or request.name == "HDLC" or request.uncertain
         or head.order_uncertain then
@@ -104,7 +103,7 @@ local function timing(request, head, time)
     return time - unsure > limits.most and LATE or time + unsure < limits.least and EARLY or 0
 end
 
--- The token that the status of an answer is about, by the rules of vtctap's verdicts.
+-- The token that an answer's status is about, by the rules of vtctap's verdicts.
 local function follow_token(link, page, at, number, message, damaged)
     if message.name == "ACK" and link.request.number == link.written then
         link.taken = link.written
@@ -158,7 +157,7 @@ local function pair(link, page, at, number, head, message, octets, start)
             follow_token(link, page, at, number, message, damaged)
             if request.stop <= start and not (request.synthetic or head.synthetic) then
                 page.response_time[at] = start - request.stop
-                -- Where something else came first, it is open whether that was the answer.
+                -- If something else came first, this may not be the answer.
                 page.faults[at] = link.answered and 0 or timing(request, head, start - request.stop)
             end
         end
@@ -169,8 +168,8 @@ local function pair(link, page, at, number, head, message, octets, start)
     end
 end
 
--- A read filter sees packets before they have their numbers for good. What had this number was left out: what is known
--- of it goes, and what refers to it.
+-- A read filter sees packets before their numbers are final. The packet that had this number was filtered out: its data
+-- and the references to it are removed.
 local function leave_out(number, link)
     local token = leave_place()
     link.taken = token ~= 0 and token or link.taken
@@ -182,8 +181,7 @@ local function leave_out(number, link)
     link.asked = link.asked ~= number and link.asked or 0
 end
 
--- Goes to the place of a frame, and finds out what belongs there on the first pass; gives whether the frame repeats
--- another, or is one that something is wrong with.
+-- Selects a frame's place, and fills it in on the first pass. Returns whether the frame is a repeat or has an error.
 local function follow(pinfo, number, visited, head, message, octets)
     if visited then
         go_to_place(number)
@@ -192,7 +190,7 @@ local function follow(pinfo, number, visited, head, message, octets)
     local absolute = pinfo.abs_ts
     if number == latest then
         go_to_place(number)
-        -- Wireshark dissects what its read filter lets pass twice.
+        -- Wireshark dissects packets that pass its read filter twice.
         if absolute == latest_time and octets == latest_octets then
             return stands_out(number)
         end

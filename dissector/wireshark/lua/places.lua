@@ -1,24 +1,24 @@
--- Places: what the frames before tell of each. Packets come in order on the first pass only; what was found then is
--- kept here, by frame number: an array of each kind of value, a page of 512 frames at a time. Tables for each frame
--- would cost three times the time and ten times the memory, so pages that are complete become strings.
+-- Places: what earlier frames say about each frame. Packets come in order only on the first pass, so its results are
+-- kept here by frame number: an array for each kind of value, in pages of 512 frames. A table for each frame would cost
+-- three times the time and ten times the memory, so complete pages become strings.
 
 local PAGE = 512
 local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("d", PAGE), rep("I1", PAGE)
 local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, token_in = WHOLE,
     status_in = WHOLE, faults = SMALL, response_time = TIME, gap = TIME }
--- "current" is the page that frames are put in, "previous" the one before, which answers may still change.
+-- "current" is the page being filled; "previous" is the page before it, which answers may still change.
 local current, previous, sealed, opened, opened_number
--- What became known of frames whose pages had been sealed.
+-- Results for frames whose pages were already sealed.
 local late_links, late_faults
 
--- What may be wrong with a frame's place: one of the first two, and the last or not.
+-- The errors of a frame's place: LATE or EARLY, and independently SILENT.
 local LATE, EARLY, SILENT = 1, 2, 4
 local TIMING_FAULTS = { [LATE] = "response_late", [EARLY] = "response_early" }
 
--- What stands for what does not apply.
+-- The values of what does not apply.
 local NOTHING = { [WHOLE] = 0, [TIME] = -1, [SMALL] = 0 }
 
--- A page in which nothing is known yet.
+-- Creates an empty page.
 local function blank(page, number)
     page.number = number
     for column, kind in pairs(COLUMNS) do
@@ -47,7 +47,7 @@ local function turn_to(number)
     previous, current = current, blank(page or {}, number)
 end
 
--- The page that a frame was put in.
+-- The page of a frame.
 local function page_of(number)
     local wanted = floor((number - 1) / PAGE)
     if current and current.number == wanted then
@@ -68,7 +68,7 @@ local function is_open(page, number)
     return at and at >= 1 and at <= PAGE
 end
 
--- Links a frame to a later one, by a column: its answer, or the verdict on its token.
+-- Links a frame to a later one in a column: its answer, or the verdict on its token.
 local function link_to(column, number, later)
     local page = is_open(current, number) and current or is_open(previous, number) and previous
     if page then
@@ -87,7 +87,7 @@ local function set_unanswered(number)
     end
 end
 
--- The place of the frame in hand: its page, and its index there.
+-- The current frame's place: its page, and its index there.
 local place, place_at
 
 local function where()
@@ -102,17 +102,17 @@ local function faults_of(number)
     return place.faults[place_at] + (late_faults[number] or 0)
 end
 
--- Whether the frame in hand repeats another, or is one that something is wrong with.
+-- Whether the current frame is a repeat or has an error.
 local function stands_out(number)
     return place.repeat_of[place_at] ~= 0 or place.faults[place_at] ~= 0 or late_faults[number] ~= nil
 end
 
--- Goes to the place of a frame that has one.
+-- Selects the place of a frame that has one.
 local function go_to_place(number)
     place, place_at = page_of(number), (number - 1) % PAGE + 1
 end
 
--- Goes to the place of the next frame.
+-- Creates the place of the next frame and selects it.
 local function next_place(number)
     place_at = (number - 1) % PAGE + 1
     if not current or number - place_at ~= current.number * PAGE then
@@ -122,7 +122,7 @@ local function next_place(number)
     return place, place_at
 end
 
--- Takes back what is known of the frame in hand; gives the token that it was the status of (0: none).
+-- Removes the current frame's place. Returns the token that it was the status of (0: none).
 local function leave_place()
     local asked, token = place.request_in[place_at], place.token_in[place_at]
     if asked ~= 0 then

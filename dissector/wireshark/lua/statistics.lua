@@ -1,5 +1,5 @@
--- Statistics and sessions as text: in windows of Wireshark (menu Tools, vtctap), and in tshark by -z vtc,stats and
--- -z vtc,session=N; where this file is given by -X lua_script, also by -X lua_script1:stats and lua_script1:session=N.
+-- Statistics and sessions as text: in Wireshark's windows (menu Tools, vtctap), and in tshark by -z vtc,stats and -z
+-- vtc,session=N. Where -X lua_script loads this file, also by -X lua_script1:stats and lua_script1:session=N.
 
 local function counted(counts, name)
     counts[name] = (counts[name] or 0) + 1
@@ -22,7 +22,7 @@ local function register_of(message)
     return set.register .. (set.name and " " .. set.name or "")
 end
 
--- Response times are under the register that the request names, or its message where it names none.
+-- Response times are under the request's register, or its message where it names none.
 local function new_statistics()
     return { frames = 0, messages = { client = {}, server = {}, unknown = {} }, errors = {}, times = {}, asked = {} }
 end
@@ -85,7 +85,7 @@ local function session_line(pinfo)
         record_text(record.head, record.message, record.octets, record.found))
 end
 
--- Taps: what each reports as text, anew when packets are read again.
+-- Taps: each reports text, which is rebuilt when packets are read again.
 
 local function statistics_tap(show_text)
     local tap, statistics = Listener.new(nil, "vtc"), new_statistics()
@@ -101,7 +101,7 @@ local function statistics_tap(show_text)
     return tap
 end
 
--- The session that choice.wanted numbers. show_text is given what to show, and the head of a window's text.
+-- The session with number choice.wanted. show_text receives the text and the window's title.
 local function session_tap(choice, show_text)
     local tap, lines, first, final = Listener.new(nil, "vtc"), {}, 0, 0
     choice.count = 0
@@ -134,7 +134,7 @@ local function print_text(text)
     print((gsub(text, "\n$", "")))
 end
 
--- Windows. Each is filled again whenever Wireshark reads the packets again, as it does for a display filter.
+-- Windows. Each is refilled whenever Wireshark reads the packets again, as it does for a display filter.
 
 local function open_window(title, start)
     local window = TextWindow.new(title)
@@ -162,7 +162,7 @@ local function open_session(wanted)
     end)
 end
 
--- The session of the first packet that the display filter shows; the first of all where it shows none.
+-- The session of the first packet that the display filter shows, or of the first packet where it shows none.
 local function session_in_view()
     local filter, found = get_filter(), nil
     local known, finder = pcall(Listener.new, nil, filter == "" and "vtc" or "vtc && (" .. filter .. ")")
@@ -199,20 +199,20 @@ end
 if gui_enabled() then
     register_menu("vtctap/Statistics", show_statistics, MENU_TOOLS_UNSORTED)
     register_menu("vtctap/Session as text", function() show_session(session_in_view()) end, MENU_TOOLS_UNSORTED)
-    -- Of a packet, from Wireshark 4.2 on.
+    -- The packet's menu, from Wireshark 4.2 on.
     if register_packet_menu then
         register_packet_menu("vtctap/Session as text", function(...)
             local session
             for _, info in ipairs({ ... }) do
                 session = info.name == "vtc.session" and info.value or session
             end
-            -- What the packet's fields are is gone as soon as packets are read again.
+            -- Copied first, since the packet's fields are gone as soon as packets are read again.
             show_session(session)
         end, "vtc.session")
     end
 end
 
--- Whether it was something to report.
+-- Returns whether the argument named a report.
 local function report(what)
     local wanted = tonumber(match(what, "^session=(%d+)$"))
     if what == "stats" then
@@ -230,7 +230,7 @@ for _, what in ipairs({ "stats", "session" }) do
         end
     end)
 end
--- From Wireshark 4.4 on, a script that is installed has its own name and path here.
+-- From Wireshark 4.4 on, "..." of an installed script holds its own name and path.
 for _, what in ipairs(arguments) do
     report(what)
 end

@@ -1,10 +1,9 @@
 -- Tokens (IEC 62055-41).
 
--- How sure a source is.
+-- The certainty of a source.
 local RANK = { confirmed = 1, derived = 2, assumed = 3 }
 
--- A token's number: nine octets, the highest first, since Lua's numbers do not hold 66 bits. nil where the text is
--- none.
+-- A token's number as nine octets, the highest first, since Lua's numbers do not hold 66 bits; nil for no token.
 local NUMBERS = {}
 
 local function shift_in(number, factor, digit)
@@ -16,7 +15,7 @@ local function shift_in(number, factor, digit)
     return digit
 end
 
--- The number that digits are, so many of them taken at a time; factor is what so many stand for together.
+-- Reads a number from digits, "width" at a time; "factor" is the value range of one such group.
 local function number_of(text, width, factor, value)
     local number, over = { 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 0
     for at = 1, #text, width do
@@ -54,7 +53,7 @@ local function digits_of(number)
     return concat(digits)
 end
 
--- What the control field of a test token asks for; bits counts its width.
+-- The tests that a test token's control field requests; "bits" is its width.
 local function tests_of(token, control, bits)
     if control == 2 ^ bits - 1 then
         token.control_name = { TOKENS.every }
@@ -72,8 +71,8 @@ end
 
 local LARGEST = "73786976294838206463"
 
--- The class of a token of 20 digits, nil where it is none: most tokens are encrypted, and need no more. Bits 28 and 27
--- are left of the number modulo 2^29; groups of five digits stay below 2^53.
+-- The class of a token of 20 digits, nil for no token; most tokens are encrypted and need no more. Bits 28 and 27
+-- follow from the number modulo 2^29; groups of five digits stay below 2^53.
 local function class_of(digits)
     if digits > LARGEST or not find(digits, "^%d+$") then
         return nil
@@ -91,7 +90,8 @@ local function sealed_token(digits, encoding, class)
 end
 
 local function open_token(number, encoding, digits)
-    -- The sixth octet holds bits 31 to 24: the class is bits 28 and 27. The first has the data bits that stood there.
+    -- The sixth octet holds bits 31 to 24: the class is bits 28 and 27. The first octet holds the data bits that the
+    -- class displaced.
     local sixth = number[6]
     local class = floor(sixth / 8) % 4
     local token = sealed_token(digits or digits_of(number), encoding, class)
@@ -125,7 +125,7 @@ end
 
 local ANYWHERE = { "decimal", "hexadecimal" }
 
--- The token in a data set's value; where the profile names no encodings for the register, only one that proves itself.
+-- The token in a data set's value; without encodings from the profile, only a token that proves itself.
 local function recognise(set, encodings)
     local value = set.raw
     local length = #value

@@ -1,7 +1,7 @@
--- The tree of a record: which parts of it are gone through, in their order.
+-- The tree of a record: selects its parts and shows them in order.
 
--- Which parts of the tree a field is in, by how its name begins; the longest beginning counts, and what has none here
--- may be in any. What nobody asks for and nothing is wrong with need not be gone through.
+-- The part of the tree that holds a field, by the beginning of its name; the longest match counts, and a field without
+-- a match may be in any part. Parts that nobody requests and that have no errors are skipped.
 local PARTS = { kind = "header", sender = "header", link = "header", tap = "header", speed = "header", line = "header",
     duration = "header", uncertainty = "header", gap = "header", pause = "header", event = "header",
     error = "header", cut = "header", echo = "header", order = "header", time = "header", expert = "header",
@@ -11,13 +11,13 @@ local PARTS = { kind = "header", sender = "header", link = "header", tap = "head
     token = "meaning", request_in = "place", response_in = "place", response_time = "place", repeat_of = "place",
     ["status.token_in"] = "place", ["token.status_in"] = "place", session = "place", confidence = "sources",
     assumed = "sources", text = "rest", ["error.code"] = "rest" }
--- The parts of a message, in the order in which they are shown.
+-- The parts of a message in display order.
 local ORDER = { "parts", "sets", "rest", "checks", "meaning", "place", "sources" }
 local parts_wanted
--- Whether a part of a message is asked for, besides what message it is.
+-- Whether any part of a message is requested beyond its name.
 local inside_wanted
 
--- Begins a run of packets of which these fields are asked for, by their names.
+-- Begins a run of packets that request these fields, by name.
 local function want(names)
     ask_for(names)
     parts_wanted, inside_wanted = {}, false
@@ -33,7 +33,7 @@ end
 
 local function show_message(tree, head, size, message, number, troubled)
     view.base, view.message = head.length, message
-    -- What is cut, or only an echo, is not held against the form of the message.
+    -- The form of a cut message or of an echo is not checked.
     local complete = not head.cut and not head.echo
     local name = message.name
     local top
@@ -57,7 +57,7 @@ local function show_message(tree, head, size, message, number, troubled)
     end
 end
 
--- All of a record; troubled where something is wrong with it. Gives the names of what is, nil for nothing.
+-- Shows a record; "troubled" says that it has an error. Returns the names of its errors, nil for none.
 local function show_record(tree, number, head, found, message, octets, troubled)
     view.complaints = nil
     if view.whole or troubled or parts_wanted.header then

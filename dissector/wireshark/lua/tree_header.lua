@@ -1,4 +1,4 @@
--- The tree of a tap header: what the tap says of a record.
+-- The tree of a tap header.
 
 local function show_positions(tree, field, positions, which)
     for _, wrong in ipairs(positions) do
@@ -9,7 +9,8 @@ local function show_positions(tree, field, positions, which)
     end
 end
 
--- The longest pause that is longer than allowed, by more than the time stamps of two octets may be wrong.
+-- Reports the longest pause that exceeds the limit even if the timestamps of two octets are wrong by their full
+-- uncertainty.
 local function show_pauses(tree, head, pauses)
     local longest, where = limits.gap, nil
     for _, pause in ipairs(pauses) do

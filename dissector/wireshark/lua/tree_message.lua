@@ -1,4 +1,4 @@
--- The trees of a message's parts; tree.lua says when each is asked for. All are of the message in view.
+-- The trees of the parts of the current message; tree.lua selects them.
 
 local show_part = {}
 
@@ -69,7 +69,7 @@ local function show_sequence(tree, name, size, complete)
         add(tree, "vtc." .. name, base + first, width, message[name])
     end
     local item = status and add(tree, "vtc." .. name .. ".status", base + first, width, status)
-    -- One complaint a frame: a damaged header makes both wrong.
+    -- One expert info per frame: a damaged header makes both wrong.
     if complete and status == "bad" and (name == "hcs" or message.hcs_status ~= "bad") then
         complain(tree, item, "fcs_bad")
     end
@@ -108,7 +108,7 @@ function show_part.checks(tree, size, complete)
     show_sequence(tree, "fcs", size, complete)
 end
 
--- The fields of a token, in the catalogue's order: by what name the token has it, and whether it has 64 bits.
+-- The fields of a token, in catalogue order: the token's name for it, and whether it has 64 bits.
 local TOKEN_FIELDS = {}
 for _, field in ipairs(FIELDS) do
     local key = match(field.name, "^vtc%.token%.(.+)$")
@@ -133,7 +133,7 @@ local function show_token(tree)
     end
 end
 
--- What the profile says of single data sets.
+-- Shows the profile's results for single data sets.
 local function show_meant(tree)
     for _, meant in ipairs(view.message.meant) do
         local field, value, set = meant[1], meant[2], meant[3]
