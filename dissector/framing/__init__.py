@@ -1,1 +1,2 @@
-"""Octets to records: frames, senders, and the order of two taps. Knows nothing of profiles or of what values mean."""
+"""Turns octets into records: finds frames and senders, and merges two taps. It knows no profiles and no meaning of
+values."""

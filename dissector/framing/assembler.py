@@ -1,9 +1,9 @@
-"""The assembler: from the octets of a link's taps to the records of its trace, in order.
+"""The assembler: turns the octets of a link's taps into the records of its trace, in order.
 
-One assembler serves one link. It gives each tap a framer, and makes the framers' pieces records: the parity bit checked
-and removed, pauses and errors listed, the sender known from the wiring or inferred from the protocol. Records leave in
-the order in which they were said (:mod:`~vtctap.dissector.framing.merge`), echoes marked. Like the framer it has no
-clock: :meth:`Assembler.advance` tells it the time.
+One assembler serves one link. It has a framer for each tap and turns the framers' pieces into records: it checks and
+removes the parity bit, lists pauses and errors, and takes the sender from the wiring or infers it from the protocol.
+Records leave in the order sent (:mod:`~vtctap.dissector.framing.merge`), with echoes marked. It has no clock;
+:meth:`Assembler.advance` tells it the time.
 """
 
 from collections import Counter
@@ -22,21 +22,21 @@ from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
 
 MAX_HOLD: Final = 1_000_000_000
-"""ns; a record that waited so long for the other tap is written all the same, and flagged."""
+"""Longest time, in ns, that a record waits for the other tap; then it is written and flagged."""
 
 MAX_PAUSES: Final = 20_000
-"""A frame with more pauses is split, cut, into several records: Wireshark gives up on a file that has a packet of more
-than 262 144 octets, and each pause takes eight."""
+"""Most pauses of a record; a frame with more is split into several, marked as cut. Wireshark rejects a file with a
+packet of more than 262 144 octets, and each pause takes eight."""
 
 EIGHT_BITS: Final = Line(8, "N", 1)
 
 
 @dataclass(slots=True)
 class Tap:
-    """A receiver on one wire: its number, whose octets it hears (UNKNOWN: both sides'), and how its line is set.
+    """A receiver on one wire: its number, the sender whose octets it hears (UNKNOWN: both), and its line settings.
 
-    All but the first two may change while the assembler works. They hold for what is fed afterwards, and end what was
-    open. ``spacing`` (ns) is how long a character lasts where the speed is unknown (0); it ends nothing.
+    All attributes but the first two may change at any time. A change applies to octets fed later, and ends what was
+    open. ``spacing`` is the duration of a character (ns) where the speed is unknown (0); a change of it ends nothing.
     """
 
     number: int
@@ -44,23 +44,22 @@ class Tap:
     line: Line
     speed: int
     without_parity: frozenset[Sender] = frozenset()
-    """Senders whose octets carry no parity bit, though those of others on this line do."""
+    """Senders whose octets have no parity bit, although others on this line have one."""
     spacing: int = field(default=0, compare=False)
     bounded: bool = True
-    """Whether its time stamps are not off by any amount where their uncertainty is unknown."""
+    """Whether an unknown uncertainty of its timestamps still has a limit."""
 
     def character_time_ns(self, line: Line | None = None) -> int:
-        """How long one character of the tap's line, or of another at its speed, lasts, ns."""
+        """Returns the duration of one character, ns, with the tap's line settings or others at its speed."""
         return (line or self.line).character_time_ns(self.speed) or self.spacing
 
 
 class Assembler:
     """Makes the records of link number ``link`` from the octets of its taps.
 
-    ``gap_limit_ns`` is the longest pause inside a message; ``synthetic``: the octets' times are made up;
-    ``max_hold`` (ns): how long a record waits for the other tap, None: as long as it takes, where nobody looks on.
-    ``decode`` decodes a message, or remembers it where somebody else has decoded it already. Frames leave as
-    :class:`~vtctap.dissector.framing.framed.FramedRecord`.
+    ``gap_limit_ns`` is the longest pause inside a message; ``synthetic``: the octets' times are invented; ``max_hold``
+    is the longest time (ns) that a record waits for the other tap, None: no limit, for imports. ``decode`` decodes a
+    message, or returns it from a cache. Frames leave as :class:`~vtctap.dissector.framing.framed.FramedRecord`.
     """
 
     def __init__(
@@ -86,12 +85,12 @@ class Assembler:
         self._order = Order(gap_limit_ns)
         self._senders = Senders()
         self._commands: Counter[str | None] = Counter()
-        """How many of the client's commands had a check character of each status."""
+        """The number of the client's commands by the status of their check characters."""
         for tap in taps:
             self.add(tap)
 
     def add(self, tap: Tap) -> None:
-        """One more tap of the link."""
+        """Adds a tap of the link."""
         self._taps[tap.number] = tap
         self._settings[tap.number] = replace(tap)
         self._framers[tap.number] = Framer(
@@ -104,7 +103,7 @@ class Assembler:
         self._order.add(tap.number, bounded=tap.bounded)
 
     def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
-        """The records that these octets of one tap complete."""
+        """Takes octets of one tap and returns the records that they complete."""
         framer = self._framers[tap]
         if self._settings[tap] != self._taps[tap]:
             self._add(tap, framer.close())
@@ -117,21 +116,22 @@ class Assembler:
                 if other.earliest and octet.start - other.end >= MIN_REACTION:
                     self._add(number, other.turn(octet.start))
             pieces = framer.feed((octet,))
-            if pieces:  # Before the next octet: a message may change what those that follow mean.
+            if pieces:  # Before the next octet, since a message may change the meaning of those that follow.
                 self._add(tap, pieces)
         self._horizon[tap] = max(self._horizon[tap], framer.end)
         self._now = max(self._now, framer.end)
         return self._release()
 
     def turn(self, tap: int) -> list[Record]:
-        """The records that are complete because what follows comes from ``tap``, whatever the times say."""
+        """Returns the records that are complete because ``tap`` receives next, whatever the times say."""
         for other, framer in self._framers.items():
             if other != tap:
                 self._add(other, framer.turn())
         return self._release()
 
     def advance(self, now: int) -> list[Record]:
-        """The records that are complete because no octet will come that began before ``now`` (ns since 1970 UTC)."""
+        """Returns the records that are complete because every further octet begins at ``now`` (ns since 1970 UTC) or
+        later."""
         self._now = max(self._now, now)
         for tap, framer in self._framers.items():
             self._add(tap, framer.silence(now))
@@ -139,22 +139,22 @@ class Assembler:
         return self._release()
 
     def end(self, tap: int) -> list[Record]:
-        """What is open on one tap ends here: octets may be missing before what follows."""
+        """Ends what is open on one tap, since octets may be missing after it."""
         self._add(tap, self._framers[tap].close(torn=True))
         return self._release()
 
     def garbage(self, unknown: bool) -> None:
-        """From now on what is fed is noise, whatever it looks like; or no longer."""
+        """Makes everything that is fed from now on noise, or ends this."""
         for framer in self._framers.values():
             framer.garbage = unknown
 
     def event(self, record: Record) -> list[Record]:
-        """An event of this link takes its place among the records."""
+        """Adds an event of this link to the records."""
         self._order.push(record)
         return self._release()
 
     def close(self) -> list[Record]:
-        """The rest: no more octets will come."""
+        """Returns the remaining records; no more octets will come."""
         for tap, framer in self._framers.items():
             self._add(tap, framer.close())
         return self._release(everything=True)
@@ -182,7 +182,7 @@ class Assembler:
         return FramedRecord(message=message if octets == seven else self._decode(octets), **known)
 
     def _received(self, tap: Tap, piece: Piece, line: Line) -> dict[str, Any]:
-        """What a record states of how a piece was received on such a line."""
+        """Returns the attributes of a record that say how a piece was received on a line."""
         parity = wrong_parity(piece.values, line)
         flags = (
             (Flag.PARITY if parity else 0) | (Flag.CUT if piece.cut else 0) | (Flag.SYNTHETIC if self._synthetic else 0)
@@ -206,7 +206,7 @@ class Assembler:
         }
 
     def _sender(self, tap: Tap, piece: Piece, octets: bytes, message: Message | None) -> tuple[Sender, bool]:
-        """Who sent a piece, and whether that is inferred."""
+        """Returns the sender of a piece, and whether it is inferred."""
         if message is None or tap.sender is not Sender.UNKNOWN:
             if message:
                 self._senders.tell(tap.sender)
@@ -215,14 +215,13 @@ class Assembler:
         return sender, sender is not Sender.UNKNOWN
 
     def _follow_habit(self, message: Message) -> None:
-        """Some clients never send check characters: then what follows their commands is none, on whatever wire."""
+        """Learns whether the client never sends check characters; then none follows its commands, on any wire."""
         self._commands[message.bcc_status] += 1
         for framer in self._framers.values():
             framer.omits_checks = self._commands["missing"] > 0 == self._commands["good"]
 
     def _follow_mode(self, message: Message) -> None:
-        """HDLC frames are to be expected once mode E was selected, or one has proved itself, until a sign-on or a
-        break."""
+        """Expects HDLC frames after mode E was selected, or after one has proved itself, until a sign-on or a break."""
         if message.fcs_status == "good":
             for framer in self._framers.values():
                 framer.binary = True
@@ -251,7 +250,7 @@ class Assembler:
 
 
 def _parts(piece: Piece, character_time_ns: int) -> list[Piece]:
-    """The piece, or its halves, or theirs, so that each part has not too many pauses for a record."""
+    """Returns the piece, split in halves until no part has too many pauses for a record."""
     if len(piece.octets) <= MAX_PAUSES or len(_pauses(piece.octets, character_time_ns)) <= MAX_PAUSES:
         return [piece]
     half = len(piece.octets) // 2
@@ -261,7 +260,7 @@ def _parts(piece: Piece, character_time_ns: int) -> list[Piece]:
 
 
 def _pauses(octets: Sequence[Octet], character_time_ns: int) -> tuple[tuple[int, int], ...]:
-    """Position and length (us) of each silence of a character or more inside a piece."""
+    """Returns position and length (us) of each silence inside a piece that lasts a character or longer."""
     pauses = []
     for at in range(1, len(octets)):
         pause_ns = octets[at].start - octets[at - 1].start - character_time_ns

@@ -1,8 +1,8 @@
-"""A frame's record with the message that was decoded to make it.
+"""A frame's record together with its decoded message.
 
-To find out who sent a frame and where the next begins, the assembler decodes it. Its message is handed on beside the
-record, so that whoever counts, merges or dissects live records does not decode them again. Records that are read from a
-file come without.
+The assembler decodes a frame to find its sender and the beginning of the next one. It passes the message on with the
+record, so that live records are not decoded again for counting, merging or dissecting. Records read from a file have
+none.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from vtctap.pcap.record import Record
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FramedRecord(Record):
-    """A frame's record, with the ``message`` of its octets. It is equal to the record without."""
+    """A frame's record with the ``message`` of its octets; it equals the record without it."""
 
     message: Message = field(kw_only=True, repr=False)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are the same record: the message follows from the octets."""
+        """Whether both are the same record; the message follows from the octets."""
         if not isinstance(other, Record):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Record.__slots__)
@@ -27,5 +27,5 @@ class FramedRecord(Record):
 
 
 def message_of(record: Record) -> Message:
-    """The message of a frame's record: handed on, or decoded now."""
+    """Returns the message of a frame's record, decoding it if needed."""
     return record.message if isinstance(record, FramedRecord) else decode(record.octets)

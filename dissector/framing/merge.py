@@ -1,21 +1,21 @@
-"""Order: the records of a link's taps, merged into the one row in which they were said.
+"""Merges the taps of one link into one stream, in the order sent.
 
-Two taps are two clocks that each may be off by their records' uncertainty. Where two frames of different taps lie so
-close that this matters, their time stamps do not tell which was first:
+Each tap's clock may be off by the uncertainty of its records. Where two frames of different taps are so close that this
+matters, their timestamps do not tell which was sent first:
 
-- The order is certain where the starts are further apart than both uncertainties together; or where the frames do not
-  overlap, and the later one could not have ended before the other began (the link is half-duplex).
-- Otherwise the protocol decides (:func:`_protocol_first`): a server speaks only when it is asked, so an answer comes
-  after its request, and what cannot answer a request was said before it. An echo comes after its original.
-- Where the protocol does not tell, nor the wiring who spoke, the time stamps' order stays.
-- An unknown uncertainty counts as :data:`~vtctap.pcap.record.MAX_UNCERTAINTY_NS` on a tap whose time stamps nothing
-  bounds (a network). On any other the time stamps' order stays: that of a recording, or of octets that came before a
-  port was opened. A record waits so much longer than its own uncertainty for another tap's, which is not known before
-  it comes.
+- The order is certain if the starts are further apart than both uncertainties together, or if the frames do not overlap
+  and the later one could not have ended before the other began (the link is half-duplex).
+- Otherwise the protocol decides (:func:`_protocol_first`): a server sends only when asked, so an answer follows its
+  request, and a frame that cannot answer a request was sent before it. An echo follows its original.
+- Where neither the protocol nor the wiring decides, the order of the timestamps stays.
+- An unknown uncertainty counts as :data:`~vtctap.pcap.record.MAX_UNCERTAINTY_NS` on a tap whose timestamps have no
+  bound (a network). On any other tap the order of the timestamps stays: that of a recording, or of octets received
+  before a port was opened. A record waits that much longer than its own uncertainty for another tap's record, whose
+  uncertainty is unknown until it arrives.
 
-Both frames are then flagged ORDER_UNCERTAIN, but for an echo and its original, whose order is known. Time stamps stay
-as they are, so in a merged row they may go back by less than the uncertainty. Within a tap nothing is reordered. There
-is no clock and no I/O here.
+Where the protocol or the timestamps decide, both frames are flagged ORDER_UNCERTAIN, except an echo and its original,
+whose order is known. Timestamps stay unchanged, so in the merged stream they may go back by less than the uncertainty.
+Records of one tap are never reordered. This module has no clock and no I/O.
 """
 
 import heapq
@@ -36,28 +36,28 @@ _NO_MESSAGE: Final = Message(None)
 
 @dataclass(slots=True)
 class _Waiting:
-    """A record that waits, as the ``count``-th that came."""
+    """A waiting record, the ``count``-th that arrived."""
 
     record: Record
     count: int
     unsure: int | None = None
-    """How far the time stamp may be off when the order is asked for, ns; None: it is all there is."""
+    """The uncertainty of the timestamp for merging, ns; None: the timestamp is trusted."""
     uncertain: bool = False
 
     @property
     def key(self) -> tuple[int, int]:
-        """Its place by the time stamps alone."""
+        """The record's position by its timestamp alone."""
         return self.record.time, self.count
 
     @property
     def message(self) -> Message:
-        """What a frame says; noise says nothing."""
+        """The message of a frame, an empty one for noise."""
         return message_of(self.record) if self.record.kind is Kind.FRAME else _NO_MESSAGE
 
 
 class Bound(NamedTuple):
-    """What is still to come of a tap begins no earlier than ``start`` (ns), with at most this ``uncertainty`` (ns).
-    What is being received has not ended before ``end`` (ns; 0: nothing is)."""
+    """What a tap may still deliver: octets from ``start`` (ns) on, with at most this ``uncertainty`` (ns). What it is
+    receiving now ends no earlier than ``end`` (ns; 0: it receives nothing)."""
 
     start: int
     uncertainty: int = MAX_UNCERTAINTY_NS
@@ -65,8 +65,10 @@ class Bound(NamedTuple):
 
 
 class Order:
-    """Puts the records of one link's taps in order. ``answer_within`` (ns): an answer that takes longer may be one to a
-    later request."""
+    """Merges the records of one link's taps.
+
+    ``answer_within`` (ns) is the longest response time by which an answer surely belongs to the last request.
+    """
 
     def __init__(self, answer_within: int) -> None:
         self._answer_within = answer_within
@@ -75,22 +77,22 @@ class Order:
         self._events: list[tuple[tuple[int, int], _Waiting]] = []
         self._count = 0
         self.waiting = 0
-        """How many records wait."""
+        """The number of waiting records."""
         self._heard: dict[int, Record] = {}
         self._said: _Waiting | None = None
         self._echoed = False
-        """Whether another tap has heard what was said last."""
+        """Whether another tap has heard the last frame."""
         self._echoing: set[Sender] = set()
-        """The sides whose taps have heard all that the other side said last."""
+        """The sides whose taps have heard everything that the other side sent last."""
 
     def add(self, tap: int, *, bounded: bool = True) -> None:
-        """One more tap of the link. ``bounded``: its time stamps are not off by any amount."""
+        """Adds a tap of the link. ``bounded``: its timestamps have a limited error."""
         self._taps[tap] = deque()
         if not bounded:
             self._unbounded.add(tap)
 
     def push(self, record: Record) -> None:
-        """A record that waits for its turn; an event may belong to any tap."""
+        """Queues a record; an event may belong to any tap."""
         self._count += 1
         self.waiting += 1
         waiting = _Waiting(record, self._count, self._unsure(record))
@@ -105,10 +107,10 @@ class Order:
         return min(record.uncertainty, MAX_UNCERTAINTY_NS)
 
     def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
-        """The next record; None where there is none yet.
+        """Returns the next record; None where there is none yet.
 
-        ``bounds`` says of each tap what may still come; None: nothing more comes at all. A record that ended before
-        ``held_since`` (ns; None: no record) waits no longer.
+        ``bounds`` says what each tap may still deliver; None: no tap delivers anything more. A record that ended before
+        ``held_since`` (ns; None: no limit) waits no longer.
         """
         heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: head.key)
         if self._events and (not heads or self._events[0][0] < heads[0].key):
@@ -126,12 +128,12 @@ class Order:
         return self._leave(next_)
 
     def _rivals(self, next_: _Waiting, bounds: Mapping[int, Bound]) -> list[Bound]:
-        """What may still come of other taps and have been first all the same."""
+        """Returns the bounds of other taps that may still deliver an earlier frame."""
         empty = [bound for tap, bound in bounds.items() if tap != next_.record.tap and not self._taps[tap]]
         return [bound for bound in empty if bound.start <= _reach(next_, bound)]
 
     def _doubt(self, next_: _Waiting, heads: list[_Waiting], rivals: list[Bound]) -> None:
-        """Marks the record that leaves, and those of other taps, whose order is uncertain."""
+        """Flags the next record, and those of other taps, whose order is uncertain."""
         if any(next_.record.end > bound.start or bound.end <= _reach(next_, bound) for bound in rivals):
             next_.uncertain = True
         for other in heads:
@@ -139,7 +141,7 @@ class Order:
                 next_.uncertain = other.uncertain = True
 
     def _first(self, heads: list[_Waiting]) -> _Waiting:
-        """Which of the taps' heads, in the order of their times, is next."""
+        """Returns the next of the taps' first records, which are given in the order of their times."""
         first = heads[0]
         for other in heads[1:]:
             if not _is_certain(first, other) and self._precedes(other, first):
@@ -147,7 +149,7 @@ class Order:
         return first
 
     def _precedes(self, later: _Waiting, earlier: _Waiting) -> bool:
-        """Whether the one that is stamped later was first all the same."""
+        """Whether the record with the later timestamp was sent first."""
         if _echo_pair(earlier, later):
             return self._is_original(later)
         sides = {earlier.record.sender: earlier, later.record.sender: later}
@@ -157,7 +159,7 @@ class Order:
         return self._protocol_first(client, server) is later
 
     def _protocol_first(self, client: _Waiting, server: _Waiting) -> _Waiting | None:
-        """Which of the two the protocol has first; None where it does not tell."""
+        """Returns which of the two the protocol puts first; None where it does not decide."""
         asked, answer = client.message.message, server.message.message
         if asked is None or answer is None:
             return None
@@ -167,11 +169,11 @@ class Order:
             if before is not None and in_time and _may_answer(before, answer):
                 return server
         if asked in NEEDS_NO_ANSWER and answer in MAY_ANSWER[MessageName.IDRequest]:
-            return client  # What it answers is still to come.
+            return client  # The request that it answers is still to come.
         return client if _may_answer(asked, answer) else server
 
     def _leave(self, waiting: _Waiting) -> Record:
-        """The record leaves, flagged."""
+        """Removes the record from its queue and returns it with its flags."""
         record = waiting.record
         self.waiting -= 1
         if record.kind is Kind.EVENT:
@@ -194,7 +196,7 @@ class Order:
         return record
 
     def _original(self, record: Record, message: Message) -> int | None:
-        """The other tap that heard a frame just before, of which this is the echo."""
+        """Returns the other tap that has just heard the frame of which this record is the echo."""
         for tap, heard in self._heard.items():
             if tap != record.tap and (heard.octets == record.octets or _is_lossy_echo(record, heard)):
                 natural = _natural_sender(record, message)
@@ -203,15 +205,18 @@ class Order:
         return None
 
     def _may_echo(self, record: Record, heard: Record) -> bool:
-        """Whether what either side may say is the echo of what was heard: at the same time, or next on a tap that has
-        echoed what the other side said before."""
+        """Whether a frame that either side may send is an echo: it came at the same time, or next on a tap that has
+        echoed the other side's previous frame."""
         said_last = self._said is not None and self._said.record is heard
         return _overlap(record, heard) or (said_last and record.sender in self._echoing)
 
     def _is_original(self, waiting: _Waiting) -> bool:
-        """Whether it is its echo's original: said by who says such a thing, or else by the client, for an echo is heard
-        on the meter's side of an optical head. Where the client's tap hears the server as well, it is said by the side
-        that did not speak last."""
+        """Whether this record is the original of its echo.
+
+        The original comes from the side that sends such a message. Where either side may, it comes from the client,
+        since echoes occur on the meter's side of an optical head; but where the client's tap also hears the server, it
+        comes from the side that did not send last.
+        """
         speaker = _natural_sender(waiting.record, waiting.message)
         if speaker is Sender.UNKNOWN and self._said is not None and Sender.CLIENT in self._echoing:
             speaker = self._said.record.sender.other
@@ -223,12 +228,12 @@ def _flagged(record: Record, flag: int) -> Record:
 
 
 def _may_wait(waiting: _Waiting, rivals: list[Bound], held_since: int | None) -> bool:
-    """Whether a record is still to wait for its rivals."""
+    """Whether a record must still wait for its rivals."""
     return bool(rivals) and (held_since is None or waiting.record.end >= held_since)
 
 
 def _echo_pair(one: _Waiting, other: _Waiting) -> bool:
-    """Whether one is the other's echo: the same octets at the same time, by the two sides' taps."""
+    """Whether one is the other's echo: the same octets at the same time on the two sides' taps."""
     return (
         one.record.kind is other.record.kind is Kind.FRAME
         and one.record.octets == other.record.octets
@@ -242,14 +247,14 @@ def _overlap(one: Record, other: Record) -> bool:
 
 
 def _reach(waiting: _Waiting, bound: Bound) -> int:
-    """Until when another tap's record may be stamped that was first all the same, ns."""
+    """Returns the latest timestamp of another tap's record that may have been sent first, ns."""
     time = waiting.record.time
     return time if waiting.unsure is None else time + waiting.unsure + bound.uncertainty
 
 
 def _is_certain(one: _Waiting, other: _Waiting) -> bool:
-    """Whether the time stamps tell which of two taps' records was first. Where it is not known how far one may be off,
-    they are all there is."""
+    """Whether the timestamps tell which of two taps' records was sent first. An unknown uncertainty leaves only the
+    timestamps, so they decide."""
     if one.unsure is None or other.unsure is None:
         return True
     early, late = sorted((one.record, other.record), key=lambda record: record.time)
@@ -262,12 +267,12 @@ def _may_answer(asked: MessageName, answer: MessageName) -> bool:
 
 
 def _natural_sender(record: Record, message: Message) -> Sender:
-    """Who says such a thing, by its name, or by an HDLC frame's control octet; UNKNOWN where either side does."""
+    """Returns the side that sends such a message, or such an HDLC frame; UNKNOWN where either side does."""
     return hdlc_sender(record.octets) if message.message == MessageName.HDLC else natural_sender(message)
 
 
 def _is_lossy_echo(record: Record, heard: Record) -> bool:
-    """Whether a damaged HDLC frame has the header of one that was heard: an optical head's echo loses octets."""
+    """Whether a damaged HDLC frame has the header of one that was heard, since an optical head's echo loses octets."""
     header = hdlc.header_end(record.octets[: hdlc.MOST_HEADER])
     if header is None or record.octets[:1] != heard.octets[:1] or record.octets[0] != hdlc.FLAG:
         return False

@@ -1,7 +1,7 @@
-"""Octets that were received earlier, framed again: traces, and what other tools recorded.
+"""Frames octets that were received earlier: those of traces, and recordings of other tools.
 
-:func:`reframe` frames the octets of a trace anew with another profile or line; :func:`assemble` frames what the import
-formats deliver. Both restore what the tap received and give it to the same assembler as a live tap does.
+:func:`reframe` frames a trace again with another profile or line; :func:`assemble` frames what the import formats
+deliver. Both restore what the tap received and feed it to the assembler that live taps use.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,12 +16,12 @@ from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 
 def octets_of(record: Record) -> list[Octet]:
-    """A record's octets with their times, as they were given to the assembler that made it."""
+    """Returns a record's octets with their times, as they were fed to the assembler."""
     framing = set(record.framing_errors)
-    # A parity error without a position is one that another tool reported.
+    # Another tool reported a parity error that has no position.
     whole = Flag.BREAK | Flag.OVERRUN | (0 if record.parity_errors else Flag.PARITY)
     if record.uncertainty is None:
-        whole |= Flag.ORDER_UNCERTAIN  # Said by the tap, not found by comparing time stamps.
+        whole |= Flag.ORDER_UNCERTAIN  # The tap set it; it does not come from comparing timestamps.
     return [
         Octet(
             value,
@@ -34,7 +34,7 @@ def octets_of(record: Record) -> list[Octet]:
 
 
 def pieces(record: Record) -> list[tuple[int, bytes]]:
-    """A record's octets as the tap received them, anew after each pause that it lists, each with its start (ns)."""
+    """Returns a record's octets as the tap received them, split at each listed pause, with the start (ns) of each part."""
     octets, times = received(record), _octet_times(record)
     starts = [0, *sorted({position for position, _ in record.pauses_us if 0 < position < len(octets)})]
     ends = [*starts[1:], len(octets)]
@@ -42,13 +42,13 @@ def pieces(record: Record) -> list[tuple[int, bytes]]:
 
 
 def bursts(record: Record) -> list[Burst]:
-    """A record as a recording of its :func:`pieces`; without times where they are synthetic."""
+    """Returns a record's :func:`pieces` as bursts; without times where they are synthetic."""
     synthetic = record.flags & Flag.SYNTHETIC
     return [Burst(octets, record.sender, None if synthetic else start) for start, octets in pieces(record)]
 
 
 def character_time_ns(record: Record) -> int:
-    """How long a character of the record lasts, ns; where its line or speed is unknown, by what its octets took."""
+    """Returns the duration of one character, ns; where line or speed is unknown, estimated from the record's duration."""
     stated = record.line.character_time_ns(record.speed) if record.line else 0
     if stated or not record.octets:
         return stated
@@ -56,8 +56,8 @@ def character_time_ns(record: Record) -> int:
 
 
 def _octet_times(record: Record) -> list[int]:
-    """When each octet began: a character after the one before it and, where a pause is listed, that much later. What
-    the duration still holds, pauses that were too short to be listed, is spread over the others."""
+    """Returns the start of each octet: one character after the previous octet, plus a listed pause. The rest of the
+    duration, pauses too short to be listed, is spread over the other octets."""
     count = len(record.octets)
     character_ns = character_time_ns(record)
     pauses = {position: pause * 1000 for position, pause in record.pauses_us}
@@ -77,12 +77,12 @@ def _octet_times(record: Record) -> list[int]:
 def assemble(
     bursts: Iterable[Burst], *, speed: int, gap_limit_ns: int, line: Line | None = None, survey: Survey | None = None
 ) -> Iterator[Record]:
-    """The records of what was recorded elsewhere, in constant memory. The order of the bursts is kept.
+    """Frames a recording of another tool, in constant memory, keeping the order of its bursts.
 
-    ``line``: how all octets are to be read; None: as they are (8N1), or as 7E1 where all that a side sent plainly
-    carries even parity. ``speed`` (bit/s) spaces the octets of a burst that does not state its own
-    (:mod:`~vtctap.dissector.framing.spacing`). Where any burst has no time, the times of all are marked as synthetic.
-    ``survey`` is that of the same bursts; without it they must be a sequence.
+    ``line`` is the character format of all octets; None: 8N1, or 7E1 where all octets of a side clearly have even
+    parity. ``speed`` (bit/s) spaces the octets of a burst that states no speed
+    (:mod:`~vtctap.dissector.framing.spacing`). If any burst has no time, all times are marked as synthetic. ``survey``
+    is that of the same bursts; without it they must be a sequence.
     """
     known = survey or Survey(bursts, gap_limit_ns=gap_limit_ns)
     taps = known.taps(speed, line)
@@ -101,7 +101,7 @@ def assemble(
 
 
 def reframe(records: Iterable[Record], *, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:
-    """The same octets, framed again. ``line``: how they are to be read, instead of as recorded. Events stay."""
+    """Frames the octets of a trace again, with ``line`` instead of the recorded character format. Events stay."""
     links: dict[int, _LinkReframer] = {}
     for record in records:
         link = links.setdefault(record.link, _LinkReframer(record.link, gap_limit_ns))
@@ -111,7 +111,7 @@ def reframe(records: Iterable[Record], *, gap_limit_ns: int, line: Line | None =
 
 
 class _LinkReframer:
-    """One link of a trace: an assembler for as long as its taps' wiring stays the same."""
+    """One link of a trace, with one assembler for as long as its taps' wiring stays the same."""
 
     def __init__(self, number: int, gap_limit_ns: int) -> None:
         self._number = number

@@ -1,9 +1,9 @@
-"""Senders: who said a message that was heard on a wire which carries both directions.
+"""Senders: infers who sent a message on a wire that carries both directions.
 
-Most messages tell it themselves. What either side may say (ACK, NAK, the confirmation of mode E) comes from the side
-that did not speak last. An HDLC frame tells it by its control octet or, where that does not, by its destination: the
-same as that of the frame before means the same side. What cannot be known: the sender of an ACK or a NAK when nothing
-was heard before (it stays UNKNOWN), or when the message between was not heard (it is inferred wrong).
+Most messages identify their sender. A message that either side may send (ACK, NAK, the confirmation of mode E) comes
+from the side that did not send last. An HDLC frame shows its sender by its control octet, or else by its destination:
+the same destination as in the previous frame means the same side. Two cases stay unknown: an ACK or NAK with nothing
+before it is UNKNOWN, and after a missed message the inference is wrong.
 """
 
 from typing import Final
@@ -15,16 +15,17 @@ from vtctap.pcap.record import Sender
 
 
 def natural_sender(message: Message) -> Sender:
-    """Who sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK, HDLC)."""
+    """Returns the side that sends such a message (IEC 62056-21 clause 6.3); UNKNOWN where either side does (ACK, NAK,
+    HDLC)."""
     if message.cmd == "P0":
         return Sender.SERVER  # P0 carries the operand for the password's algorithm.
     if selects_binary(message):
-        return Sender.UNKNOWN  # The server confirms mode E in the same words.
+        return Sender.UNKNOWN  # The server confirms mode E with the same message.
     return SENDERS[message.message] if message.message else Sender.UNKNOWN
 
 
 def selects_binary(message: Message) -> bool:
-    """Whether it is ``ACK 2 Z 2``: HDLC from here on, mode E (IEC 62056-21 annex E)."""
+    """Whether the message is ``ACK 2 Z 2``, which begins HDLC, mode E (IEC 62056-21 annex E)."""
     return (message.message, message.option_protocol, message.option_mode) == (MessageName.OptionSelect, "2", "2")
 
 
@@ -40,24 +41,24 @@ _HDLC_SENDERS: Final = {
 
 
 def hdlc_sender(octets: bytes) -> Sender:
-    """Who sends such an HDLC frame; UNKNOWN where its control octet does not tell."""
+    """Returns the side that sends such an HDLC frame; UNKNOWN where its control octet does not show it."""
     header = hdlc.header_end(octets[: hdlc.MOST_HEADER])
     return _HDLC_SENDERS.get(octets[header - 1] & ~_POLL_FINAL, Sender.UNKNOWN) if header else Sender.UNKNOWN
 
 
 class Senders:
-    """Infers the sender of each frame of one link, told in order."""
+    """Infers the sender of each frame of one link, in order."""
 
     def __init__(self) -> None:
         self._last = Sender.UNKNOWN
         self._destination = b""
 
     def tell(self, sender: Sender) -> None:
-        """A frame whose sender is known."""
+        """Notes a frame whose sender is known."""
         self._last = sender
 
     def infer(self, octets: bytes, message: Message, *, later: bool) -> Sender:
-        """The sender of a frame. ``later``: it is the further part of the frame before."""
+        """Infers the sender of a frame; ``later`` says that it continues the previous frame."""
         if not later:
             self._last = self._hdlc(octets) if message.message == MessageName.HDLC else self._spoken(message)
         return self._last

@@ -1,12 +1,11 @@
-"""Sides: whether a recording states truly who sent what.
+"""Sides: checks whether a recording's stated senders are true.
 
-Some tools write one direction for everything, whichever wire they listened to (a logger of Rust's serialport marks all
-that it reads as transmitted). Who sent a message is told by most messages themselves; a side of which only the other
-side's messages are known is not what it is stated to be. Then the recording is that of one wire, whose senders are
-inferred.
+Some tools write one direction for everything, whichever wire they listened to (a logger of Rust's serialport marks
+everything it reads as transmitted). Most messages identify their sender; a stated side that has only messages of the
+other side is wrong. The recording then comes from one wire, and its senders are inferred.
 
-Limits: HDLC, ACK and NAK tell nothing. A meter's side that holds the client's messages, too, is believed while it is
-beside a client's side: heads echo.
+Limits: HDLC, ACK and NAK show no sender. A meter's side that also holds the client's messages is believed if the
+recording has a client's side, since optical heads echo.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +20,7 @@ from vtctap.pcap.record import Sender
 
 
 class Sides:
-    """Whether the messages of a recording contradict the sides that it states; takes its bursts in their order."""
+    """Checks a recording's messages against its stated sides, fed its bursts in order."""
 
     def __init__(self, gap_limit_ns: int) -> None:
         self._gap_limit = gap_limit_ns
@@ -29,7 +28,7 @@ class Sides:
         self._said: dict[Sender, set[Sender]] = {}
 
     def feed(self, burst: Burst) -> None:
-        """The next burst. Where it can change nothing any more, it is not looked at."""
+        """Takes the next burst, and ignores it where it cannot change the result."""
         for side, framer in self._framers.items():
             if side is not burst.sender:
                 self._hear(side, framer.turn())
@@ -53,8 +52,8 @@ class Sides:
 
     @property
     def contradicted(self) -> bool:
-        """After the last burst: whether the only side holds what the other would say, or of both neither holds
-        anything of its own. Messages of which either side might be the sender are left out."""
+        """Whether the stated sides are wrong, after the last burst: the only side holds messages of the other, or
+        neither of two sides holds any of its own. Messages that either side may send do not count."""
         for side, framer in self._framers.items():
             self._hear(side, framer.close())
         if len(self._said) == 1:
@@ -64,7 +63,7 @@ class Sides:
 
 
 def contradicted(bursts: Iterable[Burst], *, gap_limit_ns: int) -> bool:
-    """Whether the messages of a recording contradict the sides that it states."""
+    """Whether a recording's messages contradict its stated sides."""
     sides = Sides(gap_limit_ns)
     for burst in bursts:
         sides.feed(burst)

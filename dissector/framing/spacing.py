@@ -1,11 +1,11 @@
-"""Spacing: when each octet of an import was on the line, from when each burst was.
+"""Spacing: estimates the start of each octet of an import from the starts of its bursts.
 
-A recording of another tool stamps a burst, not its octets, and often knows no speed. So octets are spaced at the speed
-that is given, from the burst's time on. Where that takes longer than the recording lets it, they are pressed together:
-to end before the same side goes on, and so that the last message begins before the other side's next burst. Otherwise
-the sides may overlap: an echo does, and so does who interrupts.
+Other tools timestamp a burst, not its octets, and often do not know the speed. Octets are therefore spaced at the given
+speed from the burst's start. Where that takes longer than the recording allows, they are compressed: a burst ends
+before the same side's next one begins, and its last message begins before the other side's next burst. Otherwise the
+sides may overlap, as with echoes and interruptions.
 
-Limits: where the time of a burst goes back, it is moved to that of the burst above it.
+Limits: a burst whose timestamp goes back is moved to the start of the burst before it.
 """
 
 from collections import deque
@@ -19,11 +19,11 @@ from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Line, Sender
 
 MAX_WAITING: Final = 1000
-"""So many bursts are looked at to find those that follow one."""
+"""Most bursts searched for those that follow one."""
 
 
 class Spaced(NamedTuple):
-    """A burst, its start, and the time from one of its octets to the next, ns."""
+    """A burst, its start, and the time from one octet to the next, ns."""
 
     burst: Burst
     start: int
@@ -31,8 +31,8 @@ class Spaced(NamedTuple):
 
 
 def spaced(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int, *, gap_limit_ns: int) -> Iterator[Spaced]:
-    """The bursts in their order, spaced. A burst waits until it is known which of each sender follow it before it ends:
-    memory is bounded by how many overlap."""
+    """Spaces the bursts, keeping their order. A burst waits until each sender's next burst before its end is known;
+    memory is bounded by the number of overlapping bursts."""
     waiting: deque[Spaced] = deque()
     for new in _placed(bursts, lines, speed):
         while waiting and (_end(waiting[0]) <= new.start or _followed(waiting, lines) or len(waiting) >= MAX_WAITING):
@@ -43,7 +43,8 @@ def spaced(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int, *,
 
 
 def _placed(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int) -> Iterator[Spaced]:
-    """The bursts, each at its time, but never before the burst above it; without one, when that has ended."""
+    """Gives each burst its start, which is never before the previous burst's; without a timestamp it is the previous
+    one's end."""
     before: Spaced | None = None
     for burst in bursts:
         start = 0 if before is None else _end(before)
@@ -63,7 +64,8 @@ def _followed(waiting: Sequence[Spaced], lines: Mapping[Sender, Line]) -> bool:
 
 
 def _pressed(first: Spaced, following: Iterable[Spaced], gap_limit_ns: int) -> Spaced:
-    """A burst that ends before its side goes on, and whose last message begins before the other side's next burst."""
+    """Compresses a burst so that it ends before its side continues, and its last message begins before the other side's
+    next burst."""
     burst, start, step = first
     seen = set()
     for after in following:
@@ -80,12 +82,12 @@ def _pressed(first: Spaced, following: Iterable[Spaced], gap_limit_ns: int) -> S
 
 
 def _echo(one: Burst, other: Burst) -> bool:
-    """Whether one begins as the other, and so may be its echo."""
+    """Whether one begins like the other, and so may be its echo."""
     return one.octets.startswith(other.octets) or other.octets.startswith(one.octets)
 
 
 def _last_begins(burst: Burst, step: int, gap_limit_ns: int) -> int:
-    """The position of the octet with which a burst's last message, or noise, begins."""
+    """Returns the position of the first octet of a burst's last message or noise."""
     framer = Framer(sender=burst.sender, character_time_ns=step, gap_limit_ns=gap_limit_ns)
     pieces = framer.feed(Octet(value, at * step, None, 0) for at, value in enumerate(burst.octets)) + framer.close()
     return len(burst.octets) - len(pieces[-1].octets) if pieces else 0

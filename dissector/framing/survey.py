@@ -1,7 +1,7 @@
-"""The survey of a recording: what must be known of all of it before its first octet is framed.
+"""The survey of a recording: what must be known of the whole before its first octet is framed.
 
-A recording may be longer than memory. So it is read twice: once for the survey, which is kept in a few numbers, and
-once to be framed.
+A recording may not fit into memory, so it is read twice: once for the survey, which keeps a few numbers, and once for
+framing.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ SEVEN_EVEN: Final = Line(7, "E", 1)
 
 @dataclass(slots=True)
 class _Side:
-    """What must be known of all that one side sent before its first octet is framed."""
+    """What must be known of one side's octets before the first is framed."""
 
     octets: int = 0
     odd: int = 0
@@ -27,12 +27,12 @@ class _Side:
 
     @property
     def line(self) -> Line:
-        """7E1 where the octets plainly carry even parity."""
+        """The character format: 7E1 where the octets clearly have even parity."""
         return SEVEN_EVEN if is_even_parity(self.octets, self.odd, ascii=self.ascii) else EIGHT_BITS
 
 
 class Survey:
-    """What must be known of a recording."""
+    """What must be known of a recording before it is framed."""
 
     def __init__(self, bursts: Iterable[Burst], *, gap_limit_ns: int) -> None:
         stated = Sides(gap_limit_ns)
@@ -40,7 +40,7 @@ class Survey:
         self.synthetic = False
         """Whether a burst has no time."""
         self.states_speed = False
-        """Whether the recording knows the speed."""
+        """Whether the recording states the speed."""
         for burst in bursts:
             self.synthetic |= burst.time is None
             side = self._sides.setdefault(burst.sender, _Side())
@@ -50,14 +50,15 @@ class Survey:
             side.ascii &= burst.octets.isascii()
             stated.feed(burst)
         self.contradicted = stated.contradicted
-        """Whether its messages contradict the sides that it states."""
+        """Whether its messages contradict the stated sides."""
 
     @property
     def senders(self) -> list[Sender]:
-        """Whose octets there are."""
+        """The senders with octets in the recording."""
         return sorted(self._sides)
 
     def taps(self, speed: int, line: Line | None) -> dict[Sender, Tap]:
-        """A tap a side; its number is 0 for the client or where nobody is known, 1 for the server, 2 for the others."""
+        """Returns one tap per side; its number is 0 for the client or for an unknown sender alone, 1 for the server, 2
+        for the rest."""
         numbers = {Sender.CLIENT: 0, Sender.SERVER: 1, Sender.UNKNOWN: 2 if len(self._sides) > 1 else 0}
         return {side: Tap(numbers[side], side, line or self._sides[side].line, speed) for side in self.senders}

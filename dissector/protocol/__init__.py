@@ -1,1 +1,2 @@
-"""The language of the link: characters, check characters, messages and speeds. The ground floor of the dissector."""
+"""The protocol of the link: characters, check characters, messages and speeds. It depends on no other part of the
+dissector."""

@@ -1,6 +1,6 @@
-"""Characters of the link: names of the control characters, how octets are shown, and even parity.
+"""Characters of the link: the names of the control characters, the display of octets, and even parity.
 
-ISO 646 (ASCII) control characters, as IEC 62056-21 clause 6.3 uses them.
+The control characters are those of ISO 646 (ASCII), as IEC 62056-21 clause 6.3 uses them.
 """
 
 from typing import Final
@@ -32,28 +32,28 @@ SHOWN: Final[tuple[str, ...]] = tuple(
     else f"<{octet:02X}>"
     for octet in range(256)
 )
-"""How each octet is shown: printable ASCII as it is, any other as its name or two hexadecimal digits in angle
+"""The display of each octet: printable ASCII unchanged, others as a name or two hexadecimal digits in angle
 brackets."""
 
 EVEN: Final[tuple[bool, ...]] = tuple(octet.bit_count() % 2 == 0 for octet in range(256))
-"""Whether an octet has an even number of ones, as each character of a line with even parity has with its parity bit."""
+"""Whether an octet has an even number of ones, as each character with its even parity bit has."""
 
 SEVEN_BITS: Final = bytes(octet & 0x7F for octet in range(256))
-"""Translation table for :meth:`bytes.translate` that removes bit 7."""
+"""Translation table for :meth:`bytes.translate` that clears bit 7."""
 
 _ALWAYS_EVEN = bytes(EVEN)
 
 
 def show(octets: bytes) -> str:
-    """Octets as text: ``/?!<CR><LF>``."""
+    """Shows octets as text: ``/?!<CR><LF>``."""
     if octets.isascii() and (text := octets.decode("ascii")).isprintable():
         return text
     return "".join([SHOWN[octet] for octet in octets])
 
 
 def show_text(text: str) -> str:
-    """UTF-8 text by its octets. Octets that were no UTF-8 when the text was read are shown as they are (a record has
-    them as surrogates, as :pep:`383` has it)."""
+    """Shows the octets of UTF-8 text. Octets that were not valid UTF-8 are shown as they were (a record holds them as
+    surrogates, see :pep:`383`)."""
     try:
         return show(text.encode(errors="surrogateescape"))
     except UnicodeEncodeError:
@@ -61,26 +61,27 @@ def show_text(text: str) -> str:
 
 
 def odd_count(octets: bytes) -> int:
-    """How many of the octets have an odd number of ones."""
+    """Returns how many of the octets have an odd number of ones."""
     return octets.translate(_ALWAYS_EVEN).count(0)
 
 
 def carries_even_parity(octets: bytes) -> bool:
-    """Whether octets that were received as 8N1 plainly are seven bits and even parity.
+    """Whether octets received as 8N1 are clearly seven bits with even parity.
 
-    Some have bit 7 set, and all but one in eight at the most have an even number of ones. Text without parity bits is
-    odd in about half of its octets, so the two cannot be taken for one another beyond a few octets.
+    Some have bit 7 set, and at most one in eight has an odd number of ones. In text without parity bits about half of
+    the octets are odd, so the two can only be confused in a few octets.
     """
     return is_even_parity(len(octets), odd_count(octets), ascii=octets.isascii())
 
 
 def is_even_parity(count: int, odd: int, *, ascii: bool) -> bool:
-    """The same of ``count`` octets, of which ``odd`` have an odd number of ones, and of which all are ``ascii``."""
+    """The same test for ``count`` octets, of which ``odd`` have an odd number of ones; ``ascii`` says that bit 7 is
+    clear in all."""
     return not ascii and odd * 8 <= count
 
 
 def wrong_parity(octets: bytes, line: Line) -> tuple[int, ...]:
-    """The positions of octets, as received with the parity bit in bit 7, whose parity is not the line's.
+    """Returns the positions of octets with wrong parity; octets are as received, with the parity bit in bit 7.
 
     Mark and space parity are a constant bit 7. A line without a parity bit in bit 7 has no wrong parity.
     """

@@ -1,8 +1,8 @@
-"""Check characters and check sums of the link.
+"""Check characters and checksums of the link.
 
 Two rules for the block check character are in use (recordings of real meters show both): the exclusive or of ISO 1155,
-which IEC 62056-21 names, and a plain sum of the same octets. Both leave seven bits. Telegrams of the P1 kind end in a
-CRC16 instead, HDLC frames in a check sequence of 16 bits.
+which IEC 62056-21 names, and the sum of the same octets. Both keep seven bits. P1 telegrams end in a CRC16 instead,
+HDLC frames in a check sequence of 16 bits.
 """
 
 from binascii import crc_hqx
@@ -16,8 +16,8 @@ for _index in range(256):
 
 
 def bcc_xor(octets: bytes) -> int:
-    """The exclusive or of the octets, seven bits (ISO 1155; IEC 62056-21 clause 6.3). ``octets`` are those after the
-    first SOH or STX up to and with ETX or EOT."""
+    """Returns the exclusive or of the octets, seven bits (ISO 1155; IEC 62056-21 clause 6.3). ``octets`` begin after
+    the first SOH or STX and include ETX or EOT."""
     value = 0
     for octet in octets:
         value ^= octet
@@ -25,15 +25,16 @@ def bcc_xor(octets: bytes) -> int:
 
 
 def bcc_sum(octets: bytes) -> int:
-    """The sum of the same octets modulo 128 (not in a standard; seen from Energomera, ELVIN and Kamstrup meters)."""
+    """Returns the sum of the same octets modulo 128 (in no standard; seen from Energomera, ELVIN and Kamstrup
+    meters)."""
     if not octets.isascii():
         return sum(octet & 0x7F for octet in octets) & 0x7F
     return sum(octets) & 0x7F
 
 
 def crc16(octets: bytes) -> int:
-    """The CRC of a P1 telegram: polynomial x16+x15+x2+1 reflected (A001h), start 0, over ``/`` up to and with ``!``
-    (DSMR P1 companion standard)."""
+    """Returns the CRC of a P1 telegram: polynomial x16+x15+x2+1 reflected (A001h), start 0, from ``/`` to ``!``
+    inclusive (DSMR P1 companion standard)."""
     value = 0
     for octet in octets:
         value = value >> 8 ^ _CRC16_TABLE[(value ^ octet) & 0xFF]
@@ -44,7 +45,7 @@ _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 
 def fcs16(octets: bytes) -> int:
-    """The frame check sequence of HDLC: x16+x12+x5+1 reflected, start FFFFh, inverted (CRC-16/X.25; ISO/IEC 13239,
-    IEC 62056-46 clause 6.4). The library has the same polynomial from the other end."""
+    """Returns the frame check sequence of HDLC: x16+x12+x5+1 reflected, start FFFFh, inverted (CRC-16/X.25; ISO/IEC
+    13239, IEC 62056-46 clause 6.4). The standard library's CRC has the same polynomial in the other bit order."""
     value = crc_hqx(octets.translate(_REVERSED), 0xFFFF)
     return (_REVERSED[value & 0xFF] << 8 | _REVERSED[value >> 8]) ^ 0xFFFF

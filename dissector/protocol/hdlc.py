@@ -1,12 +1,12 @@
-"""HDLC: where the parts of a frame of mode E are, and whether its check sequences are right.
+"""HDLC: locates the parts of a mode E frame and verifies its check sequences.
 
 Frame format type 3 (ISO/IEC 13239, as IEC 62056-46 clause 6.4 uses it)::
 
     flag | format, length | destination | source | control | HCS | information | FCS | flag
      7E  |   Ahh lll      |  1, 2 or 4  |  1..4  |    1    |  2  |      n      |  2  |  7E
 
-The length counts what stands between the flags. There is no HCS where there is no information. Both sequences are those
-of :func:`~vtctap.dissector.protocol.checksums.fcs16`, low octet first. What the information says is not looked at.
+The length counts the octets between the flags. A frame without information has no HCS. Both sequences are those
+of :func:`~vtctap.dissector.protocol.checksums.fcs16`, low octet first. The information is not decoded.
 """
 
 from typing import Final, NamedTuple
@@ -16,18 +16,18 @@ from vtctap.dissector.protocol.rules import HDLC_FLAG
 
 FLAG: Final = HDLC_FLAG
 ADDRESSES: Final = 3
-"""Where the addresses begin: behind the flag and the two octets of the format field."""
+"""Position of the addresses, after the flag and the two octets of the format field."""
 MOST_ADDRESS: Final = 4
 """Most octets of an address."""
 MOST_HEADER: Final = ADDRESSES + 2 * MOST_ADDRESS + 3
-"""Within so many octets the HCS has ended."""
+"""The HCS ends within this many octets."""
 
 MOST_OCTETS: Final = 0x7FF + 2
-"""Most octets of a frame, with its flags."""
+"""Most octets of a frame, including its flags."""
 
 
 class Checks(NamedTuple):
-    """The check sequences of a frame and the verdicts on them; None where there is none."""
+    """The check sequences of a frame and their verdicts; None where the frame has none."""
 
     hcs: int | None
     hcs_status: str | None
@@ -36,17 +36,17 @@ class Checks(NamedTuple):
 
 
 def begins(octet: int) -> bool:
-    """Whether an octet is the first of a format field of type 3."""
+    """Whether an octet may be the first of a format field of type 3."""
     return octet >> 4 == 0xA
 
 
 def end_of(octets: bytes) -> int:
-    """Where the closing flag belongs, by the length field, of which ``octets`` hold the end."""
+    """Returns the position of the closing flag by the length field, with which ``octets`` end."""
     return 1 + ((octets[1] & 7) << 8 | octets[2])
 
 
 def address(octets: bytes, at: int) -> bytes:
-    """The address at a position: it ends with the octet whose lowest bit is set."""
+    """Returns the address at a position; it ends with the octet whose lowest bit is set."""
     end = at
     while end < len(octets) and not octets[end] & 1:
         end += 1
@@ -54,7 +54,7 @@ def address(octets: bytes, at: int) -> bytes:
 
 
 def header_end(octets: bytes) -> int | None:
-    """The position behind the control octet; None where the octets do not reach it, or an address is too long."""
+    """Returns the position after the control octet; None where the octets end before it, or an address is too long."""
     at = ADDRESSES
     for _ in ("destination", "source"):
         found = address(octets, at)
@@ -65,7 +65,8 @@ def header_end(octets: bytes) -> int | None:
 
 
 def places(octets: bytes) -> tuple[int | None, int | None]:
-    """Where the HCS begins and the FCS ends in a whole frame; None where there is none, or it cannot be told."""
+    """Returns the start of the HCS and the end of the FCS in a whole frame; None where there is none, or it is
+    unknown."""
     header = header_end(octets[:MOST_HEADER])
     if header is None:
         return None, None
@@ -74,7 +75,7 @@ def places(octets: bytes) -> tuple[int | None, int | None]:
 
 
 def checks(octets: bytes) -> Checks:
-    """The check sequences of a frame from its opening flag on, which may be cut."""
+    """Returns the check sequences of a frame, which begins with its opening flag and may be cut."""
     hcs = hcs_status = None
     at, end = places(octets)
     if at is not None and at + 2 <= len(octets):
@@ -85,6 +86,6 @@ def checks(octets: bytes) -> Checks:
 
 
 def _sequence(octets: bytes, at: int) -> tuple[int, str]:
-    """The check sequence at a position, over all from the format field to it, and its verdict."""
+    """Returns the check sequence at a position, over everything from the format field to it, and its verdict."""
     value = octets[at] | octets[at + 1] << 8
     return value, "good" if value == fcs16(octets[1:at]) else "bad"

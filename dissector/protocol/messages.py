@@ -1,17 +1,17 @@
-"""Messages: what the octets of one frame say, by the syntax of IEC 62056-21 clause 6.3 that IEC 62055-52 shares.
+"""Messages: decodes the octets of one frame by the syntax of IEC 62056-21 clause 6.3, which IEC 62055-52 shares.
 
-:func:`decode` takes the octets of a frame record and returns a :class:`Message`. It knows nothing of times, links or
-profiles, never raises, and leaves out what the octets do not hold: a frame that is cut or damaged gives what is there.
+:func:`decode` takes the octets of a frame record and returns a :class:`Message`. It ignores times, links and profiles,
+and it never raises: of a cut or damaged frame it returns what is there.
 
-Structure is read from the low seven bits, so that a line that was recorded with its parity bits still decodes; text
-loses bit 7 only where the octets plainly carry even parity (:func:`.carries_even_parity`).
+Structure is read from the low seven bits, so a line recorded with its parity bits still decodes. Text loses bit 7 only
+where the octets clearly have even parity (:func:`.carries_even_parity`).
 
-A data set is ``register(value*unit)``. Rules that the Lua dissector and the Scapy layer share:
+A data set is ``register(value*unit)``. The Lua dissector and the Scapy layer share these rules:
 
-- a register is what stands before ``(``, from the last ``)``, line end or ``!`` on; it may be empty;
-- a value runs to its closing bracket, inner pairs of brackets included; a line end closes it as well;
-- the unit is what follows the first ``*`` of a value without inner brackets;
-- text that is in no data set is the message's ``text``, and so is what stands in the place of a request's ``?``.
+- a register is the text before ``(``, after the last ``)``, line end or ``!``; it may be empty;
+- a value runs to its closing bracket, including inner pairs of brackets; a line end also closes it;
+- the unit follows the first ``*`` of a value without inner brackets;
+- text outside of data sets is the message's ``text``, as is another mark in place of a request's ``?``.
 """
 
 import re
@@ -41,8 +41,8 @@ from vtctap.dissector.protocol.rules import ALONE, COMMANDS, HDLC_FLAG, SLASH, M
 class Message:
     """One message. Attributes are the fields of the catalogue without ``vtc.``; None or () is absent.
 
-    ``message`` is None only for octets that begin as no message does: the later part of a frame that did not fit into
-    one record. ``register``, ``value`` and ``unit`` are parallel, one item a data set.
+    ``message`` is None only for octets that begin like no message: the later part of a frame that did not fit into one
+    record. ``register``, ``value`` and ``unit`` run parallel, with one item per data set.
     """
 
     message: MessageName | None
@@ -72,16 +72,17 @@ class Message:
 
     @property
     def bad_check(self) -> bool:
-        """Whether a check of the message, of whatever kind, is wrong."""
+        """Whether any check of the message is wrong."""
         return "bad" in (self.bcc_status, self.crc_status, self.hcs_status, self.fcs_status)
 
 
 DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
-"""The next data set of a body (register, value up to a bracket, its end), text in none, or what stands between."""
+"""Matches the next data set of a body (register, value up to a bracket, its end), text outside of data sets, or
+separators."""
 
 
 def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Registers, values, units and remaining texts of a message's body."""
+    """Returns the registers, values, units and other texts of a message's body."""
     registers: list[str] = []
     values: list[str] = []
     units: list[str] = []
@@ -108,7 +109,7 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
 
 
 def closing_bracket(text: bytes, at: int) -> int:
-    """Where the value that is open at ``at`` ends: its closing bracket, a line end, or the end of the text."""
+    """Returns the end of the value that is open at ``at``: its closing bracket, a line end, or the end of the text."""
     depth = 1
     for position in range(at, len(text)):
         octet = text[position]
@@ -121,8 +122,8 @@ def closing_bracket(text: bytes, at: int) -> int:
 def _block(
     name: MessageName, structure: bytes, text: bytes, start: int, body: int, end: int, cmd: str | None = None
 ) -> Message:
-    """A message with a check character: ``start`` is where the check begins, ``body`` where the data sets do, and
-    ``end`` where ETX or EOT is (or would be)."""
+    """Decodes a message with a check character: the check begins at ``start``, the data sets at ``body``, and ETX or
+    EOT is (or would be) at ``end``."""
     registers, values, units, rest = data_sets(text[body:end])
     bcc: int | None = None
     expected: int | None = None
@@ -167,7 +168,7 @@ _ERROR_CODE = re.compile("ER[0-9A-Za-z]*")
 
 
 def block_end(structure: bytes, start: int = 0) -> int:
-    """Where the first ETX or EOT from ``start`` on is; the length where there is none."""
+    """Returns the position of the first ETX or EOT from ``start`` on; the length where there is none."""
     etx, eot = structure.find(ETX, start), structure.find(EOT, start)
     if etx < 0 or 0 <= eot < etx:
         etx = eot
@@ -181,7 +182,7 @@ def _answer_name(registers: list[str], values: list[str], end: bytes) -> Message
 
 
 def command_end(structure: bytes, end: int) -> int:
-    """Where the letter and type of a command end that itself ends at ``end``."""
+    """Returns the end of a command's letter and type, in a command that ends at ``end``."""
     stx = structure.find(STX, 1, end)
     return min(3, end if stx < 0 else stx)
 
@@ -204,14 +205,14 @@ def _data(structure: bytes, text: bytes) -> Message:
 
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
-"""What ends the line of an identification."""
+"""The line end of an identification."""
 TELEGRAM_END = re.compile(rb"!([0-9A-Fa-f]{0,4})\r?\n?\Z")
-"""How a Telegram ends: its CRC, if it has one, and a line end."""
+"""The end of a Telegram: its CRC, if any, and a line end."""
 
 
 def calls(structure: bytes) -> bool:
-    """Whether what begins with a slash is an IDRequest: ``/?``, or a service request such as ``/2!``, which has another
-    mark in the place of ``?`` (not in a standard; EMH, Elster and others list what each mark asks for)."""
+    """Whether octets that begin with a slash are an IDRequest: ``/?``, or a service request such as ``/2!``, with
+    another mark in place of ``?`` (in no standard; EMH, Elster and others list the meaning of each mark)."""
     return structure[1:2] == b"?" or structure[2:3] == b"!"
 
 
@@ -311,7 +312,7 @@ _NAMES: Final[dict[int, Callable[[bytes, bytes], MessageName]]] = {
 
 
 def readings(octets: bytes) -> tuple[bytes, bytes]:
-    """A frame's octets as its structure is read from them (seven bits), and as their text is."""
+    """Returns the octets by which a frame's structure is read (seven bits), and those by which its text is read."""
     if octets.isascii():
         return octets, octets
     structure = octets.translate(SEVEN_BITS)
@@ -320,14 +321,14 @@ def readings(octets: bytes) -> tuple[bytes, bytes]:
 
 
 def name_of(octets: bytes) -> MessageName | None:
-    """The name of the message of a frame's octets: what :func:`decode` finds, and nothing else."""
+    """Returns the name of a frame's message, as :func:`decode` finds it, and nothing else."""
     structure, text = readings(octets)
     name = _NAMES.get(structure[0]) if structure else None
     return name(structure, text) if name else None
 
 
 def decode(octets: bytes) -> Message:
-    """The message of a frame's octets (without the parity bit, or with it in bit 7)."""
+    """Decodes a frame's octets (without the parity bit, or with it in bit 7)."""
     structure, text = readings(octets)
     decoder = _DECODERS.get(structure[0]) if structure else None
     if decoder is None:

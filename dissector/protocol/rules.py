@@ -1,16 +1,16 @@
-"""The rules of the link: which messages there are, who says each, and what may follow it.
+"""The rules of the link: its messages, who sends each, and what may follow it.
 
 Theory
 ======
 
 IEC 62055-52 clause 6.4 names eight messages and shares the syntax of IEC 62056-21, which has more of them; a tap hears
-either. The link is half-duplex and the client leads: it asks, and the server answers once, or sends a readout by
-itself in the modes that know no request.
+either. The link is half-duplex and the client leads: it sends a request, and the server answers once, or sends a
+readout unasked in the modes without requests.
 
-All that other modules need to know of a message, apart from how its octets are taken apart, stands in one row of
-:data:`RULES`. The sets and tables below the rows are what the senders, the merge of two taps, the pairing, the
-analysis, the Scapy layer and the Lua dissector look up; each is made from the rows. Only the names are public of
-IEC 62055-52: what a row says of an answer is IEC 62056-21's (clause 6.3 and annex A).
+Each row of :data:`RULES` holds all that other modules need to know about a message, except how its octets are decoded.
+The sets and tables below the rows are derived from them for the senders, the merge of two taps, the pairing, the
+analysis, the Scapy layer and the Lua dissector. IEC 62055-52 publishes only the names; the answers in a row are those
+of IEC 62056-21 (clause 6.3 and annex A).
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ HDLC_FLAG: Final = 0x7E
 
 
 class MessageName(StrEnum):
-    """The words of ``vtc.message``: the first eight are those of IEC 62055-52, the others those of IEC 62056-21.
-    They are plain strings to whoever prints, compares or stores them."""
+    """The values of ``vtc.message``: the first eight come from IEC 62055-52, the others from IEC 62056-21. They print,
+    compare and serialize as plain strings."""
 
     def __repr__(self) -> str:
         return str.__repr__(self)
@@ -58,15 +58,16 @@ METERS: Final = "IEC 62056-21"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is true of one message.
+    """The properties of one message.
 
-    ``standard`` names it; ``first`` is its first octet; ``sender`` says it (UNKNOWN: either side does). ``letter`` is
-    the letter of a command, and ``alone`` means that the first octet is all that is read of the message.
-
-    ``answers`` are the messages that may come next from the other side, a NAK among them where the message may be
-    refused; None: any may. ``waits``: the sender waits for an answer. ``repeats``: the message is sent again where it
-    was not understood. ``opens`` and ``ends`` are said of a session. ``unasked``: a server sends it by itself, or more
-    than one of it. ``readout``: it carries data that a server sends after its identification.
+    - ``standard`` names it; ``first`` is its first octet; ``sender`` is the side that sends it (UNKNOWN: either side).
+      ``letter`` is the letter of a command; ``alone`` says that the first octet identifies the message.
+    - ``answers`` are the messages that the other side may send next, including NAK if it may refuse the message; None:
+      any message.
+    - ``waits``: the sender waits for an answer. ``repeats``: the message is repeated when it was not understood.
+    - ``opens`` and ``ends``: the message begins or ends a session.
+    - ``unasked``: a server sends it without a request, or several in a row. ``readout``: a server sends it with data
+      after its identification.
     """
 
     name: MessageName
@@ -107,7 +108,7 @@ RULES: Final = (
     Rule(_M.WakeUp, METERS, NUL, _CLIENT, alone=True, waits=False, repeats=False, opens=True),
     Rule(_M.HDLC, METERS, HDLC_FLAG, answers=(_M.HDLC, _M.NAK), unasked=True),
 )
-"""One row a message, in the order of :class:`MessageName`."""
+"""One row per message, in the order of :class:`MessageName`."""
 
 
 def _which(column: str) -> frozenset[MessageName]:
@@ -115,30 +116,31 @@ def _which(column: str) -> frozenset[MessageName]:
 
 
 COMMANDS: Final = {rule.letter: rule.name for rule in RULES if rule.letter}
-"""Command letters (IEC 62056-21 clause 6.3.4) and the messages they make; any other makes an UndefinedCommand."""
+"""Command letters (IEC 62056-21 clause 6.3.4) and their messages; any other letter makes an UndefinedCommand."""
 ALONE: Final = {rule.first: rule.name for rule in RULES if rule.alone}
-"""First octets that tell all of their messages."""
+"""First octets that identify a message by themselves."""
 SENDERS: Final = {rule.name: rule.sender for rule in RULES}
-"""Who says a message; UNKNOWN where either side does."""
+"""The sender of each message; UNKNOWN where either side sends it."""
 MAY_FOLLOW: Final[Mapping[str, frozenset[MessageName]]] = {
     rule.name: frozenset(MessageName if rule.answers is None else rule.answers) for rule in RULES
 }
-"""What the other side may say next to a message, whoever said it."""
+"""The messages that the other side may send after a message of either side."""
 MAY_ANSWER: Final[Mapping[str, frozenset[MessageName]]] = {
     name: MAY_FOLLOW[name] for name, sender in SENDERS.items() if sender is not Sender.SERVER
 }
-"""What a server may answer to what a client may say."""
+"""The messages that a server may send in answer to a client's message."""
 NEEDS_NO_ANSWER: Final = frozenset(MessageName) - _which("waits")
-"""After these nobody waits for an answer."""
+"""The messages after which nobody waits for an answer."""
 NOT_REQUESTS: Final = frozenset(name for name, answers in MAY_ANSWER.items() if not answers)
-"""What a client says and no server answers."""
+"""The client's messages that no server answers."""
 NOT_REPEATED: Final = frozenset(MessageName) - _which("repeats")
-"""What comes again is new, not a repetition."""
+"""The messages that are new each time they occur, never repeats."""
 OPENING: Final = _which("opens")
-"""The client's calls, with which a session begins."""
+"""The client's calls, which begin a session."""
 ENDING: Final = _which("ends")
-"""What ends a session."""
+"""The messages that end a session."""
 UNASKED: Final = _which("unasked")
-"""What a server sends by itself, or more than one of."""
+"""The messages that a server sends without a request, or several in a row."""
 READOUT: Final = _which("readout")
-"""What may follow an identification unasked (modes A and B, and mode C where the client selects nothing)."""
+"""The messages that may follow an identification unasked (modes A and B, and mode C where the client selects
+nothing)."""
