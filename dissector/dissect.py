@@ -100,10 +100,10 @@ FLAG_FIELDS: Final = (
 """Flags of a record that are fields of their own, and their attributes."""
 
 
-def epoch(time: int) -> str:
+def epoch(time_ns: int) -> str:
     """Formats nanoseconds since 1970 as seconds with nine decimals."""
-    sign, time = ("-", -time) if time < 0 else ("", time)
-    return f"{sign}{time // 1_000_000_000}.{time % 1_000_000_000:09d}"
+    sign, time_ns = ("-", -time_ns) if time_ns < 0 else ("", time_ns)
+    return f"{sign}{time_ns // 1_000_000_000}.{time_ns % 1_000_000_000:09d}"
 
 
 def _record_fields(record: Record) -> dict[str, Value]:
@@ -173,7 +173,7 @@ class Dissector:
         self._profile = profile
         self._keys = keys
         self._number = 0
-        self._first: int | None = None
+        self._first_ns: int | None = None
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout_ns)
         self._verdicts = Verdicts()
@@ -182,9 +182,9 @@ class Dissector:
     def dissect(self, record: Record) -> Dissection:
         """Dissects the next record; a frame gives a :class:`Frame`."""
         self._number += 1
-        if self._first is None:
-            self._first = record.time
-        since_first_ns = record.time - self._first
+        if self._first_ns is None:
+            self._first_ns = record.time
+        since_first_ns = record.time - self._first_ns
         if record.kind is not Kind.FRAME:
             return Dissection(self._number, record, since_first_ns)
         gap_ns = self._gap(record)

@@ -59,7 +59,7 @@ class _Request:
     """The client's last request; ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``."""
 
     number: int
-    end: int
+    end_ns: int
     synthetic: bool
     is_nak: bool
     answer: str = ""
@@ -72,7 +72,7 @@ class _LinkPairing:
     session: int = 0
     opening: bool = False
     over: bool = False
-    end: int = 0
+    end_ns: int = 0
     request: _Request | None = None
     last: dict[Sender, _Frame] = field(default_factory=dict)
 
@@ -81,7 +81,7 @@ class Pairing:
     """Pairs the frames of one trace, fed in order."""
 
     def __init__(self, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
-        self._session_timeout = session_timeout_ns
+        self._session_timeout_ns = session_timeout_ns
         self._links: dict[int, _LinkPairing] = {}
         self._sessions = 0
 
@@ -90,13 +90,13 @@ class Pairing:
         link = self._links.get(record.link)
         if link is None:
             link = self._links[record.link] = _LinkPairing()
-        if not link.session or record.time - link.end > self._session_timeout:
+        if not link.session or record.time - link.end_ns > self._session_timeout_ns:
             self._begin(link)
-        link.end = record.end
+        link.end_ns = record.end
         name, sender = message.message, record.sender
         if name is None or record.flags & Flag.ECHO or sender is Sender.UNKNOWN:
             if name is None and sender is Sender.CLIENT and link.request:
-                link.request.end = record.end
+                link.request.end_ns = record.end
             return Place(link.session)
         damaged = is_damaged(record, message)
         before = link.last.get(sender)
@@ -141,8 +141,8 @@ def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int 
     if request is None or request.answer:
         return None, None
     request.answer = answer
-    known = request.end <= record.time and not (request.synthetic or record.flags & Flag.SYNTHETIC)
-    return request.number, record.time - request.end if known else None
+    known = request.end_ns <= record.time and not (request.synthetic or record.flags & Flag.SYNTHETIC)
+    return request.number, record.time - request.end_ns if known else None
 
 
 def _repeats(link: _LinkPairing, sender: Sender, record: Record, before: _Frame) -> bool:

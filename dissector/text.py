@@ -155,8 +155,8 @@ class Printer:
         self._time = time
         self._full = full
         self._colour = colour
-        self._first: int | None = None
-        self._before: int | None = None
+        self._first_ns: int | None = None
+        self._before_ns: int | None = None
         self.links: Sequence[str] = ()
 
     def skip(self, dissection: Dissection) -> None:
@@ -180,15 +180,15 @@ class Printer:
             return f"{_words(self.links[record.tap]):{max(map(len, self.links))}} "
         return f"{record.link} " if record.link else ""
 
-    def _stamp(self, time: int) -> str:
-        first = time if self._first is None else self._first
-        before = time if self._before is None else self._before
-        self._first, self._before = first, time
+    def _stamp(self, time_ns: int) -> str:
+        first_ns = time_ns if self._first_ns is None else self._first_ns
+        before_ns = time_ns if self._before_ns is None else self._before_ns
+        self._first_ns, self._before_ns = first_ns, time_ns
         if self._time in ("a", "ad"):
-            moment = datetime.fromtimestamp(time // 1_000_000_000)
-            return f"{moment:{'%Y-%m-%d ' if self._time == 'ad' else ''}%H:%M:%S}.{time % 1_000_000_000 // 1000:06d}"
-        since = {"d": time - before, "e": time, "r": time - first}[self._time]
-        return f"{epoch(since)[:-3]:>12}"
+            moment = datetime.fromtimestamp(time_ns // 1_000_000_000)
+            return f"{moment:{'%Y-%m-%d ' if self._time == 'ad' else ''}%H:%M:%S}.{time_ns % 1_000_000_000 // 1000:06d}"
+        since_ns = {"d": time_ns - before_ns, "e": time_ns, "r": time_ns - first_ns}[self._time]
+        return f"{epoch(since_ns)[:-3]:>12}"
 
 
 def without_names(dissection: Dissection) -> Dissection:

@@ -17,7 +17,7 @@ from vtctap.pcap.record import Record
 
 MOST_WAITING: Final = 10_000
 """Most findings held back for earlier ones, and most records whose times are kept."""
-MOST_LATE: Final = 60_000_000_000
+MOST_LATE_NS: Final = 60_000_000_000
 """Longest delay, in ns, by which another link's record may begin before the latest record and still follow it: a record
 is written when it has ended."""
 
@@ -53,31 +53,31 @@ class _Queue:
     """Sorts findings by time, as far as :data:`MOST_WAITING` allows, and adds the time at which each began."""
 
     def __init__(self) -> None:
-        self._times: dict[int, int] = {}
-        self._latest = 0
+        self._times_ns: dict[int, int] = {}
+        self._latest_ns = 0
         self._waiting: list[tuple[int, int, int, Finding]] = []
         self._count = 0
 
     def see(self, dissection: Dissection) -> None:
         """Notes the time of a record that findings may name."""
-        time = self._times[dissection.number] = dissection.record.time
-        self._latest = max(self._latest, time)
-        if len(self._times) > MOST_WAITING:
-            del self._times[next(iter(self._times))]
+        time = self._times_ns[dissection.number] = dissection.record.time
+        self._latest_ns = max(self._latest_ns, time)
+        if len(self._times_ns) > MOST_WAITING:
+            del self._times_ns[next(iter(self._times_ns))]
 
     def feed(self, findings: Iterable[Finding]) -> None:
         """Queues findings of any records."""
         for finding in findings:
             first = min(finding.frames)
-            time = self._times.get(first)
+            time = self._times_ns.get(first)
             self._count += 1
             heappush(self._waiting, (time or 0, first, self._count, replace(finding, time_ns=time)))
 
     def leave(self, *oldest: int | None) -> Iterator[Finding]:
         """Returns the findings that began before any that may still come: before the ``oldest`` records still being
         judged, and before records not yet read."""
-        began = [self._times.get(number, 0) for number in oldest if number is not None]
-        until = min(self._latest - MOST_LATE, *began) if began else self._latest - MOST_LATE
+        began = [self._times_ns.get(number, 0) for number in oldest if number is not None]
+        until = min(self._latest_ns - MOST_LATE_NS, *began) if began else self._latest_ns - MOST_LATE_NS
         while self._waiting and (self._waiting[0][0] < until or len(self._waiting) > MOST_WAITING):
             yield heappop(self._waiting)[-1]
 

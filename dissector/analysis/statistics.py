@@ -19,7 +19,7 @@ from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 _STEP: Final = math.log(1.02)
 """The logarithm of a class's width in a distribution; quantiles are off by at most half of it."""
-_LEAST: Final = 1_000
+_LEAST_NS: Final = 1_000
 """The upper limit of the first class, ns."""
 
 _ERRORS: Final = {
@@ -45,13 +45,13 @@ class Distribution:
     total_ns: int = 0
     classes: Counter[int] = field(default_factory=Counter)
 
-    def feed(self, time: int) -> None:
+    def feed(self, time_ns: int) -> None:
         """Counts the next time."""
-        self.least_ns = min(self.least_ns, time) if self.count else time
-        self.most_ns = max(self.most_ns, time)
+        self.least_ns = min(self.least_ns, time_ns) if self.count else time_ns
+        self.most_ns = max(self.most_ns, time_ns)
         self.count += 1
-        self.total_ns += time
-        self.classes[int(math.log(max(time, _LEAST)) / _STEP)] += 1
+        self.total_ns += time_ns
+        self.classes[int(math.log(max(time_ns, _LEAST_NS)) / _STEP)] += 1
 
     def quantile(self, share: float) -> int:
         """Returns the time (ns) that ``share`` of all times do not exceed, to one per cent; 0 without any."""

@@ -21,7 +21,7 @@ from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
 
-MAX_HOLD: Final = 1_000_000_000
+MAX_HOLD_NS: Final = 1_000_000_000
 """Longest time, in ns, that a record waits for the other tap; then it is written and flagged."""
 
 MAX_PAUSES: Final = 20_000
@@ -36,7 +36,7 @@ class Tap:
     """A receiver on one wire: its number, the sender whose octets it hears (UNKNOWN: both), and its line settings.
 
     All attributes but the first two may change at any time. A change applies to octets fed later, and ends what was
-    open. ``spacing`` is the duration of a character (ns) where the speed is unknown (0); a change of it ends nothing.
+    open. ``spacing_ns`` is the duration of a character where the speed is unknown (0); a change of it ends nothing.
     """
 
     number: int
@@ -45,21 +45,22 @@ class Tap:
     speed: int
     without_parity: frozenset[Sender] = frozenset()
     """Senders whose octets have no parity bit, although others on this line have one."""
-    spacing: int = field(default=0, compare=False)
+    spacing_ns: int = field(default=0, compare=False)
     bounded: bool = True
     """Whether an unknown uncertainty of its timestamps still has a limit."""
 
     def character_time_ns(self, line: Line | None = None) -> int:
         """Returns the duration of one character, ns, with the tap's line settings or others at its speed."""
-        return (line or self.line).character_time_ns(self.speed) or self.spacing
+        return (line or self.line).character_time_ns(self.speed) or self.spacing_ns
 
 
 class Assembler:
     """Makes the records of link number ``link`` from the octets of its taps.
 
-    ``gap_limit_ns`` is the longest pause inside a message; ``synthetic``: the octets' times are invented; ``max_hold``
-    is the longest time (ns) that a record waits for the other tap, None: no limit, for imports. ``decode`` decodes a
-    message, or returns it from a cache. Frames leave as :class:`~vtctap.dissector.framing.framed.FramedRecord`.
+    ``gap_limit_ns`` is the longest pause inside a message; ``synthetic``: the octets' times are invented;
+    ``max_hold_ns`` is the longest time that a record waits for the other tap, None: no limit, for imports. ``decode``
+    decodes a message, or returns it from a cache. Frames leave as
+    :class:`~vtctap.dissector.framing.framed.FramedRecord`.
     """
 
     def __init__(
@@ -69,19 +70,19 @@ class Assembler:
         *,
         gap_limit_ns: int,
         synthetic: bool = False,
-        max_hold: int | None = MAX_HOLD,
+        max_hold_ns: int | None = MAX_HOLD_NS,
         decode: Callable[[bytes], Message] = decode,
     ) -> None:
         self._link = link
         self._decode = decode
-        self._gap_limit = gap_limit_ns
+        self._gap_limit_ns = gap_limit_ns
         self._synthetic = synthetic
-        self._max_hold = max_hold
+        self._max_hold_ns = max_hold_ns
         self._taps: dict[int, Tap] = {}
         self._settings: dict[int, Tap] = {}
         self._framers: dict[int, Framer] = {}
-        self._horizon: dict[int, int] = {}
-        self._now = 0
+        self._horizon_ns: dict[int, int] = {}
+        self._now_ns = 0
         self._order = Order(gap_limit_ns)
         self._senders = Senders()
         self._commands: Counter[str | None] = Counter()
@@ -96,10 +97,10 @@ class Assembler:
         self._framers[tap.number] = Framer(
             sender=tap.sender,
             character_time_ns=tap.character_time_ns(),
-            gap_limit_ns=self._gap_limit,
+            gap_limit_ns=self._gap_limit_ns,
             synthetic=self._synthetic,
         )
-        self._horizon[tap.number] = 0
+        self._horizon_ns[tap.number] = 0
         self._order.add(tap.number, bounded=tap.bounded)
 
     def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
@@ -108,7 +109,7 @@ class Assembler:
         if self._settings[tap] != self._taps[tap]:
             self._add(tap, framer.close())
             self._settings[tap] = replace(self._taps[tap])
-        self._settings[tap].spacing = self._taps[tap].spacing
+        self._settings[tap].spacing_ns = self._taps[tap].spacing_ns
         framer.character_time_ns = self._settings[tap].character_time_ns()
         others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
@@ -118,8 +119,8 @@ class Assembler:
             pieces = framer.feed((octet,))
             if pieces:  # Before the next octet, since a message may change the meaning of those that follow.
                 self._add(tap, pieces)
-        self._horizon[tap] = max(self._horizon[tap], framer.end)
-        self._now = max(self._now, framer.end)
+        self._horizon_ns[tap] = max(self._horizon_ns[tap], framer.end)
+        self._now_ns = max(self._now_ns, framer.end)
         return self._release()
 
     def turn(self, tap: int) -> list[Record]:
@@ -129,13 +130,13 @@ class Assembler:
                 self._add(other, framer.turn())
         return self._release()
 
-    def advance(self, now: int) -> list[Record]:
-        """Returns the records that are complete because every further octet begins at ``now`` (ns since 1970 UTC) or
+    def advance(self, now_ns: int) -> list[Record]:
+        """Returns the records that are complete because every further octet begins at ``now_ns`` (ns since 1970 UTC) or
         later."""
-        self._now = max(self._now, now)
+        self._now_ns = max(self._now_ns, now_ns)
         for tap, framer in self._framers.items():
-            self._add(tap, framer.silence(now))
-            self._horizon[tap] = max(self._horizon[tap], now)
+            self._add(tap, framer.silence(now_ns))
+            self._horizon_ns[tap] = max(self._horizon_ns[tap], now_ns)
         return self._release()
 
     def end(self, tap: int) -> list[Record]:
@@ -233,9 +234,9 @@ class Assembler:
         records: list[Record] = []
         if not self._order.waiting:
             return records
-        held_since = None if self._max_hold is None else self._now - self._max_hold
+        held_since_ns = None if self._max_hold_ns is None else self._now_ns - self._max_hold_ns
         bounds = None if everything else {tap: self._bound(tap) for tap in self._framers}
-        while (record := self._order.pop(bounds, held_since)) is not None:
+        while (record := self._order.pop(bounds, held_since_ns)) is not None:
             records.append(record)
         return records
 
@@ -243,7 +244,7 @@ class Assembler:
         framer = self._framers[tap]
         earliest = framer.earliest
         if earliest is None:
-            return Bound(self._horizon[tap])
+            return Bound(self._horizon_ns[tap])
         unknown = 0 if self._taps[tap].bounded else MAX_UNCERTAINTY_NS
         uncertainty = unknown if earliest.uncertainty is None else min(earliest.uncertainty, MAX_UNCERTAINTY_NS)
         return Bound(earliest.start, uncertainty, framer.end)

@@ -40,7 +40,7 @@ class _Waiting:
 
     record: Record
     count: int
-    unsure: int | None = None
+    unsure_ns: int | None = None
     """The uncertainty of the timestamp for merging, ns; None: the timestamp is trusted."""
     uncertain: bool = False
 
@@ -56,22 +56,22 @@ class _Waiting:
 
 
 class Bound(NamedTuple):
-    """What a tap may still deliver: octets from ``start`` (ns) on, with at most this ``uncertainty`` (ns). What it is
-    receiving now ends no earlier than ``end`` (ns; 0: it receives nothing)."""
+    """What a tap may still deliver: octets from ``start_ns`` on, with at most ``uncertainty_ns``. The octets that it is
+    receiving now end no earlier than ``end_ns`` (0: it receives nothing)."""
 
-    start: int
-    uncertainty: int = MAX_UNCERTAINTY_NS
-    end: int = 0
+    start_ns: int
+    uncertainty_ns: int = MAX_UNCERTAINTY_NS
+    end_ns: int = 0
 
 
 class Order:
     """Merges the records of one link's taps.
 
-    ``answer_within`` (ns) is the longest response time by which an answer surely belongs to the last request.
+    ``answer_within_ns`` is the longest response time by which an answer surely belongs to the last request.
     """
 
-    def __init__(self, answer_within: int) -> None:
-        self._answer_within = answer_within
+    def __init__(self, answer_within_ns: int) -> None:
+        self._answer_within_ns = answer_within_ns
         self._taps: dict[int, deque[_Waiting]] = {}
         self._unbounded: set[int] = set()
         self._events: list[tuple[tuple[int, int], _Waiting]] = []
@@ -106,23 +106,23 @@ class Order:
             return MAX_UNCERTAINTY_NS if record.tap in self._unbounded else None
         return min(record.uncertainty, MAX_UNCERTAINTY_NS)
 
-    def pop(self, bounds: Mapping[int, Bound] | None, held_since: int | None) -> Record | None:
+    def pop(self, bounds: Mapping[int, Bound] | None, held_since_ns: int | None) -> Record | None:
         """Returns the next record; None where there is none yet.
 
         ``bounds`` says what each tap may still deliver; None: no tap delivers anything more. A record that ended before
-        ``held_since`` (ns; None: no limit) waits no longer.
+        ``held_since_ns`` (None: no limit) waits no longer.
         """
         heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: head.key)
         if self._events and (not heads or self._events[0][0] < heads[0].key):
             event = self._events[0][1]
-            rivals = [bound for bound in (bounds or {}).values() if bound.start <= event.record.time]
+            rivals = [bound for bound in (bounds or {}).values() if bound.start_ns <= event.record.time]
             event.uncertain = bool(rivals)
-            return None if _may_wait(event, rivals, held_since) else self._leave(event)
+            return None if _may_wait(event, rivals, held_since_ns) else self._leave(event)
         if not heads:
             return None
         next_ = self._first(heads)
         rivals = self._rivals(next_, bounds or {})
-        if _may_wait(next_, rivals, held_since):
+        if _may_wait(next_, rivals, held_since_ns):
             return None
         self._doubt(next_, heads, rivals)
         return self._leave(next_)
@@ -130,11 +130,11 @@ class Order:
     def _rivals(self, next_: _Waiting, bounds: Mapping[int, Bound]) -> list[Bound]:
         """Returns the bounds of other taps that may still deliver an earlier frame."""
         empty = [bound for tap, bound in bounds.items() if tap != next_.record.tap and not self._taps[tap]]
-        return [bound for bound in empty if bound.start <= _reach(next_, bound)]
+        return [bound for bound in empty if bound.start_ns <= _reach(next_, bound)]
 
     def _doubt(self, next_: _Waiting, heads: list[_Waiting], rivals: list[Bound]) -> None:
         """Flags the next record, and those of other taps, whose order is uncertain."""
-        if any(next_.record.end > bound.start or bound.end <= _reach(next_, bound) for bound in rivals):
+        if any(next_.record.end > bound.start_ns or bound.end_ns <= _reach(next_, bound) for bound in rivals):
             next_.uncertain = True
         for other in heads:
             if other is not next_ and not _is_certain(next_, other) and not _echo_pair(next_, other):
@@ -165,7 +165,7 @@ class Order:
             return None
         if self._said is not None and self._said.record.sender is Sender.CLIENT:
             before = self._said.message.message
-            in_time = server.record.time - self._said.record.end <= self._answer_within
+            in_time = server.record.time - self._said.record.end <= self._answer_within_ns
             if before is not None and in_time and _may_answer(before, answer):
                 return server
         if asked in NEEDS_NO_ANSWER and answer in MAY_ANSWER[MessageName.IDRequest]:
@@ -227,9 +227,9 @@ def _flagged(record: Record, flag: int) -> Record:
     return replace(record, flags=record.flags | flag)
 
 
-def _may_wait(waiting: _Waiting, rivals: list[Bound], held_since: int | None) -> bool:
+def _may_wait(waiting: _Waiting, rivals: list[Bound], held_since_ns: int | None) -> bool:
     """Whether a record must still wait for its rivals."""
-    return bool(rivals) and (held_since is None or waiting.record.end >= held_since)
+    return bool(rivals) and (held_since_ns is None or waiting.record.end >= held_since_ns)
 
 
 def _echo_pair(one: _Waiting, other: _Waiting) -> bool:
@@ -249,16 +249,16 @@ def _overlap(one: Record, other: Record) -> bool:
 def _reach(waiting: _Waiting, bound: Bound) -> int:
     """Returns the latest timestamp of another tap's record that may have been sent first, ns."""
     time = waiting.record.time
-    return time if waiting.unsure is None else time + waiting.unsure + bound.uncertainty
+    return time if waiting.unsure_ns is None else time + waiting.unsure_ns + bound.uncertainty_ns
 
 
 def _is_certain(one: _Waiting, other: _Waiting) -> bool:
     """Whether the timestamps tell which of two taps' records was sent first. An unknown uncertainty leaves only the
     timestamps, so they decide."""
-    if one.unsure is None or other.unsure is None:
+    if one.unsure_ns is None or other.unsure_ns is None:
         return True
     early, late = sorted((one.record, other.record), key=lambda record: record.time)
-    joint = one.unsure + other.unsure
+    joint = one.unsure_ns + other.unsure_ns
     return late.time - early.time > joint or (early.end <= late.time and late.end > early.time + joint)
 
 

@@ -86,15 +86,18 @@ def assemble(
     """
     known = survey or Survey(bursts, gap_limit_ns=gap_limit_ns)
     taps = known.taps(speed, line)
-    assembler = Assembler(0, list(taps.values()), gap_limit_ns=gap_limit_ns, synthetic=known.synthetic, max_hold=None)
+    assembler = Assembler(
+        0, list(taps.values()), gap_limit_ns=gap_limit_ns, synthetic=known.synthetic, max_hold_ns=None
+    )
     lines = {sender: tap.line for sender, tap in taps.items()}
-    for burst, start, step in spaced(bursts, lines, speed, gap_limit_ns=gap_limit_ns):
+    for burst, start_ns, step_ns in spaced(bursts, lines, speed, gap_limit_ns=gap_limit_ns):
         tap = taps[burst.sender]
         tap.speed = burst.speed or speed
         octets = [
-            Octet(value, start + at * step, burst.uncertainty, burst.flags) for at, value in enumerate(burst.octets)
+            Octet(value, start_ns + at * step_ns, burst.uncertainty, burst.flags)
+            for at, value in enumerate(burst.octets)
         ]
-        yield from assembler.advance(start)
+        yield from assembler.advance(start_ns)
         yield from assembler.turn(tap.number)
         yield from assembler.feed(tap.number, octets)
     yield from assembler.close()
@@ -115,7 +118,7 @@ class _LinkReframer:
 
     def __init__(self, number: int, gap_limit_ns: int) -> None:
         self._number = number
-        self._gap_limit = gap_limit_ns
+        self._gap_limit_ns = gap_limit_ns
         self._taps: dict[int, Tap] = {}
         self._assembler: Assembler | None = None
 
@@ -132,7 +135,7 @@ class _LinkReframer:
         if self._assembler is None:
             synthetic = bool(record.flags & Flag.SYNTHETIC)
             self._assembler = Assembler(
-                self._number, [], gap_limit_ns=self._gap_limit, synthetic=synthetic, max_hold=None
+                self._number, [], gap_limit_ns=self._gap_limit_ns, synthetic=synthetic, max_hold_ns=None
             )
         if tap is None:
             self._taps[record.tap] = tap = Tap(record.tap, sender, wanted, record.speed)
@@ -141,7 +144,7 @@ class _LinkReframer:
         if (tap.line, tap.speed) != (wanted, record.speed):
             tap.line, tap.speed = wanted, record.speed
         yield from self._assembler.turn(record.tap)
-        tap.spacing = character_time_ns(record)
+        tap.spacing_ns = character_time_ns(record)
         yield from self._assembler.feed(record.tap, octets_of(record))
 
     def close(self) -> Iterator[Record]:

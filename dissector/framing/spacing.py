@@ -26,8 +26,8 @@ class Spaced(NamedTuple):
     """A burst, its start, and the time from one octet to the next, ns."""
 
     burst: Burst
-    start: int
-    step: int
+    start_ns: int
+    step_ns: int
 
 
 def spaced(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int, *, gap_limit_ns: int) -> Iterator[Spaced]:
@@ -35,7 +35,9 @@ def spaced(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int, *,
     memory is bounded by the number of overlapping bursts."""
     waiting: deque[Spaced] = deque()
     for new in _placed(bursts, lines, speed):
-        while waiting and (_end(waiting[0]) <= new.start or _followed(waiting, lines) or len(waiting) >= MAX_WAITING):
+        while waiting and (
+            _end(waiting[0]) <= new.start_ns or _followed(waiting, lines) or len(waiting) >= MAX_WAITING
+        ):
             yield _pressed(waiting.popleft(), waiting, gap_limit_ns)
         waiting.append(new)
     while waiting:
@@ -47,15 +49,15 @@ def _placed(bursts: Iterable[Burst], lines: Mapping[Sender, Line], speed: int) -
     one's end."""
     before: Spaced | None = None
     for burst in bursts:
-        start = 0 if before is None else _end(before)
+        start_ns = 0 if before is None else _end(before)
         if burst.time is not None:
-            start = max(burst.time, before.start) if before else burst.time
-        before = Spaced(burst, start, lines[burst.sender].character_time_ns(burst.speed or speed))
+            start_ns = max(burst.time, before.start_ns) if before else burst.time
+        before = Spaced(burst, start_ns, lines[burst.sender].character_time_ns(burst.speed or speed))
         yield before
 
 
 def _end(spaced: Spaced) -> int:
-    return spaced.start + len(spaced.burst.octets) * spaced.step
+    return spaced.start_ns + len(spaced.burst.octets) * spaced.step_ns
 
 
 def _followed(waiting: Sequence[Spaced], lines: Mapping[Sender, Line]) -> bool:
@@ -66,19 +68,19 @@ def _followed(waiting: Sequence[Spaced], lines: Mapping[Sender, Line]) -> bool:
 def _pressed(first: Spaced, following: Iterable[Spaced], gap_limit_ns: int) -> Spaced:
     """Compresses a burst so that it ends before its side continues, and its last message begins before the other side's
     next burst."""
-    burst, start, step = first
+    burst, start_ns, step_ns = first
     seen = set()
     for after in following:
         sender = after.burst.sender
         if sender in seen:
             continue
         seen.add(sender)
-        room = after.start - start
-        if room >= len(burst.octets) * step or (sender is not burst.sender and _echo(burst, after.burst)):
+        room = after.start_ns - start_ns
+        if room >= len(burst.octets) * step_ns or (sender is not burst.sender and _echo(burst, after.burst)):
             continue
-        octets = len(burst.octets) if sender is burst.sender else _last_begins(burst, step, gap_limit_ns) + 1
-        step = min(step, room // octets)
-    return Spaced(burst, start, step)
+        octets = len(burst.octets) if sender is burst.sender else _last_begins(burst, step_ns, gap_limit_ns) + 1
+        step_ns = min(step_ns, room // octets)
+    return Spaced(burst, start_ns, step_ns)
 
 
 def _echo(one: Burst, other: Burst) -> bool:
@@ -86,8 +88,8 @@ def _echo(one: Burst, other: Burst) -> bool:
     return one.octets.startswith(other.octets) or other.octets.startswith(one.octets)
 
 
-def _last_begins(burst: Burst, step: int, gap_limit_ns: int) -> int:
+def _last_begins(burst: Burst, step_ns: int, gap_limit_ns: int) -> int:
     """Returns the position of the first octet of a burst's last message or noise."""
-    framer = Framer(sender=burst.sender, character_time_ns=step, gap_limit_ns=gap_limit_ns)
-    pieces = framer.feed(Octet(value, at * step, None, 0) for at, value in enumerate(burst.octets)) + framer.close()
+    framer = Framer(sender=burst.sender, character_time_ns=step_ns, gap_limit_ns=gap_limit_ns)
+    pieces = framer.feed(Octet(value, at * step_ns, None, 0) for at, value in enumerate(burst.octets)) + framer.close()
     return len(burst.octets) - len(pieces[-1].octets) if pieces else 0

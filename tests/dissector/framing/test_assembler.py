@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framing.assembler import MAX_HOLD, MAX_PAUSES, Assembler, Tap
+from vtctap.dissector.framing.assembler import MAX_HOLD_NS, MAX_PAUSES, Assembler, Tap
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.messages import decode
@@ -239,10 +239,10 @@ def test_held_too_long() -> None:
     start = T0 + 10 * CHARACTER
     assert new.feed(0, timed(with_even_parity(b"/?!\r\n"), start)) == []
     end = start + 5 * CHARACTER
-    assert new.advance(end + MAX_HOLD) == []
-    (record,) = new.advance(end + MAX_HOLD + 1)
+    assert new.advance(end + MAX_HOLD_NS) == []
+    (record,) = new.advance(end + MAX_HOLD_NS + 1)
     assert (record.octets, record.flags) == (b"/?!\r\n", Flag.ORDER_UNCERTAIN)
-    (late,) = new.feed(1, timed(with_even_parity(b"2)\x03\x07"), end + MAX_HOLD + MS)) + new.close()
+    (late,) = new.feed(1, timed(with_even_parity(b"2)\x03\x07"), end + MAX_HOLD_NS + MS)) + new.close()
     assert (late.octets, late.flags, late.time) == (b"\x02(12)\x03\x07", 0, T0)
 
 
