@@ -34,7 +34,7 @@ def octets_of(record: Record) -> list[Octet]:
 
 
 def pieces(record: Record) -> list[tuple[int, bytes]]:
-    """Returns a record's octets as the tap received them, split at each listed pause, with the start (ns) of each part."""
+    """Returns a record's received octets, split at each listed pause, with the start (ns) of each part."""
     octets, times = received(record), _octet_times(record)
     starts = [0, *sorted({position for position, _ in record.pauses_us if 0 < position < len(octets)})]
     ends = [*starts[1:], len(octets)]
@@ -48,7 +48,7 @@ def bursts(record: Record) -> list[Burst]:
 
 
 def character_time_ns(record: Record) -> int:
-    """Returns the duration of one character, ns; where line or speed is unknown, estimated from the record's duration."""
+    """Returns the duration of one character, ns, estimated from the record's duration if line or speed is unknown."""
     stated = record.line.character_time_ns(record.speed) if record.line else 0
     if stated or not record.octets:
         return stated

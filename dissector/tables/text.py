@@ -22,7 +22,7 @@ _BATCH: Final = 500
 
 
 def write_json_lines(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
-    """Writes one object per row, in ASCII, and returns the number of rows, which must only have cells of these columns."""
+    """Writes one object per row, in ASCII, and returns the number of rows; rows only have cells of these columns."""
     return _write(map(json.JSONEncoder(check_circular=False).encode, cells), file)
 
 
