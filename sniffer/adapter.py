@@ -1,15 +1,20 @@
-"""What the system knows of the adapter behind a port: its driver, and how long it may keep an octet. Linux only.
+"""The adapter behind a port: its driver, and its latency, which is how long it may keep an octet. Linux only.
 
-A module of its own, so that listing the ports does not import what opening them needs (nor dataclasses).
+The module is separate so that listing ports imports neither what opening them needs nor dataclasses.
 
-Sources. FTDI: note AN232B-04 and the driver's ``latency_timer`` file: exact. A UART: its FIFO asks to be read when
-there are ``rx_trig_bytes`` octets in it (8 of 16 in a 16550A, drivers/tty/serial/8250/8250_port.c), or four characters
-after the last (National's PC16550D data sheet): exact where the file is there. Any other USB chip: Silicon Labs say
-that a CP210x waits until its buffer is full or a receive time-out ends, which varies with the device, and give no
-figure; for WCH's CH340 and CH341, Prolific's PL2303 and devices of the class cdc_acm we know of none either. They are
-*assumed* to keep an octet no longer than the slowest timer in common use, FTDI's 16 ms; and so is what lies behind a
-local pyserial URL, or on a system that does not say what its ports are. A network may keep an octet for any time. Who
-knows better says so (``--latency``).
+Sources of the latency:
+
+- FTDI: note AN232B-04 and the driver's ``latency_timer`` file. Exact.
+- UART: its FIFO asks to be read when it holds ``rx_trig_bytes`` octets (8 of 16 in a 16550A,
+  drivers/tty/serial/8250/8250_port.c), or four characters after the last octet (National's PC16550D data sheet). Exact
+  where the file exists.
+- Other USB chips: Silicon Labs say that a CP210x waits until its buffer is full or a receive timeout ends, which varies
+  with the device, and give no figure. None is known for WCH's CH340 and CH341, Prolific's PL2303 and cdc_acm devices
+  either. They are *assumed* to keep an octet no longer than the slowest timer in common use, FTDI's 16 ms. The same is
+  assumed for local pyserial URLs, and on systems that do not describe their ports.
+- A network may keep an octet for any time.
+
+The user can state a better value (``--latency``).
 """
 
 import contextlib
@@ -24,28 +29,32 @@ from typing import Final, NamedTuple
 from vtctap.sniffer.envelope import TOLERANCE
 
 _ASSUMED_NS: Final = 16_000_000
-"""ns; see the module's sources."""
+"""The latency of an adapter that states none; see the sources above."""
 _PSEUDO_TERMINAL: Final = re.compile(r"/dev/(pts/\d+|ttys\d+)")
-"""As Linux and macOS name them: no adapter is behind them, whatever the system says of its ports."""
+"""The names of pseudo-terminals on Linux and macOS, which have no adapter."""
 _NETWORKS: Final = ("socket://", "rfc2217://")
-"""pyserial's URLs of ports behind a network; ``spy://`` may stand before them."""
+"""pyserial's URLs of ports behind a network; ``spy://`` may precede them."""
 _TIMEOUT: Final = 4
-"""Characters after which a UART's FIFO asks to be read although few are in it."""
+"""Characters of silence after which a UART's FIFO asks to be read below its threshold."""
 _TRIGGERS: Final = {1: 1, 2: 1, 3: 1, 4: 8}
-"""Port types of <linux/serial_core.h> (8250, 16450, 16550, 16550A) and the octets at which they ask to be read."""
+"""Maps port types of <linux/serial_core.h> (8250, 16450, 16550, 16550A) to the thresholds of their FIFOs, octets."""
 _OTHER_TRIGGER: Final = 16
+"""The threshold assumed for other types."""
 _LOW_LATENCY: Final = 0x2000
-"""ASYNC_LOW_LATENCY of <linux/tty_flags.h>, ..."""
+"""ASYNC_LOW_LATENCY of <linux/tty_flags.h>."""
 _FLAGS: Final = 4
-"""... in this integer of struct serial_struct, which is shorter than ..."""
+"""The integer of struct serial_struct that holds the flags."""
 _SERIAL_STRUCT: Final = 32
-"""... so many integers."""
+"""Integers in a buffer that is large enough for struct serial_struct."""
 
 
 class Adapter(NamedTuple):
-    """An adapter may keep an octet for ``time_ns`` and ``characters`` characters, together. ``source`` is one word:
-    ``timer``, ``fifo``, ``assumed``, ``stated`` (by the user); ``network``: nothing bounds it, and ``time_ns`` is but a
-    guess; empty: there is none (a pseudo-terminal), and each octet is handed on at once."""
+    """An adapter, whose latency is ``time_ns`` plus the length of ``characters`` characters.
+
+    ``source`` states where the latency comes from: ``timer``, ``fifo``, ``assumed`` or ``stated`` (by the user). With
+    ``network`` the latency has no bound and ``time_ns`` is a guess. An empty source is no adapter (a pseudo-terminal),
+    which hands each octet on at once.
+    """
 
     driver: str = ""
     time_ns: int = 0
@@ -53,21 +62,22 @@ class Adapter(NamedTuple):
     source: str = ""
 
     def latency_ns(self, character_time_ns: int) -> int:
-        """The longest that it keeps an octet on a line with such characters (ns), sent as slowly as is allowed, ns."""
+        """The longest that the adapter keeps an octet on a line with this character time, with the slowest sender
+        allowed."""
         return self.time_ns + math.ceil(self.characters * character_time_ns * (1 + TOLERANCE))
 
     @property
     def bounded(self) -> bool:
-        """Whether anything is known of how long it keeps an octet."""
+        """Whether the latency has a bound."""
         return self.source != "network"
 
     def stated(self, latency_ns: int | None) -> "Adapter":
-        """With the latency (ns) that the user states, if any."""
+        """A copy with the latency that the user states; unchanged for None."""
         return self if latency_ns is None else self._replace(time_ns=latency_ns, characters=0, source="stated")
 
     @property
     def latency_text(self) -> str:
-        """The latency as one word; empty where nothing is known."""
+        """The latency as one word; empty where there is no adapter."""
         if not self.source:
             return ""
         if not self.bounded:
@@ -75,7 +85,7 @@ class Adapter(NamedTuple):
         return f"{self.characters}characters" if self.characters else f"{self.time_ns / 1e6:g}ms"
 
     def words(self) -> str:
-        """As an event's words."""
+        """The adapter as ``key=value`` words of an event."""
         words = {"adapter": self.driver, "latency": self.latency_text, "latency_source": self.source}
         return " ".join(f"{key}={value}" for key, value in words.items() if value)
 
@@ -86,7 +96,7 @@ class Adapter(NamedTuple):
 
 
 def find_adapter(name: str, system: str = "/sys") -> Adapter:
-    """The adapter behind a port; empty is that of a virtual capture. ``system`` is where the system's files are."""
+    """Finds the adapter behind a port. An empty name is that of a virtual capture; ``system`` is the path of sysfs."""
     if any(network in name for network in _NETWORKS):
         return Adapter(time_ns=_ASSUMED_NS, source="network")
     if not name or _PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)):
@@ -111,15 +121,15 @@ def find_adapter(name: str, system: str = "/sys") -> Adapter:
 
 
 class LowLatency(NamedTuple):
-    """Whether octets are now handed on as soon as the adapter can; ``put_back`` undoes what was changed for that."""
+    """``reached`` states whether the adapter now hands octets on at once; ``put_back`` undoes the changes."""
 
     reached: bool
     put_back: Callable[[], None]
 
 
 def ask_low_latency(name: str, descriptor: int, system: str = "/sys") -> LowLatency:
-    """Asks the driver to hand octets on as soon as it can: by its flag, and by what files it has for that. Where there
-    are such files they tell whether it does; else the flag does, if it stays set."""
+    """Asks the driver for its lowest latency, by its flag and by its sysfs files. If there are such files, they show
+    whether the driver complies; otherwise the flag does, if it stays set."""
     undo: list[Callable[[], object]] = []
     was = _flag(descriptor)
     if was is False:
@@ -168,7 +178,7 @@ def _write(path: str, number: int) -> bool:
 
 
 def _serial_settings(descriptor: int) -> "array[int] | None":
-    """The driver's struct serial_struct; None where it has none."""
+    """The driver's struct serial_struct; None where the driver has none."""
     import fcntl
     import termios
 
@@ -182,13 +192,13 @@ def _serial_settings(descriptor: int) -> "array[int] | None":
 
 
 def _flag(descriptor: int) -> bool | None:
-    """The driver's low-latency flag; None where it has none."""
+    """The driver's low-latency flag; None where the driver has none."""
     settings = _serial_settings(descriptor)
     return None if settings is None else bool(settings[_FLAGS] & _LOW_LATENCY)
 
 
 def _change_flag(descriptor: int) -> None:
-    """Turns the flag over, if the driver lets us; some take it and do not keep it."""
+    """Inverts the flag, if the driver allows it; some drivers accept the flag and do not keep it."""
     import fcntl
     import termios
 

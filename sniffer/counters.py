@@ -1,8 +1,8 @@
-"""What a driver counts of a port's octets and errors: Linux's TIOCGICOUNT.
+"""A driver's totals of a port's octets and errors: Linux's TIOCGICOUNT.
 
-Overruns have no mark in the octets, so that these totals are all that tells of them. The same is true of octets that
-another program reads from the port: the driver counted them, and they never came. A pseudo-terminal counts nothing, nor
-do some USB drivers; then there are no totals at all. Others count errors alone (docs/wiring.md says which).
+Overruns leave no mark in the octets; only these totals show them. They also show octets that another program has read
+from the port, which the driver counted and no read returned. Pseudo-terminals and some USB drivers have no totals;
+others count only errors (docs/wiring.md lists them).
 """
 
 import struct
@@ -11,15 +11,15 @@ from typing import Final, NamedTuple
 _STRUCT: Final = struct.Struct("20i")
 """struct serial_icounter_struct of <linux/serial.h>: eleven totals since the port was made, and nine reserved."""
 _RX: Final = 4
-"""After cts, dsr, rng and dcd; then tx, and ..."""
+"""The position of ``rx``, after cts, dsr, rng and dcd."""
 _ERRORS: Final = 6
-"""... the errors."""
+"""The position of the first error, after ``rx`` and tx."""
 
 
 class Counters(NamedTuple):
-    """Totals, named as the kernel does: errors by kind, and ``rx``, the octets received (always 0 where the driver
-    counts errors alone). ``overrun``: the receiver was full, one octet or more lost each time; ``buf_overrun``: octets
-    that the kernel had no room for."""
+    """Totals with the kernel's names: errors by kind, and ``rx``, the octets received (always 0 where the driver counts
+    only errors). Each ``overrun`` lost one octet or more in a full receiver; ``buf_overrun`` counts octets for which
+    the kernel had no room."""
 
     frame: int = 0
     overrun: int = 0
@@ -30,35 +30,36 @@ class Counters(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """Octets that were lost at the least."""
+        """Octets lost, at least."""
         return self.overrun + self.buf_overrun
 
     def since(self, before: "Counters") -> "Counters":
-        """What was added; nothing where a total went back (a driver that began anew)."""
+        """The differences to earlier totals; 0 where a total went back, because the driver restarted."""
         return Counters(*(max(now - then, 0) for now, then in zip(self, before, strict=True)))
 
     def plus(self, other: "Counters") -> "Counters":
-        """The sums."""
+        """The sums of both."""
         return Counters(*(one + another for one, another in zip(self, other, strict=True)))
 
     def words(self, *names: str) -> str:
-        """Totals as an event's words: those named, or those of all errors."""
+        """The named totals, or those of all errors, as ``key=value`` words of an event."""
         return " ".join(f"{name}={getattr(self, name)}" for name in names or self._fields[:-1])
 
 
 class Balance:
-    """Octets that a driver counted, against those that were read. Sans-IO.
+    """Compares the octets that a driver counted with those that were read. Sans-IO.
 
-    An octet is counted some time before it can be read, so that what was counted up to one look must have been read at
-    the next, a second later. Octets read too many (they had come before the first look) are forgotten when the line is
-    quiet.
+    The driver counts an octet some time before it can be read. So octets counted up to one check must have been read by
+    the next check, a second later. Octets that had come before the first check are read without being counted; this
+    surplus is dropped when the line is quiet.
     """
 
     def __init__(self) -> None:
         self._due = self._counted = 0
 
     def feed(self, counted: int, read: int) -> int:
-        """Octets counted and read since the last look: how many, counted before that, never came."""
+        """Feeds the octets counted and read since the last check; returns how many that were counted earlier are
+        missing."""
         self._due += self._counted - read
         self._counted = counted
         if self._due > 0 or not (counted or read):
@@ -68,7 +69,7 @@ class Balance:
 
 
 def read(descriptor: int) -> Counters | None:
-    """A terminal's totals; None where none are kept."""
+    """Reads a terminal's totals; None where the driver keeps none."""
     import fcntl
     import termios
 

@@ -1,9 +1,9 @@
-"""Opens a port by its name, through the driver that the name asks for.
+"""Opens a port by its name.
 
-On POSIX a device is opened by us (:mod:`~vtctap.sniffer.posix_port`): pyserial raises DTR and RTS, and throws away what
-is waiting. pyserial URLs (``socket://...``, ``rfc2217://...``), and all ports elsewhere, go through pyserial with its
-flushing and raising switched off (:mod:`~vtctap.sniffer.pyserial_port`). Only who asks for it gets DTR raised, to power
-an optical head.
+On POSIX, :mod:`~vtctap.sniffer.posix_port` opens devices itself, because pyserial raises DTR and RTS and discards
+waiting octets. pyserial opens its URLs (``socket://...``, ``rfc2217://...``) and all ports of other systems, with this
+switched off as far as possible (:mod:`~vtctap.sniffer.pyserial_port`). DTR is raised only on request, to power an
+optical head.
 """
 
 import sys
@@ -17,8 +17,8 @@ def is_url(name: str) -> bool:
 
 
 def open_port(name: str, settings: Settings, *, power: bool = False) -> Port:
-    """Opens a device or pyserial URL for listening. ``power`` raises DTR, to feed an optical head, where it would be
-    lowered. Raises PortError."""
+    """Opens a device or pyserial URL for listening. ``power`` raises DTR, which is otherwise low, to power an optical
+    head. Raises PortError."""
     if is_url(name) or sys.platform == "win32":
         from vtctap.sniffer.pyserial_port import PyserialPort
 

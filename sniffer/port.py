@@ -1,8 +1,8 @@
-"""Ports: what a tap needs of one. :mod:`~vtctap.sniffer.opening` opens one by name; nothing is ever written to it.
+"""Ports: the interface that a tap needs. :mod:`~vtctap.sniffer.opening` opens one by name; nothing is ever written.
 
-A line with seven data bits and parity is received as eight bits without: the same frame on the wire. The parity bit
-arrives in bit 7 and is checked in software, exactly and on any adapter; on any other line with parity the adapter
-checks it.
+A line with seven data bits and parity is received as eight bits without parity, which is the same frame on the wire.
+The parity bit arrives in bit 7, and software checks it exactly, on any adapter. On any other line with parity the
+adapter checks it.
 """
 
 import errno
@@ -15,40 +15,41 @@ from vtctap.sniffer.counters import Counters
 
 
 class PortError(Error):
-    """A port cannot be opened, or was lost; the message says what to do."""
+    """A port cannot be opened, cannot be set, or was lost; the message says what to do."""
 
     status = NO_PORT
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a port is set: speed in bit/s and the line's character format."""
+    """The settings of a port: speed in bit/s, and the line's character format."""
 
     speed: int
     line: Line
 
 
 class Port(Protocol):
-    """An open port. ``read`` gives octets with the flags the driver put on each (empty: none are there now)."""
+    """An open port."""
 
     name: str
     marks_errors: bool
-    """False: octets with framing errors, and breaks, are surely not flagged. True: it depends on the adapter."""
+    """False: framing errors and breaks are never flagged. True: it depends on the adapter."""
 
     def fileno(self) -> int:
         """The descriptor to poll."""
 
     def read(self) -> list[tuple[int, int]]:
-        """What has arrived: values and :class:`~vtctap.pcap.record.Flag` bits. Raises PortError when it is lost."""
+        """Reads the octets that have arrived, if any: values and :class:`~vtctap.pcap.record.Flag` bits. Raises
+        PortError when the port is lost."""
 
     def set(self, settings: Settings) -> None:
-        """Sets speed and line anew; what was received stays. Raises PortError, and then the port is set as before."""
+        """Sets speed and line, without losing octets. Raises PortError; the port then keeps its old settings."""
 
     def counters(self) -> Counters | None:
-        """The driver's totals; None where it keeps none."""
+        """The driver's totals; None where the driver keeps none."""
 
     def close(self) -> None:
-        """Gives the port back."""
+        """Closes the port."""
 
 
 _NO_PERMISSION: Final = "no permission; join the port's group (usually: sudo usermod -aG dialout $USER), log in again"
@@ -67,5 +68,5 @@ _REASONS: Final = {
 
 
 def port_error(name: str, error: OSError) -> PortError:
-    """What an operating system's error means for the person who named the port."""
+    """Converts an operating system's error to one that tells the user what to do."""
     return PortError(f"{name}: {_REASONS.get(error.errno or 0, error.strerror or str(error))}")

@@ -1,9 +1,9 @@
-"""The simulated client: a hand-held unit that plays a script of steps to a meter.
+"""The simulated client: a hand-held unit that plays a script of steps with a meter.
 
-It takes what comes as a real one does: an answer with a wrong check character it refuses with NAK and takes the repeat,
-a request that is refused or not answered it repeats, and where that does not help it breaks off. It changes its speed
-when IEC 62056-21 says so: after an option select, after an identification of mode B, and back at a session's end. See
-:mod:`vtctap.sniffer.simulated.machine` for how it is driven.
+The client reacts as a real one does. It answers a wrong BCC with NAK and reads the retransmission, repeats a request
+that is refused or not answered, and ends the session where repeating does not help. It changes its speed as IEC
+62056-21 demands: after an option select, after an identification of mode B, and back at the end of a session.
+:mod:`vtctap.sniffer.simulated.machine` has the interface that drives it.
 """
 
 from collections.abc import Iterable
@@ -32,20 +32,21 @@ from vtctap.sniffer.simulated.octets import (
 
 SHORTEST_PAUSE_NS: Final = 20 * MS
 LONGEST_PAUSE_NS: Final = 300 * MS
-"""Between an answer and the next request; IEC 62056-21 clause 6.5 allows 20 ms (announced) or 200 ms to 1500 ms."""
+"""The limits of the pause between an answer and the next request; IEC 62056-21 clause 6.5 allows 20 ms (where
+announced) or 200 ms to 1500 ms."""
 SHORTEST_POLL_PAUSE_NS: Final = 200 * MS
 SESSION_PAUSE_NS: Final = 1_000 * MS
-"""Before a sign-on."""
+"""The pause before a sign-on."""
 RESPONSE_TIMEOUT_NS: Final = 2_500 * MS
-"""For an answer to begin or to go on. The meter's limit is 1500 ms; the client waits longer, so that an answer that is
-late is not also repeated."""
+"""The longest wait for an answer to begin or to go on. The meter's limit is 1500 ms; the client waits longer, so that a
+late answer is not also repeated."""
 MAX_REPEATS: Final = 3
 MAX_POLLS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class SignOn:
-    """IDRequest, with the number of the meter that is to answer, or without."""
+    """IDRequest, with or without the number of the meter that is to answer."""
 
     address: str = ""
 
@@ -67,7 +68,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """ReadCommands for one register for as long as it reads ``busy``."""
+    """ReadCommands for one register, repeated while its value is ``busy``."""
 
     register: str
     busy: str
@@ -80,32 +81,32 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class SelectOption:
-    """Option select: protocol, speed and mode, such as ``051``. In mode 0 the meter answers with its readout, in mode 1
-    with P0; in mode 2 with nothing."""
+    """Option select: protocol, speed and mode, such as ``051``. The meter answers with its readout in mode 0, with P0
+    in mode 1, and not at all in mode 2."""
 
     option: str
 
     @property
     def binary(self) -> bool:
-        """Whether this is mode E: HDLC follows."""
+        """Whether HDLC follows (mode E)."""
         return self.option[0] == "2" and self.option[2] == "2"
 
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """The readout that a meter of mode B sends unasked."""
+    """The readout that a meter of mode B sends without a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hdlc:
-    """An HDLC frame without information, to be answered by one."""
+    """An HDLC frame without information, which the meter answers with another."""
 
     control: int
 
 
 Step = SignOn | Read | Write | Poll | Break | SelectOption | Readout | Hdlc
 
-# What an answer to each step may begin with; NAK may always come.
+# The first octets of possible answers to each step.
 _ANSWERS: Final[dict[type[Step], tuple[int, ...]]] = {
     SignOn: (SLASH, NAK),
     Read: (STX, NAK),
@@ -121,7 +122,7 @@ _SERVER_ADDRESS: Final = 1
 
 
 def request(step: Step) -> bytes:
-    """The octets that a step begins with."""
+    """The octets that the client sends for a step."""
     match step:
         case SignOn(address):
             return f"/?{address}!\r\n".encode("ascii")
@@ -140,8 +141,8 @@ def request(step: Step) -> bytes:
 
 
 class ClientMachine:
-    """A client that plays ``steps``, one session after the other, and is then done. ``random`` draws its pauses;
-    ``speed`` (bit/s) is the one at which it signs on."""
+    """A client that plays ``steps``, one session after the other. ``random`` draws its pauses; it signs on at ``speed``
+    (bit/s)."""
 
     def __init__(self, steps: Iterable[Step], random: Random, *, speed: int = 9600) -> None:
         self._steps = iter(steps)
@@ -214,7 +215,7 @@ class ClientMachine:
         return [*changed, *self._proceed(now)]
 
     def _is_over(self, answer: bytes) -> bool:
-        """Whether this answer ends a session: a readout, or the meter's consent to disconnect."""
+        """Whether this answer ends a session: a readout, or the confirmation of a disconnect."""
         step = self._step
         return isinstance(step, Readout) or (isinstance(step, SelectOption) and answer[0] == STX) or step == Hdlc(DISC)
 
@@ -251,7 +252,7 @@ class ClientMachine:
 
 
 def _is_whole(frame: bytearray) -> bool:
-    """Whether an answer is at its end."""
+    """Whether an answer is complete."""
     if frame[0] == SLASH:
         return frame[-1] == LF
     if frame[0] == FLAG:

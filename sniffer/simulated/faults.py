@@ -1,9 +1,9 @@
-"""What goes wrong on the simulated line, and a record of it.
+"""The faults of the simulated line, and a list of those that have happened.
 
-One fault befalls every session, for without it nobody sees a NAK and a repeat: an answer arrives garbled. With a set of
-codes each of those faults befalls every session once as well, in an order and at places that the seed decides. Codes
-are those of the findings that the faults must lead to. A fault strikes the reading of registers only, and one reading
-at a time, so that each is seen for what it is and the session gets through in the end.
+In every session one answer arrives garbled, so that each session shows a NAK and a retransmission. Further faults can
+be asked for by their codes, which are those of the findings that they must cause. Each of them happens once per
+session; the seed decides order and place. Only reads of registers have faults, and each read at most one, so that every
+fault can be recognised and the session still completes.
 """
 
 from collections.abc import Callable, Collection
@@ -18,31 +18,32 @@ from vtctap.sniffer.simulated.wire import Character, Side
 FAULTS: Final = frozenset(
     {"bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command", "break"}
 )
-"""All faults that can be asked for."""
+"""The codes of all faults."""
 PTY_FAULTS: Final = FAULTS - {"break"}
-"""Those that a pseudo-terminal carries: a break arrives there as a plain NUL."""
+"""The faults that a pseudo-terminal can carry; on it a break would arrive as a plain NUL."""
 
 GARBLED_READ: Final = 4
-"""Which read of a session has its answer garbled."""
+"""The number of the read, in each session, whose answer is garbled."""
 LATE_NS: Final = 1_600 * MS
-"""What is added to a reaction time to make it too long (1500 ms at the most: IEC 62056-21 clause 6.5; derived)."""
+"""Added to a reaction time to make it too long (at most 1500 ms: IEC 62056-21 clause 6.5; derived)."""
 CHARACTER_GAP_NS: Final = 1_600 * MS
-"""A pause inside a message that is too long (1500 ms at the most: IEC 62056-21 clause 6.5; derived)."""
+"""A pause inside a message that is too long (at most 1500 ms: IEC 62056-21 clause 6.5; derived)."""
 SETTLE_NS: Final = 50 * MS
-"""Between a disturbance of the idle line and the message that follows it."""
+"""The pause between a disturbance of the idle line and the next message."""
 _NOISE: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""Noise is made of digits and capital letters, which begin no message, with their parity right: it is noise alone."""
+"""The octets of noise: digits and capital letters begin no message, and their parity is right, so the only finding is
+noise."""
 _HARMLESS: Final = {"response-late", "char-gap"}
-"""After these the answer still counts; after others it comes again."""
+"""Faults after which the answer is still valid; after all others it is repeated."""
 _SWAP: Final = 0x03
-"""Two bits of a character turned over, so that its parity still is right: 4 becomes 7."""
+"""Inverts two bits of a character, which keeps its parity right: 4 becomes 7."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that has happened: the start (ns) of the frame, noise or break that shows it, its code, and its sender.
+    """A fault that has happened: the start (ns) of the frame, noise or break that shows it, its code, and the sender.
 
-    A missing answer shows in the request that is left without one.
+    The request without an answer shows a missing answer.
     """
 
     time: int
@@ -51,8 +52,8 @@ class Fault:
 
 
 class Faults:
-    """The disturbance of a wire (:data:`~vtctap.sniffer.simulated.wire.Disturbance`): one :class:`Fault` of each of
-    ``codes`` a session, and the garbled answer. ``happened`` lists them, in order of time."""
+    """A :data:`~vtctap.sniffer.simulated.wire.Disturbance` with one fault of each of ``codes`` per session, and one
+    garbled answer. ``happened`` lists the faults in order of time."""
 
     def __init__(self, random: Random, codes: Collection[str] = ()) -> None:
         if unknown := set(codes) - FAULTS:
@@ -89,7 +90,7 @@ class Faults:
         self._planned = ""
 
     def _plan(self) -> None:
-        """The client reads a register, for the first time: what shall go wrong with it?"""
+        """Chooses the fault of a read, when the client first requests it."""
         self._settled = False
         self._reads += 1
         if self._reads == GARBLED_READ:
@@ -119,7 +120,7 @@ def _plain(octets: bytes, gap_ns: int = 0) -> list[Character]:
 
 
 def _inside(random: Random, octets: bytes) -> int:
-    """A position in a message's body: neither its first octet nor ETX or the check character."""
+    """Draws a position inside a message: neither its first octet nor ETX or BCC."""
     return random.randrange(1, len(octets) - 2)
 
 

@@ -1,8 +1,8 @@
-"""What a simulated device is to the wire that it is on.
+"""The interface between a simulated device and its wire.
 
-A device is a state machine without I/O and without a clock: it is told of octets and of the time, and answers with
-actions. So the same devices play in virtual time and in real time, fed octet by octet or in bursts. Times are in
-nanoseconds; they need no common beginning with any clock, but they never go back.
+A device is a state machine without I/O and clock: it is fed octets with their time, and returns actions. So the same
+device runs in virtual and in real time, fed octet by octet or in bursts. Times are ns from any origin, and never go
+back.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these octets (seven bits each, but in mode E) after a delay of so many nanoseconds."""
+    """Send these octets after ``delay_ns``. They have seven bits each, except in mode E."""
 
     octets: bytes
     delay_ns: int
@@ -22,8 +22,8 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSpeed:
-    """Go on at this speed (bit/s), once what is being sent has gone; ``binary``: with eight bits and no parity (mode
-    E of IEC 62056-21), otherwise with the wire's own line."""
+    """Continue at this speed (bit/s) when the current octets have been sent. ``binary``: with eight bits and no parity
+    (mode E of IEC 62056-21), otherwise with the wire's own character format."""
 
     speed: int
     binary: bool = False
@@ -31,28 +31,28 @@ class ChangeSpeed:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The device has played its part."""
+    """The device has finished its script."""
 
 
 Action = Send | ChangeSpeed | Done
 
 
 class Machine(Protocol):
-    """A device on the wire. Each call but :meth:`wake_at` may bring actions, to be carried out in their order."""
+    """A device on the wire. The caller carries out the returned actions in their order."""
 
     def feed(self, octet: int, now: int) -> list[Action]:
-        """An octet has ended at ``now``: its data bits, NUL where parity or stop bit were wrong (as a UART's driver
-        hands it over)."""
+        """Feeds the data bits of an octet that ended at ``now``; NUL after a parity or framing error, as from a UART's
+        driver."""
         ...
 
     def sent(self, now: int) -> list[Action]:
-        """The last octet of what was to be sent has gone at ``now``."""
+        """States that the last octet of :class:`Send` was sent at ``now``."""
         ...
 
     def wake_at(self) -> int | None:
-        """When :meth:`timeout` is to be called if nothing else happens first; None for never."""
+        """When to call :meth:`timeout` if nothing happens before; None for never."""
         ...
 
     def timeout(self, now: int) -> list[Action]:
-        """The time of :meth:`wake_at` has come."""
+        """States that the time of :meth:`wake_at` has come."""
         ...

@@ -1,11 +1,11 @@
 """The simulated payment meter.
 
-A server as the default profile assumes one (IEC 62055-52: sign-on, reads, writes and break at a fixed speed), which
-also serves clients of IEC 62056-21: option select with its change of speed, data readout, password; mode B where its
-identification says so; of mode E (HDLC) the opening and closing of a connection. It speaks only when spoken to. See
-:mod:`vtctap.sniffer.simulated.machine` for how it is driven.
+The meter is a server of the default profile (IEC 62055-52: sign-on, reads, writes and break at a fixed speed). It also
+serves clients of IEC 62056-21: option select with its change of speed, data readout, password, and mode B if its
+identification announces it. Of mode E (HDLC) it opens and closes a connection. It only answers requests.
+:mod:`vtctap.sniffer.simulated.machine` has the interface that drives it.
 
-Its register numbers are the default profile's, which assumes them: those of IEC 62055-52 are not public.
+The register numbers are those that the default profile assumes; those of IEC 62055-52 are not public.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,8 +35,8 @@ from vtctap.sniffer.simulated.octets import (
 from vtctap.sniffer.simulated.tokens import TokenRegister
 
 IDENTIFICATION: Final = "ZZz5vtctap-demo"
-"""What follows the slash of the identification. FLAG letters that no maker of prepayment meters has; the small third
-letter announces a reaction time of 20 ms at the least (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
+"""The identification without its slash. No manufacturer of prepayment meters has these FLAG letters. The small third
+letter announces a reaction time of at least 20 ms (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
 METER_NUMBER: Final = "00123456782"
 
 TABLE_ID, FOIN, PROTOCOL_VERSION, SERVER_STATUS, TOKEN_STATUS = "0000", "0001", "0002", "0003", "0004"
@@ -52,27 +52,26 @@ _FIXED_VALUES: Final = {
     TOTAL_UNITS: "00123.4*kWh",
 }
 READABLE: Final = tuple(sorted((*_FIXED_VALUES, TOKEN_STATUS)))
-"""The registers that can be read; TOKEN_DATA can be written, and nothing else."""
+"""The registers that can be read. Only TOKEN_DATA can be written."""
 
 SHORTEST_REACTION_NS: Final = 20 * MS
 LONGEST_REACTION_NS: Final = 300 * MS
 CHARACTER_TIMEOUT_NS: Final = 1_500 * MS
 """A longer pause inside a message ends it (IEC 62056-21 clause 6.5.3; derived)."""
 SESSION_TIMEOUT_NS: Final = 120_000 * MS
-"""After so long without an octet the meter waits for a sign-on again."""
+"""The time without octets after which the meter ends the session."""
 SHORTEST_PROCESSING_NS: Final = 900 * MS
 LONGEST_PROCESSING_NS: Final = 1_100 * MS
 _HDLC_SHORTEST: Final = len(hdlc(1, 1, UA))
 _MAX_MESSAGE: Final = 160
-"""No message to the meter is longer: a data set is a register, a value of 128 characters and two brackets."""
+"""Most octets of a message to the meter: a data set is a register, a value of 128 characters and two brackets."""
 
 
 class MeterMachine:
-    """A meter. ``random`` draws its reaction times; ``speed`` (bit/s) is the one it opens at.
+    """A meter. ``random`` draws its reaction times; sessions begin at ``speed`` (bit/s).
 
-    ``patience_ns`` is how much longer it waits before it speaks at another speed: clients that open their port anew
-    to change it, or take their time, lose what comes before they have. ``registers``: what can be read, instead of the
-    default profile's registers.
+    ``patience_ns`` is an extra delay before the meter sends at a new speed, for clients that are slow to change theirs,
+    such as those that reopen their port. ``registers`` replace the default profile's readable registers.
     """
 
     def __init__(
@@ -126,7 +125,8 @@ class MeterMachine:
         return self._leave()
 
     def _collect(self, octet: int) -> bytes | None:
-        """The message that ``octet`` completes: a request, option select, command with check character, NAK."""
+        """Collects an octet; returns the message that it completes: a request, option select, command with BCC, or
+        NAK."""
         frame = self._frame
         if frame and frame[0] == SOH and frame[-1] in (ETX, EOT):
             frame.append(octet)  # The check character may have any code.
@@ -158,13 +158,13 @@ class MeterMachine:
         return [*actions, self._send(self._identification)]
 
     def _read_out_unasked(self) -> list[Action]:
-        """Mode B: the speed that the identification says, and the readout, which is all."""
+        """Mode B: sends the readout at the speed that the identification states, and ends the session."""
         self._speed = MODE_B[chr(self._identification[4])]
         self._afterwards = self._leave
         return [ChangeSpeed(self._speed), self._send(self._readout(), self._patience_ns)]
 
     def _leave(self) -> list[Action]:
-        """Back to where a session begins."""
+        """Ends the session and restores its first speed."""
         self._signed_on = False
         if self._speed == self._opening_speed and not self._binary:
             return []
@@ -190,7 +190,8 @@ class MeterMachine:
         return [self._send(bytes([ACK if name == "P1" else NAK]))]
 
     def _select_option(self, option: str) -> list[Action]:
-        """Protocol, speed and mode: three characters. The meter knows readout (0), programming (1) and mode E."""
+        """Answers an option of three characters: protocol, speed and mode. The meter supports readout (0), programming
+        (1) and mode E."""
         if len(option) != 3 or option[1] not in MODE_C or option[::2] not in ("00", "01", "22"):
             return []
         self._speed = MODE_C[option[1]]
@@ -206,7 +207,7 @@ class MeterMachine:
         return data("".join(lines) + "!\r\n")
 
     def _collect_hdlc(self, octet: int) -> bytes | None:
-        """The HDLC frame that ``octet`` completes."""
+        """Collects an octet; returns the HDLC frame that it completes."""
         frame = self._frame
         if octet == FLAG and len(frame) < _HDLC_SHORTEST - 1:
             frame[:] = (FLAG,)

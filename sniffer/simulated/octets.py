@@ -1,7 +1,6 @@
-"""The characters that the simulated devices speak in, and their check character.
+"""The characters and messages of the simulated devices, with their BCC (IEC 62056-21 clause 6.3).
 
-Written apart from vtctap.dissector on purpose: what the simulated devices send is a second opinion on what the decoder
-makes of it. IEC 62056-21 clause 6.3.
+The module shares no code with vtctap.dissector, so that the simulated devices can test the decoder independently.
 """
 
 from typing import Final
@@ -24,11 +23,11 @@ MODE_C: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600,
 SNRM: Final = 0x93
 DISC: Final = 0x53
 UA: Final = 0x73
-"""Control octets of HDLC: the client's opening and closing of a connection, and the server's consent."""
+"""Control octets of HDLC: the client opens (SNRM) or closes (DISC) a connection, and the server confirms (UA)."""
 
 
 def check_character(octets: bytes) -> int:
-    """The exclusive or of ``octets``: those after the first SOH or STX, up to and with ETX or EOT."""
+    """The BCC of ``octets``, their exclusive or: those after the first SOH or STX, up to and including ETX or EOT."""
     value = 0
     for octet in octets:
         value ^= octet
@@ -36,28 +35,28 @@ def check_character(octets: bytes) -> int:
 
 
 def with_check(octets: bytes) -> bytes:
-    """A message from its SOH or STX to its ETX, with the check character behind it."""
+    """Appends the BCC to a message that ends with its ETX."""
     return octets + bytes([check_character(octets[1:])])
 
 
 def is_checked(message: bytes) -> bool:
-    """Whether the last octet of a message is the check character of those before it."""
+    """Whether a message ends with its correct BCC."""
     return with_check(message[:-1]) == message
 
 
 def command(name: str, data_set: str = "") -> bytes:
-    """A command: ``R1`` and ``0004()`` make SOH R1 STX 0004() ETX and the check character; ``B0`` has no data set."""
+    """Makes a command: ``R1`` and ``0004()`` become SOH R1 STX 0004() ETX BCC. ``B0`` has no data set."""
     body = b"\x02" + data_set.encode("ascii") if data_set else b""
     return with_check(b"\x01" + name.encode("ascii") + body + b"\x03")
 
 
 def data(text: str) -> bytes:
-    """An answer that carries data: STX, the text, ETX and the check character."""
+    """Makes an answer with data: STX, the text, ETX and BCC."""
     return with_check(b"\x02" + text.encode("ascii") + b"\x03")
 
 
 def hdlc(destination: int, source: int, control: int) -> bytes:
-    """An HDLC frame without information, addresses of one octet (IEC 62056-46): what mode E goes on with."""
+    """Makes an HDLC frame without information, with addresses of one octet (IEC 62056-46), for mode E."""
     body = bytes([0xA0, 7, destination << 1 | 1, source << 1 | 1, control])
     remainder = 0xFFFF
     for octet in body:

@@ -1,10 +1,10 @@
-"""Pseudo-terminals in the place of a real line, at its true pace.
+"""Plays the simulated line on pseudo-terminals, in real time.
 
-:class:`PtyTaps` gives a capture something to listen to. It never waits for its reader: what nobody reads in time is
-lost, as on a line.
+A capture can listen to :class:`PtyTaps`. As on a real line, the sender never waits: octets that nobody reads in time
+are lost.
 
-Limits: POSIX only. A pseudo-terminal has no speed, parity or break: octets carry the parity bit in bit 7, as a tap set
-to 8N1 reads it, and a break arrives as NUL. Pace is kept to about a millisecond.
+Limits: POSIX only. A pseudo-terminal has no speed, parity or break. Octets carry the parity bit in bit 7, as a tap set
+to 8N1 reads it, and a break arrives as NUL. Times are kept to about a millisecond.
 """
 
 import os
@@ -19,12 +19,13 @@ from vtctap.sniffer.simulated.wire import Side, WireOctet
 
 SEVEN_EVEN: Final = Line(7, "E", 1)
 PATIENCE_S: Final = 5.0
-"""Seconds for a thread to end; it is woken and has nothing to wait for."""
+"""The longest wait for a thread to end, which is woken and has nothing else to wait for."""
 
 
 class Pty:
-    """One pseudo-terminal in raw mode. ``name`` is what another program opens; both ends stay open until :meth:`close`,
-    so that programs may come and go; ``terminal`` is the other program's end. Raises OSError where there are none."""
+    """A pseudo-terminal in raw mode. Another program opens ``name``, whose descriptor here is ``terminal``. Both ends
+    stay open until :meth:`close`, so programs may open and close it. Raises OSError on systems without
+    pseudo-terminals."""
 
     def __init__(self) -> None:
         try:
@@ -50,7 +51,7 @@ class Pty:
             return 0
 
     def read(self) -> bytes:
-        """What was sent to us, without waiting."""
+        """Reads octets that the other program sent, without waiting."""
         try:
             return os.read(self.fd, 4096)
         except BlockingIOError:
@@ -73,10 +74,10 @@ class Pty:
 
 
 class PtyTaps:
-    """The simulated line, for a capture: a tap a direction, or with ``merged`` one that hears both.
+    """The simulated line, for a capture: one tap for each direction, or with ``merged`` one tap for both.
 
-    ``client`` and ``server`` are the names to open; open them, then :meth:`start`. Close only after the capture has
-    read to the end: closing takes with it what was not read.
+    Open the ports ``client`` and ``server``, then call :meth:`start`. Closing discards octets that were not read, so
+    close after the capture has read to the end.
     """
 
     def __init__(self, *, merged: bool = False) -> None:
@@ -90,12 +91,12 @@ class PtyTaps:
         self.client = client.name
         self.server = server.name
         self.offset_ns = 0
-        """What is to be added to a virtual time for the time (ns since 1970) at which it happens here."""
+        """Converts virtual time to real time: the ns to add to get the time since 1970 UTC."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, octets: Iterable[WireOctet], *, beginning: int) -> None:
-        """Plays ``octets`` from now on, each when it ends; ``beginning`` (ns) is the virtual time that it is now."""
+        """Starts to play ``octets``, each at its end; ``beginning`` (ns) is the virtual time of this moment."""
         self.offset_ns = time.time_ns() - beginning
         shift = time.monotonic_ns() - beginning
         self._thread = threading.Thread(target=self._play, args=(octets, shift), name="simulated line", daemon=True)
@@ -103,11 +104,11 @@ class PtyTaps:
 
     @property
     def playing(self) -> bool:
-        """Whether there is more to come."""
+        """Whether more octets are to come."""
         return self._thread is not None and self._thread.is_alive()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits (s) until all has been played, and says whether it has."""
+        """Waits up to ``timeout`` seconds for the end; returns whether all has been played."""
         if self._thread:
             self._thread.join(timeout)
         return not self.playing

@@ -1,8 +1,8 @@
 """The demonstration: complete sessions of a client and a meter, in virtual time.
 
-:func:`play` is the simulated link of ``vtctap demo --fast`` and of the tests; the pseudo-terminals of
-:mod:`vtctap.sniffer.simulated.ptys` carry the same octets at their true pace. The same arguments give the same octets
-at the same times, always.
+:func:`play` is the simulated link of ``vtctap demo --fast`` and of the tests. The pseudo-terminals of
+:mod:`vtctap.sniffer.simulated.ptys` carry the same octets in real time. The same arguments always give the same octets
+at the same times.
 """
 
 from collections.abc import Collection, Iterator
@@ -30,7 +30,7 @@ from vtctap.sniffer.simulated.tokens import NOT_READY, token
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet
 
 EPOCH: Final = 1_767_225_600_000_000_000
-"""When the virtual clock begins, ns since 1970: 2026-01-01 00:00:00 UTC."""
+"""The start of the virtual clock, ns since 1970 UTC: 2026-01-01 00:00:00."""
 SPEED: Final = 9600
 LINE: Final = Line(7, "E", 1)
 
@@ -42,18 +42,19 @@ TEST_TOKENS: Final = (
     "18446744073843772416",
     "36893488147553322496",
 )
-"""Tokens of class 1, which are the same for every meter: all tests, then one test each (IEC 62055-41)."""
+"""Tokens of class 1, which are the same for every meter: the first starts all tests, the others one test each (IEC
+62055-41)."""
 
 
 def credit_token(random: Random) -> str:
-    """A made-up token of class 0, subclass 0: 5.0 to 200.0 kWh. No real meter would take it."""
+    """Makes a token of class 0, subclass 0, for 5.0 to 200.0 kWh, which no real meter would accept."""
     rnd, tid, amount = random.randrange(1 << 4), random.randrange(1 << 24), random.randint(50, 2000)
     return token(0, rnd << 40 | tid << 16 | amount)
 
 
 def script(random: Random) -> list[Step]:
-    """One session: sign-on, reads, a credit token and its status until it is ready, the same token again, which the
-    meter rejects as used, a test token, a last read, break."""
+    """The script of one session: sign-on, reads, a credit token and its status until it is ready, the same token again
+    (which the meter rejects as used), a test token, a last read, and break."""
     credit, poll = credit_token(random), Poll(meter.TOKEN_STATUS, str(NOT_READY))
     return [
         SignOn(),
@@ -84,12 +85,12 @@ _NEGOTIATED: Final[dict[str, tuple[str, tuple[Step, ...]]]] = {
     "C readout": (meter.IDENTIFICATION, (SignOn(), SelectOption("050"))),
     "E": ("ZZz5\\2vtctap-demo", (SignOn(), SelectOption("252"), Hdlc(SNRM), Hdlc(DISC))),
 }
-"""Sessions of the modes of IEC 62056-21 that change their speed: the meter's identification, and the client's steps."""
+"""Sessions of IEC 62056-21 that change the speed: the meter's identification and the client's steps, by mode."""
 MODES: Final = tuple(_NEGOTIATED)
 
 
 class Play:
-    """A run of the demonstration: iterate for its octets, in order of time. ``faults`` lists the faults so far."""
+    """A run of the demonstration; iterating yields its octets in order of time."""
 
     def __init__(self, wire: VirtualWire, faults: Faults) -> None:
         self._octets = wire.run()
@@ -100,7 +101,7 @@ class Play:
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults that have happened; all of them once the octets are at their end."""
+        """The faults that have happened so far."""
         return self._faults.happened
 
 
@@ -113,11 +114,12 @@ def play(
     sessions: int = 1,
     mode: str = "",
 ) -> Play:
-    """Sessions of a client and a meter at ``speed`` (bit/s) on ``line``, from :data:`EPOCH` on.
+    """Plays sessions of a client and a meter at ``speed`` (bit/s) on ``line``, beginning at :data:`EPOCH`.
 
-    ``faults`` are the codes of what is to go wrong in each session (:data:`~vtctap.sniffer.simulated.faults.FAULTS`).
-    ``mode`` is one of :data:`MODES`: another story, which begins at ``speed`` and goes on at 9600 bit/s (mode B: 2400).
-    Raises ValueError for other codes, and for ``parity`` on a line on which a tap cannot see the parity bit.
+    ``faults`` are the codes of the faults in each session (:data:`~vtctap.sniffer.simulated.faults.FAULTS`). ``mode``,
+    one of :data:`MODES`, selects another script that begins at ``speed`` and continues at 9600 bit/s (mode B: 2400).
+    Raises ValueError for unknown codes and modes, and for ``parity`` on a line on which a tap does not see the parity
+    bit.
     """
     if mode and mode not in MODES:
         raise ValueError(f"no such mode: {mode}; there are {', '.join(MODES)}")

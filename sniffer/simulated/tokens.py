@@ -1,10 +1,10 @@
-"""STS tokens as far as the simulation needs them: numbers of 20 digits, and the meter's side of taking one.
+"""STS tokens for the simulation: numbers of 20 digits, and the register in which a meter accepts them.
 
-The layout is that of IEC 62055-41: class, a block of 48 bits and a CRC, the class bits moved into the middle. One thing
-is not: the simulated meter has no key. A token of class 0 is in clear here, as only those of class 1 are in life, so a
-real token of class 0 or 2 is to this meter what a token for another meter is to a real one: a CRCError.
+The layout is that of IEC 62055-41: class, a block of 48 bits and a CRC, with the class bits moved into the middle. But
+the simulated meter has no key: its tokens of class 0 are not encrypted, as only those of class 1 are in reality. So
+this meter rejects a real token of class 0 or 2 with CRCError, as a real meter rejects one for another meter.
 
-Results are the values of the tokenStatus register as Conlog's BEC62 manual prints them.
+Results are the values of the tokenStatus register that Conlog's BEC62 manual prints.
 """
 
 from typing import Final
@@ -19,12 +19,12 @@ _BITS: Final = 66
 WRONG_BEFORE_LOCKOUT: Final = 3
 FIRST_LOCKOUT_NS: Final = 10_000 * MS
 LONGEST_LOCKOUT_NS: Final = 1_280_000 * MS
-"""After three wrong tokens 10 s, then twice as long for each further one (what CLOU's meters do; the lock-out of
-IEC 62055-52 is not public)."""
+"""The lockout lasts 10 s after three wrong tokens, and twice as long for each further one, as in CLOU's meters; that of
+IEC 62055-52 is not public."""
 
 
 def token(token_class: int, payload: int) -> str:
-    """The 20 digits of a token of ``token_class`` (0 to 3) with 48 bits of ``payload``: subclass, then its fields."""
+    """Makes the 20 digits of a token of ``token_class`` (0 to 3) with a ``payload`` of 48 bits: subclass and fields."""
     crc = _crc((token_class << 48 | payload).to_bytes(7, "big"))
     block = payload << 16 | crc
     moved = block >> 27 & 3
@@ -33,14 +33,14 @@ def token(token_class: int, payload: int) -> str:
 
 
 def token_class(digits: str) -> int | None:
-    """The class of a token, or None for text that is no token: not 20 digits, or more than 66 bits."""
+    """The class of a token; None for a text that is no token, because it has not 20 digits or exceeds 66 bits."""
     if len(digits) != DIGITS or not (digits.isascii() and digits.isdecimal()) or int(digits) >> _BITS:
         return None
     return int(digits) >> 27 & 3
 
 
 def is_authentic(digits: str) -> bool:
-    """Whether the CRC of a token is that of its class and payload (in clear, see above)."""
+    """Whether the CRC of an unencrypted token is right."""
     number = int(digits)
     block = number & ~(3 << 27) & (1 << 64) - 1 | (number >> 64) << 27
     return digits == token(number >> 27 & 3, block >> 16)
@@ -57,10 +57,8 @@ def _crc(octets: bytes) -> int:
 
 
 class TokenRegister:
-    """Takes tokens, each but those of class 1 once, and knows what became of the last.
-
-    A token of class 1 is taken however often it comes, and in a lock-out as well.
-    """
+    """Accepts each token once, and holds the result of the last one. Tokens of class 1 are accepted any number of
+    times, also during a lockout."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
@@ -70,7 +68,7 @@ class TokenRegister:
         self._locked_until = 0
 
     def enter(self, digits: str, now: int, processing_ns: int) -> None:
-        """A token is written at ``now``; its result is ready ``processing_ns`` later."""
+        """Enters a token at ``now`` (ns); its result is ready ``processing_ns`` later."""
         kind = token_class(digits)
         if now < self._locked_until and kind != 1:
             self._result, self._ready_at = LOCKOUT, now
@@ -97,5 +95,5 @@ class TokenRegister:
             self._locked_until = now + min(FIRST_LOCKOUT_NS << doublings, LONGEST_LOCKOUT_NS)
 
     def status(self, now: int) -> int:
-        """The value of the tokenStatus register at ``now``."""
+        """The value of the tokenStatus register at ``now`` (ns)."""
         return NOT_READY if now < self._ready_at else self._result

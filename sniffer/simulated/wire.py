@@ -1,4 +1,4 @@
-"""The virtual wire: devices, a line between them and the events on it, in order of time.
+"""The virtual wire: connects devices by a line, and plays the events on it in order of time.
 
 The wire has no clock of its own. :meth:`VirtualWire.run` jumps from event to event (the fast mode);
 :meth:`VirtualWire.advance` follows a caller's real clock. Both give the same octets with the same timestamps. Each
@@ -20,19 +20,19 @@ from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Machine,
 from vtctap.sniffer.simulated.octets import NUL
 
 Side = Literal["client", "server"]
-"""Who sends; with two taps also the tap that hears it."""
+"""The sender; with two taps, also the tap that hears it."""
 OTHER: Final[dict[Side, Side]] = {"client": "server", "server": "client"}
 
 _EIGHT_BITS: Final = Line(8, "N", 1)
 BREAK_CHARACTERS: Final = 2
-"""How long a break lasts, in character times; it must exceed one (ITU-T V.4)."""
+"""The length of a break in character times; it must exceed one (ITU-T V.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WireOctet:
-    """An octet as it crossed the wire: eight bits as received, from the start of its start bit to the end of its last
-    stop bit, ns. ``is_break``: the line was held down for longer than a character, which a receiver reports as a NUL
-    with a framing error."""
+    """An octet on the wire: eight bits as received, from the start of its start bit to the end of its last stop bit
+    (ns). ``is_break``: the line was low for longer than a character, which a receiver reports as a NUL with a framing
+    error."""
 
     side: Side
     octet: int
@@ -43,27 +43,27 @@ class WireOctet:
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """What is to be put on the wire: the data bits, and the silence before it, ns."""
+    """A character to send: its data bits, and the silence before it."""
 
     octet: int
     gap_ns: int = 0
     bad_parity: bool = False
     is_break: bool = False
     garbled: bool = False
-    """Whether the listener is set to another speed, and takes it for damaged."""
+    """Whether the listener is set to another speed, and so receives a damaged character."""
 
 
 Disturbance = Callable[[Side, bytes, int], list[Character]]
-"""What becomes of a message on its way: sender, octets and the time (ns) at which its transmission begins."""
+"""Turns a message into the characters on the wire; gets the sender, the octets and the start of transmission (ns)."""
 
 
 def undisturbed(side: Side, octets: bytes, start: int) -> list[Character]:
-    """The :data:`Disturbance` of a line on which nothing goes wrong."""
+    """The :data:`Disturbance` of a line without faults."""
     return [Character(octet) for octet in octets]
 
 
 def received(octet: int, line: Line, *, bad_parity: bool = False) -> int:
-    """A character's data bits as a tap set to eight bits and no parity receives them on ``line``."""
+    """The octet that a tap set to eight bits and no parity receives for a character's data bits on ``line``."""
     if not line.has_parity:
         return octet
     ones = octet.bit_count() & 1
@@ -72,10 +72,10 @@ def received(octet: int, line: Line, *, bad_parity: bool = False) -> int:
 
 
 class VirtualWire:
-    """The wire at ``speed`` bit/s and its devices, from the time ``now`` (ns) on.
+    """The wire and its devices, at ``speed`` (bit/s), beginning at ``now`` (ns).
 
-    A side without a machine is somebody else's, whose octets come by :meth:`put`; it follows the other side's speed.
-    ``plan`` is given each octet as soon as its times are known, before it begins.
+    A side without a machine is the caller's, which feeds its octets with :meth:`feed`; that side follows the other
+    side's speed. ``plan`` is called with each octet as soon as its times are known, before it begins.
     """
 
     def __init__(
@@ -101,22 +101,22 @@ class VirtualWire:
         self._done = False
 
     def feed(self, side: Side, octets: bytes, now: int, speed: int | None = None) -> None:
-        """The other party sends seven-bit octets at ``now``; they take their time on the wire. ``speed`` (bit/s) is
-        what it is set to, where that is known: the listener understands only its own."""
+        """Feeds octets of seven bits that the caller's side sends from ``now`` (ns) on. ``speed`` (bit/s) is that of
+        the sender, if known; a listener at another speed receives damaged octets."""
         if speed is not None:
             self._speeds[side] = speed
         garbled = self._speeds[side] != self._speeds[OTHER[side]]
         self._transmit(side, [Character(octet, garbled=garbled) for octet in octets], max(now, self._free[side]))
 
     def next_due(self) -> int | None:
-        """When something happens next, ns; None: only when somebody else sends."""
+        """The time of the next event, ns; None while only the caller can cause one."""
         times = [wake for machine in self._machines.values() if (wake := machine.wake_at()) is not None]
         if self._events:
             times.append(self._events[0][0])
         return max(min(times), self._now) if times else None
 
     def advance(self, until: int) -> Iterator[WireOctet]:
-        """The octets that end up to and with the time ``until``, with all that happens by then."""
+        """Plays all events up to and including ``until`` (ns); yields the octets that end by then."""
         while (due := self.next_due()) is not None and due <= until:
             self._now = due
             if self._events and self._events[0][0] <= due:
@@ -130,7 +130,7 @@ class VirtualWire:
         self._now = max(self._now, until)
 
     def run(self) -> Iterator[WireOctet]:
-        """All octets until a device has played its part and the wire is silent."""
+        """Plays until a device has finished its script and the wire is silent; yields all octets."""
         while not (self._done and not self._events) and (due := self.next_due()) is not None:
             yield from self.advance(due)
 
@@ -148,13 +148,13 @@ class VirtualWire:
                 case ChangeSpeed(speed, binary):
                     both: tuple[Side, ...] = (side,) if OTHER[side] in self._machines else (side, OTHER[side])
                     for changed in both:
-                        self._speeds[changed] = speed  # What was sent before has its times already.
+                        self._speeds[changed] = speed  # Octets sent before have their times already.
                         self._lines[changed] = _EIGHT_BITS if binary else self._line
                 case Done():
                     self._done = True
 
     def _transmit(self, side: Side, characters: list[Character], start: int) -> None:
-        """Each octet begins where the one before it ended; times are rounded once, so they do not drift."""
+        """Schedules characters, each at the end of the one before; times are rounded once, so they do not drift."""
         line, speed, anchor, count = self._lines[side], self._speeds[side], start, 0
         bits = line.character_bits
         end = start
