@@ -35,8 +35,9 @@ NEEDS_MORE = (
     "python3 -m venv",
     "make ",
     "vtctap ports",
+    "vtctap replay",
 )
-"""What needs hardware, a desktop or the network; tests of their own see to most of it."""
+"""What needs hardware, a desktop, the network or a second program; tests of their own see to most of it."""
 
 
 def module(path: Path) -> ModuleType:
