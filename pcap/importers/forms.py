@@ -59,7 +59,7 @@ def _lines(pattern: str) -> re.Pattern[str]:
 
 
 _PARTS: Final = {
-    "BEFORE": r"\s*(?:\[?(?P<time>STAMP)\]?(?=\s))?\s*[:;|]?\s*",
+    "BEFORE": r"\s*+(?:\[?(?P<time>STAMP)\]?(?=\s)\s*+)?(?:[:;|]\s*+)?",
     "STAMP": STAMP,
     "SIDE": r"\[?(?P<side><?-+>?O?|[<>]{1,5}|[CM]>|(?i:sent|send|tx|write|wrote|received|recv|rx|read)(?![A-Za-z]))\]?",
     "OCTETS": r"(?P<octets>[0-9A-Fa-fxX][0-9A-Fa-fxX\s:,;-]*)",
@@ -203,17 +203,17 @@ FORMS: Final = (
         "c-array",
         "an array in C",
         "https://en.cppreference.com/w/c/language/array_initialization",
-        _lines(r"(?:[\w\s*\[\]]*=)?\s*\{?(?P<octets>\s*0[xX].*)"),
+        _lines(r"(?:[\w\s*\[\]]*+=)?\s*+(?:\{\s*+)?(?P<octets>0[xX].*)"),
         hexadecimal.c_array,
         LAYOUT,
-        rest=_lines(r"[\w\s*]*(?:\[\d*\])?\s*=\s*(?:\{|\d+;)?|\s*\{?|\s*\}?;?|\s*//.*|\s*/\*.*\*/"),
+        rest=_lines(r"[\w\s*]*+(?:\[\d*\]\s*+)?=\s*+(?:\{|\d+;)?|\s*\{?|\s*\}?;?|\s*//.*|\s*/\*.*\*/"),
         sign=_lines(r".*0[xX][0-9A-Fa-f]{1,2}\s*,.*|.*\{.*"),
     ),
     Form(
         "hex-rows",
         "hexadecimal and beside it the same as text, with or without time and arrow",
         "https://www.rfc-editor.org/rfc/rfc4648#section-8",
-        _lines(r"BEFORE(?:SIDE(?:\s*[:|-]\s*|\s+))?(?P<octets>[0-9A-Fa-f]{2}\s.*\S.*)"),
+        _lines(r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?(?P<octets>[0-9A-Fa-f]{2}\s.*\S.*)"),
         hexadecimal.row,
         LAYOUT,
         sides={},
@@ -222,7 +222,7 @@ FORMS: Final = (
         "hex",
         "hexadecimal, with or without time, direction, 0x, separators (RealTerm, tio -x and others)",
         "https://www.rfc-editor.org/rfc/rfc4648#section-8",
-        _lines(r"BEFORE(?:SIDE(?:\s*[:|-]\s*|\s+))?OCTETS"),
+        _lines(r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?OCTETS"),
         hexadecimal.pairs,
         LAYOUT,
         rest=_lines(r"\s*"),

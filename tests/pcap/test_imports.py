@@ -330,3 +330,24 @@ def test_a_capture_that_ends_cut_is_told(tmp_path: Path) -> None:
     path.write_bytes(whole)
     list(IMPORTERS["rtac"].read(path, account))
     assert len(account.faults) == 1
+
+
+def test_exchange_as_text() -> None:
+    lines = 'C> "/?!\\r\\n"\nM> "\\x02(16)\\x03\\x05"\nM>"\\"\\\\"\n'
+    assert bursts_of(lines) == [
+        Burst(b"/?!\r\n", Sender.CLIENT),
+        Burst(b"\x02(16)\x03\x05", Sender.SERVER),
+        Burst(b'"\\', Sender.SERVER),
+    ]
+    for wrong in ('C> "', 'C> "\\q"', 'C> "a" b', 'C> "a" "b"', 'C> "caf\xe9"'):
+        with pytest.raises(ImportFormatError, match="or text in quotes"):
+            bursts_of(wrong)
+
+
+def test_times_of_an_exchange_that_go_back_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.exchange"
+    path.write_text("# t=2\nC> 06\n# t=1\nM> 06\n")
+    account = Account()
+    assert [burst.time for burst in IMPORTERS["exchange"].read(path, account)] == [2 * SECOND, SECOND]
+    assert [*account.notes] == ["times go back 1 time; the order of the lines is kept"]
+    assert account.complete

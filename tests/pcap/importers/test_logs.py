@@ -297,3 +297,28 @@ def test_the_logs_of_public_reports(name: str, form: str, octets: bytes) -> None
     path = CASES / "14-log-formats" / name
     assert [one.name for one in recognise(path)] == [form]
     assert joined(bursts_of(form, path.read_bytes())[0]).startswith(octets)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("begins", ["", "10:00:00.123 ", "00000000  ", "[10:00:00][D][uart_debug:1]: >>> "])
+def test_a_long_line_of_anything_takes_no_long_time(name: str, begins: str) -> None:
+    """A pattern that tried every way to part a line would not come back."""
+    for part in (
+        " ",
+        "a",
+        '"',
+        "'",
+        "<",
+        "0",
+        "\\",
+        "b'",
+        '"\\',
+        "0x1,",
+        "2f ",
+        "2f:",
+        "12:34:56 ",
+        "<CR>",
+        "a(",
+        "TX ",
+    ):
+        bursts_of(name, begins + part * (20_000 // len(part)))
