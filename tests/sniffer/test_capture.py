@@ -147,8 +147,7 @@ def test_parity_is_checked(taps: PatientTaps) -> None:
     ]
     with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         taps.start(octets, beginning=0)
-        taps.wait(5)
-        records = tap.poll(1) + tap.poll(0.1) + tap.close()
+        records = until(tap, heard(tap, len(octets))) + tap.close()
     (record,) = frames(records)
     assert (record.octets, record.parity_errors, record.flags) == (b"/?!\r\n", (2, 4), Flag.PARITY)
 
