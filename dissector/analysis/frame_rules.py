@@ -38,7 +38,8 @@ def check_record(dissection: Dissection, profile: Profile) -> Iterator[Finding]:
 
 
 def _noise(record: Record, number: tuple[int]) -> Iterator[Finding]:
-    """Octets of no message. What another protocol, or an inverted line, makes of parity and stop bits is no damage."""
+    """Finds octets that belong to no message. Parity and framing errors are no damage in another protocol or on an
+    inverted line."""
     seems = look(received(record))
     if not seems:
         yield from _damage(record, number)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vtctap.dissector.framing.framed import FramedRecord
-from vtctap.dissector.framing.framer import MIN_REACTION, Framer
+from vtctap.dissector.framing.framer import MIN_REACTION_NS, Framer
 from vtctap.dissector.framing.merge import Bound, Order
 from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.framing.senders import Senders, selects_binary
@@ -114,7 +114,7 @@ class Assembler:
         others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
             for number, other in others:
-                if other.earliest and octet.start - other.end >= MIN_REACTION:
+                if other.earliest and octet.start - other.end >= MIN_REACTION_NS:
                     self._add(number, other.turn(octet.start))
             pieces = framer.feed((octet,))
             if pieces:  # Before the next octet, since a message may change the meaning of those that follow.

@@ -1,7 +1,7 @@
-"""Doubts: what looks like an HDLC frame or another protocol's, until its length has shown whether it is one.
+"""Doubts: possible frames of HDLC and of other protocols, until their length decides.
 
-:mod:`~vtctap.dissector.protocol.hdlc` and :mod:`~vtctap.dissector.protocol.foreign` say what such frames look like;
-here their octets are kept until so many have come, or given back to the grammar.
+:mod:`~vtctap.dissector.protocol.hdlc` and :mod:`~vtctap.dissector.protocol.foreign` describe such frames; this module
+keeps their octets until enough have come, or gives them back to the grammar.
 """
 
 from collections import deque
@@ -14,8 +14,8 @@ from vtctap.pcap.record import MAX_OCTETS
 
 
 class Doubter(Walker):
-    """A walk that also finds HDLC frames, and what is not ours. ``binary``: HDLC frames need no proof.
-    ``character_time_ns``: how long a character lasts. ``synthetic``: times say nothing."""
+    """A walk that also finds HDLC frames and foreign octets. ``binary``: HDLC frames need no proof.
+    ``character_time_ns`` is the duration of one character. ``synthetic``: times mean nothing."""
 
     def __init__(self, *, character_time_ns: int, synthetic: bool) -> None:
         super().__init__()
@@ -23,19 +23,19 @@ class Doubter(Walker):
         self._character_time_ns = character_time_ns
         self._synthetic = synthetic
         self._begun = 0
-        """Where in a block that is open what looks like an HDLC frame has begun; 0: in none."""
+        """The position in an open block at which an HDLC frame may have begun; 0: none."""
         self._closes = 0
-        """Where in that frame its length puts the closing flag."""
+        """The position of that frame's closing flag by its length."""
         self._proven = False
-        """Whether the header of the HDLC frame that is open has shown that it is one."""
+        """Whether the header of the open HDLC frame has proved it to be one."""
         self._form: foreign.Foreign | None = None
-        """The foreign frame that what is open looks like ..."""
+        """The foreign frame that may be open."""
         self._head = 0
-        """... by so many octets."""
+        """The length of that frame's head, in octets."""
         self._looked_at: Octet | None = None
-        """The octet with which no foreign frame's head ends, as was found out."""
+        """The octet that is known not to end a foreign frame's head."""
         self._inverted = False
-        """Whether the noise is an inverted line's."""
+        """Whether the noise comes from an inverted line."""
         self._readers |= {
             Step.HDLC: self._hdlc,
             Step.WITHIN: self._look_within,
@@ -52,7 +52,7 @@ class Doubter(Walker):
         return self._state is State.FOREIGN or (self._state is State.HDLC and not sure)
 
     def _give_up_doubts(self) -> None:
-        """What has not shown what it is by its length is not it, for nothing follows."""
+        """Drops a possible frame that its length has not proved, since nothing follows."""
         again: deque[Octet] = deque()
         while self._is_doubtful():
             self._fall(again)
@@ -60,7 +60,7 @@ class Doubter(Walker):
                 self._take(again.popleft())
 
     def _fall(self, again: deque[Octet]) -> None:
-        """What is open is not what it looked like: what it was before goes on, or its head is noise."""
+        """Corrects a wrong beginning: what was open before continues, or its head becomes noise."""
         if self._begun:
             rest = self._open[self._begun + 1 :]
             del self._open[self._begun + 1 :]
@@ -94,7 +94,7 @@ class Doubter(Walker):
     # HDLC.
 
     def _look_within(self, octet: Octet, again: deque[Octet]) -> None:
-        """An octet after a flag within a block: what was a block so far may have been the rest of an HDLC frame."""
+        """Looks for an HDLC frame after a flag within a block, which may have been the rest of an earlier frame."""
         if hdlc.begins(octet.value) and len(self._open) + hdlc.MOST_OCTETS <= MAX_OCTETS and not self._continues:
             self._begun = len(self._open) - 1
             self._state = State.HDLC
@@ -104,7 +104,7 @@ class Doubter(Walker):
             again.appendleft(octet)
 
     def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:
-        """One more octet of what looks like an HDLC frame."""
+        """Adds an octet to a possible HDLC frame."""
         self._open.append(octet)
         length = len(self._open) - self._begun
         if length == 2 and octet.value == hdlc.FLAG:
@@ -115,7 +115,7 @@ class Doubter(Walker):
             self._measure(length, again)
 
     def _measure(self, length: int, again: deque[Octet]) -> None:
-        """What looks like an HDLC frame has so many octets; its own length says how many there are to be."""
+        """Compares the octets of a possible HDLC frame with its length field."""
         if length <= hdlc.MOST_HEADER:
             head = _values(self._open[self._begun :])
             self._closes = hdlc.end_of(head)
@@ -128,7 +128,7 @@ class Doubter(Walker):
             self._take_at_once(again, self._closes - length)
 
     def _is_header(self, head: bytes) -> bool:
-        """Whether the first octets may be an HDLC frame's. Where the header's check sequence is right, they are."""
+        """Whether the first octets may be those of an HDLC frame; they are if the header's check sequence is right."""
         at, fcs_end = hdlc.places(head)
         if at is not None and at + 2 <= len(head):
             if hdlc.checks(head).hcs_status == "good":
@@ -142,7 +142,7 @@ class Doubter(Walker):
         )
 
     def _prove(self) -> None:
-        """It is an HDLC frame. Where it began in a block, that was none."""
+        """Marks the open frame as HDLC. If it began in a block, that was no block."""
         self._proven = True
         if self._begun:
             block, self._open = self._open[: self._begun], self._open[self._begun :]
@@ -151,7 +151,7 @@ class Doubter(Walker):
             self._begun = 0
 
     def _close_hdlc(self, again: deque[Octet]) -> None:
-        """The octet where the closing flag belongs has come."""
+        """Handles the octet at the closing flag's position."""
         frame = _values(self._open[self._begun :])
         if frame[self._closes] == hdlc.FLAG and (
             self._proven or self.binary or hdlc.checks(frame).fcs_status == "good"
@@ -164,7 +164,7 @@ class Doubter(Walker):
             self._fall(again)
 
     def _break_off(self, frame: bytes, again: deque[Octet]) -> None:
-        """An HDLC frame does not end where its length says: it is cut, at the next flag if there is one."""
+        """Cuts an HDLC frame that does not end where its length says, at the next flag if there is one."""
         at = frame.find(hdlc.FLAG, hdlc.header_end(frame) or 1, -1)
         if at < 0:
             at = len(frame) - 1
@@ -175,16 +175,16 @@ class Doubter(Walker):
         again.extendleft(reversed(rest))
 
     def _share(self, octet: Octet, again: deque[Octet]) -> None:
-        """The octet after a whole HDLC frame: where it begins another, both share the flag between them."""
+        """Handles the octet after a whole HDLC frame: if it begins another, the two share a flag."""
         again.appendleft(octet)
         if hdlc.begins(octet.value):
             again.appendleft(self._open.pop())
         self._emit(cut=False)
 
-    # What is not ours.
+    # Foreign octets.
 
     def _goes_on_as_noise(self, octet: Octet, step: Step) -> bool:
-        """Whether an octet behind noise is more of it: on an inverted line, or where a foreign frame begins."""
+        """Whether an octet after noise continues it: on an inverted line, or where a foreign frame begins."""
         value = octet.value
         if step is not Step.NOISE and value and self._is_inverted(octet):
             self._add_noise(octet)
@@ -201,14 +201,14 @@ class Doubter(Walker):
         return found is not None
 
     def _is_inverted(self, octet: Octet) -> bool:
-        """Whether an octet follows at once on what an inverted line makes of text."""
+        """Whether an octet directly follows inverted text."""
         at_once = self._synthetic or octet.start - self._noise[-1].start <= 2 * self._character_time_ns
         recent = self._noise[-foreign.LEAST :]
         self._inverted = at_once and (self._inverted or foreign.is_inverted(_values(recent)))
         return self._inverted
 
     def _measure_foreign(self, octet: Octet, again: deque[Octet]) -> None:
-        """One more octet of what looks like a frame of another protocol: whole, it is noise."""
+        """Adds an octet to a possible foreign frame, which is noise once it is complete."""
         assert self._form
         self._open.append(octet)
         length = self._form.length(_values(self._open[: foreign.MOST_BEGINNING]))
@@ -222,19 +222,19 @@ class Doubter(Walker):
             self._fall(again)
 
     def _sml(self, octet: Octet, again: deque[Octet]) -> None:
-        """An octet of SML."""
+        """Handles an octet of SML."""
         self._add_noise(octet)
         if _values(self._noise[-foreign.SML_END :]).startswith(foreign.SML_ENDS):
             self._state = State.IDLE
 
     def _sml_begins(self, octet: Octet, again: deque[Octet]) -> None:
-        """An octet with which SML may begin within what looked like a block."""
+        """Handles an octet that may begin SML within a possible block."""
         self._add(octet, State.BLOCK)
         if _values(self._open[-len(foreign.SML_BEGINS) :]) == foreign.SML_BEGINS and not self._continues:
             self._scrap(State.SML)
 
     def _scrap(self, state: State) -> None:
-        """All that is open is noise."""
+        """Makes everything open noise."""
         for octet in self._open:
             self._add_noise(octet)
         self._reset()

@@ -61,26 +61,26 @@ from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
 from vtctap.pcap.record import Flag, Sender
 
 PATIENCE: Final = 2
-"""After so many times the longest pause a frame is given up."""
+"""A frame ends after this many times the longest pause."""
 STREAM_PAUSE: Final = 1000
-"""Characters; a longer pause is long for the line's speed, if it is not for the protocol: 87 ms at 115 200 bit/s, where
-adapters hand octets over every 16 ms."""
-MIN_REACTION: Final = 15_000_000
-"""ns; the shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 allows 20 ms at the least; a tap sees
-some of that pause blurred."""
+"""Characters; a longer pause is long for the line's speed even if the protocol allows it: 87 ms at 115 200 bit/s, where
+adapters deliver octets every 16 ms."""
+MIN_REACTION_NS: Final = 15_000_000
+"""Shortest pause, in ns, that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms, of which a tap
+sees some blurred."""
 
 
 _BEGINNINGS: Final = (SOH, STX, ACK, NAK)
-"""What begins a message where a check character is due."""
+"""The octets that begin a message where a check character is due."""
 
 
 class Framer(Doubter):
     """Finds the frames on one wire.
 
-    ``sender`` is whose octets the wire carries, UNKNOWN where it carries both sides'. ``gap_limit_ns`` is the longest
-    pause inside a message. ``synthetic``: the times are made up, so that pauses say nothing. ``character_time_ns``,
-    ``binary`` (mode E was agreed on), ``garbage`` (the line's settings are unknown, so what comes is noise, whatever it
-    looks like) and ``omits_checks`` (the client never sends check characters) may be set at any time.
+    ``sender`` is the side whose octets the wire carries, UNKNOWN for both. ``gap_limit_ns`` is the longest pause inside
+    a message. ``synthetic``: the times are invented, so pauses mean nothing. These may be set at any time:
+    ``character_time_ns``, ``binary`` (mode E was agreed on), ``garbage`` (the line's settings are unknown, so
+    everything is noise) and ``omits_checks`` (the client never sends check characters).
     """
 
     def __init__(self, *, sender: Sender, character_time_ns: int, gap_limit_ns: int, synthetic: bool = False) -> None:
@@ -94,7 +94,7 @@ class Framer(Doubter):
 
     @property
     def character_time_ns(self) -> int:
-        """How long a character lasts, ns."""
+        """The duration of one character, ns."""
         return self._character_time_ns
 
     @character_time_ns.setter
@@ -115,11 +115,11 @@ class Framer(Doubter):
 
     @property
     def end(self) -> int:
-        """The end of the last octet that came in, ns."""
+        """The end of the last octet, ns."""
         return self._end
 
     def feed(self, octets: Iterable[Octet]) -> list[Piece]:
-        """The pieces that these octets complete. Octets come in the order in which they were received."""
+        """Takes octets, in the order in which they were received, and returns the pieces that they complete."""
         for octet in octets:
             if self.garbage and self._open:
                 self._flush()
@@ -131,14 +131,14 @@ class Framer(Doubter):
         return self._collect()
 
     def silence(self, until: int) -> list[Piece]:
-        """The pieces that are complete because no octet has begun before ``until`` (ns)."""
+        """Returns the pieces that are complete because no octet has begun before ``until`` (ns)."""
         if until - self._end > (self._stream_pause if self._state in SOFT else self._patience):
             self._flush()
         return self._collect()
 
     def turn(self, start: int | None = None) -> list[Piece]:
-        """The pieces that are complete because the other side of a half-duplex link begins to speak, at ``start`` (ns;
-        None where times say nothing)."""
+        """Returns the pieces that are complete because the other side of a half-duplex link begins to send at ``start``
+        (ns; None where times mean nothing)."""
         self._give_up_doubts()
         late = start is not None and start - self._end > self._gap_limit
         if self._synthetic or late or self._state in WHOLE or not self._open:
@@ -146,8 +146,8 @@ class Framer(Doubter):
         return self._collect()
 
     def close(self, *, torn: bool = False) -> list[Piece]:
-        """The rest: no more octets will come. ``torn``: some may have come unheard, so that a message without its check
-        character is cut."""
+        """Returns the remaining pieces; no more octets will come. ``torn``: octets may be missing, so a message without
+        its check character is cut."""
         self._give_up_doubts()
         if torn and self._state is State.CHECK and self._open:
             self._emit(cut=True)
@@ -161,7 +161,7 @@ class Framer(Doubter):
         return pieces
 
     def _ends(self, pause: int, octet: Octet) -> bool:
-        """Whether what is open ends in a pause (ns) before an octet."""
+        """Whether a pause (ns) before an octet ends what is open."""
         if pause <= self._gap_limit and self._state not in STREAMS:
             return False
         return pause > self._patience or self._state in SOFT or self._begins_message(octet)
@@ -171,7 +171,7 @@ class Framer(Doubter):
         return not self._open or step is not Step.NOISE
 
     def _lacks_check(self, octet: Octet) -> bool:
-        """Whether the octet after ETX is not the check character but begins the next message."""
+        """Whether the octet after ETX is no check character but begins the next message."""
         value = octet.value & 0x7F
         if value in (self._xor & 0x7F, self._sum & 0x7F):
             return False
@@ -182,9 +182,9 @@ class Framer(Doubter):
         if self._synthetic:
             return value in (SOH, STX)
         pause = octet.start - self._open[-1].start - self._character_time_ns
-        return pause >= MIN_REACTION and value in _BEGINNINGS and not octet.flags & Flag.PARITY
+        return pause >= MIN_REACTION_NS and value in _BEGINNINGS and not octet.flags & Flag.PARITY
 
     def _is_command(self) -> bool:
-        """Whether the block that is open is the client's. P0 alone is the server's."""
+        """Whether the open block is a client's command. Only P0 is the server's."""
         first, *letters = (octet.value & 0x7F for octet in self._open[:3])
         return first == SOH and bytes(letters) != b"P0"

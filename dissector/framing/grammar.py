@@ -1,7 +1,7 @@
-"""The grammar by which the framer reads a line: for each state, what an octet does to what is open.
+"""The grammar of the framer: for each state, what an octet does to what is open.
 
-:mod:`~vtctap.dissector.framing.framer` says what the messages are, and walks this table; the table knows no times and
-no octets, only kinds of octets. In each state the first rule that names the octet's kind holds.
+:mod:`~vtctap.dissector.framing.framer` defines the messages and walks this table. The table knows no times and no
+octets, only kinds of octets. In each state the first rule with the octet's kind applies.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from vtctap.dissector.protocol.rules import HDLC_FLAG
 
 
 class Class(IntEnum):
-    """What the grammar distinguishes in an octet's low seven bits; in all eight of them an HDLC flag."""
+    """The kind of an octet, by its low seven bits; an HDLC flag by all eight."""
 
     NUL = 0
     SOH = auto()
@@ -42,7 +42,7 @@ _LETTERS = {_C.HEX_LETTER, _C.LETTER}
 _PRINTABLE = _HEX | _LETTERS | {_C.PRINTABLE, _C.FLAG, _C.SLASH, _C.QUERY, _C.BANG, _C.BRACKET}
 _LINE_END = {_C.CR, _C.LF}
 _MARKS = {_C.SLASH, _C.BANG, _C.BRACKET}
-"""No identification has them in its first five characters."""
+"""An identification has none of them in its first five characters."""
 _MAKER = _LETTERS | {_C.DIGIT}
 
 
@@ -128,8 +128,8 @@ _Rule = tuple[Iterable[Class], Step, State]
 _IDENT: Final[Sequence[_Rule]] = [
     ({_C.CR}, _T.ADD, _S.IDENT_CR),
     ({_C.LF}, _T.ADD, _S.IDENT_END),
-    # Neither stands in an identification; data sets that the noise cut have them, and so has the message that follows
-    # where the line end was lost.
+    # Neither occurs in an identification; both occur in data sets that noise has cut, and in the next message where the
+    # line end was lost.
     ({_C.BANG, _C.BRACKET}, _T.FALL, _S.IDLE),
     ({_C.SLASH}, _T.ADD, _S.IDENT_SLASH),
     (_ALL, _T.ADD, _S.IDENT),
@@ -176,7 +176,7 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.REQUEST_CR: [({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.BEFORE, _S.IDLE)],
     _S.MARK: [({_C.BANG}, _T.ADD, _S.MARK_BANG), (_ALL, _T.FALL, _S.IDLE)],
     _S.MARK_BANG: [({_C.CR}, _T.ADD, _S.REQUEST_CR), ({_C.LF}, _T.END, _S.IDLE), (_ALL, _T.FALL, _S.IDLE)],
-    # A maker's three characters are letters; some have digits among them.
+    # A manufacturer's three characters are letters; some have digits among them.
     _S.DIGIT_1: [
         (_LETTERS, _T.ADD, _S.MAKER_2),
         ({_C.DIGIT}, _T.ADD, _S.DIGIT_2),
@@ -188,7 +188,7 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     _S.MAKER_2: [(_MAKER, _T.ADD, _S.MAKER_3), (_ALL, _T.FALL, _S.IDLE)],
     _S.MAKER_3: [(_MARKS, _T.FALL, _S.IDLE), (_PRINTABLE, _T.ADD, _S.IDENT), (_ALL, _T.FALL, _S.IDLE)],
     _S.IDENT: _IDENT,
-    # A slash in it is text, unless the message that it begins is seen to follow: then this one's line end was lost.
+    # A slash is text here, unless it begins a complete message: then this one's line end was lost.
     _S.IDENT_SLASH: [({_C.QUERY}, _T.FALL, _S.IDLE), (_LETTERS, _T.ADD, _S.IDENT_MAKER_1), *_IDENT],
     _S.IDENT_MAKER_1: [(_LETTERS, _T.ADD, _S.IDENT_MAKER_2), *_IDENT],
     _S.IDENT_MAKER_2: [(_LETTERS, _T.ADD, _S.IDENT_MAKER_3), *_IDENT],
@@ -219,7 +219,7 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
         ({_C.CR}, _T.ADD, _S.TELEGRAM_CR),
         *_NEW_LINE,
     ],
-    # A ! in mid-line may be a damaged bracket: where a line follows, it ends nothing.
+    # A ! inside a line may be a damaged bracket: where the line goes on, it ends nothing.
     _S.SOFT_BANG: [
         (_HEX, _T.ADD, _S.CRC_1),
         ({_C.CR}, _T.ADD, _S.SOFT_CR),
@@ -269,25 +269,25 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
 _IDENTS: Final = (_S.IDENT, _S.IDENT_SLASH, _S.IDENT_MAKER_1, _S.IDENT_MAKER_2, _S.IDENT_MAKER_3)
 _TELEGRAMS: Final = (_S.TELEGRAM, _S.TELEGRAM_CR, _S.TELEGRAM_LINE, _S.TELEGRAM_BLANK)
 BLOCKS: Final = frozenset({_S.BLOCK, _S.BLOCK_LINE, _S.BLOCK_BLANK, _S.BLOCK_FLAG})
-"""In these the octet counts for the check character."""
+"""The states in which an octet counts for the check character."""
 HDLC: Final = (_S.HDLC, _S.HDLC_END)
-"""In these what is open has eight bits of data."""
+"""The states of HDLC, in which all eight bits are data."""
 WHOLE: Final = frozenset(
     {_S.REQUEST_BANG, _S.REQUEST_CR, _S.IDENT_CR, _S.IDENT_END, _S.ACK, _S.OPTION_CR, _S.CHECK, _S.CRC_CR}
     | {_S.CRC_0, _S.CRC_1, _S.CRC_2, _S.CRC_3, _S.CRC_4, _S.NULS, _S.SOFT_BANG, _S.SOFT_CR, _S.SOFT_END}
     | {_S.HDLC_END}
 )
-"""Silence in one of these states ends a whole frame; ..."""
+"""The states in which silence ends a whole frame."""
 OPEN: Final = frozenset({_S.REQUEST, *_IDENTS, _S.OPTION_V, _S.OPTION_Z, _S.OPTION_Y, *BLOCKS, *_TELEGRAMS, _S.HDLC})
-"""... in one of these a frame that is cut. In any other, what is open is not (yet) what it looks like."""
+"""The states in which silence ends a cut frame. In any other state, what is open is not (yet) what it looks like."""
 SOFT: Final = frozenset({_S.SOFT_END, _S.HDLC_END})
-"""What goes on behind one of these does so without a pause."""
+"""The states after which a message continues without a pause."""
 STREAMS: Final = SOFT | {*_TELEGRAMS}
-"""In these a sender makes no pause that is long for its speed."""
+"""The states in which a sender makes no pause that is long for its speed."""
 BOUNDED: Final = frozenset({_S.REQUEST, *_IDENTS, _S.BLANK})
-"""In these the candidate's length is bounded."""
+"""The states in which the candidate's length is limited."""
 SETTLED: Final = frozenset({_S.ACK, _S.IDENT_END})
-"""On reaching one of these, the octets so far are a message whatever follows."""
+"""The states in which the octets so far are a message, whatever follows."""
 
 
 def _classify(value: int) -> Class:
@@ -317,4 +317,4 @@ TABLE: Final[list[list[tuple[Step, State]]]] = [
     [next((step, then) for classes, step, then in _GRAMMAR[state] if kind in classes) for kind in Class]
     for state in State
 ]
-"""For each state and kind of octet: the step, and the state it leads to where the octet is added."""
+"""The step for each state and kind of octet, and the next state where the octet is added."""

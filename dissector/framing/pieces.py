@@ -1,13 +1,15 @@
-"""Octets with their times, and the pieces that a framer makes of them."""
+"""Octets with their times, and the pieces that a framer makes from them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class Octet(NamedTuple):
-    """An octet as a tap received it: its eight bits (the parity bit in bit 7 on a line with seven data bits), the start
-    of its start bit (ns since 1970 UTC), how far the truth may lie from that (ns, None = unknown), and
-    :class:`~vtctap.pcap.record.Flag` bits of what the driver said of it."""
+    """An octet as a tap received it.
+
+    It has the eight bits (with the parity bit in bit 7 on a line with seven data bits), the start of the start bit (ns
+    since 1970 UTC), its uncertainty (ns, None = unknown), and the driver's :class:`~vtctap.pcap.record.Flag` bits.
+    """
 
     value: int
     start: int
@@ -17,8 +19,11 @@ class Octet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Consecutive octets of one wire: a frame, or noise. ``cut``: the frame did not reach its end, or is one of several
-    pieces, of which all but the first are ``later`` ones. ``binary``: all eight bits are data (HDLC)."""
+    """Consecutive octets of one wire: a frame, or noise.
+
+    ``cut``: the frame is incomplete, or is one of several pieces, of which all but the first are ``later``. ``binary``:
+    all eight bits are data (HDLC).
+    """
 
     octets: tuple[Octet, ...]
     is_frame: bool

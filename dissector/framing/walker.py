@@ -1,7 +1,7 @@
-"""The walk through the grammar: octets of one wire become frames and noise, without regard to times.
+"""The walk through the grammar: turns octets of one wire into frames and noise, regardless of times.
 
-:mod:`~vtctap.dissector.framing.framer` tells the theory. What the grammar's table cannot say stands in readers, by the
-step that asks for each: here the look back from an empty line, in :mod:`~vtctap.dissector.framing.doubts` the rest.
+:mod:`~vtctap.dissector.framing.framer` explains the theory. Methods decide what the grammar's table cannot: here the
+look back from an empty line, in :mod:`~vtctap.dissector.framing.doubts` the rest.
 """
 
 import re
@@ -14,16 +14,16 @@ from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.pcap.record import MAX_OCTETS
 
 MAX_IDENTIFICATION: Final = 96
-"""A slash that is not followed by a line end within so many octets begins no identification, and empty lines that make
-it longer begin no Telegram. The standard allows 22 octets and an IDRequest's 37; real meters send up to 40."""
+"""Longest identification, in octets, that is searched for its line end; the same limit holds for empty lines before a
+Telegram. The standard allows 22 octets, and 37 for an IDRequest; real meters send up to 40."""
 MIN_WAKE_UP: Final = 8
-"""Fewer NULs than this are noise. IEC 62056-21 clause 6.3.14 asks for 2.1 s of them, 63 at 300 bit/s."""
+"""Fewer NULs than this are noise. IEC 62056-21 clause 6.3.14 requires 2.1 s of them, 63 at 300 bit/s."""
 _HEAD: Final = re.compile(rb"/(?=\d{0,2}[A-Za-z])[A-Za-z\d]{3}(?![/!()])[ -~][^/!()\r\n]*\r?\n\r?\n\Z")
-"""A Telegram's identification with the empty line behind it."""
+"""Matches a Telegram's identification with the empty line after it."""
 
 
 class Walker:
-    """Walks through the grammar. ``garbage``: all that comes is noise."""
+    """Walks through the grammar. ``garbage``: all octets are noise."""
 
     def __init__(self) -> None:
         self.garbage = False
@@ -31,30 +31,30 @@ class Walker:
         self._noise: list[Octet] = []
         self._open: list[Octet] = []
         self._settled = 0
-        """So many octets of what is open are a message whatever follows."""
+        """The number of open octets that are a message whatever follows."""
         self._continues = False
-        """Whether what is open goes on from a piece that could not hold it."""
+        """Whether what is open continues a piece that was full."""
         self._xor = 0
         self._sum = 0
         self._pieces: list[Piece] = []
         self._readers: dict[Step, Callable[[Octet, deque[Octet]], None]] = {Step.BLANK_LINE: self._look_back}
 
-    # What a subclass knows better.
+    # Decisions of subclasses.
 
     def _goes_on_as_noise(self, octet: Octet, step: Step) -> bool:
-        """Whether an octet behind noise is more of it, or was dealt with."""
+        """Whether an octet after noise continues it, or has been handled."""
         return False
 
     def _is_doubtful(self) -> bool:
-        """Whether what is open has not shown yet what it is."""
+        """Whether what is open has not yet shown what it is."""
         return False
 
     def _lacks_check(self, octet: Octet) -> bool:
-        """Whether the octet after ETX is not the check character but begins the next message."""
+        """Whether the octet after ETX is no check character but begins the next message."""
         return False
 
     def _take(self, octet: Octet) -> None:
-        """One octet through the grammar, and again what falls back out of it."""
+        """Feeds one octet to the grammar, and again all octets that it gives back."""
         if self.garbage:
             self._add_noise(octet)
             return
@@ -99,7 +99,7 @@ class Walker:
             self._settled = len(self._open)
 
     def _keep(self, octet: Octet) -> None:
-        """The octet joins what is open; a frame that is as long as a piece may be goes on in a further one."""
+        """Adds the octet to what is open; a frame that reaches the longest piece continues in another one."""
         if len(self._open) == MAX_OCTETS:
             self._put(tuple(self._open), cut=True)
             self._open.clear()
@@ -107,7 +107,7 @@ class Walker:
         self._open.append(octet)
 
     def _too_few(self) -> bool:
-        """Whether what is open are NULs, and too few for a WakeUp."""
+        """Whether the open octets are NULs, and too few for a WakeUp."""
         return self._state is State.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
 
     def _add_noise(self, octet: Octet) -> None:
@@ -123,7 +123,7 @@ class Walker:
         return [noise]
 
     def _emit(self, *, cut: bool, length: int | None = None) -> None:
-        """What is open, or its first ``length`` octets, is a frame."""
+        """Emits what is open, or its first ``length`` octets, as a frame."""
         self._put(tuple(self._open[:length]), cut=cut or self._continues)
         self._reset()
 
@@ -138,7 +138,7 @@ class Walker:
         self._continues = False
 
     def _fall(self, again: deque[Octet]) -> None:
-        """What is open is not what it looked like: its settled part is a frame, or its first octet noise."""
+        """Corrects a wrong beginning: its settled part becomes a frame, or its first octet noise."""
         rest = self._open[self._settled or 1 :]
         if self._settled:
             self._emit(cut=False, length=self._settled)
@@ -148,8 +148,8 @@ class Walker:
         again.extendleft(reversed(rest))
 
     def _look_back(self, octet: Octet, again: deque[Octet]) -> None:
-        """Where an identification stands before the empty line that ends here, it begins a Telegram, and what is open
-        is cut before it."""
+        """Looks for an identification before the empty line that ends here: it begins a Telegram, and what is open is
+        cut before it."""
         _, then = TABLE[self._state][CLASSES[octet.value]]
         self._add(octet, then)
         tail = bytes([octet.value & 0x7F for octet in self._open[-MAX_IDENTIFICATION:]])
@@ -161,7 +161,7 @@ class Walker:
             again.extendleft(reversed(rest))
 
     def _flush(self) -> None:
-        """Ends all that is open."""
+        """Ends everything that is open."""
         again: deque[Octet] = deque()
         while self._open:
             if self._state in WHOLE and not self._too_few():

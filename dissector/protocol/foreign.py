@@ -19,19 +19,22 @@ from typing import Final, NamedTuple
 SML_BEGINS: Final = b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01"
 SML_ENDS: Final = b"\x1b\x1b\x1b\x1b\x1a"
 SML_REST: Final = 3
-"""Octets behind the end of an SML file: how many fill octets there are, and a CRC."""
+"""Octets after the end of an SML file: the number of fill octets, and a CRC."""
 SML_END: Final = len(SML_ENDS) + SML_REST
 MOST_BEFORE: Final = 4
-"""Most octets of a head below before its last one."""
+"""Most octets of a head before its last one."""
 MOST_BEGINNING: Final = 16
-"""Within so many octets each frame has told its length."""
+"""Every frame has shown its length within this many octets."""
 MOST_OCTETS: Final = 4096
-"""Longer frames are not looked at."""
+"""Longest frame that is recognised, in octets."""
 
 
 class Foreign(NamedTuple):
-    """A frame of another protocol: how its ``head`` looks, how many octets it has by its first ones (``length``, None
-    while that cannot be told, 0 where it is none), and whether it ``holds`` when all are there."""
+    """A frame of another protocol.
+
+    ``head`` matches its beginning. ``length`` gives its number of octets from its first ones (None: not known yet, 0:
+    no such frame). ``holds`` says whether the complete octets are such a frame.
+    """
 
     name: str
     head: re.Pattern[bytes]
@@ -40,7 +43,7 @@ class Foreign(NamedTuple):
 
 
 def _sums(frame: bytes, first: int) -> bool:
-    """The sum and the stop octet of M-Bus."""
+    """Whether the sum and the stop octet of M-Bus are right."""
     return frame[-2] == sum(frame[first:-2]) & 0xFF and frame[-1] == 0x16
 
 
@@ -81,11 +84,11 @@ FOREIGN: Final = (
     ),
     Foreign("DLMS", re.compile(rb"\xdb\x08\Z"), _ciphered_length, lambda frame: len(frame) > 11 + _LEAST_APDU),
 )
-"""What is told by its length; of an SML file, its beginning."""
+"""Protocols recognised by a length; of an SML file, only its beginning."""
 
 
 LAST: Final = frozenset(b"\x01\x08h@SZ[sz{")
-"""With one of these each head ends."""
+"""Every head ends with one of these octets."""
 
 
 def begun(before: bytes, octet: int) -> tuple[Foreign, int] | None:
@@ -105,9 +108,9 @@ def begun(before: bytes, octet: int) -> tuple[Foreign, int] | None:
 
 _TEXT: Final = frozenset(octet for octet in (*range(0x20, 0x7F), 0x0D, 0x0A))
 LEAST: Final = 16
-"""Octets that make no coincidence."""
+"""Fewest octets that rule out a coincidence."""
 _DIFFERENT: Final = 4
-"""Of which so many are different: what repeats one octet has any meaning."""
+"""Fewest different octets among them, since a repeated octet could mean anything."""
 
 
 @cache
@@ -140,7 +143,7 @@ def _is_text(character: int) -> bool:
 
 
 def is_inverted(octets: bytes) -> bool:
-    """Whether octets that came back to back, not few, are text when they are turned back."""
+    """Whether octets that came back to back are text on an inverted line."""
     octets = octets[-LEAST:]
     high = sum(octet >= 0x80 for octet in octets)  # Two in three of digits and letters.
     if len(octets) < LEAST or high * 2 < LEAST or len(set(octets)) < _DIFFERENT:
@@ -154,7 +157,7 @@ def is_inverted(octets: bytes) -> bool:
 
 
 def look(octets: bytes) -> str | None:
-    """What noise looks like: ``SML``, ``M-Bus``, ``DLMS`` or ``inverted``; None where it is nothing known."""
+    """Returns what noise looks like: ``SML``, ``M-Bus``, ``DLMS`` or ``inverted``; None where it is nothing known."""
     if SML_BEGINS in octets or SML_ENDS in octets:
         return "SML"
     for at, octet in enumerate(octets):
@@ -171,7 +174,7 @@ HINTS: Final = {
     "DLMS": "this is DLMS without the framing of mode E, another protocol of meters",
     "inverted": "this is text on an inverted line: a receiver that inverts reads it",
 }
-"""What to say of each look."""
+"""What hints and findings say about each."""
 
 
 def _holds(form: Foreign, octets: bytes) -> bool:

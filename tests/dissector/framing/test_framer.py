@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framing.framer import MIN_REACTION, PATIENCE, STREAM_PAUSE, Framer
+from vtctap.dissector.framing.framer import MIN_REACTION_NS, PATIENCE, STREAM_PAUSE, Framer
 from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.framing.walker import MAX_IDENTIFICATION, MIN_WAKE_UP
 from vtctap.dissector.protocol.checksums import fcs16
@@ -201,7 +201,7 @@ def lines(draw: st.DrawFn) -> bytes:
 WIRES = [(CLIENT, False), (SERVER, False), (UNKNOWN, False), (UNKNOWN, True), (CLIENT, True)]
 
 PAUSES = st.lists(
-    st.sampled_from([0, 0, 0, 0, 1000, MIN_REACTION, GAP, GAP + 1, PATIENCE * GAP, PATIENCE * GAP + 1, 10 * GAP]),
+    st.sampled_from([0, 0, 0, 0, 1000, MIN_REACTION_NS, GAP, GAP + 1, PATIENCE * GAP, PATIENCE * GAP + 1, 10 * GAP]),
     max_size=60,
 )
 
@@ -471,7 +471,7 @@ def test_the_other_side_begins() -> None:
     for octets in SOFT:
         new = framer(CLIENT)
         assert new.feed(timed(octets)) == []
-        (piece,) = new.turn(new.end + MIN_REACTION)
+        (piece,) = new.turn(new.end + MIN_REACTION_NS)
         assert form(piece) == ("noise" if octets == b"noise" else "frame", octets)
         assert new.open_since is None
     for octets in HARD:
@@ -496,12 +496,12 @@ ANSWER = b"\x02(1)\x033"
 def test_missing_check_after_a_reaction(begins: bytes) -> None:
     octets = READ + begins
     apart = [("frame", READ), ("frame", begins)]
-    assert forms(paused(octets, len(READ), MIN_REACTION), UNKNOWN) == apart
-    early = forms(paused(octets, len(READ), MIN_REACTION - 1), UNKNOWN)
+    assert forms(paused(octets, len(READ), MIN_REACTION_NS), UNKNOWN) == apart
+    early = forms(paused(octets, len(READ), MIN_REACTION_NS - 1), UNKNOWN)
     assert early == twin(octets, UNKNOWN)
     assert early != apart
     for sender in (CLIENT, SERVER):
-        assert forms(paused(octets, len(READ), MIN_REACTION), sender) == twin(octets, sender)
+        assert forms(paused(octets, len(READ), MIN_REACTION_NS), sender) == twin(octets, sender)
 
 
 def test_missing_check_with_made_up_times() -> None:
@@ -530,7 +530,7 @@ def test_a_right_check_character_is_none_that_begins(block: bytes, synthetic: bo
 
 
 def test_an_octet_with_wrong_parity_begins_nothing_where_a_check_character_is_due() -> None:
-    octets = paused(READ + ANSWER, len(READ), MIN_REACTION)
+    octets = paused(READ + ANSWER, len(READ), MIN_REACTION_NS)
     octets[len(READ)] = octets[len(READ)]._replace(flags=Flag.PARITY)
     assert forms(octets, UNKNOWN) == [("frame", READ + b"\x02"), ("noise", ANSWER[1:])]
 
