@@ -25,7 +25,7 @@ from vtctap.dissector.catalogue import (
 from vtctap.dissector.dissect import Dissection, Value
 from vtctap.dissector.profiles.files import Profile
 
-Cells = Mapping[str, Value]
+Cells = dict[str, Value]
 """The cells of a row by column name; what does not apply is absent."""
 
 

@@ -121,15 +121,23 @@ def _export_table(
     columns = (TRACE, *table.columns)
     if arguments.fields:
         columns = _selected(columns, arguments.fields, table)
-    rows: Iterator[Cells] = (
-        {TRACE.name: names[0], **row.cells}
-        for names in groups
-        for row in _rows(table, *_dissected(arguments, names, names[0] if len(groups) > 1 else ""), passes)
-    )
+    rows = _all_rows(arguments, table, groups, passes)
     if arguments.fields:
         rows = _only(rows, columns)
     with whole_file(arguments.output, force=arguments.force) as file:
         return _writer(form)(rows, columns, file), "row"
+
+
+def _all_rows(
+    arguments: argparse.Namespace, table: "Table", groups: list[list[str]], passes: "Passes | None"
+) -> "Iterator[Cells]":
+    """Yields the rows of all traces, each with the name of its trace."""
+    from vtctap.dissector.tables.model import TRACE
+
+    for names in groups:
+        for row in _rows(table, *_dissected(arguments, names, names[0] if len(groups) > 1 else ""), passes):
+            row.cells[TRACE.name] = names[0]  # The row is nobody else's; a copy would take longer than the rest.
+            yield row.cells
 
 
 def _writer(form: str) -> "Writer":
