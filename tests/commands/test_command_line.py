@@ -104,10 +104,18 @@ LIST = (
 SLOW = ("scapy", "pyshark", "asyncio", "pathlib", "dataclasses", "inspect", "tomllib", "shutil", "json", "urllib")
 
 
+OWN = "import argparse; main = lambda arguments: argparse.ArgumentParser(prog='p').parse_args(arguments)"
+"""A program that has help and nothing else. From 3.14 on Python colours it, and imports much for that."""
+
+
 def imported(*arguments: str) -> set[str]:
-    """What a command imports, down to the packages: ``vtctap.pcap`` for ``vtctap.pcap.record``."""
-    result = subprocess.run([sys.executable, "-c", LIST, *arguments], capture_output=True, text=True, check=True)
-    return set(result.stderr.splitlines()[-1].split())
+    """The modules that a command imports, but for those that Python's own help does."""
+    found = []
+    for program in (LIST, LIST.replace("from vtctap.__main__ import main", OWN)):
+        command = [sys.executable, "-c", program, *(arguments if program == LIST else ["--help"])]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found.append(set(done.stderr.splitlines()[-1].split()))
+    return found[0] - found[1]
 
 
 def packages(modules: set[str]) -> set[str]:

@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from equipment import PATIENCE
 from equipment.meter_port import MeterPort
-from equipment.patient import PatientTaps
+from equipment.patient import PatientTaps, unread
 from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
@@ -149,7 +150,14 @@ class GarblingMeterPort(MeterPort):
         client, client_tap, server_tap = self._ptys
         self._client = _Client(client, SEVEN_EVEN)
         self._tapped = {"client": _Tap(client_tap, SEVEN_EVEN), "server": _Tap(server_tap, SEVEN_EVEN)}
-        return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns(), plan=self._plan)
+        return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=self._now(), plan=self._plan)
+
+    def _stand_still(self) -> None:
+        """Until the taps have read all, as :class:`PatientTaps` does."""
+        began = time.monotonic_ns()
+        while any(unread(pty.terminal) for pty in self._ptys[1:]) and time.monotonic_ns() < began + PATIENCE * 10**9:
+            time.sleep(0.001)
+        self._stood_still += time.monotonic_ns() - began
 
     def _plan(self, octet: WireOctet) -> None:
         self._tapped[octet.side].waveform.feed(octet)
@@ -170,4 +178,4 @@ class GarblingMeterPort(MeterPort):
 
     def _hear(self, octets: bytes) -> None:
         self._client.look()
-        self._wire.feed("client", octets, time.monotonic_ns(), self._client.receiver.speed)
+        self._wire.feed("client", octets, self._now(), self._client.receiver.speed)

@@ -26,6 +26,7 @@ class MeterPort:
 
     def __init__(self, meter: MeterMachine, *, speed: int = 9600, taps: Line | None = None) -> None:
         self._line = taps
+        self._stood_still = 0
         self._ptys: list[Pty] = []
         self._wake_end, self._wake = os.pipe()
         try:
@@ -55,7 +56,7 @@ class MeterPort:
         self.close()
 
     def _wired(self, meter: MeterMachine, speed: int) -> VirtualWire:
-        return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=time.monotonic_ns())
+        return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=self._now())
 
     def _close_all(self) -> None:
         for pty in self._ptys:
@@ -63,14 +64,22 @@ class MeterPort:
         os.close(self._wake_end)
         os.close(self._wake)
 
+    def _now(self) -> int:
+        """What time it is on the line, ns."""
+        return time.monotonic_ns() - self._stood_still
+
+    def _stand_still(self) -> None:
+        """Waits for whom the line waits; not here."""
+
     def _serve(self) -> None:
         port = self._ptys[0]
         while True:
-            now = time.monotonic_ns()
+            self._stand_still()
+            now = self._now()
             for octet in self._wire.advance(now):
                 self._pass_on(octet)
             due = self._due(now)
-            wait = None if due is None else max(due - time.monotonic_ns(), 0) / 1e9
+            wait = None if due is None else max(due - self._now(), 0) / 1e9
             ready, _, _ = select.select([port.fd, self._wake_end], [], [], wait)
             if self._wake_end in ready:
                 return
@@ -82,7 +91,7 @@ class MeterPort:
         return self._wire.next_due()
 
     def _hear(self, octets: bytes) -> None:
-        self._wire.feed("client", octets, time.monotonic_ns())
+        self._wire.feed("client", octets, self._now())
 
     def _pass_on(self, octet: WireOctet) -> None:
         bits = octet.octet & 0x7F
