@@ -4,7 +4,12 @@
 -- from the profile come first; the code that reads them follows in parts, each under a rule with its name. A part
 -- passes what it returns to the parts after it. Lua 5.2 to 5.4.
 
-local protocol = Proto("vtc", "Virtual token carrier (IEC 62055-52) and IEC 62056-21")
+-- Wireshark accepts a protocol once. A second copy of this script, as when one is installed and another is named with
+-- -X lua_script, does nothing: the first one loaded decodes.
+local is_first, protocol = pcall(Proto, "vtc", "Virtual token carrier (IEC 62055-52) and IEC 62056-21")
+if not is_first then
+    return
+end
 
 --@TABLES@
 

@@ -78,6 +78,14 @@ def test_compiles_and_uses_no_global_but_the_api(version: str, tmp_path: Path) -
     assert used
 
 
+def test_a_second_copy_leaves_the_decoding_to_the_first(trace: Path, tmp_path: Path) -> None:
+    """As when the installed dissector is loaded and ``-X`` names another."""
+    first, second = write(tmp_path / "first.lua"), write(tmp_path / "second.lua")
+    alone = tshark(trace, first, "-V")
+    assert tshark(trace, first, "-X", f"lua_script:{second}", "-V") == alone
+    assert any("Data" in line for line in alone)
+
+
 def test_is_the_same_each_time_and_names_what_it_is_made_of() -> None:
     first, second = (lua.generate(load(), version="1.2.3") for _ in range(2))
     assert first == second
