@@ -5,19 +5,12 @@ The patterns of :mod:`vtctap.dissector.protocol.messages` locate a message's par
 so the two cannot disagree; this module only splits the octets.
 """
 
-from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any, Final
 
-from vtctap.dissector.dissect import Value
-from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.protocol import hdlc
-from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
-from vtctap.dissector.protocol.checksums import bcc_xor, crc16, fcs16
-from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, Message, block_end
-from vtctap.dissector.protocol.rules import MAY_FOLLOW
+from vtctap.dissector.protocol.checksums import crc16, fcs16
+from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, block_end
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
-from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived
 from vtctap.dissector.scapy.exact import Exact
 from vtctap.dissector.scapy.fields import (
     CheckField,
@@ -28,9 +21,8 @@ from vtctap.dissector.scapy.fields import (
     PacketsField,
     SequenceField,
 )
-from vtctap.dissector.scapy.settings import dissect
-from vtctap.dissector.text import summary
-from vtctap.pcap.record import Kind, Record, RecordError
+from vtctap.dissector.scapy.message_layer import Block, MessageLayer, Split, summary_of
+from vtctap.pcap.record import Kind
 
 __all__ = [
     "ACK",
@@ -54,112 +46,11 @@ __all__ = [
     "WriteCommand",
 ]
 
-_TOKEN_FIELDS: Final = [attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_")]
-_MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))
-_MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in _MESSAGE_FIELDS)
-
-Split = tuple[dict[str, Any], bytes]
-"""The fields of a message, and the octets after it."""
-
-
-def _summary(packet: Any, kind: Kind) -> tuple[str, list[Any]]:
-    """Returns one line as ``read`` prints it, and the lower layer that the line already includes."""
-    below = packet.underlayer
-    of_below = getattr(below, "record", None)
-    try:
-        record = of_below() if of_below else Record(0, bytes(packet), kind)
-    except RecordError:
-        return type(packet).__name__, [type(below)]
-    return summary(dissect(record)), [type(below)]
-
-
-class MessageLayer(Derived):
-    """A message. Its fields come from :meth:`split`, or else one field holds all of its octets."""
-
-    fields_desc: Sequence[Any] = (OctetsField("octets", b""),)
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.derived = _MESSAGE_FIELDS.difference(field.name for field in cls.fields_desc)
-
-    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
-        """Splits octets; ``structure`` is their lower seven bits, ``text`` the octets without parity bits, where they
-        have any."""
-        return {"octets": octets}, b""
-
-    def do_dissect(self, s: bytes) -> bytes:
-        """Splits the octets; the rest goes into a Raw."""
-        structure = text = s
-        if not s.isascii():
-            structure = s.translate(SEVEN_BITS)
-            text = structure if carries_even_parity(s) else s
-        fields, rest = self.split(s, structure, text)
-        self.keep(s[: len(s) - len(rest)], fields)
-        return rest
-
-    def fields_vtc(self) -> dict[str, Value]:
-        """Returns the catalogue's fields of the message and of its meaning by the profile, by name."""
-        fields = dissect(Record(0, bytes(self))).fields()
-        return {name: value for name, value in fields.items() if name in _MESSAGE_NAMES}
-
-    def meaning_of(self, name: str) -> str:
-        """Returns the manufacturer that an identification's letters stand for."""
-        return self.derive(f"{name}_name") or ""
-
-    def hashret(self) -> bytes:
-        """Returns nothing, since a message does not identify its request."""
-        return b""
-
-    def answers(self, other: Any) -> int:
-        """Whether this message may answer the other one."""
-        return int(type(self).__name__ in MAY_FOLLOW.get(type(other).__name__, ()))
-
-    def mysummary(self) -> tuple[str, list[Any]]:
-        """Returns the line of ``vtctap read``, after the record's."""
-        return _summary(self, Kind.FRAME)
-
-
-class _Block(MessageLayer):
-    """A message with data sets, which can be built from ``register``, ``value`` and ``unit``, each a text or a list."""
-
-    def from_keywords(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Returns the fields of a packet's keyword arguments."""
-        parts = [(name, fields.pop(name)) for name in ("register", "value", "unit") if name in fields]
-        if parts:
-            if "data_sets" in fields:
-                raise TypeError(f"{type(self).__name__} takes data_sets or {parts[0][0]}, not both")
-            rows = zip_longest(*(_texts(value) for _, value in parts))
-            names = [name for name, _ in parts]
-            sets = [{name: text for name, text in zip(names, row, strict=True) if text is not None} for row in rows]
-            fields["data_sets"] = [DataSet(**each) for each in sets]
-        return super().from_keywords(fields)
-
-    def copies(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return {"data_sets": self.copies_of("data_sets", fields["data_sets"])}
-
-    def _checked(self, octets: bytes, text: bytes, body: int, end: int) -> Split:
-        """Splits a message with a check character, from its body on."""
-        sets, rest = data_sets(octets[body:end], text[body:end], self)
-        bcc = octets[end + 1 : end + 2]
-        fields = {"data_sets": sets, "rest": rest, "end": octets[end : end + 1], "bcc": bcc[0] if bcc else b""}
-        return fields, octets[end + 2 :]
-
-    def post_build(self, pkt: bytes, pay: bytes) -> bytes:
-        """Fills in the check character."""
-        if self.getfieldval("bcc") is None and self.getfieldval("end"):
-            pkt += bytes([bcc_xor(pkt[1:])])
-        return bytes(pkt + pay)
-
-
-def _texts(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
 _BODY: Final = (PacketsField("data_sets", [], DataSet), OctetsField("rest", b""))
 _CHECKED: Final = (*_BODY, MarkField("end", b"\x03"), CheckField("bcc", b"%c", 0xFF))
 
 
-class _Command(_Block):
+class _Command(Block):
     """A message that begins with SOH, a command letter and a type."""
 
     fields_desc = (
@@ -174,7 +65,7 @@ class _Command(_Block):
         stx = structure.find(b"\x02", 1, end)
         cmd = min(3, end if stx < 0 else stx)
         body = cmd + (structure[cmd : cmd + 1] == b"\x02")
-        fields, rest = self._checked(octets, text, body, end)
+        fields, rest = self.checked(octets, text, body, end)
         mark = octets[cmd:body]
         implied = b"\x02" if body < end else b""
         head = {"start": octets[:1], "cmd": octets[1:cmd], "stx": None if mark == implied else mark}
@@ -215,7 +106,7 @@ class UndefinedCommand(_Command):
     """Any other frame that begins with SOH."""
 
 
-class Data(_Block):
+class Data(Block):
     """Data sets, as a readout or an answer: ``STX register(value*unit) ETX BCC``."""
 
     fields_desc = (
@@ -225,7 +116,7 @@ class Data(_Block):
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Splits octets."""
-        fields, rest = self._checked(octets, text, 1, block_end(structure, 1))
+        fields, rest = self.checked(octets, text, 1, block_end(structure, 1))
         return {"start": octets[:1]} | fields, rest
 
 
@@ -287,7 +178,7 @@ class IDResponse(MessageLayer):
         return _identification(octets, line.start() if line else len(octets), len(octets)), b""
 
 
-class Telegram(_Block):
+class Telegram(Block):
     """An identification, lines and ``!`` in one; ``crc=b""`` omits the CRC16."""
 
     fields_desc = (
@@ -428,7 +319,7 @@ class Noise(Exact):
 
     def mysummary(self) -> tuple[str, list[Any]]:
         """Returns the line of ``vtctap read``, after the record's."""
-        return _summary(self, Kind.NOISE)
+        return summary_of(self, Kind.NOISE)
 
 
 LAYERS: Final[dict[str | None, type[MessageLayer]]] = {

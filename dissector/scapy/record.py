@@ -32,7 +32,8 @@ from vtctap.dissector.scapy.fields import (
     SecondsField,
     VersionField,
 )
-from vtctap.dissector.scapy.messages import LAYERS, MessageLayer, Noise
+from vtctap.dissector.scapy.message_layer import MessageLayer
+from vtctap.dissector.scapy.messages import LAYERS, Noise
 from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import ARROWS
 from vtctap.pcap.record import HEADER, MAGIC, OPTION, VERSION, Flag, Kind, Record, RecordError, Sender
