@@ -32,7 +32,7 @@ from vtctap.dissector.scapy.fields import (
     SecondsField,
     VersionField,
 )
-from vtctap.dissector.scapy.message_layer import MessageLayer
+from vtctap.dissector.scapy.message_layer import MESSAGE_FIELDS, MessageLayer
 from vtctap.dissector.scapy.messages import LAYERS, Noise
 from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import ARROWS
@@ -91,10 +91,6 @@ class VTC(Derived):
 
     name = "VTC"
     __slots__ = ("dissection",)
-    derived = CONTEXT | {
-        *("pause", "event", "event_detail", "error_parity", "error_framing", "error_break", "error_overrun"),
-        *("cut", "echo", "order_uncertain", "time_synthetic"),
-    }
     fields_desc = (
         MagicField("magic", MAGIC, 2),
         VersionField("version", VERSION),
@@ -113,6 +109,7 @@ class VTC(Derived):
         PacketsField("options", [], VTCOption),
         MarkField("remainder", b""),
     )
+    derived = CONTEXT | (BY_ATTRIBUTE.keys() - MESSAGE_FIELDS).difference(field.name for field in fields_desc)
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes = b"", *args: Any, **kargs: Any) -> Any:
