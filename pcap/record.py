@@ -35,6 +35,9 @@ _UNKNOWN_UNCERTAINTY = 0xFFFFFFFF
 _INFERRED = 0x80
 
 _OPTION_PARITY, _OPTION_FRAMING, _OPTION_PAUSES, _OPTION_EVENT = 1, 2, 3, 4
+_Options = tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, int], ...], str]
+"""Parity errors, framing errors, pauses (us) and event, as in :class:`Record`."""
+_NO_OPTIONS: Final[_Options] = ((), (), (), "")
 
 
 class RecordError(Error, ValueError):
@@ -256,6 +259,29 @@ def decode(data: bytes, time: int) -> Record:
         raise RecordError(f"kind {kind} of the record is not known to this release")
     if length % 4 or not HEADER.size <= length <= len(data):
         raise RecordError(f"a header length of {length} octets cannot be in a packet of {len(data)}")
+    parity, framing, pauses_us, event = _options(data, length) if length > HEADER.size else _NO_OPTIONS
+    return Record(
+        time,
+        data[length:],
+        _KINDS[kind],
+        _SENDERS[sender & 3],
+        sender >= _INFERRED,
+        link,
+        tap,
+        _LINES[line],
+        flags,
+        speed,
+        None if uncertainty == _UNKNOWN_UNCERTAINTY else uncertainty,
+        duration,
+        parity,
+        framing,
+        pauses_us,
+        event,
+    )
+
+
+def _options(data: bytes, length: int) -> _Options:
+    """Decodes the options of a header of ``length`` octets."""
     parity: tuple[int, ...] = ()
     framing: tuple[int, ...] = ()
     pauses_us: tuple[tuple[int, int], ...] = ()
@@ -278,24 +304,7 @@ def decode(data: bytes, time: int) -> Record:
             )
         elif number == _OPTION_EVENT:
             event = value.decode(errors="surrogateescape")
-    return Record(
-        time,
-        data[length:],
-        _KINDS[kind],
-        _SENDERS[sender & 3],
-        sender >= _INFERRED,
-        link,
-        tap,
-        _LINES[line],
-        flags,
-        speed,
-        None if uncertainty == _UNKNOWN_UNCERTAINTY else uncertainty,
-        duration,
-        parity,
-        framing,
-        pauses_us,
-        event,
-    )
+    return parity, framing, pauses_us, event
 
 
 _KINDS = tuple(Kind)
