@@ -234,9 +234,9 @@ def dissections(records: Iterable[Record | Dissection], profile: Profile | None 
         yield dissector.dissect(record)
 
 
-def field_values(dissections: Mapping[str, Value], name: str) -> list[Value]:
-    """Returns a field's values as a list, whether it repeats, is single or is absent."""
-    value = dissections.get(name)
+def field_values(fields: Mapping[str, Value], name: str) -> list[Value]:
+    """Returns the values of one of a record's fields as a list, whether it repeats, is single or is absent."""
+    value = fields.get(name)
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [value]

@@ -91,6 +91,9 @@ IMPORTERS: Final[Mapping[str, Importer]] = {
     **{form.name: _importer(form) for form in FORMS},
 }
 
+_LISTED: Final = "'vtctap help importing' lists the forms"
+_SHOWN: Final = 60
+"""Most characters shown of a line that no form fits."""
 _SUFFIXES: Final = {".exchange": "exchange", ".bin": "raw", ".raw": "raw", ".dat": "raw"}
 
 
@@ -101,7 +104,8 @@ def detect(name: str | os.PathLike[str]) -> str:
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     if is_special(name) and not os.path.isdir(name):
-        raise _unknown(name, IMPORTERS)  # Looking into a pipe would consume its octets.
+        # Looking into a pipe would consume its octets.
+        raise ImportFormatError(f"{os.fspath(name)}: say with --from which format it is in; {_LISTED}")
     try:
         return _capture_format(name)
     except NotATrace:
@@ -109,8 +113,10 @@ def detect(name: str | os.PathLike[str]) -> str:
         if analyser:
             return analyser
         forms = [form.name for form in logs.recognise(name)]
-    if len(forms) != 1:
-        raise _unknown(name, forms or IMPORTERS)
+    if not forms:
+        raise _unfit(name)
+    if len(forms) > 1:
+        raise _undecided(name, forms)
     return forms[0]
 
 
@@ -131,10 +137,17 @@ def disguised(name: str | os.PathLike[str]) -> str | None:
     return forms[0] if forms else None
 
 
-def _unknown(name: str | os.PathLike[str], formats: Iterable[str]) -> ImportFormatError:
-    """Makes the error that asks for the format and lists the choices."""
+def _undecided(name: str | os.PathLike[str], formats: Iterable[str]) -> ImportFormatError:
+    """Makes the error that asks which of several formats a file is in."""
     choices = ", ".join(f"{format} ({IMPORTERS[format].description})" for format in formats)
     return ImportFormatError(f"{os.fspath(name)}: say with --from which format it is in: {choices}")
+
+
+def _unfit(name: str | os.PathLike[str]) -> ImportFormatError:
+    """Makes the error that shows the beginning of a file that no form fits. Raises OSError and TraceError."""
+    first = next(lines_of(name), "").rstrip("\r\n")
+    shown = ascii(first[:_SHOWN]) + ("..." if len(first) > _SHOWN else "")
+    return ImportFormatError(f"{os.fspath(name)}: no form fits (first line: {shown}); {_LISTED}, and --from states one")
 
 
 def _capture_format(name: str | os.PathLike[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from vtctap.errors import CommandError
+from vtctap.parsers import COMMANDS, suggested
 
 __all__ = ["SHELLS", "completion", "page", "pages"]
 
@@ -46,7 +47,8 @@ def pages() -> dict[str, str]:
 def page(name: str) -> str:
     """Returns the text of a page. Raises CommandError if there is no page with that name."""
     if name not in pages():
-        raise CommandError(f"there is no command and no page {name!r}; 'vtctap help pages' lists the pages")
+        near = suggested(name, [*COMMANDS, *pages()])
+        raise CommandError(f"there is no command and no page {name!r}{near}; 'vtctap help pages' lists the pages")
     return _installed(_PAGES)[f"{name}.md"].read_text("utf-8")
 
 

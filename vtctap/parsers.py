@@ -76,10 +76,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggested(word: str, among: Iterable[str]) -> str:
-    """Returns "; did you mean ...?" with the most similar word; "" if no word is similar."""
+    """Returns "; did you mean ...?" with the most similar word; "" if no word is similar.
+
+    A word that begins with it counts as more similar than any other.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(word, among, 1)
+    words = list(among)
+    longer = [each for each in words if word and each.startswith(word)]
+    near = get_close_matches(word, longer or words, 1, 0 if longer else 0.6)
     return f"; did you mean {near[0]}?" if near else ""
 
 

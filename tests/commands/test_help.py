@@ -37,9 +37,16 @@ def test_pages(inside: Run) -> None:
     assert {"fields", "findings", "profiles", "tokens", "wiring"} < {*pages()}
     shown = inside("help", "findings").stdout
     assert shown == (ROOT / "docs" / "findings.md").read_text("utf-8")
-    nothing = inside("help", "nothing")
-    said = "vtctap: there is no command and no page 'nothing'; 'vtctap help pages' lists the pages\n"
+    nothing = inside("help", "xyzzy")
+    said = "vtctap: there is no command and no page 'xyzzy'; 'vtctap help pages' lists the pages\n"
     assert (nothing.returncode, nothing.stderr) == (2, said)
+
+
+@pytest.mark.parametrize(("word", "near"), [("filter", "filters"), ("first", "first-minutes"), ("raed", "read")])
+def test_a_misspelled_page_is_suggested(word: str, near: str, inside: Run) -> None:
+    done = inside("help", word)
+    said = f"there is no command and no page '{word}'; did you mean {near}?; 'vtctap help pages' lists the pages"
+    assert (done.returncode, done.stderr) == (2, f"vtctap: {said}\n")
 
 
 def test_help_points_to_pages_that_are_there(inside: Run) -> None:

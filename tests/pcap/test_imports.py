@@ -298,12 +298,22 @@ def test_what_is_not_there(tmp_path: Path) -> None:
             list(importer.read(tmp_path / "none", Account()))
 
 
-@pytest.mark.parametrize(("name", "content"), [("notes.txt", b"hello"), ("empty.log", b"")])
-def test_what_is_in_no_known_format_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "first"),
+    [
+        ("notes.txt", b"hello\r\nyou", "'hello'"),
+        ("empty.log", b"", "''"),
+        ("long.log", b"z" * 61, f"'{'z' * 60}'..."),
+        ("octets.log", b"\x1b\xff", r"'\x1b\xff'"),
+    ],
+)
+def test_what_is_in_no_known_format_is_refused(name: str, content: bytes, first: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(ImportFormatError, match="--from"):
+    with pytest.raises(ImportFormatError) as refused:
         detect(str(path))
+    said = f"{path}: no form fits (first line: {first}); 'vtctap help importing' lists the forms, and --from states one"
+    assert str(refused.value) == said
 
 
 def test_other_link_types_are_refused(tmp_path: Path) -> None:

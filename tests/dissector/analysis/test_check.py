@@ -4,6 +4,7 @@ whose faults the simulated line itself lists."""
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -31,9 +32,7 @@ READ, DATA = b"\x01R1\x020004()\x03g", b"\x020004(1)\x037"
 WRITE, BREAK = b"\x01W1\x020010(1)\x03V", b"\x01B0\x03q"
 ACK, NAK, NULS, SELECT = b"\x06", b"\x15", bytes(9), b"\x06051\r\n"
 STATUS = {value: b"\x020004(%d)\x03" % value for value in range(17)}
-STATUS = {
-    value: text + bytes([__import__("functools").reduce(int.__xor__, text[1:])]) for value, text in STATUS.items()
-}
+STATUS = {value: text + bytes([reduce(int.__xor__, text[1:])]) for value, text in STATUS.items()}
 UNDEFINED = with_check(b"\x01X1\x02a()\x03")
 SUM_READ = READ[:-1] + bytes([sum(READ[1:-1]) % 128])
 

@@ -359,7 +359,7 @@ class Difference:
     def same(self, proof: Callable[..., None], source: str) -> None:
         """Reports what was compared, and fails where anything differs."""
         proof(source, self.records, self.values, len(self.found))
-        assert self.found[:3] == []
+        assert self.found[:3] == [], "record, field, vtctap, tshark, octets"
 
 
 @pytest.fixture

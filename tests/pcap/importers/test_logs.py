@@ -3,6 +3,7 @@
 The samples are those of docs/importing.md, which real programs made where there are packages of them.
 """
 
+import base64
 import io
 import random
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ SAMPLES = {
     ),
     "hex": lambda at, octets: octets.hex() + "\n",
     "decimal": lambda at, octets: " ".join(map(str, octets)) + "\n",
-    "base64": lambda at, octets: "".join(__import__("base64").encodebytes(octets).decode()),
+    "base64": lambda at, octets: base64.encodebytes(octets).decode(),
     "stamped-text": lambda at, octets: "".join(
         f"[20:12:{at:02}.152] {line}\n" for line in octets.decode("latin-1").split("\r\n") if line
     ),
