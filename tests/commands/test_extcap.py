@@ -220,7 +220,8 @@ def test_a_signal_ends_the_wait_for_a_reader(run: Callable[..., Running]) -> Non
     time.sleep(0.5)
     running.program.send_signal(signal.SIGTERM)
     status, errors = running.end()
-    assert (status in (0, -signal.SIGTERM), errors) == (True, "")
+    # The others: it was still starting.
+    assert (status in (0, -signal.SIGTERM, -signal.SIGINT), errors) == (True, "")
 
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="makes pipes small")
