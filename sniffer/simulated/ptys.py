@@ -7,6 +7,7 @@ Limits: POSIX only. A pseudo-terminal has no speed, parity or break. Octets carr
 to 8N1 reads it, and a break arrives as NUL. Times are kept to about a millisecond.
 """
 
+import errno
 import os
 import threading
 import time
@@ -64,8 +65,12 @@ class Pty:
             self.terminal = -1
 
     def hold(self) -> None:
-        """Opens the other program's end again."""
-        self.terminal = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
+        """Opens the other program's end again. A program that has it exclusively, as a capture does, keeps it alone."""
+        try:
+            self.terminal = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
 
     def close(self) -> None:
         """Closes both ends."""
