@@ -13,12 +13,12 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDERS: Final = ("pcap", "dissector", "sniffer", "vtctap")
 SOURCES: Final = {".py", ".lua"}
-LIMITS: Final = {"median function": 6, "95th percentile": 26, "longest function": 57, "longest file": 413, "cycles": 0}
+LIMITS: Final = {"median function": 6, "95th percentile": 24, "longest function": 54, "longest file": 386, "cycles": 0}
 """Lines, and the number of cycles, that must not get worse."""
 
 
 def functions(path: Path) -> list[tuple[int, str]]:
-    """The length of each function in a file, in lines, and where it is."""
+    """Returns the length of each function in a file, in lines, and where it is."""
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     found = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return [
@@ -27,7 +27,7 @@ def functions(path: Path) -> list[tuple[int, str]]:
 
 
 def cycle() -> list[str]:
-    """Modules that import each other in a circle, as ``make architecture`` sees them."""
+    """Returns modules that import each other in a circle, as ``make architecture`` sees them."""
     spec = importlib.util.spec_from_file_location("make_architecture", ROOT / "docs" / "make_architecture.py")
     assert spec
     assert spec.loader
@@ -38,7 +38,7 @@ def cycle() -> list[str]:
 
 
 def main() -> int:
-    """Prints a line a measure; the exit status says whether one is worse than its limit."""
+    """Prints one line per measure. The exit status states whether one is worse than its limit."""
     paths = sorted(path for name in FOLDERS for path in (ROOT / name).rglob("*") if path.suffix in SOURCES)
     lengths = sorted(length for path in paths if path.suffix == ".py" for length in functions(path))
     files = sorted((len(path.read_text("utf-8").splitlines()), str(path.relative_to(ROOT))) for path in paths)

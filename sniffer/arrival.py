@@ -1,7 +1,8 @@
-"""Waiting for ports that are not there yet: an adapter to be plugged in, a host to be reached.
+"""Waits for ports that do not exist yet: an adapter that is not plugged in, a host that cannot be reached.
 
-A device is not opened before all are there: opening one may move its DTR and RTS, and the line is to be left alone. A
-device that cannot be opened at once (its permissions are set a moment after it appears) is tried for :data:`SETTLING`.
+No device is opened before all of them exist, because opening one may change its DTR and RTS. The system sets the
+permissions of a device a moment after it appears, so a device that cannot be opened is tried again for
+:data:`SETTLING_S`.
 """
 
 import os
@@ -12,16 +13,16 @@ from typing import Final, TypeVar
 from vtctap.sniffer.opening import is_url
 from vtctap.sniffer.port import PortError
 
-PERIOD: Final = 0.5
-"""Seconds between two looks."""
-SETTLING: Final = 5.0
-"""Seconds that a device gets to become one that can be opened."""
+PERIOD_S: Final = 0.5
+"""Time between two looks for the ports."""
+SETTLING_S: Final = 5.0
+"""Longest time from the appearance of a device until it can be opened."""
 
 Opened = TypeVar("Opened")
 
 
 def missing(names: Sequence[str]) -> list[str]:
-    """The devices that are not there; whether what a URL names is there only opening it can tell."""
+    """Returns the devices that do not exist. URLs are never missing, since only opening one tells."""
     return [name for name in names if not is_url(name) and not os.path.exists(name)]
 
 
@@ -33,9 +34,11 @@ def opened_when_there(
     clock: Callable[[], float] = time.monotonic,
     wait: Callable[[float], object] = time.sleep,
 ) -> Opened:
-    """What ``attempt`` gives once the ports can be opened: all devices are there, and so is what URLs name, for which
-    it waits for ever. ``say`` is told what is waited for, once each. Raises PortError where a device that is there
-    cannot be opened."""
+    """Returns the result of ``attempt``, which opens the ports, once all devices exist and all URLs can be opened.
+
+    It waits without a limit, and passes each reason for waiting to ``say`` once. Raises PortError if a device exists
+    and still cannot be opened after :data:`SETTLING_S`.
+    """
     told: set[str] = set()
     since: float | None = None
     while True:
@@ -49,9 +52,9 @@ def opened_when_there(
             except PortError as error:
                 if any(is_url(name) and str(error).startswith(name) for name in names):
                     waited_for = str(error)
-                elif clock() - since >= SETTLING:
+                elif clock() - since >= SETTLING_S:
                     raise
         if waited_for and waited_for not in told:
             told.add(waited_for)
             say(f"waiting for {waited_for}")
-        wait(PERIOD)
+        wait(PERIOD_S)

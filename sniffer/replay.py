@@ -1,11 +1,11 @@
-"""A trace played again: its octets as they crossed the wire, at their pace, into pseudo-terminals.
+"""Replays a trace: writes its octets, with their timing, to pseudo-terminals.
 
-:func:`wire_octets` restores what each tap received, parity bits included; :func:`paced` gives each octet when its time
-has come. Both are without I/O. :class:`Stage` has the pseudo-terminals, and knows whether somebody listens.
+:func:`wire_octets` restores the octets that each tap received, with their parity bits; :func:`paced` yields each octet
+when it is due. Neither does I/O. :class:`Stage` holds the pseudo-terminals and knows whether a program reads them.
 
-Limits: those of :mod:`~vtctap.sniffer.simulated.ptys`: a pseudo-terminal has no speed, and a break arrives as NUL.
-Octets of a trace without times have no pauses between them; where a trace says no speed, a record's octets are spaced
-over its duration. Where stamps of two taps contradict the order of the records, the stamps are played.
+Limits: a pseudo-terminal has no speed, and a break arrives as NUL (:mod:`~vtctap.sniffer.simulated.ptys`). Octets of a
+trace without times have no pauses between them. Where a trace states no speed, a record's octets are spaced evenly over
+its duration. Where the timestamps of two taps contradict the order of the records, the timestamps decide.
 """
 
 import heapq
@@ -21,20 +21,20 @@ from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.replayed import Turn
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
-_AHEAD: Final = 1_000_000_000
-"""ns; a record that comes later in a trace begins no more than this before the one that came before it."""
+_AHEAD_NS: Final = 1_000_000_000
+"""Longest time by which a record may begin before the previous record of a trace."""
 SIDES: Final[dict[Sender, Side]] = {Sender.CLIENT: "client", Sender.SERVER: "server", Sender.UNKNOWN: "client"}
-"""Who sends, on the wire; on one wire it makes no difference."""
+"""Maps senders to sides of the wire. Which side an unknown sender gets makes no difference on one wire."""
 
 
 def wire_octets(records: Iterable[Record], speed_up: int = 1) -> Iterator[WireOctet]:
-    """The octets of a link's records, in the order of their ends; times are the trace's, divided by ``speed_up``."""
+    """Yields the octets of a link's records, ordered by their ends, with the trace's times divided by ``speed_up``."""
     waiting: list[tuple[int, int, WireOctet]] = []
     count = 0
     for record in records:
         if record.kind is Kind.EVENT:
             continue
-        while waiting and waiting[0][0] < (record.time - _AHEAD) // speed_up:
+        while waiting and waiting[0][0] < (record.time - _AHEAD_NS) // speed_up:
             yield heapq.heappop(waiting)[-1]
         side, character_ns = SIDES[record.sender], character_time_ns(record)
         for octet in octets_of(record):
@@ -49,8 +49,11 @@ def wire_octets(records: Iterable[Record], speed_up: int = 1) -> Iterator[WireOc
 def paced(
     octets: Iterable[WireOctet], clock: Callable[[], int], wait: Callable[[float], object]
 ) -> Iterator[WireOctet]:
-    """Each octet when it ends; the first begins now. ``clock`` says what time it is (ns), ``wait`` lets seconds pass.
-    What is late is not waited for, and makes nothing after it late."""
+    """Yields each octet at its end; the first octet begins now.
+
+    ``clock`` returns the time (ns), ``wait`` waits for a number of seconds. A late octet is yielded at once and does
+    not delay later ones.
+    """
     shift: int | None = None
     for octet in octets:
         if shift is None:
@@ -61,8 +64,11 @@ def paced(
 
 
 def turns(records: Iterable[Record], side: Sender) -> Iterator[Turn]:
-    """Who said what, for a device that plays ``side``: its octets in pieces, anew after each pause; those of the other
-    side together. What an unknown sender said is left out, and so are events."""
+    """Yields the turns of a trace for a device that plays ``side``.
+
+    Its own octets are split at each pause; the other side's are joined until it sends again. Records of an unknown
+    sender and events are left out.
+    """
     theirs: list[Turn] = []
     for record in records:
         if record.kind is Kind.EVENT or record.sender is Sender.UNKNOWN:
@@ -89,8 +95,10 @@ def _joined(turns: list[Turn]) -> Turn:
 
 
 class Stage:
-    """Pseudo-terminals for a client's and a server's octets, or with ``merged`` one for both. A context manager; raises
-    OSError where there are none."""
+    """The pseudo-terminals for the client's and the server's octets, or one for both if ``merged``.
+
+    It is a context manager. Raises OSError if the system has no pseudo-terminals.
+    """
 
     def __init__(self, *, merged: bool) -> None:
         client = Pty()
@@ -100,39 +108,39 @@ class Stage:
             client.close()
             raise
         self.lost = 0
-        """Octets that had no room, since nobody read those before."""
+        """Number of octets lost because the buffer was full: no program read the earlier ones."""
 
     @property
     def names(self) -> list[str]:
-        """What to open: the client's and the server's, or the one for both."""
+        """The devices to open: the client's and the server's, or the one for both."""
         return list(dict.fromkeys(pty.name for pty in self._ptys.values()))
 
     @property
     def watched(self) -> bool:
-        """Whether a program has opened each; only while they are :meth:`released <release>`."""
+        """Whether programs have opened all of them. Valid only after :meth:`release`."""
         return not any(_hung_up(pty) for pty in self._ptys.values())
 
     @property
     def deserted(self) -> bool:
-        """Whether no program has any open; only while they are released."""
+        """Whether no program has opened any of them. Valid only after :meth:`release`."""
         return all(_hung_up(pty) for pty in self._ptys.values())
 
     def release(self) -> None:
-        """Leaves the programs' ends to the programs, so that one that comes or goes can be seen."""
+        """Closes this program's handles of the programs' ends, so that it can see other programs come and go."""
         for pty in {*self._ptys.values()}:
             pty.release()
 
     def hold(self) -> None:
-        """Keeps the programs' ends open, so that programs may come and go and nothing is lost."""
+        """Opens the programs' ends too, so that no octet is lost while programs come and go."""
         for pty in {*self._ptys.values()}:
             pty.hold()
 
     def write(self, octet: WireOctet) -> None:
-        """The octet arrives."""
+        """Writes an octet to the pseudo-terminal of its side."""
         self.lost += 1 - self._ptys[octet.side].write(bytes([octet.octet]))
 
     def close(self) -> None:
-        """Closes the pseudo-terminals; what was not read is gone."""
+        """Closes the pseudo-terminals. Octets that no program has read are lost."""
         for pty in {*self._ptys.values()}:
             pty.close()
 

@@ -1,11 +1,11 @@
-"""A device on a real port: says what a machine says, at its time, and tells it what comes in.
+"""Plays a device on a real port: sends what a machine sends, when it is due, and feeds the machine what arrives.
 
-What opens ports for a tap can only read (:mod:`~vtctap.sniffer.opening`); this writes, for who plays a side of a link.
-The port is set to eight bits without parity: the octets of a :class:`~vtctap.sniffer.simulated.machine.Send` are what
-goes out, with a parity bit in bit 7 where the line has one. So what has wrong parity in a trace can be said again.
+A tap can only read its ports (:mod:`~vtctap.sniffer.opening`); this module writes, to play one side of a link. The port
+has eight data bits and no parity, and the octets of a :class:`~vtctap.sniffer.simulated.machine.Send` include the
+parity bit, if any. Octets with wrong parity can therefore be sent again as they were.
 
-Limits: octets leave when the system sends them, a millisecond or two after they are due; when the last one has gone is
-computed. The port's lines DTR and RTS are raised by the system, as by any program that talks.
+Limits: the system sends octets a millisecond or two after they are due, and the end of a message is computed. The
+system raises DTR and RTS, as for any program that sends.
 """
 
 import contextlib
@@ -22,15 +22,17 @@ from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Machine,
 
 _EIGHT_BITS: Final = Line(8, "N", 1)
 _BITS: Final = _EIGHT_BITS.character_bits
-_TURN: Final = 0.002
-"""Seconds between two looks at the port."""
-_WRITE_PATIENCE: Final = 10.0
-"""Seconds in which a port must take what is written."""
+_TURN_S: Final = 0.002
+"""Time between two looks at the port."""
+_WRITE_PATIENCE_S: Final = 10.0
+"""Longest time that a write may take."""
 
 
 class Speaker:
-    """A port that a machine speaks on: a device, or a pyserial URL; ``speed`` (bit/s) is the first. A context manager.
-    Raises PortError."""
+    """A port, a device or a pyserial URL, on which a machine sends and receives, at first at ``speed`` bit/s.
+
+    It is a context manager. Raises PortError.
+    """
 
     def __init__(self, name: str, speed: int) -> None:
         self._name = name
@@ -41,7 +43,7 @@ class Speaker:
         self._done = False
         try:
             self._serial = serial.serial_for_url(
-                name, baudrate=speed, timeout=0, write_timeout=_WRITE_PATIENCE, do_not_open=True
+                name, baudrate=speed, timeout=0, write_timeout=_WRITE_PATIENCE_S, do_not_open=True
             )
             if "://" not in name:
                 self._serial.exclusive = True
@@ -50,13 +52,13 @@ class Speaker:
             raise PortError(f"{name}: {error}") from None
 
     def run(self, machine: Machine, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        """Speaks until the machine has played its part. Raises PortError where the port is lost."""
+        """Runs the machine until it is done. Raises PortError if the port is lost."""
         while not (self._done and self._due is None and self._gone is None):
             try:
                 self._step(machine, clock)
             except (serial.SerialException, OSError) as error:
                 raise PortError(f"{self._name}: {error}") from None
-            time.sleep(_TURN)
+            time.sleep(_TURN_S)
 
     def _step(self, machine: Machine, clock: Callable[[], int]) -> None:
         for octet in self._serial.read(4096):
@@ -89,13 +91,13 @@ class Speaker:
             self._change()
 
     def _change(self) -> None:
-        """Sets the speed that was asked for while nothing is being sent."""
+        """Sets the speed that the machine requested. Call it while nothing is being sent."""
         for speed in self._changes:
             self._speed = self._serial.baudrate = speed
         self._changes.clear()
 
     def close(self) -> None:
-        """Gives the port back."""
+        """Closes the port."""
         with contextlib.suppress(serial.SerialException, OSError):
             self._serial.close()
 

@@ -136,7 +136,7 @@ class _Framers:
     @property
     def between_messages(self) -> bool:
         """Whether no tap is inside a message."""
-        return all(framer.open_since is None for framer in self._framers.values())
+        return all(framer.open_since_ns is None for framer in self._framers.values())
 
 
 class Follower:

@@ -1,6 +1,6 @@
 """A progress bar on the terminal that shows how much of a file has been read.
 
-The bar appears only if standard error is a terminal, and only after :data:`PATIENCE` seconds.
+The bar appears only if standard error is a terminal, and only after :data:`PATIENCE_S` seconds.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import IO, Final, TypeVar
 
 __all__ = ["with_bar"]
 
-PATIENCE = 2.0
+PATIENCE_S = 2.0
 """Seconds before the bar appears."""
 _INTERVAL: Final = 0.1
 """Seconds between two updates of the bar."""
@@ -29,7 +29,7 @@ def with_bar(items: Iterable[Item], file: IO[bytes], name: str) -> Iterator[Item
         yield from items
         return
     size = os.fstat(file.fileno()).st_size
-    due = time.monotonic() + PATIENCE
+    due = time.monotonic() + PATIENCE_S
     shown = ""
     try:
         for number, item in enumerate(items):

@@ -93,10 +93,10 @@ def _may_swap(one: Record, other: Record) -> bool:
     taps, one is marked as uncertain in its order, and their timestamps differ by no more than their uncertainties."""
     if one.tap == other.tap or not (one.flags | other.flags) & Flag.ORDER_UNCERTAIN:
         return False
-    return other.time - one.time <= _unsure(one) + _unsure(other)
+    return other.time - one.time <= _uncertainty_ns(one) + _uncertainty_ns(other)
 
 
-def _unsure(record: Record) -> int:
+def _uncertainty_ns(record: Record) -> int:
     return MAX_UNCERTAINTY_NS if record.uncertainty is None else min(record.uncertainty, MAX_UNCERTAINTY_NS)
 
 

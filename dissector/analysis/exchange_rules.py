@@ -57,11 +57,11 @@ class ExchangeRules:
         if before:
             yield from self._judge(before[0], exchange, blind=before[1])
 
-    def close(self, end: int) -> Iterator[Finding]:
-        """Returns the remaining findings; ``end`` (ns since 1970 UTC) is when the trace ends."""
+    def close(self, end_ns: int) -> Iterator[Finding]:
+        """Returns the remaining findings; ``end_ns`` (since 1970 UTC) is when the trace ends."""
         for exchange, blind in self._last.values():
             request = exchange.request
-            given_time = request is None or end - request.record.end > self._timing.reaction_max_ns
+            given_time = request is None or end_ns - request.record.end > self._timing.reaction_max_ns
             yield from self._judge(exchange, None, blind=blind or not (exchange.responses or given_time))
         for link in self._links.values():
             yield from link.close()

@@ -114,13 +114,13 @@ class Assembler:
         others = [(number, other) for number, other in self._framers.items() if number != tap]
         for octet in octets:
             for number, other in others:
-                if other.earliest and octet.start - other.end >= MIN_REACTION_NS:
+                if other.earliest and octet.start - other.end_ns >= MIN_REACTION_NS:
                     self._add(number, other.turn(octet.start))
             pieces = framer.feed((octet,))
             if pieces:  # Before the next octet, since a message may change the meaning of those that follow.
                 self._add(tap, pieces)
-        self._horizon_ns[tap] = max(self._horizon_ns[tap], framer.end)
-        self._now_ns = max(self._now_ns, framer.end)
+        self._horizon_ns[tap] = max(self._horizon_ns[tap], framer.end_ns)
+        self._now_ns = max(self._now_ns, framer.end_ns)
         return self._release()
 
     def turn(self, tap: int) -> list[Record]:
@@ -247,7 +247,7 @@ class Assembler:
             return Bound(self._horizon_ns[tap])
         unknown = 0 if self._taps[tap].bounded else MAX_UNCERTAINTY_NS
         uncertainty = unknown if earliest.uncertainty is None else min(earliest.uncertainty, MAX_UNCERTAINTY_NS)
-        return Bound(earliest.start, uncertainty, framer.end)
+        return Bound(earliest.start, uncertainty, framer.end_ns)
 
 
 def _parts(piece: Piece, character_time_ns: int) -> list[Piece]:

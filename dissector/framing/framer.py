@@ -1,13 +1,13 @@
-"""The framer: where each message on one wire begins and ends.
+"""The framer finds where each message on one wire begins and ends.
 
-Octets with their times go in, pieces come out; there is no I/O and no clock. Fed one octet at a time or a megabyte, the
-result is the same, for it depends on nothing but the octets and their times.
+It takes octets with their times and returns pieces; it has no I/O and no clock. The result depends only on the octets
+and their times, not on how many are fed at once.
 
 Theory
 ======
 
 The messages of IEC 62056-21 (and, as far as is publicly known, of IEC 62055-52) have no length field and no common
-delimiter. A message is known by its first octet, and each kind ends in its own way::
+delimiter. The first octet identifies a message, and each kind ends in its own way::
 
     /?...! CR LF              IDRequest         ends after LF, or after ! where no line end follows
     /m! CR LF                 IDRequest         (m: any other mark in the place of ?)
@@ -18,37 +18,37 @@ delimiter. A message is known by its first octet, and each kind ends in its own 
     ACK                       ACK               ends at once, unless V Z Y CR LF follows: OptionSelect
     NAK                       NAK               ends at once
     NUL NUL ...               WakeUp            ends before the first other octet; fewer than eight are noise
-    7E ... 7E                 HDLC              ends by its length, with a right check sequence, or where mode E was
-                                                agreed on (:attr:`Framer.binary`)
+    7E ... 7E                 HDLC              ends by its length if a check sequence is right, or if mode E was
+                                                selected (:attr:`Framer.binary`)
 
-All else is noise. Noise is collected until a frame, a long pause or the other side's message follows it. So is what
-is known to be another protocol's, or an inverted line's (:mod:`~vtctap.dissector.protocol.foreign`).
+All other octets are noise. Noise ends where a frame, a long pause or a message of the other side follows. Octets that
+belong to another protocol or to an inverted line are noise too (:mod:`~vtctap.dissector.protocol.foreign`).
 
-A grammar that looks back (:mod:`~vtctap.dissector.framing.grammar`). Some beginnings turn out not to be what they
-looked like: a slash in the noise, an ACK with a digit behind it that is no OptionSelect. So the octets since a
-beginning are kept, and where the grammar fails, what was already a message in itself (the ACK, the identification)
-becomes a frame, or else the first octet becomes noise, and the rest is looked at again. Such candidates are short
-(:data:`~vtctap.dissector.framing.walker.MAX_IDENTIFICATION`), so this stays linear.
+Backtracking (:mod:`~vtctap.dissector.framing.grammar`). An octet can look like the beginning of a message and not be
+one: a slash in noise, an ACK before a digit that begins no OptionSelect. The framer therefore keeps all octets since
+the beginning. Where the grammar fails, a part that is a complete message (the ACK, the identification) becomes a frame;
+otherwise the first octet becomes noise. The framer then reads the remaining octets again. Such candidates are short
+(:data:`~vtctap.dissector.framing.walker.MAX_IDENTIFICATION`), so the total time stays linear.
 
-Soft ends. After an ACK, an identification, a request's ``!`` or an ETX, a message may be whole, and only what comes
-next tells; so it is after a Telegram's line that ends in ``!``, which may be a damaged bracket, and after an HDLC
-frame, whose closing flag may open the next one. What tells is the next octet, a pause (:meth:`Framer.silence`) or the
-other side's beginning to speak (:meth:`Framer.turn`). No other timing enters the grammar, but for one case: some
-clients send no check character. On a wire that carries both directions the next octet is then the other side's SOH or
-STX, and would be taken for a wrong check character. It is the beginning of a new message if it is no right check
-character and it came after a reaction's pause - or, where the times are synthetic and pauses unknown, in any case.
+Soft ends. After an ACK, an identification, the ``!`` of a request, or an ETX, the message may or may not be complete.
+The same holds for a Telegram's line that ends in ``!``, which may be a damaged bracket, and for an HDLC frame, whose
+closing flag may open the next frame. The next octet decides, or a pause (:meth:`Framer.silence`), or the beginning of
+the other side's message (:meth:`Framer.turn`). The grammar uses no other timing, with one exception: some clients send
+no check character. On a wire that carries both directions, the next octet is then the other side's SOH or STX, which
+would be taken for a wrong check character. Such an octet begins a new message if it is not the right check character
+and follows a pause as long as a reaction; where times are synthetic, no pause is needed.
 
-HDLC (:mod:`~vtctap.dissector.protocol.hdlc`). What begins with a flag and a format field has a length, and is kept
-until so many octets have come or its header contradicts it. It is a frame if a flag stands where it is to end and a
-check sequence is right, of the header or of all. What looked like a block before it may have been the rest of such a
-frame.
+HDLC (:mod:`~vtctap.dissector.protocol.hdlc`). A flag and a format field state a length. The framer keeps the octets
+until that many have arrived or the header contradicts the length. They are a frame if a flag stands at the end and the
+check sequence of the header or of the whole frame is right. If such a frame began inside a block, that was no block
+but the rest of an earlier frame.
 
-Cut frames. A pause longer than the protocol allows between two characters ends whatever is open; a frame that was open
-in its middle is marked as cut. If what follows begins no message, though, the sender has but paused for too long, and
-the frame goes on, unless the pause is :data:`PATIENCE` times as long as allowed. Data blocks may hold any octet before
-their ETX: real damaged frames hold STX and SOH. Requests and Telegram lines do not: there SOH or STX begins a new
-message, and the old one is cut. So does an identification with an empty line behind it, anywhere: nothing but a
-Telegram begins so. In a Telegram, which is sent in one go, a pause of :data:`STREAM_PAUSE` characters is long.
+Cut frames. A pause longer than the protocol allows between two characters ends the open message, and a frame that was
+not complete is marked as cut. But if the next octet begins no message, the sender only paused too long, and the frame
+continues unless the pause is :data:`PATIENCE` times the limit. Data blocks may hold any octet before their ETX: damaged
+frames on real lines contain STX and SOH. In requests and Telegram lines, SOH or STX begins a new message and cuts the
+old one. An identification that an empty line follows does so everywhere, because only a Telegram begins that way. A
+meter sends a Telegram without pauses, so there :data:`STREAM_PAUSE` characters are a long pause.
 """
 
 from collections.abc import Iterable
@@ -66,9 +66,8 @@ STREAM_PAUSE: Final = 1000
 """Characters; a longer pause is long for the line's speed even if the protocol allows it: 87 ms at 115 200 bit/s, where
 adapters deliver octets every 16 ms."""
 MIN_REACTION_NS: Final = 15_000_000
-"""Shortest pause, in ns, that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms, of which a tap
-sees some blurred."""
-
+"""Shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms; a tap may measure
+less."""
 
 _BEGINNINGS: Final = (SOH, STX, ACK, NAK)
 """The octets that begin a message where a check character is due."""
@@ -84,13 +83,13 @@ class Framer(Doubter):
     """
 
     def __init__(self, *, sender: Sender, character_time_ns: int, gap_limit_ns: int, synthetic: bool = False) -> None:
-        self._gap_limit = gap_limit_ns
-        self._patience = gap_limit_ns * PATIENCE
+        self._gap_limit_ns = gap_limit_ns
+        self._patience_ns = gap_limit_ns * PATIENCE
         self.character_time_ns = character_time_ns
         super().__init__(character_time_ns=character_time_ns, synthetic=synthetic)
         self.omits_checks = False
         self._sender = sender
-        self._end = 0
+        self._end_ns = 0
 
     @property
     def character_time_ns(self) -> int:
@@ -100,7 +99,7 @@ class Framer(Doubter):
     @character_time_ns.setter
     def character_time_ns(self, character_time_ns: int) -> None:
         self._character_time_ns = character_time_ns
-        self._stream_pause = min(character_time_ns * STREAM_PAUSE or self._gap_limit, self._gap_limit)
+        self._stream_pause_ns = min(character_time_ns * STREAM_PAUSE or self._gap_limit_ns, self._gap_limit_ns)
 
     @property
     def earliest(self) -> Octet | None:
@@ -109,38 +108,40 @@ class Framer(Doubter):
         return first[0] if first else None
 
     @property
-    def open_since(self) -> int | None:
-        """The start of that octet, ns; None where there is none."""
+    def open_since_ns(self) -> int | None:
+        """The start of that octet; None where there is none."""
         return self.earliest.start if self.earliest else None
 
     @property
-    def end(self) -> int:
-        """The end of the last octet, ns."""
-        return self._end
+    def end_ns(self) -> int:
+        """The end of the last octet."""
+        return self._end_ns
 
     def feed(self, octets: Iterable[Octet]) -> list[Piece]:
         """Takes octets, in the order in which they were received, and returns the pieces that they complete."""
         for octet in octets:
             if self.garbage and self._open:
                 self._flush()
-            pause = octet.start - self._end
-            if pause > self._stream_pause and self._ends(pause, octet):
+            pause_ns = octet.start - self._end_ns
+            if pause_ns > self._stream_pause_ns and self._ends(pause_ns, octet):
                 self._flush()
             self._take(octet)
-            self._end = octet.start + self._character_time_ns
+            self._end_ns = octet.start + self._character_time_ns
         return self._collect()
 
-    def silence(self, until: int) -> list[Piece]:
-        """Returns the pieces that are complete because no octet has begun before ``until`` (ns)."""
-        if until - self._end > (self._stream_pause if self._state in SOFT else self._patience):
+    def silence(self, until_ns: int) -> list[Piece]:
+        """Returns the pieces that are complete because no octet has begun before ``until_ns``."""
+        if until_ns - self._end_ns > (self._stream_pause_ns if self._state in SOFT else self._patience_ns):
             self._flush()
         return self._collect()
 
-    def turn(self, start: int | None = None) -> list[Piece]:
-        """Returns the pieces that are complete because the other side of a half-duplex link begins to send at ``start``
-        (ns; None where times mean nothing)."""
+    def turn(self, start_ns: int | None = None) -> list[Piece]:
+        """Returns the pieces that are complete because the other side of a half-duplex link begins to send.
+
+        ``start_ns`` is when it begins, None where times mean nothing.
+        """
         self._give_up_doubts()
-        late = start is not None and start - self._end > self._gap_limit
+        late = start_ns is not None and start_ns - self._end_ns > self._gap_limit_ns
         if self._synthetic or late or self._state in WHOLE or not self._open:
             self._flush()
         return self._collect()
@@ -160,11 +161,11 @@ class Framer(Doubter):
         pieces, self._pieces = self._pieces, []
         return pieces
 
-    def _ends(self, pause: int, octet: Octet) -> bool:
-        """Whether a pause (ns) before an octet ends what is open."""
-        if pause <= self._gap_limit and self._state not in STREAMS:
+    def _ends(self, pause_ns: int, octet: Octet) -> bool:
+        """Whether a pause before an octet ends what is open."""
+        if pause_ns <= self._gap_limit_ns and self._state not in STREAMS:
             return False
-        return pause > self._patience or self._state in SOFT or self._begins_message(octet)
+        return pause_ns > self._patience_ns or self._state in SOFT or self._begins_message(octet)
 
     def _begins_message(self, octet: Octet) -> bool:
         step, _ = TABLE[State.IDLE][CLASSES[octet.value]]
@@ -181,8 +182,8 @@ class Framer(Doubter):
             return False
         if self._synthetic:
             return value in (SOH, STX)
-        pause = octet.start - self._open[-1].start - self._character_time_ns
-        return pause >= MIN_REACTION_NS and value in _BEGINNINGS and not octet.flags & Flag.PARITY
+        pause_ns = octet.start - self._open[-1].start - self._character_time_ns
+        return pause_ns >= MIN_REACTION_NS and value in _BEGINNINGS and not octet.flags & Flag.PARITY
 
     def _is_command(self) -> bool:
         """Whether the open block is a client's command. Only P0 is the server's."""

@@ -95,13 +95,13 @@ class Order:
         """Queues a record; an event may belong to any tap."""
         self._count += 1
         self.waiting += 1
-        waiting = _Waiting(record, self._count, self._unsure(record))
+        waiting = _Waiting(record, self._count, self._uncertainty_ns(record))
         if record.kind is Kind.EVENT:
             heapq.heappush(self._events, (waiting.key, waiting))
         else:
             self._taps[record.tap].append(waiting)
 
-    def _unsure(self, record: Record) -> int | None:
+    def _uncertainty_ns(self, record: Record) -> int | None:
         if record.uncertainty is None:
             return MAX_UNCERTAINTY_NS if record.tap in self._unbounded else None
         return min(record.uncertainty, MAX_UNCERTAINTY_NS)

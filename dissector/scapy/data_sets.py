@@ -9,7 +9,7 @@ from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived
+from vtctap.dissector.scapy.derived import TOKEN_FIELDS, Derived
 from vtctap.dissector.scapy.exact import set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
 from vtctap.dissector.scapy.settings import dissector
@@ -17,10 +17,6 @@ from vtctap.dissector.scapy.settings import dissector
 _MESSAGES_OWN: Final = ("id_manufacturer_name", "id_field", "token", "confidence")
 """The attributes of a meaning that concern the whole message; the token's fields are listed one by one below."""
 _MEANING: Final = tuple(name for name in Meaning.__slots__ if name not in _MESSAGES_OWN)
-
-_TOKEN: Final = [
-    attribute for attribute, field in BY_ATTRIBUTE.items() if attribute.split("_")[0] == "token" and not field.context
-]
 
 _SHOWN: Final = {
     "register": ("vtc.register.name",),
@@ -38,7 +34,7 @@ class DataSet(Derived):
     """
 
     name = "data set"
-    derived = frozenset((*_MEANING, *_TOKEN))
+    derived = frozenset((*_MEANING, *TOKEN_FIELDS))
     fields_desc = (
         OctetsField("before", b""),
         MeantField("register", b""),

@@ -9,6 +9,10 @@ from vtctap.dissector.dissect import Value
 from vtctap.dissector.scapy.exact import Exact
 
 BY_ATTRIBUTE: Final = {field.attribute: field for field in CATALOGUE}
+TOKEN_FIELDS: Final = tuple(
+    attribute for attribute, field in BY_ATTRIBUTE.items() if attribute.split("_")[0] == "token" and not field.context
+)
+"""The fields that a token has by itself, without the records before and after it."""
 
 _READ: Final = "{} is read from the packet's octets and cannot be set"
 

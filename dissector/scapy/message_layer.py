@@ -16,14 +16,13 @@ from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MAY_FOLLOW
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
-from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived
+from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, TOKEN_FIELDS, Derived
 from vtctap.dissector.scapy.fields import OctetsField
 from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
 
-_TOKEN_FIELDS: Final = [attribute for attribute in BY_ATTRIBUTE if attribute.startswith("token_")]
-MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *_TOKEN_FIELDS))
+MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *TOKEN_FIELDS))
 """The fields that a message or its meaning has; the record has the others."""
 _MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in MESSAGE_FIELDS)
 

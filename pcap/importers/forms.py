@@ -59,14 +59,17 @@ def _lines(pattern: str) -> re.Pattern[str]:
 
 
 _PARTS: Final = {
+    "LEAD": r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?",
+    "TIME": r"(?:.{0,40}?(?P<time>STAMP))?",
     "BEFORE": r"\s*+(?:\[?(?P<time>STAMP)\]?(?=\s)\s*+)?(?:[:;|]\s*+)?",
     "STAMP": STAMP,
     "SIDE": r"\[?(?P<side><?-+>?O?|[<>]{1,5}|[CM]>|(?i:sent|send|tx|write|wrote|received|recv|rx|read)(?![A-Za-z]))\]?",
     "OCTETS": r"(?P<octets>[0-9A-Fa-fxX][0-9A-Fa-fxX\s:,;-]*)",
     "PROTOCOL": r"/[A-Za-z?0-9!].*|[^\s(]{0,30}\([^()]*\).*|![0-9A-Fa-f]{0,4}|[\x01-\x06\x15].*|",
 }
-"""What patterns have in common, by the name that stands for it. PROTOCOL is what a line of a readout looks like: an
-identification, data sets, the end, a control character first, nothing."""
+"""The parts that patterns share, by the name that stands for each; a part may contain later ones. BEFORE is what may
+precede a line's text, LEAD also its direction; TIME is a time near the beginning of a line. PROTOCOL is a line of a
+readout: an identification, data sets, the end, a line that begins with a control character, an empty line."""
 
 
 def _literal(text: str) -> bytes:
@@ -139,7 +142,7 @@ FORMS: Final = (
         "python",
         "Python programs that log b'...'",
         "https://docs.python.org/3/library/stdtypes.html#bytes-objects",
-        _lines(r"(?:.{0,40}?(?P<time>STAMP))?(?P<side>[^'\"]*?)(?<![A-Za-z0-9_'\"])b(?P<octets>['\"].*)"),
+        _lines(r"TIME(?P<side>[^'\"]*?)(?<![A-Za-z0-9_'\"])b(?P<octets>['\"].*)"),
         lambda text: escapes.only_literal(text, escapes.unescape),
         in_words=True,
     ),
@@ -147,7 +150,7 @@ FORMS: Final = (
         "node-buffer",
         "Node.js programs that log a Buffer",
         "https://nodejs.org/api/buffer.html",
-        _lines(r"(?:.{0,40}?(?P<time>STAMP))?(?P<side>[^<]*)<Buffer (?P<octets>[^<>]*)>.*"),
+        _lines(r"TIME(?P<side>[^<]*)<Buffer (?P<octets>[^<>]*)>.*"),
         hexadecimal.node_buffer,
         in_words=True,
     ),
@@ -213,7 +216,7 @@ FORMS: Final = (
         "hex-rows",
         "hexadecimal and beside it the same as text, with or without time and arrow",
         "https://www.rfc-editor.org/rfc/rfc4648#section-8",
-        _lines(r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?(?P<octets>[0-9A-Fa-f]{2}\s.*\S.*)"),
+        _lines(r"LEAD(?P<octets>[0-9A-Fa-f]{2}\s.*\S.*)"),
         hexadecimal.row,
         LAYOUT,
         sides={},
@@ -222,7 +225,7 @@ FORMS: Final = (
         "hex",
         "hexadecimal, with or without time, direction, 0x, separators (RealTerm, tio -x and others)",
         "https://www.rfc-editor.org/rfc/rfc4648#section-8",
-        _lines(r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?OCTETS"),
+        _lines(r"LEADOCTETS"),
         hexadecimal.pairs,
         LAYOUT,
         rest=_lines(r"\s*"),

@@ -12,17 +12,14 @@ from typing import Final
 SECOND: Final = 1_000_000_000
 DAY: Final = 86_400 * SECOND
 
-STAMP: Final = (
-    r"(?:\d{4}[-/.]\d\d[-/.]\d\d[ T]|\d\d[./-]\d\d[./-]\d{4},? )?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-    r"(?:Z| ?[+-]\d\d:?\d\d)?(?![:\d])"
-)
-"""The pattern of a time of day, with or without a date before it."""
-
 _PARTS: Final = re.compile(
     r"(?:(?:(\d{4})[-/.](\d\d)[-/.](\d\d)[ T]|(\d\d)[./-](\d\d)[./-](\d{4}),? ))?"
     r"(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?:(Z)| ?([+-])(\d\d):?(\d\d))?",
     re.ASCII,
 )
+STAMP: Final = re.sub(r"\((?!\?)", "(?:", _PARTS.pattern) + r"(?![:\d])"
+"""The pattern of a time of day, with or without a date before it; it has no groups."""
+
 _GURUX: Final = re.compile(r"(\d\d)\.(\d\d)\.(\d\d) \d\d\.\d\d\.\d\d\.(\d{3})")
 _PADDED: Final = re.compile(r"\.000(\d{6})$")
 _SECONDS: Final = re.compile(r"(\d{1,10})(?:[.,](\d{1,9}))?", re.ASCII)

@@ -1,11 +1,11 @@
-"""A device that says again what one side of a trace said, to whoever answers. Sans-IO; no clock.
+"""A device that sends what one side of a trace sent, to any partner. It has no I/O and no clock.
 
-It takes turns with its partner. Its own turn begins when the partner's has ended, after the pause that the trace has
-there. The partner's turn ends when it has said as many octets as in the trace; if it says fewer, when it has then been
-silent for :data:`QUIET`; if it says nothing, after the time that the trace has and :data:`PATIENCE`. Only a client is
-so impatient: a server waits for its client for ever.
+It takes turns with its partner. Its own turn begins after the partner's, with the pause of the trace. The partner's
+turn ends after as many octets as in the trace. If the partner sends fewer, its turn ends after a silence of
+:data:`QUIET_NS`; if it sends none, after the time that the trace gives it and :data:`PATIENCE_NS`. Only a client stops
+waiting: a server waits for its client without a limit.
 
-Limits: what the partner says is compared with the trace and counted, but changes nothing of what is said next.
+Limits: the partner's octets are compared with the trace and counted, but do not change what is sent next.
 """
 
 from collections.abc import Iterable
@@ -14,16 +14,18 @@ from typing import Final
 
 from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Done, Send
 
-QUIET: Final = 300 * MS
-"""ns; a partner that is silent for as long in the middle of its turn has ended it."""
-PATIENCE: Final = 2_000 * MS
-"""ns; so much longer than in the trace a partner may take to begin."""
+QUIET_NS: Final = 300 * MS
+"""Silence that ends a partner's unfinished turn."""
+PATIENCE_NS: Final = 2_000 * MS
+"""Longest delay of a partner's turn beyond that of the trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said without a word of the other: its octets, when it began and ended (ns), and the speed (bit/s,
-    0 = unknown) at its beginning."""
+    """Octets that one side sent while the other was silent, with their start and end (ns).
+
+    ``speed`` (bit/s, 0 = unknown) is that of the start.
+    """
 
     own: bool
     octets: bytes
@@ -33,8 +35,11 @@ class Turn:
 
 
 class ReplayedMachine:
-    """Plays the turns of one side; ``waits`` says that it waits for its partner for ever. ``mask`` is what counts of an
-    octet that is compared: 7Fh leaves the parity bit out."""
+    """Plays the turns of one side.
+
+    ``waits``: it waits for its partner without a limit. ``mask`` selects the bits of an octet that are compared: 7Fh
+    leaves out the parity bit.
+    """
 
     def __init__(self, turns: Iterable[Turn], *, waits: bool, mask: int = 0xFF) -> None:
         self._turns = list(turns)
@@ -45,11 +50,11 @@ class ReplayedMachine:
         self._heard = bytearray()
         self._sending = False
         self._since: int | None = None
-        """When the turn before ended; None before the first."""
+        """The end of the previous turn; None before the first."""
         self._latest: int | None = None
-        """When the partner's last octet of its turn came."""
+        """When the last octet of the partner's turn arrived."""
         self.heard = self.same = 0
-        """Turns in which the partner said something, and those in which it said what it says in the trace."""
+        """Number of turns in which the partner sent anything, and of those that were as in the trace."""
 
     def feed(self, octet: int, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -73,10 +78,10 @@ class ReplayedMachine:
         if turn.own:
             return self._since or 0
         if self._latest is not None:
-            return self._latest + QUIET
+            return self._latest + QUIET_NS
         if self._waits or self._since is None:
             return None
-        return self._since + turn.end - self._turns[self._at - 1].end + PATIENCE
+        return self._since + turn.end - self._turns[self._at - 1].end + PATIENCE_NS
 
     def timeout(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -89,12 +94,12 @@ class ReplayedMachine:
 
     @property
     def has_part(self) -> bool:
-        """Whether the trace has anything to say for this side."""
+        """Whether the trace has any octets of this side."""
         return any(turn.own for turn in self._turns)
 
     @property
     def expected(self) -> int:
-        """The partner's turns in the trace."""
+        """Number of the partner's turns in the trace."""
         return sum(not turn.own for turn in self._turns)
 
     @property
@@ -113,13 +118,13 @@ class ReplayedMachine:
         return actions + (self._say(following, ended, now) if following and following.own else [])
 
     def _say(self, turn: Turn, ended: int, now: int) -> list[Action]:
-        """An own turn, after the trace's pause since the turn before, which ended at ``ended``."""
+        """Sends a turn after the trace's pause since the previous turn, which ended at ``ended``."""
         self._sending = True
         pause = turn.start - self._turns[self._at - 1].end if self._at else 0
         return [Send(turn.octets, max(ended + pause - now, 0))]
 
     def _next(self, ended: int) -> list[Action]:
-        """What is to be done when a turn has ended at ``ended``."""
+        """Goes on to the next turn; the last one ended at ``ended``."""
         self._at += 1
         self._since = ended
         turn = self._turn

@@ -18,7 +18,7 @@ from vtctap.pcap.record import Flag
 from vtctap.sniffer import virtual
 from vtctap.sniffer.replay import Stage, paced, turns, wire_octets
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.replayed import PATIENCE, QUIET, ReplayedMachine
+from vtctap.sniffer.simulated.replayed import PATIENCE_NS, QUIET_NS, ReplayedMachine
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet
 from vtctap.sniffer.speaking import Speaker
@@ -219,10 +219,10 @@ def test_a_partner_that_says_nothing_less_or_more() -> None:
     assert (send.octets, send.delay_ns) == (b"/?!\r\n", 0)  # type: ignore[union-attr]
     assert machine.wake_at() is None
     assert machine.sent(2000) == []
-    assert machine.wake_at() == 2000 + 300 * MS + PATIENCE
+    assert machine.wake_at() == 2000 + 300 * MS + PATIENCE_NS
     assert machine.feed(ord("/"), 50 * MS) == []
-    assert machine.wake_at() == 50 * MS + QUIET
-    change, send = machine.timeout(50 * MS + QUIET)
+    assert machine.wake_at() == 50 * MS + QUIET_NS
+    change, send = machine.timeout(50 * MS + QUIET_NS)
     assert change.speed == 9600  # type: ignore[union-attr]
     # 300 ms after the last octet, as in the trace: at once, since as much has passed.
     assert (send.octets, send.delay_ns) == (b"\x06051\r\n", 0)  # type: ignore[union-attr]

@@ -16,7 +16,7 @@ HELD: Final = 1 << 16
 """Most octets buffered for a terminal or pipe that stalls."""
 INTERVAL: Final = 0.25
 """Seconds between two updates of the status line."""
-PATIENCE: Final = 0.5
+PATIENCE_S: Final = 0.5
 """Seconds that the terminal may stall at the end before the rest is given up."""
 
 
@@ -79,9 +79,9 @@ class Screen:
         self._put(f"vtctap: {text}\n")
 
     def finish(self) -> None:
-        """Waits until all messages are written, or for :data:`PATIENCE` seconds."""
+        """Waits until all messages are written, or for :data:`PATIENCE_S` seconds."""
         with suppress(OSError):
-            self._outlet.finish(PATIENCE)
+            self._outlet.finish(PATIENCE_S)
 
     def _put(self, text: str) -> bool:
         try:

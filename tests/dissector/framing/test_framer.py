@@ -293,30 +293,30 @@ def test_silence_says_nothing_that_octets_do_not(
     octets: bytes, pauses: list[int], wire: tuple[Sender, bool], data: st.DataObject
 ) -> None:
     """Telling the time at any moment before the next octet begins gives the same pieces, only earlier; and
-    ``open_since`` is the first octet that is in no piece yet."""
+    ``open_since_ns`` is the first octet that is in no piece yet."""
     sender, synthetic = wire
     stream = timed(octets, pauses)
     new = framer(sender, synthetic=synthetic)
     found: list[Piece] = []
     for at, octet in enumerate(stream):
         for share in data.draw(st.lists(st.integers(0, 100), max_size=2)):
-            found += new.silence(new.end + (octet.start - new.end) * share // 100)
+            found += new.silence(new.end_ns + (octet.start - new.end_ns) * share // 100)
         found += new.feed([octet])
         done = sum(len(piece.octets) for piece in found)
-        assert new.open_since == (stream[done].start if done <= at else None)
-        assert new.end == octet.start + CHARACTER
-    found += new.silence(new.end + PATIENCE * GAP)
+        assert new.open_since_ns == (stream[done].start if done <= at else None)
+        assert new.end_ns == octet.start + CHARACTER
+    found += new.silence(new.end_ns + PATIENCE * GAP)
     whole = pieces(stream, sender, synthetic=synthetic)
     assert found + new.close() == whole
-    assert new.open_since is None
+    assert new.open_since_ns is None
 
 
 def test_silence_ends_what_is_open() -> None:
     for octets in FRAMES:
         new = framer(CLIENT)
         found = new.feed(timed(octets))
-        assert new.silence(new.end + PATIENCE * GAP) == []
-        found += new.silence(new.end + PATIENCE * GAP + 1)
+        assert new.silence(new.end_ns + PATIENCE * GAP) == []
+        found += new.silence(new.end_ns + PATIENCE * GAP + 1)
         assert found == pieces(timed(octets), CLIENT)
         assert new.close() == []
 
@@ -390,8 +390,8 @@ def test_a_bang_in_mid_line_is_a_soft_end(octets: bytes, whole: int) -> None:
 def test_silence_after_a_soft_end() -> None:
     new, octets = framer(UNKNOWN), timed(b"/KAM MC\r\n\r\n1.6*1(000013,0)!\r\n")
     assert new.feed(octets) == []
-    assert [form(piece) for piece in new.silence(new.end + 1000 * CHARACTER)] == []
-    assert [piece.cut for piece in new.silence(new.end + 1000 * CHARACTER + 1)] == [False]
+    assert [form(piece) for piece in new.silence(new.end_ns + 1000 * CHARACTER)] == []
+    assert [piece.cut for piece in new.silence(new.end_ns + 1000 * CHARACTER + 1)] == [False]
 
 
 @pytest.mark.parametrize("mark", "0234Xx*")
@@ -471,15 +471,15 @@ def test_the_other_side_begins() -> None:
     for octets in SOFT:
         new = framer(CLIENT)
         assert new.feed(timed(octets)) == []
-        (piece,) = new.turn(new.end + MIN_REACTION_NS)
+        (piece,) = new.turn(new.end_ns + MIN_REACTION_NS)
         assert form(piece) == ("noise" if octets == b"noise" else "frame", octets)
-        assert new.open_since is None
+        assert new.open_since_ns is None
     for octets in HARD:
         new = framer(CLIENT)
         new.feed(timed(octets))
-        assert new.turn(new.end + GAP) == new.turn() == []
-        assert new.open_since == T0
-        assert [form(piece) for piece in new.turn(new.end + GAP + 1)] == twin(octets, CLIENT)
+        assert new.turn(new.end_ns + GAP) == new.turn() == []
+        assert new.open_since_ns == T0
+        assert [form(piece) for piece in new.turn(new.end_ns + GAP + 1)] == twin(octets, CLIENT)
         assert framer(CLIENT, synthetic=True).turn() == []
         made_up = framer(CLIENT, synthetic=True)
         made_up.feed(timed(octets))
@@ -583,8 +583,8 @@ def test_two_hdlc_frames_that_share_a_flag(binary: bool) -> None:
 
 def test_a_whole_hdlc_frame_waits_no_longer_than_for_a_shared_flag() -> None:
     new = framer()
-    assert new.feed(timed(HDLC)) == new.silence(new.end + STREAM_PAUSE * CHARACTER) == []
-    assert [form(piece) for piece in new.silence(new.end + STREAM_PAUSE * CHARACTER + 1)] == [("frame", HDLC)]
+    assert new.feed(timed(HDLC)) == new.silence(new.end_ns + STREAM_PAUSE * CHARACTER) == []
+    assert [form(piece) for piece in new.silence(new.end_ns + STREAM_PAUSE * CHARACTER + 1)] == [("frame", HDLC)]
     assert new.feed(timed(HDLC)) == []
     assert [form(piece) for piece in new.turn()] == [("frame", HDLC)]
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment.profiles import profile_text
 from vtctap.dissector.profiles.encodings import DATE_FIELDS, MAX_SCALE, TYPES, Encoding, date_parts, number, reading
 from vtctap.dissector.profiles.files import parse
 from vtctap.dissector.protocol.characters import show
@@ -157,19 +158,7 @@ def test_whole_numbers() -> None:
     ]  # fmt: skip
 
 
-ALL_TYPES = """
-[profile]
-name = "all"
-title = "all"
-source = "here"
-confidence = "confirmed"
-[line]
-format = "7E1"
-speed = 9600
-[timing]
-gap_limit = 1.5
-reaction_min = 0.02
-reaction_max = 1.5
+ALL_TYPES = profile_text("all", """\
 [identification]
 manufacturer = "FLAG"
 fields = [{ name = "version", length = 2 }, { name = "table", length = 3 }]
@@ -196,7 +185,7 @@ numbering = "obis"
 [tables.words.values]
 5 = "five"
 175 = "hex"
-"""
+""", confidence="confirmed")  # fmt: skip
 
 ADDED = """
 [profile]

@@ -110,6 +110,7 @@ def test_without_a_session_the_error_says_so() -> None:
     assert not hasattr(packet, "response_time")
     attributes = {field.attribute for field in CONTEXT}
     assert not attributes.intersection(dir(packet))
+    assert [name for name in sorted(attributes) if hasattr(packet.payload, name)] == []
     VTCSession().process(packet)
     assert attributes < set(dir(packet))
     assert (packet.session, packet.repeat_of) == (1, None)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from equipment.profiles import profile_text
 from vtctap.dissector.catalogue import CATALOGUE, FIELDS
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import Profile, load, parse
@@ -329,19 +330,7 @@ def test_the_gap(wireshark: Callable[..., Any]) -> None:
         assert answer == "0.999000001\n"
 
 
-ODD_PROFILE = """
-[profile]
-name = "odd"
-title = "odd"
-source = "here"
-confidence = "derived"
-[line]
-format = "7E1"
-speed = 9600
-[timing]
-gap_limit = 1.5
-reaction_min = 0.02
-reaction_max = 1.5
+ODD_PROFILE = profile_text("odd", """\
 [messages]
 Data = { confidence = "confirmed" }
 BreakCommand = { confidence = "assumed" }
@@ -358,7 +347,7 @@ confidence = "confirmed"
 [tables.tokenStatus.values]
 5 = ""
 12 = "twelve"
-"""
+""")  # fmt: skip
 
 
 @pytest.mark.parametrize("profile", ["iec62056-21", "odd"])
