@@ -1,7 +1,7 @@
-"""Compressed files, read as Wireshark reads them: gzip, zstd and lz4, known by their first octets.
+"""Reads compressed files as Wireshark does: gzip, zstd and lz4, recognised by their first octets.
 
-gzip is the standard library's, and zstd from Python 3.14 on; before that zstd, and lz4 always, need the extra of that
-name. What comes out is bounded, however much a few octets unpack to. A file may hold several compressed streams.
+gzip, and from Python 3.14 on zstd, are in the standard library. Otherwise zstd and lz4 need the extras of those names.
+Memory is bounded, however much a few octets unpack to. A file may hold several compressed streams.
 """
 
 import sys
@@ -13,11 +13,11 @@ from vtctap.extras import extra
 
 LONGEST_MAGIC: Final = 4
 _MOST: Final = 1 << 18
-"""The most octets that are unpacked at a time."""
+"""Most octets unpacked at a time."""
 
 
 class _Stream(Protocol):
-    """What all decompressors of the standard library's kind offer."""
+    """The interface of the standard library's decompressors."""
 
     @property
     def eof(self) -> bool:
@@ -25,14 +25,14 @@ class _Stream(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """What was given behind the stream's end."""
+        """The octets after the end of the stream."""
 
     def decompress(self, data: bytes, max_length: int = ...) -> bytes:
-        """Some more octets."""
+        """Returns more unpacked octets."""
 
 
 class _Gzip:
-    """zlib's decompressor, which keeps nothing of what it was given, with the others' interface."""
+    """zlib's decompressor with the interface of the others. It keeps none of its input."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=31)
@@ -74,19 +74,19 @@ _KINDS: Final[dict[bytes, Callable[[], _Stream]]] = {
     b"\x28\xb5\x2f\xfd": _zstd,
     b"\x04\x22\x4d\x18": _lz4,
 }
-"""Magic -> what unpacks it."""
+"""Maps each magic to the decompressor."""
 
 
 def may_be(head: bytes) -> bool:
-    """Whether a file that begins so may turn out to be compressed."""
+    """Whether a file that begins with ``head`` may be compressed; more octets decide."""
     return any(magic.startswith(head[: len(magic)]) for magic in _KINDS)
 
 
 class Unpacker:
-    """Unpacks a file's streams, one after the other."""
+    """Unpacks the streams of a file, one after the other."""
 
     def __init__(self, head: bytes) -> None:
-        """``head``: how the file begins; it must begin with a magic. Raises MissingExtra."""
+        """``head`` is the beginning of the file, with a magic. Raises MissingExtra."""
         self._begin = next(begin for magic, begin in _KINDS.items() if head.startswith(magic))
         self._stream = self._begin()
         self._packed = b""
@@ -98,15 +98,15 @@ class Unpacker:
 
     @property
     def whole(self) -> bool:
-        """Whether what came in so far ended with a stream's end."""
+        """Whether the octets so far ended at the end of a stream."""
         return self._stream.eof and not self._packed
 
     def feed(self, packed: bytes) -> None:
-        """Takes octets of the file; only where :meth:`take` had no more."""
+        """Feeds octets of the file. Call it when :meth:`take` returns none."""
         self._packed += packed
 
     def take(self) -> bytes:
-        """Some unpacked octets; none where more of the file is needed. Raises ValueError where it is damaged."""
+        """Returns unpacked octets; none if more of the file is needed. Raises ValueError if the file is damaged."""
         while True:
             if self._stream.eof:
                 if not self._packed:
@@ -125,6 +125,6 @@ class Unpacker:
 
 
 def _errors(stream: _Stream) -> tuple[type[Exception], ...]:
-    """The errors of a decompressor's own module."""
+    """Returns the exceptions of a decompressor's own module."""
     error = getattr(sys.modules.get(type(stream).__module__), "ZstdError", None)
     return (error,) if error else ()

@@ -1,13 +1,13 @@
-"""Foreign octets: what noise looks like that is another protocol, or our line the wrong way round.
+"""Recognises noise that is another protocol, or an inverted line.
 
-A tap at a wrong port, or at the right one with the wrong adapter, hears what holds SOH, STX, ACK and NAK by chance. It
-is no message of ours and no device's fault. What is recognised, each by more than a coincidence:
+A tap on a wrong port, or with a wrong adapter, receives octets that include SOH, STX, ACK and NAK by chance. They are
+no message of this protocol, and no device is at fault. Each of these is recognised by more than a coincidence:
 
 - SML (IEC 62056-5-3-8), by its escape sequences: 1B x 4, 01 x 4, ..., 1B x 4, 1A and three octets;
-- M-Bus (EN 13757-2), by its lengths, its sum and its stop octet 16h; DLMS may be in it;
+- M-Bus (EN 13757-2), by its lengths, its sum and its stop octet 16h; it may carry DLMS;
 - DLMS (IEC 62056-5-3) in the wrapper of IEC 62056-47, or ciphered (DBh), each by its length;
-- an inverted line: where each character follows the one before without a pause, what a receiver makes of it can be
-  turned back, and is text.
+- an inverted line, by its text: where characters follow each other without pauses, the original characters can be
+  computed from the received ones.
 """
 
 import re
@@ -32,8 +32,8 @@ MOST_OCTETS: Final = 4096
 class Foreign(NamedTuple):
     """A frame of another protocol.
 
-    ``head`` matches its beginning. ``length`` gives its number of octets from its first ones (None: not known yet, 0:
-    no such frame). ``holds`` says whether the complete octets are such a frame.
+    ``head`` matches its beginning. ``length`` computes its number of octets from the first ones (None: not known yet,
+    0: no such frame). ``holds`` checks the complete octets.
     """
 
     name: str
@@ -54,8 +54,8 @@ def _wrapper_length(frame: bytes) -> int | None:
 
 
 def _ciphered_length(frame: bytes) -> int | None:
-    """The length follows the system title of eight octets, a maker's three letters first, in one octet or behind 81h or
-    82h."""
+    """Returns the length that follows the system title (eight octets, of which the first three are the manufacturer's
+    letters), in one octet or after 81h or 82h."""
     if not all(0x41 <= octet <= 0x5A for octet in frame[2:5]):
         return 0
     if len(frame) < 11:
@@ -92,8 +92,8 @@ LAST: Final = frozenset(b"\x01\x08h@SZ[sz{")
 
 
 def begun(before: bytes, octet: int) -> tuple[Foreign, int] | None:
-    """The foreign frame whose head ends with an octet, and how many octets the head has. ``before``: at least the last
-    :data:`MOST_BEFORE` before it, where there are so many."""
+    """Returns the foreign frame whose head ends with an octet, and the length of the head. ``before`` holds at least
+    the last :data:`MOST_BEFORE` octets, or all if there are fewer."""
     tail = before[-MOST_BEFORE:] + bytes([octet])
     heads = ((form, form.head.search(tail)) for form in FOREIGN)
     return next(((form, len(tail) - found.start()) for form, found in heads if found), None)
@@ -101,22 +101,23 @@ def begun(before: bytes, octet: int) -> tuple[Foreign, int] | None:
 
 # An inverted line.
 #
-# Original characters follow one another every ten bits: start 0, eight data bits, stop 1. Inverted, the start is 1 and
-# the stop 0. A receiver waits for a 0, takes it for a start bit at some place p (1 to 9) of the ten, and gives the
-# eight bits behind it; it takes the ninth for the stop bit, and waits for the next 0, at place q of the following
-# character, with ones between. So an octet tells the places from p on of one character and those before p of the next.
+# The original characters follow each other every ten bits: start bit 0, eight data bits, stop bit 1. Inverted, the start
+# bit is 1 and the stop bit 0. A receiver waits for a 0, takes it for a start bit at some place p (1 to 9) of the ten,
+# and returns the eight bits after it. It takes the ninth bit for the stop bit and waits for the next 0, at place q of
+# the following character, after ones. An octet therefore states the places from p on of one character, and those before
+# p of the next one.
 
 _TEXT: Final = frozenset(octet for octet in (*range(0x20, 0x7F), 0x0D, 0x0A))
 LEAST: Final = 16
 """Fewest octets that rule out a coincidence."""
 _DIFFERENT: Final = 4
-"""Fewest different octets among them, since a repeated octet could mean anything."""
+"""Fewest different octets among them; a repeated octet proves nothing."""
 
 
 @cache
 def _places(octet: int) -> tuple[tuple[int, int, int], ...]:
-    """The places at which an octet may have been received, with the inverted bits of the character there, and of the
-    one after it, as far as the octet tells."""
+    """Returns the places at which an octet may have been received, each with the known inverted bits of that character
+    and of the next one."""
     bits = [0, *(octet >> at & 1 for at in range(8)), 1]
     found = []
     for place in range(1, 10):
@@ -129,7 +130,7 @@ def _places(octet: int) -> tuple[tuple[int, int, int], ...]:
 
 @cache
 def _follows(before: int, octet: int) -> tuple[tuple[int, int], ...]:
-    """The places of two octets in a row between which there is a character of text: of each pair, both."""
+    """Returns pairs of places of two consecutive octets that have a character of text between them."""
     return tuple(
         (place, next_place)
         for place, _, tail in _places(before)
@@ -143,7 +144,7 @@ def _is_text(character: int) -> bool:
 
 
 def is_inverted(octets: bytes) -> bool:
-    """Whether octets that came back to back are text on an inverted line."""
+    """Whether octets that followed each other without pauses are text on an inverted line."""
     octets = octets[-LEAST:]
     high = sum(octet >= 0x80 for octet in octets)  # Two in three of digits and letters.
     if len(octets) < LEAST or high * 2 < LEAST or len(set(octets)) < _DIFFERENT:
@@ -157,7 +158,7 @@ def is_inverted(octets: bytes) -> bool:
 
 
 def look(octets: bytes) -> str | None:
-    """Returns what noise looks like: ``SML``, ``M-Bus``, ``DLMS`` or ``inverted``; None where it is nothing known."""
+    """Returns what noise looks like: ``SML``, ``M-Bus``, ``DLMS`` or ``inverted``; None if unknown."""
     if SML_BEGINS in octets or SML_ENDS in octets:
         return "SML"
     for at, octet in enumerate(octets):
@@ -174,7 +175,7 @@ HINTS: Final = {
     "DLMS": "this is DLMS without the framing of mode E, another protocol of meters",
     "inverted": "this is text on an inverted line: a receiver that inverts reads it",
 }
-"""What hints and findings say about each."""
+"""The names of these protocols in hints and findings."""
 
 
 def _holds(form: Foreign, octets: bytes) -> bool:

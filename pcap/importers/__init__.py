@@ -1,8 +1,10 @@
-"""The importers of texts and of logic analysers: recordings of other programs, as bursts.
+"""The importers of text logs and of logic analysers' files. They return the recordings of other programs as bursts.
 
-- :mod:`~vtctap.pcap.importers.forms` is the table of the forms that logs have. Start here: a new form is a row of it.
+- :mod:`~vtctap.pcap.importers.forms` is the table of the forms of logs. Start here: a new form is a new row.
 - :mod:`~vtctap.pcap.importers.logs` reads a log by its form, and recognises the form.
-- :mod:`~vtctap.pcap.importers.hexadecimal` and :mod:`~vtctap.pcap.importers.escapes` take notations of octets apart,
-  :mod:`~vtctap.pcap.importers.stamps` times, :mod:`~vtctap.pcap.importers.lines` files.
-- :mod:`~vtctap.pcap.importers.account` keeps what could not be used of a file.
+- :mod:`~vtctap.pcap.importers.hexadecimal` and :mod:`~vtctap.pcap.importers.escapes` decode octets,
+  :mod:`~vtctap.pcap.importers.stamps` times; :mod:`~vtctap.pcap.importers.lines` splits a file into lines.
+- :mod:`~vtctap.pcap.importers.levels`, :mod:`~vtctap.pcap.importers.sigrok` and :mod:`~vtctap.pcap.importers.saleae`
+  read logic analysers' files; :mod:`~vtctap.pcap.importers.wires` and :mod:`~vtctap.pcap.importers.uart` decode them.
+- :mod:`~vtctap.pcap.importers.account` notes which parts of a file could not be used.
 """

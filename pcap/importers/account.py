@@ -1,7 +1,7 @@
-"""The account of a file that was imported: what of it was used, what was not, and why.
+"""The account of an imported file: which lines were used, which were not, and why.
 
-Nothing is guessed silently: an importer notes what it had to assume, and what it could not use. A command prints
-:meth:`Account.report`; :attr:`Account.complete` decides its exit status.
+An importer guesses nothing silently: it notes each assumption, and everything that it could not use. Commands print
+:meth:`Account.report`, and :attr:`Account.complete` decides their exit status.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,11 @@ class _Skipped:
 
 @dataclass(slots=True)
 class Account:
-    """What an importer says of a file. ``lines`` counts those read and ``used`` those that gave octets, or are known
-    to hold none; binary formats have no lines."""
+    """What an importer reports about a file.
+
+    ``lines`` counts the lines read; ``used`` counts those that gave octets or are known to hold none. Binary formats
+    have no lines.
+    """
 
     lines: int = 0
     used: int = 0
@@ -30,15 +33,15 @@ class Account:
     _skipped: dict[str, _Skipped] = field(default_factory=dict)
 
     def note(self, text: str) -> None:
-        """Something that was assumed, and that the user may know better. The same is said once."""
+        """Notes an assumption that the user can check. The same note is kept once."""
         self.notes[text] = None
 
     def fault(self, text: str) -> None:
-        """Something of the file was not read, as its end is missing."""
+        """Notes that a part of the file was not read, because its end is missing."""
         self.faults.append(text)
 
     def skip(self, reason: str, line: int) -> None:
-        """A line was not used."""
+        """Counts a line that was not used, with the reason."""
         known = self._skipped.get(reason)
         if known:
             known.lines += 1
@@ -47,16 +50,16 @@ class Account:
 
     @property
     def complete(self) -> bool:
-        """Whether all of the file was used."""
+        """Whether the whole file was used."""
         return not self._skipped and not self.faults
 
     @property
     def skipped(self) -> int:
-        """How many lines were not used."""
+        """Number of lines that were not used."""
         return sum(skipped.lines for skipped in self._skipped.values())
 
     def report(self) -> Iterator[str]:
-        """What is to be told of the file, a line each."""
+        """Yields the report, line by line."""
         if self.lines:
             yield f"{self.used} of {count(self.lines, 'line')} used"
         for reason, skipped in self._skipped.items():

@@ -30,7 +30,7 @@ _HTERM: Final = re.compile(r"<(?:(\d{1,3})|\\([rnt0]))>")
 
 
 def unescape(text: str) -> bytes:
-    r"""Printable ASCII with ``\r``, ``\x02``, ``\u0002`` or ``\002`` in it."""
+    r"""Decodes printable ASCII with escapes such as ``\r``, ``\x02``, ``\u0002`` or ``\002``."""
     if not (text.isascii() and text.isprintable()):
         raise Unreadable("damaged: a character that the program would have written as an escape")
     return _unescape(text)
@@ -61,8 +61,8 @@ def _octets(text: str) -> bytes:
 
 
 def json_string(text: str) -> bytes:
-    """The inside of a string of JSON or JavaScript, whose characters are octets. The file's own encoding, in which
-    each octet is a character here, is UTF-8."""
+    """Decodes the inside of a JSON or JavaScript string whose characters are octets. The file is read as Latin-1, so
+    UTF-8 in the string is decoded first."""
     if not text.isascii():
         try:
             text = text.encode("latin-1").decode("utf-8")
@@ -72,7 +72,7 @@ def json_string(text: str) -> bytes:
 
 
 def only_literal(text: str, inside: Callable[[str], bytes]) -> bytes:
-    """The octets of the one string in quotes that a text begins with."""
+    """Decodes the one quoted string that a text begins with."""
     found = _LITERAL.match(text)
     if not found:
         raise Unreadable("damaged: the string in quotes has no end")
@@ -82,7 +82,7 @@ def only_literal(text: str, inside: Callable[[str], bytes]) -> bytes:
 
 
 def marks(text: str) -> bytes:
-    """Text with ``<STX>``, ``<CR>``, ``<02>`` or ``<0x02>`` in it."""
+    """Decodes text with marks such as ``<STX>``, ``<CR>``, ``<02>`` or ``<0x02>``."""
     return _octets(_MARK.sub(_marked, text))
 
 
@@ -96,7 +96,7 @@ def _marked(found: re.Match[str]) -> str:
 
 
 def hterm(text: str) -> bytes:
-    r"""Text with ``<2>`` (decimal), ``<\r>`` or ``<\n>`` in it."""
+    r"""Decodes text with marks such as ``<2>`` (decimal), ``<\r>`` or ``<\n>``."""
     return _octets(_HTERM.sub(_number, text))
 
 
@@ -109,7 +109,7 @@ def _number(found: re.Match[str]) -> str:
 
 
 def base64_octets(text: str) -> bytes:
-    """A line of base64."""
+    """Decodes a line of base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -117,5 +117,5 @@ def base64_octets(text: str) -> bytes:
 
 
 def plain(text: str) -> bytes:
-    """Text as it is."""
+    """Encodes text without escapes."""
     return _octets(text)

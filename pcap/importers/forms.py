@@ -1,10 +1,13 @@
-r"""The table of forms: how the lines of each program's log are taken apart.
+r"""The table of forms: how each program writes the lines of its log.
 
-A form is a row. Its ``line`` is a pattern of a line that states octets, with the groups ``time``, ``side`` and
-``octets``, of which only the last must be there; ``octets`` takes that apart. ``head`` is a pattern of a line whose
-octets follow in further lines, with the groups ``time``, ``side`` and ``length``, the count of those octets. ``rest``
-is a pattern of a line that is known to hold none. A log is only recognised where a line matches ``sign`` too. Patterns
-match whole lines without their end.
+A form is one row. Its patterns match whole lines without their end:
+
+- ``line``: a line that states octets, with the group ``octets`` and optional groups ``time`` and ``side``. The function
+  ``octets`` decodes the group of that name.
+- ``head``: a line whose octets follow on further lines, with optional groups ``time``, ``side`` and ``length`` (the
+  number of those octets).
+- ``rest``: a line that is known to state no octets.
+- ``sign``: a log has this form only if a line matches this too.
 """
 
 import re
@@ -19,18 +22,18 @@ from vtctap.pcap.record import Sender
 CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
 
 MARKED, LAYOUT, PLAIN = range(3)
-"""How well a form is recognised: its lines have marks that no other log has; or the octets are in a notation that
-several programs write; or it is text as it is."""
+"""How certainly a form is recognised: its lines have marks of their own, or a notation that several programs write, or
+plain text."""
 
 _SENT: Final = ("sent", "send", "sending", "tx", "write", "writing", "wrote", "request", ">>>", ">>", "c>")
 _RECEIVED: Final = ("received", "receive", "receiving", "recv", "rx", "read", "response", "<<<", "<<", "m>")
 WORDS: Final = dict.fromkeys(_SENT, CLIENT) | dict.fromkeys(_RECEIVED, SERVER)
-"""Words by which a log says that its program sent, or received. A program that reads a meter is the client."""
+"""Words for a direction, by who sent. The program that wrote the log reads a meter, so it is the client."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """How one program writes what was said on a line."""
+    """How one program writes octets in its log."""
 
     name: str
     program: str
@@ -42,14 +45,14 @@ class Form:
     rest: re.Pattern[str] | None = None
     sign: re.Pattern[str] | None = None
     sides: Mapping[str, Sender] | None = None
-    """Who sent, by what the log calls the sides; None: by :data:`WORDS`. Names that neither knows are of sides of
-    which the log does not say which is the client."""
+    """Maps the log's names of the sides to senders; None: :data:`WORDS` does. Other names are kept apart, but the log
+    does not state which of them is the client."""
     in_words: bool = False
-    """Whether who sent is said somewhere in the text of the group ``side``."""
+    """Whether the sender's name stands somewhere in the text of the group ``side``."""
     line_ends: bool = False
-    """Whether the end of a line stands for octets; elsewhere it only ends a row."""
+    """Whether the end of a line is part of the octets; otherwise it only ends a row."""
     padded: bool = False
-    """Whether nine digits behind the point that begin with three zeros are six, padded."""
+    """Whether the program pads six decimal places with three leading zeros to nine."""
 
 
 def _lines(pattern: str) -> re.Pattern[str]:
@@ -73,7 +76,7 @@ readout: an identification, data sets, the end, a line that begins with a contro
 
 
 def _literal(text: str) -> bytes:
-    """The inside of ``'...'`` or ``"..."``, as Python or C write it."""
+    """Decodes a quoted string, as Python or C writes it."""
     return escapes.unescape(text[1:-1])
 
 
@@ -270,4 +273,4 @@ FORMS: Final = (
         line_ends=True,
     ),
 )
-"""Every form of a log, the more certain ones first."""
+"""Every form of a log, in the order of recognition."""

@@ -1,7 +1,7 @@
-"""Octets as numbers: rows of hexadecimal with anything between the octets, decimal, C arrays, dumps with columns.
+"""Octets as numbers: hexadecimal with separators, decimal, C arrays, and dumps with a column of text.
 
-Each function takes the part of a line that states octets, and raises :class:`Unreadable` where that is not certain. A
-column of text beside the octets is compared with them, so that a damaged digit is seen.
+Each function takes the part of a line that states octets, and raises :class:`Unreadable` if they are not certain. A
+column of text beside the octets is compared with them, which shows damaged digits.
 """
 
 import re
@@ -16,7 +16,7 @@ _C_REST: Final = re.compile(r"[\s,]*")
 _HEX_ROW: Final = re.compile(r"\s*(?:[0-9A-Fa-f]{2}(?: {0,2}))+")
 _WORDS: Final = re.compile(r"\s*[0-9A-Fa-f]{4}(?: |$)")
 _WIDEST: Final = 64
-"""The most octets of a row with a column of text."""
+"""Most octets in a row with a column of text."""
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 
 _SHOWN: Final = bytes(octet if 0x20 <= octet < 0x7F else 0x2E for octet in range(256))
@@ -24,8 +24,10 @@ _BLANKED: Final = bytes(octet if 0x20 <= octet < 0x7F else 0x20 for octet in ran
 
 
 class Unreadable(Error, ValueError):
-    """A line states octets, but not with certainty which; the message is the reason. ``octets`` are those at its
-    beginning that are certain all the same."""
+    """A line states octets, but they are not certain; the message is the reason.
+
+    ``octets`` are the certain ones at its beginning.
+    """
 
     def __init__(self, reason: str, octets: bytes = b"") -> None:
         super().__init__(reason)
@@ -33,7 +35,8 @@ class Unreadable(Error, ValueError):
 
 
 def pairs(text: str) -> bytes:
-    """Hexadecimal octets of two digits: alone, with ``0x``, or with blanks, ``:``, ``,``, ``;`` or ``-`` between."""
+    """Decodes pairs of hexadecimal digits, with ``0x`` or not, with or without blanks, ``:``, ``,``, ``;`` or ``-``
+    between them."""
     try:
         return bytes.fromhex(text)
     except ValueError:
@@ -47,7 +50,7 @@ def pairs(text: str) -> bytes:
 
 
 def node_buffer(text: str) -> bytes:
-    """The inside of ``<Buffer 2f 3f ... 12 more bytes>``."""
+    """Decodes the inside of ``<Buffer 2f 3f ... 12 more bytes>``."""
     shown, more, _ = text.partition(" ... ")
     octets = pairs(shown)
     if more:
@@ -56,7 +59,7 @@ def node_buffer(text: str) -> bytes:
 
 
 def decimal(text: str) -> bytes:
-    """Decimal octets, with blanks or commas between."""
+    """Decodes decimal octets with blanks or commas between them."""
     try:
         return bytes(int(number) for number in text.replace(",", " ").split())
     except ValueError:
@@ -64,14 +67,15 @@ def decimal(text: str) -> bytes:
 
 
 def c_array(text: str) -> bytes:
-    """The ``0x2f,`` of an array in C."""
+    """Decodes a row such as ``0x2f, 0x3f,`` of an array in C."""
     if _C_REST.fullmatch(_C_OCTET.sub("", text)) is None:
         raise Unreadable("damaged: not an array of octets in C")
     return bytes(int(octet, 16) for octet in _C_OCTET.findall(text))
 
 
 def row(text: str) -> bytes:
-    """Hexadecimal octets, and beside them the same as text, a character each; unprintable ones are dots or blanks."""
+    """Decodes hexadecimal octets and checks them against the column of text beside them, in which a dot or a blank
+    stands for any unprintable octet."""
     hexadecimal, bar, shown = text.partition("|")
     if bar and shown.rstrip().endswith("|"):
         octets = pairs(hexadecimal)
@@ -90,7 +94,7 @@ def row(text: str) -> bytes:
 
 
 def _fitting(text: str, at: int) -> bytes:
-    """The octets of a row whose column of text begins there; none where it does not."""
+    """Returns the octets of a row whose column of text begins at a position; none if it does not."""
     try:
         octets = bytes.fromhex(text[:at])
     except ValueError:
@@ -99,7 +103,7 @@ def _fitting(text: str, at: int) -> bytes:
 
 
 def perhaps_row(text: str) -> bytes:
-    """Hexadecimal octets, with or without a column of text."""
+    """Decodes hexadecimal octets, with or without a column of text."""
     if text[2::3].isspace() and len(text) % 3 == 2:
         return pairs(text)  # One blank between all octets: nothing stands beside them.
     try:
@@ -111,7 +115,7 @@ def perhaps_row(text: str) -> bytes:
 
 
 def dump_row(text: str) -> bytes:
-    """The part of a row of ``hexdump -C``, ``xxd`` or ``od -t x1`` behind its offset."""
+    """Decodes a row of ``hexdump -C``, ``xxd`` or ``od -t x1``, without its offset."""
     if not text.strip():
         return b""
     if "|" not in text and not text.startswith(":") and _WORDS.match(text):
@@ -122,7 +126,7 @@ def dump_row(text: str) -> bytes:
 
 
 def _splits(text: str, most: int) -> list[tuple[bytes, str]]:
-    """The ways to part a row into octets and as many characters."""
+    """Returns the possible splits of a row into octets and as many characters."""
     splits = []
     at = 0
     octets = bytearray()
@@ -137,7 +141,7 @@ def _splits(text: str, most: int) -> list[tuple[bytes, str]]:
 
 
 def _agree(octets: bytes, beside: str) -> bool:
-    """Whether a row goes on with these octets as text, behind blanks."""
+    """Whether blanks and these octets as text follow in a row."""
     if not beside.startswith((" ", "\t")):
         return False
     for table in (_SHOWN, _BLANKED):

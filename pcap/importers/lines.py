@@ -1,7 +1,7 @@
-"""A text file as lines, in constant memory: any line ends, UTF-8 with or without a byte order mark, UTF-16.
+"""Reads the lines of a text file in constant memory: any line ends, UTF-8 with or without a byte order mark, UTF-16.
 
-Each octet of a file that is not UTF-16 is one character of the same number (Latin-1), so that a log which holds the
-octets of the line themselves loses none of them.
+Each octet of a file becomes one character of the same number (Latin-1), except in UTF-16. A log that holds the line's
+own octets therefore loses none.
 """
 
 import codecs
@@ -12,7 +12,7 @@ from vtctap.pcap.importers.account import Account
 from vtctap.pcap.streams import Input, Source
 
 MAX_LINE: Final = 1 << 18
-"""A longer line is given in parts: continuous hexadecimal has no line ends."""
+"""Longest line, in characters; a longer one is split, since continuous hexadecimal has no line ends."""
 _BOMS: Final = {codecs.BOM_UTF8: "latin-1", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _LOOK: Final = 4096
 
@@ -39,12 +39,12 @@ def lines_of(source: Source, account: Account | None = None) -> Iterator[str]:
 
 
 def _place_to_part(text: str) -> int:
-    """Where a long line may be parted: behind a blank or a comma, or else behind an even number of digits."""
+    """Returns where a long line may be split: after a blank or a comma, or else after an even number of digits."""
     return max(text.rfind(" ", 0, MAX_LINE), text.rfind(",", 0, MAX_LINE)) + 1 or MAX_LINE
 
 
 def _texts(source: Source, account: Account | None) -> Iterator[str]:
-    """The text of a file, a chunk at a time."""
+    """Yields the text of a file in chunks."""
     file = Input(source)
     try:
         while len(file.buffer) < _LOOK and file.more():
@@ -63,7 +63,7 @@ def _texts(source: Source, account: Account | None) -> Iterator[str]:
 
 
 def _encoding(head: bytes) -> tuple[str, int]:
-    """The encoding of a file that begins so, and the length of its byte order mark."""
+    """Returns the encoding of a file from its first octets, and the length of its byte order mark."""
     for mark, encoding in _BOMS.items():
         if head.startswith(mark):
             return encoding, len(mark)

@@ -1,7 +1,7 @@
-"""Logs: read by a form, line by line in constant memory; and recognised.
+"""Reads logs line by line, in constant memory, and recognises their form.
 
-What cannot be used is counted in the account with its reason. Where a line stated octets and is damaged, the next burst
-is marked: octets were lost before it. Lines of one time and sender are one burst.
+Lines that cannot be used are counted in the account, with the reason. After a damaged line that stated octets, the next
+burst is marked: octets were lost before it. Lines with the same time and sender form one burst.
 """
 
 import re
@@ -21,17 +21,17 @@ from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
 
 MAX_BURST: Final = 1 << 14
-"""Lines are joined to bursts of about so many octets."""
+"""Longest burst that lines are joined to, in octets, approximately."""
 MAX_HELD: Final = 16
 SAMPLE: Final = 1000
-"""So many lines are looked at to recognise a form."""
+"""Number of lines in which a form is searched."""
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _ANY: Final = "|".join(map(re.escape, sorted(WORDS, key=len, reverse=True)))
 _WORD: Final = re.compile(rf"(?<![\w<>=-])(?:{_ANY})(?![\w<>=])", re.IGNORECASE)
 
 
 def read(source: Source, form: Form, account: Account) -> Iterator[Burst]:
-    """The bursts of a log. Raises OSError and TraceError."""
+    """Yields the bursts of a log. Raises OSError and TraceError."""
     return LogReader(form, account).bursts(lines_of(source, account))
 
 
@@ -51,10 +51,10 @@ class LogReader:
         self._flags = 0
         self._missing = 0
         self.stated = 0
-        """How many lines stated octets."""
+        """Number of lines that stated octets."""
 
     def bursts(self, lines: Iterable[str]) -> Iterator[Burst]:
-        """The bursts of the lines, which come with their ends. Those before the first time are given that time."""
+        """Yields the bursts of lines, which include their ends. Bursts before the first time get that time."""
         held: list[Burst] = []
         for burst in self._read(lines):
             if burst.time is None and len(held) < MAX_HELD:
@@ -105,7 +105,7 @@ class LogReader:
         self._conclude()
 
     def _octets(self, found: re.Match[str], whole: str) -> bytes:
-        """The octets that a line states. Raises Unreadable."""
+        """Returns the octets that a line states. Raises Unreadable."""
         groups = found.re.groupindex
         if "offset" in groups:
             return self._rows.feed(found["offset"], self._form.octets(found["octets"]) if found["octets"] else b"")
@@ -113,14 +113,14 @@ class LogReader:
         return octets + self._ends.octets(whole) if self._form.line_ends else octets
 
     def _begin(self, head: re.Match[str]) -> Iterator[Burst]:
-        """A line whose octets follow."""
+        """Begins a burst whose octets are on the following lines."""
         yield from self._end()
         self._time = self._stamp(head["time"])
         self._sender = self._sides.of(head["side"])
         self._missing = int(head["length"]) if "length" in head.re.groupindex else 0
 
     def _add(self, found: re.Match[str], octets: bytes) -> Iterator[Burst]:
-        """Octets join what is open, if they have its time and sender."""
+        """Joins octets to the open burst if they have its time and sender; otherwise that burst ends."""
         groups = found.re.groupindex
         time, sender = self._time, self._sender
         if "time" in groups and found["time"]:
@@ -143,7 +143,7 @@ class LogReader:
         return time
 
     def _end(self) -> Iterator[Burst]:
-        """What is open ends, and with it what a head began."""
+        """Ends the open burst, and the block that a head began."""
         missing = self._missing - len(self._open) if self._missing else 0
         if missing:
             self._account.skip("the line states another number of octets than follow it", self._account.lines)
@@ -158,7 +158,7 @@ class LogReader:
             self._flags = 0
 
     def _conclude(self) -> None:
-        """What was assumed is noted."""
+        """Notes what was assumed."""
         account = self._account
         for note in (*self._sides.notes(), *self._ends.notes()):
             account.note(note)
@@ -169,7 +169,7 @@ class LogReader:
 
 
 class _Sides:
-    """Who sent, by what a log calls the sides."""
+    """Assigns senders to a log's names of the sides."""
 
     def __init__(self, form: Form) -> None:
         self._names = WORDS if form.sides is None else form.sides
@@ -190,7 +190,7 @@ class _Sides:
         return _IN_ORDER[self._own.index(name)] if name in self._own else Sender.UNKNOWN
 
     def notes(self) -> Iterator[str]:
-        """Which side was taken for which."""
+        """Yields which side was taken for which."""
         if len(self._own) > 2:
             yield f"more than two sides: {', '.join(self._own)}; only the first two are taken for client and server"
         elif self._own:
@@ -205,14 +205,14 @@ _IN_ORDER: Final = (Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN)
 
 
 class _LineEnds:
-    """The ends of lines where they stand for octets: CR is put before LF where a log has lost all of them."""
+    """Line ends as octets: CR is restored before LF if the log has lost all of them."""
 
     def __init__(self) -> None:
         self._lost: bool | None = None
         self._restored = 0
 
     def octets(self, whole: str) -> bytes:
-        """The end of a line as octets."""
+        """Returns the end of a line as octets."""
         end = whole[len(whole.rstrip("\r\n")) :]
         if self._lost is None and end:
             self._lost = end == "\n"
@@ -222,23 +222,24 @@ class _LineEnds:
         return end.encode()
 
     def notes(self) -> Iterator[str]:
-        """How many were restored."""
+        """Yields how many CRs were restored."""
         if self._restored:
             yield f"CR was lost and is restored at the end of {count(self._restored, 'line')}"
 
 
 class _Offsets:
-    """The rows of a dump: each states how many octets were before it, and a star stands for rows as the last."""
+    """The offsets of a dump: each row states how many octets precede it, and a star stands for repetitions of the last
+    row."""
 
     def __init__(self) -> None:
         self._count: int | None = None
         self._last = b""
         self._starred = False
         self.gap = ""
-        """What is to be said where a row does not go on where the last one ended."""
+        """The message if a row does not continue where the last one ended; empty otherwise."""
 
     def feed(self, offset: str | None, octets: bytes) -> bytes:
-        """The octets of a row, with those for which a star stood before it."""
+        """Returns the octets of a row, after those that a star stood for."""
         if offset is None:
             self._starred = True
             return b""
@@ -261,7 +262,7 @@ class _Offsets:
 
 
 _BASES: Final = {7: (8, 10, 16)}
-"""By the count of its digits: od writes seven, octal or decimal."""
+"""The bases that an offset may have, by its number of digits: od writes seven, octal or decimal."""
 _MOST_REPEATED: Final = 1 << 24
 
 
@@ -274,10 +275,10 @@ def _is_number(text: str, base: int) -> bool:
 
 
 def recognise(source: Source) -> list[Form]:
-    """The forms that a log may have, by its first lines: none, the one, or several that read different octets.
+    """Returns the possible forms of a log, by its first lines: none, one, or several that read different octets.
 
-    A form with marks of its own is believed before one that is only a notation, and that before plain text; among
-    those of one kind, the one that reads most lines. Raises OSError and TraceError.
+    Forms with marks of their own come before notations, and those before plain text; of equals, the one that reads most
+    lines. Raises OSError and TraceError.
     """
     lines = list(islice(lines_of(source), SAMPLE))
     fitting: dict[Form, tuple[int, bytes]] = {}
@@ -301,7 +302,7 @@ def recognise(source: Source) -> list[Form]:
 
 
 def _fit(form: Form, lines: list[str]) -> tuple[int, bytes]:
-    """How many lines state octets in this form, and the octets; none where the form is not that of the log."""
+    """Returns how many lines state octets in this form, and the octets; none if the log does not have this form."""
     account = Account()
     stripped = [_COLOURS.sub("", line.rstrip("\r\n")) for line in lines]
     if form.sign and not any(form.sign.fullmatch(line) for line in stripped):

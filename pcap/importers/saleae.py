@@ -1,4 +1,5 @@
-"""Saleae Logic's table of an Async Serial analyser, exported as CSV: an octet a row, with the time of its start."""
+"""Imports the table of an Async Serial analyser that Saleae Logic exports as CSV: one octet a row, with its start
+time."""
 
 import csv
 import re
@@ -19,7 +20,7 @@ HEAD: Final = re.compile(",".join(f'"?{column}"?' for column in _COLUMNS) + ".*"
 
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
-    """Saleae Logic's table of an Async Serial analyser. Raises ImportFormatError, OSError and TraceError."""
+    """Yields the bursts of such a table. Raises ImportFormatError, OSError and TraceError."""
     rows = csv.reader(lines_of(source, account))
     head = [cell.lower() for cell in next(rows, [])]
     name = name_of(source, "standard input")

@@ -1,4 +1,4 @@
-"""Samples of sigrok and PulseView: a ``.sr`` file is a zip of a description and of the samples."""
+"""Imports samples of sigrok and PulseView. A ``.sr`` file is a zip archive of a description and the samples."""
 
 import os
 import re
@@ -14,16 +14,16 @@ from vtctap.pcap.streams import Source, name_of
 _STATED: Final = re.compile(r"^([\w ]+?)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
 _BLOCK: Final = 1 << 16
-"""So many samples are read at a time."""
+"""Number of samples read at a time."""
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a file begins as such a zip does."""
+    """Whether a file begins like such an archive."""
     return head.startswith(b"PK\x03\x04") and b"version" in head[:64]
 
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
-    """The octets of a file's wires. Raises ImportFormatError and OSError."""
+    """Yields the bursts of the file's wires. Raises ImportFormatError and OSError."""
     name = name_of(source, "standard input")
     file: str | IO[bytes] = os.fspath(source) if isinstance(source, (str, os.PathLike)) else source
     try:
@@ -51,11 +51,11 @@ def _octets(archive: zipfile.ZipFile, stated: dict[str, str], name: str, account
 
 
 _REST: Final = SECOND
-"""What follows the last change is taken to stay so long."""
+"""How long the level after the last change is assumed to last, ns."""
 
 
 def _changes(archive: zipfile.ZipFile, stated: dict[str, str]) -> Iterator[tuple[int, bytes]]:
-    """The samples that differ from the one before, with their numbers."""
+    """Yields the samples that differ from the previous one, with their numbers."""
     unit = int(stated.get("unitsize", "1"))
     begins = re.escape(stated.get("capturefile", "logic-1"))
     parts = [part for part in archive.namelist() if re.fullmatch(rf"{begins}(-\d+)?", part)]
@@ -72,7 +72,7 @@ def _changes(archive: zipfile.ZipFile, stated: dict[str, str]) -> Iterator[tuple
 
 
 def _runs(block: bytes, unit: int) -> Iterator[tuple[int, bytes]]:
-    """The first sample of each row of equal ones."""
+    """Yields the first sample of each run of equal ones."""
     if unit == 1:
         yield from ((run.start(), run[1]) for run in _RUN.finditer(block))
     else:

@@ -1,8 +1,8 @@
-"""The times that logs have: how they are written, and what they are in nanoseconds since 1970.
+"""The times in logs: how they are written, and their value in nanoseconds since 1970.
 
-A log states a time when its program wrote the line, in a time zone that few logs name; it is taken for UTC where none
-is named. A time of day without a date counts from 1970-01-01, and one that goes back by more than half a day has
-passed midnight. Seconds of a clock that began elsewhere count from 1970 too.
+A log states the time at which its program wrote a line. Few logs name their time zone; without one, UTC is assumed. A
+time of day without a date counts from 1970-01-01, and one that goes back by more than half a day is of the next day.
+Seconds count from 1970 too, even if their clock began elsewhere.
 """
 
 import re
@@ -29,17 +29,17 @@ class Clock:
     """Reads the times of one log, in the order of its lines."""
 
     def __init__(self, *, padded: bool = False) -> None:
-        """``padded``: nine digits behind the point that begin with three zeros are six."""
+        """``padded``: the program pads six decimal places with three leading zeros to nine."""
         self._padded = padded
         self.backwards = 0
-        """How many times went back."""
+        """Number of times that were before the previous one."""
         self._days = 0
         self._of_day = 0
         self._last = 0
         self._said = ("", 0)
 
     def read(self, text: str) -> int | None:
-        """The time of a text, ns since 1970 UTC; None where it is none."""
+        """Returns the time of a text, ns since 1970 UTC; None if it is no time."""
         if text == self._said[0]:
             return self._said[1]
         time = self._read(_PADDED.sub(r".\1", text) if self._padded else text)

@@ -1,30 +1,30 @@
-"""A UART in software: from the edges of one wire to its characters, with their exact times.
+"""A UART in software: decodes the edges of one wire to characters with their exact times.
 
-Nothing is told to it: it finds the speed, the level at rest and whether a character has eight bits or nine, and finds
-them again where the line changes its speed in mid-session.
+It needs no settings. It finds the speed, the level at rest and the number of bits of a character (eight or nine), and
+finds them again when the line changes its speed during a session.
 
 Theory
 ======
 
-The wire rests at *mark*. A character is a start bit (space), eight bits with the lowest first, perhaps a ninth, and a
-stop bit (mark)::
+The wire rests at *mark*. A character is a start bit (space), eight bits with the lowest first, an optional ninth bit,
+and a stop bit (mark)::
 
     mark  ----.    .--.-----.  .--.    .-----------
     space     '----'  |     '--'  '----'
               start  b0 ...             stop
 
-Runs. Edges are gathered until the wire rests for longer than a character; such a run has one speed. A run that is
-read well at the speed of the one before it keeps that speed. Otherwise it goes on until the wire rests for longer than
-the slowest character, and all speeds are tried, the slowest first. A speed that is too slow has pulses shorter than a
-bit, and one that is too fast finds spaces where stop bits must be: so the first at which a run can be read well is the
-only one. Where none is, the speed may have changed within the run: it is parted where the speed that reads the longest
-beginning of it reads no more; and what cannot be parted is read at the speed that fits best.
+Runs. A run is all edges until the wire rests for longer than a character; it has one speed. If the speed of the run
+before fits, the run has that speed. Otherwise the run continues until the wire rests for longer than the slowest
+character, and all speeds are tried, the slowest first. At a speed that is too low, pulses are shorter than a bit; at
+one that is too high, there is space where stop bits must be. Therefore the first speed that fits is the only one. If
+none fits, the speed may have changed within the run. The run is then split where the speed that reads its longest
+beginning stops fitting. A run that cannot be split is read at the speed with the fewest faults.
 
-A bit is what the wire was for most of the middle half of its time. So a pulse that is shorter than a quarter of a bit,
-a glitch, changes nothing, and a start bit that is not space for most of that time is none.
+A bit has the level that the wire had for most of the middle half of the bit's time. A pulse shorter than a quarter of a
+bit (a glitch) therefore changes nothing, and an edge is no start bit if the wire is not at space for most of that time.
 
-Limits: the ninth bit is taken for a parity bit. A line of which less than some characters is seen cannot tell its speed
-from multiples of it. There is no clock and no I/O here.
+Limits: a ninth bit is taken for a parity bit. From only a few characters, a speed cannot be distinguished from its
+multiples. The module has no clock and no I/O.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,23 +52,23 @@ SPEEDS: Final = (
     460800,
     921600,
 )
-"""bit/s; the speeds of IEC 62056-21 and those of adapters. Any other is measured."""
+"""The speeds of IEC 62056-21 and of adapters, bit/s. Other speeds are measured."""
 MAX_EDGES: Final = 4096
-"""A run of so many edges is read though it has not ended."""
+"""Longest run, in edges; a longer one is read in parts."""
 LEARNING: Final = 400
-"""So many edges are gathered to find the level at rest."""
+"""Number of edges from which the level at rest is found."""
 _REST: Final = 12
-"""Bits of rest that end a run."""
+"""Rest that ends a run, in bits."""
 _LONGEST_REST: Final = _REST * 1_000_000_000 // min(SPEEDS)
 _BEGINNING: Final = 16
-"""A run is parted behind so many edges at least."""
+"""Fewest edges before a place where a run is split."""
 _SECOND: Final = 1_000_000_000
 _TOLERATED: Final = 8
-"""One in so many characters, or edges, may be wrong where a run is read well."""
+"""In a run that fits, at most one in this many characters, or edges, is wrong."""
 
 
 class Edge(NamedTuple):
-    """When the wire changed, ns, and the level that it then had."""
+    """A change of the wire: its time (ns), and the level after it."""
 
     time: int
     level: int
@@ -86,21 +86,24 @@ class Character(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How characters are read: the speed (bit/s), and 8 bits or 9."""
+    """A character format: the speed (bit/s), and 8 bits or 9."""
 
     speed: int
     bits: int = 8
 
     @property
     def bit(self) -> float:
-        """How long a bit lasts, ns."""
+        """The duration of a bit, ns."""
         return _SECOND / self.speed
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What a run is in a format. ``end`` is how many edges belong to its characters; ``aside`` how many lie beside the
-    places where bits begin."""
+    """A run, read in one format.
+
+    ``end`` is the number of edges that belong to its characters; ``aside`` is how many of those lie away from the
+    boundaries of bits.
+    """
 
     format: Format
     characters: list[tuple[int, int, bool]]
@@ -109,23 +112,23 @@ class _Reading:
     aside: int = 0
     glitches: int = 0
     trouble: int | None = None
-    """The edge from which on the format is not that of the run; None where there is none."""
+    """The edge from which the format does not fit the run; None if there is none."""
     _doubts: int = 0
     _doubted: int | None = None
 
     @property
     def bad(self) -> int:
-        """How many stop bits are none."""
+        """Number of characters without a stop bit."""
         return sum(not stopped for _, _, stopped in self.characters)
 
     @property
     def odd(self) -> int:
-        """How many characters of nine bits have an odd number of ones."""
+        """Number of characters of nine bits with an odd number of ones."""
         return sum(value.bit_count() & 1 for _, value, _ in self.characters)
 
     @property
     def fits(self) -> bool:
-        """Whether the run is read well."""
+        """Whether the format fits the run."""
         count = len(self.characters)
         if not count or self.trouble is not None:
             return False
@@ -134,7 +137,7 @@ class _Reading:
         return self.bad * _TOLERATED <= count and self.aside * _TOLERATED <= self.edges
 
     def doubt(self, at: int, faults: int) -> None:
-        """What begins at an edge has so many faults. Three in a row are not of this format."""
+        """Counts the faults of what begins at an edge. After three faults in a row the format does not fit."""
         if not faults:
             self._doubts, self._doubted = 0, None
             return
@@ -145,17 +148,17 @@ class _Reading:
 
     @property
     def cost(self) -> tuple[bool, int]:
-        """The less, the likelier: what fits, and of that what has fewer characters."""
+        """The cost of this reading: a format that fits is cheaper, and then one that gives fewer characters."""
         return not self.fits, len(self.characters) if self.fits else 0
 
     @property
     def faults(self) -> float:
-        """The share of what is wrong, to compare readings of which none fits."""
+        """The share of faults, which compares readings of which none fits."""
         return (self.bad + 1) / (len(self.characters) + 1) + self.aside / (self.edges + 1)
 
 
 class Uart:
-    """Reads one wire. Edges go in as they come, characters come out when their run has ended."""
+    """Decodes one wire. It is fed edges, and returns characters when their run has ended."""
 
     def __init__(self) -> None:
         self.format: Format | None = None
@@ -163,9 +166,9 @@ class Uart:
         self.inverted: bool | None = None
         """Whether the wire rests low; None before that is known."""
         self.glitches = 0
-        """How many pulses were too short for a bit."""
+        """Number of pulses too short for a bit."""
         self.speeds: list[int] = []
-        """The speeds in the order in which they came."""
+        """The speeds, in order of appearance."""
         self._edges: list[Edge] = []
         self._doubtful = False
 
@@ -175,7 +178,7 @@ class Uart:
         return self._edges[0].time if self._edges else None
 
     def feed(self, edge: Edge) -> list[Character]:
-        """The characters that end before an edge."""
+        """Feeds an edge; returns the characters that end before it."""
         if self._edges and self._edges[-1].level == edge.level:
             return []
         characters: list[Character] = []
@@ -188,15 +191,15 @@ class Uart:
         return characters
 
     def close(self, end: int) -> list[Character]:
-        """The rest; the wire stayed as it was until ``end`` (ns)."""
+        """Returns the remaining characters; the wire did not change until ``end`` (ns)."""
         if not self._edges:
             return []
         characters = self._learn(end) if self.inverted is None else []
         return characters + self._read(end, last=True)
 
     def _ended(self, edge: Edge) -> bool:
-        """Whether what was before an edge is a run. A rest that ends one at the speed of the run before may be a bit at
-        a slower speed."""
+        """Whether the edges before this one form a run. A rest that ends a run at the speed of the run before may be a
+        bit at a slower speed."""
         if len(self._edges) >= MAX_EDGES:
             return True
         if not self._edges or self.format is None or self._edges[-1].level == bool(self.inverted):
@@ -210,8 +213,8 @@ class Uart:
         return not self._doubtful
 
     def _learn(self, end: int) -> list[Character]:
-        """Finds the level at rest: that of the longest stay; where that does not tell, the level before the first edge,
-        unless the run is read better with the other."""
+        """Finds the level at rest: the level of the longest time without an edge. If that does not decide, it is the
+        level before the first edge, unless the other one reads the run better."""
         times = [*(edge.time for edge in self._edges[1:]), end]
         longest = [0, 0]
         for edge, after in zip(self._edges, times, strict=True):
@@ -233,7 +236,8 @@ class Uart:
         return [Edge(time, level ^ bool(self.inverted)) for time, level in self._edges]
 
     def _read(self, end: int, *, last: bool = False) -> list[Character]:
-        """The characters of the open edges until ``end`` (ns); edges of one that may go on stay open."""
+        """Returns the characters of the open edges until ``end`` (ns). The edges of an incomplete character stay
+        open."""
         characters: list[Character] = []
         used = 0
         for reading in _readings(self._levels(), end, self.format, last=last):
@@ -249,7 +253,8 @@ class Uart:
 
 
 def _characters(reading: _Reading) -> Iterator[Character]:
-    """A reading's characters with their flags. What most characters of nine bits have is their parity."""
+    """Yields the characters of a reading with their flags. The parity is the one that most characters of nine bits
+    have."""
     parity = reading.odd * 2 > len(reading.characters)
     for time, value, stopped in reading.characters:
         flags = 0 if stopped else Flag.BREAK if not value else Flag.FRAMING
@@ -259,8 +264,8 @@ def _characters(reading: _Reading) -> Iterator[Character]:
 
 
 def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: bool) -> Iterator[_Reading]:
-    """A run, read in the format of the one before, or in the one that fits; where none does, in that which reads the
-    longest beginning of it well, and the rest as a run of its own."""
+    """Reads a run in the format of the run before, or else in one that fits. If none fits, yields the longest beginning
+    that one format reads well, and reads the rest as a run of its own."""
     if before:
         reading = _reading(edges, end, before, last=last)
         if reading.fits or len(edges) < 3:
@@ -280,7 +285,7 @@ def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: b
 
 
 def _best(edges: Sequence[Edge], end: int, *, last: bool) -> _Reading:
-    """The slowest format that fits a run; or the one that fits best."""
+    """Reads a run in the slowest format that fits, or else in the one with the fewest faults."""
     widths = sorted(after.time - edge.time for edge, after in pairwise(edges))
     readings = []
     for speed in (*SPEEDS, *_measured(widths)):
@@ -293,7 +298,7 @@ def _best(edges: Sequence[Edge], end: int, *, last: bool) -> _Reading:
 
 
 def _measured(widths: Sequence[int]) -> list[int]:
-    """Speeds of which the shortest pulses are one bit or two."""
+    """Returns the speeds at which the shortest pulses are one or two bits long."""
     if not widths:
         return []
     short = widths[len(widths) // 10]
@@ -303,8 +308,8 @@ def _measured(widths: Sequence[int]) -> list[int]:
 
 
 def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = True) -> _Reading:
-    """What a run is in a format. Its first edge to space begins the first character. Unless it is the ``last``, a
-    character that has not ended by ``end`` is left."""
+    """Reads a run in one format. The first edge to space begins the first character. Unless it is the ``last``, an
+    incomplete character at ``end`` is left."""
     whole = (format.bits + 1.5) * format.bit
     reading = _Reading(format, [])
     at, count = 0, len(edges)
@@ -335,7 +340,8 @@ def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = Tr
 
 
 def _measure(reading: _Reading, edges: Sequence[Edge], start: int) -> int:
-    """Counts the edges of a character, and those that lie aside; of a glitch's two, one. Gives how many lie aside."""
+    """Counts the edges of a character and those away from the boundaries of bits, of a glitch's two only one. Returns
+    the latter number."""
     bit = reading.format.bit
     at, before = 0, reading.aside
     while at < len(edges):
@@ -353,7 +359,7 @@ def _measure(reading: _Reading, edges: Sequence[Edge], start: int) -> int:
 
 
 def _bits(edges: Sequence[Edge], at: int, end: int, format: Format) -> tuple[int, int]:
-    """The bits of the character that begins with an edge, the start bit lowest, and the first edge that is not its."""
+    """Returns the bits of the character that an edge begins, with the start bit lowest, and the first edge after it."""
     start, bit = edges[at].time, format.bit
     count = len(edges)
     values = 0

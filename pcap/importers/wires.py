@@ -1,7 +1,7 @@
-"""Wires: the UARTs of a logic analyser's channels, merged into one row of bursts in the order of time.
+"""Decodes the channels of a logic analyser as UARTs, and merges them into one stream of bursts, ordered by time.
 
-Each channel on which something changes is a wire; RX and TX in its name tell whose it is. Each octet has the time of
-its start bit, exact to a sample.
+Each channel that changes is a wire, and RX or TX in its name gives its sender. The time of an octet is that of its
+start bit, exact to one sample.
 """
 
 import heapq
@@ -17,22 +17,22 @@ from vtctap.pcap.record import Sender
 
 SECOND: Final = 1_000_000_000
 RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)Hz")
-"""How sigrok states a samplerate."""
+"""How sigrok writes a sample rate."""
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
 def hertz(rate: re.Match[str]) -> float:
-    """The samplerate of a match of :data:`RATE`."""
+    """Returns the sample rate of a match of :data:`RATE`, Hz."""
     return float(rate[1]) * _FACTORS[rate[2]]
 
 
 def sample_time(rate: float) -> int:
-    """The time of a sample at a rate (Hz), ns, not less than 1."""
+    """Returns the duration of a sample at a rate (Hz), ns, at least 1."""
     return max(round(SECOND / rate), 1) if rate else 0
 
 
 class Wires:
-    """The UARTs of a recording's channels, merged into one row of bursts in the order of time."""
+    """Decodes the channels of a recording as UARTs and merges them into one stream of bursts, ordered by time."""
 
     def __init__(self, names: list[str], uncertainty: int | None, account: Account) -> None:
         self._names = names
@@ -46,8 +46,7 @@ class Wires:
         self._alone = len(names) == 1
 
     def feed(self, time: int, channel: int, level: int) -> Iterator[Burst]:
-        """The bursts that are certain to be before what is still to come, once a channel has a level from a time (ns)
-        on."""
+        """Feeds a channel's level from a time (ns) on; yields the bursts that no later one can precede."""
         before, self._levels[channel] = self._levels[channel], level
         if before is None or before == level:
             return
@@ -57,7 +56,7 @@ class Wires:
             yield from self._pop(min([time, *(one for one in since if one is not None)]))
 
     def close(self, end: int) -> Iterator[Burst]:
-        """The rest. What was found of each wire is noted."""
+        """Yields the remaining bursts, and notes what was found on each wire."""
         for channel, uart in enumerate(self._uarts):
             self._push(channel, uart.close(end))
         yield from self._pop(None)
@@ -84,7 +83,7 @@ class Wires:
             yield Burst(octets, sender, character.time, character.flags, self._uncertainty, character.speed)
 
     def _of(self, channel: int) -> Sender:
-        """Who sends on a channel: its name tells, or that another channel spoke before it."""
+        """Returns the sender of a channel: by its name, or because another channel sent first."""
         if self._senders[channel] or self._alone:
             return self._senders[channel]
         if channel not in self._own:
@@ -93,6 +92,6 @@ class Wires:
 
 
 def sender_of(name: str) -> Sender:
-    """Who sends on a channel of that name; unknown where it does not say so."""
+    """Returns the sender that the name of a channel states; UNKNOWN if it states none."""
     words = [WORDS[word] for word in re.findall(r"[a-z]+", name.lower()) if word in WORDS]
     return words[0] if len(words) == 1 else Sender.UNKNOWN
