@@ -66,22 +66,22 @@ def _logarithmic(random: Random, least: float, most: float) -> float:
 
 
 def long(random: Random) -> int:
-    """The length of a frame of 16 octets or more."""
+    """Returns the length of a frame of 16 octets or more."""
     return int(_logarithmic(random, 16, 129))
 
 
 def short(random: Random) -> int:
-    """The length of a frame of fewer."""
+    """Returns the length of a frame of fewer than 16 octets."""
     return int(_logarithmic(random, 1, 16))
 
 
 def bulk(random: Random) -> int:
-    """The length of a read-out in one block."""
+    """Returns the length of a read-out in one block."""
     return random.randint(400, 1500)
 
 
 def line(random: Random, row: "Row", frames: int) -> Iterator[Frame]:
-    """A line's frames from second 1 on."""
+    """Yields a line's frames from second 1 on."""
     now = 1e9
     for _ in range(frames):
         now += random.uniform(20, 300) * MS
@@ -102,7 +102,7 @@ def _transfer(random: Random) -> float:
 def ftdi(
     random: Random, ends: Sequence[float], timer: float, request: int = _REQUEST, transfer: Transfer = _transfer
 ) -> Packets:
-    """An FTDI adapter with this timer (ns)."""
+    """Returns an FTDI adapter with this timer (ns)."""
     packets = []
     tick = ends[0] - random.random() * timer
     waiting = collected = 0
@@ -123,7 +123,7 @@ def ftdi(
 
 
 def triggered(random: Random, ends: Sequence[float], timer: float, transfer: Transfer = _transfer) -> Packets:
-    """An adapter whose timer starts with the first octet that waits."""
+    """Returns an adapter whose timer starts with the first octet that waits."""
     packets = []
     waiting, tick = 0, 0.0
     for end in ends:
@@ -141,12 +141,13 @@ def triggered(random: Random, ends: Sequence[float], timer: float, transfer: Tra
 
 
 def uart(random: Random, ends: Sequence[float], timer: float) -> Packets:
-    """A UART that interrupts for each octet."""
+    """Returns a UART that interrupts for each octet."""
     return [(end, 1) for end in ends]
 
 
 def fifo(random: Random, ends: Sequence[float], timer: float) -> Packets:
-    """A UART that interrupts for eight octets, or ``timer`` (seven and four characters) less seven after the last."""
+    """Returns a UART that interrupts for eight octets, or ``timer`` (seven and four characters) less seven after the
+    last."""
     packets = []
     waiting, last = 0, 0.0
     for end in ends:
@@ -171,7 +172,7 @@ def _wake_up(random: Random) -> float:
 
 
 def read(random: Random, packets: Packets) -> Iterator[tuple[int, int]]:
-    """A program that waits for octets: when each read is done, and how many octets it gives."""
+    """Simulates a program that waits for octets; yields when each read ends and how many octets it returns."""
     now = 0.0
     at = 0
     while at < len(packets):
@@ -231,7 +232,7 @@ _CLOCKS: Final[dict[str, Callable[[Random], float]]] = {
 
 
 def measure(row: Row, frames: int) -> Result:
-    """One row's figures."""
+    """Returns the figures of one row."""
     random = Random(row.label)
     truth = list(line(random, row, frames))
     ends = [start + frame.character for frame in truth for start in frame.starts]
@@ -245,7 +246,7 @@ def measure(row: Row, frames: int) -> Result:
 
 
 def summary(truth: list[Frame], stamped: list[Octet], arrivals: list[int], shift: int = 0) -> Result:
-    """The figures of the frames' first octets; ``shift`` (ns) is added to the truth."""
+    """Returns the figures of the frames' first octets; ``shift`` (ns) is added to the truth."""
     errors, uncertainties, delays = [], [], []
     at = 0
     for frame in truth:
@@ -269,7 +270,7 @@ long, and end at few places between its ticks. With ticks and clock known exactl
 
 
 def missed(row: Row, result: Result) -> list[str]:
-    """The targets that a row does not meet."""
+    """Returns the targets that a row does not meet."""
     median, most, _ = result.errors
     targets = [
         (result.inside >= 0.999, f"{result.inside:.2%} inside the uncertainty, not 99.9 %"),
@@ -328,7 +329,7 @@ HEAD: Final = """\
 
 
 def cells(result: Result) -> str:
-    """A row's other cells."""
+    """Returns a row's other cells."""
     errors = "{:.3f} | {:.2f} | {:.1f}".format(*result.errors)
     known = f"{result.inside:.2%} | {result.uncertainty:.1f} | {result.widest:.1f}"
     delays = " | ".join(f"{value:.1f}" for value in result.read)

@@ -120,12 +120,12 @@ READERS: Final = {
 
 
 def woken_within(character_time_ns: float) -> int:
-    """W: within how many ns a waiting program is woken, where the uncertainty holds."""
+    """Returns W: within how many ns a waiting program is woken, where the uncertainty holds."""
     return max(2 * MS - int(TOLERANCE * character_time_ns), MS)
 
 
 def session(number: int) -> Session:
-    """Session ``number``."""
+    """Returns session ``number``."""
     random = Random(number)
     adapter, speed = random.choice(ADAPTERS), random.choice(SPEEDS)
     character = 10e9 / speed
@@ -146,7 +146,7 @@ def session(number: int) -> Session:
 
 
 def _line(random: Random, character: float, least_pause: float) -> tuple[list[float], list[float]]:
-    """When each octet begins and ends; ns after START."""
+    """Returns when each octet begins and ends, ns after START."""
     clock, (share, longest) = random.choice(CLOCKS), random.choice(PAUSES)
     starts, ends = [], []
     now = 0.0
@@ -171,7 +171,7 @@ def _lateness(random: Random, reader: str, within: int) -> float:
 
 
 def _absence(random: Random, reader: str) -> float:
-    """How long the reader does not look after a read, ns."""
+    """Returns how long the reader does not look at the ports after a read, ns."""
     if reader == "by turns":
         return random.uniform(2.05, 2.3) * MS
     if reader == "rests":
@@ -182,7 +182,7 @@ def _absence(random: Random, reader: str) -> float:
 
 
 def _read(random: Random, packets: accuracy.Packets, reader: str, within: int) -> Iterator[Read]:
-    """The reads of what the adapter handed on, in order."""
+    """Yields the reads of what the adapter handed on, in order."""
     at, now, there = 0, 0, 0.0
     arrivals = []
     for tick, _ in packets:
@@ -206,7 +206,7 @@ def _read(random: Random, packets: accuracy.Packets, reader: str, within: int) -
 
 
 def stamp(session: Session, estimator: Any, random: Random) -> list[Any]:
-    """What an estimator makes of a session, read in parts and asked in between."""
+    """Returns the result of an estimator for a session that is read in parts."""
     settled: list[Any] = []
     before = 0
     for count, arrival, late in session.reads:
@@ -231,12 +231,12 @@ class Row:
         self.uncertainties: list[float] = []
 
     def add(self, error: float, uncertainty: float) -> None:
-        """One octet, ms."""
+        """Adds the error and the uncertainty of one octet, ms."""
         self.errors.append(error)
         self.uncertainties.append(uncertainty)
 
     def figures(self) -> tuple[float, float, float, float]:
-        """Median and 99th percentile of uncertainty and error, ms."""
+        """Returns the median and 99th percentile of uncertainty and error, ms."""
         return (*_figures(self.uncertainties), *_figures(self.errors))
 
 
@@ -292,7 +292,7 @@ class Campaign:
 
 
 def _load(path: str) -> Callable[[int, int], Any]:
-    """The estimator of another revision."""
+    """Returns the estimator of another revision."""
     specification = importlib.util.spec_from_file_location("other_estimator", path)
     if specification is None or specification.loader is None:
         raise SystemExit(f"{path} is no Python file")
@@ -303,7 +303,7 @@ def _load(path: str) -> Callable[[int, int], Any]:
 
 
 def table(new: Campaign, old: Campaign | None) -> Iterator[str]:
-    """The rows of a campaign, and beside each those of another one."""
+    """Yields the rows of a campaign, and beside each those of another one."""
     yield (
         "| reader | adapter | bit/s | uncertainty | 99 % | error | 99 % |"
         + " before | 99 % | before | 99 % |" * bool(old)
@@ -315,7 +315,7 @@ def table(new: Campaign, old: Campaign | None) -> Iterator[str]:
 
 
 def larger(new: Campaign, old: Campaign) -> Iterator[str]:
-    """The rows whose median of uncertainty or error is more than a tenth larger than before."""
+    """Yields the rows whose median of uncertainty or error is more than a tenth larger than before."""
     for row in sorted(new.rows):
         now, before = new.rows[row].figures(), old.rows[row].figures()
         for name, at in (("uncertainty", 0), ("error", 2)):

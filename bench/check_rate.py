@@ -29,7 +29,7 @@ MOST_GROWTH: Final = 1.1
 
 
 def write(path: Path, count: int) -> None:
-    """A trace of so many records."""
+    """Writes a trace of ``count`` records."""
     faults = ("bcc-bad", "no-response", "cut", "noise")
     playing = play(1, sessions=200, faults=faults)
     records = list(
@@ -43,7 +43,7 @@ def write(path: Path, count: int) -> None:
 
 
 def measure(command: str, trace: Path) -> tuple[float, float]:
-    """User time (s) and peak memory (MiB) of a command."""
+    """Returns the user time (s) and peak memory (MiB) of a command."""
     run = [sys.executable, "-m", "vtctap", command, str(trace)]
     with open(os.devnull, "wb") as nowhere:
         process = subprocess.Popen(run, stdout=nowhere, stderr=nowhere)

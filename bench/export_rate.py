@@ -31,7 +31,7 @@ COMMANDS: Final = {
 
 
 def measure(command: list[str], trace: Path, out: Path) -> tuple[float, float]:
-    """User time (s) and peak memory (MiB) of a command."""
+    """Returns the user time (s) and peak memory (MiB) of a command."""
     with open(out, "wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "vtctap", *command, str(trace)], stdout=file)
         _, status, used = os.wait4(process.pid, 0)

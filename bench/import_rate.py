@@ -60,7 +60,7 @@ HEX: Final = ("hex", "esphome", "socat")
 
 
 def write(path: Path, form: str, megabytes: int) -> int:
-    """A log of about so many megabytes; gives its size."""
+    """Writes a log of about this many megabytes; returns its size."""
     size = second = 0
     with path.open("w", encoding="latin-1") as file:
         while size < megabytes << 20:
@@ -72,7 +72,7 @@ def write(path: Path, form: str, megabytes: int) -> int:
 
 
 def rate(path: Path, form: str) -> float:
-    """MB/s of processor time."""
+    """Returns the rate, MB/s of processor time."""
     began = time.process_time()
     for _ in IMPORTERS[form].read(path, Account()):
         pass
@@ -80,7 +80,7 @@ def rate(path: Path, form: str) -> float:
 
 
 def memory(path: Path, form: str) -> tuple[float, float]:
-    """The peak memory (MiB) of an import, and MB/s of its processor time."""
+    """Returns the peak memory (MiB) of an import, and MB/s of its processor time."""
     target = path.with_suffix(".pcapng")
     run = [sys.executable, "-m", "vtctap", "import", str(path), "--from", form, "-w", str(target), "--force", "-q"]
     with open(os.devnull, "wb") as nowhere:

@@ -71,7 +71,7 @@ LOADS: Final = [Load(16, 9600, 16), Load(1, 115200, 16), Load(16, 9600, 1), Load
 
 
 def traffic(tap: int) -> bytes:
-    """What a tap hears, over and over: one side of a session, by turns the client's and the server's."""
+    """Returns the octets that a tap receives repeatedly: those of one side of a session."""
     side = ("client", "server")[tap % 2]
     return bytes(octet.octet for octet in play(tap // 2, mode=None, speed=9600) if octet.side == side)
 
@@ -149,7 +149,7 @@ def share(load: Load, seconds: float, ptys: list[Pty], listener: int) -> tuple[f
 
 
 def counting(load: Load, seconds: float, ptys: list[Pty]) -> float:
-    """The bare loop's share."""
+    """Returns the bare loop's share."""
     here, there = FORK.Pipe()
     counter = FORK.Process(target=bare, args=([pty.name for pty in ptys], there), daemon=True)
     counter.start()
@@ -163,7 +163,7 @@ def counting(load: Load, seconds: float, ptys: list[Pty]) -> float:
 
 
 def capturing(load: Load, seconds: float, ptys: list[Pty], trace: Path) -> tuple[float, int, int]:
-    """The capture's share, how many octets were fed, and how many taps have others in the trace."""
+    """Returns the capture's share, how many octets were fed, and how many taps have others in the trace."""
     names = [pty.name for pty in ptys]
     links = [f"--link=L{at}={names[2 * at]},{names[2 * at + 1]}" for at in range(load.links)]
     command = [sys.executable, "-m", "vtctap", "capture", *links, "--speed", str(load.speed), "-q", "-w", str(trace)]
@@ -207,7 +207,7 @@ def measure(load: Load, seconds: float) -> str:
 
 
 def chunks(links: int, speed: int, timer: int) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
-    """An hour of all taps: arrival (ns), tap, octets."""
+    """Yields an hour of all taps: arrival (ns), tap, octets."""
     voices = [[(octet, 0) for octet in traffic(tap)] for tap in range(2 * links)]
     character, period = LINE.character_time_ns(speed), timer * 1_000_000
     sent = [0] * len(voices)

@@ -84,7 +84,7 @@ def messages() -> Iterator[tuple[Sender, bytes]]:
 
 
 def write(path: Path, count: int) -> Path:
-    """A trace of so many frames."""
+    """Writes a trace of at most ``count`` frames; returns its path."""
     time = START
     with create_trace(path) as trace:
         for number, (sender, octets) in enumerate(messages()):
@@ -107,7 +107,7 @@ def write(path: Path, count: int) -> Path:
 
 
 def spent(script: Path, trace: Path, arguments: list[str]) -> tuple[float, int]:
-    """User time (s) and peak memory (KiB) of a tshark."""
+    """Returns the user time (s) and peak memory (KiB) of a tshark."""
     with subprocess.Popen(
         [TSHARK, "-n", "-X", f"lua_script:{script}", "-r", str(trace), *arguments], stdout=subprocess.DEVNULL
     ) as process:
@@ -119,7 +119,7 @@ def spent(script: Path, trace: Path, arguments: list[str]) -> tuple[float, int]:
 
 
 def version() -> tuple[int, int]:
-    """Of tshark."""
+    """Returns the version of tshark."""
     said = subprocess.run([TSHARK, "--version"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"(\d+)\.(\d+)", said)
     return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -53,7 +53,7 @@ class Item(Packet):
     )
 
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes]:
-        """What follows is the next item's."""
+        """Leaves the octets after this item to the next one."""
         return b"", s
 
 
@@ -68,7 +68,7 @@ class Written(Packet):
 
 
 def record(octets: bytes, time: int = 1_767_225_600_000_000_000) -> Record:
-    """A record as a tap writes it."""
+    """Returns a record as a tap writes it."""
     return Record(
         time,
         octets,
@@ -81,7 +81,7 @@ def record(octets: bytes, time: int = 1_767_225_600_000_000_000) -> Record:
 
 
 def rates(workloads: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """How much of each is done in a second."""
+    """Returns how many of each are done per second, in the best of several runs."""
     best = dict.fromkeys(workloads, 0.0)
     for _ in range(RUNS):
         for name, work in workloads.items():

@@ -146,7 +146,7 @@ def imports(*, for_types: bool = True) -> Imports:
 
 
 def room_of(module: str) -> Room:
-    """The room that a module is in."""
+    """Returns the room that a module is in."""
     named = [(len(name), room) for room in ROOMS for name in room.modules if f"{module}.".startswith(f"{name}.")]
     return max(named, key=lambda found: found[0])[1]
 
@@ -173,13 +173,13 @@ def cycle(found: Imports) -> list[str]:
 
 
 def arrows(found: Imports) -> set[tuple[str, str]]:
-    """The pairs of rooms of which the first knows the second; the errors, which all know, are left out."""
+    """Returns the pairs of rooms of which the first knows the second; the errors, which all know, are left out."""
     pairs = {(room_of(module).name, room_of(other).name) for module in found for other in found[module]}
     return {(room, other) for room, other in pairs if room != other and other != "errors"}
 
 
 def floors(pairs: set[tuple[str, str]]) -> dict[str, int]:
-    """The floor of each room: one above the highest room that it knows."""
+    """Returns the floor of each room: one above the highest room that it knows."""
     floor: dict[str, int] = {}
     for room in ROOMS:
         floor[room.name] = 1 + max((floor[other] for name, other in pairs if name == room.name), default=0)
@@ -187,7 +187,7 @@ def floors(pairs: set[tuple[str, str]]) -> dict[str, int]:
 
 
 def drawing(pairs: set[tuple[str, str]]) -> str:
-    """The drawing in Graphviz's language: a row a floor, the commands on top."""
+    """Returns the drawing in Graphviz's language: a row a floor, the commands on top."""
     reached: dict[str, set[str]] = {}
     for room in ROOMS:
         known = {other for name, other in pairs if name == room.name}
@@ -213,7 +213,7 @@ def drawing(pairs: set[tuple[str, str]]) -> str:
 
 
 def mark(source: str) -> str:
-    """The comment by which a picture says of which drawing it is."""
+    """Returns the comment by which a picture says of which drawing it is."""
     return f"<!-- drawing {hashlib.sha256(source.encode()).hexdigest()[:16]}, made by make architecture -->"
 
 

@@ -82,7 +82,7 @@ def _run_live(command: list[str]) -> str:
 
 
 def cookbook() -> str:
-    """The text of docs/cookbook.md."""
+    """Returns the text of docs/cookbook.md."""
     parts = [_HEAD]
     for title, script, arguments in RECIPES:
         shown = run(script, arguments).replace("\a", "").splitlines()

@@ -60,7 +60,7 @@ Ctrl\-C where nothing was being captured.
 
 
 def made() -> dict[str, str]:
-    """The texts, by their places in ``docs``."""
+    """Returns the texts, by their places in ``docs``."""
     parser = whole_parser()
     _complete_files(parser)
     completions = {place: _ended(shtab.complete(parser, shell)) for shell, place in SHELLS.items()}
@@ -81,7 +81,7 @@ def _ended(text: str) -> str:
 
 
 def manual() -> str:
-    """The manual page, as troff."""
+    """Returns the manual page, as troff."""
     commands = "".join(line for name in COMMANDS for line in _command(name))
     return _HEAD.format(version=__version__) + commands + _TAIL
 

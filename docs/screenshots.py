@@ -133,7 +133,7 @@ def demonstration(screen: Screen, *arguments: str) -> Iterator[str]:
 
 
 def trace(screen: Screen) -> None:
-    """A packet with a bad check character."""
+    """Shows a packet with a bad check character."""
     with demonstration(screen, "-g", "9") as window:
         screen.click(*TREE)
         screen.keys("Right", "Down", "Down", "Right")
@@ -141,7 +141,7 @@ def trace(screen: Screen) -> None:
 
 
 def token(screen: Screen) -> None:
-    """A token that the meter rejects."""
+    """Shows a token that the meter rejects."""
     with demonstration(screen, "-J", "vtc.expert.token_rejected") as window:
         screen.click(*TREE)
         screen.keys("Right", "Down", "Down", "Right", "Down", "Right")
@@ -149,7 +149,7 @@ def token(screen: Screen) -> None:
 
 
 def experts(screen: Screen) -> None:
-    """The expert information."""
+    """Shows the expert information."""
     with demonstration(screen, "-z", "expert"):
         window = screen.await_window("Expert Information")
         screen.place(window, 900, 420)
@@ -157,7 +157,7 @@ def experts(screen: Screen) -> None:
 
 
 def flow(screen: Screen) -> None:
-    """The flow graph."""
+    """Shows the flow graph."""
     with demonstration(screen):
         screen.keys("alt+s", *["Down"] * FLOW_GRAPH, "Return")
         window = screen.await_window("Flow")
@@ -166,7 +166,7 @@ def flow(screen: Screen) -> None:
 
 
 def graph(screen: Screen) -> None:
-    """The I/O graphs."""
+    """Shows the I/O graphs."""
     with demonstration(screen):
         screen.keys("alt+s", "i")
         window = screen.await_window("I/O Graphs")
@@ -175,7 +175,7 @@ def graph(screen: Screen) -> None:
 
 
 def statistics(screen: Screen) -> None:
-    """The dissector's statistics: the first entry from below in the menu Tools is vtctap."""
+    """Shows the dissector's statistics: the first entry from below in the menu Tools is vtctap."""
     with demonstration(screen):
         screen.keys("alt+t", "Up", "Right", "Down", "Return")
         window = screen.await_window("vtctap: statistics")
@@ -184,7 +184,7 @@ def statistics(screen: Screen) -> None:
 
 
 def session(screen: Screen) -> None:
-    """A session as text."""
+    """Shows a session as text."""
     with demonstration(screen):
         screen.keys("alt+t", "Up", "Right", "Return")
         window = screen.await_window("session as text")
@@ -193,14 +193,14 @@ def session(screen: Screen) -> None:
 
 
 def interfaces(screen: Screen) -> None:
-    """The list of interfaces."""
+    """Shows the list of interfaces."""
     with screen.running("wireshark", "-C", "vtctap"):
         window = screen.await_window("The Wireshark Network Analyzer")
         screen.picture("wireshark-interfaces", window)
 
 
 def live(screen: Screen) -> None:
-    """A live capture of the simulated link, with its toolbar."""
+    """Shows a live capture of the simulated link, with its toolbar."""
     with screen.running("wireshark", "-C", "vtctap", "-k", "-i", "vtctap-demo"):
         window = screen.await_window("Capturing from", then=14)
         screen.click(*ROW)

@@ -86,7 +86,7 @@ def _octets(text: str) -> bytes:
 
 
 def sign(sender: Sender) -> str:
-    """The sign that begins a sender's lines, such as ``C>``."""
+    """Returns the sign that begins a sender's lines, such as ``C>``."""
     return _SIGNS[sender]
 
 

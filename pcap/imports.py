@@ -121,7 +121,7 @@ def detect(name: str | os.PathLike[str]) -> str:
 
 
 def _analyser_of(name: str | os.PathLike[str]) -> str | None:
-    """The format of a file of a logic analyser; None where it is none. Raises OSError."""
+    """Returns the format of a file of a logic analyser; None where it is none. Raises OSError."""
     with open(name, "rb") as file:
         if sigrok.recognises(file.read(64)):
             return "sigrok"

@@ -130,7 +130,7 @@ class Line:
         return 1 + self.data_bits + (self.parity != "N") + self.stop_bits
 
     def character_time_ns(self, speed: int) -> int:
-        """The length of one character at ``speed`` bit/s, ns; 0 where the speed is unknown (0)."""
+        """Returns the length of one character at ``speed`` bit/s, ns; 0 where the speed is unknown (0)."""
         return self.character_bits * 1_000_000_000 // speed if speed else 0
 
     def __str__(self) -> str:

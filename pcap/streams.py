@@ -45,7 +45,7 @@ class Input:
         self._unpacker: Unpacker | None = None
 
     def offset(self, at: int) -> int:
-        """The position of ``buffer[at]`` in the file, counted from where reading began."""
+        """Returns the position of ``buffer[at]`` in the file, counted from where reading began."""
         return self._before + at
 
     def more(self) -> bool:
@@ -59,7 +59,7 @@ class Input:
         return True
 
     def _plain(self) -> bytes | None:
-        """Octets of the file; of its first ones, as soon as they tell, whether it is compressed."""
+        """Returns octets of the file; its first ones once they tell whether the file is compressed."""
         chunk: bytes | None = self._read(CHUNK)
         if self._head is None:
             return chunk
@@ -75,7 +75,7 @@ class Input:
         return self._unpacked()
 
     def _unpacked(self) -> bytes:
-        """Unpacked octets; none where there is nothing more of the file."""
+        """Returns unpacked octets; none at the end of the file."""
         assert self._unpacker
         while True:
             try:
@@ -213,7 +213,7 @@ def is_special(path: str | os.PathLike[str]) -> bool:
 
 
 def name_of(source: Source, default: str) -> str:
-    """The file's name in messages; ``default`` where it has none."""
+    """Returns the file's name in messages; ``default`` where it has none."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     name = getattr(source, "name", None)

@@ -62,8 +62,8 @@ class Adapter(NamedTuple):
     source: str = ""
 
     def latency_ns(self, character_time_ns: int) -> int:
-        """The longest that the adapter keeps an octet on a line with this character time, with the slowest sender
-        allowed."""
+        """Returns the longest that the adapter keeps an octet on a line with this character time, with the slowest
+        sender allowed."""
         return self.time_ns + math.ceil(self.characters * character_time_ns * (1 + TOLERANCE))
 
     @property
@@ -72,7 +72,7 @@ class Adapter(NamedTuple):
         return self.source != "network"
 
     def stated(self, latency_ns: int | None) -> "Adapter":
-        """A copy with the latency that the user states; unchanged for None."""
+        """Returns a copy with the latency that the user states; unchanged for None."""
         return self if latency_ns is None else self._replace(time_ns=latency_ns, characters=0, source="stated")
 
     @property
@@ -85,7 +85,7 @@ class Adapter(NamedTuple):
         return f"{self.characters}characters" if self.characters else f"{self.time_ns / 1e6:g}ms"
 
     def words(self) -> str:
-        """The adapter as ``key=value`` words of an event."""
+        """Returns the adapter as ``key=value`` words of an event."""
         words = {"adapter": self.driver, "latency": self.latency_text, "latency_source": self.source}
         return " ".join(f"{key}={value}" for key, value in words.items() if value)
 
@@ -178,7 +178,7 @@ def _write(path: str, number: int) -> bool:
 
 
 def _serial_settings(descriptor: int) -> "array[int] | None":
-    """The driver's struct serial_struct; None where the driver has none."""
+    """Returns the driver's struct serial_struct; None where the driver has none."""
     import fcntl
     import termios
 
@@ -192,7 +192,7 @@ def _serial_settings(descriptor: int) -> "array[int] | None":
 
 
 def _flag(descriptor: int) -> bool | None:
-    """The driver's low-latency flag; None where the driver has none."""
+    """Returns the driver's low-latency flag; None where the driver has none."""
     settings = _serial_settings(descriptor)
     return None if settings is None else bool(settings[_FLAGS] & _LOW_LATENCY)
 

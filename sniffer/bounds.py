@@ -100,12 +100,12 @@ class Bounds:
         self._latency_ns = latency_ns
 
     def kept(self, count: int) -> int:
-        """L: the longest that the adapter keeps the first of ``count`` octets that one read brings, ns."""
+        """Returns L: the longest time that the adapter keeps the first of ``count`` octets of one read, ns."""
         return self._latency_ns * (count // PACKET + 1 if self.fills else 1)
 
     def first_ended(self, chunk: Chunk, kept: int, waking: int) -> int:
-        """The time (ns since 1970 UTC) after which the first octet of a chunk ended, by (4) and (5), for a program
-        woken within ``waking`` ns and an adapter that keeps octets for ``kept`` ns."""
+        """Returns the time (ns since 1970 UTC) after which the first octet of a chunk ended, by (4) and (5), for a
+        program woken within ``waking`` ns and an adapter that keeps octets for ``kept`` ns."""
         missed = min(_lateness(chunk.before_late_ns, waking), kept + waking)
         return max(chunk.arrival - _lateness(chunk.late_ns, waking) - kept, chunk.before - missed)
 
@@ -136,7 +136,7 @@ class Bounds:
         return earliest, latest, ended
 
     def _latest(self, chunks: Sequence[Chunk], base: int) -> list[float]:
-        """The latest start S+ of each octet."""
+        """Returns the latest start S+ of each octet."""
         shortest = self.shortest_ns
         latest = []
         start = float(chunks[-1].arrival - base)

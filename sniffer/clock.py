@@ -34,7 +34,7 @@ class Clock:
         return monotonic + self._offset
 
     def now(self) -> int:
-        """The timestamp of now, ns since 1970 UTC."""
+        """Returns the timestamp of now, ns since 1970 UTC."""
         return self._monotonic() + self._offset
 
     def step(self) -> tuple[int, int] | None:
@@ -48,7 +48,7 @@ class Clock:
         return step, ahead - self._offset
 
     def _ahead(self) -> int:
-        """How far the wall clock is ahead of the monotonic one, by the quickest of several readings, ns."""
+        """Returns how far the wall clock is ahead of the monotonic one, by the quickest of several readings, ns."""
         looks = []
         for _ in range(_LOOKS):
             before = self._monotonic()

@@ -34,15 +34,15 @@ class Counters(NamedTuple):
         return self.overrun + self.buf_overrun
 
     def since(self, before: "Counters") -> "Counters":
-        """The differences to earlier totals; 0 where a total went back, because the driver restarted."""
+        """Returns the differences from earlier totals; 0 where a total is lower, because the driver restarted."""
         return Counters(*(max(now - then, 0) for now, then in zip(self, before, strict=True)))
 
     def plus(self, other: "Counters") -> "Counters":
-        """The sums of both."""
+        """Returns the sums of both."""
         return Counters(*(one + another for one, another in zip(self, other, strict=True)))
 
     def words(self, *names: str) -> str:
-        """The named totals, or those of all errors, as ``key=value`` words of an event."""
+        """Returns the named totals, or those of all errors, as ``key=value`` words of an event."""
         return " ".join(f"{name}={getattr(self, name)}" for name in names or self._fields[:-1])
 
 

@@ -107,7 +107,7 @@ def _shares(symbols: Sequence[float]) -> list[float]:
 
 
 def _text(line: Line) -> list[float]:
-    """The probabilities of symbols at the right speed, for text on ``line``."""
+    """Returns the probabilities of symbols at the right speed, for text on ``line``."""
     symbols = [0.0] * _SYMBOLS
     for value in range(256):
         bits = value & 0x7F
@@ -118,7 +118,7 @@ def _text(line: Line) -> list[float]:
 
 
 def _too_fast(ratio: float) -> list[float]:
-    """The probabilities of symbols at a speed that is too fast by ``ratio``: a start bit, then random bits."""
+    """Returns the probabilities of symbols at a speed that is too fast by ``ratio``: a start bit, then random bits."""
     symbols = [0.0] * _SYMBOLS
     looks = [floor((bit + 0.5) / ratio) for bit in range(1, 10)]
     for following in product((0, 1), repeat=looks[-1]):
@@ -139,12 +139,12 @@ _PAIRS: Final = [(speed, shape) for speed in SPEEDS for shape in range(len(_SHAP
 
 @cache
 def _elsewhere(listening: int, speed: int) -> list[float]:
-    """The probabilities of symbols when listening at ``listening`` bit/s to a line of another ``speed``."""
+    """Returns the probabilities of symbols when listening at ``listening`` bit/s to a line of another ``speed``."""
     return _too_fast(listening / speed) if listening > speed else _TOO_SLOW
 
 
 def _prior(speed: int, shape: int, expected: Sequence[int]) -> float:
-    """The initial weight of a pair."""
+    """Returns the initial weight of a pair."""
     surprise = _UNEXPECTED if expected and speed not in expected else 0.0
     return surprise + _RARE.get(speed, 0.0) + (_UNPROVED if shape == _ANY_OCTETS else 0)
 
@@ -218,7 +218,7 @@ class Detector:
         self._recent.clear()
 
     def _stop(self, tap: int, flags: int) -> int:
-        """The part of the symbol that states an octet's stop bit."""
+        """Returns the part of the symbol that states an octet's stop bit."""
         if flags & (Flag.FRAMING | Flag.BREAK):
             self._marks[tap] = True
             return _WRONG_STOP
@@ -263,7 +263,8 @@ class Detector:
         self._weights = _from_best(self._weights)
 
     def _settle(self) -> Line | None:
-        """The line, if the detector listens at the best pair's speed and that pair leads all with other settings."""
+        """Returns the line, if the detector listens at the best pair's speed and that pair leads all with other
+        settings."""
         speed, shape = _PAIRS[self._weights.index(0.0)]
         line = _SHAPE_LINES[shape]
         text = shape != _ANY_OCTETS and self._astray[shape] < 0.5
@@ -277,8 +278,8 @@ class Detector:
         return line if max(others) <= -MARGIN else None
 
     def _binary(self, value: int) -> Line | None:
-        """Eight bits, if ``value`` ends a complete HDLC frame: flag, format with its length, ..., check sequence,
-        flag."""
+        """Returns eight bits if ``value`` ends a complete HDLC frame: flag, format with its length, ..., check
+        sequence, flag."""
         recent = self._recent
         recent.append(value)
         del recent[: -_LONGEST_FRAME - 2]

@@ -39,7 +39,7 @@ class Envelope:
         self._lower: list[Point] = []
 
     def copy(self) -> "Envelope":
-        """An independent copy."""
+        """Returns an independent copy."""
         other = Envelope.__new__(Envelope)
         other._fastest, other._slowest = self._fastest, self._slowest
         other.fastest, other.slowest = self.fastest, self.slowest
@@ -47,8 +47,8 @@ class Envelope:
         return other
 
     def fastest_above(self, count: int, time: float) -> float:
-        """The shortest character time of a line that passes above this lower point. The point must be to the right of
-        all upper points."""
+        """Returns the shortest character time of a line that passes above this lower point. The point must be to the
+        right of all upper points."""
         fastest = self.fastest
         for at, upper in self._upper:
             bound = (time - upper) / (count - at)
@@ -94,13 +94,13 @@ class Envelope:
         return True
 
     def starts(self, character: float) -> tuple[float, float]:
-        """The earliest and the latest start of a line with this character time."""
+        """Returns the earliest and the latest start of a line with this character time."""
         latest = min([time - count * character for count, time in self._upper])
         earliest = max([time - count * character for count, time in self._lower], default=latest)
         return earliest, latest
 
     def centre(self) -> tuple[float, float]:
-        """The start and the character time of the polygon's centre of gravity."""
+        """Returns the start and the character time of the polygon's centre of gravity."""
         total = starts = characters = 0.0
         step = (self.slowest - self.fastest) / _SAMPLES
         for number in range(_SAMPLES):
@@ -114,7 +114,7 @@ class Envelope:
 
 
 def _turn(first: Point, second: Point, count: int, time: float) -> float:
-    """Positive where the path from the first point over the second to the third turns left."""
+    """Returns a positive number where the path from the first point over the second to the third turns left."""
     return (second[0] - first[0]) * (time - first[1]) - (second[1] - first[1]) * (count - first[0])
 
 
@@ -131,7 +131,7 @@ class Pace:
         self._agreeing = _TRUSTED
 
     def fit(self, run: Envelope) -> tuple[float, float]:
-        """The most likely start and character time of a run."""
+        """Returns the most likely start and character time of a run."""
         fastest, slowest = max(self._fastest, run.fastest), min(self._slowest, run.slowest)
         if self._agreeing < _TRUSTED or fastest > slowest:
             return run.centre()

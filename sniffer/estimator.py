@@ -152,8 +152,8 @@ class Estimator:
         return self._take_ready()
 
     def horizon(self, now: int) -> int:
-        """The time (ns since 1970 UTC) before which no octet begins that has not been returned, once all reads before
-        ``now`` have been fed.
+        """Returns the time (ns since 1970 UTC) before which no octet begins that has not been returned, once all reads
+        before ``now`` have been fed.
 
         It never goes back. If the program was stopped and earlier octets come nevertheless, they get a timestamp at the
         horizon.
@@ -237,8 +237,8 @@ class Estimator:
         return run
 
     def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
-        """Lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that filled the
-        last packet, because it started the timer."""
+        """Returns the lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that
+        filled the last packet, because it started the timer."""
         kept = max(self._bounds.kept(len(chunk.octets)), (len(chunk.octets) - 1) * self._character_time_ns)
         bounds = [(count + 1, float(self._bounds.first_ended(chunk, kept, PROMPT_NS) - base))]
         full = len(chunk.octets) // PACKET * PACKET

@@ -41,7 +41,7 @@ class ParityWatch:
         recent.extend([said for value, flags in octets if not flags and (said := says[value])])
 
     def without(self, wrong: int = WRONG) -> Sequence[Sender]:
-        """The senders that send no parity, judged by ``wrong`` parity errors."""
+        """Returns the senders that send no parity, judged by ``wrong`` parity errors."""
         return [
             sender
             for sender, recent in self._recent.items()
@@ -49,7 +49,7 @@ class ParityWatch:
         ]
 
     def with_parity(self) -> Sequence[Sender]:
-        """The senders that send parity."""
+        """Returns the senders that send parity."""
         return [
             sender
             for sender, recent in self._recent.items()

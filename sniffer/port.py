@@ -36,7 +36,7 @@ class Port(Protocol):
     """False: framing errors and breaks are never flagged. True: it depends on the adapter."""
 
     def fileno(self) -> int:
-        """The descriptor to poll."""
+        """Returns the descriptor to poll."""
 
     def read(self) -> list[tuple[int, int]]:
         """Reads the octets that have arrived, if any: values and :class:`~vtctap.pcap.record.Flag` bits. Raises
@@ -46,7 +46,7 @@ class Port(Protocol):
         """Sets speed and line, without losing octets. Raises PortError; the port then keeps its old settings."""
 
     def counters(self) -> Counters | None:
-        """The driver's totals; None where the driver keeps none."""
+        """Returns the driver's totals; None where the driver keeps none."""
 
     def close(self) -> None:
         """Closes the port."""

@@ -22,7 +22,7 @@ class SerialPort(NamedTuple):
 
 
 def serial_ports() -> list[SerialPort]:
-    """The serial ports of this machine, sorted by name."""
+    """Returns the serial ports of this machine, sorted by name."""
     from serial.tools.list_ports import comports
 
     stable = _stable_names()

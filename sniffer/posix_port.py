@@ -156,7 +156,7 @@ class PosixPort:
             raise self._refuses(wanted)
 
     def fileno(self) -> int:
-        """The descriptor to poll."""
+        """Returns the descriptor to poll."""
         return self._fd
 
     def read(self) -> list[tuple[int, int]]:
@@ -172,8 +172,8 @@ class PosixPort:
         return self._marks.feed(received)
 
     def counters(self) -> Counters | None:
-        """The driver's totals; None where it keeps none. Call it about every second: the totals tell breaks from
-        NULs."""
+        """Returns the driver's totals; None where it keeps none. Call it about every second: the totals tell breaks
+        from NULs."""
         self._looks.append(self._count())
         return self._looks[-1]
 

@@ -53,7 +53,8 @@ class PyserialPort:
             delattr(self._serial, name)
 
     def fileno(self) -> int:
-        """The descriptor to poll. Raises where the port has none; :mod:`~vtctap.sniffer.reader` then reads in turns."""
+        """Returns the descriptor to poll. Raises where the port has none; :mod:`~vtctap.sniffer.reader` then reads in
+        turns."""
         return int(self._serial.fileno())
 
     def read(self) -> list[tuple[int, int]]:
@@ -64,7 +65,7 @@ class PyserialPort:
             raise PortError(f"{self.name}: {error}") from None
 
     def counters(self) -> None:
-        """None: pyserial has no totals."""
+        """Returns None, since pyserial has no totals."""
         return
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ class RunDelay:
         self.since_last_ns()
 
     def since_last_ns(self) -> int:
-        """The time ready but not running since the last call, ns."""
+        """Returns the time ready but not running since the last call, ns."""
         before = self._total
         if self._file is not None:
             with contextlib.suppress(OSError, ValueError, IndexError):

@@ -58,7 +58,7 @@ class Change:
     sender: Sender = Sender.UNKNOWN
 
     def event(self, before: Settings) -> str:
-        """The text of the event that states the change."""
+        """Returns the text of the event that states the change."""
         line, of = (EIGHT_BITS, f" sender={self.sender.name.lower()}") if self.sender else (self.settings.line, "")
         return f"speed from={before.speed} to={self.settings.speed} line={line} why={self.why}{of}"
 

@@ -12,12 +12,12 @@ NAME: Final = "70-vtctap.rules"
 
 
 def rule() -> str:
-    """The content of the rule's file."""
+    """Returns the content of the rule's file."""
     return files("vtctap.sniffer").joinpath(NAME).read_text("ascii")
 
 
 def place(root: Path = Path("/")) -> Path:
-    """The path of the installed rule; ``root`` is the root of the file system."""
+    """Returns the path of the installed rule; ``root`` is the root of the file system."""
     return root / "etc/udev/rules.d" / NAME
 
 

@@ -81,7 +81,7 @@ def __dir__() -> list[str]:
 
 
 def scapy_ext(extension: "Any") -> None:
-    """Scapy's hook for ``conf.exts.load("vtctap")``: registers the layer, also as ``scapy.contrib.vtctap``."""
+    """Registers the layer for ``conf.exts.load("vtctap")`` of Scapy, also as ``scapy.contrib.vtctap``."""
     import scapy.contrib
 
     from vtctap.dissector import scapy as layer

@@ -29,7 +29,7 @@ EXTRAS: Final = {
 
 @contextmanager
 def extra(name: str, purpose: str) -> Iterator[None]:
-    """Inside, import the module of the extra. Raises MissingExtra if it is not installed.
+    """Imports of an extra go inside this context. It raises MissingExtra if the extra is not installed.
 
     ``purpose`` is the subject of the message: ``a report`` gives "a report needs plotly: ...".
     """

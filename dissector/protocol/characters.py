@@ -75,8 +75,8 @@ def carries_even_parity(octets: bytes) -> bool:
 
 
 def is_even_parity(count: int, odd: int, *, ascii: bool) -> bool:
-    """The same test for ``count`` octets, of which ``odd`` have an odd number of ones; ``ascii`` says that bit 7 is
-    clear in all."""
+    """Returns the same test for ``count`` octets, of which ``odd`` have an odd number of ones; ``ascii`` says that bit
+    7 is clear in all."""
     return not ascii and odd * 8 <= count
 
 
@@ -102,7 +102,7 @@ _GOOD_PARITY = {
 
 
 def received(record: Record) -> bytes:
-    """The octets of a record as its tap received them, with the parity bit in bit 7 on a line with parity."""
+    """Returns the octets of a record as its tap received them, with the parity bit in bit 7 on a line with parity."""
     line = record.line
     if line is None or not line.has_parity:
         return record.octets

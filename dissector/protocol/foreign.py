@@ -101,7 +101,7 @@ def begun(before: bytes, octet: int) -> tuple[Foreign, int] | None:
 
 # An inverted line.
 #
-# The original characters follow each other every ten bits: start bit 0, eight data bits, stop bit 1. Inverted, the start
+# The characters follow each other every ten bits: start bit 0, eight data bits, stop bit 1. Inverted, the start
 # bit is 1 and the stop bit 0. A receiver waits for a 0, takes it for a start bit at some place p (1 to 9) of the ten,
 # and returns the eight bits after it. It takes the ninth bit for the stop bit and waits for the next 0, at place q of
 # the following character, after ones. An octet therefore states the places from p on of one character, and those before

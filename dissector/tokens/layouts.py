@@ -40,7 +40,7 @@ def _credit(what: str, unit: str) -> Layout:
 
 
 def _currency(what: str) -> Layout:
-    """A layout for an amount of money, shown undecoded since its coding is not public."""
+    """Returns a layout for an amount of money, shown undecoded since its coding is not public."""
     return Layout(f"Transfer{what}CurrencyCredit", (*_IDENTIFIED, ("payload", 16)), confidence="derived")
 
 

@@ -48,7 +48,7 @@ _S9: Final = _table("""
 
 
 def _fi(value: int, key: int) -> int:
-    """Function FI (RFC 2994 section 2.3): 16 bits."""
+    """Computes the function FI (RFC 2994 section 2.3) of 16 bits."""
     d9, d7 = value >> 7, value & 0x7F
     d9 = _S9[d9] ^ d7
     d7 = _S7[d7] ^ d9 & 0x7F
@@ -93,7 +93,7 @@ class Misty1:
         return int.from_bytes(block[:4]), int.from_bytes(block[4:])
 
     def _fo(self, value: int, number: int) -> int:
-        """Function FO: 32 bits."""
+        """Computes the function FO of 32 bits."""
         key = self._key
         t0, t1 = value >> 16, value & 0xFFFF
         t0 = _fi(t0 ^ key[number], key[(number + 5) % 8 + 8]) ^ t1
@@ -108,7 +108,7 @@ class Misty1:
         return self._key[half], self._key[(half + 6) % 8 + 8]
 
     def _fl(self, value: int, number: int) -> int:
-        """Function FL: 32 bits."""
+        """Computes the function FL of 32 bits."""
         key_and, key_or = self._fl_keys(number)
         d0, d1 = value >> 16, value & 0xFFFF
         d1 ^= d0 & key_and

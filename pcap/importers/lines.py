@@ -18,7 +18,8 @@ _LOOK: Final = 4096
 
 
 def lines_of(source: Source, account: Account | None = None) -> Iterator[str]:
-    """The lines of a file with their ends: ``\\n``, ``\\r\\n``, or ``\\r`` where the file's beginning has no other.
+    """Yields the lines of a file with their ends: ``\\n``, ``\\r\\n``, or ``\\r`` where the file's beginning has no
+    other.
 
     A line that is longer than :data:`MAX_LINE` comes in parts, each of an even length.
     ``account`` learns where a compressed file ends cut. Raises OSError and TraceError.

@@ -232,7 +232,7 @@ class Uart:
         return []
 
     def _levels(self) -> list[Edge]:
-        """The open edges, with mark as 1."""
+        """Returns the open edges, with mark as 1."""
         return [Edge(time, level ^ bool(self.inverted)) for time, level in self._edges]
 
     def _read(self, end: int, *, last: bool = False) -> list[Character]:

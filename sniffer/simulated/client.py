@@ -122,7 +122,7 @@ _SERVER_ADDRESS: Final = 1
 
 
 def request(step: Step) -> bytes:
-    """The octets that the client sends for a step."""
+    """Returns the octets that the client sends for a step."""
     match step:
         case SignOn(address):
             return f"/?{address}!\r\n".encode("ascii")

@@ -160,11 +160,11 @@ class Registers:
     entries: tuple[Register, ...]
 
     def id(self, role: str) -> str:
-        """The id of the register with a role. Raises KeyError."""
+        """Returns the id of the register with a role. Raises KeyError."""
         return self.of(role).id
 
     def of(self, role: str) -> Register:
-        """The register with a role. Raises KeyError."""
+        """Returns the register with a role. Raises KeyError."""
         for register in self.entries:
             if register.role == role:
                 return register

@@ -40,7 +40,7 @@ _ALWAYS: Final = frozenset({"meterNumber", "credit", "consumption", "tokenStatus
 
 
 def dialect(name: str) -> Dialect:
-    """The dialect with a name, or drawn from a seed (a whole number). Raises ValueError for anything else."""
+    """Returns the dialect with a name, or drawn from a seed (a whole number). Raises ValueError for anything else."""
     if name in NAMED:
         return NAMED[name]
     try:
@@ -105,8 +105,10 @@ def _session(random: Random, wiring: Wiring) -> Session:
 
 
 def _identification(random: Random, wiring: Wiring) -> tuple[Part, ...]:
-    """Three letters and the speed, as IEC 62056-21 has it, then parts in any order. A small third letter announces
-    reactions from 20 ms on."""
+    """Draws an identification: three letters and the speed, as IEC 62056-21 has it, then parts in any order.
+
+    A small third letter announces reactions from 20 ms on.
+    """
     letters = "".join(random.choices(_LETTERS, k=2)) + random.choice(_LETTERS).lower()
     parts = [Part("constant", "".join(random.choices(_LETTERS, k=random.randint(1, 6))))]
     if random.random() < 0.7:

@@ -50,7 +50,7 @@ class Machine(Protocol):
         ...
 
     def wake_at(self) -> int | None:
-        """When to call :meth:`timeout` if nothing happens before; None for never."""
+        """Returns when to call :meth:`timeout` if nothing happens before; None for never."""
         ...
 
     def timeout(self, now: int) -> list[Action]:

@@ -158,7 +158,7 @@ class MeterMachine:
         return [*actions, self._send(self._identification)]
 
     def _read_out_unasked(self) -> list[Action]:
-        """Mode B: sends the readout at the speed that the identification states, and ends the session."""
+        """Sends the readout of mode B at the speed that the identification states, and ends the session."""
         self._speed = MODE_B[chr(self._identification[4])]
         self._afterwards = self._leave
         return [ChangeSpeed(self._speed), self._send(self._readout(), self._patience_ns)]

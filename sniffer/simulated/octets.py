@@ -27,7 +27,8 @@ UA: Final = 0x73
 
 
 def check_character(octets: bytes) -> int:
-    """The BCC of ``octets``, their exclusive or: those after the first SOH or STX, up to and including ETX or EOT."""
+    """Returns the BCC of ``octets``, their exclusive or: those after the first SOH or STX, up to and including ETX or
+    EOT."""
     value = 0
     for octet in octets:
         value ^= octet

@@ -53,8 +53,8 @@ def credit_token(random: Random) -> str:
 
 
 def script(random: Random) -> list[Step]:
-    """The script of one session: sign-on, reads, a credit token and its status until it is ready, the same token again
-    (which the meter rejects as used), a test token, a last read, and break."""
+    """Returns the script of one session: sign-on, reads, a credit token and its status until it is ready, the same
+    token again (which the meter rejects as used), a test token, a last read, and break."""
     credit, poll = credit_token(random), Poll(meter.TOKEN_STATUS, str(NOT_READY))
     return [
         SignOn(),

@@ -33,7 +33,8 @@ def token(token_class: int, payload: int) -> str:
 
 
 def token_class(digits: str) -> int | None:
-    """The class of a token; None for a text that is no token, because it has not 20 digits or exceeds 66 bits."""
+    """Returns the class of a token; None for a text that is no token, because it has not 20 digits or exceeds 66
+    bits."""
     if len(digits) != DIGITS or not (digits.isascii() and digits.isdecimal()) or int(digits) >> _BITS:
         return None
     return int(digits) >> 27 & 3
@@ -47,7 +48,7 @@ def is_authentic(digits: str) -> bool:
 
 
 def _crc(octets: bytes) -> int:
-    """CRC-16 with polynomial 8005h, reflected, from FFFFh, low octet first (IEC 62055-41)."""
+    """Computes the CRC-16 with polynomial 8005h, reflected, from FFFFh, low octet first (IEC 62055-41)."""
     value = 0xFFFF
     for octet in octets:
         value ^= octet
@@ -95,5 +96,5 @@ class TokenRegister:
             self._locked_until = now + min(FIRST_LOCKOUT_NS << doublings, LONGEST_LOCKOUT_NS)
 
     def status(self, now: int) -> int:
-        """The value of the tokenStatus register at ``now`` (ns)."""
+        """Returns the value of the tokenStatus register at ``now`` (ns)."""
         return NOT_READY if now < self._ready_at else self._result

@@ -58,12 +58,12 @@ Disturbance = Callable[[Side, bytes, int], list[Character]]
 
 
 def undisturbed(side: Side, octets: bytes, start: int) -> list[Character]:
-    """The :data:`Disturbance` of a line without faults."""
+    """Returns the :data:`Disturbance` of a line without faults."""
     return [Character(octet) for octet in octets]
 
 
 def received(octet: int, line: Line, *, bad_parity: bool = False) -> int:
-    """The octet that a tap set to eight bits and no parity receives for a character's data bits on ``line``."""
+    """Returns the octet that a tap set to eight bits and no parity receives for a character's data bits on ``line``."""
     if not line.has_parity:
         return octet
     ones = octet.bit_count() & 1
@@ -109,7 +109,7 @@ class VirtualWire:
         self._transmit(side, [Character(octet, garbled=garbled) for octet in octets], max(now, self._free[side]))
 
     def next_due(self) -> int | None:
-        """The time of the next event, ns; None while only the caller can cause one."""
+        """Returns the time of the next event, ns; None while only the caller can cause one."""
         times = [wake for machine in self._machines.values() if (wake := machine.wake_at()) is not None]
         if self._events:
             times.append(self._events[0][0])

@@ -32,7 +32,7 @@ class Keyboard:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, keys are read one by one. The terminal's settings are restored at the end, also after an error."""
+        """Reads keys one by one inside the context. Restores the terminal's settings at its end."""
         descriptor = _terminal()
         if descriptor is None:
             yield

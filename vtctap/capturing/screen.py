@@ -63,7 +63,7 @@ class Screen:
 
     @contextmanager
     def above(self) -> Iterator[None]:
-        """Inside, lines can be printed on standard output. The status line comes back when it is due."""
+        """Allows lines on standard output inside the context. The status line comes back when it is due."""
         if self._shared:
             self.clear()
         yield

@@ -77,12 +77,12 @@ class Sink:
         return self.signals.stopped or self.ending.full or self.ending.over
 
     def stoppable(self) -> AbstractContextManager[None]:
-        """Inside, signals end the capture instead of the program, and SIGUSR1 sets a mark."""
+        """Makes signals end the capture, not the program, inside the context; SIGUSR1 sets a mark."""
         return self.signals.heeded()
 
     @contextmanager
     def writing(self, taps: "Sequence[Interface]", listening: str = "") -> Iterator[None]:
-        """Inside, records can be taken. At the end, also after an error, the trace is closed properly.
+        """Opens the outputs for :meth:`take` inside the context, and closes the trace at its end, also after an error.
 
         A closed pipe ends the capture without an error. ``listening`` describes the port settings, for the terminal.
         """

@@ -34,7 +34,7 @@ _SETTLE: Final = 0.3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     add_traces(parser)
     add_join(parser)
     parser.add_argument("-i", dest="both", metavar="NAME", help="both sides on one pseudo-terminal, under this name")
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(arguments: argparse.Namespace, names: list[str]) -> "tuple[Record, Iterator[Record], Profile]":
-    """The first of the records that hold octets and match, all of them, and the trace's profile."""
+    """Returns the first record that holds octets and matches, all such records, and the trace's profile."""
     from vtctap.dissector.dissect import Dissector
     from vtctap.dissector.filter import compile_filter
     from vtctap.pcap.record import Kind
@@ -121,7 +121,7 @@ def _both_sides(arguments: argparse.Namespace, first: "Record", records: "Iterat
 
 
 def _announce(names: list[str]) -> None:
-    """Says what to open."""
+    """Prints which devices to open."""
     sides = ["client", "server"] if len(names) > 1 else ["both"]
     for side, name in zip(sides, names, strict=True):
         print(f"{side}: {name}", flush=True)
@@ -129,7 +129,7 @@ def _announce(names: list[str]) -> None:
 
 @contextmanager
 def _links(terminals: list[str], wanted: list[str | None]) -> Iterator[list[str]]:
-    """The names of the pseudo-terminals: those that are wanted, inside, as symbolic links."""
+    """Yields the names of the pseudo-terminals, and keeps symbolic links of the wanted names inside the context."""
     names = list(zip(terminals, wanted, strict=True))
     try:
         for terminal, name in names:
@@ -155,7 +155,7 @@ def _await(stage: "Stage") -> None:
 
 
 def _leave(stage: "Stage") -> None:
-    """Waits until all has been read, or the programs have gone."""
+    """Waits until the programs have read all octets, or have closed the devices."""
     stage.release()
     while not stage.deserted:
         time.sleep(_LOOK)
