@@ -103,11 +103,13 @@ class Bounds:
         """Returns L: the longest time that the adapter keeps the first of ``count`` octets of one read, ns."""
         return self._latency_ns * (count // PACKET + 1 if self.fills else 1)
 
-    def first_ended(self, chunk: Chunk, kept: int, waking: int) -> int:
-        """Returns the time (ns since 1970 UTC) after which the first octet of a chunk ended, by (4) and (5), for a
-        program woken within ``waking`` ns and an adapter that keeps octets for ``kept`` ns."""
+    def first_ended(self, chunk: Chunk, waking: int, lasted: int = 0) -> int:
+        """Returns the time (ns since 1970 UTC) after which the first octet of a chunk ended, by (4) and (5), for a program
+        woken within ``waking`` ns. ``lasted``: how long the chunk's octets took to come, ns, if they came without a
+        pause."""
+        kept = self.kept(len(chunk.octets))
         missed = min(_lateness(chunk.before_late_ns, waking), kept + waking)
-        return max(chunk.arrival - _lateness(chunk.late_ns, waking) - kept, chunk.before - missed)
+        return max(chunk.arrival - _lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
 
     def starts(
         self, chunks: Sequence[Chunk], count: int, ended: float, base: int
@@ -123,7 +125,7 @@ class Bounds:
         shortest = self.shortest_ns
         for chunk in chunks[:count]:
             kept = self.kept(len(chunk.octets))
-            end = max(ended + shortest, float(self.first_ended(chunk, kept, self.waking_ns) - base))
+            end = max(ended + shortest, float(self.first_ended(chunk, self.waking_ns) - base))
             most = latest[len(earliest)] + shortest
             if end > most:
                 end = min(float(chunk.before - base) - kept - self.waking_ns, most)

@@ -164,7 +164,7 @@ class Estimator:
             bounds = self._bounds
             if self._chunks:
                 chunk = self._chunks[self._settled]
-                ended = bounds.first_ended(chunk, bounds.kept(len(chunk.octets)), bounds.waking_ns)
+                ended = bounds.first_ended(chunk, bounds.waking_ns)
             else:
                 ended = max(now - bounds.kept(_COLLECTED * PACKET), self._arrival) - bounds.waking_ns
             ended = max(ended, self._ended + int(bounds.shortest_ns))
@@ -237,10 +237,10 @@ class Estimator:
         return run
 
     def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
-        """Returns the lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that
-        filled the last packet, because it started the timer."""
-        kept = max(self._bounds.kept(len(chunk.octets)), (len(chunk.octets) - 1) * self._character_time_ns)
-        bounds = [(count + 1, float(self._bounds.first_ended(chunk, kept, PROMPT_NS) - base))]
+        """Returns the lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that filled the
+        last packet, because it started the timer."""
+        lasted = (len(chunk.octets) - 1) * self._character_time_ns
+        bounds = [(count + 1, float(self._bounds.first_ended(chunk, PROMPT_NS, lasted) - base))]
         full = len(chunk.octets) // PACKET * PACKET
         if full and self._bounds.fills and not chunk.late_ns:
             timer = self._latency_ns if len(chunk.octets) % (_COLLECTED * PACKET) else 0

@@ -104,7 +104,7 @@ def _echoed_carelessly(bench: Bench, chip: UsbAdapter) -> bytes:
 
 
 def _said_so(output: str) -> str:
-    return "said so" if "70-vtctap.rules is there now" in output else output.strip()
+    return "said so" if "installed /etc/udev/rules.d/70-vtctap.rules" in output else output.strip()
 
 
 def _echoed(bench: Bench, adapters: Sequence[Uart | UsbAdapter]) -> list[tuple[Adapter, str]]:

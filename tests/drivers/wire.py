@@ -67,7 +67,7 @@ class Wire:
         shift = start - EPOCH
         with self._lock:
             for octet in octets:
-                self._waveform.add(replace(octet, start=octet.start + shift, end=octet.end + shift))
+                self._waveform.feed(replace(octet, start=octet.start + shift, end=octet.end + shift))
 
     def receive(self, now: int, speed: int) -> list[Received]:
         """What has arrived by ``now`` at a receiver that is set to ``speed``, bit/s."""
