@@ -292,6 +292,26 @@ def test_a_speed_that_is_not_taken(answered: int, taps: dict[int, Sender], marks
     assert link.frames[-5:] == messages(again)
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("marks", [True, False], ids=["marks", "marks nothing"])
+@pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
+def test_a_speed_that_is_refused(taps: dict[int, Sender], marks: bool, times: int) -> None:
+    """The meter answers the select of another speed than it offered with a NAK, and stays at 300. The client repeats
+    it, and then selects the speed at which they are."""
+    readout = checked(b"\x02" + LONG + b"!\r\n\x03")
+    refused = [("server", b"\x15", 300, 250), ("client", b"\x06040\r\n", 300, 250)] * times
+    first = spoken(
+        *signed_on(b"\x06040\r\n"), *refused[:-1], ("client", b"\x06000\r\n", 300, 250), ("server", readout, 300, 300)
+    )
+    link = Link(follower(taps=taps, marks=marks), taps, marks=marks)
+    link.carry(first)
+    heard = b"".join(record.octets for record in link.records if record.speed == 300)
+    assert readout[20 if times == 1 else 5 :] in heard
+    tried = list(dict.fromkeys(speed for speed, _ in link.steps))
+    assert tried == [4800, 9600, 300], "chosen, offered, start"
+    assert link.steps[-1] == (300, "found")
+
+
 @pytest.mark.parametrize("answered", [2400, 300])
 def test_a_speed_of_mode_b_that_is_not_taken(answered: int) -> None:
     """The meter states 2400 and does what it stated, or does not."""
