@@ -83,11 +83,13 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd bench && MYPYPATH=../tests $(abspath $(BIN))/mypy --config-file ../pyproject.toml --allow-subclassing-any *.py
+	cd tests/drivers && MYPYPATH=..:.:guest $(abspath $(BIN))/mypy --config-file ../../pyproject.toml *.py checks/*.py guest/*.py
 
 test-corpus: check
 	$(BIN)/python -m pytest -m corpus_playback
 
-# A client from npm beside those from PyPI.
+# Clients from PyPI and npm, at true pace: on a machine that does nothing else.
 PEERS := build/peers
 
 test-peers: check

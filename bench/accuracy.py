@@ -236,7 +236,7 @@ def measure(row: Row, frames: int) -> Result:
     random = Random(row.label)
     truth = list(line(random, row, frames))
     ends = [start + frame.character for frame in truth for start in frame.starts]
-    estimator = Estimator(10_000_000_000 // row.speed, row.latency)
+    estimator = Estimator(10_000_000_000 // row.speed, row.latency, fifo=row.deliver is fifo)
     stamped = []
     arrivals = []
     for arrival, count in read(random, row.deliver(random, ends, row.latency)):
@@ -363,7 +363,7 @@ def live() -> int:
         truth = list(line(random, row, 60))
         ends = [start + frame.character for frame in truth for start in frame.starts]
         packets = ftdi(random, ends, row.latency)
-        estimator = Estimator(10_000_000_000 // row.speed, row.latency)
+        estimator = Estimator(10_000_000_000 // row.speed, row.latency, fifo=row.deliver is fifo)
         stamped = []
         arrivals: list[int] = []
         pty = Pty()

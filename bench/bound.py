@@ -248,7 +248,7 @@ def _figures(values: list[float]) -> tuple[float, float]:
 class Campaign:
     """Sessions and what became of them, for one estimator."""
 
-    def __init__(self, make: Callable[[int, int], Any]) -> None:
+    def __init__(self, make: Callable[[Session], Any]) -> None:
         self._make = make
         self.rows: defaultdict[tuple[str, str, int], Row] = defaultdict(Row)
         self.tried = self.octets = self.outside = 0
@@ -260,7 +260,7 @@ class Campaign:
     def add(self, number: int, one: Session) -> None:
         """Tries one session."""
         random = Random(number)
-        octets = stamp(one, self._make(one.character_time_ns, one.latency), random)
+        octets = stamp(one, self._make(one), random)
         if len(octets) != len(one.starts):
             raise SystemExit(f"session {number}: {len(one.starts)} octets were sent, {len(octets)} came out")
         self.tried += 1
@@ -291,15 +291,19 @@ class Campaign:
         )
 
 
-def _load(path: str) -> Callable[[int, int], Any]:
+def estimator(one: Session) -> Estimator:
+    """Returns the estimator for a session's line and adapter."""
+    return Estimator(one.character_time_ns, one.latency, fifo=bool(one.adapter.characters))
+
+
+def _load(path: str) -> Callable[[Session], Any]:
     """Returns the estimator of another revision."""
     specification = importlib.util.spec_from_file_location("other_estimator", path)
     if specification is None or specification.loader is None:
         raise SystemExit(f"{path} is no Python file")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    estimator: Callable[[int, int], Any] = module.Estimator
-    return estimator
+    return lambda one: module.Estimator(one.character_time_ns, one.latency)
 
 
 def table(new: Campaign, old: Campaign | None) -> Iterator[str]:
@@ -345,7 +349,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the number of the first one")
     parser.add_argument("--against", metavar="FILE", help="another revision's estimator.py, for the same sessions")
     arguments = parser.parse_args()
-    new = Campaign(Estimator)
+    new = Campaign(estimator)
     old = Campaign(_load(arguments.against)) if arguments.against else None
     sessions = range(arguments.first, arguments.first + arguments.sessions)
     with contextlib.suppress(KeyboardInterrupt):  # What there is until then is shown.

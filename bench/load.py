@@ -17,6 +17,7 @@ Prints two tables. Exit status 1 where a target is missed.
 """
 
 import argparse
+import contextlib
 import hashlib
 import heapq
 import multiprocessing
@@ -73,7 +74,7 @@ LOADS: Final = [Load(16, 9600, 16), Load(1, 115200, 16), Load(16, 9600, 1), Load
 def traffic(tap: int) -> bytes:
     """Returns the octets that a tap receives repeatedly: those of one side of a session."""
     side = ("client", "server")[tap % 2]
-    return bytes(octet.octet for octet in play(tap // 2, mode=None, speed=9600) if octet.side == side)
+    return bytes(octet.octet for octet in play(tap // 2, mode="", speed=9600) if octet.side == side)
 
 
 def feed(load: Load, terminals: list[int], end: Event, results: Connection) -> None:
@@ -187,19 +188,23 @@ def capturing(load: Load, seconds: float, ptys: list[Pty], trace: Path) -> tuple
     return cpu, sum(count for count, _ in fed), wrong
 
 
+@contextlib.contextmanager
+def terminals(load: Load) -> Iterator[list[Pty]]:
+    """Opens a pseudo-terminal for each tap."""
+    ptys = [Pty() for _ in range(2 * load.links)]
+    try:
+        yield ptys
+    finally:
+        for pty in ptys:
+            pty.close()
+
+
 def measure(load: Load, seconds: float) -> str:
     """Prints a row; what target it misses, if any."""
-    results = []
-    for run in (counting, capturing):
-        ptys = [Pty() for _ in range(2 * load.links)]
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                arguments = () if run is counting else (Path(folder) / "load.pcapng",)
-                results.append(run(load, seconds, ptys, *arguments))  # type: ignore[operator]
-        finally:
-            for pty in ptys:
-                pty.close()
-    loop, (cpu, octets, wrong) = results
+    with terminals(load) as ptys:
+        loop = counting(load, seconds, ptys)
+    with terminals(load) as ptys, tempfile.TemporaryDirectory() as folder:
+        cpu, octets, wrong = capturing(load, seconds, ptys, Path(folder) / "load.pcapng")
     print(f"| {load.label} | {octets} | {wrong} | {cpu:.1%} | {loop:.1%} | {cpu / loop:.1f} |", flush=True)
     lost = f"{wrong} taps have other octets than were fed; " if wrong else ""
     much = f"{cpu:.1%} of a processor, not {MOST_CPU:.0%}; " if cpu > MOST_CPU else ""

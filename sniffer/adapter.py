@@ -67,6 +67,11 @@ class Adapter(NamedTuple):
         return self.time_ns + math.ceil(self.characters * character_time_ns * (1 + TOLERANCE))
 
     @property
+    def fifo(self) -> bool:
+        """Whether it is a UART's FIFO of known threshold."""
+        return self.source == "fifo"
+
+    @property
     def bounded(self) -> bool:
         """Whether the latency has a bound."""
         return self.source != "network"

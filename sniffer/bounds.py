@@ -13,6 +13,7 @@ and brings octets that had ended by then. What is known is a system of inequalit
 (4)   ``e[first of k] > r[k] - w[k] - L[k]``      it was handed on after r[k] - w[k], and kept for L[k] at most
 (5)   ``e[first of k] > r[k-1] - min(w[k-1],      read k-1 did not bring it
       L[k] + W)``
+(6)   ``s[first of k] > r[k-1] - w[k-1]``         behind a FIFO: what read k-1 did not bring began after the hand-over
 ====  =========================================  =====================================================================
 
 ``L[k]`` is how long the adapter keeps an octet. A packet of :data:`PACKET` octets that fills before the timer ends
@@ -29,6 +30,9 @@ handed octets on at most ``w[k-1]`` before, and an octet that was not among them
 was away, the read may lie anywhere between two ticks of the timer; but an octet that was not there at r[k-1] had been
 in the adapter for less than L[k] and in transfer for less than W, or the read would have brought it.
 
+(6) holds for a UART's FIFO, because an octet makes it hand on: the one that reaches its threshold, or the last one
+before a timeout. The next octet begins after that.
+
 The solution
 ============
 
@@ -36,8 +40,8 @@ A system of difference constraints has a least and a greatest solution, which ar
 pause, so lower bounds only propagate forward and upper bounds only backward. One pass each way finds all shortest
 paths, in O(1) per octet::
 
-    E-[i] = max(E-[i-1] + T-, (4), (5))       S-[i] = max(E-[i] - T+, E-[i-1])
-    E+[i] = min(E+[i+1] - T-, (3))            S+[i] = E+[i] - T-
+    E-[i] = max(E-[i-1] + T-, (4), (5), (6) + T-)     S-[i] = max(E-[i] - T+, E-[i-1], (6))
+    E+[i] = min(E+[i+1] - T-, (3))                    S+[i] = E+[i] - T-
 
 All E-, S- together satisfy every constraint, and so do all E+, S+: a possible line attains each bound. Narrower bounds
 would need more knowledge. For a waiting program, where no packet fills, ``S+ - S-`` is at most ``L + W + T+ - T-``: the
@@ -52,7 +56,8 @@ What it rests on
 - A waiting program is woken within W (see :data:`SCHEDULING_NS`), or knows how much later it was woken
   (:mod:`~vtctap.sniffer.reader`).
 - The adapter keeps no octet longer than L (:mod:`~vtctap.sniffer.adapter` says where that is known). A FIFO's timeout
-  restarts with each octet, so pauses shorter than the timeout keep the octets before them longer than L.
+  restarts with each octet, so pauses shorter than the timeout keep the octets before them longer than L, and an octet
+  may begin before the hand-over.
 - The line has the speed that is set, and its sender's clock is off by no more than :data:`TOLERANCE`.
 
 docs/accuracy.md states each of these to the user. ``bench/bound.py`` tests the rest with random lines, adapters and
@@ -89,27 +94,35 @@ class Chunk(NamedTuple):
 
 class Bounds:
     """Bounds for a line with this ``character_time_ns`` (0 = unknown), behind an adapter that keeps an octet for at
-    most ``latency_ns``."""
+    most ``latency_ns``, in a UART's FIFO where ``fifo``."""
 
-    def __init__(self, character_time_ns: int, latency_ns: int) -> None:
+    def __init__(self, character_time_ns: int, latency_ns: int, *, fifo: bool = False) -> None:
         self.shortest_ns = character_time_ns * (1 - TOLERANCE)
         self.longest_ns = character_time_ns * (1 + TOLERANCE)
         self.waking_ns = max(SCHEDULING_NS - int(TOLERANCE * character_time_ns), _WAKING_LEAST_NS)
         self.fills = 0 < (PACKET - 1) * self.shortest_ns < latency_ns
         """Whether a packet can fill before the timer ends."""
         self._latency_ns = latency_ns
+        self._fifo = fifo and character_time_ns > 0
 
     def kept(self, count: int) -> int:
         """Returns L: the longest time that the adapter keeps the first of ``count`` octets of one read, ns."""
         return self._latency_ns * (count // PACKET + 1 if self.fills else 1)
 
     def first_ended(self, chunk: Chunk, waking: int, lasted: int = 0) -> int:
-        """Returns the time (ns since 1970 UTC) after which the first octet of a chunk ended, by (4) and (5), for a program
-        woken within ``waking`` ns. ``lasted``: how long the chunk's octets took to come, ns, if they came without a
-        pause."""
+        """Returns the time (ns since 1970 UTC) after which the first octet of a chunk ended, by (4) to (6).
+
+        The program is woken within ``waking`` ns. ``lasted`` is how long the chunk's octets took to come, ns, if they
+        came without a pause.
+        """
         kept = self.kept(len(chunk.octets))
         missed = min(_lateness(chunk.before_late_ns, waking), kept + waking)
-        return max(chunk.arrival - _lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
+        ended = max(chunk.arrival - _lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
+        return max(ended, self._handed_on(chunk, waking) + int(self.shortest_ns)) if self._fifo else ended
+
+    def _handed_on(self, chunk: Chunk, waking: int) -> int:
+        """Returns the earliest time (ns since 1970 UTC) at which a FIFO handed on what the read before brought."""
+        return chunk.before - _lateness(chunk.before_late_ns, waking)
 
     def starts(
         self, chunks: Sequence[Chunk], count: int, ended: float, base: int
@@ -125,6 +138,8 @@ class Bounds:
         shortest = self.shortest_ns
         for chunk in chunks[:count]:
             kept = self.kept(len(chunk.octets))
+            if self._fifo:
+                ended = max(ended, float(self._handed_on(chunk, self.waking_ns) - base))
             end = max(ended + shortest, float(self.first_ended(chunk, self.waking_ns) - base))
             most = latest[len(earliest)] + shortest
             if end > most:

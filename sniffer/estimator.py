@@ -68,7 +68,8 @@ class Estimator:
     """Estimates the start of each octet of one wire.
 
     ``character_time_ns`` is that of the line, 0 where it is unknown. ``latency_ns`` is the longest that the adapter
-    keeps an octet, 0 for a port that hands on each at once. Timestamps are ns since 1970 UTC; arrivals never go back.
+    keeps an octet, 0 for a port that hands on each at once; ``fifo`` states that it is a UART's FIFO. Timestamps are ns
+    since 1970 UTC; arrivals never go back.
 
     Returned octets are settled: they are the octets fed, in the same order, and their timestamps are final. No octet
     ends after it was read. None begins before the previous octet, nor before that one's end (at the shortest character
@@ -76,7 +77,7 @@ class Estimator:
     does not depend on how octets of the same arrival are split into calls, nor on when :meth:`advance` is called.
     """
 
-    def __init__(self, character_time_ns: int, latency_ns: int) -> None:
+    def __init__(self, character_time_ns: int, latency_ns: int, *, fifo: bool = False) -> None:
         self._chunks: list[Chunk] = []
         self._settled = 0  # How many of the chunks are settled; they are kept to fit those that follow.
         self._arrival = self._late_ns = 0  # Of the last read.
@@ -84,12 +85,13 @@ class Estimator:
         self._ended = 0  # The time after which the last settled octet ended.
         self._promised = 0
         self._ready: list[Octet] = []
-        self._set(character_time_ns, latency_ns)
+        self._set(character_time_ns, latency_ns, fifo)
 
-    def _set(self, character_time_ns: int, latency_ns: int) -> None:
+    def _set(self, character_time_ns: int, latency_ns: int, fifo: bool) -> None:
         self._character_time_ns = character_time_ns
         self._latency_ns = latency_ns
-        self._bounds = Bounds(character_time_ns, latency_ns)
+        self._fifo = fifo
+        self._bounds = Bounds(character_time_ns, latency_ns, fifo=fifo)
         self._pace = Pace(character_time_ns)
         self._silence_ns = self._latency_ns + 3 * character_time_ns + SCHEDULING_NS
         self._hold_ns = max(HOLD_NS, HOLD_CHARACTERS * character_time_ns)
@@ -101,13 +103,13 @@ class Estimator:
 
     @character_time_ns.setter
     def character_time_ns(self, character_time_ns: int) -> None:
-        self.use(character_time_ns, self._latency_ns)
+        self.use(character_time_ns, self._latency_ns, fifo=self._fifo)
 
-    def use(self, character_time_ns: int, latency_ns: int) -> None:
-        """Sets both from now on, and settles the held octets with the old values."""
-        if (character_time_ns, latency_ns) != (self._character_time_ns, self._latency_ns):
+    def use(self, character_time_ns: int, latency_ns: int, *, fifo: bool = False) -> None:
+        """Sets line and adapter from now on, and settles the held octets with the old values."""
+        if (character_time_ns, latency_ns, fifo) != (self._character_time_ns, self._latency_ns, self._fifo):
             self._settle(len(self._chunks))
-            self._set(character_time_ns, latency_ns)
+            self._set(character_time_ns, latency_ns, fifo)
 
     def begin(self, start: int) -> None:
         """Gives no octet a timestamp before ``start`` (ns since 1970 UTC), that of earlier octets that were not
@@ -237,8 +239,8 @@ class Estimator:
         return run
 
     def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
-        """Returns the lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that filled the
-        last packet, because it started the timer."""
+        """Returns the lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that
+        filled the last packet, because it started the timer."""
         lasted = (len(chunk.octets) - 1) * self._character_time_ns
         bounds = [(count + 1, float(self._bounds.first_ended(chunk, PROMPT_NS, lasted) - base))]
         full = len(chunk.octets) // PACKET * PACKET

@@ -68,7 +68,8 @@ class OpenTap:
 
     def __post_init__(self) -> None:
         character_time_ns = self.tap.line.character_time_ns(self.tap.speed)
-        self.estimator = Estimator(character_time_ns, self.adapter.latency_ns(character_time_ns))
+        latency_ns = self.adapter.latency_ns(character_time_ns)
+        self.estimator = Estimator(character_time_ns, latency_ns, fifo=self.adapter.fifo)
 
 
 class OpenLink:
@@ -109,7 +110,7 @@ class OpenLink:
         if settings != self.settings:
             self._set_port(tap, self.settings)
         character_time_ns = self.settings.line.character_time_ns(self.settings.speed)
-        tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns))
+        tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns), fifo=tap.adapter.fifo)
         known = " ".join(filter(None, (tap.adapter.words(), more)))
         text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
         self.event(tap, f"opened {text} port={word(tap.wire.port)}")
@@ -245,7 +246,7 @@ class OpenLink:
         """Sets a tap's port. Raises PortError."""
         if tap.port:
             tap.port.set(settings)
-            if tap.adapter.source == "fifo":  # The driver may choose another threshold with another speed.
+            if tap.adapter.fifo:  # The driver may choose another threshold with another speed.
                 tap.adapter = self._adapter(tap.wire.port)
 
     def _change(self, change: Change) -> None:
@@ -261,7 +262,7 @@ class OpenLink:
         character_time_ns = settings.line.character_time_ns(settings.speed)
         for tap in self.taps:
             tap.tap.line, tap.tap.speed = settings.line, settings.speed
-            tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns))
+            tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns), fifo=tap.adapter.fifo)
             if self._follower:
                 tap.tap.without_parity = self._follower.without_parity
         if self._follower:

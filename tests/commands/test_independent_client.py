@@ -3,6 +3,10 @@
 They are iec62056-21 and pyneva (PyPI), and smartmeter-obis (npm; ``make test-peers`` installs it and says where). The
 line garbles: a client, or a tap, that is set to another speed than the meter hears nonsense. What crossed is known
 without the capture: all that the client wrote into its pseudo-terminal, and all that was written for it to read.
+
+The clients run at true pace, and the capture must set its ports before the meter answers. On a machine that has something
+else to do it is too late now and then, and rightly hears nonsense: so ``make test-peers`` runs these tests, by themselves.
+Sessions in virtual time are in :mod:`sniffer.test_speed`.
 """
 
 import json
@@ -24,6 +28,7 @@ from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import Pty
 
 pytest.importorskip("termios")
+pytestmark = pytest.mark.slow
 
 MS = 1_000_000
 PATIENCE = 900 * MS
@@ -180,7 +185,6 @@ def test_pyneva(talk: Any) -> None:
 SMARTMETER = {"1-0:1.8.0*255": "00123.4*kWh", "1-0:2.8.0*255": "00001.5*kWh", "1-0:32.7.0*255": "230.1*V"}
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not NODE_MODULES, reason="'make test-peers' installs smartmeter-obis, and names its folder")
 @pytest.mark.parametrize("wake_up", [0, 20])
 @pytest.mark.parametrize(

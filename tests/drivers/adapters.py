@@ -12,17 +12,16 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from machine import Job, Machine
+from machine import Machine
 from wire import SOON, Wire, session
 
 from vtctap.pcap.record import Flag
 
 TURN: Final = 0.001
 PLUGGED: Final = 30
-"""Seconds in which an adapter that was plugged in must have its port."""
+"""Seconds in which an adapter that was plugged in must have its port, and one that was pulled out must have none."""
 _SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}
 _MCR, _LOOP = 4, 0x10
 """A 16550's register of DTR and RTS, and the bit that turns it away from the pins."""
@@ -123,7 +122,7 @@ class Uart:
         self._qmp("chardev-send-break", id=self._name)
 
     def play(self, *words: str) -> None:
-        self._wire.play(session(words), time.monotonic_ns() + SOON)
+        self._wire.play(session(*words), time.monotonic_ns() + SOON)
 
     def stream(self) -> None:
         self._wire.stream(time.monotonic_ns())
@@ -158,35 +157,33 @@ class Uart:
 
 
 class UsbAdapter:
-    """A chip of :mod:`guest.chips`. ``driver`` is the kernel's name of its driver, and what kind of chip it is."""
+    """A chip of :mod:`guest.chips`, plugged in. ``driver`` is the kernel's name of its driver, and what kind of chip it
+    is."""
 
     def __init__(self, machine: Machine, chip: str, driver: str, controller_port: int) -> None:
         self.driver, self._chip = driver, chip
-        self.port = ""
         self._machine, self._at = machine, controller_port
         self.serial = f"{chip}{controller_port}"
         self._log = machine.share / f"{self.serial}.log"
-        self._job: Job | None = None
         self._began = 0
+        self.port = ""
+        """Its name by its serial number, which stays when it is plugged in again."""
         self.plug()
 
     def plug(self) -> None:
-        """Plugs it in."""
-        log = f"/mnt/{self._log.name}"
-        chips = Path(__file__).parent / "guest/chips.py"
-        self._job = self._machine.start(f"exec python -u {chips} {self._chip} {self._at} {self.serial} >>{log} 2>&1")
-
-    def wait(self) -> str:
-        """Waits for its port; its name by its serial number, which stays."""
+        """Plugs it in, and waits for its port."""
+        self._machine.chips.tell(f"plug {self._chip} {self._at} {self.serial}")
         find = f"ls /dev/serial/by-id/*{self.serial}*"
-        self._machine.run(f"for i in {{1..{PLUGGED * 10}}}; do {find} && break; sleep 0.1; done 2>/dev/null")
-        self.port = self._machine.run(find).output.strip()
-        return self.port
+        self.port = self._machine.run(f"{_until(find)}; {find}").output.strip()
+
+    def unplug(self) -> None:
+        """Pulls it out, and waits until its port is gone."""
+        self.tell("unplug")
+        self._machine.run(_until(f"[ ! -e {self.port} ]"))
 
     def tell(self, text: str) -> None:
         """A line for the chip."""
-        assert self._job
-        self._job.tell(text)
+        self._machine.chips.tell(f"{self.serial} {text}")
 
     def play(self, *words: str) -> None:
         self.tell(" ".join(("play", *words)))
@@ -200,12 +197,6 @@ class UsbAdapter:
     def give(self, octets: str) -> None:
         """Octets with errors, as ``41 42:F``."""
         self.tell(f"give {octets}")
-
-    def unplug(self) -> None:
-        """Pulls it out."""
-        assert self._job
-        self._job.tell("unplug")
-        self._job.wait()
 
     def forget(self) -> None:
         self._began = self._log.stat().st_size
@@ -225,3 +216,8 @@ class UsbAdapter:
 
     def speeds(self) -> list[int]:
         return [int(speed) for _, speed in self.seen("speed")]
+
+
+def _until(command: str) -> str:
+    """A shell's loop that runs until the command has succeeded."""
+    return f"for i in {{1..{PLUGGED * 10}}}; do {command} && break; sleep 0.1; done >/dev/null 2>&1"

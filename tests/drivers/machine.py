@@ -15,10 +15,12 @@ import json
 import os
 import pty
 import queue
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tty
@@ -68,13 +70,15 @@ class Job:
 
 
 class Machine:
-    """The machine, which runs inside the context. ``trace`` is the file of QEMU's trace of its UARTs' registers."""
+    """A machine of an image (:mod:`image`), which runs inside the context. Its share and logs are in a folder named
+    ``name`` beside the image. ``trace`` is the file of QEMU's trace of its UARTs' registers."""
 
-    def __init__(self, image: Path) -> None:
+    def __init__(self, image: Path, name: str) -> None:
         self._image = image
-        self.share = image / "share"
-        self.trace = image / "trace.log"
-        self.console = image / "console.log"
+        self._logs = image / name
+        self.share = self._logs / "share"
+        self.trace = self._logs / "trace.log"
+        self.console = self._logs / "console.log"
         self.lines: dict[str, int] = {}
         """Descriptors of the pseudo-terminals behind the UARTs: the far end of the line, ..."""
         self.terminals: dict[str, int] = {}
@@ -84,10 +88,10 @@ class Machine:
         self.ended = threading.Event()
 
     def __enter__(self) -> Self:
-        self.trace.unlink(missing_ok=True)
-        self._folder = f"/tmp/vtctap-drivers-{os.getpid()}"
-        os.mkdir(self._folder, 0o700)
-        with open(self._image / "qemu.log", "wb") as log:
+        shutil.rmtree(self._logs, ignore_errors=True)
+        shutil.copytree(self._image / "share", self.share)
+        self._folder = tempfile.mkdtemp(prefix="vtctap-drivers-")
+        with (self._logs / "qemu.log").open("wb") as log:
             self._qemu = subprocess.Popen(self._arguments(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._control = self._connect("control").makefile("rw")
         self._control.readline()
@@ -96,6 +100,7 @@ class Machine:
         booted = self._jobs[0] = Job(self, 0, "the boot")
         threading.Thread(target=self._listen, daemon=True).start()
         booted.wait()
+        self.chips = self.start(f"exec python {HERE}/guest/chips.py /mnt >/mnt/chips.log 2>&1")
         return self
 
     def __exit__(
@@ -106,9 +111,7 @@ class Machine:
         self.ended.set()
         for descriptor in (*self.lines.values(), *self.terminals.values()):
             os.close(descriptor)
-        for path in Path(self._folder).iterdir():
-            path.unlink()
-        os.rmdir(self._folder)
+        shutil.rmtree(self._folder)
 
     @property
     def running(self) -> bool:
@@ -152,7 +155,7 @@ class Machine:
                 time.sleep(0.05)
             else:
                 return connection
-        raise TimeoutError(f"QEMU does not start: {(self._image / 'qemu.log').read_text()}")
+        raise TimeoutError(f"QEMU does not start: {(self._logs / 'qemu.log').read_text()}")
 
     def _listen(self) -> None:
         for line in self._agent:

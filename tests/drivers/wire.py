@@ -4,6 +4,7 @@ One :class:`Wire` a receiver; it garbles as a real line does whose speed is not 
 (:mod:`equipment.receiver`). It has no clock: whoever owns the receiver asks what has arrived.
 """
 
+import functools
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,21 +17,24 @@ from vtctap.sniffer.simulated.wire import WireOctet
 LINE = Line(7, "E", 1)
 STREAM = 1_000_000
 """ns between two octets of a stream."""
+SHORT = ("mode=C",)
+"""The words of a session of some seconds."""
 SOON = 200_000_000
 """ns from when a play is asked for to its beginning."""
 
 
-def session(words: Iterable[str]) -> list[WireOctet]:
+@functools.cache
+def session(*words: str) -> tuple[WireOctet, ...]:
     """The octets of a simulated session, as words say: ``speed=300 mode=C side=client``."""
     options = dict(word.split("=") for word in words)
     mode = options.get("mode", "").replace("_", " ")
     octets = play(0, speed=int(options.get("speed", 9600)), mode=mode, line=LINE)
-    return [octet for octet in octets if options.get("side", octet.side) == octet.side]
+    return tuple(octet for octet in octets if options.get("side", octet.side) == octet.side)
 
 
-def length(octets: list[WireOctet]) -> float:
-    """Seconds in which they are played, the wait before them included."""
-    return (octets[-1].end - EPOCH + SOON) / 1e9
+def length(*words: str) -> float:
+    """Seconds in which a session is played, the wait before it included."""
+    return float(session(*words)[-1].end - EPOCH + SOON) / 1e9
 
 
 class Wire:

@@ -35,8 +35,10 @@ def longest(differences: Sequence[Difference], moments: int) -> list[float]:
     return times
 
 
-def solved(chunks: Sequence[Chunk], bounds: Bounds, character: int, latency: int) -> tuple[list[float], list[float]]:
-    """S- and S+ by the constraints (1) to (5) as they are written, solved forward and, mirrored in time, backward."""
+def solved(
+    chunks: Sequence[Chunk], bounds: Bounds, character: int, latency: int, *, fifo: bool
+) -> tuple[list[float], list[float]]:
+    """S- and S+ by the constraints (1) to (6) as they are written, solved forward and, mirrored in time, backward."""
     shortest, most = character * (1 - TOLERANCE), character * (1 + TOLERANCE)
     differences = []
     at = 0
@@ -49,6 +51,8 @@ def solved(chunks: Sequence[Chunk], bounds: Bounds, character: int, latency: int
         start, end = 1 + 2 * at, 2 + 2 * at
         differences.append(Difference(0, end, arrival - was_late - kept))
         differences.append(Difference(0, end, before - min(before_was_late, kept + bounds.waking_ns)))
+        if fifo:
+            differences.append(Difference(0, start, before - before_was_late))
         for _ in octets:
             start, end = 1 + 2 * at, 2 + 2 * at
             differences += [
@@ -68,9 +72,10 @@ def solved(chunks: Sequence[Chunk], bounds: Bounds, character: int, latency: int
     gaps=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5 * MS), st.integers(0, 3 * MS)), min_size=1, max_size=5),
     character=st.sampled_from([0, 86_806, MS, 33_333_333]),
     latency=st.sampled_from([0, MS, 16 * MS]),
+    fifo=st.booleans(),
 )
 def test_they_are_the_solution_of_the_constraints(
-    gaps: list[tuple[int, int, int]], character: int, latency: int
+    gaps: list[tuple[int, int, int]], character: int, latency: int, fifo: bool
 ) -> None:
     """Where there is one. Reads leave the line the time that its octets take."""
     arrivals = list(accumulate(count * round(character * 1.02) + gap for count, gap, _ in gaps))
@@ -78,9 +83,10 @@ def test_they_are_the_solution_of_the_constraints(
     for (count, _, late), arrival in zip(gaps, arrivals, strict=True):
         chunks.append(Chunk([(0x55, 0)] * count, arrival, late, before, before_late))
         before, before_late = arrival, late
-    bounds = Bounds(character, latency)
+    fifo = fifo and character > 0
+    bounds = Bounds(character, latency, fifo=fifo)
     earliest, latest, ended = bounds.starts(chunks, len(chunks), LONG_AGO, 0)
-    expected = solved(chunks, bounds, character, latency)
+    expected = solved(chunks, bounds, character, latency, fifo=fifo)
     if all(first <= last + 1e-3 for first, last in zip(*expected, strict=True)):
         assert earliest == pytest.approx(expected[0], abs=1e-3)
         assert latest == pytest.approx(expected[1], abs=1e-3)
@@ -98,7 +104,7 @@ def test_a_program_that_was_stopped_unknowingly() -> None:
     assert latest[0] == pytest.approx(100 * MS - 6 * 0.985 * MS)
 
 
-def tried(numbers: range, make: Any = Estimator) -> bound.Campaign:
+def tried(numbers: range, make: Any = bound.estimator) -> bound.Campaign:
     campaign = bound.Campaign(make)
     for number in numbers:
         campaign.add(number, bound.session(number))
@@ -126,7 +132,7 @@ def test_an_octet_can_be_outside() -> None:
             settled = super().close()
             return [octet._replace(uncertainty=(octet.uncertainty or 0) * 99 // 100) for octet in settled]
 
-    campaign = tried(range(300), TooSure)
+    campaign = tried(range(300), lambda one: TooSure(one.character_time_ns, one.latency))
     assert campaign.outside
     assert "outside, in" in str(campaign)
 

@@ -354,7 +354,7 @@ def test_the_targets_can_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     class WhenRead:
         back_dated = False
 
-        def __init__(self, character_time_ns: int, latency_ns: int) -> None:
+        def __init__(self, character_time_ns: int, latency_ns: int, *, fifo: bool) -> None:
             self.character_time_ns = character_time_ns
             self.uncertainty = latency_ns + SCHEDULING_NS
 

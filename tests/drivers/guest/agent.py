@@ -28,10 +28,9 @@ def finish(number: int, process: "subprocess.Popen[str]") -> None:
 
 
 def run(number: int, command: str, user: int) -> None:
-    who = {"user": user, "group": user, "extra_groups": [SERIAL_PORTS]} if user else {}
     process = subprocess.Popen(
         ["/bin/bash", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, **who,
+        text=True, user=user, group=user, extra_groups=[SERIAL_PORTS],
     )  # fmt: skip
     running[number] = process
     threading.Thread(target=finish, args=(number, process), daemon=True).start()

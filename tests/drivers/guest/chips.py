@@ -1,23 +1,27 @@
 """Serial adapters as USB devices: FT232B, CP2102 (genuine or not), CH340 and one of the class CDC-ACM.
 
-  chips.py CHIP PORT SERIAL      plugs one in, at a port of the virtual controller
+  chips.py FOLDER      all adapters of the machine, in one program
 
 Standard input, a line each:
-  play speed=9600 mode=C side=client     a simulated session, or one side of it, as a receiver set like ours has it
-  give 41 42:F 00:FB ff:P 43:O           octets, each with the error that the chip is to report with it
-  stream                                 octets over and over, until ...
-  clear                                  ... nothing is played any more
-  unplug
-Standard output says what the host does to the line, which is what stands at the adapter's pins:
+  plug CHIP PORT SERIAL                  plugs one in, at a port of the virtual controller
+  SERIAL play speed=9600 mode=C          a simulated session, or one side of it, as a receiver set like ours has it
+  SERIAL give 41 42:F 00:FB ff:P 43:O    octets, each with the error that the chip is to report with it
+  SERIAL stream                          octets over and over, until ...
+  SERIAL clear                           ... nothing is played any more
+  SERIAL unplug
+FOLDER/SERIAL.log says what the host does to the line, which is what stands at the adapter's pins:
   TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16
 
 Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which the chips are to satisfy; for the FT232B's
 packets note AN232B-04.
 """
 
+import os
+import select
 import struct
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from usb import Device, Endpoint, Interface, Setup
@@ -31,7 +35,7 @@ OVERRUN, PARITY, FRAMING, BREAK = 2, 4, 8, 16
 ERRORS: Final = {"O": OVERRUN, "P": PARITY, "F": FRAMING, "B": BREAK}
 ROOM: Final = 256
 """Octets that a chip keeps for a host that does not ask."""
-TURN, IDLE = 0.004, 1.0
+TURN, IDLE = 0.008, 1.0
 """Seconds between two looks at the line: while something is on it, and else."""
 
 VENDOR_CLASS: Final = (0xFF, 0, 0)
@@ -43,7 +47,8 @@ class Chip(Device):
 
     data = 1
 
-    def __init__(self, port: int, serial: str) -> None:
+    def __init__(self, port: int, serial: str, log: Path) -> None:
+        self._log = log.open("a", buffering=1)
         self.buffer: list[tuple[int, int]] = []
         self.speed = 9600
         self._wire = Wire()
@@ -51,7 +56,7 @@ class Chip(Device):
 
     def say(self, what: str, value: object) -> None:
         """What the host does."""
-        print(f"{time.monotonic():.6f} {what} {value}", flush=True)
+        print(f"{time.monotonic():.6f} {what} {value}", file=self._log)
 
     def set_speed(self, speed: float) -> None:
         """The host sets the speed; what has arrived by now came at the old one. Drivers round, so we take the next."""
@@ -63,6 +68,7 @@ class Chip(Device):
         self.say("sent", octets.hex())
 
     def told(self, words: list[str]) -> None:
+        """A line of standard input."""
         if words[0] == "give":
             for word in words[1:]:
                 value, _, errors = word.partition(":")
@@ -72,7 +78,7 @@ class Chip(Device):
         elif words[0] == "stream":
             self._wire.stream(time.monotonic_ns())
         else:
-            self._wire.play(session(words[1:]), time.monotonic_ns() + SOON)
+            self._wire.play(session(*words[1:]), time.monotonic_ns() + SOON)
 
     def put(self, value: int, errors: int) -> None:
         """An octet has been received; nobody hears it while the port is closed."""
@@ -100,7 +106,7 @@ class Chip(Device):
 
 class FT232B(Chip):
     """Packets of up to 62 octets behind two of status, which tells the errors of all of them; sent when full, or when
-    the latency timer ends."""
+    the latency timer ends. Packets of status alone, which tell nothing new, are left out."""
 
     vendor, product, release, name = 0x0403, 0x6001, 0x0400, "FT232B"
     interfaces = (Interface(VENDOR_CLASS, BULK_BOTH),)
@@ -112,7 +118,7 @@ class FT232B(Chip):
         if setup.request == 1:
             self._set_lines(setup.value)
         elif setup.request == 3:
-            eighths = (0, 4, 2, 1, 3, 5, 6, 7)[(setup.index & 1) << 2 | setup.value >> 14]
+            eighths = (0, 4, 2, 1, 3, 5, 6, 7)[(setup.place & 1) << 2 | setup.value >> 14]
             self.set_speed(3_000_000 / ((setup.value & 0x3FFF) + eighths / 8))
         elif setup.request == 9:
             self._latency = setup.value
@@ -127,25 +133,29 @@ class FT232B(Chip):
         self._lines = self._lines & ~(value >> 8) | value & value >> 8
         self.say("lines", self._lines)
 
+    def put(self, value: int, errors: int) -> None:
+        now, timer = time.monotonic(), self._latency / 1000
+        if not self.buffer and self._next <= now:  # The timer has gone round.
+            self._next += ((now - self._next) // timer + 1) * timer
+        super().put(value, errors)
+
     def packet(self, size: int) -> bytes | None:
-        if time.monotonic() < self._next and len(self.buffer) < 62:
+        if not self.buffer or (time.monotonic() < self._next and len(self.buffer) < 62):
             return None
         octets = b""
-        while len(octets) + 64 <= max(size, 64):
+        while self.buffer and len(octets) + 64 <= max(size, 64):
             part = self.buffer[:62]
             del self.buffer[:62]
             errors = 0
             for _, error in part:
                 errors |= error
             octets += bytes((1, 0x60 | errors, *(value for value, _ in part)))
-            if len(part) < 62:
-                break
         self._next = time.monotonic() + self._latency / 1000
         return octets
 
     def due(self) -> float:
         wait = super().due()
-        return min(wait or IDLE, max(self._next - time.monotonic(), 0)) if self._waiting else wait or IDLE
+        return wait or max(self._next - time.monotonic(), 0)
 
 
 class CP2102(Chip):
@@ -205,7 +215,7 @@ class CH340(Chip):
         if setup.kind & 0x80:
             return {0x5F: b"\x31\0", 0x95: b"\xff\xee"}.get(setup.request, bytes(setup.length))
         if setup.request == 0x9A and setup.value == 0x1312:
-            divisor, fact, prescaler = 0x100 - (setup.index >> 8), setup.index >> 2 & 1, setup.index & 3
+            divisor, fact, prescaler = 0x100 - (setup.place >> 8), setup.place >> 2 & 1, setup.place & 3
             self.set_speed(48_000_000 / ((1 << (12 - 3 * prescaler - fact)) * divisor))
         elif setup.request == 0xA4:
             low = ~setup.value
@@ -239,5 +249,41 @@ class CdcAcm(Chip):
 
 CHIPS: Final = {chip.__name__: chip for chip in (FT232B, CP2102, Counterfeit, CH340, CdcAcm)}
 
+
+class Bench:
+    """All chips that are plugged in, by serial number. Logs are written in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._chips: dict[str, Chip] = {}
+        self._line = b""
+
+    def serve(self) -> None:
+        """Lets all live until standard input ends."""
+        while True:
+            for chip in self._chips.values():
+                chip.hand_on()
+            wait = min((chip.due() for chip in self._chips.values()), default=IDLE)
+            ready, _, _ = select.select([*self._chips.values(), sys.stdin.fileno()], [], [], wait)
+            for one in ready:
+                if isinstance(one, Chip):
+                    one.hear()
+                elif more := os.read(one, 1 << 16):
+                    *lines, self._line = (self._line + more).split(b"\n")
+                    for line in lines:
+                        self._told(line.decode().split())
+                else:
+                    return
+
+    def _told(self, words: list[str]) -> None:
+        if words[0] == "plug":
+            kind, port, serial = words[1:]
+            self._chips[serial] = CHIPS[kind](int(port), serial, self._folder / f"{serial}.log")
+        elif words[1] == "unplug":
+            self._chips.pop(words[0]).unplug()
+        else:
+            self._chips[words[0]].told(words[1:])
+
+
 if __name__ == "__main__":
-    CHIPS[sys.argv[1]](int(sys.argv[2]), sys.argv[3]).serve()
+    Bench(Path(sys.argv[1])).serve()

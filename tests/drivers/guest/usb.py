@@ -6,8 +6,6 @@ is the chip's (:mod:`chips`). Source: Documentation/usb/usbip_protocol.rst of th
 Limits: full-speed devices with one configuration; isochronous transfers are not known.
 """
 
-import os
-import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -18,16 +16,15 @@ _FULL_SPEED: Final = 2
 _SUBMIT, _UNLINK, _SUBMITTED, _UNLINKED = 1, 2, 3, 4
 _HEADER: Final = 48
 _STALL, _RESET = -32, -104
-_INPUT: Final = 0
 
 
 class Setup(NamedTuple):
-    """A control request (USB 2.0, clause 9.3)."""
+    """A control request (USB 2.0, clause 9.3); ``place`` is its wIndex."""
 
     kind: int
     request: int
     value: int
-    index: int
+    place: int
     length: int
 
 
@@ -48,7 +45,8 @@ class Interface(NamedTuple):
 
 
 class Device:
-    """A device on ``port`` of the controller. :meth:`serve` lets it live, until standard input says ``unplug``."""
+    """A device on ``port`` of the controller, plugged in. Whoever owns it lets it live: it calls :meth:`hand_on` after
+    each event, and :meth:`hear` when the host has said something."""
 
     vendor: ClassVar[int]
     product: ClassVar[int]
@@ -62,7 +60,7 @@ class Device:
     def __init__(self, port: int, serial: str) -> None:
         self._serial = serial
         self._waiting: list[tuple[int, int]] = []
-        self._came = self._line = b""
+        self._came = b""
         self.listening = False
         """Whether the host wants what is received: its port is open."""
         self._host, kernel = socket.socketpair()
@@ -83,36 +81,33 @@ class Device:
         """The host sends octets on the line."""
         raise NotImplementedError
 
-    def told(self, words: list[str]) -> None:
-        """A line of standard input."""
-        raise NotImplementedError
-
     def due(self) -> float:
         """Seconds after which the device is to be looked at, whatever comes."""
         raise NotImplementedError
 
     # What every device does.
 
-    def serve(self) -> None:
-        """Answers the host until it, or we, have enough."""
-        while True:
-            while self._waiting and (octets := self.packet(self._waiting[0][1])) is not None:
-                self._reply(self._waiting.pop(0)[0], octets)
-            ready, _, _ = select.select([self._host, _INPUT], [], [], self.due())
-            if _INPUT in ready:
-                more = os.read(_INPUT, 1 << 16)
-                *lines, self._line = (self._line + more).split(b"\n")
-                for line in lines:
-                    if line == b"unplug":
-                        return
-                    self.told(line.decode().split())
-            if self._host in ready:
-                more = self._host.recv(1 << 16)
-                if not more:
-                    return
-                self._came += more
-                while self._take():
-                    pass
+    def fileno(self) -> int:
+        """The descriptor on which the host speaks."""
+        return self._host.fileno()
+
+    def unplug(self) -> None:
+        """Pulls it out."""
+        self._host.close()
+
+    def hand_on(self) -> None:
+        """Hands to the host what there is."""
+        while self._waiting and (octets := self.packet(self._waiting[0][1])) is not None:
+            self._reply(self._waiting.pop(0)[0], octets)
+
+    def hear(self) -> None:
+        """Answers what the host has said. Raises ConnectionError where it is gone."""
+        more = self._host.recv(1 << 16)
+        if not more:
+            raise ConnectionError(f"the host has left {self._serial}")
+        self._came += more
+        while self._take():
+            pass
 
     def _take(self) -> bool:
         """Takes one command of the host, if it is there whole."""
