@@ -4,9 +4,9 @@ They are iec62056-21 and pyneva (PyPI), and smartmeter-obis (npm; ``make test-pe
 line garbles: a client, or a tap, that is set to another speed than the meter hears nonsense. What crossed is known
 without the capture: all that the client wrote into its pseudo-terminal, and all that was written for it to read.
 
-The clients run at true pace, and the capture must set its ports before the meter answers. On a machine that has something
-else to do it is too late now and then, and rightly hears nonsense: so ``make test-peers`` runs these tests, by themselves.
-Sessions in virtual time are in :mod:`sniffer.test_speed`.
+The clients run at true pace, and the capture must set its ports before the meter answers. On a busy machine it may be
+too late, and then rightly hears nonsense. So only ``make test-peers`` runs these tests; :mod:`sniffer.test_speed` plays
+such sessions in virtual time.
 """
 
 import json
