@@ -72,14 +72,14 @@ def messages() -> Iterator[tuple[Sender, bytes]]:
         yield Sender.CLIENT, b"/?!\r\n"
         yield Sender.SERVER, b"/ABC5\\2PREPAY01\r\n"
         yield Sender.CLIENT, b"\x06051\r\n"
-        for register in (b"0002", b"0003", b"0020", b"0021", b"0030"):
+        for register in (b"0002", b"0003", b"2006", b"2011", b"0030"):
             count += 1
             yield Sender.CLIENT, block(b"\x01R1\x02%s()\x03" % register)
             yield Sender.SERVER, block(b"\x02%s(%08d*kWh)\x03" % (register, count * 7919 % 10**8))
-        yield Sender.CLIENT, block(b"\x01W1\x020010(%020d)\x03" % (count * 7_777_777_777_777_777 % 10**20))
+        yield Sender.CLIENT, block(b"\x01W1\x02FFFF(%020d)\x03" % (count * 7_777_777_777_777_777 % 10**20))
         yield Sender.SERVER, b"\x06"
-        yield Sender.CLIENT, block(b"\x01R1\x020004()\x03")
-        yield Sender.SERVER, block(b"\x020004(%d)\x03" % (count % 3 + 1))
+        yield Sender.CLIENT, block(b"\x01R1\x02FFFE()\x03")
+        yield Sender.SERVER, block(b"\x02FFFE(%02X)\x03" % (count % 3 + 1))
         yield Sender.CLIENT, block(b"\x01B0\x03")
 
 

@@ -97,6 +97,7 @@ CATALOGUE: Final = (
     Field("vtc.register", STRING, "Register of a data set; empty where the data set names none", repeats=True),
     Field("vtc.value", STRING, "Value of a data set", repeats=True),
     Field("vtc.unit", STRING, "Unit of a data set; empty where it has none", repeats=True),
+    Field("vtc.count", UNSIGNED, "Count in a read without brackets, of registers or octets (which is open)", bits=8),
     _tap("vtc.register.name", STRING, "The register's name in the profile; empty where it has none", repeats=True),
     _tap("vtc.value.decoded", STRING, "The value's meaning in the profile; empty where it has none", repeats=True),
     Field("vtc.error.code", STRING, "Error code of the answer"),

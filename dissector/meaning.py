@@ -114,7 +114,7 @@ def _read(register: Register | None, value: str, unit: str) -> _Reading | None:
     if table is None:
         word = reading(register.encoding, value, unit)
         return None if word is None else _Reading(word, confidence)
-    code = number(value, register.encoding.base)
+    code = number(value, register.encoding.base, register.encoding.octets)
     if code is None or code not in table.values:
         return None
     confidence = weakest(confidence, table.provenance_of(code).confidence)

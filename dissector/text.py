@@ -89,10 +89,13 @@ def _data_sets(frame: Frame, full: bool) -> list[str]:
     for register, value, unit, name, word in zip(
         message.register[:limit], message.value, message.unit, names, decoded, strict=False
     ):
-        text = f"{register}({value}*{unit})" if unit else f"{register}({value})"
+        bare = message.count is not None
+        text = register if bare else f"{register}({value}*{unit})" if unit else f"{register}({value})"
         if name:
             text += f" {name}{name_doubt}" + (f"={word}{word_doubt}" if word else "")
         sets.append(text)
+    if message.count is not None:
+        sets.append(f"count {message.count}")
     if number > limit:
         sets.append(f"... {count(number - limit, 'more data set')}")
     return sets

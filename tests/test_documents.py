@@ -175,7 +175,7 @@ def test_tokens() -> None:
     """The session's listing (session.txt) shows the first token written, polled twice not ready, and accepted."""
     lines = run(SCRIPTS / "tokens.py", ROOT / "examples" / "session.pcapng").splitlines()
     assert [line.split()[1] for line in lines] == ["accepted", "rejected", "accepted"]
-    assert lines[0].startswith("01062065899601840219 accepted after 1.2")
+    assert lines[0].startswith("01062065899601840219 accepted after 1.4")
 
 
 def test_plot(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_regression(tmp_path: Path) -> None:
     test.write_text(run(SCRIPTS / "regression.py", ROOT / "examples" / "session.pcapng"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(test)]
     outcomes = []
-    for registers in ({}, {"registers": {"0021": "1"}}):
+    for registers in ({}, {"registers": {"2011": "1"}}):
         with MeterPort(MeterMachine(Random(1), **registers)) as meter:
             environment = os.environ | {"METER_PORT": meter.port, "PYTHONPATH": str(ROOT)}
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)

@@ -73,8 +73,8 @@ def trace(folder: Path, status: int) -> Path:
         return text + bytes([reduce(xor, text[1:])])
 
     said = (
-        checked(b"\x01W1\x020010(%s)\x03" % TOKEN.encode()), b"\x06",
-        checked(b"\x01R1\x020004()\x03"), checked(b"\x020004(%d)\x03" % status),
+        checked(b"\x01W1\x02FFFF(%s)\x03" % TOKEN.encode()), b"\x06",
+        checked(b"\x01R1\x02FFFE()\x03"), checked(b"\x02FFFE(%02X)\x03" % status),
     )  # fmt: skip
     path = folder / "token.pcapng"
     with create_trace(path) as writer:

@@ -194,7 +194,7 @@ source = "where it comes from: a data sheet, a capture, a measurement"
 confidence = "assumed"  # or confirmed, derived
 
 [registers.entries]
-# "0021" = {{ name = "totalUnits", access = "read", type = "decimal", scale = -1, unit = "kWh" }}
+# "7001" = {{ name = "totalUnits", access = "read", type = "decimal", scale = -1, unit = "kWh" }}
 """
 
 
@@ -208,6 +208,7 @@ def _entry(id: str, seen: Seen, known: Register | None) -> str:
     if known and known.table:
         words.append(f"table = {quote(known.table.name)}")
         words += ["base = 16"] if known.encoding.base == 16 else []
+        words += [f"octets = {known.encoding.octets}"] if known.encoding.octets else []
     elif known and known.encoding.tokens:
         words.append(f'type = "token", encodings = [{", ".join(map(quote, known.encoding.tokens))}]')
     elif seen.units and seen.lowest is not None:

@@ -20,6 +20,9 @@ class Encoding:
 
     - ``scale``: the value counts in 10**scale of its unit. ``unit`` applies where the data set states none.
     - ``base`` is the number base of an enumeration or of bits.
+    - ``octets`` is the exact length of a value in hexadecimal, in pairs of digits; ``digits`` is the length of a number
+      in decimal digits. 0: any length.
+    - ``fields`` are the names and bits of a value's fields, the most significant first.
     - ``format`` is the format of a date; ``epoch`` (days since 1970-01-01) and ``step`` (seconds) describe a date that
       counts from a day.
     - ``tokens`` names the encodings that a token may have.
@@ -34,17 +37,24 @@ class Encoding:
     step: int = 0
     bits: Mapping[int, str] = field(default_factory=dict)
     tokens: tuple[str, ...] = ()
+    octets: int = 0
+    digits: int = 0
+    fields: tuple[tuple[str, int], ...] = ()
 
 
 TEXT: Final = Encoding("text")
 TOKEN_ENCODINGS: Final = ("decimal", "hexadecimal", "packed")
 """20 decimal digits, 17 hexadecimal digits, or ten characters of seven bits."""
 MAX_SCALE: Final = 18
+MAX_OCTETS: Final = 32
+MAX_DIGITS: Final = 64
 MAX_BIT: Final = 51
 """The highest bit that a double holds exactly together with all lower ones."""
 
 _DECIMAL: Final = re.compile(r"([+-]?)([0-9]{1,64})(?:\.([0-9]{0,64}))?")
 _HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]{1,13}")
+_BCD: Final = re.compile(r"(?:[0-9]{2}){1,32}")
+_DIGITS: Final = re.compile(r"[0-9]{1,64}")
 _PAIRS: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){1,256}")
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 MAX_PACKED: Final = 256
@@ -61,10 +71,12 @@ def reading(encoding: Encoding, value: str, unit: str = "") -> str | None:
     return reads(encoding, value, unit) if reads else None
 
 
-def number(value: str, base: int) -> int | None:
-    """Reads the whole number of an enumeration or of bits: up to 9 decimal or 13 hexadecimal digits."""
+def number(value: str, base: int, octets: int = 0) -> int | None:
+    """Reads the whole number of an enumeration or of bits: up to 9 decimal or 13 hexadecimal digits; those
+    of ``octets``, if that is not 0."""
     form = _COUNT if base == 10 else _HEXADECIMAL
-    return int(value, base) if form.fullmatch(value) else None
+    fits = not octets or len(value) == 2 * octets
+    return int(value, base) if fits and form.fullmatch(value) else None
 
 
 def _quantity(encoding: Encoding, sign: str, digits: str, places: int, unit: str) -> str:
@@ -87,8 +99,35 @@ def _decimal(encoding: Encoding, value: str, unit: str) -> str | None:
 
 
 def _hexadecimal(encoding: Encoding, value: str, unit: str) -> str | None:
-    whole = number(value, 16)
+    whole = number(value, 16, encoding.octets)
     return None if whole is None else _quantity(encoding, "", str(whole), -encoding.scale, unit)
+
+
+def _bcd(encoding: Encoding, value: str, unit: str) -> str | None:
+    """Reads octets of two decimal digits each as one number."""
+    fits = not encoding.octets or len(value) == 2 * encoding.octets
+    return _quantity(encoding, "", value, -encoding.scale, unit) if fits and _BCD.fullmatch(value) else None
+
+
+def _digits(encoding: Encoding, value: str, unit: str) -> str | None:
+    """Reads decimal digits that are an identity, not a quantity: zeros in front count, except those that only fill
+    up."""
+    filler = len(value) - encoding.digits if encoding.digits else 0
+    if not _DIGITS.fullmatch(value) or filler < 0 or value[:filler].strip("0"):
+        return None
+    return value[filler:]
+
+
+def _fields(encoding: Encoding, value: str, unit: str) -> str | None:
+    """Reads the fields of a value in hexadecimal, which has as many bits as they have together."""
+    rest = sum(bits for _, bits in encoding.fields)
+    if 4 * len(value) != rest or not _HEXADECIMAL.fullmatch(value):
+        return None
+    said = []
+    for name, bits in encoding.fields:
+        rest -= bits
+        said.append(f"{name} {int(value, 16) >> rest & (1 << bits) - 1}")
+    return ", ".join(said)
 
 
 def _ascii(encoding: Encoding, value: str, unit: str) -> str | None:
@@ -106,7 +145,7 @@ def _packed(encoding: Encoding, value: str, unit: str) -> str | None:
 
 
 def _bits(encoding: Encoding, value: str, unit: str) -> str | None:
-    whole = number(value, encoding.base)
+    whole = number(value, encoding.base, encoding.octets)
     if whole is None:
         return None
     names = [encoding.bits.get(bit, f"bit {bit}") for bit in range(whole.bit_length()) if whole >> bit & 1]
@@ -191,12 +230,15 @@ class Type:
 TYPES: Final[Mapping[str, Type]] = {
     "text": Type(),
     "decimal": Type(("scale", "unit"), _decimal),
-    "hexadecimal": Type(("scale", "unit"), _hexadecimal),
+    "hexadecimal": Type(("scale", "unit", "octets"), _hexadecimal),
+    "bcd": Type(("scale", "unit", "octets"), _bcd),
+    "digits": Type(("digits",), _digits),
+    "fields": Type(("fields",), _fields),
     "ascii": Type((), _ascii),
     "packed7": Type((), _packed),
     "date": Type(("format", "since", "step"), _date),
-    "bits": Type(("base", "bits"), _bits),
-    "enumeration": Type(("base", "table")),
+    "bits": Type(("base", "bits", "octets"), _bits),
+    "enumeration": Type(("base", "table", "octets")),
     "token": Type(("encodings",)),
 }
 """The types by name."""

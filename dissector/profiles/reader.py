@@ -271,6 +271,11 @@ class Reader:
             found["scale"] = self._get(entry, "scale", int, path)
             if abs(found["scale"]) > encodings.MAX_SCALE:
                 raise self._fail(f"{path}.scale", f"must be a power of ten, -{encodings.MAX_SCALE} to +18")
+        for key, most in (("octets", encodings.MAX_OCTETS), ("digits", encodings.MAX_DIGITS)):
+            if key in entry:
+                found[key] = self._get(entry, key, int, path)
+                if not 0 < found[key] <= most:
+                    raise self._fail(f"{path}.{key}", f"must be 1 to {most}, not {found[key]}")
         if "base" in entry or type == "bits":
             found["base"] = self._get({"base": 16} | entry, "base", int, path)
             if found["base"] not in (10, 16):
@@ -279,6 +284,10 @@ class Reader:
             raise self._fail(f"{path}.table", "is missing")
         if type == "bits":
             found["bits"] = self._bits(entry, path)
+        if "octets" in entry and found.get("base", 10) == 10 and type in ("bits", "enumeration"):
+            raise self._fail(f"{path}.octets", "goes with base 16 alone")
+        if type == "fields":
+            found["fields"] = self._fields(entry, path)
         if type == "date":
             found |= self._date(entry, path)
         if type == "token":
@@ -298,6 +307,21 @@ class Reader:
                 raise self._fail(f"{path}.bits.{key}", "must be one line of printable text")
             names[int(key)] = word
         return names
+
+    def _fields(self, entry: dict[str, Any], path: str) -> tuple[tuple[str, int], ...]:
+        fields = []
+        for number, field in enumerate(self._get(entry, "fields", list, path), 1):
+            at = f"{path}.fields.{number}"
+            self._table({"": field}, "", at, ("name", "bits"))
+            bits = self._get(field, "bits", int, at)
+            if bits < 1:
+                raise self._fail(f"{at}.bits", f"must be 1 or more, not {bits}")
+            fields.append((self._get(field, "name", str, at), bits))
+        total = sum(bits for _, bits in fields)
+        if not 0 < total <= encodings.MAX_BIT + 1 or total % 4:
+            reason = f"must have 4 to {encodings.MAX_BIT + 1} bits together, in hexadecimal digits of 4, not {total}"
+            raise self._fail(f"{path}.fields", reason)
+        return tuple(fields)
 
     def _date(self, entry: dict[str, Any], path: str) -> dict[str, Any]:
         if "since" not in entry:

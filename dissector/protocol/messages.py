@@ -12,6 +12,9 @@ A data set is ``register(value*unit)``. The Lua dissector and the Scapy layer sh
 - a value runs to its closing bracket, including inner pairs of brackets; a line end also closes it;
 - the unit follows the first ``*`` of a value without inner brackets;
 - text outside of data sets is the message's ``text``, as is another mark in place of a request's ``?``.
+
+A read may have no brackets, ``SOH R STX rrrr n ETX BCC``: register and count, four and one hexadecimal digits. So the
+clients of prepayment meters send it; whether the count is of registers or of octets is not known.
 """
 
 import re
@@ -51,6 +54,7 @@ class Message:
     register: tuple[str, ...] = ()
     value: tuple[str, ...] = ()
     unit: tuple[str, ...] = ()
+    count: int | None = None
     error_code: str | None = None
     text: str | None = None
     id_manufacturer: str | None = None
@@ -79,6 +83,14 @@ class Message:
 DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
 """Matches the next data set of a body (register, value up to a bracket, its end), text outside of data sets, or
 separators."""
+
+
+_BARE_READ = re.compile(rb"([0-9A-F]{4})([0-9A-F])")
+
+
+def bare_read(structure: bytes, text: bytes, body: int, end: int) -> re.Match[bytes] | None:
+    """Matches the body of a read without brackets, after its STX: register and count."""
+    return _BARE_READ.fullmatch(text, body, end) if structure[body - 1 : body] == b"\x02" else None
 
 
 def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
@@ -124,7 +136,8 @@ def _block(
 ) -> Message:
     """Decodes a message with a check character: the check begins at ``start``, the data sets at ``body``, and ETX or
     EOT is (or would be) at ``end``."""
-    registers, values, units, rest = data_sets(text[body:end])
+    bare = bare_read(structure, text, body, end) if name == MessageName.ReadCommand else None
+    registers, values, units, rest = ([show(bare[1])], [""], [""], []) if bare else data_sets(text[body:end])
     bcc: int | None = None
     expected: int | None = None
     status = "missing"
@@ -155,6 +168,7 @@ def _block(
         register=tuple(registers),
         value=tuple(values),
         unit=tuple(units),
+        count=int(bare[2], 16) if bare else None,
         error_code=error_code,
         text=" ".join(rest) or None,
         bcc=bcc,
@@ -226,7 +240,7 @@ def _identification_name(structure: bytes) -> MessageName:
 def _identification(structure: bytes, text: bytes) -> Message:
     name = _identification_name(structure)
     if name == MessageName.IDRequest:
-        return _request(text)
+        return _request(structure, text)
     line = LINE_END.search(structure)
     end = line.start() if line else len(structure)
     identification = Message(
@@ -255,11 +269,11 @@ def _identification(structure: bytes, text: bytes) -> Message:
     )
 
 
-def _request(text: bytes) -> Message:
+def _request(structure: bytes, text: bytes) -> Message:
     address, mark, rest = text[2:].partition(b"!")
     if not mark:
         address = address.rstrip(b"\r\n")
-    asks = b"" if text[1:2] == b"?" else text[1:2]
+    asks = b"" if structure[1:2] == b"?" else text[1:2]
     texts = [show(part) for part in (asks, rest.strip(b"\r\n")) if part]
     return Message(MessageName.IDRequest, address=show(address) or None, text=" ".join(texts) or None)
 

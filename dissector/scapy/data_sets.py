@@ -125,11 +125,11 @@ def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]
 def data_sets(octets: bytes, text: bytes, parent: Any) -> tuple[list[DataSet], bytes]:
     """Returns the data sets of a body as packets of ``parent``, and the octets after the last one."""
     found, rest = cut(octets, text)
-    return [_packet(fields, parent) for fields in found], rest
+    return [data_set(fields, parent) for fields in found], rest
 
 
-def _packet(fields: dict[str, Any], parent: Any) -> DataSet:
-    """Creates a dissected data set."""
+def data_set(fields: dict[str, Any], parent: Any) -> DataSet:
+    """Creates a dissected data set of ``parent``."""
     packet = object.__new__(DataSet)
     packet.fill_slots(b"", None, parent, 0.0)
     set_slot(packet, "fields", fields)

@@ -122,6 +122,17 @@ class CheckField(Field):
         return f"{x:#04x} ({status})" if status else f"{x:#04x}"
 
 
+class CountField(CheckField):
+    """A count of one hexadecimal digit; None where there is none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, b"%X", 15)
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        """Shows the number."""
+        return repr(x)
+
+
 class SequenceField(CheckField):
     """A check sequence of HDLC: two octets, the low one first."""
 

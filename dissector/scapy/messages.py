@@ -5,15 +5,17 @@ The patterns of :mod:`vtctap.dissector.protocol.messages` locate a message's par
 so the two cannot disagree; this module only splits the octets.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.checksums import crc16, fcs16
-from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, block_end
-from vtctap.dissector.scapy.data_sets import DataSet, data_sets
+from vtctap.dissector.protocol.messages import LINE_END, TELEGRAM_END, bare_read, block_end
+from vtctap.dissector.scapy.data_sets import DataSet, data_set, data_sets
 from vtctap.dissector.scapy.exact import Exact
 from vtctap.dissector.scapy.fields import (
     CheckField,
+    CountField,
     ImpliedField,
     MarkField,
     MeantField,
@@ -47,18 +49,19 @@ __all__ = [
 ]
 
 _BODY: Final = (PacketsField("data_sets", [], DataSet), OctetsField("rest", b""))
-_CHECKED: Final = (*_BODY, MarkField("end", b"\x03"), CheckField("bcc", b"%c", 0xFF))
+_CHECK: Final = (MarkField("end", b"\x03"), CheckField("bcc", b"%c", 0xFF))
+_CHECKED: Final = (*_BODY, *_CHECK)
+_HEAD: Final = (
+    MarkField("start", b"\x01"),
+    OctetsField("cmd", b""),
+    ImpliedField("stx", lambda command: b"\x02" if command.data_sets or command.rest else b""),
+)
 
 
 class _Command(Block):
     """A message that begins with SOH, a command letter and a type."""
 
-    fields_desc = (
-        MarkField("start", b"\x01"),
-        OctetsField("cmd", b""),
-        ImpliedField("stx", lambda command: b"\x02" if command.data_sets or command.rest else b""),
-        *_CHECKED,
-    )
+    fields_desc: Sequence[Any] = (*_HEAD, *_CHECKED)
 
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         end = block_end(structure, 1)
@@ -73,9 +76,30 @@ class _Command(Block):
 
 
 class ReadCommand(_Command):
-    """Reads registers: ``SOH R1 STX register() ETX BCC``."""
+    """Reads registers: ``SOH R1 STX register() ETX BCC``; with a ``count`` there are no brackets:
+    ``SOH R STX register count ETX BCC``."""
 
     cmd = b"R1"
+    fields_desc = (*_HEAD, *_BODY, CountField("count"), *_CHECK)
+
+    def from_keywords(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Returns the fields of a packet's keyword arguments; a count leaves out type and brackets."""
+        made = super().from_keywords(fields)
+        if made.get("count") is not None:
+            made.setdefault("cmd", b"R")
+            for data_set in made.get("data_sets", ()):
+                data_set.opening = data_set.closing = b""
+        return made
+
+    def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
+        """Splits octets."""
+        fields, rest = super().split(octets, structure, text)
+        end = block_end(structure)
+        bare = bare_read(structure, text, end - 5, end) if len(fields["rest"]) == 5 else None
+        if bare:
+            register = {"register": octets[end - 5 : end - 1], "opening": b"", "closing": b""}
+            fields |= {"data_sets": [data_set(register, self)], "count": int(bare[2], 16), "rest": b""}
+        return fields, rest
 
 
 class WriteCommand(_Command):

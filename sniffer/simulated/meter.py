@@ -5,7 +5,7 @@ serves clients of IEC 62056-21: option select with its change of speed, data rea
 identification announces it. Of mode E (HDLC) it opens and closes a connection. It only answers requests.
 :mod:`vtctap.sniffer.simulated.machine` has the interface that drives it.
 
-The register numbers are those that the default profile assumes; those of IEC 62055-52 are not public.
+The registers are those of the default profile.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,17 +39,19 @@ IDENTIFICATION: Final = "ZZz5vtctap-demo"
 letter announces a reaction time of at least 20 ms (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
 METER_NUMBER: Final = "00123456782"
 
-TABLE_ID, FOIN, PROTOCOL_VERSION, SERVER_STATUS, TOKEN_STATUS = "0000", "0001", "0002", "0003", "0004"
-SOFTWARE_VERSION, TOKEN_DATA, METER_NUMBER_REGISTER, TOTAL_UNITS = "0005", "0010", "0020", "0021"
+VERSION, METER_STATUS, METER_NUMBER_REGISTER, KEY_REVISION_AND_TYPE = "2000", "2002", "2006", "200A"
+AVAILABLE_CREDIT, CONSUMPTION, TAMPER_STATUS, SUPPLY_GROUP_CODE = "2010", "2011", "2014", "2016"
+TOKEN_STATUS, TOKEN_DATA = "FFFE", "FFFF"
 
 _FIXED_VALUES: Final = {
-    TABLE_ID: "0001",
-    FOIN: "0001",
-    PROTOCOL_VERSION: "0001",
-    SERVER_STATUS: "0000",
-    SOFTWARE_VERSION: "0100",
+    VERSION: "01",
+    METER_STATUS: "00",
     METER_NUMBER_REGISTER: METER_NUMBER,
-    TOTAL_UNITS: "00123.4*kWh",
+    KEY_REVISION_AND_TYPE: "12",
+    AVAILABLE_CREDIT: "000004D2",
+    CONSUMPTION: "0001E240",
+    TAMPER_STATUS: "0000",
+    SUPPLY_GROUP_CODE: "01E240",
 }
 READABLE: Final = tuple(sorted((*_FIXED_VALUES, TOKEN_STATUS)))
 """The registers that can be read. Only TOKEN_DATA can be written."""
@@ -228,7 +230,7 @@ class MeterMachine:
         return [self._send(hdlc(client, server, UA))]
 
     def _data_set(self, register: str, now: int) -> str:
-        value = self._values[register] if register in self._values else str(self._tokens.status(now))
+        value = self._values[register] if register in self._values else f"{self._tokens.status(now):02X}"
         return f"{register}({value})"
 
     def _read(self, register: str, now: int) -> bytes:

@@ -55,18 +55,18 @@ def credit_token(random: Random) -> str:
 def script(random: Random) -> list[Step]:
     """Returns the script of one session: sign-on, reads, a credit token and its status until it is ready, the same
     token again (which the meter rejects as used), a test token, a last read, and break."""
-    credit, poll = credit_token(random), Poll(meter.TOKEN_STATUS, str(NOT_READY))
+    credit, poll = credit_token(random), Poll(meter.TOKEN_STATUS, f"{NOT_READY:02X}")
     return [
         SignOn(),
-        *map(Read, (meter.TABLE_ID, meter.FOIN, meter.PROTOCOL_VERSION, meter.SERVER_STATUS)),
-        *map(Read, (meter.SOFTWARE_VERSION, meter.METER_NUMBER_REGISTER, meter.TOTAL_UNITS)),
+        *map(Read, (meter.VERSION, meter.METER_NUMBER_REGISTER, meter.METER_STATUS, meter.TAMPER_STATUS)),
+        *map(Read, (meter.SUPPLY_GROUP_CODE, meter.KEY_REVISION_AND_TYPE, meter.AVAILABLE_CREDIT)),
         Write(meter.TOKEN_DATA, credit),
         poll,
         Write(meter.TOKEN_DATA, credit),
         poll,
         Write(meter.TOKEN_DATA, random.choice(TEST_TOKENS)),
         poll,
-        Read(meter.SERVER_STATUS),
+        Read(meter.AVAILABLE_CREDIT),
         Break(),
     ]
 
@@ -78,7 +78,7 @@ _NEGOTIATED: Final[dict[str, tuple[str, tuple[Step, ...]]]] = {
         (
             SignOn(),
             SelectOption("051"),
-            *map(Read, (meter.METER_NUMBER_REGISTER, meter.TOTAL_UNITS, meter.TOKEN_STATUS)),
+            *map(Read, (meter.METER_NUMBER_REGISTER, meter.CONSUMPTION, meter.TOKEN_STATUS)),
             Break(),
         ),
     ),

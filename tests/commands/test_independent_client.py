@@ -116,7 +116,7 @@ def talk(
 
 def iec62056_21_readout(port: str) -> None:
     client = iec62056_21_client(port)
-    assert [item.address for item in client.standard_readout().data][-1] == "0021"
+    assert [item.address for item in client.standard_readout().data][-1] == "FFFE"
     client.disconnect()
 
 
@@ -127,10 +127,10 @@ def iec62056_21_programming(port: str) -> None:
     client.access_programming_mode()
     client.transport.send(CommandMessage("P", 1, DataSet(address="", value="00000000")).to_bytes())
     assert client.transport.recv(1) == b"\x06"
-    assert client.read_single_value("0021").value == "00123.4"
-    client.write_single_value("0010", "56493153725450313471")
+    assert client.read_single_value("2011").value == "0001E240"
+    client.write_single_value("FFFF", "56493153725450313471")
     with pytest.raises(ValueError, match="NACK"):
-        client.write_single_value("0020", "1")
+        client.write_single_value("2006", "1")
     assert client.read_single_value("9999").value == "ER01"  # There is no such register.
     client.send_break()
     client.disconnect()

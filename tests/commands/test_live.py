@@ -32,7 +32,7 @@ Until = Callable[[Callable[[], object]], None]
 Records = Callable[[Path], list[Record]]
 
 REQUEST, ANSWER = b"/?!\r\n", b"/ZZz5vtctap-test\r\n"
-READ, DATA = b"\x01R1\x020021()\x03\x60", b"\x020021(00123.4*kWh)\x03\x55"
+READ, DATA = b"\x01R1\x022011()\x03a", b"\x022011(00123.4*kWh)\x03T"
 
 
 STATISTICS = 5
@@ -64,9 +64,9 @@ def test_status_line(taps: Any, tmp_path: Path, terminal: Terminal, listening: L
     listening(path)
     taps.say(0, REQUEST)
     time.sleep(0.1)
-    taps.say(1, b"\x020021(1)\x03\x00")
+    taps.say(1, b"\x022011(1)\x03\x00")
     terminal.until(b"2 frames | 15 octets | errors: check 1 | 9600 7E1 | ")
-    assert re.search(r"\| 0\.\d kB \| M> Data 0021\(1\) totalUnits\? \[bad ch\.\.\.$", terminal.lines()[-1])
+    assert re.search(r"\| 0\.\d kB \| M> Data 2011\(1\) cumulativeConsumpti\.\.\.$", terminal.lines()[-1])
     terminal.type(b"\x03")
     assert terminal.wait() == 0
     size = path.stat().st_size

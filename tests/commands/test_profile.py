@@ -48,7 +48,7 @@ FRAMES = session(
     ("C", block(f"\x01W1\x027004({PASSWORD})")),
     ("M", b"\x06"),
     ("C", block("\x01R1\x027005()")),
-    ("M", block(f"\x027005({TOKENS[1]})7006({TOKENS[2]})0004(1)")),
+    ("M", block(f"\x027005({TOKENS[1]})7006({TOKENS[2]})FFFE(01)")),
 )
 
 
@@ -75,7 +75,7 @@ def test_a_skeleton_says_what_was_seen(inside: Run, trace: Path, tmp_path: Path)
     assert document["line"] == {"format": "7E1", "speed": 2400}
     assert document["profile"]["source"] == "learned from capture.pcapng"
     assert document["registers"]["entries"] == {
-        "0004": {"name": "tokenStatus", "access": "read", "table": "tokenStatus"},
+        "FFFE": {"name": "tokenStatus", "access": "read", "table": "tokenStatus", "base": 16, "octets": 1},
         "7001": {"name": "register 7001", "access": "read", "type": "decimal", "unit": "kWh"},
         "7002": {"name": "register 7002", "access": "read"},
         "7003": {"name": "register 7003", "access": "write"},
@@ -86,9 +86,10 @@ def test_a_skeleton_says_what_was_seen(inside: Run, trace: Path, tmp_path: Path)
     assert "# asked for 2 times, answered 2 times; forms 999999.9; from 120.0 to 123.4; in kWh\n" in text
     assert "# asked for once, answered once; forms AA-99\n" in text
     assert "# written once; forms 99999999\n" in text
-    assert "iec62055-52 calls it so (assumed)" in text
+    assert "iec62055-52 calls it so (derived)" in text
     profile = load(str(tmp_path / "mine.toml"))
-    assert {register.provenance.confidence for register in profile.registers.values()} == {"assumed"}
+    learned = document["registers"]["entries"]
+    assert {profile.registers[id].provenance.confidence for id in learned} == {"assumed"}
     assert profile.registers["7001"].provenance.source == "learned from capture.pcapng"
 
 
@@ -210,7 +211,7 @@ def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Pa
     assert (counts["profile"], counts["frames"], counts["messages"]) == ("iec62055-52", 16, 16)
     assert (counts["data_sets"], counts["named"], counts["values"], counts["decoded"]) == (11, 1, 1, 1)
     assert counts["unnamed"] == {"7001": 3, "7002": 2, "7003": 1, "7004": 1, "7005": 2, "7006": 1}
-    assert counts["registers"] == ["0004"]
+    assert counts["registers"] == ["FFFE"]
     inside("profile", "learn", trace, "-o", "mine.toml")
     better = json.loads(inside("profile", "check", trace, "--json", "--profile", "mine.toml").stdout)
     assert (better["named"], better["values"], better["decoded"], better["unnamed"]) == (11, 2, 2, {})
@@ -226,7 +227,7 @@ def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Pa
 
 
 def test_check_without_a_trace_says_whether_a_profile_is_valid(inside: Run, tmp_path: Path) -> None:
-    assert inside("profile", "check").stdout == "iec62055-52 is valid: 9 registers, 1 table\n"
+    assert inside("profile", "check").stdout == "iec62055-52 is valid: 13 registers, 1 table\n"
     assert json.loads(inside("profile", "check", "--json").stdout) == {"profile": "iec62055-52", "valid": True}
     (tmp_path / "bad.toml").write_text("[profile]\nname = 1\n")
     bad = inside("profile", "check", "--profile", "bad.toml")

@@ -33,7 +33,7 @@ MS = 1_000_000
 SHORT = [
     Record(NOON, b"", Kind.EVENT, Sender.CLIENT, line=LINE, speed=9600, event="opened profile=iec62055-52"),
     Record(NOON + 5 * MS, b"/?!\r\n", sender=Sender.CLIENT, line=LINE, speed=9600, duration=5 * MS),
-    Record(NOON + 250_500_000, b"\x020021(00123.4*kWh)\x03\x55", sender=Sender.SERVER, tap=1, line=LINE, speed=9600),
+    Record(NOON + 250_500_000, b"\x022011(0001E240)\x03r", sender=Sender.SERVER, tap=1, line=LINE, speed=9600),
     Record(NOON + 1000 * MS, b"\x01R1\x02\xe9()\x03\x00", flags=Flag.CUT, line=Line(8, "N", 1)),
     Record(NOON + 2000 * MS, b"X\x00", Kind.NOISE, Sender.SERVER, tap=1, line=LINE, parity_errors=(1,)),
 ]
@@ -55,7 +55,7 @@ def test_lines(vtctap: Run, short: Path) -> None:
     assert result.stdout.splitlines() == [
         "    1     0.000000 C> opened profile=iec62055-52",
         "    2     0.005000 C> IDRequest",
-        "    3     0.250500 M> Data 0021(00123.4*kWh) totalUnits?",
+        "    3     0.250500 M> Data 2011(0001E240) cumulativeConsumption=12345.6 kWh",
         "    4     1.000000 ?? ReadCommand R1 <E9>() [cut] [bad check character 00h, not 0Ah]",
         "    5     2.000000 M> noise X<NUL> [wrong parity at 1]",
     ]
@@ -121,8 +121,8 @@ def test_octets(inside: Run, short: Path) -> None:
         "      0000  2f 3f 21 0d 0a                                   /?!..",
     ]
     assert lines[4:6] == [
-        "      0000  02 30 30 32 31 28 30 30 31 32 33 2e 34 2a 6b 57  .0021(00123.4*kW",
-        "      0010  68 29 03 55                                      h).U",
+        "      0000  02 32 30 31 31 28 30 30 30 31 45 32 34 30 29 03  .2011(0001E240).",
+        "      0010  72                                               r",
     ]
 
 
@@ -135,7 +135,7 @@ def test_json(vtctap: Run, short: Path) -> None:
         "frame.number": 3,
         "frame.time_epoch": "1767268800.250500000",
         "frame.time_relative": "0.250500000",
-        "vtc.octets": "02303032312830303132332e342a6b576829 0355".replace(" ", ""),
+        "vtc.octets": "0232303131283030303145323430290372",
         "vtc.kind": "frame",
         "vtc.sender": "server",
         "vtc.link": 0,
@@ -148,12 +148,13 @@ def test_json(vtctap: Run, short: Path) -> None:
         "vtc.response_time": 0.2405,
         "vtc.session": 1,
         "vtc.message": "Data",
-        "vtc.register": ["0021"],
-        "vtc.value": ["00123.4"],
-        "vtc.unit": ["kWh"],
-        "vtc.register.name": ["totalUnits"],
-        "vtc.bcc": 0x55,
-        "vtc.bcc.expected": 0x55,
+        "vtc.register": ["2011"],
+        "vtc.value": ["0001E240"],
+        "vtc.unit": [""],
+        "vtc.register.name": ["cumulativeConsumption"],
+        "vtc.value.decoded": ["12345.6 kWh"],
+        "vtc.bcc": 0x72,
+        "vtc.bcc.expected": 0x72,
         "vtc.bcc.status": "good",
         "vtc.bcc.rule": "xor",
         "vtc.confidence": "x",

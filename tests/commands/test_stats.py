@@ -23,16 +23,16 @@ def test_text_and_json(vtctap: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "t.pcapng, link 0"
-    assert any(line.startswith("    0004 tokenStatus? ") and line.endswith(" reads") for line in lines)
+    assert any(line.startswith("    FFFE tokenStatus ") and line.endswith(" reads") for line in lines)
     assert lines[-1].startswith("    session 1: ")
     done = vtctap("stats", "t.pcapng", "t.pcapng", "--json")
     first, second = map(json.loads, done.stdout.splitlines())
     assert first == second
     assert first["trace"] == "t.pcapng"
-    assert first["links"][0]["registers"]["0010"]["writes"] == 3
+    assert first["links"][0]["registers"]["FFFF"]["writes"] == 3
     done = vtctap("stats", "--join", "t.pcapng", "t.pcapng", "--json")
     (both,) = map(json.loads, done.stdout.splitlines())
-    assert both["links"][0]["registers"]["0010"]["writes"] == 6
+    assert both["links"][0]["registers"]["FFFF"]["writes"] == 6
     assert len(both["links"][0]["sessions"]) == 2
 
 

@@ -100,12 +100,12 @@ def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: P
     trace = tmp_path / "demo.pcapng"
     written = ask("-r", trace, "-Y", 'vtc.message == "WriteCommand" && vtc.bcc.status == "good"').stdout.splitlines()
     assert len(written) == 3
-    assert all("WriteCommand W1 0010(" in line for line in written)
+    assert all("WriteCommand W1 FFFF(" in line for line in written)
 
     columns = ask("-C", "vtctap", "-r", trace, "-c", "4")
     assert columns.stderr.replace('Running as user "root" and group "root". This could be dangerous.\n', "") == ""
     assert columns.stdout.splitlines()[3].split() == [
-        *("4", "1.249805585", "server", "0.244597253", "none", "IDResponse", "ZZz", "5", "vtctap-demo")
+        *("4", "1.265430585", "server", "0.244597253", "none", "IDResponse", "ZZz", "5", "vtctap-demo")
     ]
     flow = ask("-C", "vtctap", "-r", trace, "-q", "-z", "flow,any,network").stdout.splitlines()
     assert flow[0].split("|")[2].split() == ["client"]

@@ -30,11 +30,11 @@ from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 MS = 1_000_000
 T0 = 1_700_000_000_123_456_789
 SEVEN_EVEN = Line(7, "E", 1)
-STATUS = b"\x020004(16)\x03\x01"
+STATUS = b"\x02FFFE(10)\x03\x00"
 
 
 def test_a_frame_says_what_it_is() -> None:
-    parts = ((b"\x020004(1)\x037", 0), (b"\x020004(16)", Flag.CUT), (b"4(16)", Flag.CUT))
+    parts = ((b"\x02FFFE(01)\x03\x00", 0), (b"\x02FFFE(10)", Flag.CUT), (b"4(16)", Flag.CUT))
     dissections = [Dissector(load()).dissect(Record(T0, octets, flags=flags)) for octets, flags in parts]
     frames = [frame for frame in dissections if isinstance(frame, Frame)]
     assert [(frame.name, frame.damaged) for frame in frames] == [("Data", False), ("Data", True), ("", True)]
@@ -107,7 +107,7 @@ def check(fields: Mapping[str, Value]) -> None:
 def test_all_that_a_tap_can_say() -> None:
     record = Record(
         T0,
-        b"\x020004(16)\x03\x01",
+        b"\x02FFFE(10)\x03\x00",
         sender=Sender.SERVER,
         inferred=True,
         link=3,
@@ -143,13 +143,13 @@ def test_all_that_a_tap_can_say() -> None:
         "vtc.order.uncertain": True,
         "vtc.time.synthetic": True,
         "vtc.message": "Data",
-        "vtc.register": ["0004"],
-        "vtc.value": ["16"],
+        "vtc.register": ["FFFE"],
+        "vtc.value": ["10"],
         "vtc.unit": [""],
         "vtc.register.name": ["tokenStatus"],
         "vtc.value.decoded": ["status not ready"],
-        "vtc.bcc": 1,
-        "vtc.bcc.expected": 1,
+        "vtc.bcc": 0,
+        "vtc.bcc.expected": 0,
         "vtc.bcc.status": "good",
         "vtc.bcc.rule": "xor",
         "vtc.status.token": 16,
@@ -157,16 +157,12 @@ def test_all_that_a_tap_can_say() -> None:
         "vtc.status.token.meaning": "the last token is still being processed: read the status again",
         "vtc.status.token.outcome": "pending",
         "vtc.session": 1,
-        "vtc.confidence": "assumed",
-        "vtc.assumed": [
-            "vtc.register.name",
-            "vtc.value.decoded",
-            "vtc.status.token",
-            "vtc.status.token.name",
-            "vtc.status.token.meaning",
-            "vtc.status.token.outcome",
-        ],
+        "vtc.confidence": "derived",
     }
+    doubted = dissect(Record(T0, b"\x02200D(0001)\x03\x00")).fields()
+    check(doubted)
+    assert doubted["vtc.confidence"] == "assumed"
+    assert doubted["vtc.assumed"] == ["vtc.register.name", "vtc.value.decoded"]
 
 
 def test_what_does_not_apply_is_absent() -> None:
@@ -325,11 +321,12 @@ def test_gap_that_cannot_be_known() -> None:
 @pytest.mark.parametrize(
     ("value", "number", "name"),
     [
-        ("1", 1, "Accept"),
+        ("1", None, None),
         ("01", 1, "Accept"),
-        ("13", 13, "CRCError"),
-        ("16", 16, "status not ready"),
-        ("17", None, None),
+        ("0D", 13, "CRCError"),
+        ("0d", 13, "CRCError"),
+        ("10", 16, "status not ready"),
+        ("11", None, None),
         ("", None, None),
         ("x", None, None),
         ("-1", None, None),
@@ -338,7 +335,7 @@ def test_gap_that_cannot_be_known() -> None:
     ],
 )
 def test_token_status(value: str, number: int | None, name: str | None) -> None:
-    fields = dissect(frame(b"\x020004(" + value.encode() + b")\x03")).fields()
+    fields = dissect(frame(b"\x02FFFE(" + value.encode() + b")\x03")).fields()
     assert fields.get("vtc.status.token") == number
     assert fields.get("vtc.status.token.name") == name
     assert fields.get("vtc.value.decoded") == (None if name is None else [name])
@@ -347,8 +344,8 @@ def test_token_status(value: str, number: int | None, name: str | None) -> None:
 
 def test_meaning_of_several_data_sets() -> None:
     """The first status counts; unknown registers leave empty strings."""
-    fields = dissect(frame(b"\x02x(1)0004(9)0001(5)0004(1)\x03")).fields()
-    assert fields["vtc.register.name"] == ["", "tokenStatus", "FOIN", "tokenStatus"]
+    fields = dissect(frame(b"\x02x(1)FFFE(09)2002(5)FFFE(01)\x03")).fields()
+    assert fields["vtc.register.name"] == ["", "tokenStatus", "meterStatus", "tokenStatus"]
     assert fields["vtc.value.decoded"] == ["", "OldError", "", "Accept"]
     assert fields["vtc.status.token"] == 9
 

@@ -29,9 +29,9 @@ SUMMARIES = [
     (b"\x06", "ACK"),
     (b"\x15", "NAK"),
     (b"\x06051\r\n", "OptionSelect 0 5 1"),
-    (b"\x01R1\x020004()\x03\x67", "ReadCommand R1 0004() tokenStatus?"),
-    (b"\x020004(16)\x03\x01", "Data 0004(16) tokenStatus?=status not ready"),
-    (b"\x020004(99)\x03\x06", "Data 0004(99) tokenStatus?"),
+    (b"\x01R1\x02FFFE()\x03`", "ReadCommand R1 FFFE() tokenStatus"),
+    (b"\x02FFFE(10)\x03\x00", "Data FFFE(10) tokenStatus=status not ready"),
+    (b"\x02FFFE(63)\x03\x04", "Data FFFE(63) tokenStatus"),
     (b"\x02x(1*kWh)\x03\x5c", "Data x(1*kWh) [bad check character 5Ch, not 35h]"),
     (b"\x01B0\x03", "BreakCommand B0 [no check character]"),
     (b"\x01B0\x03\x75", "BreakCommand B0"),
@@ -88,10 +88,10 @@ def test_events_cannot_steer_a_terminal() -> None:
 @pytest.mark.parametrize(
     ("registers", "table", "messages", "line"),
     [
-        ("confirmed", "confirmed", "confirmed", "Data 0004(16) tokenStatus=status not ready"),
-        ("assumed", "confirmed", "confirmed", "Data 0004(16) tokenStatus?=status not ready"),
-        ("confirmed", "assumed", "confirmed", "Data 0004(16) tokenStatus=status not ready?"),
-        ("confirmed", "confirmed", "assumed", "Data? 0004(16) tokenStatus=status not ready"),
+        ("confirmed", "confirmed", "confirmed", "Data FFFE(10) tokenStatus=status not ready"),
+        ("assumed", "confirmed", "confirmed", "Data FFFE(10) tokenStatus?=status not ready"),
+        ("confirmed", "assumed", "confirmed", "Data FFFE(10) tokenStatus=status not ready?"),
+        ("confirmed", "confirmed", "assumed", "Data? FFFE(10) tokenStatus=status not ready"),
     ],
 )
 def test_no_assumption_passes_for_the_standard(registers: str, table: str, messages: str, line: str) -> None:
@@ -101,7 +101,7 @@ def test_no_assumption_passes_for_the_standard(registers: str, table: str, messa
         .replace('confidence = "derived"\n\n[tables.tok', f'confidence = "{table}"\n\n[tables.tok')
         .replace("Data = {}", f'Data = {{ confidence = "{messages}" }}')
     )
-    record = Record(T0, b"\x020004(16)\x03\x01", line=Line(7, "E", 1))
+    record = Record(T0, b"\x02FFFE(10)\x03\x00", line=Line(7, "E", 1))
     assert summary(Dissector(parse(changed, "x.toml")).dissect(record)) == line
 
 
@@ -248,5 +248,5 @@ def test_a_long_pause_is_shown() -> None:
         (((3, 199_999),), ""),
         (((2, 200_000), (4, 1_600_000)), " [pause of 1.600 s at 4]"),
     ):
-        record = Record(0, b"\x020004(1)\x037", pauses_us=pauses)
-        assert summary(dissect(record)) == f"Data 0004(1) tokenStatus?=Accept{shown}"
+        record = Record(0, b"\x02FFFE(01)\x03\x00", pauses_us=pauses)
+        assert summary(dissect(record)) == f"Data FFFE(01) tokenStatus=Accept{shown}"

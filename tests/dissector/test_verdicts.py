@@ -18,10 +18,10 @@ from vtctap.sniffer.simulated.session import EPOCH, play
 MS = 1_000_000
 PROFILE = load()
 CALL, IDENT, ACK, NAK, NULS = b"/?!\r\n", b"/LGZ5vtc\r\n", b"\x06", b"\x15", bytes(9)
-TOKEN, OTHER = (with_check(b"\x01W1\x020010(%020d)\x03" % number) for number in (150997584, 18446744073709551615))
+TOKEN, OTHER = (with_check(b"\x01W1\x02FFFF(%020d)\x03" % number) for number in (150997584, 18446744073709551615))
 WRITE = with_check(b"\x01W1\x020005(1)\x03")
-READ, BREAK = with_check(b"\x01R1\x020004()\x03"), with_check(b"\x01B0\x03")
-STATUS = {value: with_check(b"\x020004(%d)\x03" % value) for value in (1, 10, 15, 16)}
+READ, BREAK = with_check(b"\x01R1\x02FFFE()\x03"), with_check(b"\x01B0\x03")
+STATUS = {value: with_check(b"\x02FFFE(%02X)\x03" % value) for value in (1, 10, 15, 16)}
 WAIT, TAKEN, USED = ("S", STATUS[16]), ("S", STATUS[1]), ("S", STATUS[10])
 ASK, GIVE, GOOD = ("C", READ), ("C", TOKEN), ("S", ACK)
 WRONG = ("S", STATUS[1][:-1] + b"x")

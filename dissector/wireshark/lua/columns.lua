@@ -3,7 +3,7 @@
 local MAX_SETS, MAX_NOISE = 4, 32
 
 local function set_text(set)
-    return set.unit == "" and set.register .. "(" .. set.value .. ")"
+    return set.bare and set.register or set.unit == "" and set.register .. "(" .. set.value .. ")"
         or set.register .. "(" .. set.value .. "*" .. set.unit .. ")"
 end
 
@@ -33,12 +33,15 @@ end
 local function info(message)
     local text = message.name or "continued"
     for at = 1, #message do
-        text = text .. " " .. message[at][2]
+        if message[at][1] ~= "vtc.count" then
+            text = text .. " " .. message[at][2]
+        end
     end
     if message.maker then
         text = text .. " (" .. message.maker .. (message.assumed["vtc.id.manufacturer.name"] and "?" or "") .. ")"
     end
     text = message.sets and text .. sets_text(message) or text
+    text = message["vtc.count"] and text .. " count " .. message["vtc.count"] or text
     text = message.text and text .. " " .. message.text or text
     text = message.token and text .. token_text(message) or text
     if message.bcc_status == "bad" then

@@ -9,9 +9,16 @@ for value = 255, 0, -1 do
     end
 end
 
+-- Whether a value in hexadecimal has the length that its register states.
+local function fits(register, value)
+    return register.octets == 0 or #value == 2 * register.octets
+end
+
 -- The whole number of an enumeration or of bits.
-local function number(value, base)
-    if base == 10 then
+local function number(register, value, base)
+    if not fits(register, value) then
+        return nil
+    elseif base == 10 then
         return find(value, "^%d+$") and #value < 10 and tonumber(value) or nil
     end
     return find(value, "^%x+$") and #value <= 13 and tonumber(value, 16) or nil
@@ -85,8 +92,40 @@ function READERS.decimal(register, value, unit)
 end
 
 function READERS.hexadecimal(register, value, unit)
-    local whole = number(value, 16)
+    local whole = number(register, value, 16)
     return whole and quantity(register, "", format("%.0f", whole), -register.scale, unit)
+end
+
+function READERS.bcd(register, value, unit)
+    if #value % 2 ~= 0 or #value > 64 or not find(value, "^%d+$") or not fits(register, value) then
+        return nil
+    end
+    return quantity(register, "", value, -register.scale, unit)
+end
+
+function READERS.digits(register, value)
+    local filler = register.digits > 0 and #value - register.digits or 0
+    if #value > 64 or not find(value, "^%d+$") or filler < 0 or find(sub(value, 1, filler), "[^0]") then
+        return nil
+    end
+    return sub(value, filler + 1)
+end
+
+-- The fields of a value, the most significant first. (Doubles hold its bits exactly.)
+function READERS.fields(register, value)
+    local rest, names = 0, {}
+    for _, field in ipairs(register.fields) do
+        rest = rest + field[2]
+    end
+    if 4 * #value ~= rest or not find(value, "^%x+$") then
+        return nil
+    end
+    local whole = tonumber(value, 16)
+    for _, field in ipairs(register.fields) do
+        rest = rest - field[2]
+        names[#names + 1] = field[1] .. format(" %.0f", floor(whole / 2 ^ rest) % 2 ^ field[2])
+    end
+    return concat(names, ", ")
 end
 
 function READERS.ascii(_, value)
@@ -118,7 +157,7 @@ function READERS.packed7(_, value)
 end
 
 function READERS.bits(register, value)
-    local whole = number(value, register.base)
+    local whole = number(register, value, register.base)
     if not whole then
         return nil
     end
@@ -134,7 +173,7 @@ end
 
 function READERS.date(register, value)
     if register.step > 0 then
-        local count = number(value, 10)
+        local count = number(register, value, 10)
         return count and since(register.epoch, count * register.step)
     end
     local found, at = {}, 1

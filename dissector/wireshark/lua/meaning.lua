@@ -77,7 +77,7 @@ end
 local function reading(register, set)
     local rank, values = RANK[register.confidence], PROFILE.tables[register.table]
     if values then
-        local count = number(set.value, register.base)
+        local count = number(register, set.value, register.base)
         local word = count and values.words[count]
         return word, max(rank, RANK[values.added[count or 0] or values.confidence]), count
     end

@@ -97,8 +97,22 @@ end
 
 local SOH, STX, EOT, ACK, SLASH, HDLC_FLAG = 1, 2, 4, 6, 0x2F, 0x7E
 
+-- Reads the body of a read without brackets: register and count. Returns whether it is one.
+local function bare_read(message, structure, text, first, last)
+    local after_stx = byte(structure, first - 1) == STX
+    if last - first ~= 4 or not after_stx or find(sub(text, first, last), "[^0-9A-F]") then
+        return false
+    end
+    message.sets = { { register = sub(text, first, last - 1), value = "", unit = "", raw = "", first = first,
+        open = last, after = last, last = last - 1, bare = true, name = nil, word = nil, title = nil } }
+    put(message, "vtc.count", tonumber(sub(text, last, last), 16), last, last)
+    return true
+end
+
 local function block(message, name, structure, text, body, stop)
-    data_sets(message, text, body, stop - 1)
+    if name ~= "ReadCommand" or not bare_read(message, structure, text, body, stop - 1) then
+        data_sets(message, text, body, stop - 1)
+    end
     message.bcc_status = "missing"
     if stop <= #structure then
         local by_xor = bcc_xor(structure, 2, stop)

@@ -28,10 +28,10 @@ SECOND = 1000 * MS
 SEVEN = Line(7, "E", 1)
 PROFILE = load()
 CALL, IDENT = b"/?!\r\n", b"/LGZ5vtc\r\n"
-READ, DATA = b"\x01R1\x020004()\x03g", b"\x020004(1)\x037"
-WRITE, BREAK = b"\x01W1\x020010(1)\x03V", b"\x01B0\x03q"
+READ, DATA = b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(01)\x03\x00"
+WRITE, BREAK = b"\x01W1\x02FFFF(1)\x03W", b"\x01B0\x03q"
 ACK, NAK, NULS, SELECT = b"\x06", b"\x15", bytes(9), b"\x06051\r\n"
-STATUS = {value: b"\x020004(%d)\x03" % value for value in range(17)}
+STATUS = {value: b"\x02FFFE(%02X)\x03" % value for value in range(17)}
 STATUS = {value: text + bytes([reduce(int.__xor__, text[1:])]) for value, text in STATUS.items()}
 UNDEFINED = with_check(b"\x01X1\x02a()\x03")
 SUM_READ = READ[:-1] + bytes([sum(READ[1:-1]) % 128])
@@ -228,7 +228,7 @@ def test_outages(story: list[Frame], expected: list[tuple[str, str, tuple[int, .
 
 def test_a_rejected_token_is_named() -> None:
     dissector = Dissector(PROFILE)
-    octets = (with_check(b"\x01W1\x020010(00000000000150997584)\x03"), ACK, READ, STATUS[10])
+    octets = (with_check(b"\x01W1\x02FFFF(00000000000150997584)\x03"), ACK, READ, STATUS[10])
     records = [
         Record(EPOCH + at * SECOND, text, sender=(Sender.CLIENT, Sender.SERVER)[at % 2])
         for at, text in enumerate(octets)

@@ -18,11 +18,11 @@ def checked(text: bytes) -> bytes:
 
 
 def write(token: str) -> tuple[str, bytes]:
-    return "C", checked(b"\x01W1\x020010(%s)\x03" % token.encode())
+    return "C", checked(b"\x01W1\x02FFFF(%s)\x03" % token.encode())
 
 
 def poll(status: int) -> list[tuple[str, bytes]]:
-    return [("C", checked(b"\x01R1\x020004()\x03")), ("S", checked(b"\x020004(%d)\x03" % status))]
+    return [("C", checked(b"\x01R1\x02FFFE()\x03")), ("S", checked(b"\x02FFFE(%02X)\x03" % status))]
 
 
 ACK, NAK = ("S", b"\x06"), ("S", b"\x15")
@@ -95,7 +95,7 @@ def test_a_repeated_write_is_one_flow() -> None:
 
 def test_a_damaged_status_is_no_verdict() -> None:
     request, (side, answer) = poll(1)
-    (flow,) = flows(write(TOKEN), ACK, request, (side, answer[:-1] + b"\x00"))
+    (flow,) = flows(write(TOKEN), ACK, request, (side, answer[:-1] + b"\x05"))
     assert (flow.outcome, flow.polls) == ("unknown", ())
     for flag in (Flag.PARITY, Flag.FRAMING, Flag.CUT):
         (flow,) = flows(write(TOKEN), ACK, *poll(1), flags=flag)

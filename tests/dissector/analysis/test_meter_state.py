@@ -13,11 +13,11 @@ from vtctap.sniffer.simulated.octets import with_check
 from vtctap.sniffer.simulated.session import EPOCH, play
 
 CALL, IDENT, BREAK, ACK, NAK = b"/?!\r\n", b"/LGZ5vtc\r\n", b"\x01B0\x03q", b"\x06", b"\x15"
-READ, DATA = with_check(b"\x01R1\x020021()\x03"), with_check(b"\x020021(1*kWh)\x03")
-TOKEN = with_check(b"\x01W1\x020010(00000000000150997584)\x03")
-OTHER = with_check(b"\x01W1\x020021(1)\x03")
-POLL = with_check(b"\x01R1\x020004()\x03")
-STATUS = {value: with_check(b"\x020004(%d)\x03" % value) for value in (1, 10, 15, 16)}
+READ, DATA = with_check(b"\x01R1\x022011()\x03"), with_check(b"\x022011(1*kWh)\x03")
+TOKEN = with_check(b"\x01W1\x02FFFF(00000000000150997584)\x03")
+OTHER = with_check(b"\x01W1\x022011(1)\x03")
+POLL = with_check(b"\x01R1\x02FFFE()\x03")
+STATUS = {value: with_check(b"\x02FFFE(%02X)\x03" % value) for value in (1, 10, 15, 16)}
 
 WRITTEN = [(TOKEN, ACK)]
 SIGNED_ON = [(CALL, IDENT)]

@@ -15,7 +15,7 @@ MS = 1_000_000
 SECOND = 1000 * MS
 PROFILE = load()
 CALL, IDENT = b"/?!\r\n", b"/LGZ5vtc\r\n"
-READ, DATA, BREAK = b"\x01R1\x020004()\x03g", b"\x020004(1)\x037", b"\x01B0\x03q"
+READ, DATA, BREAK = b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(01)\x03\x00", b"\x01B0\x03q"
 ACK, NAK, SELECT = b"\x06", b"\x15", b"\x06051\r\n"
 CLIENT = (READ, BREAK, SELECT, CALL, NAK)
 SERVER = (DATA, ACK, NAK, IDENT)
@@ -92,7 +92,7 @@ def test_what_is_said_is_said_in_every_order(before: list[Said], after: list[Sai
 
 def test_a_token_that_is_rejected_is_said_in_every_order() -> None:
     """An ACK and what the client says next are what 16 ms adapters cannot tell apart."""
-    write, rejected = with_check(b"\x01W1\x020010(1)\x03"), with_check(b"\x020004(10)\x03")
+    write, rejected = with_check(b"\x01W1\x02FFFF(1)\x03"), with_check(b"\x02FFFE(0A)\x03")
     row = records([("C", CALL), ("S", IDENT), ("C", write)], [("S", ACK), ("C", READ)], said("S", rejected))
     assert [(found.code, found.frames) for found in check(row, PROFILE)] == [("token-rejected", (3, 6))]
 

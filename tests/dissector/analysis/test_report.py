@@ -107,7 +107,7 @@ class Tags(HTMLParser):
 def test_nothing_in_a_trace_becomes_code() -> None:
     hostile = HOSTILE.encode()
     records = [
-        Record(EPOCH, b"\x020021(" + hostile + b")\x03\x11", sender=Sender.SERVER, line=LINE),
+        Record(EPOCH, b"\x022011(" + hostile + b")\x03\x11", sender=Sender.SERVER, line=LINE),
         Record(EPOCH + 10**9, hostile, sender=Sender.CLIENT),
         Record(EPOCH + 2 * 10**9, b"/" + hostile + b"\r\n", sender=Sender.SERVER),
     ]

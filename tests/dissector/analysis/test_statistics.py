@@ -16,7 +16,7 @@ from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.session import EPOCH, LINE, SPEED, play
 
 MS = 1_000_000
-READ, DATA = b"\x01R1\x020004()\x03g", b"\x020004(5)\x033"
+READ, DATA = b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(05)\x03\x04"
 
 
 @given(st.lists(st.integers(1_000, 10**13), min_size=1), st.sampled_from((0.01, 0.5, 0.95, 1.0)))
@@ -59,7 +59,7 @@ def test_by_hand() -> None:
     assert first["line_use"] == {"client": 0.03, "server": 0.05}
     times = first["response_times"]["ReadCommand"]
     assert (times["count"], times["min"], times["max"], times["mean"]) == (2, 0.07, 0.1, 0.085)
-    register = first["registers"]["0004"]
+    register = first["registers"]["FFFE"]
     assert (register["name"], register["reads"], register["writes"], register["refused"]) == ("tokenStatus", 3, 0, 1)
     answers = register["response_time"]
     assert (answers["count"], answers["min"], answers["max"]) == (2, 0.07, 0.1)

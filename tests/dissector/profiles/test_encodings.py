@@ -54,6 +54,23 @@ def kwh(scale: int) -> Encoding:
         (Encoding("hexadecimal"), "FFFFFFFFFFFFF", "4503599627370495"),
         (Encoding("hexadecimal"), "1FFFFFFFFFFFFF", None),
         (Encoding("hexadecimal"), "0x1", None),
+        (Encoding("hexadecimal", octets=2), "00fF", "255"),
+        (Encoding("hexadecimal", octets=2), "0fF", None),
+        (Encoding("bcd"), "001234", "1234"),
+        (Encoding("bcd", scale=-1, unit="kWh"), "001234", "123.4 kWh"),
+        (Encoding("bcd"), "01234", None),
+        (Encoding("bcd"), "00123A", None),
+        (Encoding("bcd"), "", None),
+        (Encoding("bcd", octets=2), "001234", None),
+        (Encoding("digits"), "00123456782", "00123456782"),
+        (Encoding("digits"), "0012345678A", None),
+        (Encoding("digits", digits=3), "0123", "123"),
+        (Encoding("digits", digits=3), "1123", None),
+        (Encoding("digits", digits=3), "12", None),
+        (Encoding("fields", fields=(("KRN", 4), ("KT", 4))), "12", "KRN 1, KT 2"),
+        (Encoding("fields", fields=(("KRN", 4), ("KT", 4))), "aF", "KRN 10, KT 15"),
+        (Encoding("fields", fields=(("KRN", 4), ("KT", 4))), "1", None),
+        (Encoding("fields", fields=(("a", 1), ("b", 3))), "9", "a 1, b 1"),
         (Encoding("ascii"), "56544361", "VTCa"),
         (Encoding("ascii"), "5654C3", "VT<C3>"),
         (Encoding("ascii"), "0041", "<NUL>A"),
@@ -170,6 +187,15 @@ numbering = "obis"
 "d-2" = { name = "d-2", type = "decimal", scale = -2, unit = "kWh" }
 "d+3" = { name = "d+3", type = "decimal", scale = 3, unit = "W", confidence = "assumed" }
 "h" = { name = "h", type = "hexadecimal", scale = -1 }
+"h3" = { name = "h3", type = "hexadecimal", octets = 3, unit = "W" }
+"c" = { name = "c", type = "bcd", scale = -1, unit = "kWh" }
+"c2" = { name = "c2", type = "bcd", octets = 2 }
+"n" = { name = "n", type = "digits" }
+"n3" = { name = "n3", type = "digits", digits = 3 }
+"f" = { name = "f", type = "fields", fields = [{ name = "KRN", bits = 4 }, { name = "KT", bits = 4 }] }
+"f52" = { name = "f52", type = "fields", fields = [{ name = "a", bits = 1 }, { name = "b", bits = 51 }] }
+"b1" = { name = "b1", type = "bits", octets = 1, bits = { 7 = "seven" } }
+"x1" = { name = "x1", table = "words", base = 16, octets = 1 }
 "a" = { name = "a", type = "ascii" }
 "p" = { name = "p", type = "packed7" }
 "b" = { name = "b", type = "bits", bits = { 0 = "zero", 5 = "five" } }
@@ -203,7 +229,7 @@ confidence = "assumed"
 PIECES = (
     "0", "5", "12", "1.5", "-", "+", ".", "af", "AF", "<", ">", "NUL", "<NUL>", "00", "1234567890", "29.02.2024",
     "2602", "291234", "1230", "59", "Z", "\x00", "\x0c", "\x7f", "\xff", "~", " ", "5871660", "kWh", "32.12.2020",
-    "20240229123456",
+    "20240229123456", "10", "80", "1234", "0ABC", "000123", "8000000000001",
 )  # fmt: skip
 
 

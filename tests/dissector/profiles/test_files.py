@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES
+from vtctap.dissector.meaning import interpret
 from vtctap.dissector.profiles.encodings import Encoding
 from vtctap.dissector.profiles.files import (
     DEFAULT,
@@ -22,6 +23,7 @@ from vtctap.dissector.profiles.files import (
     users,
 )
 from vtctap.dissector.profiles.manufacturers import manufacturer, manufacturers
+from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Line
 
 GOOD = """
@@ -261,18 +263,55 @@ def test_shipped_profiles_say_where_everything_comes_from(profile: Profile) -> N
     assert profile.timing.reaction_min_ns < profile.timing.reaction_max_ns
 
 
-def test_what_is_not_public_is_assumed() -> None:
-    """Register numbers and speed of IEC 62055-52 are guesses, and say so."""
-    document = tomllib.loads(text("iec62055-52"))
-    assert document["line"]["confidence"] == document["registers"]["confidence"] == "assumed"
+def test_registers_say_how_well_they_are_known() -> None:
+    """Two programs: confirmed; one program: derived; a place between others: assumed."""
     registers = load("iec62055-52").registers
-    assert registers
-    assert {register.provenance.confidence for register in registers.values()} == {"assumed"}
+    known = {id: register.provenance.confidence for id, register in registers.items()}
+    assert known == {
+        **dict.fromkeys(("2000", "2002", "2006", "2009", "200A", "2010", "2011", "FFFE", "FFFF"), "derived"),
+        **dict.fromkeys(("200C", "2014", "2016"), "confirmed"),
+        "200D": "assumed",
+    }
+    assert len({register.provenance.source for register in registers.values()}) > 4
+
+
+@pytest.mark.parametrize(
+    ("id", "value", "read"),
+    [
+        ("2000", "01", "1"),
+        ("2006", "00123456782", "00123456782"),
+        ("2006", "000123456782", "00123456782"),
+        ("2006", "100123456782", None),
+        ("2006", "0012345678A", None),
+        ("200A", "12", "KRN 1, KT 2"),
+        ("200A", "1", None),
+        ("200C", "1F40", "8000 W"),
+        ("200C", "1F4000", None),
+        ("2010", "04D2", "123.4 kWh"),
+        ("2016", "01E240", "123456"),
+        ("FFFE", "10", "status not ready"),
+        ("FFFE", "0110", None),
+        ("FFFE", "1", None),
+    ],
+)
+def test_values_of_the_port(id: str, value: str, read: str | None) -> None:
+    """As the port codes them; a value of another length is read as nothing."""
+    data = decode(f"\x02{id}({value})\x03".encode())
+    assert interpret(data, load("iec62055-52")).value_decoded == ((read,) if read else ())
+
+
+def test_statuses_that_were_seen_on_the_wire_are_confirmed() -> None:
+    profile = load("iec62055-52")
+    seen = {
+        value for value in range(17) if profile.tables["tokenStatus"].provenance_of(value).confidence == "confirmed"
+    }
+    assert seen == {0x01, 0x08, 0x0A, 0x0D, 0x10}
+    assert "tokenStatus" not in load("iec62056-21").tables  # Other carriers number results otherwise.
 
 
 def test_token_status_table() -> None:
     """Conlog's printed table, 0 to 16 without a hole."""
-    table = load("iec62055-52").registers["0004"].table
+    table = load("iec62055-52").registers["FFFE"].table
     assert table is not None
     assert sorted(table.values) == list(range(17))
     assert (table.values[1], table.values[13], table.values[16]) == ("Accept", "CRCError", "status not ready")
@@ -336,6 +375,13 @@ def entry(keys: str) -> Register:
         ('unit = "kWh"', Encoding("decimal", unit="kWh")),
         ("scale = -1", Encoding("decimal", scale=-1)),
         ('type = "hexadecimal", scale = 3, unit = "V"', Encoding("hexadecimal", scale=3, unit="V")),
+        ('type = "hexadecimal", octets = 2', Encoding("hexadecimal", octets=2)),
+        ('type = "bcd", octets = 5, scale = -1', Encoding("bcd", octets=5, scale=-1)),
+        ('type = "digits", digits = 11', Encoding("digits", digits=11)),
+        (
+            'type = "fields", fields = [{ name = "a", bits = 1 }, { name = "b", bits = 51 }]',
+            Encoding("fields", fields=(("a", 1), ("b", 51))),
+        ),
         ('type = "ascii"', Encoding("ascii")),
         ('type = "packed7"', Encoding("packed7")),
         ('type = "date", format = "YYMMDD"', Encoding("date", format="YYMMDD")),
@@ -378,6 +424,18 @@ def test_types(keys: str, encoding: Encoding) -> None:
         ('type = "date", since = "1993-01-01", format = "YY"', "format: is not for a date that counts"),
         ('type = "date", since = "1993"', "since: must be a day such as '1993-01-01', not '1993'"),
         ('type = "date", since = "1993-01-01", step = "weeks"', "step: 'weeks' is none of"),
+        ('type = "hexadecimal", octets = 0', "octets: must be 1 to 32, not 0"),
+        ('type = "bcd", octets = true', "octets: must be a whole number"),
+        ('type = "text", octets = 1', "octets: does not go with type 'text'"),
+        ('table = "words", octets = 1', "octets: goes with base 16 alone"),
+        ('type = "digits", digits = 65', "digits: must be 1 to 64, not 65"),
+        ('type = "fields"', "fields: is missing"),
+        ('type = "fields", fields = []', "fields: must have 4 to 52 bits together"),
+        ('type = "fields", fields = [{ name = "a", bits = 3 }]', "fields: must have 4 to 52 bits together"),
+        ('type = "fields", fields = [{ name = "a", bits = 56 }]', "fields: must have 4 to 52 bits together"),
+        ('type = "fields", fields = [{ name = "a", bits = 0 }]', "fields.1.bits: must be 1 or more, not 0"),
+        ('type = "fields", fields = [{ bits = 4 }]', "fields.1.name: is missing"),
+        ('type = "fields", fields = [4]', "fields.1: must be a table"),
         ('type = "bits"', "bits: is missing"),
         ('type = "bits", bits = { 52 = "x" }', "bits.52: must be the number of a bit, 0 to 51"),
         ('type = "bits", bits = { a = "x" }', "bits.a: must be the number of a bit"),

@@ -99,7 +99,7 @@ FRAMES: list[tuple[type[Packet], bytes, dict[str, Any]]] = [
     (BreakCommand, b"\x01B0\x02\x03\x73", {"stx": b"\x02", "bcc_status": "good"}),
     (ReadCommand, b"\x01R1\x0200000034()\x03\x64", {"cmd": b"R1", "register": ["00000034"], "value": [""]}),
     (ReadCommand, b"\x01R10034()\x03\x16", {"stx": b"", "register": ["0034"]}),
-    (ReadCommand, b"\x01R1\x020004()", {"end": b"", "bcc": b"", "register_name": ["tokenStatus"]}),
+    (ReadCommand, b"\x01R1\x02FFFE()", {"end": b"", "bcc": b"", "register_name": ["tokenStatus"]}),
     (WriteCommand, b"\x01W2\x02C003(910324092239)\x03\x1b", {"cmd": b"W2", "value": ["910324092239"]}),
     (ExecuteCommand, b"\x01E2\x020001(1)\x03\x00", {"cmd": b"E2"}),
     (UndefinedCommand, b"\x01X1\x02()\x03\x00", {"cmd": b"X1"}),
@@ -280,7 +280,7 @@ def test_every_class_keeps_every_frame(cls: type[Packet]) -> None:
         assert_exact(cls, with_parity(octets))
 
 
-PIECES = [b"\r\n", b"R1", b"W", b"ER01", b"0004", b"kWh", *(bytes([octet]) for octet in b"\0\1\2\3\4\6\x15/?!()*\r\n~")]
+PIECES = [b"\r\n", b"R1", b"W", b"ER01", b"FFFE", b"kWh", *(bytes([octet]) for octet in b"\0\1\2\3\4\6\x15/?!()*\r\n~")]
 MIXED = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3))
 OCTETS = st.binary(min_size=1, max_size=60) | MIXED.map(b"".join).filter(len)
 
@@ -728,10 +728,10 @@ def test_requests_and_answers_of_a_session_are_matched() -> None:
 
 
 def test_summaries() -> None:
-    read = VTC(bytes(VTC(sender="client", link=2, flags="cut")) + b"\x01R1\x020004()\x03\x00")
-    expected = "VTC 2 C> / ReadCommand R1 0004() tokenStatus? [cut] [bad check character 00h, not 67h]"
+    read = VTC(bytes(VTC(sender="client", link=2, flags="cut")) + b"\x01R1\x02FFFE()\x03\x00")
+    expected = "VTC 2 C> / ReadCommand R1 FFFE() tokenStatus [cut] [bad check character 00h, not 60h]"
     assert read.summary() == expected
-    assert ReadCommand(b"\x01R1\x020004()\x03\x67").summary() == "ReadCommand R1 0004() tokenStatus?"
+    assert ReadCommand(b"\x01R1\x02FFFE()\x03`").summary() == "ReadCommand R1 FFFE() tokenStatus"
     assert VTC(bytes(VTC(kind="noise")) + b"\xff").summary() == "VTC 0 ?? / noise <FF>"
     assert Noise(b"\xff").summary() == "noise <FF>"
     assert VTC(bytes(VTC(sender=77)) + b"\x06").summary() == "VTC 0 ?? / ACK"
@@ -748,8 +748,8 @@ def test_derived_fields_in_filters_and_formats() -> None:
 
 
 def test_the_profile_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    packet = VTC(bytes(VTC()) + b"\x020004(16)\x03\x00")
-    assert (packet.register_name, packet.status_token, packet.confidence) == (["tokenStatus"], 16, "assumed")
+    packet = VTC(bytes(VTC()) + b"\x02FFFE(10)\x03\x00")
+    assert (packet.register_name, packet.status_token, packet.confidence) == (["tokenStatus"], 16, "derived")
     monkeypatch.setitem(conf.contribs["vtctap"], "profile", "iec62056-21")
     assert (packet.register_name, packet.status_token, packet.confidence) == ([], None, "confirmed")
 

@@ -226,7 +226,7 @@ print(iface.network_name, sniff(iface=iface, speed=2400, count=3)[2].summary())
 @pytest.mark.skipif(sys.platform == "win32", reason="capture programs are shell scripts here")
 def test_scapy_captures_live_through_the_capture_program(home: Path) -> None:
     shown = [
-        "VTC 0 M> / Data 0000(0001) tableID? 5",
+        "VTC 0 M> / Data 2000(01) version=1 5",
         "vtctap-demo VTC 0 C> / IDRequest",
     ]
     assert python(f"from vtctap.dissector.scapy import *\n{LIVE}", home).splitlines() == shown
@@ -255,7 +255,7 @@ KEYS = '[[meter]]\npan = "600727000000000009"\nea = 11\ndecoder_key = "001122334
 
 
 def test_settings_that_cannot_be_used_say_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    packet = VTC(bytes(VTC()) + b"\x020004(16)\x03\x00")
+    packet = VTC(bytes(VTC()) + b"\x02FFFE(10)\x03\x00")
     monkeypatch.setitem(conf.contribs, "vtctap", {"profile": "nonsense"})
     for look in (lambda: packet.register_name, packet.summary, lambda: packet.show(dump=True), VTCSession):
         with pytest.raises(ProfileError, match="nonsense"):
@@ -291,7 +291,7 @@ def test_keys_are_handed_to_the_decoder(monkeypatch: pytest.MonkeyPatch, tmp_pat
     """A key that fits opens the token: our own decryption stands in for one, so that no real key is needed."""
     path = tmp_path / "keys.toml"
     path.write_text(KEYS)
-    packet = WriteCommand(register="0010", value="01062065899601840219")
+    packet = WriteCommand(register="FFFF", value="01062065899601840219")
     assert packet.token_crc_status == "encrypted"
     monkeypatch.setitem(conf.contribs, "vtctap", {"keys": path})
     assert packet.token_crc_status == "bad"
@@ -317,10 +317,10 @@ def test_data_sets_mean_what_their_message_says(path: Path) -> None:
 
 
 def test_show_tells_what_is_meant() -> None:
-    packet = Data(bytes(Data(register=["0004", "0010", "9"], value=["16", "00000000000150997584", "1"])))
+    packet = Data(bytes(Data(register=["FFFE", "FFFF", "9"], value=["10", "00000000000150997584", "1"])))
     shown = packet.show(dump=True)
-    assert "register  = b'0004' (tokenStatus?)" in shown
-    assert "value     = b'16' (status not ready?)" in shown
+    assert "register  = b'FFFE' (tokenStatus)" in shown
+    assert "value     = b'10' (status not ready)" in shown
     assert "value     = b'00000000000150997584' (InitiateMeterTest/Display1, good)" in shown
     assert "register  = b'9'\n" in shown
     assert f"bcc       = {packet.bcc:#04x} (good)" in shown
@@ -328,10 +328,10 @@ def test_show_tells_what_is_meant() -> None:
     assert f"bcc       = {packet.bcc:#04x} (bad)" in packet.show(dump=True)
     assert "crc       = 0xabcd (bad)" in Telegram(b"/EMH5x\r\n\r\n1(2)\r\n!ABCD\r\n").show(dump=True)
     assert "id_manufacturer= b'ISK' (" in IDResponse(b"/ISK5x\r\n").show(dump=True)
-    carried = Data(bytes(octet | (octet.bit_count() & 1) << 7 for octet in b"\x020004(16)\x03\x07"))
-    assert "(status not ready?)" in carried.show(dump=True)
+    carried = Data(bytes(octet | (octet.bit_count() & 1) << 7 for octet in b"\x02FFFE(10)\x03\x07"))
+    assert "(status not ready)" in carried.show(dump=True)
     octets = bytearray(
-        octet | (octet.bit_count() & 1) << 7 for octet in b"\x020004(16)\r\n0004(16)\r\n0004(16)\x03\x07"
+        octet | (octet.bit_count() & 1) << 7 for octet in b"\x02FFFE(10)\r\nFFFE(10)\r\nFFFE(10)\x03\x07"
     )
     octets[6] ^= 0x80
     octets[7] ^= 0x80  # In one data set it cannot be told any more that the others are parity bits.
@@ -396,7 +396,7 @@ MISUSES = [
     (lambda: DataSet(register=5), TypeError, "register takes text or octets, not 5"),
     (lambda: ReadCommand(register=[4]), TypeError, "register takes text or octets, not 4"),
     (lambda: ReadCommand(data_sets=[5]), TypeError, r"data_sets takes a list of DataSet, not \[5\]"),
-    (lambda: ReadCommand(data_sets="0004"), TypeError, "data_sets takes a list of DataSet, not '0004'"),
+    (lambda: ReadCommand(data_sets="FFFE"), TypeError, "data_sets takes a list of DataSet, not 'FFFE'"),
     (lambda: VTC(options=[None]), TypeError, "options takes a list of VTCOption"),
     (lambda: VTC(sender="meter"), ValueError, "sender takes a number or unknown, client, server, not 'meter'"),
     (lambda: VTC(kind="fram"), ValueError, "kind takes a number or frame, noise, event, not 'fram'"),
@@ -429,7 +429,7 @@ def test_misuse_in_assignments_is_told() -> None:
 
 
 def test_lists_stand_for_as_many_packets() -> None:
-    assert "(tokenStatus?)" in repr(ReadCommand(data_sets=[DataSet(register=["0004", "0010"])]))
+    assert "(tokenStatus)" in repr(ReadCommand(data_sets=[DataSet(register=["FFFE", "FFFF"])]))
     several = [bytes(packet) for packet in ReadCommand(cmd=["R1", b"R2"], bcc=[1, "x"])]
     assert sorted(several) == [b"\x01R1\x03\x01", b"\x01R1\x03x", b"\x01R2\x03\x01", b"\x01R2\x03x"]
     many = VTC(link=[0, 9], sender=["client", "server"], line=["7E1", "8N1"], duration=[1, 2], tap=(0, 2)) / ACK()

@@ -34,8 +34,8 @@ PYTHON = {
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 SAID = (
     b"/?0012!\r\n", b"/ISK5\\2MT174\r\n", b"/ISK5\r\n", b"\x06051\r\n", b"\x06", b"\x15", bytes(9),
-    b"\x01R1\x020004()\x03\x64", b"\x01W1\x020010(00000000000150997584)\x03\x11", b"\x01B0\x03q",
-    b"\x01E2\x020040(1)\x03\x15", b"\x020004(16)\x03\x04", b"\x02(12)\x03\x04", b"\x02(ER01)\x03\x05",
+    b"\x01R1\x02FFFE()\x03d", b"\x01W1\x02FFFF(00000000000150997584)\x03\x11", b"\x01B0\x03q",
+    b"\x01E2\x020040(1)\x03\x15", b"\x02FFFE(10)\x03\x04", b"\x02(12)\x03\x04", b"\x02(ER01)\x03\x05",
     b"\x02a(b*c)(d)\r\ne(f*g*h)\r\n!\r\n\x03x", b"\x02=1+1(=2*@x)\x03\x04", b"\x01R1\x02\xe9()\x03\x00",
     b"/ISK5X\r\n\r\n1.8(1*k)\r\n!12aF\r\n",
 )  # fmt: skip
@@ -124,15 +124,15 @@ def test_there_are_rows() -> None:
 
 def test_registers() -> None:
     records = [
-        Record(10**18, b"\x01R1\x020004()\x03\x64", sender=Sender.CLIENT),
+        Record(10**18, b"\x01R1\x02FFFE()\x03d", sender=Sender.CLIENT),
         Record(10**18 + 10**8, b"\x02(16)\x03\x04", sender=Sender.SERVER),
-        Record(10**18 + 2 * 10**8, b"\x01W1\x020010(77)\x03\x11", sender=Sender.CLIENT),
+        Record(10**18 + 2 * 10**8, b"\x01W1\x02FFFF(77)\x03\x11", sender=Sender.CLIENT),
         Record(10**18 + 3 * 10**8, b"\x06", sender=Sender.SERVER),
     ]
     rows = [row.cells for row in TABLES["registers"].rows(dissected(records), load(DEFAULT))]
     assert [(row["access"], row.get("vtc.register"), row.get("asked"), row["vtc.value"]) for row in rows] == [
-        ("read", None, "0004", "16"),
-        ("written", "0010", None, "77"),
+        ("read", None, "FFFE", "16"),
+        ("written", "FFFF", None, "77"),
     ]
 
 

@@ -141,7 +141,7 @@ VALUES: dict[str, Callable[[Chance], bytes]] = {
     "long": lambda chance: text(chance, 600),
     "text": lambda chance: text(chance, 12),
 }  # fmt: skip
-FITTING = {b"0004": "word", b"0010": "token", b"k": "token", b"d": "decimal", b"D": "decimal", b"h": "hexadecimal",
+FITTING = {b"FFFE": "word", b"FFFF": "token", b"k": "token", b"d": "decimal", b"D": "decimal", b"h": "hexadecimal",
            b"a": "hexadecimal", b"t": "date", b"T": "date", b"s": "count", b"m": "count", b"b": "hexadecimal",
            b"B": "word", b"e": "word"}  # fmt: skip
 """The kinds of values that registers are mostly given; others are given any."""
@@ -492,7 +492,7 @@ def test_random_headers(whole: bool, difference: Callable[..., Difference], proo
     chance = random.Random(32)
     taken: list[Packet] = []
     refused: list[Packet] = []
-    for record in conversations(chance, [b"0004", b"0010"], 5000 if whole else 200):
+    for record in conversations(chance, [b"FFFE", b"FFFF"], 5000 if whole else 200):
         data = bytearray(encode(record))
         for _ in range(chance.randrange(3)):
             data[chance.randrange(min(len(data), 60))] = chance.choice((0, 1, 4, 255, chance.randrange(256)))

@@ -52,9 +52,9 @@ def block(octets: bytes) -> bytes:
     return octets + bytes([bcc_xor(octets[1:])])
 
 
-CLIENT = (b"/?!\r\n", b"/?!", block(b"\x01R1\x020004()\x03"), block(b"\x01B0\x03"), b"\x15", b"\x06", b"\x01Q0\x03b",
+CLIENT = (b"/?!\r\n", b"/?!", block(b"\x01R1\x02FFFE()\x03"), block(b"\x01B0\x03"), b"\x15", b"\x06", b"\x01Q0\x03b",
           b"\x00\x00", b"\x7e\xa0\x07\x03\x21\x93\x0f\x02\x7e", b"xyz")  # fmt: skip
-SERVER = (b"/ABC5X\r\n", block(b"\x020004(5)\x03"), b"\x020004(5)\x03!", b"\x15", b"\x06", b"\x7e\xa0\x7e", b"xyz")
+SERVER = (b"/ABC5X\r\n", block(b"\x02FFFE(05)\x03"), b"\x02FFFE(05)\x03!", b"\x15", b"\x06", b"\x7e\xa0\x7e", b"xyz")
 
 
 def story(chance: random.Random, count: int) -> list[Record]:
@@ -118,8 +118,8 @@ def test_demonstration(seed: int, wireshark: Callable[..., Any], tmp_path: Path)
 
 def exchange() -> list[Record]:
     octets = (
-        (b"/?!\r\n", Sender.CLIENT), (b"/ABC5X\r\n", Sender.SERVER), (block(b"\x01R1\x020020()\x03"), Sender.CLIENT),
-        (block(b"\x020020(12)\x03"), Sender.SERVER), (b"/?!\r\n", Sender.CLIENT), (b"\x02(1)\x03!", Sender.SERVER),
+        (b"/?!\r\n", Sender.CLIENT), (b"/ABC5X\r\n", Sender.SERVER), (block(b"\x01R1\x022006()\x03"), Sender.CLIENT),
+        (block(b"\x022006(12)\x03"), Sender.SERVER), (b"/?!\r\n", Sender.CLIENT), (b"\x02(1)\x03!", Sender.SERVER),
     )  # fmt: skip
     return [Record(START + number * 250 * MILLI, each, sender=who) for number, (each, who) in enumerate(octets)]
 
@@ -137,7 +137,7 @@ Errors (vtc.expert.*)
   bcc_bad                            1
 
 Response times, ms                 answers      least       mean       most
-  0020 meterNumber                       1    250.000    250.000    250.000
+  2006 meterNumber                       1    250.000    250.000    250.000
   IDRequest                              2    250.000    250.000    250.000
 """
 
@@ -243,14 +243,14 @@ def test_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
     """The first is used until the user has another: of its names, and of its limits."""
     obis = load("iec62056-21")
     tool = wireshark(load(), obis)
-    ask = Record(START, block(b"\x01R1\x020021()\x03"), sender=Sender.CLIENT, uncertainty=0)
+    ask = Record(START, block(b"\x01R1\x022011()\x03"), sender=Sender.CLIENT, uncertainty=0)
     answer = Record(
-        START + obis.timing.reaction_max_ns + 1, block(b"\x020021(5)\x03"), sender=Sender.SERVER, uncertainty=0
+        START + obis.timing.reaction_max_ns + 1, block(b"\x022011(5)\x03"), sender=Sender.SERVER, uncertainty=0
     )
     energy = Record(START + 3 * SECOND, block(b"\x021.8.0(12.5*kWh)\x03"), sender=Sender.SERVER, uncertainty=0)
     trace = tool.trace([ask, answer, energy])
     name = ("-T", "fields", "-e", "vtc.register.name")
-    first, second = load().registers["0021"].name, obis.registers["1.8.0"].name
+    first, second = load().registers["2011"].name, obis.registers["1.8.0"].name
     assert tool.run(trace, *name).splitlines() == [first, first, ""]
     assert tool.run(trace, *name, "-o", "vtc.profile:iec62055-52").splitlines() == [first, first, ""]
     assert tool.run(trace, *name, "-o", "vtc.profile:iec62056-21").splitlines() == ["", "", second]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.profiles.files import Profile, Provenance, load
 from vtctap.dissector.tokens.number import crc, join
 from vtctap.pcap import Kind, Line, Record, Sender
 
@@ -49,36 +49,38 @@ def test_digits(wireshark: Callable[..., Any]) -> None:
     values = [f"{number:020}" for number in found] + [f"{number:017{case}}" for number in found for case in "xX"]
     values += [value[:at] + value[at + 1 :] for value in values[:3] for at in range(len(value))]
     values += [value[:at] + "x" + value[at + 1 :] for value in values[:3] for at in range(len(value))]
-    records = frames((value.encode() for value in values), (b"0010", b"0021", b""))
-    records += frames([b"5)0010(00000000000150997584)0010(56493153725450313471"], (b"0004", b"0010"))
+    records = frames((value.encode() for value in values), (b"FFFF", b"2011", b""))
+    records += frames([b"5)FFFF(00000000000150997584)FFFF(56493153725450313471"], (b"FFFE", b"FFFF"))
     assert wireshark().differences(records) == []
 
 
 def test_packed(wireshark: Callable[..., Any]) -> None:
     """Seven bits a character, as long as none is a bracket, a line end or another sign of the syntax."""
     profile: Profile = load()
-    register = profile.registers["0010"]
+    register = profile.registers["FFFF"]
     packed = replace(register, encoding=replace(register.encoding, tokens=("packed", "hexadecimal", "decimal")))
     chance = random.Random(42)
     found = (*numbers(chance), *(chance.randrange(1 << 66) for _ in range(500)))
     values = [bytes(number >> at & 0x7F for at in range(63, -1, -7)) for number in found if number < 1 << 70]
     values += [b"0123456789", b"\x08123456789", b"\x07123456789", bytes(9), bytes(11), b"\x00" * 9 + b"\x80"]
-    tool = wireshark(replace(profile, registers={**profile.registers, "0010": packed}))
-    assert tool.differences(frames(values, (b"0010", b"0021"))) == []
+    tool = wireshark(replace(profile, registers={**profile.registers, "FFFF": packed}))
+    assert tool.differences(frames(values, (b"FFFF", b"2011"))) == []
 
 
 def test_registers_that_are_obis_codes(wireshark: Callable[..., Any]) -> None:
     """A token register is one however its code is written."""
     profile = replace(load(), numbering="obis")
-    registers = (b"1-0:0010", b"0010*05", b"0010&255", b"1-0:1-1:0010")
+    registers = (b"1-0:FFFF", b"FFFF*05", b"FFFF&255", b"1-0:1-1:FFFF")
     records = frames((b"%020d" % number for number in numbers(random.Random(43))), registers)
     assert wireshark(profile).differences(records) == []
 
 
 def test_the_tree(wireshark: Callable[..., Any]) -> None:
     """What is assumed says so; a bad CRC is an expert item."""
-    tool = wireshark()
-    records = frames([b"00000000000150997585", b"59386323472137426967", b"00000000000150997584"], (b"0010",))
+    profile = load()
+    doubted = replace(profile.registers["FFFF"], provenance=Provenance("here", "assumed"))
+    tool = wireshark(replace(profile, registers={**profile.registers, "FFFF": doubted}))
+    records = frames([b"00000000000150997585", b"59386323472137426967", b"00000000000150997584"], (b"FFFF",))
     bad, secret, good = tool.items(tool.trace(records))
     assert [item.name for item in bad if item.name.startswith("vtc.expert.token")] == ["vtc.expert.token_crc"]
     assert any(item.name == "vtc.token" and item.label.endswith("[assumed]") for item in secret)

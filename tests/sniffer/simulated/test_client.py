@@ -11,8 +11,8 @@ from vtctap.sniffer.simulated.machine import Action, Done, Send
 
 MS = 1_000_000
 SIGN_ON, IDENT = b"/?!\r\n", b"/XYZ5any\r\n"
-READ, GOOD, BAD = b"\x01R1\x020004()\x03\x67", b"\x020004(1)\x03\x37", b"\x020004(1)\x03\x36"
-BUSY = b"\x020004(16)\x03\x01"
+READ, GOOD, BAD = b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(01)\x03\x00", b"\x02FFFE(01)\x03\x01"
+BUSY = b"\x02FFFE(10)\x03\x00"
 BREAK = b"\x01B0\x03\x71"
 ACK, NAK = b"\x06", b"\x15"
 
@@ -52,12 +52,12 @@ def test_wants_to_begin_at_once() -> None:
 
 
 def test_plays_a_session() -> None:
-    line = Line(SignOn("007"), Read("0004"), Write("0010", "123"), Poll("0004", "16"), Break(), SignOn(), Break())
+    line = Line(SignOn("007"), Read("FFFE"), Write("FFFF", "123"), Poll("FFFE", "10"), Break(), SignOn(), Break())
     line.expect(b"/?007!\r\n")
     line.answer(IDENT)
     line.expect(READ)
     line.answer(GOOD)
-    write = b"\x01W1\x020010(123)\x03"
+    write = b"\x01W1\x02FFFF(123)\x03"
     line.expect(write + bytes([reduce(xor, write[1:])]))
     line.answer(ACK)
     for _ in range(3):
@@ -73,7 +73,7 @@ def test_plays_a_session() -> None:
 
 
 def test_refuses_a_bad_answer_and_takes_the_repeat() -> None:
-    line = Line(Read("0004"), Break())
+    line = Line(Read("FFFE"), Break())
     line.expect(READ)
     line.answer(BAD)
     line.expect(NAK)
@@ -83,7 +83,7 @@ def test_refuses_a_bad_answer_and_takes_the_repeat() -> None:
 
 @pytest.mark.parametrize("unheard", [True, False])
 def test_repeats_its_request(unheard: bool) -> None:
-    line = Line(Read("0004"), Break())
+    line = Line(Read("FFFE"), Break())
     line.expect(READ)
     line.say_nothing() if unheard else line.answer(NAK)
     line.expect(READ)
@@ -92,7 +92,7 @@ def test_repeats_its_request(unheard: bool) -> None:
 
 
 def test_a_cut_answer_counts_as_none() -> None:
-    line = Line(Read("0004"), Break())
+    line = Line(Read("FFFE"), Break())
     line.expect(READ)
     line.answer(GOOD[:5])
     line.say_nothing()
@@ -102,7 +102,7 @@ def test_a_cut_answer_counts_as_none() -> None:
 
 
 def test_a_slow_answer_counts() -> None:
-    line = Line(Read("0004"), Break())
+    line = Line(Read("FFFE"), Break())
     line.expect(READ)
     for octet in GOOD:
         line.answer(bytes([octet]), delay=2_000 * MS)
@@ -110,7 +110,7 @@ def test_a_slow_answer_counts() -> None:
 
 
 def test_gives_up_after_three_repeats() -> None:
-    line = Line(SignOn(), Read("0004"), Read("0004"), Break(), SignOn())
+    line = Line(SignOn(), Read("FFFE"), Read("FFFE"), Break(), SignOn())
     line.expect(SIGN_ON)
     line.answer(IDENT)
     for answer in (BAD, NAK, GOOD[:3], b""):
@@ -131,7 +131,7 @@ def test_gives_up_without_a_break_to_come() -> None:
 
 
 def test_polls_have_an_end() -> None:
-    line = Line(Poll("0004", "16"), Break())
+    line = Line(Poll("FFFE", "10"), Break())
     for _ in range(50):
         line.expect(READ)
         line.answer(BUSY)
@@ -139,7 +139,7 @@ def test_polls_have_an_end() -> None:
 
 
 def test_each_poll_may_be_repeated() -> None:
-    line = Line(Poll("0004", "16"), Break())
+    line = Line(Poll("FFFE", "10"), Break())
     for _ in range(5):
         line.expect(READ)
         line.answer(NAK)
@@ -151,7 +151,7 @@ def test_each_poll_may_be_repeated() -> None:
 
 
 def test_noise_is_no_answer() -> None:
-    line = Line(Read("0004"), Break())
+    line = Line(Read("FFFE"), Break())
     line.expect(READ)
     line.answer(b"\x00\x7fNOISE\x06")
     line.answer(GOOD)
@@ -159,7 +159,7 @@ def test_noise_is_no_answer() -> None:
 
 
 def test_deaf_while_it_does_not_wait() -> None:
-    line = Line(Read("0004"), Break())
+    line = Line(Read("FFFE"), Break())
     assert [line.client.feed(octet, line.now) for octet in GOOD] == [[]] * len(GOOD)
     line.expect(READ)
     line.answer(GOOD)

@@ -55,34 +55,34 @@ def line() -> Line:
 @pytest.mark.parametrize(
     ("request_", "answer"),
     [
-        (b"\x01R1\x020004()\x03\x67", b"\x020004(0)\x036"),
-        (b"\x01R1\x020000()\x03\x63", b"\x020000(0001)\x03\x03"),
-        (checked(b"\x01R1\x020020()\x03"), checked(b"\x020020(00123456782)\x03")),
-        (checked(b"\x01R1\x020021(1)\x03"), checked(b"\x020021(00123.4*kWh)\x03")),
-        (checked(b"\x01R5\x020021()\x03"), checked(b"\x020021(00123.4*kWh)\x03")),
+        (b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(00)\x03\x01"),
+        (checked(b"\x01R1\x022000()\x03"), checked(b"\x022000(01)\x03")),
+        (checked(b"\x01R1\x022006()\x03"), checked(b"\x022006(00123456782)\x03")),
+        (checked(b"\x01R1\x022011(1)\x03"), checked(b"\x022011(0001E240)\x03")),
+        (checked(b"\x01R5\x022011()\x03"), checked(b"\x022011(0001E240)\x03")),
         (checked(b"\x01R1\x021.8.0(1)\x03"), checked(b"\x02(ER01)\x03")),
-        (checked(b"\x01R1\x020010()\x03"), checked(b"\x02(ER01)\x03")),
+        (checked(b"\x01R1\x02FFFF()\x03"), checked(b"\x02(ER01)\x03")),
         (checked(b"\x01W1\x020099(1)\x03"), checked(b"\x02(ER01)\x03")),
-        (checked(b"\x01W1\x020021(0)\x03"), NAK),
-        (checked(b"\x01W1\x020010(" + CREDIT + b")\x03"), ACK),
+        (checked(b"\x01W1\x022011(0)\x03"), NAK),
+        (checked(b"\x01W1\x02FFFF(" + CREDIT + b")\x03"), ACK),
         (b"\x01P1\x02(00000000)\x03\x61", ACK),
-        (checked(b"\x01X1\x020004()\x03"), NAK),
-        (checked(b"\x01R9\x020004()\x03"), NAK),
+        (checked(b"\x01X1\x02FFFE()\x03"), NAK),
+        (checked(b"\x01R9\x02FFFE()\x03"), NAK),
         (checked(b"\x01R\x03"), NAK),
         (checked(b"\x01\x03"), NAK),
-        (b"\x01R1\x020004()\x03\x66", NAK),
+        (b"\x01R1\x02FFFE()\x03f", NAK),
         (b"\x01B0\x03\x71", b""),
         (b"\x01B0\x03\x75", NAK),
         (NAK, IDENT),
         (b"\x00\x00\x00", b""),
         (ACK + b"\r\n", b""),
-        (ACK + b"\x01R1\x020004()\x03\x67", b"\x020004(0)\x036"),
+        (ACK + b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(00)\x03\x01"),
         (b"noise" + SIGN_ON, IDENT),
         (b"/?half" + SIGN_ON, IDENT),
         (b"/?00123456782!\r\n", IDENT),
         (b"/?99!\r\n", b""),
         (b"/#!\r\n", b""),
-        (b"\x01R1\x020004(" + b"1" * 500, b""),
+        (b"\x01R1\x02FFFE(" + b"1" * 500, b""),
     ],
 )
 def test_answers(line: Line, request_: bytes, answer: bytes) -> None:
@@ -91,7 +91,7 @@ def test_answers(line: Line, request_: bytes, answer: bytes) -> None:
 
 def test_silent_before_sign_on_and_after_break() -> None:
     line = Line()
-    read = b"\x01R1\x020004()\x03\x67"
+    read = b"\x01R1\x02FFFE()\x03`"
     assert line.ask(read) == b""
     assert line.ask(SIGN_ON) == IDENT
     assert line.ask(read) != b""
@@ -101,7 +101,7 @@ def test_silent_before_sign_on_and_after_break() -> None:
 
 
 def test_repeats_its_last_answer(line: Line) -> None:
-    answer = line.ask(checked(b"\x01R1\x020021()\x03"))
+    answer = line.ask(checked(b"\x01R1\x022011()\x03"))
     assert [line.ask(NAK), line.ask(NAK)] == [answer, answer]
 
 
@@ -112,38 +112,38 @@ def test_check_character_may_be_any_code(line: Line, code: int) -> None:
         for first in range(0x30, 0x7F)
         for second in range(0x30, 0x7F)
         for third in range(0x30, 0x7F)
-        if (frame := checked(b"\x01R1\x020004(" + bytes([first, second, third]) + b")\x03"))[-1] == code
+        if (frame := checked(b"\x01R1\x02FFFE(" + bytes([first, second, third]) + b")\x03"))[-1] == code
     )
-    assert line.ask(frame) == b"\x020004(0)\x036"
+    assert line.ask(frame) == b"\x02FFFE(00)\x03\x01"
     assert line.ask(SIGN_ON) == IDENT
 
 
 def test_token_flow(line: Line) -> None:
-    read = b"\x01R1\x020004()\x03\x67"
-    write = checked(b"\x01W1\x020010(" + CREDIT + b")\x03")
+    read = b"\x01R1\x02FFFE()\x03`"
+    write = checked(b"\x01W1\x02FFFF(" + CREDIT + b")\x03")
     assert line.ask(write) == ACK
     states = [line.ask(read) for _ in range(15)]
-    busy, accepted = checked(b"\x020004(16)\x03"), checked(b"\x020004(1)\x03")
+    busy, accepted = checked(b"\x02FFFE(10)\x03"), checked(b"\x02FFFE(01)\x03")
     assert states == [busy] * states.count(busy) + [accepted] * states.count(accepted)
     assert 8 <= states.count(busy) <= 11  # processing takes 0.9 to 1.1 s, polled each 100 ms
     assert line.ask(write) == ACK
     line.now += 2_000 * MS - 500 * MS
     assert line.ask(read) != b""
     line.now += 1_000 * MS
-    assert line.ask(read) == checked(b"\x020004(10)\x03")
+    assert line.ask(read) == checked(b"\x02FFFE(0A)\x03")
 
 
 def test_a_pause_ends_a_message(line: Line) -> None:
-    assert line.ask(b"\x01R1\x0200") == b""
+    assert line.ask(b"\x01R1\x02FF") == b""
     line.now += 1_401 * MS  # with the 100 ms of each request more than 1.5 s
-    assert line.ask(b"04()\x03\x67") == b""
-    assert line.ask(b"\x01R1\x0200") == b""
+    assert line.ask(b"FE()\x03`") == b""
+    assert line.ask(b"\x01R1\x02FF") == b""
     line.now += 1_400 * MS
-    assert line.ask(b"04()\x03\x67") == b"\x020004(0)\x036"
+    assert line.ask(b"FE()\x03`") == b"\x02FFFE(00)\x03\x01"
 
 
 def test_a_message_without_end_is_dropped(line: Line) -> None:
-    assert line.ask(b"\x01R1\x020004(" + b"1" * 500) == b""
+    assert line.ask(b"\x01R1\x02FFFE(" + b"1" * 500) == b""
     assert line.ask(SIGN_ON) == IDENT
 
 
@@ -165,8 +165,8 @@ def test_readout_mode(line: Line) -> None:
     assert answer[0] == ChangeSpeed(2400)
     assert isinstance(answer[1], Send)
     assert answer[1].octets == checked(
-        b"\x020000(0001)\r\n0001(0001)\r\n0002(0001)\r\n0003(0000)\r\n0004(0)\r\n0005(0100)\r\n"
-        b"0020(00123456782)\r\n0021(00123.4*kWh)\r\n!\r\n\x03"
+        b"\x022000(01)\r\n2002(00)\r\n2006(00123456782)\r\n200A(12)\r\n2010(000004D2)\r\n2011(0001E240)\r\n2014(0000)\r\n"
+        b"2016(01E240)\r\nFFFE(00)\r\n!\r\n\x03"
     )
     assert line.actions(SIGN_ON)[0] == ChangeSpeed(9600)
 
@@ -184,7 +184,7 @@ def test_session_times_out() -> None:
     assert line.meter.wake_at() == line.now + 120_000 * MS
     assert line.meter.timeout(line.now + 120_000 * MS) == [ChangeSpeed(300)]
     assert line.meter.wake_at() is None
-    assert line.ask(b"\x01R1\x020004()\x03\x67") == b""
+    assert line.ask(b"\x01R1\x02FFFE()\x03`") == b""
 
 
 @given(st.binary(max_size=300).map(lambda octets: bytes(octet & 0x7F for octet in octets)))
@@ -197,7 +197,7 @@ def test_survives_anything(octets: bytes) -> None:
 
 
 @given(
-    st.lists(st.sampled_from([SIGN_ON, b"\x01R1\x020004()\x03\x67", NAK, b"\x01B0\x03\x71", b"\x00x", b"\x01R1"])),
+    st.lists(st.sampled_from([SIGN_ON, b"\x01R1\x02FFFE()\x03`", NAK, b"\x01B0\x03\x71", b"\x00x", b"\x01R1"])),
     st.integers(0, 1_000),
 )
 def test_octet_by_octet_is_as_in_a_burst(messages: list[bytes], step: int) -> None:

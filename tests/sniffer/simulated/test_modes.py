@@ -21,8 +21,8 @@ def checked(message: bytes) -> bytes:
 
 
 READOUT = checked(
-    b"\x020000(0001)\r\n0001(0001)\r\n0002(0001)\r\n0003(0000)\r\n0004(0)\r\n0005(0100)\r\n0020(00123456782)\r\n"
-    b"0021(00123.4*kWh)\r\n!\r\n\x03"
+    b"\x022000(01)\r\n2002(00)\r\n2006(00123456782)\r\n200A(12)\r\n2010(000004D2)\r\n2011(0001E240)\r\n2014(0000)\r\n"
+    b"2016(01E240)\r\nFFFE(00)\r\n!\r\n\x03"
 )
 
 
@@ -53,12 +53,12 @@ STORIES = {
         ("server", 300, b"/ZZz5vtctap-demo\r\n"),
         ("client", 300, b"\x06051\r\n"),
         ("server", 9600, b"\x01P0\x02(00000000)\x03\x60"),
-        ("client", 9600, checked(b"\x01R1\x020020()\x03")),
-        ("server", 9600, checked(b"\x020020(00123456782)\x03")),
-        ("client", 9600, checked(b"\x01R1\x020021()\x03")),
-        ("server", 9600, checked(b"\x020021(00123.4*kWh)\x03")),
-        ("client", 9600, b"\x01R1\x020004()\x03\x67"),
-        ("server", 9600, b"\x020004(0)\x036"),
+        ("client", 9600, checked(b"\x01R1\x022006()\x03")),
+        ("server", 9600, checked(b"\x022006(00123456782)\x03")),
+        ("client", 9600, checked(b"\x01R1\x022011()\x03")),
+        ("server", 9600, checked(b"\x022011(0001E240)\x03")),
+        ("client", 9600, b"\x01R1\x02FFFE()\x03`"),
+        ("server", 9600, b"\x02FFFE(00)\x03\x01"),
         ("client", 9600, b"\x01B0\x03\x71"),
     ],
     "C readout": [

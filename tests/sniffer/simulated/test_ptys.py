@@ -146,8 +146,8 @@ def test_the_meter_follows_an_option_select() -> None:
         start = time.monotonic()
         os.write(port, b"\x06010\r\n")
         answer = (
-            b"\x020000(0001)\r\n0001(0001)\r\n0002(0001)\r\n0003(0000)\r\n0004(0)\r\n0005(0100)\r\n"
-            b"0020(00123456782)\r\n0021(00123.4*kWh)\r\n!\r\n\x03"
+            b"\x022000(01)\r\n2002(00)\r\n2006(00123456782)\r\n200A(12)\r\n2010(000004D2)\r\n2011(0001E240)\r\n2014(0000)\r\n"
+            b"2016(01E240)\r\nFFFE(00)\r\n!\r\n\x03"
         )
         assert read(port, len(answer) + 1) == answer + bytes([reduce(xor, answer[1:])])
         # At 600 bit/s the characters take 1.9 seconds; at the speed before, 0.1.
@@ -187,11 +187,11 @@ def test_independent_client_programming(peer: Any, patient_meter: MeterPort) -> 
             password = CommandMessage("P", 1, DataSet(address="", value="00000000"))
             client.transport.send(password.to_bytes())
             assert client.transport.recv(1) == ACK
-            answer = client.read_single_value("0021")
-            assert (answer.address, answer.value, answer.unit) == ("0021", "00123.4", "kWh")
-            client.write_single_value("0010", "56493153725450313471")
+            answer = client.read_single_value("2011")
+            assert (answer.address, answer.value, answer.unit) == ("2011", "0001E240", None)
+            client.write_single_value("FFFF", "56493153725450313471")
             with pytest.raises(ValueError, match="NACK"):
-                client.write_single_value("0020", "1")
+                client.write_single_value("2006", "1")
             client.send_break()
         finally:
             client.disconnect()
@@ -199,13 +199,13 @@ def test_independent_client_programming(peer: Any, patient_meter: MeterPort) -> 
             b"/?!\r\n"
             b"\x06051\r\n"
             b"\x01P1\x02(00000000)\x03\x61"
-            b"\x01R1\x020021(1)\x03\x51"
-            b"\x01W1\x020010(56493153725450313471)\x03\x6f"
-            b"\x01W1\x020020(1)\x03\x55"
+            b"\x01R1\x022011(1)\x03P"
+            b"\x01W1\x02FFFF(56493153725450313471)\x03n"
+            b"\x01W1\x022006(1)\x03S"
             b"\x01B0\x03\x71"
         )
         assert read(server_tap, 200, 0.5) == (
-            b"/ZZz5vtctap-demo\r\n\x01P0\x02(00000000)\x03\x60\x06\x020021(00123.4*kWh)\x03\x55\x06\x15"
+            b"/ZZz5vtctap-demo\r\n\x01P0\x02(00000000)\x03`\x06\x022011(0001E240)\x03r\x06\x15"
         )
 
 
@@ -217,14 +217,15 @@ def test_independent_client_readout(peer: Any, patient_meter: MeterPort) -> None
     finally:
         client.disconnect()
     assert [(item.address, item.value, item.unit) for item in readout.data] == [
-        ("0000", "0001", None),
-        ("0001", "0001", None),
-        ("0002", "0001", None),
-        ("0003", "0000", None),
-        ("0004", "0", None),
-        ("0005", "0100", None),
-        ("0020", "00123456782", None),
-        ("0021", "00123.4", "kWh"),
+        ("2000", "01", None),
+        ("2002", "00", None),
+        ("2006", "00123456782", None),
+        ("200A", "12", None),
+        ("2010", "000004D2", None),
+        ("2011", "0001E240", None),
+        ("2014", "0000", None),
+        ("2016", "01E240", None),
+        ("FFFE", "00", None),
     ]
 
 

@@ -76,34 +76,34 @@ def test_the_whole_story() -> None:
 
     def enter(token: bytes, result: bytes) -> list[tuple[str, bytes]]:
         return [
-            ("client", checked(b"\x01W1\x020010(" + token + b")\x03")),
+            ("client", checked(b"\x01W1\x02FFFF(" + token + b")\x03")),
             ("server", b"\x06"),
-            *read(b"0004", b"16"),
-            *read(b"0004", b"16"),
-            *read(b"0004", result),
+            *read(b"FFFE", b"10"),
+            *read(b"FFFE", b"10"),
+            *read(b"FFFE", result),
         ]
 
     garbled = next(burst.text for burst in said if burst.text[:1] == b"\x02" and not burst.has_good_check)
-    sent = b"\x020003(0000)\x03\x01"
+    sent = checked(b"\x022014(0000)\x03")
     assert len(garbled) == len(sent)
     assert sum(a != b for a, b in zip(garbled, sent, strict=True)) == 1
     assert [(burst.side, burst.text) for burst in said] == [
         ("client", b"/?!\r\n"),
         ("server", b"/ZZz5vtctap-demo\r\n"),
-        *read(b"0000", b"0001"),
-        *read(b"0001", b"0001"),
-        *read(b"0002", b"0001"),
-        ("client", b"\x01R1\x020003()\x03\x60"),
+        *read(b"2000", b"01"),
+        *read(b"2006", b"00123456782"),
+        *read(b"2002", b"00"),
+        ("client", checked(b"\x01R1\x022014()\x03")),
         ("server", garbled),
         ("client", b"\x15"),
         ("server", sent),
-        *read(b"0005", b"0100"),
-        *read(b"0020", b"00123456782"),
-        *read(b"0021", b"00123.4*kWh"),
-        *enter(credit, b"1"),
-        *enter(credit, b"10"),
-        *enter(test, b"1"),
-        *read(b"0003", b"0000"),
+        *read(b"2016", b"01E240"),
+        *read(b"200A", b"12"),
+        *read(b"2010", b"000004D2"),
+        *enter(credit, b"01"),
+        *enter(credit, b"0A"),
+        *enter(test, b"01"),
+        *read(b"2010", b"000004D2"),
         ("client", b"\x01B0\x03\x71"),
     ]
     assert int(credit) < 1 << 66
@@ -142,9 +142,9 @@ def test_nothing_else_is_wrong_without_faults(speed: int) -> None:
             (burst.start, "bcc-bad", burst.side) for burst in bad
         ]
         assert [burst.side for burst in bad] == ["server", "server"]
-        statuses = [burst.text[6:-3] for burst in blocks if burst.text[:6] == b"\x020004("]
-        finals = [status for status in statuses if status != b"16"]
-        assert finals == [b"1", b"10", b"1"] * 2
+        statuses = [burst.text[6:-3] for burst in blocks if burst.text[:6] == b"\x02FFFE("]
+        finals = [status for status in statuses if status != b"10"]
+        assert finals == [b"01", b"0A", b"01"] * 2
         assert [burst.text for burst in said].count(b"\x01B0\x03\x71") == 2
 
 
@@ -198,7 +198,7 @@ def test_every_fault_is_there_and_where_the_list_says(speed: int) -> None:
         assert sum(bad_parity(burst) for burst in said) == 2
         assert [burst.text for burst in said].count(b"\x01B0\x03\x71") == 2
         answers = b"".join(burst.text for burst in said if burst.side == "server")
-        assert answers.count(b"\x020004(10)\x03\x07") >= 2
+        assert answers.count(b"\x02FFFE(0A)\x03p") >= 2
         assert b"(13)" not in answers
         assert b"(15)" not in answers
 
