@@ -2,7 +2,7 @@
 
 The packages are unpacked, not installed. Made once, in some seconds, in the folder that :func:`make` is given:
 
-  vmlinuz, initrd.gz   what QEMU boots; the initrd loads the drivers and makes the host's root the guest's
+  kernel, initrd.gz    what QEMU boots; the initrd loads the drivers and makes the host's root the guest's
   share/               /mnt in the guest: busybox, udevadm and udev's rules; traces and logs are written there
 """
 
@@ -76,7 +76,7 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _initrd(unpacked: Path, version: str, folder: Path) -> None:
-    shutil.copy(_find(unpacked / "boot", "vmlinuz-*"), folder / "vmlinuz")
+    (folder / "kernel").write_bytes(_unpacked_kernel(_find(unpacked / "boot", "vmlinuz-*").read_bytes()))
     root = unpacked / "initrd"
     for name in ("bin", "modules", "proc", "sys", "dev", "lower", "rw", "new"):
         (root / name).mkdir(parents=True)
@@ -91,6 +91,13 @@ def _initrd(unpacked: Path, version: str, folder: Path) -> None:
         [busybox, "cpio", "-o", "-H", "newc"], cwd=root, input=names.encode(), capture_output=True, check=True
     )
     (folder / "initrd.gz").write_bytes(gzip.compress(packed.stdout, 1))
+
+
+def _unpacked_kernel(kernel: bytes) -> bytes:
+    """Returns the kernel that unpacks itself from XZ, unpacked: an emulated machine takes seconds for that. Another one
+    is returned as it is."""
+    begin = kernel.find(b"\xfd7zXZ\0")
+    return lzma.LZMADecompressor().decompress(kernel[begin:]) if begin >= 0 else kernel
 
 
 def _modules(unpacked: Path, version: str, target: Path) -> list[str]:

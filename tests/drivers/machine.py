@@ -120,13 +120,14 @@ class Machine:
 
     def _arguments(self) -> list[str]:
         kernel = (
-            f"console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on audit=0 tsc=reliable "
+            f"console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on audit=0 tsc=reliable no_timer_check "
+            f"nokaslr rodata=off cryptomgr.notests "
             f"DRIVERS={HERE} PYTHON={sys.executable}"
         )
         arguments = [
             *("qemu-system-x86_64", "-M", "pc", "-cpu", "Nehalem,+rdrand", "-m", "1024", "-accel", "tcg"),
             *("-icount", "shift=1,sleep=on", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-            *("-kernel", f"{self._image}/vmlinuz", "-initrd", f"{self._image}/initrd.gz", "-append", kernel),
+            *("-kernel", f"{self._image}/kernel", "-initrd", f"{self._image}/initrd.gz", "-append", kernel),
             *_folder("root", Path("/"), ",readonly=on,multidevs=remap"),
             *_folder("share", self.share),
             *("-chardev", f"file,id=console,path={self.console}", "-device", "isa-serial,chardev=console"),

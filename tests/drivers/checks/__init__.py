@@ -21,6 +21,8 @@ MACHINES: Final[dict[str, Sequence[Check]]] = {
         in_use,
         read_by_another,
         unplugged,
+        marks,
+        breaks_of_a_uart,
     ),
     "second": (
         whole_sessions,
@@ -29,8 +31,6 @@ MACHINES: Final[dict[str, Sequence[Check]]] = {
         modes,
         unknown_speeds,
         not_reached,
-        marks,
-        breaks_of_a_uart,
     ),
 }
 """Two machines that run side by side, and what is checked on each, in this order."""
