@@ -17,17 +17,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.imports import IMPORTERS
 
 FASTEST: Final = 20.0
 """MB of text a second that hex logs are read at."""
 MOST_GROWTH: Final = 1.1
+_BLOCK: Final = b"1.8.0(001234.120*kWh)\r\n" * 20 + b"!\r\n\x03"
 SESSION: Final = (
     b"/?!\r\n",
     b"/ISk5MT174-0001\r\n",
     b"\x06050\r\n",
-    b"\x02" + b"1.8.0(001234.120*kWh)\r\n" * 20 + b"!\r\n\x03u",
+    b"\x02" + _BLOCK + bytes([bcc_xor(_BLOCK)]),
 )
 
 

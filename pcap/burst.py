@@ -6,7 +6,7 @@ The import formats deliver bursts, and the dissector frames them. A burst states
 from dataclasses import dataclass
 
 from vtctap.errors import Error
-from vtctap.pcap.record import Sender
+from vtctap.pcap.record import Line, Sender
 
 
 class ImportFormatError(Error, ValueError):
@@ -20,7 +20,8 @@ class Burst:
     ``time`` is that of the first octet, ns since 1970 UTC; None where the recording has no times. ``flags`` are
     :class:`~vtctap.pcap.record.Flag` bits that hold for every octet. ``uncertainty`` (ns) is how far the true time may
     be from ``time``; None where that is unknown, as in a log, which states when a program wrote the octets and not when
-    they came. ``speed`` is bit/s, 0 where the recording does not state it.
+    they came. ``speed`` is bit/s, 0 where the recording does not state it. ``line`` is the character format, where the
+    recording states one of eight data bits and parity, which the octets themselves do not show.
     """
 
     octets: bytes
@@ -29,6 +30,7 @@ class Burst:
     flags: int = 0
     uncertainty: int | None = None
     speed: int = 0
+    line: Line | None = None
 
 
 def foreign_packet(name: str, number: int, linktype: int, wanted: str) -> ImportFormatError:

@@ -48,8 +48,8 @@ def wire_octets(records: Iterable[Record], speed_up: int = 1) -> Iterator[WireOc
 
 def paced(
     octets: Iterable[WireOctet], clock: Callable[[], int], wait: Callable[[float], object]
-) -> Iterator[WireOctet]:
-    """Yields each octet at its end; the first octet begins now.
+) -> Iterator[tuple[WireOctet, int]]:
+    """Yields each octet at its end, with that time (ns); the first octet begins now.
 
     ``clock`` returns the time (ns), ``wait`` waits for a number of seconds. A late octet is yielded at once and does
     not delay later ones.
@@ -60,7 +60,7 @@ def paced(
             shift = clock() - octet.start
         while (left := octet.end + shift - clock()) > 0:
             wait(left / 1e9)
-        yield octet
+        yield octet, octet.end + shift
 
 
 def turns(records: Iterable[Record], side: Sender) -> Iterator[Turn]:

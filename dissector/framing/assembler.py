@@ -14,7 +14,7 @@ from typing import Any, Final
 from vtctap.dissector.framing.framed import FramedRecord
 from vtctap.dissector.framing.framer import MIN_REACTION_NS, Framer
 from vtctap.dissector.framing.merge import Bound, Order
-from vtctap.dissector.framing.pieces import Octet, Piece
+from vtctap.dissector.framing.pieces import Octet, Piece, Run
 from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode
@@ -28,6 +28,7 @@ MAX_PAUSES: Final = 20_000
 """Most pauses of a record; a frame with more is split into several, marked as cut. Wireshark rejects a file with a
 packet of more than 262 144 octets, and each pause takes eight."""
 
+_Others = Sequence[tuple[int, Framer]]
 EIGHT_BITS: Final = Line(8, "N", 1)
 
 
@@ -112,6 +113,16 @@ class Assembler:
         self._settings[tap].spacing_ns = self._taps[tap].spacing_ns
         framer.character_time_ns = self._settings[tap].character_time_ns()
         others = [(number, other) for number, other in self._framers.items() if number != tap]
+        if isinstance(octets, Run):
+            self._feed_run(tap, octets, others)
+        else:
+            self._feed_each(tap, octets, others)
+        self._horizon_ns[tap] = max(self._horizon_ns[tap], framer.end_ns)
+        self._now_ns = max(self._now_ns, framer.end_ns)
+        return self._release()
+
+    def _feed_each(self, tap: int, octets: Iterable[Octet], others: _Others) -> None:
+        framer = self._framers[tap]
         for octet in octets:
             for number, other in others:
                 if other.earliest and octet.start - other.end_ns >= MIN_REACTION_NS:
@@ -119,9 +130,18 @@ class Assembler:
             pieces = framer.feed((octet,))
             if pieces:  # Before the next octet, since a message may change the meaning of those that follow.
                 self._add(tap, pieces)
-        self._horizon_ns[tap] = max(self._horizon_ns[tap], framer.end_ns)
-        self._now_ns = max(self._now_ns, framer.end_ns)
-        return self._release()
+
+    def _feed_run(self, tap: int, run: Run, others: _Others) -> None:
+        """Takes a run, one octet at a time only where another tap's octets depend on its times."""
+        framer, at = self._framers[tap], 0
+        while at < len(run):
+            if any(other.earliest for _, other in others):
+                self._feed_each(tap, (run[at],), others)
+                at += 1
+            else:
+                at, pieces = framer.feed_run(run, at)
+                if pieces:
+                    self._add(tap, pieces)
 
     def turn(self, tap: int) -> list[Record]:
         """Returns the records that are complete because ``tap`` receives next, whatever the times say."""
@@ -185,11 +205,7 @@ class Assembler:
     def _received(self, tap: Tap, piece: Piece, line: Line) -> dict[str, Any]:
         """Returns the attributes of a record that say how a piece was received on a line."""
         parity = wrong_parity(piece.values, line)
-        flags = (
-            (Flag.PARITY if parity else 0) | (Flag.CUT if piece.cut else 0) | (Flag.SYNTHETIC if self._synthetic else 0)
-        )
-        for octet in piece.octets:
-            flags |= octet.flags
+        flags = piece.flags | (Flag.PARITY if parity else 0) | (Flag.CUT if piece.cut else 0)
         character_time_ns = tap.character_time_ns(line)
         first, last = piece.octets[0], piece.octets[-1]
         return {
@@ -197,13 +213,13 @@ class Assembler:
             "link": self._link,
             "tap": tap.number,
             "line": line,
-            "flags": flags,
+            "flags": flags | (Flag.SYNTHETIC if self._synthetic else 0),
             "speed": tap.speed,
             "uncertainty": first.uncertainty,
             "duration": last.start + character_time_ns - first.start,
             "parity_errors": parity,
-            "framing_errors": tuple(at for at, octet in enumerate(piece.octets) if octet.flags & Flag.FRAMING),
-            "pauses_us": _pauses(piece.octets, character_time_ns),
+            "framing_errors": piece.framing_errors,
+            "pauses_us": piece.pauses_us(character_time_ns),
         }
 
     def _sender(self, tap: Tap, piece: Piece, octets: bytes, message: Message | None) -> tuple[Sender, bool]:
@@ -252,19 +268,9 @@ class Assembler:
 
 def _parts(piece: Piece, character_time_ns: int) -> list[Piece]:
     """Returns the piece, split in halves until no part has too many pauses for a record."""
-    if len(piece.octets) <= MAX_PAUSES or len(_pauses(piece.octets, character_time_ns)) <= MAX_PAUSES:
+    if len(piece.octets) <= MAX_PAUSES or len(piece.pauses_us(character_time_ns)) <= MAX_PAUSES:
         return [piece]
     half = len(piece.octets) // 2
     first = replace(piece, octets=piece.octets[:half], cut=piece.is_frame)
     second = replace(first, octets=piece.octets[half:], later=piece.is_frame)
     return _parts(first, character_time_ns) + _parts(second, character_time_ns)
-
-
-def _pauses(octets: Sequence[Octet], character_time_ns: int) -> tuple[tuple[int, int], ...]:
-    """Returns position and length (us) of each silence inside a piece that lasts a character or longer."""
-    pauses = []
-    for at in range(1, len(octets)):
-        pause_ns = octets[at].start - octets[at - 1].start - character_time_ns
-        if pause_ns >= character_time_ns and pause_ns >= 1000:
-            pauses.append((at, pause_ns // 1000))
-    return tuple(pauses)

@@ -55,10 +55,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from vtctap.dissector.framing.doubts import Doubter
-from vtctap.dissector.framing.grammar import CLASSES, SOFT, STREAMS, TABLE, WHOLE, State, Step
-from vtctap.dissector.framing.pieces import Octet, Piece
+from vtctap.dissector.framing.grammar import BLOCKS, CLASSES, SOFT, STREAMS, TABLE, WHOLE, State, Step
+from vtctap.dissector.framing.pieces import Octet, Piece, Run
+from vtctap.dissector.framing.strides import Stride, stride
 from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
-from vtctap.pcap.record import Flag, Sender
+from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
+from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 
 PATIENCE: Final = 2
 """A frame ends after this many times the longest pause."""
@@ -69,6 +71,8 @@ MIN_REACTION_NS: Final = 15_000_000
 """Shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms; a tap may measure
 less."""
 
+_CHECKED: Final = BLOCKS | {State.CHECK}
+"""The states in which a check character is due, sooner or later."""
 _BEGINNINGS: Final = (SOH, STX, ACK, NAK)
 """The octets that begin a message where a check character is due."""
 
@@ -119,6 +123,8 @@ class Framer(Doubter):
 
     def feed(self, octets: Iterable[Octet]) -> list[Piece]:
         """Takes octets, in the order in which they were received, and returns the pieces that they complete."""
+        if isinstance(octets, Run):
+            return self._feed_all(octets)
         for octet in octets:
             if self.garbage and self._open:
                 self._flush()
@@ -128,6 +134,72 @@ class Framer(Doubter):
             self._take(octet)
             self._end_ns = octet.start + self._character_time_ns
         return self._collect()
+
+    def _feed_all(self, run: Run) -> list[Piece]:
+        pieces, at = [], 0
+        while at < len(run):
+            at, more = self.feed_run(run, at)
+            pieces += more
+        return pieces
+
+    def feed_run(self, run: Run, at: int) -> tuple[int, list[Piece]]:
+        """Takes octets of a run from a position on, but none after those that complete a piece; returns the position
+        after them, and the pieces. They are the same as of single octets."""
+        made = self._stride(run, at)
+        whole = self._end_of_whole(run.values, at, made) if made else None
+        if made is None or (whole is None and made.end == at):
+            return at + 1, self.feed((run[at],))
+        if whole is None:
+            self._open_more(run, at, made)
+            return made.end, []
+        octets = run[at:whole]
+        if octets:
+            self._end_ns = octets[-1].start + self._character_time_ns
+        if not self._open:
+            return whole, [Piece(octets, is_frame=True)]
+        self._open.extend(octets)
+        self._emit(cut=False)
+        return whole, self._collect()
+
+    def _stride(self, run: Run, at: int) -> Stride | None:
+        """Returns the stride from a position of a run on; None where the octet there needs a look of its own."""
+        pause_ns = run.start + at * run.step_ns - self._end_ns
+        if (
+            self.garbage
+            or (self._noise and not self._open)
+            or run.step_ns - self._character_time_ns > self._stream_pause_ns
+        ):
+            return None
+        if pause_ns > self._stream_pause_ns and self._open:
+            return None
+        if pause_ns > self._gap_limit_ns:
+            self._flush()
+        return stride(run.values, at, self._state, len(self._open), self._settled)
+
+    def _end_of_whole(self, values: bytes, at: int, made: Stride) -> int | None:
+        """Returns the position after the message that ends with a stride; None where that is not certain."""
+        end = made.end
+        if made.step is Step.CHECK:
+            xor, total = self._checks(values, at, made)
+            end += values[end] & 0x7F in (xor & 0x7F, total & 0x7F)
+        elif made.step is Step.END:
+            end += 1
+        certain = end > made.end or (made.step is Step.BEFORE and made.state is not State.NULS)
+        return end if certain and len(self._open) + end - at <= MAX_OCTETS else None
+
+    def _open_more(self, run: Run, at: int, made: Stride) -> None:
+        """Adds the octets of a stride to what is open."""
+        self._xor, self._sum = self._checks(run.values, at, made)
+        self._open.extend(run[at : made.end])
+        self._state, self._settled = made.state, made.settled
+        self._end_ns = self._open[-1].start + self._character_time_ns
+
+    def _checks(self, values: bytes, at: int, made: Stride) -> tuple[int, int]:
+        """Returns the block's exclusive or and sum, after the octets of a stride."""
+        if made.state not in _CHECKED:
+            return self._xor, self._sum
+        counted = values[at if self._open else at + 1 : made.end]
+        return self._xor ^ bcc_xor(counted), self._sum + bcc_sum(counted)
 
     def silence(self, until_ns: int) -> list[Piece]:
         """Returns the pieces that are complete because no octet has begun before ``until_ns``."""

@@ -7,7 +7,7 @@ deliver. Both restore what the tap received and feed it to the assembler that li
 from collections.abc import Iterable, Iterator
 
 from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
-from vtctap.dissector.framing.pieces import Octet
+from vtctap.dissector.framing.pieces import Octet, Run
 from vtctap.dissector.framing.spacing import spaced
 from vtctap.dissector.framing.survey import Survey
 from vtctap.dissector.protocol.characters import received
@@ -93,10 +93,7 @@ def assemble(
     for burst, start_ns, step_ns in spaced(bursts, lines, speed, gap_limit_ns=gap_limit_ns):
         tap = taps[burst.sender]
         tap.speed = burst.speed or speed
-        octets = [
-            Octet(value, start_ns + at * step_ns, burst.uncertainty, burst.flags)
-            for at, value in enumerate(burst.octets)
-        ]
+        octets = Run(burst.octets, start_ns, step_ns, burst.uncertainty, burst.flags)
         yield from assembler.advance(start_ns)
         yield from assembler.turn(tap.number)
         yield from assembler.feed(tap.number, octets)

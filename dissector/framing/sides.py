@@ -11,7 +11,7 @@ recording has a client's side, since optical heads echo.
 from collections.abc import Iterable, Iterator, Sequence
 
 from vtctap.dissector.framing.framer import Framer
-from vtctap.dissector.framing.pieces import Octet, Piece
+from vtctap.dissector.framing.pieces import Piece, Run
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.characters import SEVEN_BITS
 from vtctap.dissector.protocol.messages import decode
@@ -41,7 +41,7 @@ class Sides:
             )
         if not self._settled(burst.sender):
             framer = self._framers[burst.sender]
-            self._hear(burst.sender, framer.feed(Octet(value, 0, None, 0) for value in burst.octets))
+            self._hear(burst.sender, framer.feed(Run(burst.octets, 0, 0)))
 
     def _settled(self, side: Sender) -> bool:
         both = len(self._said) == 2

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framer import Framer
-from vtctap.dissector.framing.pieces import Octet
+from vtctap.dissector.framing.pieces import Run
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.record import Line, Sender
 
@@ -91,5 +91,5 @@ def _echo(one: Burst, other: Burst) -> bool:
 def _last_begins(burst: Burst, step_ns: int, gap_limit_ns: int) -> int:
     """Returns the position of the first octet of a burst's last message or noise."""
     framer = Framer(sender=burst.sender, character_time_ns=step_ns, gap_limit_ns=gap_limit_ns)
-    pieces = framer.feed(Octet(value, at * step_ns, None, 0) for at, value in enumerate(burst.octets)) + framer.close()
+    pieces = framer.feed(Run(burst.octets, 0, step_ns)) + framer.close()
     return len(burst.octets) - len(pieces[-1].octets) if pieces else 0

@@ -4,8 +4,9 @@ A recording may not fit into memory, so it is read twice: once for the survey, w
 framing.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.framing.assembler import EIGHT_BITS, Tap
@@ -24,10 +25,16 @@ class _Side:
     octets: int = 0
     odd: int = 0
     ascii: bool = True
+    stated: Counter[Line] = field(default_factory=Counter)
+    """The number of octets for each character format that the recording states."""
 
     @property
     def line(self) -> Line:
-        """The character format: 7E1 where the octets clearly have even parity."""
+        """The character format: the one that the recording states for most octets; 7E1 where the octets clearly have
+        even parity."""
+        ((line, count),) = self.stated.most_common(1) or [(EIGHT_BITS, 0)]
+        if count * 2 > self.octets:
+            return line
         return SEVEN_EVEN if is_even_parity(self.octets, self.odd, ascii=self.ascii) else EIGHT_BITS
 
 
@@ -48,6 +55,8 @@ class Survey:
             side.octets += len(burst.octets)
             side.odd += odd_count(burst.octets)
             side.ascii &= burst.octets.isascii()
+            if burst.line:
+                side.stated[burst.line] += len(burst.octets)
             stated.feed(burst)
         self.contradicted = stated.contradicted
         """Whether its messages contradict the stated sides."""

@@ -18,9 +18,10 @@ for _index in range(256):
 def bcc_xor(octets: bytes) -> int:
     """Returns the exclusive or of the octets, seven bits (ISO 1155; IEC 62056-21 clause 6.3). ``octets`` begin after
     the first SOH or STX and include ETX or EOT."""
-    value = 0
-    for octet in octets:
-        value ^= octet
+    value, half = int.from_bytes(octets, "little"), 1 << max(len(octets) - 1, 0).bit_length()
+    while half > 1:  # Folds the octets, halving their number.
+        half >>= 1
+        value ^= value >> 8 * half
     return value & 0x7F
 
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from vtctap.pcap.record import Flag
+from vtctap.pcap.record import Flag, Line
 
 SPEEDS: Final = (
     300,
@@ -57,6 +57,8 @@ MAX_EDGES: Final = 4096
 """Longest run, in edges; a longer one is read in parts."""
 LEARNING: Final = 400
 """Number of edges from which the level at rest is found."""
+_EIGHT_EVEN: Final = Line(8, "E", 1)
+_EIGHT_ODD: Final = Line(8, "O", 1)
 _REST: Final = 12
 """Rest that ends a run, in bits."""
 _LONGEST_REST: Final = _REST * 1_000_000_000 // min(SPEEDS)
@@ -75,13 +77,14 @@ class Edge(NamedTuple):
 
 
 class Character(NamedTuple):
-    """A character: the start of its start bit (ns), its eight bits, :class:`~vtctap.pcap.record.Flag` bits, and the
-    speed (bit/s)."""
+    """A character: the start of its start bit (ns), its eight bits, :class:`~vtctap.pcap.record.Flag` bits, the speed
+    (bit/s), and the format where a ninth bit shows it."""
 
     time: int
     value: int
     flags: int
     speed: int
+    line: Line | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +259,12 @@ def _characters(reading: _Reading) -> Iterator[Character]:
     """Yields the characters of a reading with their flags. The parity is the one that most characters of nine bits
     have."""
     parity = reading.odd * 2 > len(reading.characters)
+    line = (_EIGHT_ODD if parity else _EIGHT_EVEN) if reading.format.bits == 9 else None
     for time, value, stopped in reading.characters:
         flags = 0 if stopped else Flag.BREAK if not value else Flag.FRAMING
         if reading.format.bits == 9 and (value.bit_count() & 1) != parity:
             flags |= Flag.PARITY
-        yield Character(time, value & 0xFF, flags, reading.format.speed)
+        yield Character(time, value & 0xFF, flags, reading.format.speed, line)
 
 
 def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: bool) -> Iterator[_Reading]:

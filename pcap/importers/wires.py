@@ -80,7 +80,9 @@ class Wires:
             _, channel, character = heapq.heappop(self._rows)
             octets = bytes((character.value,))
             sender = self._of(channel)
-            yield Burst(octets, sender, character.time, character.flags, self._uncertainty, character.speed)
+            yield Burst(
+                octets, sender, character.time, character.flags, self._uncertainty, character.speed, character.line
+            )
 
     def _of(self, channel: int) -> Sender:
         """Returns the sender of a channel: by its name, or because another channel sent first."""

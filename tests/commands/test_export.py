@@ -98,8 +98,7 @@ def test_several_traces_are_one_table(inside: Run) -> None:
     assert [row["frame.number"] for row in joined] == list(range(1, len(rows) + 1))
 
 
-def test_keys_open_tokens(inside: Run, tmp_path: Path) -> None:
-    """The published example of IEC 62055-41's single DES key: see tests of the tokens."""
+def test_a_key_file_that_is_not_there(inside: Run, tmp_path: Path) -> None:
     exported = inside("export", EXAMPLES / "session.pcapng", "-o", "-", "--format", "csv", "--keys", "nokeys.toml")
     assert exported.returncode == 2
     assert "nokeys.toml" in exported.stderr

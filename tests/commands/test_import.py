@@ -22,7 +22,7 @@ def rtac(path: Path, *events: tuple[int, bytes]) -> None:
 
 
 def test_each_tap_of_each_file_is_described(inside: Run, tmp_path: Path) -> None:
-    """Also where a recording knows the sender of some octets alone."""
+    """Also where a recording knows the sender of some octets alone. Files without times begin in 1970."""
     rtac(tmp_path / "some.pcap", (SENT, b"/?!\r\n"), (LOST, b"?"))
     (tmp_path / "both.exchange").write_text("C> 15\nM> 15\n")
     (tmp_path / "none.bin").write_bytes(b"\x15")
@@ -32,11 +32,11 @@ def test_each_tap_of_each_file_is_described(inside: Run, tmp_path: Path) -> None
     with open_trace(tmp_path / "t.pcapng") as trace:
         heard = [(record.link, trace.interfaces[record.tap].name, record.octets) for record in trace]
     assert heard == [
+        (1, "both.exchange:client", b"\x15"),
+        (2, "none.bin:octets", b"\x15"),
+        (1, "both.exchange:server", b"\x15"),
         (0, "some.pcap:client", b"/?!\r\n"),
         (0, "some.pcap:octets", b"?"),
-        (1, "both.exchange:client", b"\x15"),
-        (1, "both.exchange:server", b"\x15"),
-        (2, "none.bin:octets", b"\x15"),
     ]
 
 
@@ -116,3 +116,18 @@ def test_a_logger_that_marks_all_as_transmitted(inside: Run, tmp_path: Path) -> 
     sides = ("CLIENT", "SERVER", "CLIENT", "SERVER", "CLIENT")
     assert heard == [(side, True, octets) for side, octets in zip(sides, said, strict=True)]
     assert inside("check", "t.pcapng").stdout == ""
+
+
+def test_several_files_are_merged_by_time(inside: Run, tmp_path: Path) -> None:
+    """As mergecap has it: by the times, those of the same time by the order of the files; each file keeps its order."""
+    for name, seconds in {"a": (10, 30, 20, 50), "b": (5, 20, 40)}.items():
+        lines = [f'# t={second}\nC> "/?{name}{second}!\\r\\n"\n' for second in seconds]
+        (tmp_path / f"{name}.exchange").write_text("".join(lines))
+    (tmp_path / "c.bin").write_bytes(b"/?c!\r\n")
+    assert inside("import", "a.exchange", "b.exchange", "c.bin", "-w", "t.pcapng").returncode == 0
+    with open_trace(tmp_path / "t.pcapng") as trace:
+        found = [(record.link, record.octets[2:-3].decode()) for record in trace]
+    assert found == [
+        (2, "c"),
+        *[(1, "b5"), (0, "a10"), (1, "b20"), (0, "a30"), (0, "a20"), (1, "b40"), (0, "a50")],
+    ]

@@ -1,5 +1,6 @@
 """``vtctap token``, and ``--keys`` with a trace: what is printed, the exit status, and that no key is."""
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -169,6 +170,45 @@ def test_read_with_keys(trace: Path, keys: Path, capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("TokenData token: TransferElectricityCredit 0.1 kWh")
     assert lines[5].endswith(") token: InitiateMeterTest/Display1")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("table", ["tokens", "records"])
+def test_export_with_keys(trace: Path, keys: Path, tmp_path: Path, form: str, table: str) -> None:
+    """What the keys open is in each form of a table, as ``read --json`` has it; without them it is not."""
+    pytest.importorskip("Crypto")
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    target = tmp_path / f"t.{form}"
+    opened = ["vtc.token.name", "vtc.token.class", "vtc.token.amount", "vtc.token.crc.status"]
+    shown = {}
+    for options in ([], ["--keys", str(keys)]):
+        assert main(["export", "--table", table, *options, str(trace), "-o", str(target), "--force"]) == 0
+        shown[len(options)] = [{name: row.get(name) for name in ["vtc.token", *opened]} for row in table_of(target)]
+    assert [row["vtc.token"] for row in shown[2]] == [CREDIT, *KEY_CHANGE, DISPLAY]
+    assert [row["vtc.token"] for row in shown[0]] == [CREDIT, *KEY_CHANGE, DISPLAY]
+    absent, number = ("", str) if form == "csv" else (None, float)
+    assert [row["vtc.token.amount"] for row in shown[2]] == [number(0.1), *[absent] * 5]
+    assert [row["vtc.token.name"] for row in shown[2]] == [
+        "TransferElectricityCredit",
+        *(f"Set{place}SectionDecoderKey" for place in ("1st", "2nd", "3rd", "4th")),
+        "InitiateMeterTest/Display1",
+    ]
+    assert {row["vtc.token.amount"] for row in shown[0]} == {absent}
+    assert [row["vtc.token.crc.status"] for row in shown[0]] == [*["encrypted"] * 5, "good"]
+    assert {row["vtc.token.crc.status"] for row in shown[2]} == {"good"}
+
+
+def table_of(path: Path) -> list[dict[str, object]]:
+    if path.suffix == ".csv":
+        with open(path, newline="") as file:
+            return list(csv.DictReader(file))
+    if path.suffix == ".jsonl":
+        return objects(path.read_text())
+    import pyarrow.parquet
+
+    rows: list[dict[str, object]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
 
 
 def test_read_without_keys(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:

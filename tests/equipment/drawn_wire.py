@@ -9,7 +9,7 @@ def bits_of(octet: int, format: str) -> list[int]:
     """The bits of a character on the wire, with its start and stop bits."""
     count = int(format[0])
     data = [octet >> at & 1 for at in range(count)]
-    return [0, *data, *([sum(data) & 1] if format[1] == "E" else []), 1]
+    return [0, *data, *({"E": [sum(data) & 1], "O": [sum(data) + 1 & 1]}.get(format[1], [])), 1]
 
 
 class Drawing:

@@ -109,10 +109,10 @@ def test_the_pace() -> None:
     octets = [WireOctet("client", at, NOON + at * 7 * MS, NOON + at * 7 * MS + MS) for at in range(50)]
     clock = Clock()
     clock.delays = {10: 20 * MS}  # The program is not run for 20 ms.
-    played = [(octet.octet, clock.now - 5_000) for octet in paced(octets, clock, clock.wait)]
+    played = [(octet.octet, clock.now - 5_000, due - 5_000) for octet, due in paced(octets, clock, clock.wait)]
     due = [octet.end - NOON for octet in octets]
-    late = [time - wanted for (_, time), wanted in zip(played, due, strict=True)]
-    assert [value for value, _ in played] == list(range(50))
+    late = [time - wanted for (_, time, _), wanted in zip(played, due, strict=True)]
+    assert [(value, wanted) for value, _, wanted in played] == list(enumerate(due))
     assert all(lateness == 0 for at, lateness in enumerate(late) if at not in (9, 10, 11))
     assert 0 < max(late) <= 20 * MS
 

@@ -11,15 +11,16 @@
 and logs of many programs: ESPHome, Tasmota, HTerm, Docklight, socat, hexdump, pasted text and others ('vtctap help
 importing'). The format is recognised by the file's name or content; --from states it if that is not certain. If a part
 of a log cannot be used, a message says so and the exit status is 1. Octets are not changed. Octets without a timestamp
-are spaced by the speed and marked as synthetic. Each file becomes a link of its own. If the messages contradict the
-directions in the file, it is read as one wire and the senders are inferred.
+are spaced by the speed and marked as synthetic. If the messages contradict the directions in the file, it is read as
+one wire and the senders are inferred. Several files become links of one trace, with their records merged by time.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from heapq import merge
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -97,14 +98,21 @@ def run(arguments: argparse.Namespace) -> int:
         if sum(map(len, described)) > MAX_TAPS:
             raise CommandError(f"a trace holds at most {MAX_TAPS} taps: import fewer files at a time")
         with whole_trace(arguments, []) as writer:
-            taps = 0
+            links, taps = [], 0
             for link, (one, interfaces) in enumerate(zip(surveyed, described, strict=True)):
                 for tap in interfaces:
                     writer.add_tap(tap)
-                for record in _records(*one, arguments, profile):
-                    writer.write(replace(record, link=link, tap=taps + record.tap))
+                links.append(_numbered(_records(*one, arguments, profile), link, taps))
                 taps += len(interfaces)
+            for record in merge(*links, key=lambda record: record.time):
+                writer.write(record)
     return DONE if complete else FOUND
+
+
+def _numbered(records: "Iterable[Record]", link: int, taps: int) -> "Iterator[Record]":
+    """Gives a file's records the number of its link, and its taps their numbers in the trace."""
+    for record in records:
+        yield replace(record, link=link, tap=taps + record.tap)
 
 
 def _survey(recording: _Recording, account: "Account", gap_limit_ns: int) -> "tuple[_Recording, Survey]":

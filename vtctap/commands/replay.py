@@ -100,7 +100,7 @@ def _both_sides(arguments: argparse.Namespace, first: "Record", records: "Iterat
 
     wired = not first.inferred and first.sender is not Sender.UNKNOWN
     merged = bool(arguments.both) or not (wired or arguments.client)
-    played = 0
+    played = latest_ns = 0
     try:
         stage = Stage(merged=merged)
     except OSError as error:
@@ -109,11 +109,13 @@ def _both_sides(arguments: argparse.Namespace, first: "Record", records: "Iterat
     with stage, _links(stage.names, wanted) as names:
         _announce(names)
         _await(stage)
-        for octet in paced(wire_octets(records, arguments.speed_up), time.monotonic_ns, time.sleep):
+        for octet, due_ns in paced(wire_octets(records, arguments.speed_up), time.monotonic_ns, time.sleep):
             stage.write(octet)
+            latest_ns = max(latest_ns, time.monotonic_ns() - due_ns)
             played += 1
         if not arguments.quiet:
-            warn(f"{count(played, 'octet')} played; this ends when nobody has the port open")
+            late = f"at most {latest_ns / 1e6:.3f} ms late"
+            warn(f"{count(played, 'octet')} played, {late}; this ends when nobody has the port open")
         _leave(stage)
     if stage.lost:
         warn(f"{count(stage.lost, 'octet')} had no room, for nobody read those before: they are lost")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framing.assembler import Assembler, Tap
+from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.reframe import assemble, octets_of, reframe
 from vtctap.dissector.protocol.characters import received
@@ -521,6 +521,17 @@ def test_parity_is_decided_for_each_side() -> None:
         (READ, SEVEN_EVEN), (DATA, EIGHT), (BREAK, SEVEN_EVEN),
     ]  # fmt: skip
     assert [received(record) for record in records] == [burst.octets for burst in bursts]
+
+
+def test_a_format_that_the_recording_states() -> None:
+    """Eight bits and parity do not show in the octets; where a side's bursts contradict, the most octets decide."""
+    line = Line(8, "E", 1)
+    burst = Burst(b"/?!\r\n", CLIENT, T0, 0, 1000, 9600, line)
+    (record,) = import_bursts([burst])
+    assert (record.line, record.octets, record.duration) == (line, b"/?!\r\n", 5 * (11 * 10**9 // 9600))
+    other = Burst(b"/ISk5MT174-0001\r\n", CLIENT, T0 + GAP * 2, 0, 1000, 9600)
+    assert {record.line for record in import_bursts([burst, other])} == {EIGHT_BITS}
+    assert {record.line for record in import_bursts([burst], line=SEVEN_EVEN)} == {SEVEN_EVEN}
 
 
 def test_nothing_is_removed_where_parity_is_not_plain() -> None:

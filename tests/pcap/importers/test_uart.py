@@ -7,10 +7,10 @@ import pytest
 
 from equipment.drawn_wire import Drawing
 from vtctap.pcap.importers.uart import Character, Edge, Uart
-from vtctap.pcap.record import Flag
+from vtctap.pcap.record import Flag, Line
 
 TEXT = b"/ISk5\\2MT382-1003\r\n\x020.0.0(12345678)\r\n1.8.0(001234.120*kWh)\r\n!\r\n\x03u"
-FORMATS = ("8N1", "7E1", "8E1")
+FORMATS = ("8N1", "7E1", "8E1", "8O1")
 
 
 def read(drawing: Drawing) -> tuple[list[Character], Uart]:
@@ -40,7 +40,8 @@ def test_a_line(speed: int, format: str, inverted: bool) -> None:
     assert seven(characters, format) == TEXT * 2
     assert (uart.inverted, uart.speeds) == (inverted, [speed])
     assert [at for at, character in enumerate(characters) if character.flags & Flag.FRAMING] == [9]
-    if format == "8E1":
+    assert {character.line for character in characters} == {Line.parse(format) if format in ("8E1", "8O1") else None}
+    if format in ("8E1", "8O1"):
         assert [at for at, character in enumerate(characters) if character.flags & Flag.PARITY] == [5]
     if format == "7E1":
         assert [at for at, one in enumerate(characters) if one.value.bit_count() & 1] == [5]

@@ -1,0 +1,55 @@
+"""Strides: steps of the grammar that its table decides alone, many octets at a time.
+
+A walk (:mod:`~vtctap.dissector.framing.walker`) takes a step for each octet. Most octets are text, which leaves a state
+as it is: a regular expression made from the grammar's table passes over them. Where more than the table decides, a
+stride ends, and the walk goes on.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, SETTLED, TABLE, State, Step
+from vtctap.dissector.framing.walker import MAX_IDENTIFICATION
+from vtctap.pcap.record import MAX_OCTETS
+
+
+def _passed_over(state: State) -> re.Pattern[bytes] | None:
+    """Matches the octets that leave a state as it is; None where there are none."""
+    kinds = {kind for kind, (step, then) in enumerate(TABLE[state]) if step is Step.ADD and then is state}
+    values = bytes(value for value in range(256) if CLASSES[value] in kinds)
+    return re.compile(b"[" + re.escape(values) + b"]*") if values else None
+
+
+_PASSED_OVER: Final = [_passed_over(state) for state in State]
+_LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in State]
+"""Most octets that may be open in each state."""
+
+
+class Stride(NamedTuple):
+    """How far the octets are added to what is open: up to ``end``, with the ``state`` and the number of ``settled``
+    octets there. ``step`` is the one of the octet at ``end``; None where the stride ends before it for its length, or
+    no octet is left."""
+
+    end: int
+    state: State
+    settled: int
+    step: Step | None
+
+
+def stride(octets: bytes, at: int, state: State, count: int, settled: int) -> Stride:
+    """Returns the stride from a position on, with ``count`` octets open, of which ``settled`` are a message."""
+    begun = at - count
+    while at < len(octets):
+        step, then = TABLE[state][CLASSES[octets[at]]]
+        if step is not Step.ADD:
+            return Stride(at, state, settled, step)
+        longest = begun + _LONGEST[then]
+        if at >= longest:
+            break
+        state, at = then, at + 1
+        plain = _PASSED_OVER[then]
+        if plain and (passed := plain.match(octets, at, longest)):
+            at = passed.end()
+        if then in SETTLED:
+            settled = at - begun
+    return Stride(at, state, settled, None)
