@@ -20,6 +20,7 @@ from vtctap.dissector.protocol.characters import show_text
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys
 from vtctap.dissector.verdicts import Verdicts
+from vtctap.pcap.hash_chain import HashLink
 from vtctap.pcap.record import Flag, Kind, Record
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
@@ -135,6 +136,10 @@ def _record_fields(record: Record) -> dict[str, Value]:
     for flag, name in FLAG_FIELDS:
         if record.flags & flag:
             values[name] = True
+    if link := HashLink.decode(record.chain):
+        values["chain"] = link.id.hex()
+        values["chain_number"] = link.number
+        values["chain_hash"] = link.start.hex()
     return values
 
 

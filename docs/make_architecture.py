@@ -36,7 +36,13 @@ _MEANING: Final = ("record", "protocol", "catalogue", "profiles", "tokens", "mea
 
 ROOMS: Final = (
     Room("errors", "vtctap", ("vtctap.errors", "vtctap.extras", "vtctap.nouns"), (), "what a user can mend"),
-    Room("record", "pcap", ("vtctap.pcap.record", "vtctap.pcap.burst"), (), "one row of a trace"),
+    Room(
+        "record",
+        "pcap",
+        ("vtctap.pcap.record", "vtctap.pcap.burst", "vtctap.pcap.hash_chain"),
+        (),
+        "one row of a trace",
+    ),
     Room("trace files", "pcap", ("vtctap.pcap",), ("record",), "pcapng, pcap, rings, imports"),
     Room("protocol", "dissector", ("vtctap.dissector.protocol",), ("record",), "characters, messages, rules"),
     Room("framing", "dissector", ("vtctap.dissector.framing",), ("record", "protocol"), "octets to records"),
@@ -84,7 +90,8 @@ ROOMS: Final = (
         "command line",
         "vtctap",
         tuple(
-            f"vtctap.{name}" for name in ("arguments", "inputs", "outputs", "messages", "progress", "pages", "parsers")
+            f"vtctap.{name}"
+            for name in ("arguments", "inputs", "outputs", "messages", "progress", "pages", "parsers", "signatures")
         ),
         ("record", "trace files", "profiles", "tokens"),
         "what commands share",

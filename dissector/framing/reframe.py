@@ -12,6 +12,7 @@ from vtctap.dissector.framing.spacing import spaced
 from vtctap.dissector.framing.survey import Survey
 from vtctap.dissector.protocol.characters import received
 from vtctap.pcap.burst import Burst
+from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 
@@ -101,7 +102,10 @@ def assemble(
 
 
 def reframe(records: Iterable[Record], *, gap_limit_ns: int, line: Line | None = None) -> Iterator[Record]:
-    """Frames the octets of a trace again, with ``line`` instead of the recorded character format. Events stay."""
+    """Frames the octets of a trace again, with ``line`` instead of the recorded character format. Events stay.
+
+    The result has no hash chain, because it is not what was captured.
+    """
     links: dict[int, _LinkReframer] = {}
     for record in records:
         link = links.setdefault(record.link, _LinkReframer(record.link, gap_limit_ns))
@@ -121,7 +125,8 @@ class _LinkReframer:
 
     def feed(self, record: Record, line: Line | None) -> Iterator[Record]:
         if record.kind is Kind.EVENT:
-            yield from self._assembler.event(record) if self._assembler else [record]
+            event = unchained(record)
+            yield from self._assembler.event(event) if self._assembler else [event]
             return
         sender = Sender.UNKNOWN if record.inferred else record.sender
         wanted = line or record.line or EIGHT_BITS

@@ -51,7 +51,7 @@ class VTCOption(Exact):
 
     name = "VTC option"
     fields_desc = (
-        ShortEnumField("number", 4, {1: "parity", 2: "framing", 3: "pauses", 4: "event"}),
+        ShortEnumField("number", 4, {1: "parity", 2: "framing", 3: "pauses", 4: "event", 5: "hash"}),
         FieldLenField("length", None, length_of="value"),
         OctetsField("value", b""),
         ImpliedField("padding", lambda option: bytes(-len(option.value) % 4)),

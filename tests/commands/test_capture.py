@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from equipment import PATIENCE
+from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 pytest.importorskip("termios")
@@ -89,7 +90,7 @@ def test_a_signal_ends_it_properly(
         (Kind.EVENT, Sender.CLIENT, b""),
         (Kind.EVENT, Sender.SERVER, b""),
     ]
-    assert [found[at].event for at in (4, 5)] == ["closed octets=5", "closed octets=18"]
+    assert [unchained(found[at]).event for at in (4, 5)] == ["closed octets=5", "closed octets=18"]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows what a process has opened")

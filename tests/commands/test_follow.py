@@ -33,7 +33,9 @@ def capture(
     with open_trace(trace) as reader:
         records = list(reader)
     assert sum(len(record.octets) for record in records) == sum(
-        int(record.event.removeprefix("closed octets=")) for record in records if record.event.startswith("closed")
+        int(record.event.removeprefix("closed octets=").partition(" ")[0])
+        for record in records
+        if record.event.startswith("closed")
     )
     return records
 

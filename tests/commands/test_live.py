@@ -17,6 +17,7 @@ import pytest
 
 from equipment import PATIENCE
 from equipment.terminal import Terminal
+from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
 
@@ -66,7 +67,7 @@ def test_status_line(taps: Any, tmp_path: Path, terminal: Terminal, listening: L
     time.sleep(0.1)
     taps.say(1, b"\x022011(1)\x03\x00")
     terminal.until(b"2 frames | 15 octets | errors: check 1 | 9600 7E1 | ")
-    assert re.search(r"\| 0\.\d kB \| M> Data 2011\(1\) cumulativeConsumpti\.\.\.$", terminal.lines()[-1])
+    assert re.search(r"\| \d\.\d kB \| M> Data 2011\(1\) cumulativeConsumpti\.\.\.$", terminal.lines()[-1])
     terminal.type(b"\x03")
     assert terminal.wait() == 0
     size = path.stat().st_size
@@ -202,7 +203,7 @@ def test_the_terminal_is_left_as_it_was_found(
         process.send_signal(end)
     assert terminal.wait() == 0
     assert termios.tcgetattr(terminal.near) == terminal.modes
-    assert events(path)[-1] == "closed octets=0"
+    assert events(path)[-1].startswith("closed octets=0 ")
 
 
 def test_the_terminal_after_an_error(taps: Any, terminal: Terminal) -> None:
@@ -322,7 +323,7 @@ def test_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records, mon
     options = ["--trigger", f"frame.number == {at + 1}", "--stats-json", "s.json"]
     result = inside("demo", "--fast", "--print", "-w", "t.pcapng", *options)
     assert result.returncode == 0
-    assert records(tmp_path / "t.pcapng") == whole[since:]
+    assert list(map(unchained, records(tmp_path / "t.pcapng"))) == list(map(unchained, whole[since:]))
     assert result.stdout == inside("read", "t.pcapng").stdout
     stats = json.loads((tmp_path / "s.json").read_text())
     assert (stats["records"], stats["written"]) == (len(whole), len(whole) - since)

@@ -12,6 +12,7 @@ from vtctap.capturing import printing, screen
 from vtctap.capturing.conditions import RING, STOP, condition, limits
 from vtctap.capturing.counts import Counts
 from vtctap.capturing.ending import Ending
+from vtctap.capturing.hashing import Hashing
 from vtctap.capturing.keyboard import Keyboard
 from vtctap.capturing.lines import add_lines, printer, shower
 from vtctap.capturing.marks import Marks
@@ -77,6 +78,12 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
         "packets:NUMBER; keep the last files:NUMBER",
     )
     parser.add_argument(
+        "--no-hashes",
+        dest="hashes",
+        action="store_false",
+        help="write no hash chain; 'vtctap verify' then has nothing to verify",
+    )
+    parser.add_argument(
         "--trigger",
         metavar="EXPR",
         help="start to write at the first record that matches this display filter, with the 30 s before it",
@@ -114,6 +121,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
         *((Advice(watched.say), StatusLine(watched, counts, profile, size, note)) if watched.rewrites else ()),
         trigger,
         Overflow(recording, watched.say) if isinstance(recording, PipeRecording) else None,
+        Hashing() if arguments.hashes else None,
         recording,
         printing,
         ending,

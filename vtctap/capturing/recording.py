@@ -28,8 +28,8 @@ _LOOK: Final = 1.0
 Create: TypeAlias = "Callable[[str | IO[bytes], Sequence[Interface]], TraceWriter | RingWriter]"
 """A function that makes a writer for a file (its name, or the open file) and the taps."""
 HELD: Final = 16 << 20
-"""Most octets buffered for the reader of a pipe: two hours of a busy line at 9600 bit/s, ten minutes at 115200 bit/s
-(with messages of 64 octets, each of which takes 140 octets in the trace)."""
+"""Most octets buffered for the reader of a pipe: 80 minutes of a busy line at 9600 bit/s, six at 115200 bit/s
+(with messages of 64 octets, each of which takes 196 octets in the trace)."""
 PATIENCE_S: Final = 2.0
 """Seconds that the reader of a pipe may stall at the end before the rest is given up."""
 

@@ -134,6 +134,7 @@ class _Live:
 
     def run(self, signals: Signals) -> int:
         """Captures until a signal or the end of the fifo, reopens lost ports, and returns the exit status."""
+        from vtctap.capturing.hashing import Hashing
         from vtctap.capturing.interfaces import interfaces
         from vtctap.capturing.overflow import Overflow
         from vtctap.capturing.parts import Chain
@@ -141,7 +142,7 @@ class _Live:
         from vtctap.sniffer.capture import Capture
 
         recording = PipeRecording(self._arguments.fifo, _create, self._log)
-        chain = Chain([Overflow(recording, self._log), recording])
+        chain = Chain([Overflow(recording, self._log), Hashing(), recording])
         with ExitStack() as stack:
             links, start = self._links(stack)
             capture = stack.enter_context(

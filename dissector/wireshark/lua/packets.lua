@@ -1,5 +1,8 @@
 -- Packets: the tap header, the caches between packets, and the dissector itself.
 
+-- The option with a record's place in the hash chain, and the size of its value.
+local HASH, HASH_SIZE = 5, 48
+
 local function line_name(octet)
     local bits, parity = rshift(octet, 4), PARITIES[band(rshift(octet, 1), 7)]
     return bits >= 5 and bits <= 8 and parity and bits .. parity .. (1 + octet % 2) or nil
@@ -16,9 +19,10 @@ local function u32(raw, offset)
     return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
--- Reads positions, pauses and the event from the header's options; nil where the header is damaged.
+-- Reads positions, pauses, event and place in the hash chain from the header's options; nil where the header is damaged.
+-- "reported" says that there is more than a hash.
 local function options(raw, length)
-    local found = { parity = {}, framing = {}, pauses = {} }
+    local found = { parity = {}, framing = {}, pauses = {}, raw = raw }
     local at = HEADER
     while at + 4 <= length do
         local number, size = u16(raw, at), u16(raw, at + 2)
@@ -26,6 +30,7 @@ local function options(raw, length)
         if at + size > length then
             return nil
         end
+        found.reported = found.reported or number ~= HASH
         if number == 1 or number == 2 then
             local list = number == 1 and found.parity or found.framing
             for position = at, at + size - 2, 2 do
@@ -38,6 +43,8 @@ local function options(raw, length)
         elseif number == 4 then
             found.event = show(sub(raw, at + 1, at + size))
             found.event_at, found.event_size = at, size
+        elseif number == HASH and size == HASH_SIZE then
+            found.hash_at = at
         end
         at = at + size + (-size) % 4
     end
@@ -183,7 +190,7 @@ function protocol.dissector(tvb, pinfo, tree)
     head.uncertainty = uncertainty ~= 0xFFFFFFFF and uncertainty or nil
     head.duration = (((e * 256 + f) * 256 + g) * 256 + h) * 4294967296.0 + ((i * 256 + j) * 256 + k) * 256 + l
     local octets = sub(raw, length + 1)
-    local message, troubled = nil, head.flagged or length > HEADER
+    local message, troubled = nil, head.flagged or found.reported
     if head.kind == "frame" then
         if understood_by ~= PROFILE then
             understood, understood_by = remembering(understand, 128), PROFILE

@@ -5,6 +5,7 @@
 local PARTS = { kind = "header", sender = "header", link = "header", tap = "header", speed = "header", line = "header",
     duration = "header", uncertainty = "header", gap = "header", pause = "header", event = "header",
     error = "header", cut = "header", echo = "header", order = "header", time = "header", expert = "header",
+    chain = "header",
     message = "message", cmd = "parts", count = "parts", address = "parts", id = "parts", option = "parts",
     register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks",
     hcs = "checks", fcs = "checks", status = "meaning",

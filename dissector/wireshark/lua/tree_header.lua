@@ -38,6 +38,18 @@ local function show_event(tree, found)
     end
 end
 
+local function hexadecimal(octets)
+    return (gsub(octets, ".", function(octet) return format("%02x", byte(octet)) end))
+end
+
+-- The place in the hash chain: id of the chain, number (u32), hash of the record before, start of the record's hash.
+local function show_place(tree, raw, at)
+    local a, b, c, d = byte(raw, at + 5, at + 8)
+    tell(tree, "vtc.chain", at, 4, hexadecimal(sub(raw, at + 1, at + 4)))
+    tell(tree, "vtc.chain.number", at + 4, 4, ((a * 256 + b) * 256 + c) * 256 + d)
+    tell(tree, "vtc.chain.hash", at + 40, 8, hexadecimal(sub(raw, at + 41, at + 48)))
+end
+
 local function show_header(tree, head, found)
     local top = group(tree, "vtc.header", 0, head.length)
     local said = head.said
@@ -70,6 +82,9 @@ local function show_header(tree, head, found)
         if mark.expert then
             complain(top, item, mark.expert)
         end
+    end
+    if found.hash_at then
+        show_place(top, found.raw, found.hash_at)
     end
 end
 

@@ -50,8 +50,8 @@ function _shtab_vtctap_using
   test "$_shtab_vtctap_cmdpath" = "$argv"
 end
 
-set -g _shtab_vtctap_commands ports capture demo read check stats report reframe import export replay token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --fail-on --filter --format --from --inherits --junit --keys --latency --line --link --pan --port --power --profile --seed --server --severity --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_commands ports capture demo read check stats report verify reframe import export replay token profile wireshark doctor completion help
+set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --fail-on --filter --format --from --inherits --junit --keys --latency --line --link --pan --port --power --profile --seed --server --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -89,6 +89,7 @@ complete -c vtctap -n '_shtab_vtctap_using capture' -l stats-json -xka "(__fish_
 complete -c vtctap -n '_shtab_vtctap_using capture' -s a -x -d 'stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES or files:NUMBER, or at the first record that matches a display filter, match:EXPR'
 complete -c vtctap -n '_shtab_vtctap_using capture' -s c -x -d 'stop after N records: -a packets:N'
 complete -c vtctap -n '_shtab_vtctap_using capture' -s b -x -d 'write ring files FILE_00001_DATE...; begin the next one after filesize:KILOBYTES, duration:SECONDS or packets:NUMBER; keep the last files:NUMBER'
+complete -c vtctap -n '_shtab_vtctap_using capture' -l no-hashes -d 'write no hash chain; '"'"'vtctap verify'"'"' then has nothing to verify'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l trigger -x -d 'start to write at the first record that matches this display filter, with the 30 s before it'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a demo -d 'Captures a simulated link: a hand-held unit reads a meter and enters tokens. The devices talk over pseudo-terminals at the speed of a real line, and the capture works like '"'"'vtctap capture'"'"'. Every session has one garbled answer, which causes a NAK and a retransmission, and one token is rejected; --faults adds more errors. --fast uses a virtual wire and clock: the same seed gives the same octets and timestamps.'
@@ -112,6 +113,7 @@ complete -c vtctap -n '_shtab_vtctap_using demo' -l stats-json -xka "(__fish_com
 complete -c vtctap -n '_shtab_vtctap_using demo' -s a -x -d 'stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES or files:NUMBER, or at the first record that matches a display filter, match:EXPR'
 complete -c vtctap -n '_shtab_vtctap_using demo' -s c -x -d 'stop after N records: -a packets:N'
 complete -c vtctap -n '_shtab_vtctap_using demo' -s b -x -d 'write ring files FILE_00001_DATE...; begin the next one after filesize:KILOBYTES, duration:SECONDS or packets:NUMBER; keep the last files:NUMBER'
+complete -c vtctap -n '_shtab_vtctap_using demo' -l no-hashes -d 'write no hash chain; '"'"'vtctap verify'"'"' then has nothing to verify'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l trigger -x -d 'start to write at the first record that matches this display filter, with the 30 s before it'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a read -d 'Shows a trace, decoded: one line per record. A line has the record'"'"'s number, its timestamp, the name of its link (if there are several), the sender, the message and its content, and errors in brackets. C> client to meter M> meter to client ?? unknown C? M? inferred from the messages ~ after a timestamp: synthetic, the recording had none ? after a name: assumed by the profile'
@@ -161,6 +163,15 @@ complete -c vtctap -n '_shtab_vtctap_using report' -l force -d 'overwrite the pa
 complete -c vtctap -n '_shtab_vtctap_using report' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using report' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using report; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the trace; several are read as one, in this order'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a verify -d 'Verifies the hash chain of traces: whether a record was altered, removed, added or moved since the capture. vtctap verify trace.pcapng whole, a part, or changed; and the last hash vtctap verify ring_*.pcapng ring files are one chain vtctap verify trace.pcapng --sign KEY sign the last hash with an SSH key: trace.pcapng.sig vtctap verify trace.pcapng --signature trace.pcapng.sig --signers FILE Whoever alters a trace can compute its hashes again: keep the last hash, or its signature, apart from the trace. FILE lists the keys that you trust (ssh-keygen(1), "allowed signers"). Exit status 1 means anything else than a whole, unaltered chain, and a good signature where one is named.'
+complete -c vtctap -n '_shtab_vtctap_using verify' -s h -l help -d 'show this help message and exit'
+complete -c vtctap -n '_shtab_vtctap_using verify' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
+complete -c vtctap -n '_shtab_vtctap_using verify' -l json -d 'print one JSON object'
+complete -c vtctap -n '_shtab_vtctap_using verify' -l sign -x -d 'sign the last hash with this SSH key, into TRACE.sig'
+complete -c vtctap -n '_shtab_vtctap_using verify' -l signature -xka "(__fish_complete_path (commandline -ct))" -d 'verify this signature of the last hash'
+complete -c vtctap -n '_shtab_vtctap_using verify' -l signers -xka "(__fish_complete_path (commandline -ct))" -d 'the keys that may have signed ('"'"'allowed signers'"'"' of ssh-keygen)'
+complete -c vtctap -n '_shtab_vtctap_using verify' -l force -d 'overwrite TRACE.sig if it exists'
+complete -c vtctap -n '_shtab_vtctap_using verify; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a reframe -d 'Frames the octets of a trace again, with another profile or character format, and writes a new trace. Every octet keeps its timestamp. With --line, octets are decoded in that character format: in a trace that was captured as 8N1 from a 7E1 line, parity is checked and removed.'
 complete -c vtctap -n '_shtab_vtctap_using reframe' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using reframe' -s w -xka "(__fish_complete_path (commandline -ct))" -d 'the trace to write (.pcapng, .pcap)'

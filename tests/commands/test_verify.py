@@ -1,0 +1,121 @@
+"""``vtctap verify``: what it says of whole, sliced, changed and unchained traces, and of signatures."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vtctap.__main__ import main
+from vtctap.pcap.trace import create_trace, open_trace
+
+Text = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def trace(tmp_path: Path, capsys: Text) -> Path:
+    path = tmp_path / "t.pcapng"
+    assert main(["demo", "--fast", "-q", "-w", str(path)]) == 0
+    capsys.readouterr()
+    return path
+
+
+def part(trace: Path, kept: slice) -> Path:
+    """A trace of some of the records."""
+    path = trace.with_name("part.pcapng")
+    with open_trace(trace) as reader, create_trace(path, force=True) as writer:
+        for record in list(reader)[kept]:
+            writer.write(record)
+    return path
+
+
+def test_a_whole_trace(trace: Path, capsys: Text) -> None:
+    assert main(["verify", str(trace)]) == 0
+    assert capsys.readouterr().out.startswith("whole: all 49 records of chain ")
+    assert main(["verify", "--json", str(trace)]) == 0
+    (chain,) = json.loads(capsys.readouterr().out)["chains"]
+    assert (chain["verdict"], chain["first"], chain["last"], chain["open_taps"]) == ("whole", 1, 49, [])
+
+
+def test_a_part(trace: Path, capsys: Text) -> None:
+    assert main(["verify", str(part(trace, slice(1, 5)))]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("part: records 2 to 5 of chain ")
+    assert "begins with record 2, ends without the closed event of tap 0, 1; hash of record 5" in said
+
+
+def test_a_trace_that_was_cut_at_its_end(trace: Path, capsys: Text) -> None:
+    assert main(["verify", str(part(trace, slice(-1)))]) == 1
+    assert "ends without the closed event of tap 1" in capsys.readouterr().out
+
+
+def test_changes(trace: Path, capsys: Text) -> None:
+    octets = trace.read_bytes()
+    at = octets.index(b"\x01B0\x03")
+    trace.write_bytes(octets[:at] + b"\x01B1\x03" + octets[at + 4 :])
+    assert main(["verify", str(trace)]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("changed: records 1 to 49 of chain ")
+    assert "\n  altered: record " in said
+    assert main(["verify", str(part(trace, slice(0, None, 2)))]) == 1
+    assert "  missing from the chain: 2, 4, 6, 8, 10, 12, 14, 16 and 15 more gaps\n" in capsys.readouterr().out
+
+
+def test_a_damaged_record(trace: Path, capsys: Text) -> None:
+    octets = trace.read_bytes()
+    at = octets.index(b"VT\x01\x00")
+    trace.write_bytes(octets[: at + 4] + b"\xff" + octets[at + 5 :])
+    assert main(["verify", str(trace)]) == 1
+    said = capsys.readouterr()
+    assert "missing from the chain: 3\n" in said.out
+    assert "packet 3" in said.err
+
+
+def test_ring_files_are_one_chain(tmp_path: Path, capsys: Text) -> None:
+    assert main(["demo", "--fast", "-q", "-w", str(tmp_path / "r.pcapng"), "-b", "packets:20"]) == 0
+    files = sorted(map(str, tmp_path.glob("r_*.pcapng")))
+    assert len(files) == 3
+    assert main(["verify", *files]) == 0
+    capsys.readouterr()
+    assert main(["verify", files[1]]) == 1
+    assert capsys.readouterr().out.startswith("part: records 21 to 40 of chain ")
+
+
+def test_without_a_chain(tmp_path: Path, capsys: Text) -> None:
+    path = tmp_path / "t.pcapng"
+    assert main(["demo", "--fast", "-q", "--no-hashes", "-w", str(path)]) == 0
+    assert main(["verify", str(path)]) == 1
+    assert capsys.readouterr().out == "no chain: records without a hash: 1, 2, 3, 4, 5, 6, 7, 8 and 41 more\n"
+
+
+def test_what_is_printed_is_what_is_written(tmp_path: Path, capsys: Text) -> None:
+    path = str(tmp_path / "t.pcapng")
+    assert main(["demo", "--fast", "-q", "--print", "--json", "-w", path]) == 0
+    printed = capsys.readouterr().out
+    assert main(["read", "--json", path]) == 0
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not installed")
+def test_signatures(trace: Path, tmp_path: Path, capsys: Text) -> None:
+    for name in ("key", "other"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    signers = tmp_path / "signers"
+    signers.write_text(f"tester@example.org {(tmp_path / 'key.pub').read_text()}")
+    assert main(["verify", str(trace), "--sign", str(tmp_path / "key")]) == 0
+    signature = f"{trace}.sig"
+    named = ["--signature", signature, "--signers", str(signers)]
+    capsys.readouterr()
+    assert main(["verify", str(trace), *named]) == 0
+    assert 'signature: Good "vtctap" signature for tester@example.org' in capsys.readouterr().out
+    # Another capture, and another key.
+    other = str(tmp_path / "u.pcapng")
+    assert main(["demo", "--fast", "-q", "--seed", "2", "-w", other]) == 0
+    assert main(["verify", other, *named]) == 1
+    assert main(["verify", str(trace), "--sign", str(tmp_path / "other"), "--force"]) == 0
+    assert main(["verify", str(trace), *named]) == 1
+    # What cannot be signed, and what is not asked well.
+    assert main(["verify", str(trace), "--sign", str(tmp_path / "none"), "--force"]) == 2
+    assert main(["verify", str(trace), "--signature", signature]) == 2
+    assert main(["verify", str(part(trace, slice(0, None, 2))), "--sign", str(tmp_path / "key")]) == 2

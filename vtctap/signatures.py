@@ -1,0 +1,50 @@
+"""Signs texts and verifies signatures, with OpenSSH's ssh-keygen(1): vtctap has no cryptography for this of its own."""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Final
+
+from vtctap.errors import CommandError
+from vtctap.outputs import refuse_existing, write_text
+
+__all__ = ["is_signed", "sign"]
+
+_NAMESPACE: Final = "vtctap"
+"""What a signature is for, so that one of this program is none of another."""
+
+
+def sign(text: str, key: str, name: str, *, force: bool) -> None:
+    """Writes the signature of a text with the private key in the file ``key`` to the file ``name``.
+
+    ssh-keygen asks for the key's passphrase, or uses the agent. Raises CommandError with what it says.
+    """
+    refuse_existing(name, force=force)
+    done = _ssh_keygen(["sign", "-f", key], text)
+    if done.returncode:
+        raise CommandError(f"ssh-keygen cannot sign with {key}: {_last_line(done)}")
+    write_text(name, done.stdout, force=True)
+
+
+def is_signed(text: str, signature: str, signers: str) -> tuple[bool, str]:
+    """Returns whether the file ``signature`` holds a signature of the text by one of the keys that the file ``signers``
+    lists, and what ssh-keygen says of it."""
+    found = _ssh_keygen(["find-principals", "-s", signature, "-f", signers], "")
+    if found.returncode:
+        return False, f"by no key in {signers}: {_last_line(found)}"
+    signer = found.stdout.splitlines()[0]
+    done = _ssh_keygen(["verify", "-s", signature, "-f", signers, "-I", signer], text)
+    return not done.returncode, _last_line(done)
+
+
+def _ssh_keygen(words: Sequence[str], text: str) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            ["ssh-keygen", "-Y", *words, "-n", _NAMESPACE], input=text, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise CommandError("signatures need ssh-keygen: install OpenSSH (Debian: openssh-client)") from None
+
+
+def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"
