@@ -8,10 +8,11 @@ Integers are big-endian. Times are ns; timestamps count from 1970-01-01 UTC.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from vtctap.errors import Error
 
@@ -184,7 +185,7 @@ class Record:
         return self.time + self.duration
 
 
-_UNCHAINED: Final = attrgetter(*Record.__slots__[:-1])
+_UNCHAINED: Final[Callable[[Record], tuple[Any, ...]]] = attrgetter(*Record.__slots__[:-1])
 
 
 def _option(number: int, value: bytes) -> bytes:

@@ -19,7 +19,7 @@ local function u32(raw, offset)
     return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
--- Reads positions, pauses, event and place in the hash chain from the header's options; nil where the header is damaged.
+-- Reads positions, pauses, event and place in the chain from the header's options; nil where the header is damaged.
 -- "reported" says that there is more than a hash.
 local function options(raw, length)
     local found = { parity = {}, framing = {}, pauses = {}, raw = raw }
