@@ -177,7 +177,7 @@ class Record:
 
     def chained(self, chain: bytes) -> "Record":
         """Returns the record with its place in a hash chain, in half the time of :func:`dataclasses.replace`."""
-        return Record(*_UNCHAINED(self), chain)
+        return Record(*(*_UNCHAINED(self), chain))
 
     @property
     def end(self) -> int:
