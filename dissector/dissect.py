@@ -7,8 +7,8 @@ constant: a few values per link.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
 from vtctap.dissector.framing.framed import message_of
@@ -22,6 +22,7 @@ from vtctap.dissector.tokens import Keys
 from vtctap.dissector.verdicts import Verdicts
 from vtctap.pcap.hash_chain import HashLink
 from vtctap.pcap.record import Flag, Kind, Record
+from vtctap.pcap.skipped import Skipped
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
 """The value of a field in JSON."""
@@ -172,12 +173,13 @@ _MANY: Final = 4096
 
 
 class Dissector:
-    """Dissects the records of one trace, in order; ``keys`` decrypt its encrypted tokens."""
+    """Dissects the records of one trace, in order; ``keys`` decrypt its encrypted tokens. ``passed`` is the number of
+    packets before the first record."""
 
-    def __init__(self, profile: Profile, keys: Keys | None = None) -> None:
+    def __init__(self, profile: Profile, keys: Keys | None = None, *, passed: int = 0) -> None:
         self._profile = profile
         self._keys = keys
-        self._number = 0
+        self._number = passed
         self._first_ns: int | None = None
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout_ns)
@@ -199,6 +201,21 @@ class Dissector:
         if about is not None:
             place = place._replace(status_token_in=about)
         return Frame(self._number, record, since_first_ns, message, meaning, place, gap_ns)
+
+    def each(self, items: Iterable[Record | Skipped]) -> Iterator[Dissection]:
+        """Dissects records in order. What was skipped between them only counts, so that numbers stay Wireshark's."""
+        for item in items:
+            if isinstance(item, Skipped):
+                self.skip(item)
+            else:
+                yield self.dissect(item)
+
+    def skip(self, skipped: Skipped) -> Skipped:
+        """Passes over what was skipped; returns it with its number in all that was dissected."""
+        if skipped.number is None:
+            return skipped
+        self._number += 1
+        return replace(skipped, number=self._number)
 
     def meaning(self, message: Message) -> Meaning:
         """Returns the meaning of a message by the profile."""
@@ -223,20 +240,34 @@ class Dissector:
         return decoded
 
 
-def dissections(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Dissection]:
+Item: TypeAlias = "Record | Skipped | Dissection"
+"""What a trace is read as: its records, dissected or not, and what was skipped between them."""
+
+
+def dissections(items: Iterable[Item], profile: Profile | None = None) -> Iterator[Dissection]:
     """Dissects a trace's records in order; records that are already dissected stay as they are.
 
     Without ``profile``, the trace's own applies (:func:`~vtctap.dissector.profiles.stated.settled`).
     """
+    for item in with_skipped(items, profile):
+        if isinstance(item, Dissection):
+            yield item
+
+
+def with_skipped(items: Iterable[Item], profile: Profile | None = None) -> Iterator[Dissection | Skipped]:
+    """Dissects as :func:`dissections`, and also yields what was skipped."""
     dissector: Dissector | None = None
-    each, profile = settled(records, profile)
-    for record in each:
-        if isinstance(record, Dissection):
-            yield record
-            continue
-        if dissector is None:
-            dissector = Dissector(profile)
-        yield dissector.dissect(record)
+    passed = 0
+    each, profile = settled(items, profile)
+    for item in each:
+        if isinstance(item, Record):
+            dissector = dissector or Dissector(profile, passed=passed)
+            yield dissector.dissect(item)
+        elif dissector and isinstance(item, Skipped):
+            yield dissector.skip(item)
+        else:
+            passed += isinstance(item, Skipped) and item.number is not None
+            yield item
 
 
 def field_values(fields: Mapping[str, Value], name: str) -> list[Value]:

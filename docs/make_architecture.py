@@ -39,7 +39,7 @@ ROOMS: Final = (
     Room(
         "record",
         "pcap",
-        ("vtctap.pcap.record", "vtctap.pcap.burst", "vtctap.pcap.hash_chain"),
+        ("vtctap.pcap.record", "vtctap.pcap.burst", "vtctap.pcap.hash_chain", "vtctap.pcap.skipped"),
         (),
         "one row of a trace",
     ),

@@ -22,6 +22,7 @@ from vtctap.pcap.record import (
     RecordError,
     Sender,
 )
+from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.trace import TraceReader, TraceWriter, create_trace, open_trace
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Record",
     "RecordError",
     "Sender",
+    "Skipped",
     "TraceError",
     "TraceExists",
     "TraceReader",

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from vtctap.errors import Error
+from vtctap.pcap.skipped import Skipped
 
 if TYPE_CHECKING:
     from vtctap.pcap.streams import Output
@@ -23,6 +24,14 @@ NANOSECONDS: Final = 9
 
 class TraceError(Error, ValueError):
     """A capture file cannot be read, or cannot be written as asked; the message names the file and says why."""
+
+
+class Damage(TraceError):
+    """A block is broken at ``at``, an index of the input's buffer. :mod:`~vtctap.pcap.recovery` reads on after it."""
+
+    def __init__(self, at: int, reason: str) -> None:
+        super().__init__(reason)
+        self.at, self.reason = at, reason
 
 
 class NotATrace(TraceError):
@@ -86,11 +95,24 @@ class Parser(Protocol):
 
     interfaces: list[Interface]
     """The interfaces read so far, of all sections, in the file's order."""
+    confirmed: set[int]
+    """The interfaces of which the file's statistics state as many packets as were read."""
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[Packet | Skipped]:
         """Yields the packets that are complete in the input's buffer; call it again when the buffer holds more.
 
-        Raises TraceError for damage, and raises it again at the same place when called again.
+        Also yields what the file says that it holds and does not. Raises Damage where the structure is broken; the
+        input then stands at the broken block.
+        """
+
+    def seek(self, at: int) -> int:
+        """The first index of the buffer, from ``at`` on, where the octets stand that a block begins with; else its
+        length."""
+
+    def fits(self, at: int, end: int) -> bool | None:
+        """Whether a whole block begins at ``buffer[at]``, judged by its structure alone: by all that must agree in it.
+
+        None where the block would not end before ``end``, the end of the buffer.
         """
 
 

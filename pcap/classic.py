@@ -8,7 +8,9 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Damage, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION
+from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Input, Output
 
 MICROSECOND_MAGIC: Final = 0xA1B2C3D4
@@ -25,6 +27,9 @@ MAGICS: Final = tuple(_VARIANTS)
 _HEADER = "IHHiIII"
 _HEADER_SIZE, _RECORD_SIZE = 24, 16
 _LINKTYPE_MASK = 0xFFFF  # the upper half states the length of the frame check sequence
+_RECORD_BEGINS = MAGIC + bytes([VERSION])
+_MOST_FOUND: Final = 1 << 20
+"""Most octets of a packet that is found after damage; no record is as long."""
 _SNAPLEN = 262144  # the longest packet that Wireshark reads
 
 
@@ -36,39 +41,86 @@ class PcapParser:
         self._input = source
         self._sign, self._resolution, self._unit = _VARIANTS[source.buffer[source.at : source.at + 4]]
         self._record = struct.Struct(self._sign + "IIII")
+        self._fractions = 1_000_000_000 // self._unit
+        self._traces: bool | None = None
+        """Whether the packets are this package's records, by the first one; None before it."""
+        self.confirmed: set[int] = set()
+        """Always empty: the format has no statistics."""
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[Packet | Skipped]:
         """See :meth:`vtctap.pcap.capture_file.Parser.packets`."""
         source, buffer = self._input, self._input.buffer
         if not self.interfaces and not self._take_header():
             return
         at, end = source.at, len(buffer)
-        linktype, unit = self.interfaces[0].linktype, self._unit
+        linktype, unit, fractions = self.interfaces[0].linktype, self._unit, self._fractions
         unpack_from = self._record.unpack_from
         try:
             while at + _RECORD_SIZE <= end:
                 seconds, fraction, size, original = unpack_from(buffer, at)
                 if size > MAX_BLOCK:
-                    raise source.damaged(at, f"a packet of {size} octets is impossible")
+                    raise Damage(at, f"a packet of {size} octets is impossible")
                 start = at + _RECORD_SIZE
                 following = start + size
                 if following > end:
                     break
+                if fraction >= fractions or size > original or buffer[start : start + 2] != MAGIC:
+                    self._doubt(at, fraction, size, original)
+                elif self._traces is None:
+                    self._traces = linktype in LINKTYPES
+                source.at = at
                 at = following
                 yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
         finally:
             source.at = at
 
+    def _doubt(self, at: int, fraction: int, size: int, original: int) -> None:
+        """Looks closely at a packet that is none of this package. Raises Damage where it may be none at all."""
+        if self._traces is None:
+            self._traces = False
+        if not self._traces:
+            return
+        if fraction >= self._fractions:
+            raise Damage(at, f"a time of {fraction} parts of a second, of {self._fractions}")
+        if size > original:
+            raise Damage(at, f"{size} octets of a packet of {original}")
+        following, end = at + _RECORD_SIZE + size, len(self._input.buffer)
+        if following != end and self.fits(following, end) is False:
+            raise Damage(at, f"a packet of {size} octets, of another program, and none follows it")
+
+    def seek(self, at: int) -> int:
+        """See :meth:`vtctap.pcap.capture_file.Parser.seek`."""
+        if not self._traces:
+            return at
+        found = self._input.buffer.find(_RECORD_BEGINS, at + _RECORD_SIZE)
+        return len(self._input.buffer) if found < 0 else found - _RECORD_SIZE
+
+    def fits(self, at: int, end: int) -> bool | None:
+        """See :meth:`vtctap.pcap.capture_file.Parser.fits`. Where packets are no records, another must follow."""
+        whole = self._plausible(at, end)
+        if not whole or self._traces:
+            return whole and self._input.buffer.startswith(_RECORD_BEGINS, at + _RECORD_SIZE)
+        following = at + _RECORD_SIZE + int(self._record.unpack_from(self._input.buffer, at)[2])
+        return following == end or self._plausible(following, end)
+
+    def _plausible(self, at: int, end: int) -> bool | None:
+        if at + _RECORD_SIZE > end:
+            return None
+        _, fraction, size, original = self._record.unpack_from(self._input.buffer, at)
+        if fraction >= self._fractions or not 0 < size <= original <= _MOST_FOUND:
+            return False
+        return True if at + _RECORD_SIZE + size <= end else None
+
     def _take_header(self) -> bool:
         """Parses the file's header; returns False where it is not complete yet."""
-        source = self._input
-        if len(source.buffer) - source.at < _HEADER_SIZE:
+        source, at = self._input, self._input.at
+        if len(source.buffer) - at < _HEADER_SIZE:
             return False
-        _, major, minor, _, _, snaplen, linktype = struct.unpack_from(self._sign + _HEADER, source.buffer, source.at)
-        if major != 2:
-            raise source.damaged(source.at, f"version {major}.{minor} of pcap is not known to this release")
+        _, major, minor, _, _, snaplen, linktype = struct.unpack_from(self._sign + _HEADER, source.buffer, at)
         self.interfaces.append(Interface(linktype & _LINKTYPE_MASK, snaplen=snaplen, resolution=self._resolution))
         source.at += _HEADER_SIZE
+        if major != 2:
+            raise Damage(at, f"version {major}.{minor} of pcap is not known to this release")
         return True
 
 

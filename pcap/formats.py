@@ -13,6 +13,8 @@ from typing import Final, Self
 from vtctap.nouns import count
 from vtctap.pcap import classic, pcapng
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
+from vtctap.pcap.recovery import Recovering
+from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Input, Output, Source, is_special, name_of
 
 
@@ -53,7 +55,8 @@ class CaptureReader:
         """Raises NotATrace where the file begins with no known magic, and OSError."""
         self._input = Input(source)
         self._parser: Parser | None = None
-        self._running: Iterator[Packet] | None = None
+        self._recovering: Recovering | None = None
+        self._running: Iterator[Packet | Skipped] | None = None
         self.cut: str | None = None
         """After an iteration: a message if the file is empty or ends in the middle of a packet, else None."""
         try:
@@ -81,6 +84,7 @@ class CaptureReader:
         for entry in FORMATS.values():
             if head in entry.magics:
                 self._parser = entry.parser(self._input)
+                self._recovering = Recovering(self._input, self._parser)
                 return True
         if not any(magic.startswith(head) for entry in FORMATS.values() for magic in entry.magics):
             raise NotATrace(
@@ -90,31 +94,68 @@ class CaptureReader:
         return False
 
     def __iter__(self) -> Iterator[Packet]:
+        """Raises TraceError where a part is damaged; a new iteration continues behind it."""
+        for item in self.items():
+            if isinstance(item, Skipped):
+                raise TraceError(str(item))
+            yield item
+
+    def items(self) -> Iterator[Packet | Skipped]:
+        """Iterates the packets, and what had to be skipped between them."""
         # A file has one position, so all iterations share one generator.
         if self._running is None:
             self._running = self._walk()
         return self._running
 
-    def _walk(self) -> Iterator[Packet]:
+    def packets(self, tell: Callable[[str], None]) -> Iterator[Packet]:
+        """Iterates the packets and reads on after damage; ``tell`` is called with what is wrong."""
+        for item in self.items():
+            if isinstance(item, Skipped):
+                tell(f"it is {item.what}")
+            else:
+                yield item
+
+    @property
+    def offset(self) -> int:
+        """While a packet is returned: its offset in the file."""
+        return self._input.offset(self._input.at)
+
+    @property
+    def confirmed(self) -> set[int]:
+        """The interfaces of which the file's statistics state as many packets as were read."""
+        return self._parser.confirmed if self._parser else set()
+
+    def _walk(self) -> Iterator[Packet | Skipped]:
         self.cut = None
         try:
             while True:
                 if self._recognise():
-                    assert self._parser is not None
-                    yield from self._parser.packets()
-                if not self._input.more():
+                    yield from self._packets(final=False)
+                try:
+                    if not self._input.more():
+                        break
+                except TraceError as error:  # it cannot be unpacked further
+                    yield Skipped(self._input.offset(len(self._input.buffer)), 0, str(error), self.name)
                     break
+            yield from self._packets(final=True)
             self.cut = self._torn()
         finally:
             self._running = None
 
+    def _packets(self, *, final: bool) -> Iterator[Packet | Skipped]:
+        return self._recovering.packets(final=final) if self._recovering else iter(())
+
+    @property
+    def rest(self) -> tuple[int, int]:
+        """Offset and number of the octets that have not been read: of a block that has not ended."""
+        return self._input.offset(self._input.at), len(self._input.buffer) - self._input.at
+
     def _torn(self) -> str | None:
         if self._input.cut:
             return self._input.cut
-        at, end = self._input.at, len(self._input.buffer)
-        if at < end:
-            start = self._input.offset(at)
-            return f"{self.name} ends cut: {count(end - at, 'octet')} from offset {start} on, no whole record"
+        start, octets = self.rest
+        if octets:
+            return f"{self.name} ends cut: {count(octets, 'octet')} from offset {start} on, no whole record"
         return None if self._parser else f"{self.name} is empty"
 
     def close(self) -> None:

@@ -61,9 +61,13 @@ def read_user0(source: Source, account: Account) -> Iterator[Burst]:
     one with lost octets. Raises ImportFormatError, TraceError and OSError.
     """
     with open_capture(source) as reader:
-        for number, packet in enumerate(reader, 1):
+        for number, packet in enumerate(reader.packets(account.fault), 1):
             if packet.linktype not in LINKTYPES:
-                raise foreign_packet(reader.name, number, packet.linktype, f"{LINKTYPES[0]} to {LINKTYPES[-1]}")
+                error = foreign_packet(reader.name, number, packet.linktype, f"{LINKTYPES[0]} to {LINKTYPES[-1]}")
+                if number == 1:
+                    raise error
+                account.fault(str(error))
+                continue
             if packet.data.startswith(_OWN_PACKET):
                 raise ImportFormatError(_OWN.format(reader.name))
             flags = Flag.OVERRUN if packet.original_length > len(packet.data) else 0
@@ -154,7 +158,7 @@ def _capture_format(name: str | os.PathLike[str]) -> str:
     """Finds the import format of a capture file. Raises NotATrace where it is no capture file, ImportFormatError,
     TraceError and OSError."""
     with open_capture(name) as reader:
-        first = next(iter(reader), None)
+        first = next(reader.packets(lambda _: None), None)
         if first is None:
             if not reader.interfaces:
                 raise NotATrace(f"{reader.name} is empty")

@@ -1,15 +1,19 @@
 """pcapng capture files (draft-ietf-opsawg-pcapng): nanosecond timestamps, interfaces, comments, flags, statistics.
 
 The parser reads both byte orders, several sections and interfaces, every time resolution, and enhanced, simple and
-obsolete packet blocks. It skips other blocks, and options that it does not use. The writer writes one little-endian
-section with timestamps in ns.
+obsolete packet blocks. It skips other blocks, and options that it does not use. Where this package wrote the section,
+it compares the statistics with the packets that it read. The writer writes one little-endian section with timestamps in
+ns.
 """
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Interface, Packet, PacketWriter, TraceError
+from vtctap.nouns import count
+from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Damage, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Input, Output
 
 MAGIC: Final = bytes.fromhex("0a0d0d0a")
@@ -22,7 +26,24 @@ _IF_NAME, _IF_DESCRIPTION, _IF_SPEED, _IF_TSRESOL, _IF_TSOFFSET, _IF_HARDWARE = 
 _EPB_FLAGS = 2
 _ISB_STARTTIME, _ISB_ENDTIME, _ISB_IFRECV, _ISB_IFDROP = 2, 3, 4, 5
 _DEFAULT_RESOLUTION = 6
-_LEAST_BLOCK, _LEAST_SECTION, _LEAST_INTERFACE, _LEAST_SIMPLE, _LEAST_PACKET = 12, 28, 20, 16, 32
+_ASSUMED_LINKTYPE: Final = 147
+MAX_INTERFACES: Final = 256
+"""Most interfaces that are expected of a section after damage: a record can number as many taps."""
+_MOST_FOUND: Final = 1 << 20
+"""Most octets of a block that is found after damage; no record is as long."""
+_LEAST_BLOCK, _LEAST_PACKET = 12, 32
+_LEAST: Final = {
+    _SECTION: 28,
+    _INTERFACE: 20,
+    _SIMPLE_PACKET: 16,
+    _OBSOLETE_PACKET: _LEAST_PACKET,
+    _STATISTICS: 24,
+    _PACKET: _LEAST_PACKET,
+}
+"""The blocks that the parser uses, and the least length of each."""
+_APPLICATION: Final = b"vtctap"
+"""How the name of the program begins that writes statistics of just the packets in the file. Others copy them when they
+take packets out."""
 
 
 class _Order:
@@ -35,14 +56,25 @@ class _Order:
         self.packet = struct.Struct(sign + "7I")
         self.obsolete_packet = struct.Struct(sign + "IIHHIIII")
         self.word = struct.Struct(sign + "I")
+        self.numbered = struct.Struct(sign + "III")
         self.option = struct.Struct(sign + "HH")
         self.time = struct.Struct(sign + "II")
         self.unsigned = struct.Struct(sign + "Q")
         self.signed = struct.Struct(sign + "q")
         self.flags_and_end = struct.Struct(sign + "HHIII")
+        self.kinds = re.compile(b"|".join(re.escape(self.word.pack(kind)) for kind in _LEAST))
+        """Finds the first word of a block."""
 
 
 _LITTLE, _BIG = _Order("<"), _Order(">")
+
+
+def _stated_order(buffer: bytes, at: int) -> _Order | None:
+    """The byte order of the section that begins at ``at``; None without its magic."""
+    for order in (_LITTLE, _BIG):
+        if order.word.unpack_from(buffer, at + 8)[0] == _BYTE_ORDER_MAGIC:
+            return order
+    return None
 
 
 class PcapngParser:
@@ -53,8 +85,13 @@ class PcapngParser:
         self._input = source
         self._order = _LITTLE
         self._section: list[tuple[int, Interface]] = []
+        self._counts: list[int] = []
+        self._own = False
+        self._assumed: dict[int, tuple[int, Interface]] = {}
+        self.confirmed: set[int] = set()
+        """The interfaces of which the statistics state as many packets as were read."""
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[Packet | Skipped]:
         """See :meth:`vtctap.pcap.capture_file.Parser.packets`."""
         source, buffer, at = self._input, self._input.buffer, self._input.at
         end = len(buffer)
@@ -66,10 +103,14 @@ class PcapngParser:
                     order = self._order = self._order_of_section(at)
                     kind, length = order.block.unpack_from(buffer, at)
                 if length % 4 or not _LEAST_BLOCK <= length <= MAX_BLOCK:
-                    raise source.damaged(at, f"a block of {length} octets is impossible")
+                    raise Damage(at, f"a block of {length} octets is impossible")
                 following = at + length
                 if following > end:
                     break
+                (trailer,) = order.word.unpack_from(buffer, following - 4)
+                if trailer != length:
+                    raise Damage(at, f"the block is {length} octets long by its beginning, {trailer} by its end")
+                source.at = at
                 if kind == _PACKET and length >= _LEAST_PACKET:
                     _, _, number, high, low, size, original = order.packet.unpack_from(buffer, at)
                     start = at + 28
@@ -79,18 +120,17 @@ class PcapngParser:
                     comments: tuple[str, ...] = ()
                     if room == 16:
                         # The usual case: flags, the end of the options, and the block's length again.
-                        code, width, flags, _, trailer = order.flags_and_end.unpack_from(buffer, options)
-                    elif room >= 4:
-                        (trailer,) = order.word.unpack_from(buffer, following - 4)
-                    else:
-                        raise source.damaged(at, f"a packet of {size} octets in a block of {length}")
-                    if trailer != length:
-                        raise self._lengths_differ(at, length, trailer)
+                        code, width, flags, _, _ = order.flags_and_end.unpack_from(buffer, options)
+                    elif room < 4:
+                        raise Damage(at, f"a packet of {size} octets in a block of {length}")
                     if room > 4 and (code != _EPB_FLAGS or width != 4):
                         flags, comments = self._packet_options(options, following - 4, at)
-                    if number >= len(self._section):
-                        raise source.damaged(at, f"interface {number} has not been described")
-                    index, interface = self._section[number]
+                    if number < len(self._section):
+                        index, interface = self._section[number]
+                        self._counts[number] += 1
+                    else:
+                        index, interface, told = self._undescribed(number, at)
+                        yield from told
                     time = high << 32 | low
                     if interface.resolution != NANOSECONDS or interface.offset:
                         time = interface.nanoseconds(time)
@@ -99,9 +139,6 @@ class PcapngParser:
                         time, buffer[start : start + size], interface.linktype, index, original, comments, flags
                     )
                     continue
-                (trailer,) = order.word.unpack_from(buffer, following - 4)
-                if trailer != length:
-                    raise self._lengths_differ(at, length, trailer)
                 packet = self._other_block(kind, at, following - 4)
                 at = following
                 if packet:
@@ -109,88 +146,162 @@ class PcapngParser:
         finally:
             source.at = at
 
-    def _lengths_differ(self, at: int, length: int, trailer: int) -> TraceError:
-        return self._input.damaged(at, f"the block is {length} octets long by its beginning, {trailer} by its end")
+    def seek(self, at: int) -> int:
+        """See :meth:`vtctap.pcap.capture_file.Parser.seek`."""
+        found = self._order.kinds.search(self._input.buffer, at)
+        return found.start() if found else len(self._input.buffer)
+
+    def fits(self, at: int, end: int) -> bool | None:
+        """See :meth:`vtctap.pcap.capture_file.Parser.fits`."""
+        buffer, order = self._input.buffer, self._order
+        if at + 28 > end:
+            return None
+        (kind,) = order.word.unpack_from(buffer, at)
+        if kind == _SECTION:
+            found = _stated_order(buffer, at)
+            if found is None:
+                return False
+            order = found
+        kind, length, number, _, _, size, original = order.packet.unpack_from(buffer, at)
+        if length % 4 or not _LEAST.get(kind, MAX_BLOCK) <= length <= _MOST_FOUND:
+            return False
+        if kind == _PACKET and not (size <= original and _LEAST_PACKET + size <= length and number < MAX_INTERFACES):
+            return False
+        if kind == _INTERFACE and number >> 16:  # reserved
+            return False
+        if at + length > end:
+            return None
+        (trailer,) = order.word.unpack_from(buffer, at + length - 4)
+        return bool(trailer == length)
 
     def _order_of_section(self, at: int) -> _Order:
-        for order in (_LITTLE, _BIG):
-            if order.word.unpack_from(self._input.buffer, at + 8)[0] == _BYTE_ORDER_MAGIC:
-                return order
-        raise self._input.damaged(at, "a section header without its byte-order magic")
+        order = _stated_order(self._input.buffer, at)
+        if order is None:
+            raise Damage(at, "a section header without its byte-order magic")
+        return order
 
-    def _other_block(self, kind: int, at: int, end: int) -> Packet | None:
+    def _undescribed(self, number: int, at: int) -> tuple[int, Interface, list[Skipped]]:
+        """Assumes the interface of a packet whose description is missing, where this package wrote the section: all of
+        its interfaces are alike. Says so once. Raises Damage in other sections."""
+        if not self._own or number >= MAX_INTERFACES:
+            raise Damage(at, f"interface {number} has not been described")
+        if number in self._assumed:
+            return *self._assumed[number], []
+        linktype = self._section[0][1].linktype if self._section else _ASSUMED_LINKTYPE
+        self._assumed[number] = len(self.interfaces), Interface(linktype)
+        self.interfaces.append(Interface(linktype))
+        reason = f"interface {number} has not been described; its packets are read as those of other interfaces"
+        return *self._assumed[number], [self._told(at, reason)]
+
+    def _told(self, at: int, reason: str) -> Skipped:
+        return Skipped(self._input.offset(at), 0, reason, self._input.name)
+
+    def _other_block(self, kind: int, at: int, end: int) -> Packet | Skipped | None:
         """Parses a block of another type than enhanced packet; its body ends at ``end``. Returns its packet, if any."""
         length = end + 4 - at
-        least, take = {
-            _SECTION: (_LEAST_SECTION, self._take_section),
-            _INTERFACE: (_LEAST_INTERFACE, self._take_interface),
-            _SIMPLE_PACKET: (_LEAST_SIMPLE, self._take_simple_packet),
-            _OBSOLETE_PACKET: (_LEAST_PACKET, self._take_obsolete_packet),
-            _PACKET: (_LEAST_PACKET, self._pass_over),
-        }.get(kind, (0, self._pass_over))
-        if length < least:
-            raise self._input.damaged(at, f"a block of type {kind} cannot have only {length} octets")
+        take = {
+            _SECTION: self._take_section,
+            _INTERFACE: self._take_interface,
+            _SIMPLE_PACKET: self._take_simple_packet,
+            _OBSOLETE_PACKET: self._take_obsolete_packet,
+            _STATISTICS: self._take_statistics,
+            _PACKET: self._pass_over,
+        }.get(kind, self._pass_over)
+        if length < _LEAST.get(kind, 0):
+            raise Damage(at, f"a block of type {kind} cannot have only {length} octets")
         return take(at, end)
 
-    def _pass_over(self, at: int, end: int) -> Packet | None:
+    def _pass_over(self, at: int, end: int) -> Packet | Skipped | None:
+        """Takes nothing from a block, unless this package's packet is in it: then its type is wrong. Raises Damage."""
+        if self._own and end - at >= _LEAST_PACKET - 4:
+            kind, length, number, _, _, size, original = self._order.packet.unpack_from(self._input.buffer, at)
+            if number < MAX_INTERFACES and 0 < size <= original <= length - _LEAST_PACKET:
+                raise Damage(at, f"a block of type {kind:#x} holds a packet")
         return None
 
-    def _take_section(self, at: int, end: int) -> Packet | None:
+    def _take_section(self, at: int, end: int) -> Packet | Skipped | None:
         _, _, _, major, minor, _ = self._order.section.unpack_from(self._input.buffer, at)
+        self._section, self._counts, self._assumed, self._own = [], [], {}, False
+        options = dict(self._options(at + self._order.section.size, end, at))
+        self._own = options.get(_SHB_USERAPPL, b"").startswith(_APPLICATION)
         if major != 1:
-            raise self._input.damaged(at, f"version {major}.{minor} of pcapng is not known to this release")
-        self._section = []
+            raise Damage(at, f"version {major}.{minor} of pcapng is not known to this release")
         return None
 
-    def _take_interface(self, at: int, end: int) -> Packet | None:
+    def _take_interface(self, at: int, end: int) -> Packet | Skipped | None:
+        """Parses an interface. It counts even if its options are damaged, because its packets state its number."""
         order = self._order
         _, _, linktype, _, snaplen = order.interface.unpack_from(self._input.buffer, at)
         texts = {_IF_NAME: "", _IF_DESCRIPTION: "", _IF_HARDWARE: ""}
-        speed, resolution, offset = 0, _DEFAULT_RESOLUTION, 0
-        for code, value in self._options(at + order.interface.size, end, at):
-            if code in texts:
-                texts[code] = value.decode(errors="replace")
-            elif code == _IF_SPEED and len(value) == 8:
-                (speed,) = order.unsigned.unpack(value)
-            elif code == _IF_TSRESOL and len(value) == 1:
-                resolution = value[0]
-            elif code == _IF_TSOFFSET and len(value) == 8:
-                (offset,) = order.signed.unpack(value)
-        interface = Interface(
-            linktype,
-            texts[_IF_NAME],
-            texts[_IF_DESCRIPTION],
-            texts[_IF_HARDWARE],
-            speed,
-            snaplen,
-            resolution,
-            offset,
-        )
-        self._section.append((len(self.interfaces), interface))
-        self.interfaces.append(interface)
+        speed, resolution, offset = 0, NANOSECONDS if self._own else _DEFAULT_RESOLUTION, 0
+        try:
+            for code, value in self._options(at + order.interface.size, end, at):
+                if code in texts:
+                    texts[code] = value.decode(errors="replace")
+                elif code == _IF_SPEED and len(value) == 8:
+                    (speed,) = order.unsigned.unpack(value)
+                elif code == _IF_TSRESOL and len(value) == 1:
+                    resolution = value[0]
+                elif code == _IF_TSOFFSET and len(value) == 8:
+                    (offset,) = order.signed.unpack(value)
+        finally:
+            interface = Interface(
+                linktype,
+                texts[_IF_NAME],
+                texts[_IF_DESCRIPTION],
+                texts[_IF_HARDWARE],
+                speed,
+                snaplen,
+                resolution,
+                offset,
+            )
+            self._section.append((len(self.interfaces), interface))
+            self._counts.append(0)
+            self.interfaces.append(interface)
         return None
 
-    def _take_simple_packet(self, at: int, end: int) -> Packet | None:
+    def _take_statistics(self, at: int, end: int) -> Packet | Skipped | None:
+        """Compares the number of packets that an interface had when the file was written with those that were read."""
+        _, _, number = self._order.numbered.unpack_from(self._input.buffer, at)
+        if not self._own:
+            return None
+        if number >= len(self._counts):
+            return self._told(at, f"statistics of interface {number}, which has not been described")
+        index, interface = self._section[number]
+        read = self._counts[number]
+        stated = dict(self._options(at + 20, end, at)).get(_ISB_IFRECV)
+        if stated is None or len(stated) != 8:
+            return None
+        (written,) = self._order.unsigned.unpack(stated)
+        if written == read:
+            self.confirmed.add(index)
+            return None
+        name = f"interface {number}" + (f" ({interface.name})" if interface.name else "")
+        return self._told(at, f"{name} has {count(written, 'packet')} by its statistics, and {read} could be read")
+
+    def _take_simple_packet(self, at: int, end: int) -> Packet | Skipped | None:
         """Parses a simple packet block: it has no time, belongs to the section's first interface, and is cut to that
         interface's snaplen."""
         if not self._section:
-            raise self._input.damaged(at, "a packet before any interface has been described")
+            raise Damage(at, "a packet before any interface has been described")
         index, interface = self._section[0]
+        self._counts[0] += 1
         (original,) = self._order.word.unpack_from(self._input.buffer, at + 8)
         size = min(original, interface.snaplen or original)
         if size > end - at - 12:
-            raise self._input.damaged(at, f"a packet of {size} octets in a block of {end + 4 - at}")
+            raise Damage(at, f"a packet of {size} octets in a block of {end + 4 - at}")
         return Packet(0, self._input.buffer[at + 12 : at + 12 + size], interface.linktype, index, original)
 
-    def _take_obsolete_packet(self, at: int, end: int) -> Packet | None:
+    def _take_obsolete_packet(self, at: int, end: int) -> Packet | Skipped | None:
         _, _, number, _, high, low, size, original = self._order.obsolete_packet.unpack_from(self._input.buffer, at)
         start = at + self._order.obsolete_packet.size
         options = start + (size + 3 & ~3)
         if options > end:
-            raise self._input.damaged(at, f"a packet of {size} octets in a block of {end + 4 - at}")
+            raise Damage(at, f"a packet of {size} octets in a block of {end + 4 - at}")
         if number >= len(self._section):
-            raise self._input.damaged(at, f"interface {number} has not been described")
+            raise Damage(at, f"interface {number} has not been described")
         index, interface = self._section[number]
+        self._counts[number] += 1
         flags, comments = self._packet_options(options, end, at)
         time = interface.nanoseconds(high << 32 | low)
         data = self._input.buffer[start : start + size]
@@ -213,7 +324,7 @@ class PcapngParser:
                 return
             at += 4
             if at + size > end:
-                raise self._input.damaged(block, f"option {code} of {size} octets runs over the block's end")
+                raise Damage(block, f"option {code} of {size} octets runs over the block's end")
             yield code, self._input.buffer[at : at + size]
             at += size + -size % 4
 

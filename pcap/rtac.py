@@ -68,14 +68,15 @@ def read(source: Source, account: Account) -> Iterator[Burst]:
     with open_capture(source) as reader:
         flags = 0
         last: Burst | None = None
-        for number, packet in enumerate(reader, 1):
+        for number, packet in enumerate(reader.packets(account.fault), 1):
             if packet.linktype != LINKTYPE_RTAC_SERIAL:
                 wanted = f"RTAC serial ({LINKTYPE_RTAC_SERIAL})"
-                raise foreign_packet(reader.name, number, packet.linktype, wanted)
+                _unusable(foreign_packet(reader.name, number, packet.linktype, wanted), number, account)
+                continue
             if len(packet.data) < _HEADER.size:
-                raise ImportFormatError(
-                    f"{reader.name}: packet {number} is shorter than its header of {_HEADER.size} octets"
-                )
+                text = f"{reader.name}: packet {number} is shorter than its header of {_HEADER.size} octets"
+                _unusable(ImportFormatError(text), number, account)
+                continue
             seconds, microseconds, event, _, _ = _HEADER.unpack_from(packet.data)
             flags |= _ERRORS.get(event, 0)
             octets = packet.data[_HEADER.size :]
@@ -92,3 +93,10 @@ def read(source: Source, account: Account) -> Iterator[Burst]:
             yield replace(last, flags=last.flags | flags)
         if reader.cut:
             account.fault(reader.cut)
+
+
+def _unusable(error: ImportFormatError, number: int, account: Account) -> None:
+    """Notes a packet that cannot be used. Raises ImportFormatError for the first one: the file has another format."""
+    if number == 1:
+        raise error
+    account.fault(str(error))

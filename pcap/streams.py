@@ -96,10 +96,6 @@ class Input:
             return None
         return f"{self.name} ends cut: it is compressed, and the end of that is missing"
 
-    def damaged(self, at: int, what: str) -> TraceError:
-        """Makes the error for damage at ``buffer[at]``."""
-        return TraceError(f"{self.name} is damaged at offset {self.offset(at)}: {what}")
-
     def close(self) -> None:
         """Closes the file if it was given as a path."""
         if self._owned:

@@ -13,7 +13,9 @@ from typing import Final, Self
 
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.completeness import Tally
 from vtctap.pcap.formats import CaptureReader, create_capture
+from vtctap.pcap.links import Links
 from vtctap.pcap.record import (
     LINKTYPE_USER0,
     LINKTYPES,
@@ -25,6 +27,7 @@ from vtctap.pcap.record import (
     Sender,
     stated_profile,
 )
+from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Source
 
 UNKNOWN_DIRECTION, INBOUND, OUTBOUND = 0, 1, 2
@@ -55,6 +58,8 @@ start bit that does not end. Lost or missing octets leave a packet too short. Th
 readers would take it for a result of the BCC check, which a record does not contain.
 """
 
+_MOST_REFUSED: Final = 100
+"""Most packets and damaged parts before the first record; after more, the file is no trace."""
 _DIRECTION_WORDS = tuple(DIRECTIONS[sender] for sender in sorted(Sender))
 _FLAG_BITS = 31
 _ERROR_WORDS = tuple(sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for flags in range(_FLAG_BITS + 1))
@@ -64,14 +69,19 @@ class TraceReader:
     """Iterates the records of a trace. A new iteration continues where the last one stopped, as with
     :class:`~vtctap.pcap.formats.CaptureReader`.
 
-    Raises ForeignTrace for a packet that is not vtctap's and TraceError for a damaged record; a new iteration then
-    continues with the next packet. It cannot continue after a TraceError for damage of the file itself.
+    Iterating raises TraceError where a part of the trace is damaged; a new iteration continues behind it.
+    :meth:`items` reads on by itself, and says what it skipped. Both raise ForeignTrace, or TraceError, where the trace
+    holds no record at all.
     """
 
     def __init__(self, source: Source) -> None:
         self._capture = CaptureReader(source)
-        self._running: Iterator[Record] | None = None
+        self._running: Iterator[Record | Skipped] | None = None
         self._profile: str | None = None
+        self._links = Links()
+        self._tally = Tally()
+        self._missing: list[tuple[int, Skipped]] = []
+        self._refused: list[tuple[TraceError, Skipped]] | None = []
         self.number = 0
         """The number of the packet read last, counted from 1 as Wireshark's frame number is."""
         self.packet: Packet | None = None
@@ -99,49 +109,119 @@ class TraceReader:
         """After an iteration: a message if the trace is empty or ends in the middle of a record, else None."""
         return self._capture.cut
 
+    def torn(self) -> Iterator[Skipped]:
+        """After an iteration: the record in whose middle the trace ends, if it does."""
+        offset, octets = self._capture.rest
+        if self.cut and (self.number or octets):
+            yield Skipped(offset, octets, self.cut, self.name)
+
     def __iter__(self) -> Iterator[Record]:
+        for item in self.items():
+            if isinstance(item, Skipped):
+                raise TraceError(str(item))
+            yield item
+
+    def items(self) -> Iterator[Record | Skipped]:
+        """Iterates the records, and what had to be skipped between them: damage, and records that are missing.
+
+        Raises ForeignTrace, or TraceError, where the trace holds no record at all.
+        """
         if self._running is None:
             self._running = self._walk()
         return self._running
 
-    def follow(self, pause: float = 0.1) -> Iterator[Record]:
-        """Yields the records, then for ever those that are appended; looks for more every ``pause`` seconds.
+    def follow(self, pause: float = 0.1) -> Iterator[Record | Skipped]:
+        """Yields the items, then for ever those that are appended; looks for more every ``pause`` seconds.
 
-        A record that is half written is yielded once it is complete. Raises what iterating raises.
+        A record that is half written is yielded once it is complete. Raises what :meth:`items` raises.
         """
         while True:
-            yield from self
+            yield from self.items()
             time.sleep(pause)
 
-    def _walk(self) -> Iterator[Record]:
-        decode, linktypes = record_codec.decode, LINKTYPES
+    def _walk(self) -> Iterator[Record | Skipped]:
+        decode = record_codec.decode
         try:
-            for packet in self._capture:
+            for packet in self._capture.items():
+                if isinstance(packet, Skipped):
+                    yield from self._held(TraceError(str(packet)), packet)
+                    continue
                 self.number += 1
                 self.packet = packet
-                if packet[2] not in linktypes:
-                    raise self._foreign(f"is of link type {packet.linktype}")
+                if packet[2] not in LINKTYPES:
+                    yield from self._foreign(f"is of link type {packet.linktype}")
+                    continue
                 try:
                     record = decode(packet[1], packet[0])
                 except ForeignRecord:
-                    raise self._foreign(f"begins with {packet.data[:2].hex(' ') or 'nothing'}") from None
+                    yield from self._foreign(f"begins with {packet.data[:2].hex(' ') or 'nothing'}")
+                    continue
                 except RecordError as error:
-                    raise TraceError(f"{self.name}: packet {self.number} is damaged: {error}") from None
-                if packet[4] > len(packet[1]) and record.kind is Kind.FRAME:
-                    # A snapshot length ("editcap -s") cut the packet.
-                    record = replace(record, flags=record.flags | Flag.CUT)
-                if record.kind is Kind.EVENT and self.profile is None and record.event.startswith("opened "):
-                    self._profile = stated_profile(record.event)
-                yield record
+                    yield from self._damaged(str(error))
+                    continue
+                if packet[4] != len(packet[1]):
+                    if packet[4] < len(packet[1]):
+                        yield from self._damaged(f"it holds {len(packet.data)} octets of {packet.original_length}")
+                        continue
+                    if record.kind is Kind.FRAME:
+                        # A snapshot length ("editcap -s") cut the packet.
+                        record = replace(record, flags=record.flags | Flag.CUT)
+                if self._refused is not None:
+                    yield from self._accepted()
+                yield self._placed(record, packet)
+            yield from self._end()
         finally:
             self._running = None
 
-    def _foreign(self, what: str) -> ForeignTrace:
-        return ForeignTrace(
+    def _placed(self, record: Record, packet: Packet) -> Record:
+        """Notes what a record states of the trace; returns it with the number of its link."""
+        missing = self._tally.feed(record, packet[3])
+        if missing:
+            self._missing.append((packet.interface, Skipped(self._capture.offset, 0, missing, self.name)))
+        if record.kind is Kind.EVENT and self.profile is None and record.event.startswith("opened "):
+            self._profile = stated_profile(record.event)
+        link = self._links.number(record.link, record.tap, packet[3], self._capture.interfaces)
+        return record if link == record.link else replace(record, link=link)
+
+    def _damaged(self, why: str) -> Iterator[Skipped]:
+        assert self.packet
+        reason = f"packet {self.number}: {why}"
+        skipped = Skipped(self._capture.offset, len(self.packet.data), reason, self.name, self.number)
+        return self._held(TraceError(f"{self.name}: packet {self.number} is damaged: {why}"), skipped)
+
+    def _foreign(self, what: str) -> Iterator[Skipped]:
+        assert self.packet
+        error = ForeignTrace(
             f"{self.name} is no trace of vtctap: packet {self.number} {what}, where a record is of link type "
             f"{LINKTYPES[0]} to {LINKTYPES[-1]} and begins with {record_codec.MAGIC.hex(' ')} (VT). "
             "`vtctap import` reads serial captures of other tools"
         )
+        reason = f"packet {self.number} {what} and is no record"
+        skipped = Skipped(self._capture.offset, len(self.packet.data), reason, self.name, self.number)
+        return self._held(error, skipped)
+
+    def _held(self, error: TraceError, skipped: Skipped) -> Iterator[Skipped]:
+        """Yields what was skipped, unless no record has been read: then the file may be no trace, and waits for one."""
+        if self._refused is None:
+            yield skipped
+            return
+        self._refused.append((error, skipped))
+        if len(self._refused) > _MOST_REFUSED:
+            raise self._refused[0][0]
+
+    def _accepted(self) -> Iterator[Skipped]:
+        held, self._refused = self._refused or [], None
+        return (skipped for _, skipped in held)
+
+    def _end(self) -> Iterator[Skipped]:
+        """Yields what is missing by the ``closed`` events, but for taps whose packets are all here by the statistics:
+        then records were left out when the trace was written. Raises the first error of a file without records."""
+        if self._refused:
+            raise self._refused[0][0]
+        missing, self._missing = self._missing, []
+        for interface, skipped in missing:
+            if interface not in self._capture.confirmed:
+                yield skipped
 
     def close(self) -> None:
         """Closes the file if it was given as a path."""

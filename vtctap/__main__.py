@@ -11,6 +11,7 @@ import sys
 from io import TextIOWrapper
 from typing import Final
 
+from vtctap import inputs
 from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
 from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 
@@ -69,7 +70,8 @@ def _run(arguments: list[str]) -> int:
     if name not in COMMANDS:
         return _no_command(arguments)
     parsed = command_parser(name).parse(arguments[1:])
-    return int(command_module(name).run(parsed))
+    status = int(command_module(name).run(parsed))
+    return status or inputs.status(parsed)
 
 
 def _no_command(arguments: list[str]) -> int:

@@ -3,37 +3,31 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vtctap.arguments import STANDARD
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.messages import warn
+from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.files import Profile
     from vtctap.pcap.record import Record
+    from vtctap.pcap.skipped import Skipped
     from vtctap.pcap.trace import TraceReader
 
-__all__ = ["Traces", "input_trace", "one_link", "settle"]
+__all__ = ["Traces", "one_link", "settle", "status"]
 
-
-@contextmanager
-def input_trace(name: str | IO[bytes]) -> Iterator["TraceReader"]:
-    """Opens the trace with that name (``-``: standard input) or file, and warns at the end if it is truncated."""
-    from vtctap.pcap.trace import open_trace
-
-    with open_trace(sys.stdin.buffer if name == STANDARD else name) as reader:
-        yield reader
-        if reader.cut:
-            warn(reader.cut)
+_SHOWN: Final = 20
+"""Most damaged parts of a trace that are shown one by one."""
 
 
 class Traces:
-    """The records of several traces that are read as one, in order, with a warning for each truncated trace.
+    """The records of several traces that are read as one, in order, and what had to be skipped between them.
 
-    ``bar`` shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown.
-    ``follow`` waits at the end of the last trace for more records; a pipe still ends when its writer closes it.
+    Damage is shown on standard error, where it is met; :func:`status` is the exit status that it gives. ``bar`` shows
+    on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown. ``follow`` waits
+    at the end of the last trace for more records; a pipe still ends when its writer closes it.
     """
 
     def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False) -> None:
@@ -42,30 +36,59 @@ class Traces:
         self._follow = follow
         self.reader: TraceReader | None = None
         """The trace of the latest record; None before the first record."""
+        self.skipped = 0
+        """Damaged and missing parts so far."""
 
     @property
     def profile(self) -> str | None:
         """The name of the profile that the trace states; None if it states none."""
         return self.reader.profile if self.reader else None
 
-    def __iter__(self) -> "Iterator[Record]":
-        from vtctap.pcap.streams import is_special
-        from vtctap.progress import with_bar
+    def __iter__(self) -> "Iterator[Record | Skipped]":
+        from vtctap.pcap.skipped import Skipped
 
         for name in self._names:
-            if name == STANDARD or is_special(name):
-                with input_trace(name) as self.reader:
-                    yield from self.reader
-                continue
-            with open(name, "rb") as file, input_trace(file) as self.reader:
-                yield from with_bar(self.reader, file, name) if self._bar else self.reader
-                if self._follow and name == self._names[-1]:
-                    yield from self.reader.follow()
+            before = self.skipped
+            for item in self._items(name):
+                if isinstance(item, Skipped):
+                    self._tell(item, self.skipped - before)
+                yield item
+            more = self.skipped - before - _SHOWN
+            if more > 0:
+                warn(f"{name}: {count(more, 'more part')} damaged or missing")
+
+    def _items(self, name: str) -> "Iterator[Record | Skipped]":
+        """Yields the items of one trace (``-``: standard input)."""
+        from vtctap.pcap.streams import is_special
+        from vtctap.pcap.trace import open_trace
+        from vtctap.progress import with_bar
+
+        if name == STANDARD or is_special(name):
+            with open_trace(sys.stdin.buffer if name == STANDARD else name) as self.reader:
+                yield from self.reader.items()
+                yield from self.reader.torn()
+            return
+        with open(name, "rb") as file, open_trace(file) as self.reader:
+            yield from with_bar(self.reader.items(), file, name) if self._bar else self.reader.items()
+            if self._follow and name == self._names[-1]:
+                yield from self.reader.follow()
+            yield from self.reader.torn()
+
+    def _tell(self, skipped: "Skipped", before: int) -> None:
+        self.skipped += 1
+        if before < _SHOWN:
+            warn(str(skipped))
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """The exit status that the traces give by themselves: FOUND where a part of one was damaged or missing."""
+    read: list[Traces] = getattr(arguments, "traces_read", [])
+    return FOUND if any(traces.skipped for traces in read) else DONE
 
 
 def settle(
-    arguments: argparse.Namespace, trace: "TraceReader | Traces", name: str = ""
-) -> "tuple[Iterator[Record], Profile]":
+    arguments: argparse.Namespace, trace: Traces, name: str = ""
+) -> "tuple[Iterator[Record | Skipped], Profile]":
     """Returns the records of a trace, and the profile for decoding them.
 
     The profile is that of ``--profile``, or else the one that the trace states. A line on standard error says so if it
@@ -74,6 +97,7 @@ def settle(
     from vtctap.dissector.profiles.files import DEFAULT, load
     from vtctap.dissector.profiles.stated import settled
 
+    vars(arguments).setdefault("traces_read", []).append(trace)
     if arguments.profile:
         return settled(trace, load(arguments.profile))
     each, profile = settled(trace)

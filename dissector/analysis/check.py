@@ -7,13 +7,13 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchange_rules import ExchangeRules
 from vtctap.dissector.analysis.exchanges import Gatherer
-from vtctap.dissector.analysis.findings import Finding
+from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.frame_rules import check_record
 from vtctap.dissector.analysis.outages import Outages
-from vtctap.dissector.dissect import Dissection, dissections
+from vtctap.dissector.dissect import Dissection, Item, with_skipped
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.profiles.stated import settled
-from vtctap.pcap.record import Record
+from vtctap.pcap.skipped import Skipped
 
 MOST_WAITING: Final = 10_000
 """Most findings held back for earlier ones, and most records whose times are kept."""
@@ -22,8 +22,8 @@ MOST_LATE_NS: Final = 60_000_000_000
 is written when it has ended."""
 
 
-def check(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Finding]:
-    """Checks a trace and returns its findings in order of time.
+def check(records: Iterable[Item], profile: Profile | None = None) -> Iterator[Finding]:
+    """Checks a trace and returns its findings in order of time. What a reader skipped is a finding, too.
 
     A finding is returned as soon as no earlier one can follow, since the end of an exchange is known only when the next
     one begins. ``records`` may already be dissected with the same ``profile``; without ``profile``, the trace's own
@@ -33,7 +33,10 @@ def check(records: Iterable[Record | Dissection], profile: Profile | None = None
     queue = _Queue()
     gatherer, rules, outages = Gatherer(), ExchangeRules(profile.timing), Outages()
     end = 0
-    for dissection in dissections(records, profile):
+    for dissection in with_skipped(records, profile):
+        if isinstance(dissection, Skipped):
+            queue.feed([_damaged(dissection)])
+            continue
         end = max(end, dissection.record.end)
         queue.see(dissection)
         queue.feed(outages.feed(dissection))
@@ -49,29 +52,37 @@ def check(records: Iterable[Record | Dissection], profile: Profile | None = None
     yield from queue.close()
 
 
+def _damaged(skipped: Skipped) -> Finding:
+    frames = () if skipped.number is None else (skipped.number,)
+    return finding("trace-damaged", frames, str(skipped))
+
+
 class _Queue:
     """Sorts findings by time, as far as :data:`MOST_WAITING` allows, and adds the time at which each began."""
 
     def __init__(self) -> None:
         self._times_ns: dict[int, int] = {}
         self._latest_ns = 0
+        self._last = 0
         self._waiting: list[tuple[int, int, int, Finding]] = []
         self._count = 0
 
     def see(self, dissection: Dissection) -> None:
         """Notes the time of a record that findings may name."""
-        time = self._times_ns[dissection.number] = dissection.record.time
+        self._last = dissection.number
+        time = self._times_ns[self._last] = dissection.record.time
         self._latest_ns = max(self._latest_ns, time)
         if len(self._times_ns) > MOST_WAITING:
             del self._times_ns[next(iter(self._times_ns))]
 
     def feed(self, findings: Iterable[Finding]) -> None:
         """Queues findings of any records."""
-        for finding in findings:
-            first = min(finding.frames)
-            time = self._times_ns.get(first)
+        for found in findings:
+            first = min(found.frames, default=self._last)
+            time = self._times_ns.get(first) if found.frames else None
+            order = self._latest_ns if time is None and first >= self._last else time or 0
             self._count += 1
-            heappush(self._waiting, (time or 0, first, self._count, replace(finding, time_ns=time)))
+            heappush(self._waiting, (order, first, self._count, replace(found, time_ns=time)))
 
     def leave(self, *oldest: int | None) -> Iterator[Finding]:
         """Returns the findings that began before any that may still come: before the ``oldest`` records still being

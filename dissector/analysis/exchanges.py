@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.dissect import Dissection, Frame, dissections
+from vtctap.dissector.dissect import Dissection, Frame, Item, dissections
 from vtctap.dissector.profiles.files import Profile
-from vtctap.pcap.record import Flag, Record, Sender
+from vtctap.pcap.record import Flag, Sender
 
 MAX_RESPONSES: Final = 1000
 """Most messages that answer one request; the server's further messages count as unasked."""
@@ -117,7 +117,7 @@ class Gatherer:
         return [last.done(link) for link, last in self._links.items()]
 
 
-def exchanges(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Exchange]:
+def exchanges(records: Iterable[Item], profile: Profile | None = None) -> Iterator[Exchange]:
     """Returns the exchanges of a trace, each as soon as it is complete, in order on each link.
 
     ``records`` come from :func:`vtctap.open`, dissected with ``profile`` (default: the trace's own), or are
@@ -131,7 +131,7 @@ def exchanges(records: Iterable[Record | Dissection], profile: Profile | None = 
     yield from gatherer.close()
 
 
-def sessions(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[Session]:
+def sessions(records: Iterable[Item], profile: Profile | None = None) -> Iterator[Session]:
     """Returns the sessions of a trace, each as soon as it has ended; the arguments are those of :func:`exchanges`."""
     links: dict[int, list[Exchange]] = {}
     for exchange in exchanges(records, profile):

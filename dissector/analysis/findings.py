@@ -62,6 +62,13 @@ _JUDGED: Final = "it needs the meaning of the exchange, which the Lua dissector 
 _FORM: Final = "the Lua dissector decodes messages and leaves their form to the check"
 
 _KINDS: Final = (
+    Kind(
+        "trace-damaged",
+        "error",
+        "A part of the trace is damaged or missing",
+        _OURS,
+        untold="Wireshark stops at a damaged block, and shows a damaged record as data",
+    ),
     Kind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
     Kind("fcs-bad", "error", "A check sequence of an HDLC frame is wrong", _HDLC, "CHECKSUM"),
     Kind(

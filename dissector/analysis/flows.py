@@ -14,14 +14,14 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges
 from vtctap.dissector.catalogue import TOKEN_OUTCOMES
-from vtctap.dissector.dissect import Dissection, Frame
+from vtctap.dissector.dissect import Frame, Item
 from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
-from vtctap.pcap.record import Flag, Record
+from vtctap.pcap.record import Flag
 
 OUTCOMES: Final = (*TOKEN_OUTCOMES, "refused", "unanswered", "unknown")
 """The outcomes of a token.
@@ -103,7 +103,7 @@ def _outcome(write: Exchange, verdict: Meaning | None) -> str:
     return (verdict.status_token_outcome if verdict else None) or "unknown"
 
 
-def token_flows(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Iterator[TokenFlow]:
+def token_flows(records: Iterable[Item], profile: Profile | None = None) -> Iterator[TokenFlow]:
     """Returns the tokens that were written, each as soon as its outcome is known; the arguments are those of
     :func:`~vtctap.dissector.analysis.exchanges.exchanges`."""
     follower = Follower()

@@ -72,7 +72,7 @@ class _Found:
 
     def lines(self) -> str:
         lines = [
-            f"{finding.severity}: {finding.message} (record {', '.join(map(str, finding.frames[:6]))}; "
+            f"{finding.severity}: {finding.message} (record {', '.join(map(str, finding.frames[:6])) or 'none'}; "
             f"source: {finding.source})"
             for finding in self.first
         ]

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
-from vtctap.dissector.dissect import Dissection, Frame, dissections
+from vtctap.dissector.dissect import Dissection, Frame, Item, dissections
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
-from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.pcap.record import Flag, Kind, Sender
 
 _STEP: Final = math.log(1.02)
 """The logarithm of a class's width in a distribution; quantiles are off by at most half of it."""
@@ -210,7 +210,7 @@ def _count_times(link: LinkStatistics, request: Frame, response: Frame | None) -
             register.times.feed(time_ns)
 
 
-def statistics(records: Iterable[Record | Dissection], profile: Profile | None = None) -> Statistics:
+def statistics(records: Iterable[Item], profile: Profile | None = None) -> Statistics:
     """Returns the statistics of a trace; ``records`` may be dissected already, else ``profile`` (default: the trace's
     own) applies."""
     counted = Statistics()

@@ -6,8 +6,12 @@ An importer guesses nothing silently: it notes each assumption, and everything t
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from vtctap.nouns import count
+
+MOST_FAULTS: Final = 20
+"""Most faults that are kept one by one."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,7 @@ class Account:
     used: int = 0
     notes: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    more_faults: int = 0
     _skipped: dict[str, _Skipped] = field(default_factory=dict)
 
     def note(self, text: str) -> None:
@@ -37,8 +42,11 @@ class Account:
         self.notes[text] = None
 
     def fault(self, text: str) -> None:
-        """Notes that a part of the file was not read, because its end is missing."""
-        self.faults.append(text)
+        """Notes that a part of the file was not read: it is damaged, or its end is missing."""
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(text)
+        else:
+            self.more_faults += 1
 
     def skip(self, reason: str, line: int) -> None:
         """Counts a line that was not used, with the reason."""
@@ -66,3 +74,5 @@ class Account:
             yield f"{count(skipped.lines, 'line')} skipped, the first is line {skipped.first}: {reason}"
         yield from self.notes
         yield from self.faults
+        if self.more_faults:
+            yield f"{self.more_faults} more parts could not be used"

@@ -20,6 +20,7 @@ from vtctap.outputs import refuse_existing, write_text
 if TYPE_CHECKING:
     from vtctap.dissector.analysis.findings import Finding
     from vtctap.pcap.record import Record
+    from vtctap.pcap.skipped import Skipped
 
 _SHOWN_FRAMES = 6
 
@@ -76,17 +77,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Started:
-    """The records of a trace; ``time`` is the timestamp of the first one (ns), 0 before it is read."""
+    """A trace as it is read; ``time`` is the timestamp of the first record (ns), 0 before it is read."""
 
-    def __init__(self, records: "Iterable[Record]") -> None:
-        self._records = records
+    def __init__(self, items: "Iterable[Record | Skipped]") -> None:
+        self._items = items
         self.time = 0
 
-    def __iter__(self) -> "Iterator[Record]":
-        for number, record in enumerate(self._records):
-            if number == 0:
-                self.time = record.time
-            yield record
+    def __iter__(self) -> "Iterator[Record | Skipped]":
+        from vtctap.pcap.record import Record
+
+        started = False
+        for item in self._items:
+            if not started and isinstance(item, Record):
+                started, self.time = True, item.time
+            yield item
 
 
 class _Output:

@@ -105,7 +105,7 @@ def _dissected(
     from vtctap.dissector.dissect import Dissector
 
     records, profile = settle(arguments, Traces(names), name)
-    return map(Dissector(profile, load_keys(arguments)).dissect, records), profile
+    return Dissector(profile, load_keys(arguments)).each(records), profile
 
 
 # Tables.

@@ -91,7 +91,7 @@ def _dissections(arguments: argparse.Namespace) -> "tuple[Iterator[Dissection], 
     from vtctap.dissector.dissect import Dissector
 
     records, profile = settle(arguments, Traces(arguments.names, bar=False))
-    return map(Dissector(profile).dissect, records), profile
+    return Dissector(profile).each(records), profile
 
 
 def _check(arguments: argparse.Namespace) -> int:

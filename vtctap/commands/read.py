@@ -87,11 +87,10 @@ def _show(
     records, profile = settle(arguments, traces, name)
     dissector = Dissector(profile, keys)
     taps = 0
-    for record in islice(records, arguments.count):
+    for dissection in islice(dissector.each(records), arguments.count):
         if traces.reader and len(traces.reader.interfaces) > taps:
             taps = len(traces.reader.interfaces)
             lines.links = link_names(traces.reader.interfaces)
-        dissection = dissector.dissect(record)
         if passes is None or passes(dissection.as_json()):
             print(show(dissection))
         else:
@@ -113,11 +112,11 @@ def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Pass
     dissector = Dissector(profile, keys)
     described = 0
     with whole_trace(arguments, []) as writer:
-        for record in islice(records, arguments.count):
+        for dissection in islice(dissector.each(records), arguments.count):
             assert traces.reader
             assert traces.reader.packet
             for tap in traces.reader.interfaces[described:]:
                 described = writer.add_tap(tap) + 1
-            if passes is None or passes(dissector.dissect(record).as_json()):
-                writer.write(record, "\n".join(traces.reader.packet.comments) or None)
+            if passes is None or passes(dissection.as_json()):
+                writer.write(dissection.record, "\n".join(traces.reader.packet.comments) or None)
     return DONE

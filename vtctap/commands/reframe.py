@@ -5,15 +5,21 @@ as 8N1 from a 7E1 line, parity is checked and removed.
 """
 
 import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_output, add_profile, line
-from vtctap.inputs import input_trace, settle
+from vtctap.errors import DONE
+from vtctap.inputs import Traces, settle
+from vtctap.messages import warn
+from vtctap.nouns import count
 from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.record import Record
+    from vtctap.pcap.skipped import Skipped
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +34,37 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.framing.reframe import reframe
 
-    with input_trace(arguments.trace) as reader, whole_trace(arguments, []) as writer:
+    trace = _Octets(Traces([arguments.trace], bar=False))
+    with whole_trace(arguments, []) as writer:
         described = 0
-        records, profile = settle(arguments, reader)
-        for record in reframe(records, gap_limit_ns=profile.timing.gap_limit_ns, line=arguments.line):
-            for interface in reader.interfaces[described:]:
+        records, profile = settle(arguments, trace.traces)
+        for record in reframe(trace.of(records), gap_limit_ns=profile.timing.gap_limit_ns, line=arguments.line):
+            assert trace.traces.reader
+            for interface in trace.traces.reader.interfaces[described:]:
                 writer.add_tap(_stating(interface, profile.name) if arguments.profile else interface)
                 described += 1
             writer.write(record)
-    return 0
+    if trace.comments:
+        warn(f"{count(trace.comments, 'comment')} left out: the records that they were about are framed again")
+    return DONE
+
+
+class _Octets:
+    """The records of the trace, which are framed again, and how many comments they had."""
+
+    def __init__(self, traces: Traces) -> None:
+        self.traces = traces
+        self.comments = 0
+
+    def of(self, items: "Iterable[Record | Skipped]") -> "Iterator[Record]":
+        """Yields the records."""
+        from vtctap.pcap.record import Record
+
+        for item in items:
+            if isinstance(item, Record):
+                packet = self.traces.reader and self.traces.reader.packet
+                self.comments += len(packet.comments) if packet else 0
+                yield item
 
 
 def _stating(interface: "Interface", profile: str) -> "Interface":

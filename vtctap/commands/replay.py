@@ -81,9 +81,7 @@ def _read(arguments: argparse.Namespace, names: list[str]) -> "tuple[Record, Ite
 
     passes = compile_filter(arguments.filter) if arguments.filter else None
     every, profile = settle(arguments, Traces(names, bar=False))
-    matching = (
-        each.record for each in map(Dissector(profile).dissect, every) if passes is None or passes(each.as_json())
-    )
+    matching = (each.record for each in Dissector(profile).each(every) if passes is None or passes(each.as_json()))
     records = one_link(record for record in matching if record.kind is not Kind.EVENT)
     first = next(records, None)
     if first is None:

@@ -13,10 +13,10 @@ from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.analysis.flows import Follower, TokenFlow
 from vtctap.dissector.analysis.statistics import Statistics
-from vtctap.dissector.dissect import Dissection, Frame, dissections
+from vtctap.dissector.dissect import Dissection, Frame, Item, with_skipped
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.text import summary
-from vtctap.pcap.record import Record
+from vtctap.pcap.skipped import Skipped
 
 MOST_SESSIONS: Final = 40
 MOST_FRAMES: Final = 400
@@ -60,13 +60,16 @@ class Collected:
             self.left_out[what] = self.left_out.get(what, 0) + 1
 
 
-def collect(records: Iterable[Record], profile: Profile) -> Collected:
+def collect(records: Iterable[Item], profile: Profile) -> Collected:
     """Collects the content of a report from records."""
     collected = Collected()
     gatherer, follower = Gatherer(), Follower()
 
-    def watched() -> Iterator[Dissection]:
-        for dissection in dissections(records, profile):
+    def watched() -> Iterator[Item]:
+        for dissection in with_skipped(records, profile):
+            if isinstance(dissection, Skipped):
+                yield dissection
+                continue
             _see(collected, dissection)
             exchange = gatherer.feed(dissection)
             if exchange:

@@ -1,0 +1,43 @@
+"""Compares what a trace's ``closed`` events state with the octets that its records hold.
+
+A tap states at its end, and where it is lost, how many octets it received (docs/link-type.md). Every octet is in the
+trace once, so a difference means that octets are missing, or were taken out. Only a tap whose ``opened`` event is in
+the trace is compared: a slice and a later ring file hold a part.
+"""
+
+from vtctap.nouns import count
+from vtctap.pcap.record import Kind, Record
+
+
+class Tally:
+    """Counts the octets of each tap. Memory: a few numbers per tap."""
+
+    def __init__(self) -> None:
+        self._octets: dict[tuple[int, int], int] = {}
+
+    def feed(self, record: Record, interface: int) -> str | None:
+        """Takes the next record and the number of its interface; returns what does not agree, if anything."""
+        tap = interface, record.tap
+        if record.kind is not Kind.EVENT:
+            if tap in self._octets:
+                self._octets[tap] += len(record.octets)
+            return None
+        name, *words = record.event.split()[:_MOST_WORDS] or [""]
+        stated = dict(word.split("=", 1) for word in words if "=" in word)
+        if name == "opened":
+            self._octets.setdefault(tap, 0)
+        elif name == "overrun" and tap in self._octets:
+            self._octets[tap] += _number(stated.get("unread")) or 0
+        elif name in ("lost", "closed") and tap in self._octets:
+            held = self._octets.pop(tap) if name == "closed" else self._octets[tap]
+            octets = _number(stated.get("octets"))
+            if octets is not None and octets != held:
+                return f"tap {record.tap} received {count(octets, 'octet')} until it was {name}, and {held} are here"
+        return None
+
+
+_MOST_WORDS = 20
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and len(text) < 20 and text.isascii() and text.isdecimal() else None

@@ -1,0 +1,37 @@
+"""Keeps the links of traces apart that another tool has joined.
+
+Each trace numbers its links and taps from 0, and pcapng's interfaces are its taps. mergecap(1) continues the numbers of
+the interfaces from one input to the next, and leaves the records as they are. So the difference of a record's interface
+and its tap tells from which input it came. Inputs whose interfaces are equal share them afterwards, and nothing tells
+these apart. Classic pcap has no interfaces: an unnamed interface that holds several taps is an input of its own.
+"""
+
+from collections.abc import Sequence
+
+from vtctap.pcap.capture_file import Interface
+from vtctap.pcap.record import MAX_TAPS
+
+
+class Links:
+    """Numbers the links of a trace: as its records do, but for those of further inputs, which get free numbers."""
+
+    def __init__(self) -> None:
+        self._shared: set[int] = set()
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def number(self, link: int, tap: int, interface: int, interfaces: Sequence[Interface]) -> int:
+        """The number of a record's link, from what the record states and the number of its interface."""
+        if interface == tap and interface not in self._shared:
+            first = 0
+        elif interface < len(interfaces) and not interfaces[interface].name:
+            self._shared.add(interface)
+            first = interface
+        else:
+            first = max(interface - tap, 0)
+        if (first, link) not in self._numbers:
+            self._numbers[first, link] = self._free(link)
+        return self._numbers[first, link]
+
+    def _free(self, link: int) -> int:
+        taken = set(self._numbers.values())
+        return next((number for number in (link, *range(MAX_TAPS)) if number not in taken), link)
