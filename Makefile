@@ -18,7 +18,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound test-corpus test-peers \
+.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound flips test-corpus test-peers \
 	test-wireshark test-drivers test-fresh screenshots clean report-pictures test-report test-frames
 
 # program:package of what must be there
@@ -137,6 +137,10 @@ examples: $(VENV)/dev
 # Whether the stated uncertainty is a bound: a million random sessions, an hour or less.
 bound: $(VENV)/dev
 	$(BIN)/python bench/bound.py
+
+# Every single bit of a trace flipped in turn: what is read, what is said. Ten minutes.
+flips: $(VENV)/dev
+	$(BIN)/python bench/flips.py
 
 bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py

@@ -95,6 +95,9 @@ class Parser(Protocol):
 
     interfaces: list[Interface]
     """The interfaces read so far, of all sections, in the file's order."""
+    own: int | None
+    """The first interface of the section, where this package wrote it: of the first section that begins with an equal
+    one. Otherwise None."""
     confirmed: set[int]
     """The interfaces of which the file's statistics state as many packets as were read."""
 

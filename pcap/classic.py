@@ -44,6 +44,7 @@ class PcapParser:
         self._fractions = 1_000_000_000 // self._unit
         self._traces: bool | None = None
         """Whether the packets are this package's records, by the first one; None before it."""
+        self.own: int | None = None
         self.confirmed: set[int] = set()
         """Always empty: the format has no statistics."""
 
@@ -68,6 +69,8 @@ class PcapParser:
                     self._doubt(at, fraction, size, original)
                 elif self._traces is None:
                     self._traces = linktype in LINKTYPES
+                elif buffer.find(_RECORD_BEGINS, start + 1, following) > 0:
+                    self._doubt_length(at, following)
                 source.at = at
                 at = following
                 yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
@@ -77,7 +80,7 @@ class PcapParser:
     def _doubt(self, at: int, fraction: int, size: int, original: int) -> None:
         """Looks closely at a packet that is none of this package. Raises Damage where it may be none at all."""
         if self._traces is None:
-            self._traces = False
+            self._traces = self._record_follows(at)
         if not self._traces:
             return
         if fraction >= self._fractions:
@@ -88,9 +91,29 @@ class PcapParser:
         if following != end and self.fits(following, end) is False:
             raise Damage(at, f"a packet of {size} octets, of another program, and none follows it")
 
+    def _doubt_length(self, at: int, following: int) -> None:
+        """Looks closely at a record in which another seems to begin. Raises Damage where it has lost a part."""
+        end = len(self._input.buffer)
+        place = self.seek(at + 1)
+        if following < end and self.fits(following, end) is False and self.fits(place, end):
+            raise Damage(at, "the next packet begins in it")
+
+    def _record_follows(self, at: int) -> bool:
+        """Whether there is a record behind a first packet that is none."""
+        end = len(self._input.buffer)
+        while self._holds_records and (at := self.seek(at + 1)) < end:
+            if self.fits(at, end):
+                return True
+        return False
+
+    @property
+    def _holds_records(self) -> bool:
+        """Whether the packets are records, or may be before the first one."""
+        return self._traces is not False and any(each.linktype in LINKTYPES for each in self.interfaces)
+
     def seek(self, at: int) -> int:
         """See :meth:`vtctap.pcap.capture_file.Parser.seek`."""
-        if not self._traces:
+        if not self._holds_records:
             return at
         found = self._input.buffer.find(_RECORD_BEGINS, at + _RECORD_SIZE)
         return len(self._input.buffer) if found < 0 else found - _RECORD_SIZE
@@ -98,10 +121,10 @@ class PcapParser:
     def fits(self, at: int, end: int) -> bool | None:
         """See :meth:`vtctap.pcap.capture_file.Parser.fits`. Where packets are no records, another must follow."""
         whole = self._plausible(at, end)
-        if not whole or self._traces:
+        if not whole or self._holds_records:
             return whole and self._input.buffer.startswith(_RECORD_BEGINS, at + _RECORD_SIZE)
         following = at + _RECORD_SIZE + int(self._record.unpack_from(self._input.buffer, at)[2])
-        return following == end or self._plausible(following, end)
+        return self._plausible(following, end)
 
     def _plausible(self, at: int, end: int) -> bool | None:
         if at + _RECORD_SIZE > end:

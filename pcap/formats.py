@@ -121,6 +121,11 @@ class CaptureReader:
         return self._input.offset(self._input.at)
 
     @property
+    def own(self) -> int | None:
+        """See :attr:`vtctap.pcap.capture_file.Parser.own`."""
+        return self._parser.own if self._parser else None
+
+    @property
     def confirmed(self) -> set[int]:
         """The interfaces of which the file's statistics state as many packets as were read."""
         return self._parser.confirmed if self._parser else set()

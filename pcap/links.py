@@ -19,9 +19,12 @@ class Links:
         self._shared: set[int] = set()
         self._numbers: dict[tuple[int, int], int] = {}
 
-    def number(self, link: int, tap: int, interface: int, interfaces: Sequence[Interface]) -> int:
-        """The number of a record's link, from what the record states and the number of its interface."""
-        if interface == tap and interface not in self._shared:
+    def number(self, link: int, tap: int, interface: int, interfaces: Sequence[Interface], own: int | None) -> int:
+        """The number of a record's link, from what the record states and the number of its interface. ``own`` is the
+        first interface of a section that this package wrote, where taps and interfaces are the same."""
+        if own is not None:
+            first = own
+        elif interface == tap and interface not in self._shared:
             first = 0
         elif interface < len(interfaces) and not interfaces[interface].name:
             self._shared.add(interface)

@@ -86,6 +86,7 @@ class PcapngParser:
         self._order = _LITTLE
         self._section: list[tuple[int, Interface]] = []
         self._counts: list[int] = []
+        self.own: int | None = None
         self._own = False
         self._assumed: dict[int, tuple[int, Interface]] = {}
         self.confirmed: set[int] = set()
@@ -222,6 +223,7 @@ class PcapngParser:
     def _take_section(self, at: int, end: int) -> Packet | Skipped | None:
         _, _, _, major, minor, _ = self._order.section.unpack_from(self._input.buffer, at)
         self._section, self._counts, self._assumed, self._own = [], [], {}, False
+        self.own = None
         options = dict(self._options(at + self._order.section.size, end, at))
         self._own = options.get(_SHB_USERAPPL, b"").startswith(_APPLICATION)
         if major != 1:
@@ -255,6 +257,8 @@ class PcapngParser:
                 resolution,
                 offset,
             )
+            if self._own and not self._section:
+                self.own = self.interfaces.index(interface) if interface in self.interfaces else len(self.interfaces)
             self._section.append((len(self.interfaces), interface))
             self._counts.append(0)
             self.interfaces.append(interface)

@@ -26,5 +26,6 @@ class Skipped:
     @property
     def what(self) -> str:
         """What is wrong, as said after the file's name."""
-        size = f", {count(self.octets, 'octet')} skipped" if self.octets else ""
-        return f"damaged at offset {self.offset}{size}: {self.reason}"
+        if not self.octets:
+            return f"incomplete at offset {self.offset}: {self.reason}"
+        return f"damaged at offset {self.offset}, {count(self.octets, 'octet')} skipped: {self.reason}"

@@ -113,7 +113,8 @@ class TraceReader:
         """After an iteration: the record in whose middle the trace ends, if it does."""
         offset, octets = self._capture.rest
         if self.cut and (self.number or octets):
-            yield Skipped(offset, octets, self.cut, self.name)
+            reason = "the file ends cut, in the middle of a record" if octets else "its compressed end is missing"
+            yield Skipped(offset, octets, reason, self.name)
 
     def __iter__(self) -> Iterator[Record]:
         for item in self.items():
@@ -180,7 +181,7 @@ class TraceReader:
             self._missing.append((packet.interface, Skipped(self._capture.offset, 0, missing, self.name)))
         if record.kind is Kind.EVENT and self.profile is None and record.event.startswith("opened "):
             self._profile = stated_profile(record.event)
-        link = self._links.number(record.link, record.tap, packet[3], self._capture.interfaces)
+        link = self._links.number(record.link, record.tap, packet[3], self._capture.interfaces, self._capture.own)
         return record if link == record.link else replace(record, link=link)
 
     def _damaged(self, why: str) -> Iterator[Skipped]:
@@ -216,8 +217,10 @@ class TraceReader:
     def _end(self) -> Iterator[Skipped]:
         """Yields what is missing by the ``closed`` events, but for taps whose packets are all here by the statistics:
         then records were left out when the trace was written. Raises the first error of a file without records."""
-        if self._refused:
-            raise self._refused[0][0]
+        refused = self._refused
+        if refused:
+            self._refused = []
+            raise refused[0][0]
         missing, self._missing = self._missing, []
         for interface, skipped in missing:
             if interface not in self._capture.confirmed:

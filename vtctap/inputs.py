@@ -28,12 +28,14 @@ class Traces:
     Damage is shown on standard error, where it is met; :func:`status` is the exit status that it gives. ``bar`` shows
     on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown. ``follow`` waits
     at the end of the last trace for more records; a pipe still ends when its writer closes it.
+    Without ``told``, nothing is shown: the caller shows what was skipped.
     """
 
-    def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False) -> None:
+    def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False, told: bool = True) -> None:
         self._names = names
         self._bar = bar
         self._follow = follow
+        self._told = told
         self.reader: TraceReader | None = None
         """The trace of the latest record; None before the first record."""
         self.skipped = 0
@@ -54,7 +56,7 @@ class Traces:
                     self._tell(item, self.skipped - before)
                 yield item
             more = self.skipped - before - _SHOWN
-            if more > 0:
+            if more > 0 and self._told:
                 warn(f"{name}: {count(more, 'more part')} damaged or missing")
 
     def _items(self, name: str) -> "Iterator[Record | Skipped]":
@@ -66,17 +68,24 @@ class Traces:
         if name == STANDARD or is_special(name):
             with open_trace(sys.stdin.buffer if name == STANDARD else name) as self.reader:
                 yield from self.reader.items()
-                yield from self.reader.torn()
+                yield from self._end()
             return
         with open(name, "rb") as file, open_trace(file) as self.reader:
             yield from with_bar(self.reader.items(), file, name) if self._bar else self.reader.items()
             if self._follow and name == self._names[-1]:
                 yield from self.reader.follow()
-            yield from self.reader.torn()
+            yield from self._end()
+
+    def _end(self) -> "Iterator[Skipped]":
+        """Yields the record in whose middle the trace ends. An empty file holds none, and is said to be empty."""
+        assert self.reader
+        yield from (torn := list(self.reader.torn()))
+        if self.reader.cut and not torn:
+            warn(self.reader.cut)
 
     def _tell(self, skipped: "Skipped", before: int) -> None:
         self.skipped += 1
-        if before < _SHOWN:
+        if before < _SHOWN and self._told:
             warn(str(skipped))
 
 

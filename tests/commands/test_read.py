@@ -202,9 +202,10 @@ def test_cut_at_every_octet_of_its_end(inside: Run, tmp_path: Path) -> None:
     for missing in (1, 4, 30, 59):
         path.write_bytes(whole[:-missing])
         result = inside("read", path)
-        assert result.returncode == 0
+        assert result.returncode == 1
         assert len(result.stdout.splitlines()) == 4
-        assert result.stderr.startswith(f"vtctap: {path} ends cut: ")
+        assert result.stderr.startswith(f"vtctap: {path} is damaged at offset ")
+        assert result.stderr.endswith("octets skipped: the file ends cut, in the middle of a record\n")
         assert result.stderr.count("\n") == 1
 
 
@@ -267,7 +268,7 @@ def test_what_was_good_is_shown_before_what_is_not(vtctap: Run, tmp_path: Path) 
             writer.write(record)
         writer._writer.write(Packet(NOON, b"other", 147))
     result = vtctap("read", path)
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert len(result.stdout.splitlines()) == 5
     assert "packet 6 begins with 6f 74" in result.stderr
 

@@ -66,12 +66,11 @@ def test_damage_in_the_middle(variant: tuple[bytes, str, int, int]) -> None:
     octets += struct.pack(sign + "IIII", 0, 2, (1 << 24) + 1, 3) + bytes(100)
     reader = open_capture(io.BytesIO(octets))
     times = []
-    with pytest.raises(TraceError, match="damaged at offset 43: a packet of 16777217 octets"):  # noqa: PT012
+    with pytest.raises(TraceError, match="damaged at offset 43, 116 octets skipped: a packet of 16777217 octets"):  # noqa: PT012
         for packet in reader:
             times.append(packet.time)
     assert times == [unit]
-    with pytest.raises(TraceError, match="damaged at offset 43"):
-        list(reader)
+    assert list(reader) == []
 
 
 def test_unknown_version(variant: tuple[bytes, str, int, int]) -> None:

@@ -265,21 +265,18 @@ def test_interface_options_of_odd_lengths(blocks: Blocks) -> None:
 
 
 def damaged(octets: bytes) -> tuple[list[int], str]:
-    """The times of the packets before the damage, and the error; twice, since damage stays where it is."""
+    """The times of the packets before the damage and behind it, and the error."""
     reader = open_capture(io.BytesIO(octets))
     times = []
     with pytest.raises(TraceError) as first:  # noqa: PT012
         for packet in reader:
             times.append(packet.time)
-    with pytest.raises(TraceError) as second:
-        list(reader)
-    assert str(first.value) == str(second.value)
-    return times, str(first.value)
+    return times + [item.time for item in reader.items() if isinstance(item, Packet)], str(first.value)
 
 
 def test_damage_in_the_middle(blocks: Blocks) -> None:
     start = blocks.section() + blocks.interface(options=[(9, b"\x09")]) + blocks.packet(1, b"good")
-    rest = blocks.packet(2, b"unreachable")
+    rest = blocks.packet(2, b"reachable")
     epb = blocks.packet(7, b"data", options=[(2, bytes(4))])
     huge = blocks.pack("I", 0x7FFFFFFF)
     comment = blocks.packet(7, b"data", options=[(1, b"comment")])
@@ -308,9 +305,9 @@ def test_damage_in_the_middle(blocks: Blocks) -> None:
     ]
     for damage, message in table:
         times, error = damaged(start + damage + rest)
-        assert times == [1], message
+        assert times == ([1, 2] if "section" not in message and "version" not in message else [1]), message
         assert message in error
-        assert f"damaged at offset {len(start)}:" in error
+        assert f"damaged at offset {len(start)}, {len(damage)} octets skipped:" in error
 
 
 def test_simple_packet_without_interface(blocks: Blocks) -> None:

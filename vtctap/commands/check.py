@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
     for traces in groups:
         trace = ", ".join(traces)
-        records, profile = settle(arguments, Traces(traces), trace if named else "")
+        records, profile = settle(arguments, Traces(traces, told=False), trace if named else "")
         started = _Started(records)
         for output in outputs:
             output.begin(trace, started)

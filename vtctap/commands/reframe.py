@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.framing.reframe import reframe
 
     trace = _Octets(Traces([arguments.trace], bar=False))
+    records, profile = settle(arguments, trace.traces)
     with whole_trace(arguments, []) as writer:
         described = 0
-        records, profile = settle(arguments, trace.traces)
         for record in reframe(trace.of(records), gap_limit_ns=profile.timing.gap_limit_ns, line=arguments.line):
             assert trace.traces.reader
             for interface in trace.traces.reader.interfaces[described:]:

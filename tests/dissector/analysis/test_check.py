@@ -18,7 +18,7 @@ from vtctap.dissector.analysis.junit import MOST, JunitReport
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.checksums import crc16
-from vtctap.pcap import Flag, Kind, Line, Record, Sender
+from vtctap.pcap import Flag, Kind, Line, Record, Sender, Skipped
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.octets import with_check
 from vtctap.sniffer.simulated.session import EPOCH, play
@@ -317,7 +317,23 @@ def test_findings_do_not_wait_for_the_end() -> None:
 
 def test_every_code_is_shown_by_a_story() -> None:
     told = {code for _, expected in (*STORIES, *OUTAGE) for code, _, _ in expected}
-    assert told == KINDS.keys()
+    assert told | {"trace-damaged"} == KINDS.keys()
+
+
+def test_what_a_reader_skipped_is_a_finding_in_its_place() -> None:
+    """A packet that is no record has its number; other damage has none. All later numbers stay Wireshark's."""
+    records = bad_exchanges(1, 2, 3)
+    whole = list(check(records, PROFILE))
+    skipped = Skipped(100, 76, "a block of 0 octets is impossible", "t.pcapng"), Skipped(200, 9, "no record", "", 7)
+    told = list(check([records[0], *skipped, *records[1:]], PROFILE))
+    damage = [each for each in told if each.code == "trace-damaged"]
+    assert [(each.frames, each.time_ns) for each in damage] == [((), None), ((2,), None)]
+    assert (
+        damage[0].message == "t.pcapng is damaged at offset 100, 76 octets skipped: a block of 0 octets is impossible"
+    )
+    assert [each.frames for each in told if each not in damage] == [
+        tuple(number + (number > 1) for number in each.frames) for each in whole
+    ]
 
 
 def test_what_the_end_of_the_capture_hides() -> None:
