@@ -28,6 +28,7 @@ _HEADER = "IHHiIII"
 _HEADER_SIZE, _RECORD_SIZE = 24, 16
 _LINKTYPE_MASK = 0xFFFF  # the upper half states the length of the frame check sequence
 _RECORD_BEGINS = MAGIC + bytes([VERSION])
+_HEAD = len(_RECORD_BEGINS)
 _MOST_FOUND: Final = 1 << 20
 """Most octets of a packet that is found after damage; no record is as long."""
 _SNAPLEN = 262144  # the longest packet that Wireshark reads
@@ -67,10 +68,10 @@ class PcapParser:
                     break
                 if fraction >= fractions or size > original or buffer[start : start + 2] != MAGIC:
                     self._doubt(at, fraction, size, original)
+                elif buffer.find(_RECORD_BEGINS, start + 1, following + _HEAD) > 0:
+                    self._doubt_length(at, following)
                 elif self._traces is None:
                     self._traces = linktype in LINKTYPES
-                elif buffer.find(_RECORD_BEGINS, start + 1, following) > 0:
-                    self._doubt_length(at, following)
                 source.at = at
                 at = following
                 yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
