@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import add_traces, traces_of
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import input_trace
+from vtctap.inputs import Traces
 from vtctap.messages import warn
 from vtctap.nouns import count
 
@@ -59,29 +59,21 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE if good else FOUND
 
 
-def _read(traces: Sequence[str]) -> "tuple[Verifier, int]":
-    """Returns the verifier that has read the traces, and the number of records that cannot be read."""
-    from vtctap.pcap.capture_file import ForeignTrace, TraceError
+def _read(names: Sequence[str]) -> "tuple[Verifier, int]":
+    """Returns the verifier that has read the traces, and the number of damaged or missing parts."""
     from vtctap.pcap.hash_chain import Place, Verifier
+    from vtctap.pcap.record import Record
 
     verifier, damaged = Verifier(), 0
-    for name in traces:
-        with input_trace(name) as reader:
-            at = 0
-            while True:
-                try:
-                    for record in reader:
-                        assert reader.packet
-                        verifier.feed(Place(name, reader.number), reader.packet.time, reader.packet.data, record)
-                    break
-                except ForeignTrace:
-                    raise
-                except TraceError as error:
-                    damaged += 1
-                    warn(str(error))
-                    if reader.number == at:
-                        break  # The file itself is damaged, and cannot be read further.
-                    at = reader.number
+    for name in names:
+        traces = Traces([name], bar=False)
+        for item in traces:
+            if isinstance(item, Record):
+                assert traces.reader
+                assert traces.reader.packet
+                packet = traces.reader.packet
+                verifier.feed(Place(name, traces.reader.number), packet.time, packet.data, item)
+        damaged += traces.skipped
     return verifier, damaged
 
 
