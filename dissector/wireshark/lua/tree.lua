@@ -1,13 +1,10 @@
 -- The tree of a record: selects its parts and shows them in order.
 
--- The part of the tree that holds a field, by the beginning of its name; the longest match counts, and a field without
--- a match may be in any part. Parts that nobody requests and that have no errors are skipped.
-local PARTS = { kind = "header", sender = "header", link = "header", tap = "header", speed = "header", line = "header",
-    duration = "header", uncertainty = "header", gap = "header", pause = "header", event = "header",
-    error = "header", cut = "header", echo = "header", order = "header", time = "header", expert = "header",
-    chain = "header",
-    message = "message", cmd = "parts", count = "parts", address = "parts", id = "parts", option = "parts",
-    register = "sets", value = "sets", unit = "sets", bcc = "checks", crc = "checks",
+-- The part of the tree that holds a field, by the first word of its name or by the whole name; a field without an entry
+-- is in the tap header. Parts that nobody requests and that have no errors are skipped.
+local PARTS = { message = "message", cmd = "parts", count = "parts", address = "parts", id = "parts",
+    option = "parts",
+    register = "sets", value = "sets", unit = "sets", set = "sets", bcc = "checks", crc = "checks",
     hcs = "checks", fcs = "checks", status = "meaning",
     token = "meaning", request_in = "place", response_in = "place", response_time = "place", repeat_of = "place",
     ["status.token_in"] = "place", ["token.status_in"] = "place", session = "place", confidence = "sources",
@@ -24,10 +21,8 @@ local function want(names)
     parts_wanted, inside_wanted = {}, false
     for name in pairs(names) do
         local rest = sub(name, 5)
-        local part = PARTS[rest] or PARTS[match(rest, "^[^.]+")]
-        for _, each in ipairs(part and { part } or { "header", unpack(ORDER) }) do
-            parts_wanted[each] = true
-        end
+        local part = PARTS[rest] or PARTS[match(rest, "^[^.]+")] or "header"
+        parts_wanted[part] = true
         inside_wanted = inside_wanted or (part ~= "message" and part ~= "header")
     end
 end

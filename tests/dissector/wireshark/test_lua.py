@@ -16,9 +16,11 @@ import pytest
 from equipment.profiles import profile_text
 from vtctap.dissector.catalogue import CATALOGUE, FIELDS
 from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.profiles.files import Profile, load, parse
 from vtctap.dissector.protocol.characters import show
 from vtctap.dissector.protocol.checksums import bcc_xor
+from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.wireshark import generator as lua
 from vtctap.dissector.wireshark.tables import TOLD
 from vtctap.pcap import Flag, Kind, Line, Record, Sender, create_capture, create_trace
@@ -96,6 +98,17 @@ def test_is_the_same_each_time_and_names_what_it_is_made_of() -> None:
     assert max(map(len, parts.splitlines())) <= 120
     assert re.findall(r"(?m)^-- (\w+) -{99,}$", first) == list(lua.PARTS[1:])
     assert first.isascii()
+
+
+def test_the_tree_has_a_part_for_each_field_of_a_message() -> None:
+    """A field without an entry in PARTS would be looked for in the tap header, and not be shown when it alone is
+    requested. test_each_field_by_itself tries it in tshark, slowly."""
+    source = (Path(lua.__file__).parent / "lua" / "tree.lua").read_text("ascii")
+    (table,) = re.findall(r"local PARTS = \{(.*?)\}", source, re.DOTALL)
+    parts = {quoted or plain for quoted, plain in re.findall(r'(?:\["([\w.]+)"\]|(\w+)) = "', table)}
+    of_messages = {*Message.__slots__, *Meaning.__slots__}
+    names = [field.name.removeprefix("vtc.") for field in CATALOGUE if field.attribute in of_messages or field.context]
+    assert [name for name in names if not {name, name.split(".")[0]} & parts] == ["gap"]  # Of the tap header.
 
 
 @pytest.mark.parametrize("text", HOSTILE)
