@@ -118,7 +118,9 @@ class Bounds:
         kept = self.kept(len(chunk.octets))
         missed = min(_lateness(chunk.before_late_ns, waking), kept + waking)
         ended = max(chunk.arrival - _lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
-        return max(ended, self._handed_on(chunk, waking) + int(self.shortest_ns)) if self._fifo else ended
+        if self._fifo and waking < self.shortest_ns:
+            ended = max(ended, self._handed_on(chunk, waking) + int(self.shortest_ns))
+        return ended
 
     def _handed_on(self, chunk: Chunk, waking: int) -> int:
         """Returns the earliest time (ns since 1970 UTC) at which a FIFO handed on what the read before brought."""
@@ -168,4 +170,4 @@ class Bounds:
 
 def _lateness(late: int, waking: int) -> int:
     """w: the most that a read can be late, ns."""
-    return max(waking, late + TRANSFER_NS) if late else waking
+    return max(waking, late + min(TRANSFER_NS, waking)) if late else waking
