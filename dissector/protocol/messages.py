@@ -100,12 +100,14 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     units: list[str] = []
     rest: list[str] = []
     at, end = 0, len(text)
+    plain = text.isascii() and text.translate(None, b"\r\n").decode().isprintable()
+    shown = bytes.decode if plain else show  # The same for plain text, which most is, and faster.
     while at < end and (found := DATA_SET.match(text, at)):
         register, value, closed, other = found.groups()
         at = found.end()
         if value is None:
             if other is not None:
-                rest.append(show(other))
+                rest.append(shown(other))
             continue
         if not closed and text[at : at + 1] == b"(":
             stop = closing_bracket(text, at)
@@ -114,9 +116,9 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
             unit = b""
         else:
             value, _, unit = value.partition(b"*")
-        registers.append(show(register))
-        values.append(show(value))
-        units.append(show(unit))
+        registers.append(shown(register))
+        values.append(shown(value))
+        units.append(shown(unit))
     return registers, values, units, rest
 
 

@@ -14,6 +14,8 @@ from typing import Final
 from vtctap.pcap.importers.hexadecimal import Unreadable
 
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([0-7]{3})|(.)|$)", re.DOTALL)
+_USUAL: Final = re.compile(r"[^\\]*+(?:\\(?:[rntabfv\\'\"]|x[0-9A-Fa-f]{2})[^\\]*+)*+")
+"""Matches text whose escapes Python's own codec reads the same; it accepts some that no program writes."""
 _LETTERS: Final = {
     **{"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "0": "\0"},
     **{character: character for character in "\\\"'/?"},
@@ -23,7 +25,7 @@ _CONTROLS: Final = (
     *("DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"),
 )
 _NAMES: Final = {name: chr(octet) for octet, name in enumerate(_CONTROLS)} | {"DEL": "\x7f", "TAB": "\t", "SP": " "}
-_LITERAL: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_LITERAL: Final = re.compile(r"'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"")
 _SECOND: Final = re.compile(r"\bb['\"]|\"")
 _MARK: Final = re.compile(r"<(?:([A-Za-z]{2,5}[1-4]?)|(?:0x|\$)?([0-9A-Fa-f]{2}))>")
 _HTERM: Final = re.compile(r"<(?:(\d{1,3})|\\([rnt0]))>")
@@ -39,6 +41,8 @@ def unescape(text: str) -> bytes:
 def _unescape(text: str) -> bytes:
     if "\\" not in text:
         return _octets(text)
+    if text.isascii() and _USUAL.fullmatch(text):
+        return text.encode("ascii").decode("unicode_escape").encode("latin-1")
     return _octets(_ESCAPE.sub(_unescaped, text))
 
 

@@ -104,12 +104,13 @@ def _fitting(text: str, at: int) -> bytes:
 
 def perhaps_row(text: str) -> bytes:
     """Decodes hexadecimal octets, with or without a column of text."""
-    if text[2::3].isspace() and len(text) % 3 == 2:
+    may_have_text = "\t" in text or "  " in text.strip()
+    if not may_have_text and text[2::3].isspace() and len(text) % 3 == 2:
         return pairs(text)  # One blank between all octets: nothing stands beside them.
     try:
         return row(text)
     except Unreadable:
-        if "  " in text.strip() or "\t" in text:
+        if may_have_text:
             raise
     return pairs(text)
 
@@ -144,6 +145,8 @@ def _agree(octets: bytes, beside: str) -> bool:
     """Whether blanks and these octets as text follow in a row."""
     if not beside.startswith((" ", "\t")):
         return False
+    if beside.lstrip(" \t") == octets.translate(_SHOWN).decode("ascii"):
+        return True
     for table in (_SHOWN, _BLANKED):
         shown = octets.translate(table).decode("ascii")
         if beside.rstrip().endswith(shown.rstrip()) and not beside.rstrip()[: -len(shown.rstrip()) or None].strip():

@@ -7,6 +7,7 @@ burst is marked: octets were lost before it. Lines with the same time and sender
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -78,7 +79,7 @@ class LogReader:
             found = None
             try:
                 found = form.line.fullmatch(line)
-                if form.head and (head := form.head.fullmatch(line)):
+                if not found and form.head and (head := form.head.fullmatch(line)):
                     yield from self._begin(head)
                 elif form.rest and form.rest.fullmatch(line):
                     pass
@@ -168,6 +169,13 @@ class LogReader:
             account.note(f"times go back {count(self._clock.backwards, 'time')}; the order of the lines is kept")
 
 
+@lru_cache(maxsize=1024)
+def _sender_in(text: str) -> Sender:
+    """Returns who sent, by the last word of a text that tells."""
+    words = _WORD.findall(text)
+    return WORDS[words[-1].lower()] if words else Sender.UNKNOWN
+
+
 class _Sides:
     """Assigns senders to a log's names of the sides."""
 
@@ -180,8 +188,7 @@ class _Sides:
         if not name:
             return Sender.UNKNOWN
         if self._in_words:
-            words = _WORD.findall(name)
-            return WORDS[words[-1].lower()] if words else Sender.UNKNOWN
+            return _sender_in(name)
         known = self._names.get(name) or WORDS.get(name.lower())
         if known:
             return known

@@ -7,6 +7,7 @@ Seconds count from 1970 too, even if their clock began elsewhere.
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 SECOND: Final = 1_000_000_000
@@ -50,7 +51,7 @@ class Clock:
         return time
 
     def _read(self, text: str) -> int | None:
-        found = _PARTS.fullmatch(_GURUX.sub(r"\1:\2:\3.\4", text))
+        found = _PARTS.fullmatch(_GURUX.sub(r"\1:\2:\3.\4", text) if text[2:3] == "." else text)
         if not found:
             seconds = _SECONDS.fullmatch(text)
             return int(seconds[1]) * SECOND + _fraction(seconds[2]) if seconds else None
@@ -62,15 +63,20 @@ class Clock:
             self._days += of_day < self._of_day - DAY // 2
             self._of_day = of_day
             return self._days * DAY + of_day
-        zone = UTC
-        if sign:
-            zone = timezone(int(f"{sign}1") * timedelta(hours=int(offset[0]), minutes=int(offset[1]) % 60))
-        try:
-            date = datetime(int(year or year_), int(month or month_), int(day or day_), tzinfo=zone)
-        except ValueError:
-            return None
-        time = int(date.timestamp()) * SECOND + of_day
-        return time if time >= 0 else None
+        midnight = _midnight(year or year_, month or month_, day or day_, sign, *offset)
+        return None if midnight is None or midnight + of_day < 0 else midnight + of_day
+
+
+@lru_cache(maxsize=16)
+def _midnight(year: str, month: str, day: str, sign: str | None, hours: str | None, minutes: str | None) -> int | None:
+    """Returns when a day begins in a time zone, ns since 1970 UTC; None where there is no such day."""
+    zone = UTC
+    if sign:
+        zone = timezone(int(f"{sign}1") * timedelta(hours=int(hours or 0), minutes=int(minutes or 0) % 60))
+    try:
+        return int(datetime(int(year), int(month), int(day), tzinfo=zone).timestamp()) * SECOND
+    except ValueError:
+        return None
 
 
 def _fraction(digits: str | None) -> int:

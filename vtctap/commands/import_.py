@@ -17,7 +17,7 @@ one wire and the senders are inferred. Several files become links of one trace, 
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import merge
@@ -102,17 +102,11 @@ def run(arguments: argparse.Namespace) -> int:
             for link, (one, interfaces) in enumerate(zip(surveyed, described, strict=True)):
                 for tap in interfaces:
                     writer.add_tap(tap)
-                links.append(_numbered(_records(*one, arguments, profile), link, taps))
+                links.append(_records(*one, arguments, profile, link, taps))
                 taps += len(interfaces)
             for record in merge(*links, key=lambda record: record.time):
                 writer.write(record)
     return DONE if complete else FOUND
-
-
-def _numbered(records: "Iterable[Record]", link: int, taps: int) -> "Iterator[Record]":
-    """Gives a file's records the number of its link, and its taps their numbers in the trace."""
-    for record in records:
-        yield replace(record, link=link, tap=taps + record.tap)
 
 
 def _survey(recording: _Recording, account: "Account", gap_limit_ns: int) -> "tuple[_Recording, Survey]":
@@ -128,21 +122,31 @@ def _survey(recording: _Recording, account: "Account", gap_limit_ns: int) -> "tu
 
 
 def _records(
-    recording: _Recording, survey: "Survey", arguments: argparse.Namespace, profile: "Profile"
+    recording: _Recording,
+    survey: "Survey",
+    arguments: argparse.Namespace,
+    profile: "Profile",
+    link: int,
+    first_tap: int,
 ) -> "Iterator[Record]":
-    """Yields the records of a recording. They state the speed only if it is known, and not if it was assumed to space
-    octets."""
+    """Yields the records of a recording, as those of a link whose taps are numbered from ``first_tap`` on. They state
+    the speed only if it is known, and not if it was assumed to space octets."""
     from vtctap.dissector.framing.reframe import assemble
     from vtctap.pcap.importers.account import Account
 
-    for record in assemble(
+    records = assemble(
         recording.bursts(Account()),
         speed=arguments.speed or profile.speed,
         gap_limit_ns=profile.timing.gap_limit_ns,
         line=arguments.line,
         survey=survey,
-    ):
-        yield record if survey.states_speed or arguments.speed else replace(record, speed=0)
+    )
+    if link == 0 and (survey.states_speed or arguments.speed):
+        yield from records
+        return
+    for record in records:
+        speed = record.speed if survey.states_speed or arguments.speed else 0
+        yield replace(record, link=link, tap=first_tap + record.tap, speed=speed)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.pcap.burst import Burst
+from vtctap.pcap.importers import hexadecimal
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS
 from vtctap.pcap.importers.logs import read, recognise
@@ -323,3 +324,13 @@ def test_a_long_line_of_anything_takes_no_long_time(name: str, begins: str) -> N
         "TX ",
     ):
         bursts_of(name, begins + part * (20_000 // len(part)))
+
+
+@pytest.mark.parametrize("count", range(1, 17))
+def test_a_short_row_beside_its_text(count: int) -> None:
+    """Each octet, in a row of each length as jpnevulator pads it: no length is taken for octets without a column."""
+    for value in range(256):
+        octets = bytes((value + 37 * at) % 256 for at in range(count))
+        shown = "".join(chr(octet) if 0x20 <= octet < 0x7F else "." for octet in octets)
+        assert hexadecimal.perhaps_row(f"{octets.hex(' ').upper():<47}\t{shown}") == octets
+        assert hexadecimal.perhaps_row(octets.hex(" ")) == octets
