@@ -317,5 +317,5 @@ def _fit(form: Form, lines: list[str]) -> tuple[int, bytes]:
     reader = LogReader(form, account)
     octets = b"".join(burst.octets for burst in reader.bursts(lines))
     own = form.rank == MARKED and form.sign is None
-    filled = sum(1 for line in stripped if line.strip())
+    filled = sum(1 for line in stripped if line.strip() and not (form.rest and form.rest.fullmatch(line)))
     return (reader.stated, octets) if own or reader.stated * 2 >= filled else (0, b"")

@@ -60,6 +60,36 @@ def test_a_capture_of_a_replay(start: Start, records: Records, tmp_path: Path, t
 
 
 @pytest.mark.slow(reason="a capture that is woken late on a busy machine states less than it should")
+def test_a_replay_and_its_capture_as_processes(start: Start, records: Records, tmp_path: Path) -> None:
+    """One shift brings all times of the original to those of the capture, within the uncertainty that the capture
+    states and the time that replay says it was late by."""
+    options = ["--client", "c", "--server", "s"]
+    replay = start("replay", EXAMPLES / "session.pcapng", "-Y", "frame.number <= 14", *options)
+    assert replay.stdout
+    assert replay.stderr
+    replay.stdout.readline()
+    capture = start("capture", *options, "--speed", "9600", "-w", "again.pcapng", "-q")
+    late = re.search(r"at most (\d+)\.(\d{3}) ms late", replay.stderr.readline().decode())
+    assert late
+    late_ns = int(late[1] + late[2]) * 1000 + 1000
+    capture.send_signal(signal.SIGINT)
+    assert capture.wait(PATIENCE) == 0
+    assert replay.wait(PATIENCE) == 0
+    before = heard(records(EXAMPLES / "session.pcapng"))[:12]
+    again = heard(records(tmp_path / "again.pcapng"))
+    assert [(record.sender, received(record)) for record in again] == [
+        (record.sender, received(record)) for record in before
+    ]
+    earliest, latest = [], []
+    for one, other in zip(before, again, strict=True):
+        assert other.uncertainty is not None
+        clock = other.duration * 15 // 1000  # The clock of a line may be 1.5 % off.
+        earliest.append(other.time - one.time - other.uncertainty - clock - late_ns)
+        latest.append(other.time - one.time + other.uncertainty + clock)
+    assert max(earliest) <= min(latest)
+
+
+@pytest.mark.slow(reason="a capture that is woken late on a busy machine states less than it should")
 def test_the_times_of_a_replay_that_is_captured(
     start: Start, records: Records, listening: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -326,6 +326,12 @@ def test_a_long_line_of_anything_takes_no_long_time(name: str, begins: str) -> N
         bursts_of(name, begins + part * (20_000 // len(part)))
 
 
+def test_an_array_of_one_long_line_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "meter.c"
+    path.write_text("const uint8_t buf[] = {\n0x2F, 0x3F, 0x21, 0x0D, 0x0A\n};\n")
+    assert [form.name for form in recognise(path)] == ["c-array"]
+
+
 @pytest.mark.parametrize("count", range(1, 17))
 def test_a_short_row_beside_its_text(count: int) -> None:
     """Each octet, in a row of each length as jpnevulator pads it: no length is taken for octets without a column."""
