@@ -98,6 +98,13 @@ CATALOGUE: Final = (
     Field("vtc.cmd", STRING, "Command letter and type, such as R1"),
     Field("vtc.address", STRING, "Address of the meter that an IDRequest calls"),
     Field("vtc.register", STRING, "Register of a data set; empty where the data set names none", repeats=True),
+    _tap(
+        "vtc.register.asked",
+        STRING,
+        "Register that the request named, of a data set that names none; empty where it names its own",
+        repeats=True,
+        context=True,
+    ),
     Field("vtc.value", STRING, "Value of a data set", repeats=True),
     Field("vtc.unit", STRING, "Unit of a data set; empty where it has none", repeats=True),
     Field("vtc.count", UNSIGNED, "Count in a read without brackets, of registers or octets (which is open)", bits=8),
@@ -201,11 +208,11 @@ Generated from `dissector/catalogue.py` by `make docs`; do not edit.
 
 The first name is that in Wireshark and in `vtctap read --json`, the second that in Python and Scapy. A field that does
 not apply is absent; a boolean is there only where it is true. A field that repeats is a list in JSON; of
-`vtc.register`, `vtc.value`, `vtc.unit`, `vtc.register.name` and `vtc.value.decoded` item *i* belongs to data set *i*,
-and what is absent there is an empty string. A generated field is not in the octets of the message: the tap says it, or
-it is concluded. JSON objects also carry `frame.number`, `frame.time_epoch` and `frame.time_relative` (seconds since
-1970, and since the trace's first record, with nine decimals, as strings) and `vtc.octets` (the record's octets,
-hexadecimal).
+`vtc.register`, `vtc.register.asked`, `vtc.value`, `vtc.unit`, `vtc.register.name` and `vtc.value.decoded` item *i*
+belongs to data set *i*, and what is absent there is an empty string. A generated field is not in the octets of the
+message: the tap says it, or it is concluded. JSON objects also carry `frame.number`, `frame.time_epoch` and
+`frame.time_relative` (seconds since 1970, and since the trace's first record, with nine decimals, as strings) and
+`vtc.octets` (the record's octets, hexadecimal).
 
 In text, octets that are no printable ASCII character are shown as `<NUL>`, `<STX>`, `<80>`.
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.meaning import Meaning, interpret
+from vtctap.dissector.meaning import Meaning, interpret, registers_of
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.profiles.stated import settled
@@ -70,6 +70,11 @@ class Frame(Dissection):
     def name(self) -> str:
         """The message's name, empty for a later record of a message that did not fit into one."""
         return self.message.message or ""
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """The register of each data set: its own, or the one that the request named."""
+        return registers_of(self.message, self.place.register_asked)
 
     @property
     def damaged(self) -> bool:
@@ -161,7 +166,11 @@ def _content(message: Message, meaning: Meaning) -> dict[str, Value]:
 
 
 def _place_fields(place: Place) -> dict[str, Value]:
-    values: dict[str, Value] = {name: value for name, value in place._asdict().items() if value is not None}
+    values: dict[str, Value] = {
+        name: value for name, value in place._asdict().items() if value is not None and value != ()
+    }
+    if place.register_asked:
+        values["register_asked"] = list(place.register_asked)
     if place.response_time_ns is not None:
         values["response_time"] = place.response_time_ns / 1e9
     return values
@@ -197,6 +206,8 @@ class Dissector:
         gap_ns = self._gap(record)
         message, meaning = self._known.get(record.octets) or self._decode(record)
         place = self._pairing.place(self._number, record, message)
+        if place.register_asked:
+            meaning = self.meaning(message, place.register_asked)
         about = self._verdicts.feed(self._number, record, message, meaning, place)
         if about is not None:
             place = place._replace(status_token_in=about)
@@ -217,9 +228,9 @@ class Dissector:
         self._number += 1
         return replace(skipped, number=self._number)
 
-    def meaning(self, message: Message) -> Meaning:
-        """Returns the meaning of a message by the profile."""
-        return interpret(message, self._profile, self._keys)
+    def meaning(self, message: Message, asked: tuple[str, ...] = ()) -> Meaning:
+        """Returns the meaning of a message by the profile; ``asked`` are the registers of data sets that name none."""
+        return interpret(message, self._profile, self._keys, asked)
 
     def _gap(self, record: Record) -> int | None:
         """Returns the time since the end of the link's previous frame, ns."""

@@ -1,7 +1,8 @@
 """The meaning of a message: what a profile says about its registers, values, identification and token.
 
-:func:`interpret` takes one decoded message and ignores the records around it. Each field depends on entries of the
-profile, each entry states its confidence, and a field is as certain as the least certain of its entries.
+:func:`interpret` takes one decoded message. Of the records around it, only the registers that its request named count.
+Each field depends on entries of the profile, each entry states its confidence, and a field is as certain as the least
+certain of its entries.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys, Token
 from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
 
-SUREST, *_, ASSUMED = CONFIDENCES
+SUREST, CONCLUDED, ASSUMED = CONFIDENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,24 @@ class _Reading:
     meaning: str | None = None
 
 
-def interpret(message: Message, profile: Profile, keys: Keys | None = None) -> Meaning:
-    """Looks up the meaning of a message in the profile; ``keys`` decrypt its token."""
+def registers_of(message: Message, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the register of each data set: its own, or the one that the request named (``asked``)."""
+    if len(asked) != len(message.register):
+        return message.register
+    return tuple(own or named for own, named in zip(message.register, asked, strict=True))
+
+
+def interpret(message: Message, profile: Profile, keys: Keys | None = None, asked: tuple[str, ...] = ()) -> Meaning:
+    """Looks up the meaning of a message in the profile; ``keys`` decrypt its token; ``asked`` are the registers of data
+    sets that name none."""
     stated = profile.messages.get(message.message or "")
     if stated is None:
         return _NOTHING
     doubts = _Doubts()
     doubts.lean(stated.confidence, "vtc.message")
-    registers = [profile.register(register) for register in message.register]
+    if asked:
+        doubts.lean(CONCLUDED, "vtc.register.asked")
+    registers = [profile.register(register) for register in registers_of(message, asked)]
     readings = [_read(*each) for each in zip(registers, message.value, message.unit, strict=True)]
     status = _status(readings, doubts)
     return Meaning(

@@ -13,6 +13,10 @@ same rules:
   a sign-on before them (the capture began late, or the meter sends by itself) form a session of their own. Sessions
   count through the trace, from 1.
 
+- A data set that names no register is of the register that its request named, one for one where the request named
+  several, and in Data alone: only if each data set that names its own names the same one, and if the request is an
+  undamaged ReadCommand, or a NAK that asks once more for its answer.
+
 An echo only belongs to its session; the original counts for everything else. Frames of an unknown sender, and the later
 records of a message that did not fit into one, pair with nothing.
 """
@@ -42,6 +46,7 @@ class Place(NamedTuple):
     response_time_ns: int | None = None
     repeat_of: int | None = None
     status_token_in: int | None = None
+    register_asked: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -56,12 +61,14 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Request:
-    """The client's last request; ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``."""
+    """The client's last request; ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``; ``registers`` are those
+    that it reads."""
 
     number: int
     end_ns: int
     synthetic: bool
     is_nak: bool
+    registers: tuple[str, ...]
     answer: str = ""
 
 
@@ -102,19 +109,23 @@ class Pairing:
         before = link.last.get(sender)
         repeated = before if before and name not in NOT_REPEATED and _repeats(link, sender, record, before) else None
         request_in = response_time_ns = None
+        asked: tuple[str, ...] = ()
         if sender is Sender.CLIENT:
             self._turn(link, name, anew=not repeated)
             if name not in NOT_REQUESTS:
                 synthetic = bool(record.flags & Flag.SYNTHETIC)
-                link.request = _Request(number, record.end, synthetic, name == MessageName.NAK)
+                reads = () if damaged else _reads(link.request, message)
+                link.request = _Request(number, record.end, synthetic, name == MessageName.NAK, reads)
         else:
             link.opening = False
             answer = "NAK" if name == MessageName.NAK else "damaged" if damaged else "good"
             request_in, response_time_ns = _answer(link.request, record, answer)
+            if link.request and request_in is not None and name == MessageName.Data:
+                asked = _asked(link.request.registers, message.register)
         repeat_of = repeated.number if repeated else None
         if name not in NOT_REPEATED:
             link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
-        return Place(link.session, request_in, response_time_ns, repeat_of)
+        return Place(link.session, request_in, response_time_ns, repeat_of, register_asked=asked)
 
     def _turn(self, link: _LinkPairing, name: MessageName, *, anew: bool) -> None:
         """Begins a session at a new call, or at anything after a break; a repeat begins none."""
@@ -143,6 +154,21 @@ def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int 
     request.answer = answer
     known = request.end_ns <= record.time and not (request.synthetic or record.flags & Flag.SYNTHETIC)
     return request.number, record.time - request.end_ns if known else None
+
+
+def _reads(before: _Request | None, message: Message) -> tuple[str, ...]:
+    """Returns the registers that a client's message reads; a NAK asks once more for what the request ``before`` did."""
+    if message.message == MessageName.NAK and before:
+        return before.registers
+    return message.register if message.message == MessageName.ReadCommand else ()
+
+
+def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the registers that a request named, of an answer's data sets that name none (``own``)."""
+    if len(registers) != len(own) or any(each and each != asked for each, asked in zip(own, registers, strict=True)):
+        return ()
+    asked = tuple("" if each else register for each, register in zip(own, registers, strict=True))
+    return asked if any(asked) else ()
 
 
 def _repeats(link: _LinkPairing, sender: Sender, record: Record, before: _Frame) -> bool:

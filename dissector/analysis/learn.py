@@ -91,7 +91,8 @@ class Learner:
         self.left_out = 0
         self.messages = 0
         self.lines: Counter[tuple[Line, int]] = Counter()
-        self._asked: dict[int, str] = {}
+        self._unsound: set[int] = set()
+        """The links whose last request does not show which registers it asks for."""
         self._checking: set[tuple[int, Sender]] = set()
         """The sides, by link, that have sent a check character."""
         self._unchecked: Counter[tuple[int, Sender]] = Counter()
@@ -102,19 +103,16 @@ class Learner:
         message = self._sound(dissection)
         record = dissection.record
         if record.sender is Sender.CLIENT and not record.flags & Flag.ECHO:
-            self._asked.pop(record.link, None)  # A damaged request does not show which registers it asks for.
+            (self._unsound.add if message is None else self._unsound.discard)(record.link)
         if message is None or message.message is None:
             return
         self.messages += 1
         if record.line and record.speed and ((record.line, record.speed) in self.lines or len(self.lines) < _MAX_LINES):
             self.lines[record.line, record.speed] += 1
-        if message.message in (MessageName.ReadCommand, MessageName.WriteCommand):
-            self._asked[record.link] = message.register[0] if len(message.register) == 1 else ""
-        if message.message not in _TEACHING:
+        if message.message not in _TEACHING or not isinstance(dissection, Frame):
             return
-        for register, value, unit in zip(message.register, message.value, message.unit, strict=True):
-            if message.message in READOUT and not register and len(message.register) == 1:
-                register = self._asked.get(record.link, "")
+        registers = message.register if record.link in self._unsound else dissection.registers
+        for register, value, unit in zip(registers, message.value, message.unit, strict=True):
             seen = self._seen(register)
             if seen is None:
                 continue
@@ -272,7 +270,7 @@ class Coverage:
         self.messages += message.message not in (None, MessageName.UndefinedCommand)
         self.assumed += bool(meaning.assumed)
         decoded = meaning.value_decoded or ("",) * len(message.register)
-        for id, value, word in zip(message.register, message.value, decoded, strict=True):
+        for id, value, word in zip(dissection.registers, message.value, decoded, strict=True):
             if not id or len(id) > _MAX_ID:
                 continue
             self.data_sets += 1

@@ -65,8 +65,17 @@ class DataSet(Derived):
         texts = (bytes(packet.getfieldval(name)) for name in ("register", "value", "unit"))
         register, value, unit = (show(text.translate(SEVEN_BITS) if parity else text) for text in texts)
         message = Message(MessageName.Data, register=(register,), value=(value,), unit=(unit,))
-        fields = content(message, dissector().meaning(message))
+        fields = content(message, dissector().meaning(message, self._asked()))
         return {name: value for name, value in fields.items() if FIELDS[name].attribute in self.derived}
+
+    def _asked(self) -> tuple[str, ...]:
+        """Returns the register that the request named, if the data set names none."""
+        below = getattr(self.parent, "underlayer", None)
+        asked = getattr(getattr(getattr(below, "dissection", None), "place", None), "register_asked", ())
+        if not asked or len(asked) != len(self.parent.data_sets):
+            return ()
+        named = (name for each, name in zip(self.parent.data_sets, asked, strict=True) if each is self)
+        return tuple(filter(None, named))
 
     def derive(self, attribute: str) -> Any:
         """Returns a field that is read from the data set."""

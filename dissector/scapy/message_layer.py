@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from vtctap.dissector.dissect import Value
 from vtctap.dissector.meaning import Meaning
+from vtctap.dissector.pairing import Place
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import Message
@@ -38,7 +39,12 @@ def summary_of(packet: Any, kind: Kind) -> tuple[str, list[Any]]:
         record = of_below() if of_below else Record(0, bytes(packet), kind)
     except RecordError:
         return type(packet).__name__, [type(below)]
-    return summary(dissect(record)), [type(below)]
+    return summary(dissect(record, place_of(packet))), [type(below)]
+
+
+def place_of(message: Any) -> Place | None:
+    """Returns the place of a message in its session; None before a session has read its packet."""
+    return getattr(getattr(message.underlayer, "dissection", None), "place", None)
 
 
 class MessageLayer(Derived):
@@ -67,7 +73,7 @@ class MessageLayer(Derived):
 
     def fields_vtc(self) -> dict[str, Value]:
         """Returns the catalogue's fields of the message and of its meaning by the profile, by name."""
-        fields = dissect(Record(0, bytes(self))).fields()
+        fields = dissect(Record(0, bytes(self)), place_of(self)).fields()
         return {name: value for name, value in fields.items() if name in _MESSAGE_NAMES}
 
     def meaning_of(self, name: str) -> str:

@@ -181,7 +181,7 @@ class VTC(Derived):
         """Returns the catalogue's fields that apply, by name, as in ``read --json``; none where the header is damaged.
         Fields that depend on earlier records exist once a session has read the packet."""
         try:
-            fields = dissect(self.record()).fields()
+            fields = dissect(self.record(), getattr(self.dissection, "place", None)).fields()
         except RecordError:
             return {}
         context = self.dissection.fields() if self.dissection else {}

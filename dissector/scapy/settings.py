@@ -1,11 +1,13 @@
 """The dissector for packets, with the profile and keys of ``conf.contribs["vtctap"]``."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
 from scapy.config import conf
 
-from vtctap.dissector.dissect import Dissection, Dissector
+from vtctap.dissector.dissect import Dissection, Dissector, Frame
+from vtctap.dissector.pairing import Place
 from vtctap.dissector.profiles.files import DEFAULT, Profile, load
 from vtctap.dissector.tokens import Keys, load_keys
 from vtctap.pcap.record import Record
@@ -31,6 +33,10 @@ def dissector() -> Dissector:
     )
 
 
-def dissect(record: Record) -> Dissection:
-    """Dissects one record by itself."""
-    return dissector().dissect(record)
+def dissect(record: Record, place: Place | None = None) -> Dissection:
+    """Dissects one record by itself; a frame takes the registers that its request named from its ``place``."""
+    decoder = dissector()
+    dissection = decoder.dissect(record)
+    if place is None or not place.register_asked or not isinstance(dissection, Frame):
+        return dissection
+    return replace(dissection, meaning=decoder.meaning(dissection.message, place.register_asked))

@@ -1,13 +1,12 @@
 """The table of registers: one row per value that was read or written.
 
-The server's data sets are values that were read; those of a WriteCommand were written. Where the server names no
-register, its single data set belongs to the single register of the request.
+The server's data sets are values that were read; those of a WriteCommand were written.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vtctap.dissector.analysis.exchanges import Exchange, exchanges
+from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.dissect import Dissection, Frame, Value, epoch
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import MessageName
@@ -15,17 +14,17 @@ from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, Co
 from vtctap.pcap.record import Sender
 
 _FRAME: Final = ("vtc.session", "vtc.link", "vtc.message", "vtc.bcc.status")
-_DATA: Final = ("vtc.register", "vtc.register.name", "vtc.value", "vtc.unit", "vtc.value.decoded")
+_DATA: Final = ("vtc.register", "vtc.register.asked", "vtc.register.name", "vtc.value", "vtc.unit", "vtc.value.decoded")
 
 
 def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
     for exchange in exchanges(dissections, profile):
         for frame in exchange.frames:
             if frame.record.sender is not Sender.CLIENT or frame.name == MessageName.WriteCommand:
-                yield from _data_sets(frame, exchange)
+                yield from _data_sets(frame)
 
 
-def _data_sets(frame: Frame, exchange: Exchange) -> Iterator[Row]:
+def _data_sets(frame: Frame) -> Iterator[Row]:
     said = frame.fields()
     of_frame: dict[str, Value] = {
         "frame.number": frame.number,
@@ -33,11 +32,8 @@ def _data_sets(frame: Frame, exchange: Exchange) -> Iterator[Row]:
         **{name: said[name] for name in _FRAME if name in said},
         "access": "written" if frame.record.sender is Sender.CLIENT else "read",
     }
-    asked = _asked(frame, exchange)
     for at in range(len(frame.message.register)):
         cells = of_frame | {name: item for name in _DATA if (item := _item(said.get(name), at))}
-        if asked and "vtc.register" not in cells:
-            cells["asked"] = asked
         if frame.damaged:
             cells["damaged"] = True
         yield Row((frame.number,), cells)
@@ -45,14 +41,6 @@ def _data_sets(frame: Frame, exchange: Exchange) -> Iterator[Row]:
 
 def _item(values: Value | None, at: int) -> str:
     return str(values[at]) if isinstance(values, list) else ""
-
-
-def _asked(frame: Frame, exchange: Exchange) -> str:
-    """Returns the register of the request, if the request names one register and the frame has one data set."""
-    request = exchange.request
-    if request is None or request is frame or len(frame.message.register) != 1:
-        return ""
-    return request.message.register[0] if len(request.message.register) == 1 else ""
 
 
 REGISTERS: Final = Table(
@@ -64,7 +52,6 @@ REGISTERS: Final = Table(
         *field_columns(*_FRAME),
         Column("access", ColumnType.TEXT, "read or written"),
         *field_columns(*_DATA, repeats=False),
-        Column("asked", ColumnType.TEXT, "Register that was asked for, where the answer names none"),
         Column("damaged", ColumnType.BOOLEAN, "Octets of the frame are wrong or missing"),
     ),
     _rows,

@@ -19,6 +19,7 @@ PARTS: Final = (
     "tokens",
     "encodings",
     "meaning",
+    "understanding",
     "places",
     "pairing",
     "columns",

@@ -186,7 +186,7 @@ def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: P
     ).stdout.splitlines()
     assert shown[5].split("\t") == ["credit", "123.4 kWh", "vtc.register.name,vtc.value.decoded"]
     assert [line.split("\t")[0] for line in shown if "\t" in line and line.split("\t")[0]][:5] == [
-        "credit", "credit", "credit", "model", "model",
+        "credit", "credit", "credit", "credit", "model",
     ]  # fmt: skip
     assert any(line.startswith("tokenEntry\t") for line in shown)
     read = inside("read", trace, "--profile", "mine.toml").stdout
@@ -207,22 +207,22 @@ def test_a_profile_is_inherited_by_its_files_name(inside: Run, trace: Path, fold
 
 def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Path) -> None:
     counts = json.loads(inside("profile", "check", trace, "--json").stdout)
-    # 7001 twice asked and once answered by its number, 7002 and 7005 asked and answered, 7003, 7004, 7006, and 0004.
+    # 7001 twice asked and answered, 7002 and 7005 asked and answered, 7003, 7004, 7006, and 0004.
     assert (counts["profile"], counts["frames"], counts["messages"]) == ("iec62055-52", 16, 16)
-    assert (counts["data_sets"], counts["named"], counts["values"], counts["decoded"]) == (11, 1, 1, 1)
-    assert counts["unnamed"] == {"7001": 3, "7002": 2, "7003": 1, "7004": 1, "7005": 2, "7006": 1}
+    assert (counts["data_sets"], counts["named"], counts["values"], counts["decoded"]) == (12, 1, 1, 1)
+    assert counts["unnamed"] == {"7001": 4, "7002": 2, "7003": 1, "7004": 1, "7005": 2, "7006": 1}
     assert counts["registers"] == ["FFFE"]
     inside("profile", "learn", trace, "-o", "mine.toml")
     better = json.loads(inside("profile", "check", trace, "--json", "--profile", "mine.toml").stdout)
-    assert (better["named"], better["values"], better["decoded"], better["unnamed"]) == (11, 2, 2, {})
+    assert (better["named"], better["values"], better["decoded"], better["unnamed"]) == (12, 3, 3, {})
     shown = inside("profile", "check", trace)
     assert shown.returncode == 0
-    assert "data sets named   1 of 11 (9 %)\n" in shown.stdout
-    assert "without a name: 7001 (3)\n" in shown.stdout
+    assert "data sets named   1 of 12 (8 %)\n" in shown.stdout
+    assert "without a name: 7001 (4)\n" in shown.stdout
     changed = (tmp_path / "mine.toml").read_text().replace('"register 7002", access = "read"', '"x", type = "decimal"')
     (tmp_path / "mine.toml").write_text(changed)
     wrong = inside("profile", "check", trace, "--profile", "mine.toml").stdout
-    assert "values decoded    2 of 3 (66 %)" in wrong
+    assert "values decoded    3 of 4 (75 %)" in wrong
     assert "not of their form: 7002 (1)\n" in wrong
 
 

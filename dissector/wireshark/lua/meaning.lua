@@ -85,8 +85,13 @@ local function reading(register, set)
     return reader and reader(register, set.value, set.unit), rank
 end
 
+-- The register of a data set: its own, or the one that the request named.
+local function register_of(set)
+    return find_register(set.register == "" and set.asked or set.register)
+end
+
 local function meaning_of_set(message, set)
-    local register, history = find_register(set.register)
+    local register, history = register_of(set)
     if not register then
         return
     end
@@ -111,7 +116,7 @@ end
 
 local function token_of(message)
     for _, set in ipairs(message.sets) do
-        local register = find_register(set.register)
+        local register = register_of(set)
         local token = recognise(set, register and register.tokens[1] and register.tokens)
         if token then
             local proven = token.class == 1 and token.crc_status == "good"
@@ -133,6 +138,9 @@ local function meaning(message)
     doubt("vtc.message", RANK[stated])
     if message["vtc.id.manufacturer"] or message["vtc.id.text"] then
         identification(message)
+    end
+    if message.asked then
+        doubt("vtc.register.asked", 2)
     end
     if message.sets then
         for _, set in ipairs(message.sets) do

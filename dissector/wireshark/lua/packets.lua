@@ -53,26 +53,6 @@ end
 
 local NO_OPTIONS = { parity = {}, framing = {}, pauses = {} }
 
--- Caches the results of a function of one string, which returns nil for none. A full newer half replaces the older
--- half.
-local function remembering(work, half)
-    local newer, older, count = {}, {}, 0
-    return function(key)
-        local value = newer[key]
-        if value == nil then
-            value = older[key]
-            if value == nil then
-                value = work(key) or false
-            end
-            if count == half then
-                older, newer, count = newer, {}, 0
-            end
-            newer[key], count = value, count + 1
-        end
-        return value
-    end
-end
-
 -- The meaning of the first 20 octets, equal for most of a tap's records; false where they are not vtctap's.
 local header = remembering(function(start)
     local length, sender = u32(start, 4), byte(start, 9)
@@ -116,19 +96,6 @@ local function cut_short(start)
     end
     return sub(start, 1, 13) .. char(flags + CUT) .. sub(start, 15)
 end
-
-local function understand(octets)
-    local message = decode(octets)
-    meaning(message)
-    message.faulty = message.bcc_status == "bad" or message.bcc_status == "missing" or message.crc_status == "bad"
-        or message.bad_sequence
-        or MESSAGE_EXPERTS[message.name] or OUTCOME_EXPERTS[message.outcome]
-        or (message.token and message.token.crc_status == "bad")
-    return message
-end
-
--- Cleared whenever the user selects another profile.
-local understood, understood_by
 
 -- A pass over the packets always requests the same: which fields, and whether there are columns. Consecutive packets
 -- may still differ (Wireshark's window draws some rows, then a search continues from there), so the request is kept
@@ -192,11 +159,10 @@ function protocol.dissector(tvb, pinfo, tree)
     local octets = sub(raw, length + 1)
     local message, troubled = nil, head.flagged or found.reported
     if head.kind == "frame" then
-        if understood_by ~= PROFILE then
-            understood, understood_by = remembering(understand, 128), PROFILE
-        end
-        message = understood(octets)
-        troubled = follow(pinfo, number, visited, head, message, octets) or troubled or message.faulty
+        message = understand(octets)
+        troubled = follow(pinfo, number, visited, head, message, octets) or troubled
+        message = understand(octets, asked_here())
+        troubled = troubled or message.faulty
     end
     record.number, record.head, record.message, record.octets, record.found = number, head, message, octets, found
     local text = (whole or columns_wanted) and record_text(head, message, octets, found)

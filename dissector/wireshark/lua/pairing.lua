@@ -17,11 +17,12 @@ local function start_of(relative, absolute)
     return floor((relative + before_reference) * 1e9 + 0.5)
 end
 
--- A link's state. request: the client's last request (number 0: none), and the answer to it, "good", "damaged" or
--- "NAK"; last: a side's last frame, with the original's number where it was a repeat. opening: the session has only had
--- calls so far; over: a break ended it. asked: the number of the request that waits for an answer (0: none); silent:
--- the requests that waited before the server was heard. written: the number of the last token's frame; taken: that of
--- the token that waits for its verdict (0: none). (Values that change with each frame are overwritten, not allocated.)
+-- A link's state. request: the client's last request (number 0: none), the data sets of an undamaged read, and the
+-- answer to it, "good", "damaged" or "NAK"; last: a side's last frame, with the original's number where it was a repeat.
+-- opening: the session has only had calls so far; over: a break ended it. asked: the number of the request that waits
+-- for an answer (0: none); silent: the requests that waited before the server was heard. written: the number of the last
+-- token's frame; taken: that of the token that waits for its verdict (0: none). (Values that change with each frame are
+-- overwritten, not allocated.)
 local links, sessions
 -- The last frame, to recognise it: its number, time, octets and link.
 local latest, latest_time, latest_octets, latest_link
@@ -40,6 +41,7 @@ local function begin_session(link)
     sessions = sessions + 1
     link.session, link.opening, link.over = sessions, true, false
     link.request.number, link.last.client.number, link.last.server.number = 0, 0, 0
+    link.request.sets = nil
     link.written, link.taken = 0, 0
 end
 
@@ -117,6 +119,25 @@ local function follow_token(link, page, at, number, message, damaged)
     end
 end
 
+-- The registers that a request named, of the data sets of an answer that name none: one a line, empty for those that
+-- name their own; nil where the answer does not correspond to the request.
+local function registers_asked(request, message)
+    local named, own = request.sets, message.sets
+    if not named or message.name ~= "Data" or #named ~= #own then
+        return nil
+    end
+    local text, found = "", false
+    for at, set in ipairs(own) do
+        local register = named[at].register
+        if set.register ~= "" and set.register ~= register then
+            return nil
+        end
+        text = text .. (set.register == "" and register or "") .. "\n"
+        found = found or (set.register == "" and register ~= "")
+    end
+    return found and text or nil
+end
+
 local function pair(link, page, at, number, head, message, octets, start)
     local name, sender = message.name, head.sender
     local stop = start + head.duration
@@ -142,6 +163,9 @@ local function pair(link, page, at, number, head, message, octets, start)
         link.opening, link.over = link.opening and OPENING[name], breaks
         if not NOT_REQUESTS[name] then
             request.number, request.name, request.stop, request.answer = number, name, stop, nil
+            if damaged or name ~= "NAK" then
+                request.sets = name == "ReadCommand" and not damaged and message.sets or nil
+            end
             request.synthetic, request.is_nak = head.synthetic, name == "NAK"
             request.uncertainty, request.uncertain = head.uncertainty, head.order_uncertain
         end
@@ -154,6 +178,11 @@ local function pair(link, page, at, number, head, message, octets, start)
             request.answer = name == "NAK" and name or damaged and "damaged" or "good"
             page.request_in[at] = request.number
             link_to("response_in", request.number, number)
+            local registers = registers_asked(request, message)
+            if registers then
+                page.asked[at] = number_of(registers)
+                message = understand(octets, registers)
+            end
             follow_token(link, page, at, number, message, damaged)
             if request.stop <= start and not (request.synthetic or head.synthetic) then
                 page.response_time[at] = start - request.stop

@@ -4,8 +4,8 @@
 
 local PAGE = 512
 local WHOLE, TIME, SMALL = rep("I4", PAGE), rep("d", PAGE), rep("I1", PAGE)
-local COLUMNS = { session = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE, token_in = WHOLE,
-    status_in = WHOLE, faults = SMALL, response_time = TIME, gap = TIME }
+local COLUMNS = { session = WHOLE, asked = WHOLE, request_in = WHOLE, response_in = WHOLE, repeat_of = WHOLE,
+    token_in = WHOLE, status_in = WHOLE, faults = SMALL, response_time = TIME, gap = TIME }
 -- "current" is the page being filled; "previous" is the page before it, which answers may still change.
 local current, previous, sealed, opened, opened_number
 -- Results for frames whose pages were already sealed.
@@ -87,11 +87,27 @@ local function set_unanswered(number)
     end
 end
 
+-- The registers that requests named, as texts, each once, and their numbers: a page holds the number.
+local texts, numbers
+
+local function number_of(text)
+    if not numbers[text] then
+        texts[#texts + 1] = text
+        numbers[text] = #texts
+    end
+    return numbers[text]
+end
+
 -- The current frame's place: its page, and its index there.
 local place, place_at
 
 local function where()
     return place, place_at
+end
+
+-- The registers that the current frame's request named; nil for none.
+local function asked_here()
+    return texts[place.asked[place_at]]
 end
 
 local function later_of(column, number)
@@ -139,8 +155,9 @@ end
 
 local function forget_places()
     current, previous, sealed, opened, opened_number = nil, nil, {}, nil, nil
+    texts, numbers = {}, {}
     late_links, late_faults = { response_in = {}, status_in = {} }, {}
 end
 
 return where, later_of, faults_of, stands_out, go_to_place, next_place, leave_place, forget_places, link_to,
-    set_unanswered, LATE, EARLY, SILENT, TIMING_FAULTS
+    set_unanswered, number_of, asked_here, LATE, EARLY, SILENT, TIMING_FAULTS

@@ -28,6 +28,9 @@ local function show_set(tree, number, set)
     end
     local top = group(tree, "vtc.set", base + register_at, set.last - set.first + 1, set.title)
     add(top, "vtc.register", base + register_at, register_size, set.register)
+    if message.asked then
+        add(top, "vtc.register.asked", base + register_at, register_size, set.asked)
+    end
     if set.name then
         say(top, "vtc.register.name", register_at, register_size, set.name)
     elseif message.named then

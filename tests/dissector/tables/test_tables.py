@@ -124,13 +124,15 @@ def test_there_are_rows() -> None:
 
 def test_registers() -> None:
     records = [
-        Record(10**18, b"\x01R1\x02FFFE()\x03d", sender=Sender.CLIENT),
+        Record(10**18, b"\x01R1\x02FFFE()\x03`", sender=Sender.CLIENT),
         Record(10**18 + 10**8, b"\x02(16)\x03\x04", sender=Sender.SERVER),
         Record(10**18 + 2 * 10**8, b"\x01W1\x02FFFF(77)\x03\x11", sender=Sender.CLIENT),
         Record(10**18 + 3 * 10**8, b"\x06", sender=Sender.SERVER),
     ]
     rows = [row.cells for row in TABLES["registers"].rows(dissected(records), load(DEFAULT))]
-    assert [(row["access"], row.get("vtc.register"), row.get("asked"), row["vtc.value"]) for row in rows] == [
+    assert [
+        (row["access"], row.get("vtc.register"), row.get("vtc.register.asked"), row["vtc.value"]) for row in rows
+    ] == [
         ("read", None, "FFFE", "16"),
         ("written", "FFFF", None, "77"),
     ]

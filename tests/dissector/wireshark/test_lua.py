@@ -132,7 +132,7 @@ def test_text_of_a_profile_is_never_code(text: str, trace: Path, tmp_path: Path)
         reaction_min = 0.02
         reaction_max = 1.5
         [registers.entries]
-        "0004" = {{ name = {words}, table = {words} }}
+        "FFFE" = {{ name = {words}, table = {words} }}
         {words} = {{ name = "x" }}
         [tables.{words}.values]
         5 = {words}
@@ -141,7 +141,7 @@ def test_text_of_a_profile_is_never_code(text: str, trace: Path, tmp_path: Path)
     )
     script = write(tmp_path / "vtctap.lua", profile)
     shown = tshark(trace, script, "-T", "fields", "-e", "vtc.message", "-e", "vtc.register", "-e", "vtc.confidence")
-    assert shown == ["Data\t0004\tassumed", "BreakCommand\t\tassumed"]
+    assert shown == ["Data\tFFFE\tassumed", "BreakCommand\t\tassumed", "Data\t200D\tassumed"]
     names = tshark(trace, script, "-Y", "vtc.register.name", "-T", "fields", "-e", "vtc.register.name")
     assert len("".join(names)) > 0
     if text.isprintable() and text.isascii() and "\\" not in text:

@@ -10,6 +10,7 @@ compared is printed when the tests have ended.
 import contextlib
 import json
 import random
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -185,6 +186,22 @@ def command(letters: bytes, types: bytes) -> Callable[[Chance, Registers], bytes
     return make
 
 
+def read(chance: Chance, registers: Registers) -> bytes:
+    """With brackets, or register and count alone."""
+    bare = chance.choice((b"", b"", b"", b"1", b"5")) + b"\x02" + chance.choice((b"FFFE1", b"FFFF0", b"2010", b"2006F"))
+    return chance.choice((command(b"R", b"0123456")(chance, registers), block(chance, b"\x01R" + bare)))
+
+
+def with_names(chance: Chance, registers: Registers) -> bytes:
+    return block(chance, b"\x02" + data_sets(chance, registers))
+
+
+def nameless(chance: Chance, registers: Registers) -> bytes:
+    """An answer that names none of its registers, or a few."""
+    sets = data_sets(chance, registers)
+    return block(chance, b"\x02" + re.sub(rb"[^()]*\(", b"(", sets, count=chance.choice((0, 0, 1))))
+
+
 def identification(chance: Chance) -> bytes:
     return b"/%s%s%s" % (chance.choice(LETTERS), text(chance, 1), text(chance, 14).translate(None, b"\r\n"))
 
@@ -215,12 +232,12 @@ def hdlc(chance: Chance, _: Registers) -> bytes:
 GRAMMAR: dict[str, Callable[[Chance, Registers], bytes]] = {
     "IDRequest": lambda chance, _: b"/?%s!%s" % (text(chance, 8), chance.choice((b"\r\n", b"\r\n", b"\n", b""))),
     "IDResponse": lambda chance, _: identification(chance) + b"\r\n",
-    "ReadCommand": command(b"R", b"0123456"),
+    "ReadCommand": read,
     "WriteCommand": command(b"W", b"0123456"),
     "BreakCommand": command(b"B", b"0"),
     "ACK": lambda *_: b"\x06",
     "NAK": lambda *_: b"\x15",
-    "Data": lambda chance, registers: block(chance, b"\x02" + data_sets(chance, registers)),
+    "Data": lambda chance, registers: chance.choice((nameless, with_names))(chance, registers),
     "OptionSelect": lambda chance, _: b"\x06" + text(chance, 4) + b"\r\n",
     "PasswordCommand": command(b"P", b"012"),
     "ExecuteCommand": command(b"E", b"2"),
