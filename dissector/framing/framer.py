@@ -71,6 +71,8 @@ MIN_REACTION_NS: Final = 15_000_000
 """Shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms; a tap may measure
 less."""
 
+_AT_ONCE: Final = 256
+"""Most octets of noise that are taken before a stride is tried."""
 _CHECKED: Final = BLOCKS | {State.CHECK}
 """The states in which a check character is due, sooner or later."""
 _BEGINNINGS: Final = (SOH, STX, ACK, NAK)
@@ -148,7 +150,7 @@ class Framer(Doubter):
         made = self._stride(run, at)
         whole = self._end_of_whole(run.values, at, made) if made else None
         if made is None or (whole is None and made.end == at):
-            return at + 1, self.feed((run[at],))
+            return self._feed_singly(run, at)
         if whole is None:
             self._open_more(run, at, made)
             return made.end, []
@@ -160,6 +162,16 @@ class Framer(Doubter):
         self._open.extend(octets)
         self._emit(cut=False)
         return whole, self._collect()
+
+    def _feed_singly(self, run: Run, at: int) -> tuple[int, list[Piece]]:
+        """Takes an octet, and those after it while they are noise."""
+        pieces: list[Piece] = []
+        for octet in run[at : at + _AT_ONCE]:
+            at += 1
+            pieces = self.feed((octet,))
+            if pieces or self._open or not self._noise:
+                break
+        return at, pieces
 
     def _stride(self, run: Run, at: int) -> Stride | None:
         """Returns the stride from a position of a run on; None where the octet there needs a look of its own."""
