@@ -57,7 +57,7 @@ from typing import Final
 from vtctap.dissector.framing.doubts import Doubter
 from vtctap.dissector.framing.grammar import BLOCKS, CLASSES, SOFT, STREAMS, TABLE, WHOLE, State, Step
 from vtctap.dissector.framing.pieces import Octet, Piece, Run
-from vtctap.dissector.framing.strides import Stride, stride
+from vtctap.dissector.framing.strides import Stride, end_of_noise, stride
 from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
 from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
@@ -71,8 +71,6 @@ MIN_REACTION_NS: Final = 15_000_000
 """Shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms; a tap may measure
 less."""
 
-_AT_ONCE: Final = 256
-"""Most octets of noise that are taken before a stride is tried."""
 _CHECKED: Final = BLOCKS | {State.CHECK}
 """The states in which a check character is due, sooner or later."""
 _BEGINNINGS: Final = (SOH, STX, ACK, NAK)
@@ -150,7 +148,7 @@ class Framer(Doubter):
         made = self._stride(run, at)
         whole = self._end_of_whole(run.values, at, made) if made else None
         if made is None or (whole is None and made.end == at):
-            return self._feed_singly(run, at)
+            return self._feed_noise(run, at)
         if whole is None:
             self._open_more(run, at, made)
             return made.end, []
@@ -163,15 +161,22 @@ class Framer(Doubter):
         self._emit(cut=False)
         return whole, self._collect()
 
-    def _feed_singly(self, run: Run, at: int) -> tuple[int, list[Piece]]:
-        """Takes an octet, and those after it while they are noise."""
-        pieces: list[Piece] = []
-        for octet in run[at : at + _AT_ONCE]:
-            at += 1
-            pieces = self.feed((octet,))
-            if pieces or self._open or not self._noise:
-                break
-        return at, pieces
+    def _feed_noise(self, run: Run, at: int) -> tuple[int, list[Piece]]:
+        """Takes octets that go on as noise, or else the next octet."""
+        noisy = self._state is State.IDLE and self._noise and not self.garbage and self._keeps_pace(run, at)
+        end = end_of_noise(run.values, at, MAX_OCTETS - len(self._noise)) if noisy else at
+        if end == at:
+            return at + 1, self.feed((run[at],))
+        self._noise.extend(run[at:end])
+        self._end_ns = self._noise[-1].start + self._character_time_ns
+        if len(self._noise) == MAX_OCTETS:
+            self._pieces += self._take_noise()
+        return end, self._collect()
+
+    def _keeps_pace(self, run: Run, at: int) -> bool:
+        """Whether no pause ends what is open before an octet of a run, or any that follow."""
+        before_ns = run.start + at * run.step_ns - self._end_ns
+        return max(before_ns, run.step_ns - self._character_time_ns) <= self._stream_pause_ns
 
     def _stride(self, run: Run, at: int) -> Stride | None:
         """Returns the stride from a position of a run on; None where the octet there needs a look of its own."""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, SETTLED, TABLE, State, Step
 from vtctap.dissector.framing.walker import MAX_IDENTIFICATION
+from vtctap.dissector.protocol import foreign
 from vtctap.pcap.record import MAX_OCTETS
 
 
@@ -23,6 +24,26 @@ def _passed_over(state: State) -> re.Pattern[bytes] | None:
 _PASSED_OVER: Final = [_passed_over(state) for state in State]
 _LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in State]
 """Most octets that may be open in each state."""
+
+
+_NOISE: Final = re.compile(
+    b"["
+    + re.escape(
+        bytes(
+            value
+            for value in range(256)
+            if TABLE[State.IDLE][CLASSES[value]][0] is Step.NOISE and value not in foreign.LAST
+        )
+    )
+    + b"]*"
+)
+"""Matches octets that continue noise, whatever they follow: they begin no message, and end no foreign frame's head."""
+
+
+def end_of_noise(octets: bytes, at: int, most: int) -> int:
+    """Returns the end of the octets from a position on, at most so many, that continue noise before it."""
+    found = _NOISE.match(octets, at, at + most)
+    return found.end() if found else at
 
 
 class Stride(NamedTuple):

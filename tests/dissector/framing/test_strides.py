@@ -118,6 +118,12 @@ def test_the_longest_frames(over: int, body: bytes) -> None:
     agree(runs_of(b"/ABC5" + b"x" * (MAX_OCTETS + over), []), SETTINGS[2])
 
 
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_long_noise(settings: Settings) -> None:
+    noise = b"h\r\nabc\x85" * (MAX_OCTETS // 6)
+    agree(runs_of(noise + b"/?!\r\n" + noise[:100], [10, 20_000], pause=3 * GAP), settings)
+
+
 @pytest.mark.parametrize("length", range(85, 100))
 def test_the_longest_identification(length: int) -> None:
     for cut in (0, 50):
