@@ -251,7 +251,7 @@ class Dissector:
         return decoded
 
 
-Item: TypeAlias = "Record | Skipped | Dissection"
+Item: TypeAlias = Record | Skipped | Dissection
 """What a trace is read as: its records, dissected or not, and what was skipped between them."""
 
 
