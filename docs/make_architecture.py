@@ -69,6 +69,13 @@ ROOMS: Final = (
         ("record", "protocol", "catalogue", "profiles", "meaning", "analysis"),
         "rows and typed columns",
     ),
+    Room(
+        "redaction",
+        "dissector",
+        ("vtctap.dissector.redaction",),
+        ("record", "protocol", "framing", "profiles", "tokens"),
+        "traces without secrets",
+    ),
     Room("Scapy layer", "dissector", ("vtctap.dissector.scapy",), (*_MEANING, "analysis"), "packets"),
     Room("Lua dissector", "dissector", ("vtctap.dissector.wireshark",), (*_MEANING, "analysis"), "made for Wireshark"),
     Room(
@@ -124,7 +131,18 @@ ROOMS: Final = (
         "vtctap",
         ("vtctap.commands", "vtctap.__main__"),
         (
-            *("record", "trace files", "framing", "profiles", "tokens", "meaning", "analysis", "report", "tables"),
+            *(
+                "record",
+                "trace files",
+                "framing",
+                "profiles",
+                "tokens",
+                "meaning",
+                "analysis",
+                "report",
+                "tables",
+                "redaction",
+            ),
             *("Lua dissector", "simulated link", "sniffer", "command line", "capturing", "extcap"),
         ),
         "one file a command",

@@ -103,33 +103,39 @@ def _partial(final: Path) -> Path:
 
 
 @contextmanager
-def live_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
+def live_trace(
+    arguments: argparse.Namespace, taps: "Sequence[Interface]", application: str = APPLICATION
+) -> Iterator["TraceWriter"]:
     """Opens a trace for records that are written one by one: each is in the file at once."""
     from vtctap.pcap.trace import create_trace
 
     target: str | IO[bytes] = sys.stdout.buffer if arguments.output == STANDARD else arguments.output
     with output_errors(arguments.output):
-        writer = create_trace(target, linktype=arguments.dlt, application=APPLICATION, taps=taps, force=arguments.force)
+        writer = create_trace(target, linktype=arguments.dlt, application=application, taps=taps, force=arguments.force)
         with writer:
             yield writer
 
 
 @contextmanager
-def whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
+def whole_trace(
+    arguments: argparse.Namespace, taps: "Sequence[Interface]", *, application: str = APPLICATION
+) -> Iterator["TraceWriter"]:
     """Opens a trace that appears under its name only when it is complete, and then prints a summary line."""
-    with _whole_trace(arguments, taps) as writer:
+    with _whole_trace(arguments, taps, application) as writer:
         yield writer
     if not arguments.quiet:
         warn(f"{count(writer.records, 'record')} in {arguments.output}")
 
 
 @contextmanager
-def _whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> Iterator["TraceWriter"]:
+def _whole_trace(
+    arguments: argparse.Namespace, taps: "Sequence[Interface]", application: str
+) -> Iterator["TraceWriter"]:
     from vtctap.pcap.capture_file import TraceError, TraceExists
 
     final = Path(arguments.output)
     if arguments.output == STANDARD or (final.exists() and not final.is_file()):
-        with live_trace(arguments, taps) as writer:
+        with live_trace(arguments, taps, application) as writer:
             yield writer
         return
     if final.exists() and not arguments.force:
@@ -137,7 +143,7 @@ def _whole_trace(arguments: argparse.Namespace, taps: "Sequence[Interface]") -> 
     partial = _partial(final)
     options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
     try:
-        with live_trace(options, taps) as writer:
+        with live_trace(options, taps, application) as writer:
             yield writer
         with output_errors(arguments.output):
             os.replace(partial, final)

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "check": ("check", "find errors in traces: damage, protocol, timing, tokens"),
     "stats": ("stats", "show the statistics of traces"),
     "report": ("report", "make an HTML page with charts of a trace"),
+    "redact": ("redact", "replace the secrets of traces, so that they can be shared"),
     "verify": ("verify", "verify by the hash chain that traces are unaltered"),
     "reframe": ("reframe", "frame the octets of a trace again, with another profile or character format"),
     "import": ("import_", "convert recordings and logs of other tools to a trace"),

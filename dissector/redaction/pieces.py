@@ -1,0 +1,190 @@
+"""Divides the octets of a frame into pieces, each with the kind of its content.
+
+Only structure is kept without a look at its content: control characters at their places, brackets, line ends, letters
+of commands, check characters. Octets that belong to no known part are :data:`Kind.TEXT`. Positions are those of the
+frame; the structure is read from the low seven bits, as in :mod:`vtctap.dissector.protocol.messages`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from vtctap.dissector.protocol import hdlc
+from vtctap.dissector.protocol.characters import STX
+from vtctap.dissector.protocol.messages import (
+    DATA_SET,
+    LINE_END,
+    TELEGRAM_END,
+    bare_read,
+    block_end,
+    closing_bracket,
+    command_end,
+    name_of,
+    readings,
+)
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.dissector.redaction.rules import COMMAND
+
+
+class Kind(Enum):
+    """What a piece holds."""
+
+    REGISTER = auto()
+    VALUE = auto()
+    UNIT = auto()
+    ADDRESS = auto()
+    IDENTIFICATION = auto()
+    TEXT = auto()
+    PAYLOAD = auto()
+    """Octets of any values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a frame, and of a value its register and unit."""
+
+    start: int
+    end: int
+    kind: Kind
+    register: str = ""
+    unit: str = ""
+
+
+_ALONE: Final = frozenset({MessageName.ACK, MessageName.NAK, MessageName.WakeUp})
+_COMMANDS: Final = frozenset(
+    {
+        *(MessageName.ReadCommand, MessageName.WriteCommand, MessageName.BreakCommand, MessageName.PasswordCommand),
+        *(MessageName.ExecuteCommand, MessageName.UndefinedCommand),
+    }
+)
+
+
+def pieces(octets: bytes) -> list[Piece]:
+    """Returns the pieces of a frame that are not structure, in order."""
+    name = name_of(octets)
+    structure, _ = readings(octets)
+    kept = bytearray(len(octets))
+    found = [piece for piece in _parts(name, structure, kept) if piece.end > piece.start]
+    for piece in found:
+        kept[piece.start : piece.end] = b"\1" * (piece.end - piece.start)
+    return sorted([*found, *_rest(kept)], key=lambda piece: piece.start)
+
+
+def _rest(kept: bytearray) -> Iterator[Piece]:
+    """Yields the octets that no part names."""
+    at = 0
+    while (start := kept.find(0, at)) >= 0:
+        at = kept.find(1, start)
+        at = at if at >= 0 else len(kept)
+        yield Piece(start, at, Kind.TEXT)
+
+
+def _keep(kept: bytearray, start: int, end: int) -> None:
+    kept[start:end] = b"\1" * len(kept[start:end])
+
+
+def _parts(name: MessageName | None, structure: bytes, kept: bytearray) -> Iterator[Piece]:
+    if name in _ALONE:
+        _keep(kept, 0, len(structure) - len(structure.lstrip(structure[:1])))
+    elif name == MessageName.OptionSelect:
+        _keep(kept, 0, 4)
+        _line_end(structure, kept, 4)
+    elif name == MessageName.HDLC:
+        yield from _hdlc(structure, kept)
+    elif name == MessageName.IDRequest:
+        yield from _request(structure, kept)
+    elif name in (MessageName.IDResponse, MessageName.Telegram):
+        yield from _identification(structure, kept, name)
+    elif name in _COMMANDS:
+        end = block_end(structure)
+        body = command_end(structure, end)
+        _keep(kept, 0, body if COMMAND.fullmatch(structure[1:body]) else 2)
+        after = body + (structure[body : body + 1] == bytes([STX]))
+        _keep(kept, body, after)
+        yield from _block(name, structure, kept, after, end)
+    elif name is not None:
+        _keep(kept, 0, 1)
+        yield from _block(name, structure, kept, 1, block_end(structure))
+
+
+def _line_end(structure: bytes, kept: bytearray, at: int) -> None:
+    """Keeps line ends from a position on."""
+    for position in range(at, len(structure)):
+        if structure[position] in b"\r\n":
+            kept[position] = 1
+
+
+def _block(name: MessageName, structure: bytes, kept: bytearray, body: int, end: int) -> Iterator[Piece]:
+    """The body of a message, its last character and its check character."""
+    _keep(kept, end, end + 2)
+    bare = bare_read(structure, structure, body, end) if name == MessageName.ReadCommand else None
+    if bare:
+        _keep(kept, body, end)
+    else:
+        yield from _data_sets(structure, kept, body, end)
+
+
+def _data_sets(structure: bytes, kept: bytearray, at: int, end: int) -> Iterator[Piece]:
+    text = structure[:end]
+    while at < end and (found := DATA_SET.match(text, at)):
+        start, at = at, found.end()
+        if found[2] is None:
+            if found[4] is None:
+                _keep(kept, start, at)
+            continue
+        first, last = found.span(2)
+        kept[first - 1] = 1
+        if not found[3] and text[at : at + 1] == b"(":
+            last = closing_bracket(text, at)
+            at = last + (text[last : last + 1] == b")")
+            star = last
+        else:
+            star = text.find(b"*", first, last)
+            star = star if star >= 0 else last
+        _keep(kept, last, at)
+        register, unit = structure[start : first - 1].decode("latin-1"), structure[star + 1 : last].decode("latin-1")
+        yield Piece(start, first - 1, Kind.REGISTER)
+        yield Piece(first, star, Kind.VALUE, register, unit)
+        if star < last:
+            kept[star] = 1
+            yield Piece(star + 1, last, Kind.UNIT)
+
+
+def _request(structure: bytes, kept: bytearray) -> Iterator[Piece]:
+    _keep(kept, 0, 2)
+    mark = structure.find(b"!", 2)
+    end = mark if mark >= 0 else len(structure.rstrip(b"\r\n"))
+    if mark >= 0:
+        kept[mark] = 1
+    _line_end(structure, kept, end)
+    yield Piece(2, end, Kind.ADDRESS)
+
+
+def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Iterator[Piece]:
+    line = LINE_END.search(structure)
+    end = line.start() if line else len(structure)
+    _keep(kept, 0, min(5, end))
+    yield Piece(5, end, Kind.IDENTIFICATION)
+    if line:
+        _keep(kept, end, line.end())
+    if name == MessageName.Telegram:
+        last = TELEGRAM_END.search(structure)
+        if last:
+            _keep(kept, last.start(), len(structure))
+        yield from _data_sets(structure, kept, end, last.start() if last else len(structure))
+
+
+def _hdlc(octets: bytes, kept: bytearray) -> Iterator[Piece]:
+    """An HDLC frame: its header stays but for the low half of long addresses, which meters make of their number."""
+    header = hdlc.header_end(octets[: hdlc.MOST_HEADER])
+    if header is None or len(octets) < 3:
+        _keep(kept, 0, min(3, len(octets)))
+        yield Piece(min(3, len(octets)), len(octets), Kind.PAYLOAD)
+        return
+    _keep(kept, 0, header)
+    end = min(hdlc.end_of(octets), len(octets))
+    _keep(kept, end - 2, len(octets))
+    if header + 4 <= end:
+        _keep(kept, header, header + 2)
+        yield Piece(header + 2, end - 2, Kind.PAYLOAD)

@@ -1,0 +1,218 @@
+"""Makes records without their secrets.
+
+A :class:`Redactor` reads a trace twice. The first time it collects the secrets: all that the rules do not let stay. The
+second time it makes the records, and replaces a secret also where it stands inside something that would stay. Every
+record is built anew from its parts: times, flags, line settings, and octets in which each piece is kept by a rule or
+replaced.
+
+Check characters, CRCs and check sequences keep their error: good ones are computed again, bad ones stay bad by the same
+bits. Positions of errors and pauses stay, because lengths do.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from vtctap.dissector.framing.framed import message_of
+from vtctap.dissector.profiles.model import Profile
+from vtctap.dissector.protocol import hdlc
+from vtctap.dissector.protocol.characters import EVEN, carries_even_parity
+from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
+from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end, readings
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.dissector.redaction import rules
+from vtctap.dissector.redaction.pieces import Kind, Piece, pieces
+from vtctap.dissector.redaction.standins import StandIns
+from vtctap.pcap.record import Kind as RecordKind
+from vtctap.pcap.record import Record
+
+SHORTEST: Final = 6
+"""Shorter secrets stand anywhere by chance: they are replaced in their place and not searched for elsewhere."""
+_RUNS: Final = re.compile(rb"[0-9]{6,}")
+
+
+class Redactor:
+    """Redacts the records of one trace. Call :meth:`learn` with every record, then :meth:`redact` with every record.
+
+    ``values`` replaces every value. ``profiles`` are the names of profiles that may stay.
+    """
+
+    def __init__(
+        self, profile: Profile, standins: StandIns, *, values: bool = False, profiles: tuple[str, ...] = ()
+    ) -> None:
+        self._profile = profile
+        self._standins = standins
+        self._values = values
+        self._profiles = profiles
+        self._first = True
+        self.secrets: set[bytes] = set()
+        """The secrets of at least :data:`SHORTEST` characters, as seven-bit text; or payloads."""
+        self.short: set[bytes] = set()
+        """The shorter secrets."""
+        self._lengths: tuple[int, ...] = ()
+        standins.forbidden = self._holds_secret
+
+    def learn(self, record: Record) -> None:
+        """Collects the secrets of a record."""
+        for octets in self._secret_texts(record):
+            if len(set(octets)) > 1:
+                (self.secrets if len(octets) >= SHORTEST else self.short).add(octets)
+        self._lengths = ()
+
+    def _secret_texts(self, record: Record) -> Iterator[bytes]:
+        if record.kind is RecordKind.EVENT:
+            yield record.event.partition("note=")[2].encode(errors="replace")
+            return
+        if record.kind is RecordKind.NOISE:
+            yield record.octets
+            yield from _RUNS.findall(record.octets)
+            return
+        message = message_of(record)
+        structure, _ = readings(record.octets)
+        for piece in pieces(record.octets):
+            if not self._stays(piece, structure, message.message):
+                text = record.octets if piece.kind is Kind.PAYLOAD else structure
+                yield text[piece.start : piece.end]
+
+    def redact(self, record: Record) -> Record:
+        """Returns the record without its secrets."""
+        octets, event = record.octets, ""
+        if record.kind is RecordKind.EVENT:
+            event = self._event(record.event)
+        elif record.kind is RecordKind.NOISE:
+            octets = self._standins.noise(octets)
+        else:
+            octets = self._frame(record)
+        self._first = False
+        return Record(
+            record.time,
+            octets,
+            record.kind,
+            record.sender,
+            record.inferred,
+            record.link,
+            record.tap,
+            record.line,
+            record.flags,
+            record.speed,
+            record.uncertainty,
+            record.duration,
+            record.parity_errors,
+            record.framing_errors,
+            record.pauses_us,
+            event,
+        )
+
+    def _event(self, event: str) -> str:
+        """Returns the text of an event with the words that may stay; that of a mark keeps its form."""
+        name, _, rest = event.partition(" ")
+        allowed = rules.EVENTS.get(name)
+        if allowed is None:
+            return "redacted"
+        words = [word.partition("=") for word in rest.split(" ")]
+        kept = [f"{key}={value}" for key, _, value in words if key in allowed and allowed[key].fullmatch(value)]
+        if name == "opened":
+            stated = [value for key, _, value in words if key == "profile" and value in self._profiles]
+            kept = [*(f"profile={name}" for name in stated), *kept]
+            kept.append("redacted=yes")
+        if name == "mark":
+            note = rest.removeprefix("note=").encode("ascii", "replace")
+            kept = [f"note={self._standins.text(note).decode()}"] if note else []
+        return " ".join([name, *kept])
+
+    def _stays(self, piece: Piece, structure: bytes, name: MessageName | None) -> bool:
+        """Whether the rules let a piece stay."""
+        text = structure[piece.start : piece.end].decode("latin-1")
+        match piece.kind:
+            case Kind.REGISTER:
+                return rules.register_stays(text, self._profile)
+            case Kind.UNIT:
+                return text in rules.UNITS
+            case Kind.IDENTIFICATION:
+                return rules.identification_stays(text)
+            case Kind.VALUE if rules.is_test_token(text):
+                return True  # The stand-ins replace it if they are asked to.
+            case Kind.VALUE:
+                stays = rules.value_stays(name, piece.register, text, piece.unit, self._profile)
+                return stays and not (self._values and name != MessageName.Error)
+        return False
+
+    def _holds_secret(self, octets: bytes) -> bool:
+        """Whether a text holds any secret."""
+        if not self._lengths:
+            self._lengths = tuple(sorted({len(secret) for secret in self.secrets})) or (0,)
+        return any(
+            octets[at : at + length] in self.secrets
+            for length in self._lengths
+            if 0 < length <= len(octets)
+            for at in range(len(octets) - length + 1)
+        )
+
+    def _frame(self, record: Record) -> bytes:
+        octets = record.octets
+        message = message_of(record)
+        structure, _ = readings(octets)
+        result = bytearray(octets)
+        for piece in pieces(octets):
+            old = structure[piece.start : piece.end]
+            test_token = piece.kind is Kind.VALUE and rules.is_test_token(old.decode("latin-1"))
+            stays = not test_token and self._stays(piece, structure, message.message)
+            if stays and not self._holds_secret(old):
+                continue
+            result[piece.start : piece.end] = self._standin(piece, old, octets, message)
+        _keep_checks(message, octets, result)
+        return bytes(result)
+
+    def _standin(self, piece: Piece, old: bytes, octets: bytes, message: Message) -> bytes:
+        """Returns the octets in the place of a piece, with bit 7 as the frame uses it."""
+        if piece.kind is Kind.PAYLOAD:
+            return self._standins.payload(octets[piece.start : piece.end])
+        known = self._profile.register(piece.register)
+        if message.message is None:
+            return self._standins.noise(octets[piece.start : piece.end])
+        is_token = piece.kind is Kind.VALUE and known is not None and bool(known.token_encodings)
+        made = (self._standins.token if is_token else self._standins.text)(old)
+        return _with_high_bits(made, octets[piece.start : piece.end], parity=carries_even_parity(octets))
+
+
+def _with_high_bits(made: bytes, old: bytes, *, parity: bool) -> bytes:
+    """Gives seven-bit characters the bit 7 that the old ones had: their parity, right or wrong, or the same bit."""
+    if old.isascii() and not parity:
+        return made
+    return bytes(
+        new | (0x80 if (EVEN[octet] != EVEN[new] if parity else octet >= 0x80) else 0)
+        for new, octet in zip(made, old, strict=True)
+    )
+
+
+def _keep_checks(message: Message, old: bytes, new: bytearray) -> None:
+    """Gives a changed frame the checks that keep the old ones' error: the same bits are wrong, or none."""
+    if message.message == MessageName.HDLC:
+        at, end = hdlc.places(old)
+        for place in (at, end - 2 if end is not None else None):
+            if place is not None and place + 2 <= len(old):
+                error = int.from_bytes(old[place : place + 2], "little") ^ fcs16(old[1:place])
+                new[place : place + 2] = (fcs16(bytes(new[1:place])) ^ error).to_bytes(2, "little")
+    elif message.crc is not None:
+        last = TELEGRAM_END.search(readings(old)[0])
+        assert last
+        at, end = last.span(1)
+        error = message.crc ^ crc16(readings(old)[1][:at])
+        text = f"{crc16(readings(bytes(new))[1][:at]) ^ error:0{end - at}X}"[-(end - at) :]
+        lower = any(octet in b"abcdef" for octet in readings(old)[0][at:end])
+        made = (text.lower() if lower else text).encode()
+        new[at:end] = _with_high_bits(made, old[at:end], parity=carries_even_parity(old))
+    elif message.bcc is not None:
+        _keep_bcc(message, old, new)
+
+
+def _keep_bcc(message: Message, old: bytes, new: bytearray) -> None:
+    structure, changed = readings(old)[0], bytes(octet & 0x7F for octet in new)
+    end = block_end(structure)
+    rule = bcc_sum if message.bcc_rule == "sum" else bcc_xor
+    error = (message.bcc or 0) ^ rule(structure[1 : end + 1])
+    checked = changed[1 : end + 1]
+    made = rule(checked) ^ error
+    while error and made in (bcc_xor(checked), bcc_sum(checked)):
+        made = made + 1 & 0x7F
+    new[end + 1 : end + 2] = _with_high_bits(bytes([made]), old[end + 1 : end + 2], parity=carries_even_parity(old))
