@@ -36,7 +36,7 @@ def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
     yield "reversed", secret[::-1]
     yield "hexadecimal", secret.hex().encode()
     yield "hexadecimal, upper case", secret.hex().upper().encode()
-    if re.fullmatch(rb"([0-9A-Fa-f]{2}){4,}", secret):
+    if re.fullmatch(rb"([0-9A-Fa-f]{2}){6,}", secret):
         packed = bytes.fromhex(secret.decode())
         yield "packed", packed
         yield "packed, nibbles exchanged", bytes(octet >> 4 | (octet & 15) << 4 for octet in packed)

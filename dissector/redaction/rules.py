@@ -30,10 +30,12 @@ UNITS: Final = frozenset(
 )
 """Units that may stay."""
 _NUMBER: Final = re.compile(r"[+-]?(?=[0-9.]{1,10}\Z)[0-9]{1,8}(\.[0-9]{0,4})?")
+_FRACTION: Final = re.compile(r"[+-]?[0-9]{1,5}\.[0-9]{1,3}")
+"""A number that is a measurement, also without a unit: identities have no decimal point."""
 _HEX_NUMBER: Final = re.compile(r"[0-9A-Fa-f]{1,8}")
 _SHORTEST: Final = 3
 """Values with fewer characters stay in any register but those for secrets."""
-_CLOCK: Final = re.compile(r"([0-9]+-[0-9]+:)?(0\.9\.[12]|1\.0\.0)(\*[0-9]+)?")
+_CLOCK: Final = re.compile(r"([0-9]+-[0-9]+:)?(0\.9\.[12]|1\.0\.0|24\.2\.1)(\*[0-9]+)?")
 """OBIS codes of time and date."""
 _TIME: Final = re.compile(r"([0-9]{2}[-:./]?){2}[0-9]{2}|[0-9]{12}[SW]?|[0-9]{10}")
 _REGISTER: Final = re.compile(
@@ -82,7 +84,7 @@ def value_stays(name: MessageName | None, register: str, value: str, unit: str, 
         return bool(form.fullmatch(value) or (known.encoding.type == "date" and _TIME.fullmatch(value)))
     if _CLOCK.fullmatch(register):
         return bool(_TIME.fullmatch(value))
-    return bool(unit) and unit in UNITS and bool(_NUMBER.fullmatch(value))
+    return bool(_FRACTION.fullmatch(value) or (unit and unit in UNITS and _NUMBER.fullmatch(value)))
 
 
 def is_secret(register: Register) -> bool:

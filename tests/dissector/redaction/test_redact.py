@@ -1,0 +1,273 @@
+"""Redaction: planted secrets do not survive, and what is no secret stays."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equipment.planted import Planter, command, data, fcs, survivors
+from vtctap.dissector.framing.framed import message_of
+from vtctap.dissector.profiles.files import load, shipped
+from vtctap.dissector.redaction.pieces import pieces
+from vtctap.dissector.redaction.proof import forms, places_of
+from vtctap.dissector.redaction.proof import survivors as proved
+from vtctap.dissector.redaction.redact import Redactor
+from vtctap.dissector.redaction.standins import StandIns, luhn_digit
+from vtctap.dissector.tokens.decode import decode
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+
+KEY = bytes(range(32))
+NOON = 1_767_268_800_000_000_000
+TOKEN = "43726482673694618345"
+TEST_TOKEN = "00000000000150997584"
+
+
+def redacted(*records: Record, profile: str = "iec62055-52", **options: bool) -> list[Record]:
+    test_tokens = options.pop("test_tokens", False)
+    redactor = Redactor(load(profile), StandIns(KEY, test_tokens=test_tokens), profiles=shipped(), **options)
+    for record in records:
+        redactor.learn(record)
+    made = [redactor.redact(record) for record in records]
+    assert list(proved(redactor.secrets, places_of(made))) == []
+    return made
+
+
+def frame(octets: bytes, **more: object) -> Record:
+    return Record(NOON, octets, line=Line(7, "E", 1), **more)  # type: ignore[arg-type]
+
+
+def of(octets: bytes, **options: bool) -> bytes:
+    (made,) = redacted(frame(octets), **options)
+    return made.octets
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_planted_secrets_do_not_survive(seed: int) -> None:
+    session = Planter(seed).make()
+    made = redacted(*session.records, profile=shipped()[seed % 2])
+    assert survivors(session, session.records)  # The search finds them where they are.
+    assert survivors(session, made) == []
+    for one, other in zip(session.records, made, strict=True):
+        assert (one.time, one.kind, len(one.octets), one.flags) == (
+            other.time,
+            other.kind,
+            len(other.octets),
+            other.flags,
+        )
+        before, after = message_of(one), message_of(other)
+        names = ("message", "cmd", "bcc_status", "crc_status", "hcs_status", "fcs_status")
+        assert [getattr(before, name) for name in names] == [getattr(after, name) for name in names]
+
+
+def test_the_search_finds_what_is_not_redacted() -> None:
+    session = Planter(1).make()
+    redactor = Redactor(load(), StandIns(KEY))
+    for record in session.records:
+        redactor.learn(record)
+    found = list(proved(redactor.secrets, places_of(session.records)))
+    assert {each.form for each in found} >= {"as it was", "hexadecimal", "digits alone"}
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"/?!\r\n", b"\x06050\r\n", b"\x06", b"\x15", bytes(20), b"/ISK5\\2MT174\r\n", b"\x01B0\x03q",
+        command("R1", b"2010()"), command("R1", b"1.8.0()"), data(b"2010(000004D2)"), data(b"FFFE(0A)"),
+        data(b"1.8.0(000123.45*kWh)"), data(b"32.7(230.1*V)"), data(b"(ER01)"), data(b"0.9.1(123456)"),
+        command("W1", f"FFFF({TEST_TOKEN})".encode()), b"\x01R\x0220001\x03\x52",
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_stays(octets: bytes) -> None:
+    assert of(octets) == octets
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"/?12345678!\r\n", b"/ISK5\\1234567890\r\n", command("P1", b"(1234)"), command("P0", b"(ABCDEF)"),
+        command("W1", f"FFFF({TOKEN})".encode()), data(b"2006(12345678901)"), data(b"0.0.0(1234567)"),
+        data(b"1.8.0(12345678901)"), data(b"XYZ(secret)"), data(b"1.8.0(1*secret)"), command("R1", b"1234567890()"),
+        data(b"2016(ABCDEF)"), b"\x15secret", b"xyzzy",
+    ],
+)  # fmt: skip
+def test_what_may_be_a_secret_goes(octets: bytes) -> None:
+    made = of(octets)
+    assert made != octets
+    assert len(made) == len(octets)
+    assert message_of(frame(made)).bcc_status == message_of(frame(octets)).bcc_status
+
+
+def test_every_value_goes_on_request() -> None:
+    assert of(data(b"2010(000004D2)"), values=True) != data(b"2010(000004D2)")
+
+
+def test_tokens_keep_their_class_and_test_tokens_their_check() -> None:
+    made = message_of(frame(of(command("W1", f"FFFF({TOKEN})".encode())))).value[0]
+    assert made != TOKEN
+    assert decode(made).token_class == decode(TOKEN).token_class
+    other = message_of(frame(of(command("W1", f"FFFF({TEST_TOKEN})".encode()), test_tokens=True))).value[0]
+    assert other != TEST_TOKEN
+    assert (decode(other).token_class, decode(other).crc_status) == (1, "good")
+
+
+@given(st.integers(0, 2**66 - 1))
+def test_every_token_becomes_one_of_its_class(number: int) -> None:
+    made = StandIns(KEY, test_tokens=True).text(f"{number:020}".encode()).decode()
+    assert int(made) < 2**66
+    assert decode(made).token_class == decode(number).token_class
+    assert decode(made).crc_status == decode(number).crc_status
+
+
+@given(st.text("0123456789", min_size=11, max_size=19))
+def test_a_luhn_digit_stays_right_or_wrong(number: str) -> None:
+    octets = number.encode()
+    made = StandIns(KEY).text(octets)
+    assert made.isdigit()
+    assert len(made) == len(octets)
+    right = [luhn_digit(each[:-1]) == each[-1] - 48 for each in (octets, made)]
+    assert right[0] == right[1]
+
+
+def test_luhn_by_a_published_number() -> None:
+    assert luhn_digit(b"7992739871") == 3  # ISO/IEC 7812-1, the usual example.
+
+
+@given(st.binary(max_size=40))
+def test_stand_ins_keep_length_and_are_stable(octets: bytes) -> None:
+    standins, again = StandIns(KEY), StandIns(KEY)
+    seven = bytes(octet & 0x7F for octet in octets)
+    for make in (StandIns.text, StandIns.token, StandIns.noise, StandIns.payload):
+        made = make(standins, seven)
+        assert len(made) == len(seven)
+        assert made == make(again, seven)
+    assert StandIns.payload(standins, octets).count(0x7E) == 0
+
+
+def test_equal_things_stay_equal_and_another_key_gives_others() -> None:
+    one, other = redacted(frame(data(b"2006(12345678903)")), frame(b"/?12345678903!\r\n"))
+    assert message_of(one).value[0] == message_of(other).address
+    assert StandIns(b"another key").text(b"12345678903") != StandIns(KEY).text(b"12345678903")
+
+
+def test_a_meter_number_inside_a_pan_is_the_same_number() -> None:
+    meter = b"12345678903"
+    pan = b"600727" + meter
+    pan += bytes([48 + luhn_digit(pan)])
+    standins = StandIns(KEY)
+    made = standins.text(pan)
+    assert made[:6] == b"600727"
+    assert made[6:17] == standins.text(meter)
+    assert luhn_digit(made[:-1]) == made[-1] - 48
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_pieces_never_overlap(octets: bytes) -> None:
+    at = 0
+    for piece in pieces(octets):
+        assert at <= piece.start < piece.end <= len(octets)
+        at = piece.end
+
+
+@given(st.sampled_from([b"\x01W1\x02", b"\x02", b"/ABC5", b"/?", b"\x7e\xa0", b"\x06"]), st.binary(max_size=40))
+def test_any_frame_keeps_its_length_and_name(start: bytes, rest: bytes) -> None:
+    octets = start + rest
+    (made,) = redacted(Record(NOON, octets, line=Line(8, "N", 1)))
+    assert len(made.octets) == len(octets)
+    before, after = message_of(Record(NOON, octets)), message_of(made)
+    assert before.bcc_status == after.bcc_status or before.bcc is None
+
+
+@pytest.mark.parametrize("error", [0, 1, 0x55])
+def test_check_characters_keep_their_error(error: int) -> None:
+    good = data(b"2006(12345678901)")
+    made = of(good[:-1] + bytes([good[-1] ^ error]))
+    assert made[-1] == data(made[1:-2])[-1] ^ error
+
+
+def test_a_frame_with_parity_bits_keeps_them_right() -> None:
+    octets = data(b"2006(12345678901)")
+    even = bytes(octet | 0x80 * (octet.bit_count() % 2) for octet in octets)
+    (made,) = redacted(Record(NOON, even, line=Line(8, "N", 1)))
+    assert all(octet.bit_count() % 2 == 0 for octet in made.octets)
+    assert message_of(made).bcc_status == "good"
+    assert message_of(made).value != message_of(Record(NOON, even)).value
+
+
+def test_hdlc_keeps_good_and_bad_sequences() -> None:
+    payload = b"secret payload 1234567890"
+    head = bytes([0xA0, 4 + 2 + 1 + 2 + len(payload)]) + b"\x23\x03\x13"
+    body = head + fcs(head) + payload
+    octets = b"\x7e" + body + fcs(body) + b"\x7e"
+    assert message_of(frame(octets)).fcs_status == "good"
+    for octets_, status in ((octets, "good"), (octets[:-2] + bytes([octets[-2] ^ 3]) + b"\x7e", "bad")):
+        made = of(octets_)
+        assert (message_of(frame(made)).hcs_status, message_of(frame(made)).fcs_status) == ("good", status)
+        assert payload not in made
+
+
+def test_events_keep_their_measures_alone() -> None:
+    texts = {
+        "opened profile=iec62055-52 speed=9600 line=7E1 adapter=ftdi_sio port=/dev/ttyUSB0 chain=01020304": (
+            "opened profile=iec62055-52 speed=9600 line=7E1 redacted=yes"
+        ),
+        "opened profile=customers-own speed=9600": "opened speed=9600 redacted=yes",
+        "closed octets=10 hashed=7 hash=00ff": "closed octets=10",
+        "speed from=300 to=9600 line=7E1 why=negotiated": "speed from=300 to=9600 line=7E1 why=negotiated",
+        "clock step=1.5s ahead=2s": "clock step=1.5s ahead=2s",
+        "somebody's 12345678": "redacted",
+    }
+    made = redacted(*(Record(NOON, kind=Kind.EVENT, event=event) for event in texts))
+    assert [record.event for record in made] == list(texts.values())
+    (mark,) = redacted(Record(NOON, kind=Kind.EVENT, event=f"mark note=token_{TOKEN}"))
+    assert mark.event.startswith("mark note=")
+    assert TOKEN not in mark.event
+
+
+def test_a_record_keeps_all_else() -> None:
+    record = Record(
+        NOON, b"12345678", Kind.NOISE, Sender.CLIENT, True, 3, 4, Line(7, "E", 1), Flag.PARITY, 9600, 5, 6, (1,), (2,),
+        ((3, 4),),
+    )  # fmt: skip
+    (made,) = redacted(record)
+    assert made == Record(
+        NOON, made.octets, Kind.NOISE, Sender.CLIENT, True, 3, 4, Line(7, "E", 1), Flag.PARITY, 9600, 5, 6, (1,), (2,),
+        ((3, 4),),
+    )  # fmt: skip
+
+
+def test_forms_of_a_token() -> None:
+    found = dict(forms(TOKEN.encode()))
+    number = int(TOKEN)
+    assert found["spaced"] == b"4372 6482 6736 9461 8345"
+    assert found["packed"] == bytes.fromhex(TOKEN)
+    assert int(found["token, hexadecimal"], 16) == number
+    assert sum(octet << 7 * at for at, octet in enumerate(reversed(found["token, ten septets"]))) == number
+
+
+Run = Callable[..., int]
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from vtctap.__main__ import main
+
+    monkeypatch.setenv("VTCTAP_REDACT_KEY", "a key for tests alone")
+    trace, shared, again = (str(tmp_path / f"{name}.pcapng") for name in ("t", "r", "s"))
+    assert main(["demo", "--fast", "-q", "--faults", "--seed", str(random.Random(1).randrange(9)), "-w", trace]) == 0
+    assert main(["redact", trace, "-w", shared, "--prove"]) == 0
+    assert "none survived" in capsys.readouterr().err
+    assert main(["redact", trace, "-w", again, "-q"]) == 0
+    assert Path(again).read_bytes() == Path(shared).read_bytes()
+    assert b"redacted" in Path(shared).read_bytes()[:300]
+    findings = []
+    for path in (trace, shared):
+        capsys.readouterr()
+        main(["check", "--json", path])
+        findings.append([(each["code"], each["frames"]) for each in json.loads(capsys.readouterr().out)["findings"]])
+    assert findings[0] == findings[1]
+    assert main(["redact", "-", "-w", again]) == 2
+    monkeypatch.setenv("VTCTAP_REDACT_KEY", "short")
+    assert main(["redact", trace, "-w", again, "--force"]) == 2
