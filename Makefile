@@ -19,7 +19,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
 .PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound flips test-corpus test-peers \
-	test-wireshark test-drivers test-fresh screenshots clean report-pictures test-report test-frames
+	test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -141,6 +141,10 @@ bound: $(VENV)/dev
 # Every single bit of a trace flipped in turn: what is read, what is said. Ten minutes.
 flips: $(VENV)/dev
 	$(BIN)/python bench/flips.py
+
+# Random sessions with planted secrets: none may survive redaction.
+redact-trial: $(VENV)/dev
+	$(BIN)/python bench/redact_trial.py
 
 bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.profiles.files import load, shipped
+from vtctap.dissector.profiles.files import Profile, load, shipped
 from vtctap.dissector.redaction.proof import places_of
 from vtctap.dissector.redaction.proof import survivors as proved
 from vtctap.dissector.redaction.redact import Redactor
@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from equipment.planted import Planter, survivors
 
 
-def redacted(records: list[Record], key: bytes, profile: str) -> tuple[list[Record], set[bytes]]:
+def redacted(records: list[Record], key: bytes, profile: Profile) -> tuple[list[Record], set[bytes]]:
     """The redacted records, and the secrets that were found in the original ones."""
-    redactor = Redactor(load(profile), StandIns(key), profiles=shipped())
+    redactor = Redactor(profile, StandIns(key))
     for record in records:
         redactor.learn(record)
     return [redactor.redact(record) for record in records], redactor.secrets
@@ -52,15 +52,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first session's seed (0)")
     arguments = parser.parse_args()
     secrets, failures = 0, 0
+    profiles = [load(name) for name in shipped()]
     for seed in range(arguments.seed, arguments.seed + arguments.sessions):
         session = Planter(seed).make()
-        profile = shipped()[seed % len(shipped())]
+        profile = profiles[seed % len(profiles)]
         new, known = redacted(session.records, seed.to_bytes(16), profile)
         secrets += len(session.secrets) + len(session.payloads)
         own = [f"proof: {each.form} in {each.place}" for each in proved(known, places_of(new))]
         for text in survivors(session, new) + own + differences(session.records, new):
             failures += 1
-            print(f"seed {seed}, profile {profile}: {text}")
+            print(f"seed {seed}, profile {profile.name}: {text}")
     print(f"{arguments.sessions} sessions from seed {arguments.seed}, {secrets} planted secrets: {failures} failures")
     return int(failures > 0)
 

@@ -50,8 +50,8 @@ function _shtab_vtctap_using
   test "$_shtab_vtctap_cmdpath" = "$argv"
 end
 
-set -g _shtab_vtctap_commands ports capture demo read check stats report verify reframe import export replay token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --fail-on --filter --format --from --inherits --junit --keys --latency --line --link --pan --port --power --profile --seed --server --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export replay token profile wireshark doctor completion help
+set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --fail-on --filter --format --from --inherits --junit --key --keys --latency --line --link --pan --port --power --profile --seed --server --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -163,6 +163,19 @@ complete -c vtctap -n '_shtab_vtctap_using report' -l force -d 'overwrite the pa
 complete -c vtctap -n '_shtab_vtctap_using report' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using report' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using report; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the trace; several are read as one, in this order'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a redact -d 'Replaces the secrets of traces, so that the result can be shared. vtctap redact trace.pcapng -w shared.pcapng --prove Tokens, numbers of meters and accounts, passwords, texts, notes, names of ports and machines, comments and HDLC payloads get stand-ins of the same length and kind. Messages, registers, short measurements, timing and errors stay. Equal secrets get equal stand-ins. Several traces (ring files) become one. '"'"'vtctap help evidence'"'"' says what stays.'
+complete -c vtctap -n '_shtab_vtctap_using redact' -s h -l help -d 'show this help message and exit'
+complete -c vtctap -n '_shtab_vtctap_using redact' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
+complete -c vtctap -n '_shtab_vtctap_using redact' -s w -xka "(__fish_complete_path (commandline -ct))" -d 'the trace to write (.pcapng, .pcap)'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l force -d 'overwrite the file if it exists'
+complete -c vtctap -n '_shtab_vtctap_using redact' -s q -d 'print no summary at the end'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l dlt -x -d 'link type, 147 to 162 (default: 147)'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l prove -d 'search the result for every secret in every form'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l values -d 'replace every value, measurements too'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l test-tokens -d 'replace tokens of class 1, too: they are no secret'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'the same key gives the same stand-ins in several traces: a file with any text, at least 16 octets (default: the environment'"'"'s VTCTAP_REDACT_KEY, or a random key that is not kept)'
+complete -c vtctap -n '_shtab_vtctap_using redact' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
+complete -c vtctap -n '_shtab_vtctap_using redact; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a verify -d 'Verifies the hash chain of traces: whether a record was altered, removed, added or moved since the capture. vtctap verify trace.pcapng whole, a part, or changed; and the last hash vtctap verify ring_*.pcapng ring files are one chain vtctap verify trace.pcapng --sign KEY sign the last hash with an SSH key: trace.pcapng.sig vtctap verify trace.pcapng --signature trace.pcapng.sig --signers FILE Whoever alters a trace can compute its hashes again: keep the last hash, or its signature, apart from the trace. FILE lists the keys that you trust (ssh-keygen(1), "allowed signers"). Exit status 1 means anything else than a whole, unaltered chain, and a good signature where one is named.'
 complete -c vtctap -n '_shtab_vtctap_using verify' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using verify' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
