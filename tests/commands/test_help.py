@@ -114,7 +114,7 @@ def test_the_manual_is_good_troff() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["vtctap", "re"], {"read", "report", "reframe", "replay"}),
+        (["vtctap", "re"], {"read", "report", "redact", "reframe", "replay"}),
         (["vtctap", "check", "--fa"], {"--fail-on"}),
         (["vtctap", "check", "--fail-on", "w"], {"warning"}),
     ],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, STATED, add_output, add_profile, add_traces, traces_of
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Traces, settle
+from vtctap.inputs import Traces, settle, status
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import APPLICATION, whole_trace
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.profiles.files import shipped
     from vtctap.dissector.redaction.redact import Redactor
     from vtctap.dissector.redaction.standins import StandIns
+    from vtctap.pcap.record import Record
 
     names = traces_of(arguments)
     if STANDARD in names:
@@ -56,10 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     records, profile = settle(arguments, Traces(names))
     standins = StandIns(_key(arguments.key), test_tokens=arguments.test_tokens)
     redactor = Redactor(profile, standins, values=arguments.values, profiles=shipped())
-    for record in records:
-        redactor.learn(record)
+    for item in records:
+        if isinstance(item, Record):
+            redactor.learn(item)
     _write(arguments, names, redactor)
-    return _prove(arguments, redactor) if arguments.prove else DONE
+    found = _prove(arguments, redactor) if arguments.prove else DONE
+    return found or status(arguments)
 
 
 def _key(name: str | None) -> bytes:
@@ -74,11 +77,15 @@ def _key(name: str | None) -> bytes:
 
 def _write(arguments: argparse.Namespace, names: list[str], redactor: "Redactor") -> None:
     """Writes the redacted records and the taps, which keep what the rules allow."""
-    traces = Traces(names)
+    from vtctap.pcap.record import Record
+
+    traces = Traces(names, told=False)
     described = 0
     comment: str | None = "redacted by vtctap: secrets are replaced by stand-ins"
     with whole_trace(arguments, [], application=f"{APPLICATION}, redacted") as writer:
         for record in traces:
+            if not isinstance(record, Record):
+                continue  # What cannot be read is left out, and was told in the first pass.
             assert traces.reader
             for tap in traces.reader.interfaces[described:]:
                 described = writer.add_tap(_tap(tap, described)) + 1
