@@ -193,7 +193,7 @@ class Dissector:
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout_ns)
         self._verdicts = Verdicts()
-        self._known: dict[bytes, tuple[Message, Meaning]] = {}
+        self._known: dict[tuple[bytes, tuple[str, ...]], tuple[Message, Meaning]] = {}
 
     def dissect(self, record: Record) -> Dissection:
         """Dissects the next record; a frame gives a :class:`Frame`."""
@@ -204,10 +204,10 @@ class Dissector:
         if record.kind is not Kind.FRAME:
             return Dissection(self._number, record, since_first_ns)
         gap_ns = self._gap(record)
-        message, meaning = self._known.get(record.octets) or self._decode(record)
+        message, meaning = self._decode(record)
         place = self._pairing.place(self._number, record, message)
         if place.register_asked:
-            meaning = self.meaning(message, place.register_asked)
+            _, meaning = self._decode(record, place.register_asked)
         about = self._verdicts.feed(self._number, record, message, meaning, place)
         if about is not None:
             place = place._replace(status_token_in=about)
@@ -240,14 +240,17 @@ class Dissector:
             return None
         return record.time - before
 
-    def _decode(self, record: Record) -> tuple[Message, Meaning]:
+    def _decode(self, record: Record, asked: tuple[str, ...] = ()) -> tuple[Message, Meaning]:
         """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are cached."""
-        message = message_of(record)
-        decoded = message, self.meaning(message)
-        if len(record.octets) <= _SHORT:
-            if len(self._known) == _MANY:
-                self._known.clear()
-            self._known[record.octets] = decoded
+        key = record.octets, asked
+        decoded = self._known.get(key)
+        if decoded is None:
+            message = message_of(record)
+            decoded = message, self.meaning(message, asked)
+            if len(record.octets) <= _SHORT:
+                if len(self._known) == _MANY:
+                    self._known.clear()
+                self._known[key] = decoded
         return decoded
 
 

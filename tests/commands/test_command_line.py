@@ -181,8 +181,8 @@ def test_profile_list_and_show(vtctap: Run) -> None:
 
 
 def test_a_profile_that_is_shown_can_be_used(vtctap: Run, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(vtctap("profile", "show").stdout.replace('"totalUnits"', '"myUnits"'))
-    assert "myUnits" in vtctap("demo", "--fast", "--profile", "mine.toml").stdout
+    (tmp_path / "mine.toml").write_text(vtctap("profile", "show").stdout.replace('"availableCredit"', '"myCredit"'))
+    assert "myCredit" in vtctap("demo", "--fast", "--profile", "mine.toml").stdout
 
 
 def test_wireshark_lua(vtctap: Run, tmp_path: Path) -> None:

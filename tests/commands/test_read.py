@@ -175,7 +175,7 @@ def test_standard_input(vtctap: Run, short: Path) -> None:
 
 
 def test_profile(inside: Run, short: Path) -> None:
-    assert "totalUnits" not in inside("read", short, "--profile", "iec62056-21").stdout
+    assert "cumulativeConsumption" not in inside("read", short, "--profile", "iec62056-21").stdout
 
 
 def test_filter(inside: Run, trace: Path) -> None:

@@ -18,10 +18,10 @@ local function start_of(relative, absolute)
 end
 
 -- A link's state. request: the client's last request (number 0: none), the data sets of an undamaged read, and the
--- answer to it, "good", "damaged" or "NAK"; last: a side's last frame, with the original's number where it was a repeat.
+-- answer to it, "good", "damaged" or "NAK"; last: a side's last frame, with the original's number if it was a repeat.
 -- opening: the session has only had calls so far; over: a break ended it. asked: the number of the request that waits
--- for an answer (0: none); silent: the requests that waited before the server was heard. written: the number of the last
--- token's frame; taken: that of the token that waits for its verdict (0: none). (Values that change with each frame are
+-- for an answer (0: none); silent: the requests that waited before the server was heard. written: the number of the
+-- last token's frame; taken: that of the token that waits for its verdict (0: none). (Values that change are
 -- overwritten, not allocated.)
 local links, sessions
 -- The last frame, to recognise it: its number, time, octets and link.

@@ -118,7 +118,7 @@ def test_frames_that_a_snapshot_length_cut(wireshark: Callable[..., Any]) -> Non
     """They are cut frames, and nothing is held against their form; in our own reader, too."""
     tool = wireshark()
     whole = [
-        Record(START, block(b"\x020004(16)\x03")),
+        Record(START, block(b"\x02FFFE(10)\x03")),
         Record(START, b"??", Kind.NOISE),
         Record(START, b"/?", flags=Flag.CUT),
     ]
