@@ -18,8 +18,8 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound flips test-corpus test-peers \
-	test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames
+.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound flips fuzz \
+	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -137,6 +137,14 @@ examples: $(VENV)/dev
 # Whether the stated uncertainty is a bound: a million random sessions, an hour or less.
 bound: $(VENV)/dev
 	$(BIN)/python bench/bound.py
+
+# Every parser on octets that an engine invents, guided by coverage, in two processes.
+FUZZ_SECONDS := 60
+FUZZ_SEED := 1
+
+fuzz: $(VENV)/dev
+	@$(call quietly,$(PIP) install 'atheris>=3,<4')
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 # Every single bit of a trace flipped in turn: what is read, what is said. Ten minutes.
 flips: $(VENV)/dev

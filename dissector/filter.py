@@ -160,7 +160,7 @@ class _Parser:
         return FilterError(f"filter: {where} {reason}", at)
 
     def _take(self, *signs: str) -> bool:
-        taken = [token.text for token in self._tokens[self._next :][: len(signs)] if token.kind == "sign"]
+        taken = [token.text for token in self._tokens[self._next : self._next + len(signs)] if token.kind == "sign"]
         if taken != list(signs):
             return False
         self._next += len(signs)

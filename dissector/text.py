@@ -188,7 +188,10 @@ class Printer:
         before_ns = time_ns if self._before_ns is None else self._before_ns
         self._first_ns, self._before_ns = first_ns, time_ns
         if self._time in ("a", "ad"):
-            moment = datetime.fromtimestamp(time_ns // 1_000_000_000)
+            try:
+                moment = datetime.fromtimestamp(time_ns // 1_000_000_000)
+            except (ValueError, OverflowError, OSError):  # No calendar has it: the trace is damaged, or invented.
+                return epoch(time_ns)
             return f"{moment:{'%Y-%m-%d ' if self._time == 'ad' else ''}%H:%M:%S}.{time_ns % 1_000_000_000 // 1000:06d}"
         since_ns = {"d": time_ns - before_ns, "e": time_ns, "r": time_ns - first_ns}[self._time]
         return f"{epoch(since_ns)[:-3]:>12}"

@@ -35,7 +35,13 @@ class Room:
 _MEANING: Final = ("record", "protocol", "catalogue", "profiles", "tokens", "meaning")
 
 ROOMS: Final = (
-    Room("errors", "vtctap", ("vtctap.errors", "vtctap.extras", "vtctap.nouns"), (), "what a user can mend"),
+    Room(
+        "errors",
+        "vtctap",
+        ("vtctap.errors", "vtctap.extras", "vtctap.nouns", "vtctap.bounded_toml"),
+        (),
+        "what a user can mend",
+    ),
     Room(
         "record",
         "pcap",

@@ -1,8 +1,8 @@
 """Statistics of a trace: messages, errors, response times and line use.
 
-:class:`Statistics` is fed a trace's dissections in order and keeps counts per link, session and register, so memory
-grows only with their number, not with the number of frames. Times are kept as a :class:`Distribution`, whose quantiles
-are accurate to one per cent.
+:class:`Statistics` is fed a trace's dissections in order and keeps counts per link, session and register. Memory grows
+with their number up to a limit, not with the number of frames; what is beyond the limit is counted as left out. Times
+are kept as a :class:`Distribution`, whose quantiles are accurate to one per cent.
 """
 
 import math
@@ -15,8 +15,14 @@ from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.dissect import Dissection, Frame, Item, dissections
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
-from vtctap.pcap.record import Flag, Kind, Sender
+from vtctap.pcap.record import Flag, Kind, Record, Sender
 
+MOST_SESSIONS: Final = 10_000
+"""Most sessions kept per link."""
+MOST_REGISTERS: Final = 5_000
+"""Most registers kept per link."""
+MOST_VERDICTS: Final = 1_000
+"""Most changes of the token verdict kept per session."""
 _STEP: Final = math.log(1.02)
 """The logarithm of a class's width in a distribution; quantiles are off by at most half of it."""
 _LEAST_NS: Final = 1_000
@@ -114,6 +120,26 @@ class LinkStatistics:
     times: dict[str, Distribution] = field(default_factory=dict)
     registers: dict[str, RegisterStatistics] = field(default_factory=dict)
     sessions: dict[int, SessionStatistics] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What is counted in no row of its own: sessions, and uses of registers, beyond the most that are kept."""
+    _last_left_out: int = 0
+
+    def session(self, number: int, record: Record) -> SessionStatistics | None:
+        """Returns the figures of a session, which may begin with this record; None beyond the most that are kept."""
+        session = self.sessions.get(number)
+        if session is None and len(self.sessions) < MOST_SESSIONS:
+            session = self.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
+        elif session is None and number != self._last_left_out:
+            self._last_left_out = number
+            self.left_out["sessions"] += 1
+        return session
+
+    def register(self, id: str) -> RegisterStatistics | None:
+        """Returns the figures of a register; None beyond the most that are kept."""
+        if id not in self.registers and len(self.registers) >= MOST_REGISTERS:
+            self.left_out["uses of registers"] += 1
+            return None
+        return self.registers.setdefault(id, RegisterStatistics())
 
 
 class Statistics:
@@ -151,7 +177,9 @@ class Statistics:
     def _count(self, exchange: Exchange) -> None:
         if exchange.request:
             link = self.links[exchange.link]
-            _count_exchange(link.sessions[exchange.session], exchange, exchange.request)
+            session = link.sessions.get(exchange.session)
+            if session:
+                _count_exchange(session, exchange, exchange.request)
             _count_times(link, exchange.request, exchange.response)
 
     def as_json(self) -> dict[str, Any]:
@@ -174,12 +202,11 @@ def _count_frame(link: LinkStatistics, frame: Frame, errors: int) -> None:
     record, number = frame.record, frame.place.session
     if frame.name:
         link.messages[record.sender.name.lower(), frame.name] += 1
-    session = link.sessions.get(number)
-    if session is None:
-        session = link.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
-    session.end_ns = max(session.end_ns, record.end)
-    session.frames += 1
-    session.errors += errors
+    session = link.session(number, record)
+    if session:
+        session.end_ns = max(session.end_ns, record.end)
+        session.frames += 1
+        session.errors += errors
 
 
 def _count_exchange(session: SessionStatistics, exchange: Exchange, request: Frame) -> None:
@@ -188,7 +215,7 @@ def _count_exchange(session: SessionStatistics, exchange: Exchange, request: Fra
     session.repeats += exchange.repeat_of is not None
     session.unanswered += response is None and request.name not in NEEDS_NO_ANSWER
     verdict = response.meaning.status_token_name if response else None
-    if verdict and session.verdicts[-1:] != [verdict]:
+    if verdict and session.verdicts[-1:] != [verdict] and len(session.verdicts) < MOST_VERDICTS:
         session.verdicts.append(verdict)
 
 
@@ -201,7 +228,9 @@ def _count_times(link: LinkStatistics, request: Frame, response: Frame | None) -
         return
     names = request.meaning.register_name or ("",) * len(request.message.register)
     for id, name in zip(request.message.register, names, strict=True):
-        register = link.registers.setdefault(id, RegisterStatistics())
+        register = link.register(id)
+        if register is None:
+            continue
         register.name = name
         register.reads += request.name == MessageName.ReadCommand
         register.writes += request.name == MessageName.WriteCommand
@@ -265,4 +294,5 @@ def _link_as_json(link: LinkStatistics) -> dict[str, Any]:
             }
             for session in link.sessions.values()
         ],
+        **({"left_out": dict(link.left_out)} if link.left_out else {}),
     }

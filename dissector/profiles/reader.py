@@ -1,12 +1,12 @@
 """Reads and checks a profile's TOML text; errors say where the mistake is."""
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
+from vtctap.bounded_toml import TomlError, parse_toml
 from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES, TOKEN_OUTCOMES
 from vtctap.dissector.profiles import encodings
 from vtctap.dissector.profiles.encodings import Encoding
@@ -41,10 +41,8 @@ _STEPS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 def parse_document(text: str, file: str) -> dict[str, Any]:
     """Parses a TOML text. Raises ProfileError."""
     try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ProfileError(f"{file}: is nested too deeply to be read") from None
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except TomlError as error:
         raise ProfileError(f"{file}: {error}") from None
 
 
@@ -345,7 +343,7 @@ class Reader:
 
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-_HEADER: Final = re.compile(r"\s*\[\[?\s*(.*?)\s*\]\]?\s*(?:#.*)?$")
+_HEADER: Final = re.compile(r"\[\[?([^]]*)\]\]?")
 
 
 def line_of(text: str, path: str) -> int | None:
@@ -356,9 +354,9 @@ def line_of(text: str, path: str) -> int | None:
     section: list[str] = []
     best, found = 0, None
     for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
+        header = _HEADER.match(line.lstrip())
         if header:
-            section = [key.strip("\"' ") for key in re.findall(r'"[^"]*"|[^."]+', header[1])]
+            section = [key.strip("\"' ") for key in re.findall(r'"[^"]*"|[^."]+', header[1].strip())]
             here = section
         else:
             here = [*section, line.partition("=")[0].strip().strip("\"'")] if "=" in line else []

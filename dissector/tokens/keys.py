@@ -6,12 +6,12 @@ refuses the whole file. Keys appear in no error, no repr and no output.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from vtctap.bounded_toml import TomlError, parse_toml
 from vtctap.dissector.tokens.layouts import BASE_DATES
 from vtctap.errors import Error
 
@@ -61,10 +61,8 @@ def load_keys(path: str | Path) -> Keys:
 def parse_keys(text: str, file: str) -> Keys:
     """Reads the keys of a key file's text; ``file`` names it in errors. Raises as :func:`load_keys`."""
     try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        raise KeyFileError(f"{file}: is nested too deeply to be read") from None
-    except tomllib.TOMLDecodeError as error:
+        document = parse_toml(text)
+    except TomlError as error:
         raise KeyFileError(f"{file}: {_without_values(str(error))}") from None
     unknown = sorted(set(document) - {"meter"})
     if unknown:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from flips import failing, flipped, outcome, session, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.flips import failing, flipped, outcome, session, written
 from vtctap.pcap import Interface, Packet, Record, Sender, Skipped, TraceError, create_trace, open_capture, open_trace
 from vtctap.pcap.capture_file import Parser
 from vtctap.pcap.record import Kind, encode

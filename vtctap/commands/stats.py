@@ -56,6 +56,8 @@ def _lines(link: "Figures", profile: "Profile", *, sessions: bool) -> "Iterator[
     yield from _response_times(link["response_times"])
     yield from _registers(link["registers"], profile)
     yield f"  {count(len(link['sessions']), 'session')}"
+    for what, number in link.get("left_out", {}).items():
+        yield f"  {number} more {what} have no row: only so many rows are kept"
     verdicts = [verdict for session in link["sessions"] for verdict in session["token_verdicts"]]
     if verdicts:
         yield f"  token statuses: {', '.join(verdicts)}"

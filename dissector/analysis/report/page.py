@@ -8,7 +8,7 @@ import json
 import re
 from html import escape
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from vtctap.dissector.analysis.report.collect import Collected
 from vtctap.dissector.dissect import epoch
@@ -23,14 +23,30 @@ def page(collected: Collected, profile: Profile, *, trace: str, application: str
     """Returns the whole page. ``trace`` is the trace's name, ``application`` the program that made the report."""
     template = (resources.files("vtctap.dissector.analysis.report") / "page.html").read_text("utf-8")
     data = _data(collected, profile, trace, application)
-    parts = {"TITLE": escape(f"{trace} - vtctap"), "DATA": _json(data), "PLOTLY": get_plotlyjs()}
+    parts = {"TITLE": escape(f"{trace} - vtctap"), "DATA": embedded(data), "PLOTLY": get_plotlyjs()}
     # One pass, since an inserted part may contain another part's mark.
     return re.sub("@(TITLE|DATA|PLOTLY)@", lambda mark: parts[mark[1]], template)
 
 
-def _json(data: Any) -> str:
+def embedded(data: Any) -> str:
     """Formats JSON that can stand in a script element."""
     return json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+MOST_REGISTERS: Final = 500
+"""Most registers shown per link: those used most."""
+
+
+def _statistics(collected: Collected) -> dict[str, Any]:
+    """Returns the statistics as far as the page shows them; the collection counts the registers left out."""
+    figures = collected.statistics.as_json()
+    for link in figures["links"]:
+        registers = link["registers"]
+        used = sorted(registers, key=lambda id: -registers[id]["reads"] - registers[id]["writes"])[:MOST_REGISTERS]
+        if len(used) < len(registers):
+            collected.left_out["registers"] = collected.left_out.get("registers", 0) + len(registers) - len(used)
+            link["registers"] = {id: registers[id] for id in sorted(used)}
+    return figures
 
 
 def _data(collected: Collected, profile: Profile, trace: str, application: str) -> dict[str, Any]:
@@ -44,7 +60,7 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
         "start": epoch(collected.start_ns),
         "seconds": (collected.end_ns - collected.start_ns) / 1e9,
         "records": collected.records,
-        "statistics": collected.statistics.as_json(),
+        "statistics": _statistics(collected),
         "ladders": [
             {"session": number, "messages": ladder.messages, "steps": ladder.steps}
             for number, ladder in collected.ladders.items()

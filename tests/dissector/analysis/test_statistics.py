@@ -90,3 +90,20 @@ def test_the_demonstration() -> None:
     assert sum(session["repeats"] for session in figures["sessions"]) == sum(
         bool(frame.place.repeat_of and frame.record.sender is Sender.CLIENT) for frame in frames
     )
+
+
+def test_registers_and_sessions_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it they are counted, and all else goes on."""
+    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MOST_REGISTERS", 3)
+    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MOST_SESSIONS", 2)
+    records = []
+    for number in range(5):
+        at = EPOCH + number * 3600 * 1000 * MS
+        request = b"\x01R1\x02%04X()\x03" % number
+        records.append(Record(at, request, Kind.FRAME, Sender.CLIENT))
+        records.append(Record(at + 100 * MS, DATA, Kind.FRAME, Sender.SERVER))
+    (link,) = statistics(iter(records), load()).as_json()["links"]
+    assert list(link["registers"]) == ["0000", "0001", "0002"]
+    assert [session["frames"] for session in link["sessions"]] == [2, 2]
+    assert link["left_out"] == {"sessions": 3, "uses of registers": 2}
+    assert link["records"] == {"frame": 10}

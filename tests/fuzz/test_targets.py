@@ -1,0 +1,111 @@
+"""A short run of the fuzz targets, without an engine: their seeds, what damages them, any octets; and their time.
+
+``make fuzz`` runs them guided by coverage, as long as one likes.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuzz.targets import TARGETS, seeds
+
+
+@pytest.fixture(params=list(TARGETS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def damaged(seed: bytes, chance: random.Random) -> bytes:
+    """The seed with a few parts changed, cut out, said twice or exchanged."""
+    octets = bytearray(seed)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(octets) + 1)
+        size = chance.randrange(1, 9)
+        part = octets[at : at + size]
+        octets[at : at + size] = chance.choice(
+            [chance.randbytes(size), b"", part * 2, bytes(size), b"\xff" * size, bytes(reversed(part)), b'"\\\n(!/']
+        )
+    return bytes(octets)
+
+
+def test_seeds_and_what_damages_them(name: str) -> None:
+    chance = random.Random(name)
+    kept = list(seeds(name))
+    assert kept
+    for seed in kept:
+        TARGETS[name](seed)
+        for _ in range(max(3, 60 // len(kept))):
+            TARGETS[name](damaged(seed, chance))
+
+
+@given(data=st.binary(max_size=400))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_octets(name: str, data: bytes) -> None:
+    TARGETS[name](data)
+
+
+# Time. Each pattern is the worst known for its parser, said so often that one run takes long enough to be measured.
+
+SLOW: dict[str, tuple[str, Callable[[int], bytes], int]] = {
+    "members of a set": ("filters", lambda n: b"frame.number in {" + b"1," * n + b"2}", 3000),
+    "negations": ("filters", lambda n: b"!" * n + b"vtc.cut", 10_000),
+    "tests": ("filters", lambda n: b"vtc.cut || " * n + b"vtc.cut", 2000),
+    "spaces behind a bracket": ("profiles", lambda n: b'x = """\n[' + b" " * n + b'"""', 30_000),
+    "brackets": ("profiles", lambda n: b'x = """\n' + b"[" * n + b'"""', 20_000),
+    "lines": ("profiles", lambda n: b"[profile]\n" + b"# a\n" * n + b"x = 1\n", 5000),
+    "spaces in keys": ("keys", lambda n: b'x = """\n[' + b" " * n + b'"""', 30_000),
+    "soft ends": ("messages", lambda n: b"/ISk5\r\n" + b"!0" * n, 8000),
+    "data sets": ("messages", lambda n: b"\x02" + b"1(2)" * n + b"\x03", 3000),
+    "open brackets": ("messages", lambda n: b"\x02" + b"(" * n + b"\x03", 8000),
+    "identifications": ("framer", lambda n: b"\x01" + b"/" * n, 4000),
+    "flags": ("framer", lambda n: b"\x01" + b"\x7e\xa0" * n, 3000),
+    "blocks without end": ("framer", lambda n: b"\x01" + b"\x02" * n, 4000),
+    "wake-up": ("framer", lambda n: b"\x01" + b"\x00" * n, 4000),
+    "digits": ("tokens", lambda n: b"1" * n, 100_000),
+    "hyphens": ("tokens", lambda n: b"1-" * n, 50_000),
+    "page": ("page", lambda n: b"</script>" * n, 30_000),
+}
+
+
+def seconds(target: Callable[[bytes], None], data: bytes) -> float:
+    """The least processor time of three runs."""
+    times = []
+    for _ in range(3):
+        begin = time.process_time()
+        target(data)
+        times.append(time.process_time() - begin)
+    return min(times)
+
+
+@pytest.mark.parametrize("pattern", list(SLOW))
+def test_time_grows_linearly(pattern: str) -> None:
+    """Four times as much takes about four times as long; sixteen times as long would be quadratic."""
+    target, made, count = SLOW[pattern]
+    short, long = seconds(TARGETS[target], made(count)), seconds(TARGETS[target], made(4 * count))
+    assert long < 9 * short + 0.05
+
+
+IMPORTED = [
+    b"2F 3F 21 0D 0A ",
+    b"\\x2f",
+    b"[12:00:00] ",
+    b"0x2f, ",
+    b"a",
+    b"{",
+    b'"',
+    b"<",
+    b"2026-11-26 12:00:00 RX: 2F\n",
+]
+
+
+@pytest.mark.parametrize("piece", IMPORTED)
+def test_time_of_imports_grows_linearly(piece: bytes) -> None:
+    """Of each form, on one long line or many."""
+    for form in range(40):
+        first = bytes([form])
+        short, long = (seconds(TARGETS["imports"], first + piece * (size // len(piece))) for size in (4000, 16_000))
+        assert long < 9 * short + 0.05, form
