@@ -62,6 +62,13 @@ ROOMS: Final = (
     ),
     Room("analysis", "dissector", ("vtctap.dissector.analysis",), _MEANING, "exchanges, findings, statistics"),
     Room(
+        "learning",
+        "dissector",
+        ("vtctap.dissector.learning",),
+        ("record", "protocol", "catalogue", "profiles", "tokens", "meaning", "analysis"),
+        "what a capture shows of a protocol",
+    ),
+    Room(
         "report",
         "dissector",
         ("vtctap.dissector.analysis.report",),

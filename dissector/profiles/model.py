@@ -85,6 +85,28 @@ class Identification:
     provenance: Provenance
 
 
+SYNTAX: Final[Mapping[str, re.Pattern[str]]] = {
+    "read": re.compile(r"[ -~]{1,3}"),
+    "write": re.compile(r"[ -~]{1,3}"),
+    "brackets": re.compile("yes|no"),
+    "count": re.compile("yes|no"),
+    "count_of": re.compile("octets|registers"),
+    "ids": re.compile("yes|no"),
+    "client_check": re.compile("xor|sum|none"),
+    "meter_check": re.compile("xor|sum|none"),
+}
+"""What a profile may state of the form of messages: the commands of reads and writes (with their type digit), whether
+reads have brackets and a count, what it counts, whether answers have ids, and the rules of the check characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a profile states of one point of the syntax."""
+
+    value: str
+    provenance: Provenance
+
+
 OBIS: Final = "obis"
 """The numbering in which register ids are reduced or full OBIS codes (IEC 62056-61)."""
 
@@ -94,7 +116,8 @@ _CURRENT = 255
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A complete, valid profile. ``numbering`` is :data:`OBIS`, or empty where an id stands only for itself."""
+    """A complete, valid profile. ``numbering`` is :data:`OBIS`, or empty where an id stands only for itself. ``syntax``
+    has what is stated of :data:`SYNTAX`; it decides nothing in decoding, and is what ``profile check`` compares."""
 
     name: str
     title: str
@@ -108,6 +131,7 @@ class Profile:
     tables: Mapping[str, Table]
     numbering: str = ""
     inherits: str = ""
+    syntax: Mapping[str, Stated] = field(default_factory=dict)
 
     def register(self, id: str) -> Register | None:
         """Returns the register of that id, None where the profile has none.

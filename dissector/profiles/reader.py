@@ -12,12 +12,14 @@ from vtctap.dissector.profiles import encodings
 from vtctap.dissector.profiles.encodings import Encoding
 from vtctap.dissector.profiles.model import (
     OBIS,
+    SYNTAX,
     TOKEN_STATUS,
     Identification,
     Profile,
     ProfileError,
     Provenance,
     Register,
+    Stated,
     Table,
     Timing,
 )
@@ -27,7 +29,7 @@ SESSION_TIMEOUT: Final = 120.0
 """Default in seconds: IEC 62056-21 lets a meter give up after 60 to 120 s of silence."""
 
 _ACCESS: Final = ("read", "write", "read and write")
-_SECTIONS: Final = ("profile", "line", "timing", "identification", "messages", "registers", "tables")
+_SECTIONS: Final = ("profile", "line", "timing", "identification", "syntax", "messages", "registers", "tables")
 _PROVENANCE: Final = ("source", "confidence")
 _OF_STATUSES: Final = ("outcome", "meaning")
 """The keys that only token statuses have."""
@@ -113,6 +115,7 @@ class Reader:
             tables=tables,
             numbering=numbering,
             inherits=self._base.name if self._base else "",
+            syntax=self._syntax(document, whole),
         )
 
     def _line(self, document: dict[str, Any], whole: Provenance) -> tuple[Line, int]:
@@ -166,6 +169,21 @@ class Reader:
                 raise self._fail(f"{path}.length", f"must be 1 to 64 characters, not {length}")
             parts.append((self._get(part, "name", str, path), length))
         return Identification(manufacturer == "FLAG", tuple(parts), provenance)
+
+    def _syntax(self, document: dict[str, Any], whole: Provenance) -> dict[str, Stated]:
+        """Reads the syntax: each key is a text, or a table with ``is`` and its provenance."""
+        table = self._table(document, "syntax", "syntax", (*SYNTAX, *_PROVENANCE))
+        common = self._provenance(table, "syntax", whole)
+        stated = dict(self._base.syntax) if self._base else {}
+        for key in (key for key in table if key in SYNTAX):
+            path = f"syntax.{key}"
+            own = table[key] if isinstance(table[key], dict) else {"is": table[key]}
+            self._table({"": own}, "", path, ("is", *_PROVENANCE))
+            value = self._get(own, "is", str, path)
+            if not SYNTAX[key].fullmatch(value):
+                raise self._fail(path, f"must match {SYNTAX[key].pattern}, not {value!r}")
+            stated[key] = Stated(value, self._provenance(own, path, common))
+        return stated
 
     def _messages(self, document: dict[str, Any], whole: Provenance) -> dict[str, Provenance]:
         messages = self._table(document, "messages", "messages", MESSAGES)

@@ -1,4 +1,4 @@
-"""The profile command: skeletons learned from traces, what a profile explains, and profiles of one's own."""
+"""The profile command: what is learned from traces, what a profile explains, and profiles of one's own."""
 
 import json
 import subprocess
@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vtctap.dissector.analysis.learn import HIDDEN, Learner, form, quote, skeleton
-from vtctap.dissector.dissect import Dissector
-from vtctap.dissector.profiles.files import load, parse
+from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.checksums import bcc_xor
-from vtctap.pcap import Flag, Line, Record, Sender, create_trace
+from vtctap.pcap import Line, Record, Sender, create_trace
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TOKENS = ("12345678901234567890", "1FFFFFFFFFFFFFFFF", "00000000000150997584")
@@ -67,107 +65,54 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config" / "vtctap" / "profiles"
 
 
-def test_a_skeleton_says_what_was_seen(inside: Run, trace: Path, tmp_path: Path) -> None:
+def test_what_was_learned_is_a_profile(inside: Run, trace: Path, tmp_path: Path) -> None:
     done = inside("profile", "learn", trace, "-o", "mine.toml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     text = (tmp_path / "mine.toml").read_text()
     document = tomllib.loads(text)
-    assert document["line"] == {"format": "7E1", "speed": 2400}
+    assert "line" not in document, "an import shows neither format nor speed"
     assert document["profile"]["source"] == "learned from capture.pcapng"
-    assert document["registers"]["entries"] == {
-        "FFFE": {"name": "tokenStatus", "access": "read", "table": "tokenStatus", "base": 16, "octets": 1},
-        "7001": {"name": "register 7001", "access": "read", "type": "decimal", "unit": "kWh"},
-        "7002": {"name": "register 7002", "access": "read"},
-        "7003": {"name": "register 7003", "access": "write"},
-        "7004": {"name": "register 7004", "access": "write"},
-        "7005": {"name": "register 7005", "access": "read"},
-        "7006": {"name": "register 7006", "access": "read"},
+    assert document["syntax"]["read"] == {
+        "is": "R1",
+        "source": "seen 4 times, records 5, 7, 9, 15",
+        "confidence": "derived",
     }
-    assert "# asked for 2 times, answered 2 times; forms 999999.9; from 120.0 to 123.4; in kWh\n" in text
-    assert "# asked for once, answered once; forms AA-99\n" in text
-    assert "# written once; forms 99999999\n" in text
-    assert "iec62055-52 calls it so (derived)" in text
+    entries = document["registers"]["entries"]
+    assert {id: (entry["access"], entry["confidence"]) for id, entry in entries.items()} == {
+        "FFFE": ("read", "assumed"),
+        "7001": ("read", "derived"),
+        "7002": ("read", "assumed"),
+        "7003": ("write", "assumed"),
+        "7004": ("write", "assumed"),
+        "7005": ("read", "assumed"),
+        "7006": ("read", "assumed"),
+    }
+    assert entries["7001"] == {
+        "name": "register 7001",
+        "access": "read",
+        "type": "decimal",
+        "unit": "kWh",
+        "source": "seen 2 times, records 5, 7",
+        "confidence": "derived",
+    }
+    assert "# readable 2 times; 8 characters, 1 after the point; decimal" in text
     profile = load(str(tmp_path / "mine.toml"))
-    learned = document["registers"]["entries"]
-    assert {profile.registers[id].provenance.confidence for id in learned} == {"assumed"}
-    assert profile.registers["7001"].provenance.source == "learned from capture.pcapng"
+    assert profile.registers["7001"].provenance.source == "seen 2 times, records 5, 7"
 
 
-def test_no_token_or_password_is_in_it(inside: Run, trace: Path) -> None:
-    text = inside("profile", "learn", trace).stdout
-    for secret in (*TOKENS, PASSWORD):
-        assert secret not in text
-        assert secret.lstrip("0") not in text
-    assert HIDDEN in text
+def test_no_value_is_in_it_or_on_the_page(inside: Run, trace: Path, tmp_path: Path) -> None:
+    for page in ("page.html", "page.md"):
+        done = inside("profile", "learn", trace, "--evidence", page, "--force")
+        for text in (done.stdout, (tmp_path / page).read_text()):
+            for secret in (*TOKENS, PASSWORD, "123.4", "120.0", "AB-12"):
+                assert secret not in text
+                assert secret.lstrip("0") not in text
 
 
-def test_what_may_be_a_meters_number_is_not_in_it() -> None:
-    learner, dissector = Learner(), Dissector(load())
-    for body in ("\x02C.1(31415926)", "\x02E.1(31415926*kWh)", "\x02F.1(3141592)"):
-        learner.feed(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
-    ranges = {register: seen.lowest for register, seen in learner.registers.items()}
-    assert ranges == {"C.1": None, "E.1": 31415926, "F.1": 3141592}
-
-
-def test_what_is_damaged_or_secret_teaches_nothing(trace: Path) -> None:
-    good = FRAMES[5].octets
-    for record in (
-        Record(0, good[:-1] + bytes([good[-1] ^ 1])),
-        Record(0, good[:-1]),
-        Record(0, good, flags=int(Flag.CUT)),
-        Record(0, good, flags=int(Flag.ECHO)),
-        Record(0, good, parity_errors=(2,)),
-        Record(0, block(f"\x01P1\x027001({PASSWORD})")),
-        Record(0, block("\x01E2\x027001(1)")),
-    ):
-        learner = Learner()
-        learner.feed(Dissector(load()).dissect(record))
-        assert learner.registers == {}
-
-
-@pytest.mark.parametrize(
-    ("value", "shape"),
-    [
-        ("", ""),
-        ("00123.4", "99999.9"),
-        ("Ab-9", "Aa-9"),
-        ("1" * 16, HIDDEN),
-        ("x" + "a" * 16, HIDDEN),
-        ("xyz" * 20, "a" * 40 + "... (60 characters)"),
-    ],
-)
-def test_forms(value: str, shape: str) -> None:
-    assert form(value) == shape
-
-
-HOSTILE = ('"] = 1 } x', "'''", "\\", "a\nb = 1", "Zähler ☃", "\udcff", "#", "\x7f")
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_trace_says_is_text_in_the_skeleton(text: str) -> None:
-    printable = "".join(sign if sign.isprintable() else "?" for sign in text)
-    assert tomllib.loads(f"x = {quote(text)}")["x"] == printable
-    learner = Learner()
-    dissector = Dissector(load())
-    register = text.replace("\n", "").encode("ascii", "replace").decode()
-    for body in (f"\x02{register}(1*{register})", f"\x02b({register}*V)"):
-        learner.feed(dissector.dissect(Record(0, block(body), sender=Sender.SERVER)))
-    made = skeleton(learner, load(), parent="iec62055-52", name=text, traces=[text])
-    profile = parse(made, "made.toml" if text.isprintable() else "x")  # loads whole, whatever the text
-    assert "b" in profile.registers
-    assert len(profile.registers) > len(load().registers) + 1
-
-
-def test_registers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vtctap.dissector.analysis.learn.MAX_REGISTERS", 3)
-    learner = Learner()
-    dissector = Dissector(load())
-    for number in range(10):
-        learner.feed(dissector.dissect(Record(number, block(f"\x02q{number}(1)"), sender=Sender.SERVER)))
-    assert (len(learner.registers), learner.left_out) == (3, 7)
-    assert "7 data sets of further registers are left out" in skeleton(
-        learner, load(), parent="iec62055-52", name="n", traces=["t"]
-    )
+def test_a_page_has_a_form_by_its_name(inside: Run, trace: Path) -> None:
+    done = inside("profile", "learn", trace, "--evidence", "page.pdf")
+    assert done.returncode == 2
+    assert done.stderr == "vtctap: --evidence page.pdf: name a file that ends in .html or .md\n"
 
 
 def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: Path, tmp_path: Path) -> None:
@@ -184,13 +129,13 @@ def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: P
     shown = subprocess.run(
         [*command, *(word for name in fields for word in ("-e", name))], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert shown[5].split("\t") == ["credit", "123.4 kWh", "vtc.register.name,vtc.value.decoded"]
+    assert shown[5].split("\t") == ["credit", "123.4 kWh", ""]
     assert [line.split("\t")[0] for line in shown if "\t" in line and line.split("\t")[0]][:5] == [
         "credit", "credit", "credit", "credit", "model",
     ]  # fmt: skip
     assert any(line.startswith("tokenEntry\t") for line in shown)
     read = inside("read", trace, "--profile", "mine.toml").stdout
-    assert "7001(000123.4*kWh) credit?=123.4 kWh" in read
+    assert "7001(000123.4*kWh) credit=123.4 kWh" in read
 
 
 def test_a_profile_is_inherited_by_its_files_name(inside: Run, trace: Path, folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 vtctap profile list                           list all profiles, vtctap's and your own
 vtctap profile show [NAME]                    show the text of a profile
-vtctap profile check [TRACE...] [--profile P] check that it is valid, and how much of the traces it explains
-vtctap profile learn TRACE... [-o FILE]       write a skeleton with the registers in traces, for you to name
+vtctap profile check [TRACE...] [--profile P] check that it is valid, how much of the traces it explains, and which
+                                              records contradict it
+vtctap profile learn TRACE... [-o FILE]       write what traces show of the protocol as a profile, for you to complete
 vtctap profile new NAME [-o FILE]             write an empty profile into the folder of your profiles
 """
 
@@ -11,7 +12,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +25,14 @@ from vtctap.nouns import count
 from vtctap.outputs import output_errors, write_text
 
 if TYPE_CHECKING:
+    from vtctap.dissector.analysis.coverage import Coverage
     from vtctap.dissector.dissect import Dissection
+    from vtctap.dissector.learning.learner import Learner
     from vtctap.dissector.profiles.files import Profile
 
 _SHOWN = 20
+_LISTED = 10_000
+"""Most contradictions listed in JSON."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", metavar="FILE", help="for learn and new: the profile to write; - is standard output"
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument(
+        "--evidence", metavar="FILE", help="for learn: write a page (.html or .md) that holds nothing of a customer's"
+    )
     parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on")
     add_profile(parser)
 
@@ -78,37 +87,52 @@ def _show(arguments: argparse.Namespace) -> int:
         raise CommandError("'profile show' takes one name")
     name = arguments.names[0] if arguments.names else profile.DEFAULT
     if arguments.json:
-        from dataclasses import asdict
-
         print(json.dumps(asdict(profile.load(name))))
     else:
         sys.stdout.write(profile.text(name))
     return 0
 
 
-def _dissections(arguments: argparse.Namespace) -> "tuple[Iterator[Dissection], Profile]":
-    """Returns the dissections of the traces, and the profile: ``--profile``, or the one that the first trace states."""
+def _traces(arguments: argparse.Namespace) -> "Iterator[tuple[str, Iterator[Dissection], Profile]]":
+    """Yields each trace's name, its dissections, and the profile: ``--profile``, or the one that the trace states."""
     from vtctap.dissector.dissect import Dissector
 
-    records, profile = settle(arguments, Traces(arguments.names, bar=False))
-    return Dissector(profile).each(records), profile
+    several = len(arguments.names) > 1
+    for name in arguments.names:
+        records, profile = settle(arguments, Traces([name], bar=False), name if several else "")
+        yield name, Dissector(profile).each(records), profile
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector.analysis.learn import Coverage
+    from vtctap.dissector.analysis.coverage import Coverage
+    from vtctap.dissector.learning.contradictions import Contradictions
 
     wrong = [name for name in arguments.names if name.endswith(".toml")]
     if wrong:
         raise CommandError(f"{wrong[0]} is a profile, not a trace: write --profile {wrong[0]}")
     if not arguments.names:
         return _valid(load_profile(arguments), as_json=arguments.json)
-    coverage = Coverage()
-    dissections, profile = _dissections(arguments)
-    for dissection in dissections:
-        coverage.feed(dissection, profile)
+    coverage, found = Coverage(), 0
+    listed: list[dict[str, object]] = []
+    for name, dissections, profile in _traces(arguments):
+        contradictions = Contradictions(profile)
+        for contradiction in contradictions.all(coverage.counting(dissections, profile)):
+            found += 1
+            if not arguments.json:
+                where = f"{name}: " if len(arguments.names) > 1 else ""
+                print(f"{where}record {contradiction.record}: {contradiction.about}: {contradiction.shows}")
+            elif len(listed) < _LISTED:
+                listed.append({"trace": name, **asdict(contradiction)})
     if arguments.json:
-        print(json.dumps({"profile": profile.name, **coverage.as_json()}))
-        return 0
+        counts = {**coverage.as_json(), "contradicting": found, "contradictions": listed}
+        print(json.dumps({"profile": profile.name, **counts}))
+    else:
+        _print_coverage(coverage)
+        print(f"contradictions    {found}")
+    return int(found > 0)
+
+
+def _print_coverage(coverage: "Coverage") -> None:
     print(f"messages known    {_share(coverage.messages, coverage.frames)}")
     print(f"data sets named   {_share(coverage.named, coverage.data_sets)}")
     print(f"values decoded    {_share(coverage.decoded, coverage.values)} of those with an encoding in the profile")
@@ -118,7 +142,6 @@ def _check(arguments: argparse.Namespace) -> int:
             print(f"{title}: {register} ({times})")
         if len(counts) > _SHOWN:
             print(f"{title}: {count(len(counts) - _SHOWN, 'more register')}")
-    return 0
 
 
 def _valid(profile: "Profile", *, as_json: bool) -> int:
@@ -136,23 +159,46 @@ def _share(part: int, whole: int) -> str:
 
 
 def _learn(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector.analysis.learn import Learner, skeleton
+    from vtctap.dissector.learning.draft import Learned, draft, parent_of
+    from vtctap.dissector.learning.learner import Learner
+    from vtctap.dissector.profiles.files import load
 
     if not arguments.names:
         raise CommandError("'profile learn' needs a trace: add its name")
+    page = _page(arguments.evidence)
     arguments.profile = _base(arguments)[0] if arguments.inherits else None
-    learner = Learner()
-    dissections, base = _dissections(arguments)
-    for dissection in dissections:
-        learner.feed(dissection)
-    parent = arguments.inherits or base.name
+    learner, base = Learner(), None
+    for _, dissections, profile in _traces(arguments):
+        base = base or profile
+        learner.begin(session_timeout_ns=profile.timing.session_timeout_ns)
+        for dissection in dissections:
+            learner.feed(dissection)
+    learner.close()
+    assert base is not None
+    parent = arguments.inherits or parent_of(Learned(learner.answers()), base)
+    if parent != base.name and not arguments.inherits:
+        base = load(parent)
     if not learner.registers:
-        warn("no undamaged frame names a register, so the skeleton has none")
+        warn("no undamaged frame names a register, so the profile has none")
     output = arguments.output or STANDARD
     name = Path(output).stem if output != STANDARD else "learned"
     traces = ["standard input" if trace == STANDARD else Path(trace).name for trace in arguments.names]
-    write_text(output, skeleton(learner, base, parent=parent, name=name, traces=traces), force=arguments.force)
+    if page:
+        write_text(arguments.evidence, page(learner), force=arguments.force, encoding="utf-8")
+    write_text(output, draft(learner, base, parent=parent, name=name, traces=traces), force=arguments.force)
     return 0
+
+
+def _page(name: str | None) -> "Callable[[Learner], str] | None":
+    """Returns what writes the page of evidence, by the suffix of its name."""
+    from vtctap.dissector.learning import page
+
+    if name is None:
+        return None
+    writers = {".html": page.html, ".md": page.markdown}
+    if Path(name).suffix not in writers:
+        raise CommandError(f"--evidence {name}: name a file that ends in .html or .md")
+    return writers[Path(name).suffix]
 
 
 def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
@@ -168,7 +214,7 @@ def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector.analysis.learn import template
+    from vtctap.dissector.learning.draft import template
     from vtctap.dissector.profiles.files import shipped, user_directory
 
     if len(arguments.names) != 1:

@@ -1,0 +1,241 @@
+"""Evidence: what was seen, what explains it, and what may be said of it.
+
+Theory
+======
+
+A question has *readings*: the answers that are possible, such as ``xor`` and ``sum`` for the rule of the check
+character. An observation does not vote for a reading. It names the readings that *explain* it, and so counts for these
+and against all others. A reading that fails to explain an observation is refuted, unless damage explains that
+observation better. So the verdict follows by elimination:
+
+- ``shown``: one reading is left, and each of its rivals failed at least :data:`ENOUGH` times;
+- ``open``: several readings are left, or the rivals of the only one failed too seldom. The answer says what capture
+  would decide it;
+- ``mixed``: no reading explains everything, because the device changes its ways, because there are several devices, or
+  because the reading that is true is not among those that were tried;
+- ``not seen``: nothing was observed.
+
+``contradicted`` is said of one reading: it has failed. An answer is ``contradicted`` where the capture shows another
+reading than the profile states.
+
+Damage that no check character reveals is rare: a single failure among many successes (:data:`MANY`), or a small share
+(:data:`DAMAGE`), is set aside. The answer keeps the count and the record numbers, so that the reader sees it.
+
+The state of a question is a :class:`Notes`: one count for each subject and each set of readings that explained
+something. Two such states merge by adding counts, in any order and grouping, so traces and devices can be learned from
+apart. Each count keeps the first few record numbers. Memory is bounded by :data:`MAX_KEYS`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+ENOUGH: Final = 2
+"""How often a reading must fail before it is excluded: once may be damage that no check character revealed."""
+DAMAGE: Final = 500
+"""A reading that explains this many times more observations than it fails is not refuted by them."""
+MANY: Final = 50
+"""Beside this many observations that a reading explains, a single one that it fails does not refute it."""
+MAX_KEYS: Final = 2000
+"""Most counts kept for one question; later ones are only counted together."""
+MAX_PLACES: Final = 5
+"""Most record numbers kept for one count."""
+MAX_TEXT: Final = 48
+"""Most characters of a subject or of a reading."""
+
+SHOWN, OPEN, MIXED, NOT_SEEN, CONTRADICTED = "shown", "open", "mixed", "not seen", "contradicted"
+
+UNTRIED: Final = "none that was tried"
+"""The reading of observations that no reading explains."""
+
+
+class Place(NamedTuple):
+    """A record: the number of its trace, from 1, and its number in that trace."""
+
+    trace: int
+    record: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something was seen, its first places, and the range of what was measured there, if anything was.
+
+    ``low`` and ``high`` are integers in the unit of the question (ns for times); ``doubt`` is the largest uncertainty
+    of a measurement in the same unit.
+    """
+
+    count: int = 0
+    places: tuple[Place, ...] = ()
+    low: int | None = None
+    high: int | None = None
+    doubt: int = 0
+
+    def feed(self, place: Place, measure: int | None = None, doubt: int = 0) -> None:
+        """Counts one observation."""
+        self.count += 1
+        if len(self.places) < MAX_PLACES and (not self.places or self.places[-1] != place):
+            self.places += (place,)
+        if measure is not None:
+            self.low = measure if self.low is None else min(self.low, measure)
+            self.high = measure if self.high is None else max(self.high, measure)
+            self.doubt = max(self.doubt, doubt)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Returns both together."""
+        return Tally(
+            self.count + other.count,
+            tuple(sorted({*self.places, *other.places})[:MAX_PLACES]),
+            min((low for low in (self.low, other.low) if low is not None), default=None),
+            max((high for high in (self.high, other.high) if high is not None), default=None),
+            max(self.doubt, other.doubt),
+        )
+
+    def __str__(self) -> str:
+        """Says ``seen 3 times, records 4, 9, 12``; records of later traces are ``2:17``."""
+        times = "once" if self.count == 1 else f"{self.count} times"
+        if not self.places:
+            return f"seen {times}"
+        records = ", ".join(str(at.record) if at.trace == 1 else f"{at.trace}:{at.record}" for at in self.places)
+        more = ", ..." if self.count > len(self.places) else ""
+        return f"seen {times}, record{'s' if self.count > 1 else ''} {records}{more}"
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Returns all tallies together."""
+    return sum(tallies, Tally())
+
+
+Explaining = tuple[str, ...]
+"""The readings that explain an observation, without a repeat; () where none does."""
+
+
+class Notes:
+    """The state of one question: a tally for each subject and each set of readings that explain something of it.
+
+    A subject is what the answer is about, such as a register or a side; it is empty where there is only one.
+    """
+
+    __slots__ = ("_tallies", "left_out")
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, Explaining], Tally] = {}
+        self.left_out = 0
+
+    def feed(
+        self, place: Place, explaining: Explaining, subject: str = "", *, measure: int | None = None, doubt: int = 0
+    ) -> None:
+        """Notes an observation of ``subject`` that the readings ``explaining`` explain."""
+        key = subject, explaining
+        tally = self._tallies.get(key)
+        if tally is None:
+            if len(self._tallies) >= MAX_KEYS or _is_long(subject, *explaining):
+                self.left_out += 1
+                return
+            tally = self._tallies[key] = Tally()
+        tally.feed(place, measure, doubt)
+
+    def __add__(self, other: "Notes") -> "Notes":
+        """Returns both together."""
+        both = Notes()
+        both.left_out = self.left_out + other.left_out
+        merged = dict(self._tallies)
+        for key, tally in other._tallies.items():
+            if key in merged:
+                merged[key] += tally
+            elif len(merged) < MAX_KEYS:
+                merged[key] = tally
+            else:
+                both.left_out += tally.count
+        both._tallies = merged
+        return both
+
+    def __iter__(self) -> Iterator[tuple[str, Explaining, Tally]]:
+        """Iterates over subjects, readings and tallies."""
+        return ((subject, explaining, tally) for (subject, explaining), tally in self._tallies.items())
+
+    def subjects(self) -> dict[str, dict[Explaining, Tally]]:
+        """Returns the tallies by subject, sorted by it."""
+        found: dict[str, dict[Explaining, Tally]] = {}
+        for subject, explaining, tally in self:
+            found.setdefault(subject, {})[explaining] = tally
+        return dict(sorted(found.items()))
+
+
+def _is_long(*texts: str) -> bool:
+    return any(len(text) > MAX_TEXT for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading with what it explains (``seen``) and what it fails to explain (``against``)."""
+
+    name: str
+    seen: Tally
+    against: Tally
+
+    @property
+    def verdict(self) -> str:
+        """What the evidence says of this reading alone."""
+        if not self.seen.count:
+            return CONTRADICTED if self.against.count else NOT_SEEN
+        return SHOWN if self.stands() else MIXED
+
+    def stands(self, damage: int = DAMAGE) -> bool:
+        """Whether it explains ``damage`` times more than it fails to explain, or fails once among many."""
+        failures, seen = self.against.count, self.seen.count
+        return failures * damage <= seen or (failures == 1 and seen >= MANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question about one subject.
+
+    ``reading`` is the one that is shown, or empty. ``confidence`` is that of a profile's entry with this answer, empty
+    where nothing is shown. ``needs`` says what capture would decide an open question.
+    """
+
+    question: str
+    subject: str
+    verdict: str
+    readings: tuple[Reading, ...]
+    reading: str = ""
+    confidence: str = ""
+    needs: str = ""
+
+    @property
+    def seen(self) -> Tally:
+        """The evidence for the shown reading, or else for the one that explains most."""
+        shown = (reading.seen for reading in self.readings if reading.name == self.reading)
+        return next(shown, self.readings[0].seen if self.readings else Tally())
+
+
+def weigh(tallies: Mapping[Explaining, Tally], candidates: Iterable[str] = ()) -> tuple[Reading, ...]:
+    """Returns the readings, those with the most evidence first: the ``candidates`` and all that explained anything."""
+    names = list(dict.fromkeys((*candidates, *(name for explaining in tallies for name in explaining))))
+    if not names and tallies:
+        names = [UNTRIED]
+    readings = (
+        Reading(
+            name,
+            total(tally for explaining, tally in tallies.items() if name in explaining),
+            total(tally for explaining, tally in tallies.items() if name not in explaining),
+        )
+        for name in names
+    )
+    return tuple(sorted(readings, key=lambda reading: (-reading.seen.count, reading.against.count)))
+
+
+def judge(readings: tuple[Reading, ...], *, enough: int = ENOUGH, damage: int = DAMAGE) -> tuple[str, str]:
+    """Returns the verdict on readings that exclude each other, and the name of the one that is shown, or ""."""
+    if not any(reading.seen.count or reading.against.count for reading in readings):
+        return NOT_SEEN, ""
+    standing = [reading for reading in readings if reading.seen.count and reading.stands(damage)]
+    if not standing:
+        return MIXED, ""
+    if len(standing) > 1:
+        return OPEN, ""
+    left = standing[0]
+    rivals = [reading.against.count for reading in readings if reading is not left]
+    if left.seen.count < enough or any(failures < enough for failures in rivals):
+        return OPEN, ""
+    return SHOWN, left.name

@@ -1,0 +1,152 @@
+"""Questions about the identification: its length, and which of its parts are constant, of the device, or counting.
+
+Parts are told apart by what varies, so they show only where something does: between devices, or on one device from one
+sign-on to the next. A digit that never varied, beside digits that did, may belong to either part. A number may end in a
+check digit; that the digits of a few devices fit may be an accident.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, total
+from vtctap.dissector.learning.question import READING, Question, together
+from vtctap.dissector.learning.registers import is_luhn
+from vtctap.dissector.learning.turns import Fate, Turn
+
+CONSTANT, DEVICE, COUNTING, EITHER = "constant", "of the device", "counting", "either"
+"""The kinds of parts; ``EITHER``: a digit beside a part that varies, which never varied itself."""
+PROVEN: Final = 6
+"""From this many different numbers on, a check digit that fits them all is no accident."""
+_SHORTEST: Final = 4
+"""Digits of the shortest number that may have a check digit."""
+
+
+def _text(turn: Turn) -> str:
+    """Returns the identification after its slash; empty where this turn has none."""
+    if turn.fate is not Fate.IDENTIFIED or turn.answer is None:
+        return ""
+    message = turn.answer.message
+    return f"{message.id_manufacturer or ''}{message.id_speed or ''}{message.id_text or ''}"
+
+
+def _length(turn: Turn, notes: Notes) -> None:
+    text = _text(turn)
+    if text:
+        notes.feed(turn.place, (f"{len(text)} characters",))
+
+
+def _maker(turn: Turn, notes: Notes) -> None:
+    if _text(turn) and turn.answer:
+        notes.feed(turn.place, (turn.answer.message.id_manufacturer or "",))
+
+
+def _whole(turn: Turn, notes: Notes) -> None:
+    text = _text(turn)
+    if text:
+        notes.feed(turn.place, (text,))
+
+
+def kinds(devices: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the kind of each position in identifications of one length, given by device."""
+    texts = [text for own in devices for text in own]
+    found = []
+    for at in range(len(texts[0])):
+        if any(len({text[at] for text in own}) > 1 for own in devices):
+            found.append(COUNTING)
+        else:
+            found.append(DEVICE if len({text[at] for text in texts}) > 1 else CONSTANT)
+    return _beside(found, texts[0])
+
+
+def _beside(found: list[str], text: str) -> list[str]:
+    """Marks the digits that may belong to a varying part beside them."""
+    marked = list(found)
+    at = 0
+    for digits, group in groupby(text, key=lambda character: character.isascii() and character.isdigit()):
+        end = at + len(list(group))
+        if digits and set(found[at:end]) != {CONSTANT}:
+            marked[at:end] = [EITHER if kind == CONSTANT else kind for kind in found[at:end]]
+        at = end
+    return marked
+
+
+def _parts(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
+    """Judges the parts of the identifications that have the usual length."""
+    seen = together(devices).subjects().get("", {})
+    if not seen:
+        yield question.not_seen()
+        return
+    length = _usual(seen)
+    own = [[text for _, (text,), tally in notes if len(text) == length and _often(tally)] for notes in devices]
+    own = [texts for texts in own if texts]
+    evidence = total(tally for (text,), tally in seen.items() if len(text) == length)
+    found = kinds(own) if own else []
+    if len(own) < question.enough and COUNTING not in found:
+        yield question.open("", *(Reading(f"{length} {kind}", evidence, Tally()) for kind in (CONSTANT, DEVICE)))
+        return
+    runs = ", ".join(f"{len(list(group))} {kind}" for kind, group in groupby(found))
+    yield question.shown("", runs, evidence)
+
+
+def _often(tally: Tally) -> bool:
+    return tally.count > 0
+
+
+def _usual(seen: dict[Explaining, Tally]) -> int:
+    """Returns the length of most identifications."""
+    lengths: dict[int, int] = {}
+    for (text,), tally in seen.items():
+        lengths[len(text)] = lengths.get(len(text), 0) + tally.count
+    return max(lengths, key=lambda length: lengths[length])
+
+
+def _check_digit(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
+    """Judges whether the digits of the identification end in a check digit."""
+    texts = [text for (text,) in together(devices).subjects().get("", {})]
+    numbers = {_number(text) for text in texts} - {""}
+    if not numbers:
+        yield question.not_seen()
+        return
+    fitting = [number for number in numbers if is_luhn(number)]
+    seen, against = Tally(len(fitting)), Tally(len(numbers) - len(fitting))
+    rivals = Reading("Luhn", seen, against), Reading("none", Tally(len(numbers)), Tally())
+    if len(fitting) == len(numbers) >= PROVEN:
+        yield question.shown("", "Luhn", seen)
+    else:
+        yield question.open("", *rivals)
+
+
+def _number(text: str) -> str:
+    """Returns the longest run of digits in a text, empty where none is long enough."""
+    runs = ("".join(group) for digits, group in groupby(text, key=str.isdecimal) if digits)
+    longest = max(runs, key=len, default="")
+    return longest if len(longest) >= _SHORTEST else ""
+
+
+QUESTIONS: Final = (
+    Question("identification", "How long is the identification?", _length, "a capture with sign-ons"),
+    Question(
+        "maker",
+        "Which letters does the identification begin with?",
+        _maker,
+        "a capture with sign-ons",
+        texts=(READING,),
+    ),
+    Question(
+        "identification parts",
+        "Which parts of the identification are constant, of the device, or counting?",
+        _whole,
+        "sign-ons of several devices of the kind",
+        _parts,
+        read=False,
+    ),
+    Question(
+        "identification check digit",
+        "Does the number in the identification end in a check digit?",
+        _whole,
+        f"sign-ons of {PROVEN} devices",
+        _check_digit,
+        read=False,
+    ),
+)

@@ -1,0 +1,150 @@
+"""The learner: puts every question to every turn of every trace, and collects the answers.
+
+A :class:`Learner` is fed the dissections of traces in order. It keeps one set of notes per device (a link of a trace),
+and learners that were fed apart merge by ``+``. Questions are independent of each other: each consumes the stream once
+and keeps only its notes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
+from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.learning import characters, identification, refusals, registers, sign_on, syntax, timing, tokens
+from vtctap.dissector.learning.evidence import Answer, Notes
+from vtctap.dissector.learning.flows import Flow, Flows
+from vtctap.dissector.learning.question import Question
+from vtctap.dissector.learning.turns import Turn, Turns
+from vtctap.dissector.pairing import SESSION_TIMEOUT_NS
+
+OF_TURNS: Final[tuple[Question[Turn], ...]] = (
+    *characters.QUESTIONS,
+    *sign_on.QUESTIONS,
+    *identification.QUESTIONS,
+    *syntax.QUESTIONS,
+    *registers.QUESTIONS,
+    *refusals.QUESTIONS,
+    *timing.QUESTIONS,
+)
+OF_FLOWS: Final[tuple[Question[Flow], ...]] = (*tokens.QUESTIONS, *timing.OF_FLOWS)
+QUESTIONS: Final[tuple[Question[Any], ...]] = (*OF_TURNS, *OF_FLOWS)
+"""All questions, in the order of their answers."""
+MAX_DEVICES: Final = 64
+"""Most devices that are told apart; all further ones count as one."""
+
+Device = tuple[int, int]
+"""A device: the number of its trace, from 1, and its link in that trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An answer that differs from device to device: the devices by what they show."""
+
+    question: str
+    subject: str
+    readings: dict[str, list[Device]]
+
+
+class Learner:
+    """Learns from the dissections of traces: :meth:`begin` starts each trace, :meth:`close` ends the last one."""
+
+    def __init__(self) -> None:
+        self.devices: dict[Device, list[Notes]] = {}
+        self.records = 0
+        self._trace = 0
+        self._open: _Trace | None = None
+
+    def begin(self, *, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
+        """Begins the next trace."""
+        self.close()
+        self._trace += 1
+        self._open = _Trace(self._trace, session_timeout_ns)
+
+    def feed(self, dissection: Dissection) -> None:
+        """Takes the next dissection of the trace."""
+        if self._open is None:
+            self.begin()
+        assert self._open is not None
+        self.records += 1
+        exchange = self._open.gatherer.feed(dissection)
+        if exchange and exchange.frames:
+            self._learn(self._open, exchange)
+
+    def close(self) -> None:
+        """Ends the trace; exchanges at its end may lack their answers."""
+        trace, self._open = self._open, None
+        if trace is None:
+            return
+        for exchange in trace.gatherer.close():
+            if exchange.frames:
+                self._learn(trace, exchange, ends=True)
+        for flow in trace.flows.close():
+            self._follow(trace, flow)
+
+    def _learn(self, trace: "_Trace", exchange: Exchange, *, ends: bool = False) -> None:
+        turn = trace.turns.feed(exchange, ends=ends)
+        notes = self._notes(trace.number, exchange.link)
+        for question, own in zip(OF_TURNS, notes, strict=False):
+            question.observe(turn, own)
+        for flow in trace.flows.feed(turn):
+            self._follow(trace, flow)
+
+    def _follow(self, trace: "_Trace", flow: Flow) -> None:
+        notes = self._notes(trace.number, flow.link)
+        for question, own in zip(OF_FLOWS, notes[len(OF_TURNS) :], strict=True):
+            question.observe(flow, own)
+
+    def _notes(self, trace: int, link: int) -> list[Notes]:
+        device = trace, link
+        if device not in self.devices and len(self.devices) >= MAX_DEVICES:
+            device = next(reversed(self.devices))
+        return self.devices.setdefault(device, [Notes() for _ in QUESTIONS])
+
+    def __add__(self, other: "Learner") -> "Learner":
+        """Returns a learner that has learned what both have; the notes of the same device add up."""
+        both = Learner()
+        both.records = self.records + other.records
+        for learner in (self, other):
+            for device, notes in learner.devices.items():
+                held = both.devices.get(device)
+                both.devices[device] = [one + more for one, more in zip(held, notes, strict=True)] if held else notes
+        return both
+
+    @property
+    def registers(self) -> bool:
+        """Whether any register was named in an undamaged frame."""
+        at = [at for at, question in enumerate(QUESTIONS) if question.name in ("register width", "value length")]
+        return any(notes[number].subjects() for notes in self.devices.values() for number in at)
+
+    def answers(self) -> Iterator[Answer]:
+        """Returns what all devices show together, question by question."""
+        for at, question in enumerate(QUESTIONS):
+            yield from question.answers([notes[at] for notes in self.devices.values()])
+
+    def differences(self) -> Iterator[Difference]:
+        """Returns the answers that are shown of several devices, and differ."""
+        for at, question in enumerate(QUESTIONS):
+            if question.compares:
+                yield from _differences(question, {device: notes[at] for device, notes in self.devices.items()})
+
+
+class _Trace:
+    """The state of one trace."""
+
+    def __init__(self, number: int, session_timeout_ns: int) -> None:
+        self.number = number
+        self.gatherer = Gatherer()
+        self.turns = Turns(number, session_timeout_ns)
+        self.flows = Flows()
+
+
+def _differences(question: Question[Any], devices: dict[Device, Notes]) -> Iterator[Difference]:
+    shown: dict[str, dict[str, list[Device]]] = {}
+    for device, notes in devices.items():
+        for answer in question.answers([notes]):
+            if answer.reading:
+                shown.setdefault(answer.subject, {}).setdefault(answer.reading, []).append(device)
+    for subject, readings in shown.items():
+        if len(readings) > 1:
+            yield Difference(question.name, subject, readings)

@@ -1,0 +1,143 @@
+"""The contract of a question: one row in a family's table.
+
+A family of questions is one file with a table of rows, :class:`Question`. A row says what is asked, how one observation
+is noted, and what capture would decide it where it stays open. Most rows are judged by elimination
+(:func:`by_elimination`) or are measurements (:func:`measured`); a row that compares devices brings its own judgement.
+
+``observe`` is called once for each turn (or token flow) and writes into the device's :class:`.Notes`; it keeps no other
+state. ``judge`` gets the notes of each device and returns answers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from vtctap.dissector.catalogue import CONFIDENCES
+from vtctap.dissector.learning.evidence import (
+    DAMAGE,
+    ENOUGH,
+    NOT_SEEN,
+    OPEN,
+    SHOWN,
+    Answer,
+    Explaining,
+    Notes,
+    Reading,
+    Tally,
+    judge,
+    total,
+    weigh,
+)
+
+CONFIRMED, DERIVED, ASSUMED = CONFIDENCES
+OFTEN = 5
+"""From this many observations on, what stands on the wire itself counts as confirmed."""
+
+OFTEN_REFUSED = 3
+"""From this many times on, a NAK to the same request that was never done is a refusal, not about a transmission."""
+
+SUBJECT, READING = "subject", "reading"
+"""The parts of an answer that may hold text of a device; see :attr:`Question.texts`."""
+
+Observed = TypeVar("Observed")
+Judge = Callable[["Question[Observed]", Sequence[Notes]], Iterator[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[Observed]):
+    """One question.
+
+    - ``name`` is short and unique; ``title`` is a question in words.
+    - ``candidates`` are readings that count even if nothing supports them.
+    - ``needs``: what capture would decide it.
+    - ``read``: the answer stands on the wire itself, so that it can be confirmed; otherwise it is concluded.
+    - ``texts``: whether ``subject`` or ``reading`` holds text of a device, which a page to give away shows as a shape.
+    - ``enough`` and ``damage``: see :func:`~vtctap.dissector.learning.evidence.judge`.
+    """
+
+    name: str
+    title: str
+    observe: Callable[[Observed, Notes], None]
+    needs: str
+    judge: "Judge[Observed] | None" = None
+    candidates: tuple[str, ...] = ()
+    read: bool = True
+    texts: tuple[str, ...] = ()
+    enough: int = ENOUGH
+    damage: int = DAMAGE
+
+    @property
+    def compares(self) -> bool:
+        """Whether answers of several devices can differ; ranges of what was measured always do."""
+        return self.judge is not measured
+
+    def answers(self, devices: Sequence[Notes]) -> Iterator[Answer]:
+        """Returns the answers that the devices' notes give together, one for each subject."""
+        return (self.judge or by_elimination)(self, devices)
+
+    def confidence(self, seen: Tally) -> str:
+        """Returns the confidence that evidence for a shown reading gives."""
+        if not self.read:
+            return DERIVED if seen.count >= ENOUGH else ASSUMED
+        return CONFIRMED if seen.count >= OFTEN else DERIVED
+
+    def answer(self, subject: str, readings: tuple[Reading, ...]) -> Answer:
+        """Returns the answer by elimination."""
+        verdict, shown = judge(readings, enough=self.enough, damage=self.damage)
+        seen = next((reading.seen for reading in readings if reading.name == shown), Tally())
+        confidence = self.confidence(seen) if verdict == SHOWN else ""
+        return Answer(self.name, subject, verdict, readings, shown, confidence, self._needs(verdict))
+
+    def shown(self, subject: str, name: str, seen: Tally) -> Answer:
+        """Returns the answer that one reading is shown."""
+        readings = (Reading(name, seen, Tally()),)
+        return Answer(self.name, subject, SHOWN, readings, name, self.confidence(seen))
+
+    def open(self, subject: str, *readings: Reading) -> Answer:
+        """Returns the answer that several readings are left."""
+        return Answer(self.name, subject, OPEN, readings, needs=self.needs)
+
+    def not_seen(self) -> Answer:
+        """Returns the answer that nothing was observed."""
+        return Answer(self.name, "", NOT_SEEN, (), needs=self.needs)
+
+    def _needs(self, verdict: str) -> str:
+        return "" if verdict == SHOWN else self.needs
+
+
+def together(devices: Sequence[Notes]) -> Notes:
+    """Returns the notes of all devices together."""
+    return sum(devices, Notes())
+
+
+def by_elimination(question: Question[Observed], devices: Sequence[Notes]) -> Iterator[Answer]:
+    """Judges each subject by elimination."""
+    subjects = together(devices).subjects()
+    if not subjects:
+        yield question.not_seen()
+    for subject, tallies in subjects.items():
+        yield question.answer(subject, weigh(tallies, question.candidates))
+
+
+def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator[Answer]:
+    """Gives each subject the range that was measured, as text: ``low to high``, with the uncertainty."""
+    subjects = together(devices).subjects()
+    if not subjects:
+        yield question.not_seen()
+    for subject, tallies in subjects.items():
+        seen = total(tallies.values())
+        if seen.count < question.enough:
+            yield question.open(subject, Reading(interval(seen), seen, Tally()))
+        else:
+            yield question.shown(subject, interval(seen), seen)
+
+
+def interval(seen: Tally) -> str:
+    """Formats a range of ns as seconds with its uncertainty, such as ``0.020 to 0.298 s +-0.001``."""
+    low, high = (f"{(value or 0) / 1e9:.4f}" for value in (seen.low, seen.high))
+    return f"{low} to {high} s +-{seen.doubt / 1e9:.4f}"
+
+
+def only(tallies: Mapping[Explaining, Tally], name: str) -> Tally:
+    """Returns the tally of what ``name`` alone explains."""
+    return tallies.get((name,), Tally())

@@ -1,0 +1,124 @@
+"""Questions about refusals: what each side does with what it cannot use.
+
+The meter refuses undefined commands, requests with a wrong check character, reads of registers that it does not have,
+and writes that it does not allow. The client refuses answers with a wrong check character.
+
+A request that is damaged in the recording alone was understood, so an answer with data says nothing of refusals.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Tally, weigh
+from vtctap.dissector.learning.question import OFTEN_REFUSED, READING, Question, only, together
+from vtctap.dissector.learning.turns import Fate, Turn
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.pcap.record import Flag
+
+_REFUSING: Final = frozenset((Fate.REFUSED, Fate.ERROR, Fate.SILENT, Fate.BROKEN_OFF))
+
+
+def _undefined(turn: Turn, notes: Notes) -> None:
+    if turn.asked == MessageName.UndefinedCommand and turn.fate in _REFUSING:
+        notes.feed(turn.place, (turn.fate,))
+
+
+def _bad_check(turn: Turn, notes: Notes) -> None:
+    request = turn.request
+    if request is None or request.message.bcc_status != "bad" or turn.fate not in _REFUSING:
+        return
+    if not request.record.parity_errors and not request.record.flags & (Flag.PARITY | Flag.FRAMING | Flag.CUT):
+        notes.feed(turn.place, (turn.fate,))
+
+
+_DONE: Final = "done"
+
+
+def _refused(turn: Turn, notes: Notes, message: MessageName) -> None:
+    """Notes, by register, how a read or a write was refused, and that it was done."""
+    if turn.asked == message and turn.asks and len(turn.asks.register) == 1:
+        if turn.fate in (Fate.ANSWERED, Fate.ACKNOWLEDGED):
+            notes.feed(turn.place, (_DONE,), turn.asks.register[0])
+        elif turn.fate in _REFUSING:
+            notes.feed(turn.place, (turn.fate,), turn.asks.register[0])
+
+
+def _of_refused(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
+    """Judges how registers are refused that were never read, or written. A NAK may be about the transmission, and
+    silence a fault of the line, so these count only where they come again."""
+    found: dict[Explaining, Tally] = {}
+    for tallies in together(devices).subjects().values():
+        if not only(tallies, _DONE).count:
+            for explaining, tally in tallies.items():
+                if tally.count >= OFTEN_REFUSED or explaining == (Fate.ERROR,):
+                    found[explaining] = found.get(explaining, Tally()) + tally
+    yield question.answer("", weigh(found)) if found else question.not_seen()
+
+
+def _read_refused(turn: Turn, notes: Notes) -> None:
+    _refused(turn, notes, MessageName.ReadCommand)
+
+
+def _write_refused(turn: Turn, notes: Notes) -> None:
+    _refused(turn, notes, MessageName.WriteCommand)
+
+
+def _error(turn: Turn, notes: Notes) -> None:
+    if turn.fate is Fate.ERROR and turn.answer:
+        notes.feed(turn.at(turn.answer), (turn.answer.message.value[0],), turn.asked or "")
+
+
+REPEATS, NAKS = "repeats its request", "NAK"
+
+
+def _bad_answer(turn: Turn, notes: Notes) -> None:
+    """Notes what the client does after an answer with a wrong check character."""
+    before, request = turn.before, turn.request
+    if before is None or request is None or before.fate is not Fate.DAMAGED:
+        return
+    response = before.exchange.response
+    if response is None or response.message.bcc_status != "bad":
+        return
+    if request.name == MessageName.NAK:
+        notes.feed(turn.place, (NAKS,))
+    elif not turn.is_new:
+        notes.feed(turn.place, (REPEATS,))
+
+
+QUESTIONS: Final = (
+    Question(
+        "undefined command",
+        "How does the meter answer an undefined command?",
+        _undefined,
+        "a command with a letter that the meter does not know",
+    ),
+    Question(
+        "bad check",
+        "How does the meter answer a request with a wrong check character?",
+        _bad_check,
+        "a request with a wrong check character",
+    ),
+    Question(
+        "read refused",
+        "How does the meter refuse a read?",
+        _read_refused,
+        "a read of a register that the meter does not have, again and again",
+        _of_refused,
+    ),
+    Question(
+        "write refused",
+        "How does the meter refuse a write?",
+        _write_refused,
+        "a write that the meter does not allow, again and again",
+        _of_refused,
+    ),
+    Question(
+        "error message", "What does the meter's error message say?", _error, "a refused request", texts=(READING,)
+    ),
+    Question(
+        "bad answer",
+        "What does the client do after an answer with a wrong check character?",
+        _bad_answer,
+        "an answer that is damaged on the line",
+    ),
+)

@@ -1,0 +1,124 @@
+"""Questions about times: reactions, pauses, gaps and time-outs of both sides, as ranges with their uncertainty.
+
+What was seen lies within the device's own limits, and does not tell these limits. Times that a tap did not measure
+itself (imports, synthetic times) say nothing. A range is of what was seen, so it widens with each further capture.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+from vtctap.dissector.dissect import Frame
+from vtctap.dissector.learning.evidence import Notes
+from vtctap.dissector.learning.flows import Flow
+from vtctap.dissector.learning.question import Question, measured
+from vtctap.dissector.learning.turns import CERTAIN, Fate, Turn
+from vtctap.dissector.protocol.rules import MessageName
+from vtctap.pcap.record import Flag, Record
+
+
+def _doubt(*records: Record) -> int | None:
+    """Returns the uncertainty of a time between records, ns; None where the tap did not measure it."""
+    total = 0
+    for record in records:
+        if record.uncertainty is None or record.flags & Flag.SYNTHETIC:
+            return None
+        total += record.uncertainty
+    return total
+
+
+def _reaction(turn: Turn, notes: Notes) -> None:
+    request, response = turn.request, turn.exchange.response
+    if request is None or response is None or turn.asks is None or turn.fate not in CERTAIN:
+        return
+    time_ns, doubt = response.place.response_time_ns, _doubt(request.record, response.record)
+    if time_ns is not None and doubt is not None:
+        notes.feed(turn.at(response), ("seen",), measure=time_ns, doubt=doubt)
+
+
+def _pause(turn: Turn, notes: Notes) -> None:
+    """Notes the client's pause before a new request, after an answer that it could use: to ask for the same again, or
+    for something else."""
+    before, request = turn.before, turn.request
+    if before is None or request is None or turn.rest_ns is None or not turn.is_new or turn.opening:
+        return
+    if before.fate in CERTAIN and before.fate is not Fate.SILENT and turn.asks and before.asks:
+        _note(turn, notes, request, turn.rest_ns, "poll" if turn.asks == before.asks else "next")
+
+
+def _session_pause(turn: Turn, notes: Notes) -> None:
+    if turn.opening and turn.before is not None and turn.request and turn.rest_ns is not None:
+        _note(turn, notes, turn.request, turn.rest_ns)
+
+
+def _time_out(turn: Turn, notes: Notes) -> None:
+    """Notes how long the client waits for an answer before it asks again."""
+    before, request = turn.before, turn.request
+    if before is None or request is None or before.fate is not Fate.SILENT or turn.rest_ns is None:
+        return
+    if not turn.is_new and request.name != MessageName.NAK:
+        _note(turn, notes, request, turn.rest_ns)
+
+
+def _note(turn: Turn, notes: Notes, frame: Frame, time_ns: int, subject: str = "") -> None:
+    doubt = _doubt(frame.record)
+    if doubt is not None:
+        notes.feed(turn.at(frame), ("seen",), subject, measure=time_ns, doubt=2 * doubt)
+
+
+_LONG: Final = 4
+"""The pause between characters is the mean of a frame of at least so many characters."""
+
+
+def _gap(turn: Turn, notes: Notes) -> None:
+    """Notes the mean pause between the characters of each frame."""
+    for frame in turn.undamaged:
+        record = frame.record
+        doubt, side = _doubt(record), record.sender.name.lower()
+        if doubt is None or not record.line or not record.speed or len(record.octets) < _LONG:
+            continue
+        pauses = len(record.octets) - 1
+        idle_ns = record.duration - len(record.octets) * record.line.character_time_ns(record.speed)
+        notes.feed(turn.at(frame), ("seen",), side, measure=max(idle_ns, 0) // pauses, doubt=2 * doubt // pauses)
+
+
+def _processing(flow: Flow, notes: Notes) -> None:
+    """Notes the time between which a token's status stopped being the first one that was read: after the last read of
+    that status, and before the read of another."""
+    status = flow.reads[0].subject if flow.reads else ""
+    reads = [read for read in flow.reads if read.subject == status]
+    for read, after in pairwise(reads):
+        if read.value == after.value or flow.end_ns is None:
+            continue
+        if read.value == reads[0].value and read.asked_ns is not None and after.time_ns is not None:
+            doubt = read.uncertainty_ns + after.uncertainty_ns
+            for time_ns in (read.asked_ns, after.time_ns):
+                notes.feed(read.place, ("seen",), measure=max(time_ns - flow.end_ns, 0), doubt=doubt)
+        return
+
+
+_NEEDS: Final = "a capture by a tap of one's own, which measures times"
+QUESTIONS: Final = (
+    Question("reaction", "How soon does the meter answer?", _reaction, _NEEDS, measured),
+    Question("pause", "How soon after an answer does the client ask again?", _pause, _NEEDS, measured),
+    Question("gap", "How long are the pauses between a message's characters?", _gap, _NEEDS, measured),
+    Question(
+        "response time-out",
+        "How long does the client wait for an answer before it repeats its request?",
+        _time_out,
+        "a request that is not answered",
+        measured,
+    ),
+    Question(
+        "session pause", "How long are the pauses between sessions?", _session_pause, "several sessions", measured
+    ),
+)
+OF_FLOWS: Final = (
+    Question(
+        "processing",
+        "How long does the meter process what was written?",
+        _processing,
+        "a token whose result is polled",
+        measured,
+        read=False,
+    ),
+)

@@ -1,0 +1,136 @@
+"""Contradictions: each statement of a profile has its record that contradicts it, and damage contradicts nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from equipment.conversation import ACK, CALL, NAK, Frames, block, data, identification, learn, read, records, write
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.learning.contradictions import Contradictions
+from vtctap.dissector.learning.draft import draft
+from vtctap.dissector.profiles.files import load, parse
+from vtctap.dissector.profiles.model import Profile
+from vtctap.pcap.record import Record
+
+PROFILE = """
+[profile]
+name = "ours"
+title = "ours"
+inherits = "iec62056-21"
+source = "test"
+confidence = "assumed"
+
+[line]
+format = "7E1"
+speed = 9600
+
+[timing]
+reaction_min = 0.05
+reaction_max = 0.2
+
+[identification]
+manufacturer = "FLAG"
+fields = [{ name = "model", length = 4 }]
+
+[syntax]
+read = "R1"
+brackets = "yes"
+count = "no"
+ids = { is = "no", source = "seen", confidence = "confirmed" }
+client_check = "xor"
+meter_check = "xor"
+
+[registers.entries]
+"2006" = { name = "number", access = "read", type = "decimal" }
+"2010" = { name = "token", access = "write", type = "token", encodings = ["decimal"] }
+"2011" = { name = "state", access = "read", table = "states", base = 16 }
+
+[tables.states.values]
+1 = "on"
+"""
+
+
+def contradictions(made: list[Record], profile: Profile | None = None) -> list[tuple[int, str, str]]:
+    profile = profile or parse(PROFILE, "ours.toml")
+    found = Contradictions(profile).all(map(Dissector(profile).dissect, made))
+    return [(contradiction.record, contradiction.about, contradiction.shows) for contradiction in found]
+
+
+GOOD: Frames = [
+    CALL,
+    identification("ABC5 meter"),
+    read("2006"),
+    data("(1234)"),
+    write("2010", "56493153725450313471"),
+    ("M", ACK),
+    read("2011"),
+    data("(01)"),
+]
+
+
+def test_what_fits_contradicts_nothing() -> None:
+    assert contradictions(records(GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    ("frames", "found"),
+    [
+        ([read("2006", command="R5"), data("(1)")], (1, "syntax", "read: R5, not R1")),
+        ([read("2006"), data("2006(1)")], (2, "syntax", "ids: yes, not no")),
+        ([read("2006", rule="sum"), data("(1)")], (1, "syntax", "client_check: sum, not xor")),
+        ([read("2006"), data("(1A)")], (2, "registers", "number: the value has not the form of decimal")),
+        ([read("2011"), data("(02)")], (2, "registers", "state: the value has not the form of enumeration")),
+        ([read("2011"), data("(x)")], (2, "registers", "state: the value has not the form of enumeration")),
+        ([read("2010"), data("(1)")], (2, "registers", "token can be read, not only write")),
+        ([write("2006", "1"), ("M", ACK)], (2, "registers", "number can be written, not only read")),
+        ([read("2006"), data("(ER01)")], (2, "registers", "number cannot be read here")),
+        ([write("2010", "1234"), ("M", ACK)], (1, "registers", "token: no token in decimal")),
+        (
+            [CALL, identification("ABC5X")],
+            (2, "identification", "1 character, fewer than its fields"),
+        ),
+        ([read("2006"), 0.3, data("(1)")], (2, "timing", "the meter reacts after 0.400 s")),
+    ],
+)
+def test_what_does_not_fit_is_named(frames: Frames, found: tuple[int, str, str]) -> None:
+    assert contradictions(records(frames)) == [found]
+
+
+def test_a_bare_read_contradicts_brackets_and_no_count() -> None:
+    frames = [("C", block("\x01R\x0220060")), data("(1)")]
+    assert [about[2] for about in contradictions(records(frames))] == [
+        "read: R, not R1",
+        "brackets: no, not yes",
+        "count: yes, not no",
+    ]
+
+
+def test_a_nak_contradicts_where_it_comes_again() -> None:
+    assert contradictions(records([read("2006"), ("M", NAK), read("2006"), data("(1)")])) == []
+    twice = contradictions(records([read("2006"), ("M", NAK), read("2006"), ("M", NAK)]))
+    assert twice == [(4, "registers", "number cannot be read here")]
+
+
+def test_a_line_is_compared_where_a_tap_shows_it() -> None:
+    made = [replace(record, speed=2400) for record in records([read("2006"), data("(1)")])]
+    assert contradictions(made) == [(1, "line", "2400 bit/s, 7E1"), (2, "line", "2400 bit/s, 7E1")]
+    assert contradictions([replace(record, uncertainty=None) for record in made]) == []
+
+
+def test_what_is_damaged_contradicts_nothing() -> None:
+    for side, octets in (data("2006(1A)"), read("2006", command="R5")):
+        bad = (side, octets[:-1] + bytes([octets[-1] ^ 1]))
+        frames = [read("2006"), bad] if side == "M" else [bad, data("(1)")]
+        assert contradictions(records(frames)) == []
+
+
+def test_what_was_learned_is_not_contradicted_by_what_it_was_learned_from() -> None:
+    made = records([*GOOD * 3, *[read("2006"), data("(12A4)")] * 3, *[read("2099"), data("(ER02)")] * 3])
+    text = draft(learn(made), load("iec62056-21"), parent="iec62056-21", name="n", traces=["t"])
+    profile = parse(text, "n.toml")
+    assert profile.syntax["ids"].value == "no"
+    assert contradictions(made, profile) == []
+    assert {
+        about
+        for _, about, _ in contradictions(records([read("2006", rule="sum"), data("2006(-)", rule="sum")]), profile)
+    } == {"syntax", "registers"}
