@@ -152,6 +152,7 @@ ROOMS: Final = (
                 "tokens",
                 "meaning",
                 "analysis",
+                "learning",
                 "report",
                 "tables",
                 "redaction",

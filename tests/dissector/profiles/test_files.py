@@ -117,7 +117,7 @@ FAULTS = [
     (
         "[profile]",
         "[extra]\n[profile]",
-        "extra: is not known here; known are profile, line, timing, identification, messages, registers, tables",
+        "extra: is not known here; known are profile, line, timing, identification, syntax, messages",
     ),
     ("[line]", "[lines]", "lines: is not known here"),
     ('format = "7E1"', "", "line.format: is missing"),

@@ -51,7 +51,7 @@ function _shtab_vtctap_using
 end
 
 set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export replay token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --fail-on --filter --format --from --inherits --junit --key --keys --latency --line --link --pan --port --power --profile --seed --server --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --evidence --fail-on --filter --format --from --inherits --junit --key --keys --latency --line --link --pan --port --power --profile --seed --server --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -238,11 +238,12 @@ complete -c vtctap -n '_shtab_vtctap_using token' -s h -l help -d 'show this hel
 complete -c vtctap -n '_shtab_vtctap_using token' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
 complete -c vtctap -n '_shtab_vtctap_using token' -l pan -x -d 'use only the keys of this meter (18 digits)'
 complete -c vtctap -n '_shtab_vtctap_using token' -l json -d 'print one JSON object per token ('"'"'vtctap help fields'"'"')'
-complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a profile -d 'Manages protocol profiles: line, timing limits, registers and tables, each with its source and confidence. vtctap profile list list all profiles, vtctap'"'"'s and your own vtctap profile show [NAME] show the text of a profile vtctap profile check [TRACE...] [--profile P] check that it is valid, and how much of the traces it explains vtctap profile learn TRACE... [-o FILE] write a skeleton with the registers in traces, for you to name vtctap profile new NAME [-o FILE] write an empty profile into the folder of your profiles'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a profile -d 'Manages protocol profiles: line, timing limits, registers and tables, each with its source and confidence. vtctap profile list list all profiles, vtctap'"'"'s and your own vtctap profile show [NAME] show the text of a profile vtctap profile check [TRACE...] [--profile P] check that it is valid, how much of the traces it explains, and which records contradict it vtctap profile learn TRACE... [-o FILE] write what traces show of the protocol as a profile, for you to complete vtctap profile new NAME [-o FILE] write an empty profile into the folder of your profiles'
 complete -c vtctap -n '_shtab_vtctap_using profile' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l json -d 'for list, show and check: print JSON'
 complete -c vtctap -n '_shtab_vtctap_using profile' -s o -xka "(__fish_complete_path (commandline -ct))" -d 'for learn and new: the profile to write; - is standard output'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l force -d 'overwrite the file if it exists'
+complete -c vtctap -n '_shtab_vtctap_using profile' -l evidence -xka "(__fish_complete_path (commandline -ct))" -d 'for learn: write a page (.html or .md) that holds nothing of a customer'"'"'s'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l inherits -x -d 'for learn and new: the profile to build on'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
 complete -c vtctap -n '_shtab_vtctap_using profile; and test $_shtab_vtctap_npos -eq 0' -ka "list show check learn new" -d 'the action, see above'
