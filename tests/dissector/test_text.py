@@ -250,3 +250,9 @@ def test_a_long_pause_is_shown() -> None:
     ):
         record = Record(0, b"\x02FFFE(01)\x03\x00", pauses_us=pauses)
         assert summary(dissect(record)) == f"Data FFFE(01) tokenStatus=Accept{shown}"
+
+
+@pytest.mark.parametrize("time_ns", [(2**64 - 1) * 10**9, 9_223_372_038_554_775_808 * 10**9, -(10**30)])
+def test_a_time_that_no_calendar_has_is_shown_in_seconds(time_ns: int) -> None:
+    line = Printer(time="a").line(Dissector(load()).dissect(Record(time_ns, b"\x06")))
+    assert str(abs(time_ns) // 10**9) in line

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,19 @@ def row(target: str, said: str, status: int) -> str:
     return f"{target:12}{executions[-1]:>12}{covered[-1]:>10}   {verdict}"
 
 
+def lua(seconds: int, seed: int) -> tuple[int, list[str]]:
+    """Tries batches through tshark for so long; returns how many records, and what was wrong."""
+    from fuzz.lua import RECORDS, batch
+    from fuzz.targets import seeds
+
+    kept = [path.read_bytes() for path in sorted((BUILD / "messages").glob("*"))]
+    inputs, tried, wrong, until = [*seeds("messages"), *kept], 0, list[str](), time.monotonic() + seconds
+    while time.monotonic() < until and not wrong:
+        wrong = batch(inputs, seed * 1_000_000 + tried)
+        tried += RECORDS
+    return tried, wrong
+
+
 def main() -> int:
     """Runs all targets, as many at a time as asked for."""
     from fuzz.targets import TARGETS
@@ -85,6 +99,10 @@ def main() -> int:
             if process.returncode:
                 found = True
                 print(said[-3000:])
+    if not arguments.targets:
+        tried, wrong = lua(share, arguments.seed)
+        print(f"{'lua':12}{tried:12}{'-':>10}   {'FOUND' if wrong else 'good'}", *wrong[:5], sep="\n")
+        total, found = total + tried, found or bool(wrong)
     print(f"{'in all':12}{total:12}")
     return int(found)
 

@@ -11,25 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuzz.damage import damaged
 from fuzz.targets import TARGETS, seeds
 
 
 @pytest.fixture(params=list(TARGETS))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def damaged(seed: bytes, chance: random.Random) -> bytes:
-    """The seed with a few parts changed, cut out, said twice or exchanged."""
-    octets = bytearray(seed)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(octets) + 1)
-        size = chance.randrange(1, 9)
-        part = octets[at : at + size]
-        octets[at : at + size] = chance.choice(
-            [chance.randbytes(size), b"", part * 2, bytes(size), b"\xff" * size, bytes(reversed(part)), b'"\\\n(!/']
-        )
-    return bytes(octets)
 
 
 def test_seeds_and_what_damages_them(name: str) -> None:

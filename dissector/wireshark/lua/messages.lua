@@ -25,12 +25,20 @@ local function closing_bracket(text, at, stop)
     return stop + 1
 end
 
--- Adds text[first..last] to the message's other text, which joins all pieces.
+-- Adds text[first..last] to the pieces of the message's other text.
 local function put_text(message, text, first, last)
     if first <= last then
-        local shown = show(sub(text, first, last))
-        message.text = message.text and message.text .. " " .. shown or shown
+        local pieces = message.pieces or {}
+        pieces[#pieces + 1] = show(sub(text, first, last))
+        message.pieces = pieces
         message.text_first, message.text_last = message.text_first or first, last
+    end
+end
+
+-- Joins the pieces, once: each time would take quadratic time.
+local function join_text(message)
+    if message.pieces then
+        message.text = concat(message.pieces, " ")
     end
 end
 
@@ -282,6 +290,7 @@ local function decode(octets)
     else
         put_text(message, octets, 1, #octets)
     end
+    join_text(message)
     return message
 end
 

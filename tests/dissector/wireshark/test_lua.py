@@ -5,6 +5,7 @@ tests/test_agreement.py's.)"""
 import json
 import random
 import re
+import resource
 import struct
 import subprocess
 from collections.abc import Callable, Iterable
@@ -554,3 +555,19 @@ def test_events_of_odd_octets_are_text_all_the_same(wireshark: Callable[..., Any
             writer.write(Packet(START, whole[:34] + struct.pack(">H", len(event)) + event.ljust(12, b"\0"), 147))
     shown = [tool.values(items)["vtc.event.detail"] for items in tool.items(path)]
     assert shown == [["a<NUL>b"], ["<FF>"], ["<C3><A4><A4>"], ["<E2><98>"], ["<ED><A0><80>"], ["<C0><AF>"]]
+
+
+def test_the_text_of_a_long_record_takes_linear_time(tmp_path: Path) -> None:
+    """A Telegram with 32 000 soft ends, whose pieces of text were once joined one by one: five times the time."""
+    script = write(tmp_path / "vtctap.lua")
+
+    def seconds(count: int) -> float:
+        trace = tmp_path / f"{count}.pcapng"
+        with create_trace(trace) as writer:
+            writer.write(Record(10**18, b"/ISk5\r\n" + b"!0" * count))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert tshark(trace, script, "-T", "fields", "-e", "vtc.message") == ["Telegram"]
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime
+
+    assert seconds(32_000) < 2.5 * seconds(500)

@@ -1,0 +1,16 @@
+"""Damages an input at random, reproducibly."""
+
+import random
+
+
+def damaged(seed: bytes, chance: random.Random) -> bytes:
+    """The seed with a few parts changed, cut out, said twice or exchanged."""
+    octets = bytearray(seed)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(octets) + 1)
+        size = chance.randrange(1, 9)
+        part = octets[at : at + size]
+        octets[at : at + size] = chance.choice(
+            [chance.randbytes(size), b"", part * 2, bytes(size), b"\xff" * size, bytes(reversed(part)), b'"\\\n(!/']
+        )
+    return bytes(octets)
