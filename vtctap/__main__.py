@@ -11,7 +11,6 @@ import sys
 from io import TextIOWrapper
 from typing import Final
 
-from vtctap import inputs
 from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
 from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 
@@ -71,7 +70,11 @@ def _run(arguments: list[str]) -> int:
         return _no_command(arguments)
     parsed = command_parser(name).parse(arguments[1:])
     status = int(command_module(name).run(parsed))
-    return status or inputs.status(parsed)
+    if status or not hasattr(parsed, "traces_read"):
+        return status
+    from vtctap import inputs  # Imported already by the command, which has read traces.
+
+    return inputs.status(parsed)
 
 
 def _no_command(arguments: list[str]) -> int:
