@@ -122,7 +122,7 @@ class CaptureReader:
 
     @property
     def own(self) -> int | None:
-        """See :attr:`vtctap.pcap.capture_file.Parser.own`."""
+        """The first interface of the section, where this package wrote it (``Parser.own``); otherwise None."""
         return self._parser.own if self._parser else None
 
     @property

@@ -1,6 +1,7 @@
 """The check: stories told by hand, each with the findings that it must lead to and no others; and the demonstration,
 whose faults the simulated line itself lists."""
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -439,3 +440,20 @@ def test_junit() -> None:
     assert (failure.text or "").endswith("... and 7 more")
     assert cases["nak"].find("failure") is None
     assert "a source" in (cases["nak"].findtext("system-out") or "")
+
+
+def test_memory_does_not_grow_with_telegrams_that_nobody_asked_for() -> None:
+    """One a second, as a P1 port sends them. Only the times of the last 10 000 records are kept, not the records."""
+    body = b"/KFM5KAIFA-METER\r\n\r\n" + b"1-0:1.8.1(001581.123*kWh)\r\n" * 20 + b"!"
+    telegram = body + b"%04X\r\n" % crc16(body)
+
+    def peak(count: int) -> int:
+        records = (Record(EPOCH + at * SECOND, telegram, sender=Sender.SERVER, speed=115200) for at in range(count))
+        tracemalloc.start()
+        assert list(check(records, load("iec62056-21"))) == []
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(1500) < peak(300) + 1200 * 500
