@@ -113,7 +113,7 @@ ROOMS: Final = (
             f"vtctap.{name}"
             for name in ("arguments", "inputs", "outputs", "messages", "progress", "pages", "parsers", "signatures")
         ),
-        ("record", "trace files", "profiles", "tokens"),
+        ("record", "trace files", "profiles", "tokens", "redaction"),
         "what commands share",
     ),
     Room(

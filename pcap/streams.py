@@ -107,7 +107,7 @@ class Output:
 
     An existing regular file is overwritten only with ``force``, and never while another program writes it: the file is
     locked (``flock``) before it is truncated. Special files (a fifo, ``/dev/null``) need no ``force``. :meth:`close`
-    closes a file given as a path; a file object stays open.
+    closes a file given as a path; a file object stays open. A new file can be read by its owner alone.
     """
 
     __slots__ = ("_file", "_owned", "_regular", "name", "size", "torn")
@@ -176,7 +176,7 @@ class Output:
 
 def _open_locked(path: str, flags: int) -> int:
     """Opens a file for :class:`io.FileIO`; locks a regular file before it truncates it."""
-    descriptor = os.open(path, flags & ~os.O_TRUNC, 0o666)
+    descriptor = os.open(path, flags & ~os.O_TRUNC, 0o600)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             _lock(descriptor, path)

@@ -12,6 +12,7 @@ from io import TextIOWrapper
 from typing import Final
 
 from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
+from vtctap.messages import warn
 from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         known = error if isinstance(error, Error) else _of_the_system(error)
         if known is None:
             raise
-        print(f"vtctap: {known}", file=sys.stderr)
+        warn(str(known))
         return known.status
     except Exception:
         _settle_output()

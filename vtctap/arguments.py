@@ -15,6 +15,7 @@ __all__ = [
     "STATED",
     "add_join",
     "add_keys",
+    "add_no_secrets",
     "add_output",
     "add_profile",
     "add_traces",
@@ -122,6 +123,15 @@ def groups_of(arguments: argparse.Namespace) -> list[list[str]]:
     """Returns the names of the traces to read in groups that are read as one trace: a single group with ``--join``."""
     traces = traces_of(arguments)
     return [traces] if arguments.join else [[trace] for trace in traces]
+
+
+def add_no_secrets(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--no-secrets``."""
+    parser.add_argument(
+        "--no-secrets",
+        action="store_true",
+        help="show stand-ins for tokens, numbers, passwords and texts, as 'redact' makes them; others each time",
+    )
 
 
 def add_join(parser: argparse.ArgumentParser) -> None:

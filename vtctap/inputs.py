@@ -1,6 +1,7 @@
 """The traces that commands read, and the profile for decoding them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -108,14 +109,30 @@ def settle(
 
     vars(arguments).setdefault("traces_read", []).append(trace)
     if arguments.profile:
-        return settled(trace, load(arguments.profile))
+        each, profile = settled(trace, load(arguments.profile))
+        return _shown(arguments, each, profile), profile
     each, profile = settled(trace)
     stated, of = trace.profile, f"{name}: " if name else ""
     if stated not in (None, profile.name):
         warn(f"{of}the trace states the profile {stated}, which is not here; using {profile.name}: add --profile FILE")
     elif profile.name != DEFAULT:
         warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
-    return each, profile
+    return _shown(arguments, each, profile), profile
+
+
+def _shown(
+    arguments: argparse.Namespace, items: "Iterator[Record | Skipped]", profile: "Profile"
+) -> "Iterator[Record | Skipped]":
+    """Returns the items; with ``--no-secrets`` the records have stand-ins, under a key that nobody knows."""
+    if not getattr(arguments, "no_secrets", False):
+        return items
+    from vtctap.dissector.profiles.files import shipped
+    from vtctap.dissector.redaction.redact import Redactor
+    from vtctap.dissector.redaction.standins import StandIns
+    from vtctap.pcap.record import Record
+
+    redactor = Redactor(profile, StandIns(os.urandom(32)), profiles=shipped())
+    return (redactor.redact(item) if isinstance(item, Record) else item for item in items)
 
 
 def one_link(records: "Iterator[Record]") -> "Iterator[Record]":

@@ -1,10 +1,20 @@
-"""The messages of commands on standard error."""
+"""The messages of commands on standard error, and names that are safe to show."""
 
 import sys
 
-__all__ = ["warn"]
+__all__ = ["visible", "warn"]
 
 
 def warn(text: str) -> None:
     """Prints one line on standard error."""
-    print(f"vtctap: {text}", file=sys.stderr)
+    print(f"vtctap: {visible(text)}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Returns a text with its control characters escaped, since the names of files and taps come from strangers and a
+    terminal would obey them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1] for character in text
+    )

@@ -46,16 +46,23 @@ def refuse_existing(name: str, *, force: bool) -> None:
         raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
 
 
-def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii") -> None:
-    """Writes a text to a file or to standard output. Characters that the encoding lacks become question marks."""
+def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", public: bool = False) -> None:
+    """Writes a text to a file or to standard output. Characters that the encoding lacks become question marks.
+
+    A new file can be read by its owner alone, unless it is ``public``: it holds nothing of a trace.
+    """
     octets = text.encode(encoding, "replace")
     if name == STANDARD:
         sys.stdout.flush()
         sys.stdout.buffer.write(octets)
         return
     refuse_existing(name, force=force)
-    with output_errors(name):
-        Path(name).write_bytes(octets)
+    with output_errors(name), open(name, "wb", opener=None if public else _private) as file:
+        file.write(octets)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager
@@ -72,7 +79,7 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
     special = final.exists() and not final.is_file()
     partial = final if special else _partial(final)
     with output_errors(name):
-        opened = open(partial, "wb")  # noqa: SIM115  closed below
+        opened = open(partial, "wb", opener=_private)  # noqa: SIM115  closed below
     try:
         with _write_errors(name), opened as file:
             yield file

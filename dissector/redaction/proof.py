@@ -16,6 +16,8 @@ from vtctap.pcap.record import Record
 
 LONG: Final = 12
 """Shorter numbers may stand among the digits of a trace by chance."""
+_REVERSED: Final = 8
+"""Shorter texts stand reversed anywhere by chance."""
 _NOT_DIGITS: Final = re.compile(rb"[^0-9]+")
 
 
@@ -33,7 +35,8 @@ def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
     yield "as it was", secret
     yield "upper case", secret.upper()
     yield "lower case", secret.lower()
-    yield "reversed", secret[::-1]
+    if len(secret) >= _REVERSED:
+        yield "reversed", secret[::-1]
     yield "hexadecimal", secret.hex().encode()
     yield "hexadecimal, upper case", secret.hex().upper().encode()
     if re.fullmatch(rb"([0-9A-Fa-f]{2}){6,}", secret):

@@ -35,6 +35,7 @@ _HEX_TOKEN: Final = re.compile(rb"[0-3][0-9A-Fa-f]{16}")
 _STRUCTURE: Final = b"\1\2\3\4\n\r()*"
 """Characters that end a value or a message."""
 _MOST_DRAWS: Final = 1000
+_MOST_KEPT: Final = 1 << 16
 
 
 def luhn_digit(number: bytes) -> int:
@@ -80,6 +81,8 @@ class StandIns:
                 if made != octets and not broken and not self.forbidden(made):
                     break
             assert made is not None
+            if len(self._made) == _MOST_KEPT:
+                self._made.clear()  # They are made again, and are the same.
             self._made[kind, octets] = made
         return made
 

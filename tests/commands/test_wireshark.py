@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from equipment import PATIENCE
+from vtctap.errors import OutputError
 from vtctap.wireshark import tshark
 from vtctap.wireshark.installation import File, Installation, launcher
 from vtctap.wireshark.tshark import NoWireshark, Wireshark, described
@@ -312,3 +313,43 @@ def test_the_wireshark_here_names_its_folders(home: Path) -> None:
     assert found.tshark == shutil.which("tshark")
     assert found.configuration == home / ".config/wireshark"
     assert found.run(["--version"]).returncode == 0
+
+
+def test_an_installation_that_fails_is_undone(tmp_path: Path) -> None:
+    """The second file cannot be written, as a file stands where its folder would be."""
+    (tmp_path / "full").write_text("a file")
+    mine = Installation(tmp_path / "conf" / "vtctap.json", {}, [])
+    files = [File(tmp_path / "plugins" / "a.lua", "new"), File(tmp_path / "full" / "b", "new")]
+    with pytest.raises(OSError, match="full"):
+        mine.install(files, force=False)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["full"]
+    assert mine.files == {}
+
+
+def test_an_update_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Installation(tmp_path / "vtctap.json", {}, [])
+    names = [tmp_path / "a", tmp_path / "b"]
+    mine.install([File(name, "old") for name in names], force=False)
+    manifest = mine.manifest.read_text()
+    replaced = os.replace
+
+    def failing(source: Path, target: Path) -> None:
+        if target == names[1]:
+            raise OSError(28, "No space left on device", str(target))
+        replaced(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OutputError):
+        mine.install([File(name, "new") for name in names], force=False)
+    assert [name.read_text() for name in names] == ["old", "old"]
+    assert mine.manifest.read_text() == manifest
+
+
+def test_the_manifest_is_there_before_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Installation(tmp_path / "vtctap.json", {}, [])
+    monkeypatch.setattr(Installation, "_put", lambda self, file, force: os._exit(9))
+    child = os.fork()
+    if not child:
+        mine.install([File(tmp_path / "a", "new")], force=False)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert list(json.loads(mine.manifest.read_text())["files"]) == [str(tmp_path / "a")]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.screen import is_terminal
+from vtctap.messages import visible
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection
@@ -86,5 +87,5 @@ def link_names(taps: "Sequence[Interface]") -> list[str]:
     names = []
     for tap in taps:
         found = re.match(r"([^:/\\]+):(?!//)", tap.name)  # Neither a URL such as socket://host:port nor a path.
-        names.append(found[1].replace(" ", "_") if found else "")
+        names.append(visible(found[1]).replace(" ", "_") if found else "")
     return names if len({*names}) > 1 else []

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
+from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.inputs import Traces, settle
-from vtctap.messages import warn
+from vtctap.messages import visible, warn
 from vtctap.nouns import count
 from vtctap.outputs import refuse_existing, write_text
 
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="warning",
         help="the lowest severity that gives exit status 1 and fails a JUnit test (default: warning)",
     )
+    add_no_secrets(parser)
     add_profile(parser, default=STATED)
 
 
@@ -115,7 +116,7 @@ class _Lines(_Output):
         self._named = named
 
     def begin(self, trace: str, started: _Started) -> None:
-        self._name, self._started = f"{trace}: " if self._named else "", started
+        self._name, self._started = f"{visible(trace)}: " if self._named else "", started
 
     def feed(self, finding: "Finding") -> None:
         more = " ..." if len(finding.frames) > _SHOWN_FRAMES else ""

@@ -232,7 +232,7 @@ def _new(arguments: argparse.Namespace) -> int:
         output = str(folder / f"{name}.toml")
         with output_errors(str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
-    write_text(output, text, force=arguments.force)
+    write_text(output, text, force=arguments.force, public=True)
     if output != STANDARD:
         print(output)
     return 0

@@ -13,10 +13,21 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STATED, add_join, add_keys, add_output, add_profile, add_traces, groups_of, load_keys
+from vtctap.arguments import (
+    STATED,
+    add_join,
+    add_keys,
+    add_no_secrets,
+    add_output,
+    add_profile,
+    add_traces,
+    groups_of,
+    load_keys,
+)
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
 from vtctap.errors import DONE, CommandError
 from vtctap.inputs import Traces, settle
+from vtctap.messages import visible
 from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_lines(parser)
     parser.add_argument("--follow", action="store_true", help="wait for records that are appended to the trace")
     add_output(parser, required=False, does="write the matching records to a trace (.pcapng, .pcap) instead")
+    add_no_secrets(parser)
     add_profile(parser, default=STATED)
     add_keys(parser)
 
@@ -62,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     for number, names in enumerate(groups):
         name = names[0] if len(groups) > 1 else ""
         if name and not arguments.json:
-            print(f"{chr(10) if number else ''}==> {name} <==")
+            print(f"{chr(10) if number else ''}==> {visible(name)} <==")
         _show(arguments, names, name, passes, keys)
     return DONE
 
@@ -103,6 +115,8 @@ def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Pass
     """Writes the records that pass the filter, with the descriptions of all taps."""
     from vtctap.dissector.dissect import Dissector
 
+    if arguments.no_secrets:
+        raise CommandError("--no-secrets is for the screen: 'vtctap redact' writes a trace without secrets")
     if len(groups) > 1:
         raise CommandError("-w writes one trace: name one, or add --join for ring files")
     if arguments.follow or arguments.json:

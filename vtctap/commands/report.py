@@ -6,7 +6,7 @@ The page needs no network. The command needs the extra 'report'.
 import argparse
 from pathlib import Path
 
-from vtctap.arguments import STANDARD, STATED, add_profile, add_traces, traces_of
+from vtctap.arguments import STANDARD, STATED, add_no_secrets, add_profile, add_traces, traces_of
 from vtctap.errors import CommandError
 from vtctap.inputs import Traces, settle
 from vtctap.messages import warn
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="overwrite the page if it exists")
     parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
+    add_no_secrets(parser)
     add_profile(parser, default=STATED)
 
 

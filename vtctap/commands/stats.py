@@ -8,8 +8,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
+from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.inputs import Traces, settle
+from vtctap.messages import visible
 from vtctap.nouns import count
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_join(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object per trace and line")
     parser.add_argument("--sessions", action="store_true", help="also list the sessions")
+    add_no_secrets(parser)
     add_profile(parser, default=STATED)
 
 
@@ -43,7 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps({"trace": trace, **figures}))
             continue
         for link in figures["links"]:
-            print("\n".join([f"{trace}, link {link['link']}", *_lines(link, profile, sessions=arguments.sessions)]))
+            print(
+                "\n".join(
+                    [f"{visible(trace)}, link {link['link']}", *_lines(link, profile, sessions=arguments.sessions)]
+                )
+            )
     return 0
 
 

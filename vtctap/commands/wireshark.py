@@ -75,7 +75,7 @@ def _choices(arguments: argparse.Namespace) -> "Choices":
 def _lua(arguments: argparse.Namespace) -> int:
     from vtctap.wireshark.installation import dissector
 
-    write_text(arguments.output, dissector(_choices(arguments)), force=arguments.force)
+    write_text(arguments.output, dissector(_choices(arguments)), force=arguments.force, public=True)
     if arguments.output != STANDARD and not arguments.quiet:
         warn(f"the dissector is in {arguments.output}: 'wireshark -X lua_script:{arguments.output} TRACE' uses it")
     return 0

@@ -11,7 +11,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -107,9 +108,20 @@ class Installation:
             raise CommandError(f"{path} is damaged: remove it, and install again with --force") from None
 
     def install(self, files: Iterable[File], *, force: bool) -> list[Step]:
-        """Installs the files, and removes files of an earlier installation that are no longer part of it."""
+        """Installs the files, and removes files of an earlier installation that are no longer part of it.
+
+        The manifest is written before the first file, so that an installation that is killed can be removed. If a file
+        cannot be written, those written before it are as they were.
+        """
         files = list(files)
-        steps = [self._put(file, force=force) for file in files]
+        before = {file.path: _content(file.path) for file in files}
+        stated = dict(self.files)
+        self._save({file.path: _digest_of(file.text.encode()) for file in files if before[file.path] is None})
+        try:
+            steps = [self._put(file, force=force) for file in files]
+        except BaseException:
+            self._undo(before, stated)
+            raise
         gone = set(self.files) - {file.path for file in files}
         steps += [step for path in sorted(gone) for step in self._remove(path, force=force)]
         self._save()
@@ -130,7 +142,7 @@ class Installation:
 
     def _put(self, file: File, *, force: bool) -> Step:
         there = _digest(file.path)
-        digest = hashlib.sha256(file.text.encode("utf-8")).hexdigest()
+        digest = _digest_of(file.text.encode())
         ours = self.files.get(file.path)
         if there == digest or (there and ours and file.path.name == _DIARY and not force):
             if not self.dry:
@@ -147,6 +159,24 @@ class Installation:
                 os.replace(partial, file.path)
             self.files[file.path] = digest
         return Step("updated" if there else "installed", file.path)
+
+    def _undo(self, before: Mapping[Path, bytes | None], stated: dict[Path, str]) -> None:
+        """Restores the files that were there ``before``, removes the others, and ``stated`` is what is installed."""
+        if self.dry:
+            return
+        for path, content in before.items():
+            with suppress(OSError):
+                if content is None:
+                    path.unlink(missing_ok=True)
+                elif content != _content(path):
+                    path.write_bytes(content)
+        self.files = stated
+        if stated:
+            self._save()
+            return
+        with suppress(OSError):
+            self.manifest.unlink(missing_ok=True)
+            self._leave(self.folders)
 
     def _remove(self, path: Path, *, force: bool) -> list[Step]:
         there = _digest(path)
@@ -173,22 +203,36 @@ class Installation:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def _save(self) -> None:
+    def _save(self, planned: Mapping[Path, str] | None = None) -> None:
+        """Writes the manifest, in one step, with the files that are ``planned``."""
         if self.dry:
             return
+        files = self.files | dict(planned or {})
         with output_errors(str(self.manifest)):
             self._make(self.manifest.parent)
             stated = {
-                "files": {str(path): digest for path, digest in sorted(self.files.items())},
+                "files": {str(path): digest for path, digest in sorted(files.items())},
                 "folders": sorted(map(str, self.folders)),
                 **self.choices._asdict(),
             }
-            self.manifest.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
+            partial = self.manifest.with_name(f".{self.manifest.name}.partial")
+            partial.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
+            os.replace(partial, self.manifest)
 
 
 def _digest(path: Path) -> str | None:
     """Returns the digest of a file's content; None if the file does not exist."""
+    content = _content(path)
+    return None if content is None else _digest_of(content)
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _content(path: Path) -> bytes | None:
+    """Returns a file's content; None if the file does not exist."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return path.read_bytes()
     except FileNotFoundError:
         return None

@@ -209,3 +209,31 @@ def test_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
     assert seen["detail"].endswith(records[3].octets.hex(" "))
     assert seen["rows"] == len(list(check(records, PROFILE))) + 1
     assert (seen["paper"] == "rgb(20, 23, 28)") == dark
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_the_drawn_page_leads_nowhere(tmp_path: Path) -> None:
+    """Registers named as Plotly's tags are shown as text; no link, form or address of another place is in the page."""
+    register = b'<b>x</b><a href="https://example.org">y</a>'
+    command, answer = b"\x01R1\x02" + register + b"()\x03", b"\x02" + register + b"(1)\x03"
+    records = []
+    for number in range(4):
+        for at, (sender, octets) in enumerate(((Sender.CLIENT, command), (Sender.SERVER, answer))):
+            check = 0
+            for octet in octets[1:]:
+                check ^= octet
+            time = EPOCH + (2 * number + at) * 300_000_000
+            records.append(Record(time, octets + bytes([check]), sender=sender, tap=at, line=LINE, duration=10**6))
+    page = tmp_path / "page.html"
+    page.write_text(page_of(records), "utf-8")
+    command_line = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000",
+                    f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]  # fmt: skip
+    done = subprocess.run(command_line, capture_output=True, text=True, check=True, timeout=120)
+    drawn = re.sub(r"<script.*?</script>", "", done.stdout, flags=re.DOTALL)
+    assert "&lt;b&gt;x&lt;/b&gt;&lt;a href=" in re.search(r'class="ytick".*?</g>', drawn, re.DOTALL)[0]  # type: ignore[index]
+    tags = Tags()
+    tags.feed(drawn)
+    assert not [tag for tag, _ in tags.found if tag in ("a", "form", "iframe", "object", "embed", "link", "base")]
+    addresses = [value for _, given in tags.found for name, value in given.items() if name in ("href", "src", "action")]
+    assert not [value for value in addresses if value and not value.startswith(("data:", "#"))]
