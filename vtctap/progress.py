@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import IO, Final, TypeVar
 
+from vtctap.messages import visible
+
 __all__ = ["with_bar"]
 
 PATIENCE_S = 2.0
@@ -45,4 +47,6 @@ def with_bar(items: Iterable[Item], file: IO[bytes], name: str) -> Iterator[Item
 
 def _bar(name: str, done: int, size: int) -> str:
     share = done / size if size else 1.0
-    return f"{name}: {share:4.0%}|{'#' * round(share * _WIDTH):{_WIDTH}}| {done / 1e6:.1f} of {size / 1e6:.1f} MB"
+    return (
+        f"{visible(name)}: {share:4.0%}|{'#' * round(share * _WIDTH):{_WIDTH}}| {done / 1e6:.1f} of {size / 1e6:.1f} MB"
+    )
