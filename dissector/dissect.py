@@ -20,6 +20,7 @@ from vtctap.dissector.protocol.characters import show_text
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys
 from vtctap.dissector.verdicts import Verdicts
+from vtctap.pcap.construction import fast_init
 from vtctap.pcap.hash_chain import HashLink
 from vtctap.pcap.record import Flag, Kind, Record
 from vtctap.pcap.skipped import Skipped
@@ -28,6 +29,7 @@ Value = str | int | float | bool | list[str] | list[int] | list[float]
 """The value of a field in JSON."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Dissection:
     """A dissected record: a :class:`Frame`, or noise or an event, which have no content beyond the record.
@@ -54,6 +56,7 @@ class Dissection:
         }
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Frame(Dissection):
     """A frame: its message, its meaning by the profile, and its place among the other frames.

@@ -15,10 +15,12 @@ from vtctap.dissector.profiles.model import TOKEN_STATUS, Identification, Profil
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys, Token
 from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
+from vtctap.pcap.construction import fast_init
 
 SUREST, CONCLUDED, ASSUMED = CONFIDENCES
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """The meaning of a message by a profile.
@@ -66,6 +68,7 @@ class _Doubts:
         return tuple(sorted(fields, key=POSITIONS.__getitem__))
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """A value's meaning and its confidence; of a token status also its number, outcome and meaning in a sentence."""

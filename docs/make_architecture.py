@@ -45,7 +45,13 @@ ROOMS: Final = (
     Room(
         "record",
         "pcap",
-        ("vtctap.pcap.record", "vtctap.pcap.burst", "vtctap.pcap.hash_chain", "vtctap.pcap.skipped"),
+        (
+            "vtctap.pcap.record",
+            "vtctap.pcap.burst",
+            "vtctap.pcap.construction",
+            "vtctap.pcap.hash_chain",
+            "vtctap.pcap.skipped",
+        ),
         (),
         "one row of a trace",
     ),

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from vtctap.errors import Error
+from vtctap.pcap.construction import fast_init
 
 MAGIC: Final = b"VT"
 VERSION: Final = 1
@@ -144,6 +145,7 @@ class Line:
 _LINES = [Line.from_octet(octet) for octet in range(256)]
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record of a trace: a frame, noise or an event, with all that the tap knows about it.

@@ -8,9 +8,11 @@ none.
 from dataclasses import dataclass, field
 
 from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.pcap.construction import fast_init
 from vtctap.pcap.record import Record
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, eq=False)
 class FramedRecord(Record):
     """A frame's record with the ``message`` of its octets; it equals the record without it."""

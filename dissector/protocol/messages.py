@@ -38,8 +38,10 @@ from vtctap.dissector.protocol.characters import (
 )
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16
 from vtctap.dissector.protocol.rules import ALONE, COMMANDS, HDLC_FLAG, SLASH, MessageName
+from vtctap.pcap.construction import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message. Attributes are the fields of the catalogue without ``vtc.``; None or () is absent.
