@@ -160,6 +160,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/bound.py --sessions 20000
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/hash_rate.py
+	$(BIN)/python bench/decode_rate.py
 	$(BIN)/python bench/check_rate.py
 	$(BIN)/python bench/import_rate.py
 	$(BIN)/python bench/export_rate.py
