@@ -3,8 +3,8 @@
     python bench/decode_rate.py [--records N] [--rounds N] [--only WORD]
 
 The traces have N (200 000) records: ``plain``, reads and answers with one data set, of which no two are equal, of
-registers that the profile does not know; ``known``, of those that it knows; ``sets``, answers with eight data sets, none
-equal; ``sessions``, the simulated sessions with faults of ``bench/check_rate.py``.
+registers that the profile does not know; ``known``, of those that it knows; ``sets``, answers with eight data sets,
+none equal; ``sessions``, the simulated sessions with faults of ``bench/check_rate.py``.
 
 Beside plain records stands dpkt's pcapng reader, which decodes no packet; beside decoded records and their fields,
 Scapy's PcapReader with vtctap's layer; beside ``read --json``, plain ``read`` and ``tshark -T json`` with the generated
