@@ -97,9 +97,12 @@ class Learner:
 
     def _notes(self, trace: int, link: int) -> list[Notes]:
         device = trace, link
-        if device not in self.devices and len(self.devices) >= MAX_DEVICES:
-            device = next(reversed(self.devices))
-        return self.devices.setdefault(device, [Notes() for _ in QUESTIONS])
+        if device in self.devices:
+            return self.devices[device]
+        if len(self.devices) >= MAX_DEVICES:
+            return self.devices[next(reversed(self.devices))]
+        notes = self.devices[device] = [Notes() for _ in QUESTIONS]
+        return notes
 
     def __add__(self, other: "Learner") -> "Learner":
         """Returns a learner that has learned what both have; the notes of the same device add up."""

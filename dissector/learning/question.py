@@ -88,9 +88,9 @@ class Question(Generic[Observed]):
         confidence = self.confidence(seen) if verdict == SHOWN else ""
         return Answer(self.name, subject, verdict, readings, shown, confidence, self._needs(verdict))
 
-    def shown(self, subject: str, name: str, seen: Tally) -> Answer:
-        """Returns the answer that one reading is shown."""
-        readings = (Reading(name, seen, Tally()),)
+    def shown(self, subject: str, name: str, seen: Tally, aside: Tally | None = None) -> Answer:
+        """Returns the answer that one reading is shown; ``aside`` is what it does not explain."""
+        readings = (Reading(name, seen, aside or Tally()),)
         return Answer(self.name, subject, SHOWN, readings, name, self.confidence(seen))
 
     def open(self, subject: str, *readings: Reading) -> Answer:
@@ -119,17 +119,26 @@ def by_elimination(question: Question[Observed], devices: Sequence[Notes]) -> It
         yield question.answer(subject, weigh(tallies, question.candidates))
 
 
+def about(time_ns: int) -> Explaining:
+    """Returns what a measurement is noted under: the time in ns, with two digits."""
+    return (f"{time_ns:.1e}",)
+
+
 def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator[Answer]:
-    """Gives each subject the range that was measured, as text: ``low to high``, with the uncertainty."""
+    """Gives each subject the range that was measured, as text: ``low to high``, with the uncertainty.
+
+    What was measured once alone, but for two digits, is set aside: a frame may have lost its first or last octets.
+    """
     subjects = together(devices).subjects()
     if not subjects:
         yield question.not_seen()
     for subject, tallies in subjects.items():
-        seen = total(tallies.values())
-        if seen.count < question.enough:
-            yield question.open(subject, Reading(interval(seen), seen, Tally()))
+        often = total(tally for tally in tallies.values() if tally.count >= question.enough)
+        once = total(tally for tally in tallies.values() if tally.count < question.enough)
+        if often.count:
+            yield question.shown(subject, interval(often), often, once)
         else:
-            yield question.shown(subject, interval(seen), seen)
+            yield question.open(subject, Reading(interval(once), once, Tally()))
 
 
 def interval(seen: Tally) -> str:

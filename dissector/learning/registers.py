@@ -161,7 +161,7 @@ def _unchanged(question: Question[Turn], subject: str, devices: Sequence[dict[Ex
     first = [{name: tally for (name,), tally in tallies.items() if name.startswith(_FIRST)} for tallies in devices]
     values = {name.removeprefix(_FIRST) for names in first for name in names}
     seen = total(tally for tallies in devices for tally in tallies.values())
-    if len(devices) >= SEVERAL and len(values) == 1 and set(*values) - set("0.+-"):
+    if len(devices) >= SEVERAL and len(values) == 1 and all(map(_is_distinct, values)):
         return question.shown(subject, CONSTANT, seen)
     if len(values) >= SEVERAL and all(map(_has_check_digit, values)):
         return question.shown(subject, OF_DEVICE, seen)
@@ -171,6 +171,15 @@ def _unchanged(question: Question[Turn], subject: str, devices: Sequence[dict[Ex
 
 SEVERAL: Final = 3
 """From this many devices on, what they have in common is no accident."""
+_LONG: Final = 4
+"""Values with fewer digits agree by accident on several devices, such as revisions of keys."""
+
+
+def _is_distinct(value: str) -> bool:
+    """Whether a value is no small number, and not zero."""
+    return len(value) >= _LONG and bool(set(value) - set("0.+-"))
+
+
 _SERIAL: Final = re.compile(r"[0-9]{8,20}")
 
 

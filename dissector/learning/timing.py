@@ -1,7 +1,7 @@
 """Questions about times: reactions, pauses, gaps and time-outs of both sides, as ranges with their uncertainty.
 
-What was seen lies within the device's own limits, and does not tell these limits. Times that a tap did not measure
-itself (imports, synthetic times) say nothing. A range is of what was seen, so it widens with each further capture.
+What was seen lies within the device's own limits, and does not tell these limits: a range widens with each further
+capture. Times that a tap did not measure itself (imports, synthetic times) say nothing.
 """
 
 from itertools import pairwise
@@ -10,7 +10,7 @@ from typing import Final
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.learning.evidence import Notes
 from vtctap.dissector.learning.flows import Flow
-from vtctap.dissector.learning.question import Question, measured
+from vtctap.dissector.learning.question import Question, about, measured
 from vtctap.dissector.learning.turns import CERTAIN, Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag, Record
@@ -32,7 +32,7 @@ def _reaction(turn: Turn, notes: Notes) -> None:
         return
     time_ns, doubt = response.place.response_time_ns, _doubt(request.record, response.record)
     if time_ns is not None and doubt is not None:
-        notes.feed(turn.at(response), ("seen",), measure=time_ns, doubt=doubt)
+        notes.feed(turn.at(response), about(time_ns), measure=time_ns, doubt=doubt)
 
 
 def _pause(turn: Turn, notes: Notes) -> None:
@@ -62,7 +62,7 @@ def _time_out(turn: Turn, notes: Notes) -> None:
 def _note(turn: Turn, notes: Notes, frame: Frame, time_ns: int, subject: str = "") -> None:
     doubt = _doubt(frame.record)
     if doubt is not None:
-        notes.feed(turn.at(frame), ("seen",), subject, measure=time_ns, doubt=2 * doubt)
+        notes.feed(turn.at(frame), about(time_ns), subject, measure=time_ns, doubt=2 * doubt)
 
 
 _LONG: Final = 4
@@ -76,9 +76,12 @@ def _gap(turn: Turn, notes: Notes) -> None:
         doubt, side = _doubt(record), record.sender.name.lower()
         if doubt is None or not record.line or not record.speed or len(record.octets) < _LONG:
             continue
+        if frame.message.bcc_status != "good":  # Octets may be missing, and their time with them.
+            continue
         pauses = len(record.octets) - 1
         idle_ns = record.duration - len(record.octets) * record.line.character_time_ns(record.speed)
-        notes.feed(turn.at(frame), ("seen",), side, measure=max(idle_ns, 0) // pauses, doubt=2 * doubt // pauses)
+        gap_ns = max(idle_ns, 0) // pauses
+        notes.feed(turn.at(frame), about(gap_ns), side, measure=gap_ns, doubt=2 * doubt // pauses)
 
 
 def _processing(flow: Flow, notes: Notes) -> None:

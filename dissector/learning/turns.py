@@ -97,6 +97,7 @@ _COUNT: Final = re.compile(r"[0-9A-Fa-f]{1,3}")
 class Turn:
     """An exchange as questions see it.
 
+    - ``place`` is the record of the request, or of the first answer.
     - ``asks`` is the undamaged message that the meter had to answer, None where that is not known.
     - ``answer`` is the first undamaged answer; ``fate`` is its kind.
     - ``position`` counts the turns of a session, from 1. ``signed_on``: the session has had a sign-on before this turn;
@@ -109,6 +110,7 @@ class Turn:
     """
 
     trace: int
+    place: Place
     exchange: Exchange
     asks: Message | None
     answer: Frame | None
@@ -148,11 +150,6 @@ class Turn:
     def link(self) -> int:
         """The number of the link."""
         return self.exchange.link
-
-    @property
-    def place(self) -> Place:
-        """The record of the request, or of the first answer."""
-        return self.at(self.exchange.frames[0])
 
     def at(self, frame: Frame) -> Place:
         """Returns the place of a frame."""
@@ -232,6 +229,7 @@ class Turns:
         before = link.before
         turn = Turn(
             self._trace,
+            Place(self._trace, frames[0].number),
             exchange,
             asks,
             answer,
