@@ -21,7 +21,7 @@ HEAD: Final = re.compile(",".join(f'"?{column}"?' for column in _COLUMNS) + ".*"
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
     """Yields the bursts of such a table. Raises ImportFormatError, OSError and TraceError."""
-    rows = csv.reader(lines_of(source, account))
+    rows = _cells(lines_of(source, account))
     head = [cell.lower() for cell in next(rows, [])]
     name = name_of(source, "standard input")
     if tuple(head[: len(_COLUMNS)]) != _COLUMNS:
@@ -46,3 +46,15 @@ def read(source: Source, account: Account) -> Iterator[Burst]:
         error = cells.get("error", "").lower()
         flags = (Flag.PARITY if "parity" in error else 0) | (Flag.FRAMING if "framing" in error else 0)
         yield Burst(octets, sender, max(time, 0), flags)
+
+
+def _cells(lines: Iterator[str]) -> Iterator[list[str]]:
+    """Yields the cells of each line; none for a line that the module csv cannot parse."""
+    rows = csv.reader(lines)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield []

@@ -302,13 +302,13 @@ def _best(edges: Sequence[Edge], end: int, *, last: bool) -> _Reading:
 
 
 def _measured(widths: Sequence[int]) -> list[int]:
-    """Returns the speeds at which the shortest pulses are one or two bits long."""
+    """Returns the speeds at which the shortest pulses are one or two bits long; none for pulses of seconds."""
     if not widths:
         return []
     short = widths[len(widths) // 10]
     alike = [width for width in widths if short * 3 <= width * 4 and width * 4 <= short * 5]
     bit = sum(alike) / len(alike)
-    return [round(_SECOND / bit), round(2 * _SECOND / bit)] if bit else []
+    return [speed for speed in (round(_SECOND / bit), round(2 * _SECOND / bit)) if speed] if bit else []
 
 
 def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = True) -> _Reading:
