@@ -95,6 +95,8 @@ class Parser(Protocol):
 
     interfaces: list[Interface]
     """The interfaces read so far, of all sections, in the file's order."""
+    began: int
+    """The index of the buffer where the packet returned last begins; the input stands behind it."""
     own: int | None
     """The first interface of the section, where this package wrote it: of the first section that begins with an equal
     one. Otherwise None."""
@@ -105,7 +107,7 @@ class Parser(Protocol):
         """Yields the packets that are complete in the input's buffer; call it again when the buffer holds more.
 
         Also yields what the file says that it holds and does not. Raises Damage where the structure is broken; the
-        input then stands at the broken block.
+        input then stands at the broken block. While a packet is returned, the input stands behind it.
         """
 
     def seek(self, at: int) -> int:

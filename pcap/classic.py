@@ -39,6 +39,7 @@ class PcapParser:
 
     def __init__(self, source: Input) -> None:
         self.interfaces: list[Interface] = []
+        self.began = source.at
         self._input = source
         self._sign, self._resolution, self._unit = _VARIANTS[source.buffer[source.at : source.at + 4]]
         self._record = struct.Struct(self._sign + "IIII")
@@ -54,29 +55,25 @@ class PcapParser:
         source, buffer = self._input, self._input.buffer
         if not self.interfaces and not self._take_header():
             return
-        at, end = source.at, len(buffer)
+        end = len(buffer)
         linktype, unit, fractions = self.interfaces[0].linktype, self._unit, self._fractions
         unpack_from = self._record.unpack_from
-        try:
-            while at + _RECORD_SIZE <= end:
-                seconds, fraction, size, original = unpack_from(buffer, at)
-                if size > MAX_BLOCK:
-                    raise Damage(at, f"a packet of {size} octets is impossible")
-                start = at + _RECORD_SIZE
-                following = start + size
-                if following > end:
-                    break
-                if fraction >= fractions or size > original or buffer[start : start + 2] != MAGIC:
-                    self._doubt(at, fraction, size, original)
-                elif buffer.find(_RECORD_BEGINS, start + 1, following + _HEAD) > 0:
-                    self._doubt_length(at, following)
-                elif self._traces is None:
-                    self._traces = linktype in LINKTYPES
-                source.at = at
-                at = following
-                yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
-        finally:
-            source.at = at
+        while (at := source.at) + _RECORD_SIZE <= end:
+            seconds, fraction, size, original = unpack_from(buffer, at)
+            if size > MAX_BLOCK:
+                raise Damage(at, f"a packet of {size} octets is impossible")
+            start = at + _RECORD_SIZE
+            following = start + size
+            if following > end:
+                break
+            if fraction >= fractions or size > original or buffer[start : start + 2] != MAGIC:
+                self._doubt(at, fraction, size, original)
+            elif buffer.find(_RECORD_BEGINS, start + 1, following + _HEAD) > 0:
+                self._doubt_length(at, following)
+            elif self._traces is None:
+                self._traces = linktype in LINKTYPES
+            self.began, source.at = at, following
+            yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
 
     def _doubt(self, at: int, fraction: int, size: int, original: int) -> None:
         """Looks closely at a packet that is none of this package. Raises Damage where it may be none at all."""

@@ -13,23 +13,25 @@ class Tally:
     """Counts the octets of each tap. Memory: a few numbers per tap."""
 
     def __init__(self) -> None:
-        self._octets: dict[tuple[int, int], int] = {}
+        self.octets: dict[tuple[int, int], int] = {}
+        """Octets so far of each interface and tap; :mod:`~vtctap.pcap.common_blocks` counts its records here itself."""
+        self._opened: dict[tuple[int, int], int] = {}
+        """The octets of each tap that is open, when it was opened."""
 
     def feed(self, record: Record, interface: int) -> str | None:
         """Takes the next record and the number of its interface; returns what does not agree, if anything."""
         tap = interface, record.tap
         if record.kind is not Kind.EVENT:
-            if tap in self._octets:
-                self._octets[tap] += len(record.octets)
+            self.octets[tap] = self.octets.get(tap, 0) + len(record.octets)
             return None
         name, *words = record.event.split()[:_MOST_WORDS] or [""]
         stated = dict(word.split("=", 1) for word in words if "=" in word)
         if name == "opened":
-            self._octets.setdefault(tap, 0)
-        elif name == "overrun" and tap in self._octets:
-            self._octets[tap] += _number(stated.get("unread")) or 0
-        elif name in ("lost", "closed") and tap in self._octets:
-            held = self._octets.pop(tap) if name == "closed" else self._octets[tap]
+            self._opened.setdefault(tap, self.octets.setdefault(tap, 0))
+        elif name == "overrun" and tap in self._opened:
+            self.octets[tap] += _number(stated.get("unread")) or 0
+        elif name in ("lost", "closed") and tap in self._opened:
+            held = self.octets[tap] - (self._opened.pop(tap) if name == "closed" else self._opened[tap])
             octets = _number(stated.get("octets"))
             if octets is not None and octets != held:
                 return f"tap {record.tap} received {count(octets, 'octet')} until it was {name}, and {held} are here"

@@ -13,6 +13,8 @@ from typing import Final, Self
 from vtctap.nouns import count
 from vtctap.pcap import classic, pcapng
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
+from vtctap.pcap.common_blocks import CommonBlocks
+from vtctap.pcap.completeness import Tally
 from vtctap.pcap.recovery import Recovering
 from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Input, Output, Source, is_special, name_of
@@ -118,7 +120,13 @@ class CaptureReader:
     @property
     def offset(self) -> int:
         """While a packet is returned: its offset in the file."""
-        return self._input.offset(self._input.at)
+        return self._input.offset(self._parser.began if self._parser else 0)
+
+    def common_blocks(self, tally: Tally) -> CommonBlocks | None:
+        """Returns the fast reader of what the exact one has met before, which counts in ``tally``; None where the
+        format has none."""
+        parser = self._parser
+        return CommonBlocks(self._input, parser, tally) if isinstance(parser, pcapng.PcapngParser) else None
 
     @property
     def own(self) -> int | None:

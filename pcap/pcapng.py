@@ -31,6 +31,7 @@ MAX_INTERFACES: Final = 256
 """Most interfaces that are expected of a section after damage: a record can number as many taps."""
 _MOST_FOUND: Final = 1 << 20
 """Most octets of a block that is found after damage; no record is as long."""
+_AS_OTHERS = "its packets are read as those of other interfaces"
 _LEAST_BLOCK, _LEAST_PACKET = 12, 32
 _LEAST: Final = {
     _SECTION: 28,
@@ -82,10 +83,12 @@ class PcapngParser:
 
     def __init__(self, source: Input) -> None:
         self.interfaces: list[Interface] = []
+        self.began = source.at
         self._input = source
         self._order = _LITTLE
         self._section: list[tuple[int, Interface]] = []
-        self._counts: list[int] = []
+        self.counts: list[int] = []
+        """The packets read so far of each interface of the section; a list of its own for each section."""
         self.own: int | None = None
         self._own = False
         self._assumed: dict[int, tuple[int, Interface]] = {}
@@ -94,58 +97,68 @@ class PcapngParser:
 
     def packets(self) -> Iterator[Packet | Skipped]:
         """See :meth:`vtctap.pcap.capture_file.Parser.packets`."""
-        source, buffer, at = self._input, self._input.buffer, self._input.at
+        source, buffer = self._input, self._input.buffer
         end = len(buffer)
         order = self._order
-        try:
-            while at + _LEAST_BLOCK <= end:
+        while (at := source.at) + _LEAST_BLOCK <= end:
+            kind, length = order.block.unpack_from(buffer, at)
+            if kind == _SECTION:
+                order = self._order = self._order_of_section(at)
                 kind, length = order.block.unpack_from(buffer, at)
-                if kind == _SECTION:
-                    order = self._order = self._order_of_section(at)
-                    kind, length = order.block.unpack_from(buffer, at)
-                if length % 4 or not _LEAST_BLOCK <= length <= MAX_BLOCK:
-                    raise Damage(at, f"a block of {length} octets is impossible")
-                following = at + length
-                if following > end:
-                    break
-                (trailer,) = order.word.unpack_from(buffer, following - 4)
-                if trailer != length:
-                    raise Damage(at, f"the block is {length} octets long by its beginning, {trailer} by its end")
-                source.at = at
-                if kind == _PACKET and length >= _LEAST_PACKET:
-                    _, _, number, high, low, size, original = order.packet.unpack_from(buffer, at)
-                    start = at + 28
-                    options = start + (size + 3 & ~3)
-                    room = following - options
-                    code = width = flags = 0
-                    comments: tuple[str, ...] = ()
-                    if room == 16:
-                        # The usual case: flags, the end of the options, and the block's length again.
-                        code, width, flags, _, _ = order.flags_and_end.unpack_from(buffer, options)
-                    elif room < 4:
-                        raise Damage(at, f"a packet of {size} octets in a block of {length}")
-                    if room > 4 and (code != _EPB_FLAGS or width != 4):
-                        flags, comments = self._packet_options(options, following - 4, at)
-                    if number < len(self._section):
-                        index, interface = self._section[number]
-                        self._counts[number] += 1
-                    else:
-                        index, interface, told = self._undescribed(number, at)
-                        yield from told
-                    time = high << 32 | low
-                    if interface.resolution != NANOSECONDS or interface.offset:
-                        time = interface.nanoseconds(time)
-                    at = following
-                    yield Packet(
-                        time, buffer[start : start + size], interface.linktype, index, original, comments, flags
-                    )
-                    continue
-                packet = self._other_block(kind, at, following - 4)
-                at = following
-                if packet:
-                    yield packet
-        finally:
-            source.at = at
+            if length % 4 or not _LEAST_BLOCK <= length <= MAX_BLOCK:
+                raise Damage(at, f"a block of {length} octets is impossible")
+            following = at + length
+            if following > end:
+                break
+            (trailer,) = order.word.unpack_from(buffer, following - 4)
+            if trailer != length:
+                raise Damage(at, f"the block is {length} octets long by its beginning, {trailer} by its end")
+            if kind == _PACKET and length >= _LEAST_PACKET:
+                described = len(self.interfaces)
+                packet, number = self._packet(at, following)
+                if number < len(self._section):
+                    self.counts[number] += 1
+                elif len(self.interfaces) > described:
+                    yield self._told(at, f"interface {number} has not been described; {_AS_OTHERS}")
+                item: Packet | Skipped | None = packet
+            else:
+                item = self._other_block(kind, at, following - 4)
+            self.began, source.at = at, following
+            if item:
+                yield item
+
+    def _packet(self, at: int, following: int) -> tuple[Packet, int]:
+        """Parses an enhanced packet block; returns the packet, and the number of its interface in the section."""
+        order, buffer = self._order, self._input.buffer
+        _, length, number, high, low, size, original = order.packet.unpack_from(buffer, at)
+        start = at + 28
+        options = start + (size + 3 & ~3)
+        room = following - options
+        code = width = flags = 0
+        comments: tuple[str, ...] = ()
+        if room == 16:
+            # The usual case: flags, the end of the options, and the block's length again.
+            code, width, flags, _, _ = order.flags_and_end.unpack_from(buffer, options)
+        elif room < 4:
+            raise Damage(at, f"a packet of {size} octets in a block of {length}")
+        if room > 4 and (code != _EPB_FLAGS or width != 4):
+            flags, comments = self._packet_options(options, following - 4, at)
+        index, interface = self._section[number] if number < len(self._section) else self._undescribed(number, at)
+        time = high << 32 | low
+        if interface.resolution != NANOSECONDS or interface.offset:
+            time = interface.nanoseconds(time)
+        data = buffer[start : start + size]
+        return Packet(time, data, interface.linktype, index, original, comments, flags), number
+
+    def again(self) -> Packet:
+        """Parses the enhanced packet block that begins at :attr:`began` again."""
+        return self._packet(self.began, self._input.at)[0]
+
+    def plain(self, interface: int) -> bool:
+        """Whether packets of an interface, by its number in the file, are just as this package writes them."""
+        described = self.interfaces[interface]
+        as_written = self._own and self._order is _LITTLE
+        return as_written and described.resolution == NANOSECONDS and not described.offset
 
     def seek(self, at: int) -> int:
         """See :meth:`vtctap.pcap.capture_file.Parser.seek`."""
@@ -181,18 +194,16 @@ class PcapngParser:
             raise Damage(at, "a section header without its byte-order magic")
         return order
 
-    def _undescribed(self, number: int, at: int) -> tuple[int, Interface, list[Skipped]]:
+    def _undescribed(self, number: int, at: int) -> tuple[int, Interface]:
         """Assumes the interface of a packet whose description is missing, where this package wrote the section: all of
-        its interfaces are alike. Says so once. Raises Damage in other sections."""
+        its interfaces are alike. Raises Damage in other sections."""
         if not self._own or number >= MAX_INTERFACES:
             raise Damage(at, f"interface {number} has not been described")
-        if number in self._assumed:
-            return *self._assumed[number], []
-        linktype = self._section[0][1].linktype if self._section else _ASSUMED_LINKTYPE
-        self._assumed[number] = len(self.interfaces), Interface(linktype)
-        self.interfaces.append(Interface(linktype))
-        reason = f"interface {number} has not been described; its packets are read as those of other interfaces"
-        return *self._assumed[number], [self._told(at, reason)]
+        if number not in self._assumed:
+            linktype = self._section[0][1].linktype if self._section else _ASSUMED_LINKTYPE
+            self._assumed[number] = len(self.interfaces), Interface(linktype)
+            self.interfaces.append(Interface(linktype))
+        return self._assumed[number]
 
     def _told(self, at: int, reason: str) -> Skipped:
         return Skipped(self._input.offset(at), 0, reason, self._input.name)
@@ -222,7 +233,7 @@ class PcapngParser:
 
     def _take_section(self, at: int, end: int) -> Packet | Skipped | None:
         _, _, _, major, minor, _ = self._order.section.unpack_from(self._input.buffer, at)
-        self._section, self._counts, self._assumed, self._own = [], [], {}, False
+        self._section, self.counts, self._assumed, self._own = [], [], {}, False
         self.own = None
         options = dict(self._options(at + self._order.section.size, end, at))
         self._own = options.get(_SHB_USERAPPL, b"").startswith(_APPLICATION)
@@ -260,7 +271,7 @@ class PcapngParser:
             if self._own and not self._section:
                 self.own = self.interfaces.index(interface) if interface in self.interfaces else len(self.interfaces)
             self._section.append((len(self.interfaces), interface))
-            self._counts.append(0)
+            self.counts.append(0)
             self.interfaces.append(interface)
         return None
 
@@ -269,10 +280,10 @@ class PcapngParser:
         _, _, number = self._order.numbered.unpack_from(self._input.buffer, at)
         if not self._own:
             return None
-        if number >= len(self._counts):
+        if number >= len(self.counts):
             return self._told(at, f"statistics of interface {number}, which has not been described")
         index, interface = self._section[number]
-        read = self._counts[number]
+        read = self.counts[number]
         stated = dict(self._options(at + 20, end, at)).get(_ISB_IFRECV)
         if stated is None or len(stated) != 8:
             return None
@@ -289,7 +300,7 @@ class PcapngParser:
         if not self._section:
             raise Damage(at, "a packet before any interface has been described")
         index, interface = self._section[0]
-        self._counts[0] += 1
+        self.counts[0] += 1
         (original,) = self._order.word.unpack_from(self._input.buffer, at + 8)
         size = min(original, interface.snaplen or original)
         if size > end - at - 12:
@@ -305,7 +316,7 @@ class PcapngParser:
         if number >= len(self._section):
             raise Damage(at, f"interface {number} has not been described")
         index, interface = self._section[number]
-        self._counts[number] += 1
+        self.counts[number] += 1
         flags, comments = self._packet_options(options, end, at)
         time = interface.nanoseconds(high << 32 | low)
         data = self._input.buffer[start : start + size]

@@ -34,7 +34,8 @@ HEADER: Final = struct.Struct(">2sBBIBBBBHHIIQ")
 OPTION: Final = struct.Struct(">HH")
 """An option's type and the length of its value."""
 _PAUSE = struct.Struct(">HHI")
-_UNKNOWN_UNCERTAINTY = 0xFFFFFFFF
+UNKNOWN_UNCERTAINTY: Final = 0xFFFFFFFF
+"""The header's word for an uncertainty of None."""
 _INFERRED = 0x80
 
 _OPTION_PARITY, _OPTION_FRAMING, _OPTION_PAUSES, _OPTION_EVENT = 1, 2, 3, 4
@@ -254,7 +255,7 @@ def _encode(record: Record) -> bytes:
         record.flags,
         0,
         record.speed,
-        _UNKNOWN_UNCERTAINTY if uncertainty is None else min(uncertainty, _UNKNOWN_UNCERTAINTY),
+        UNKNOWN_UNCERTAINTY if uncertainty is None else min(uncertainty, UNKNOWN_UNCERTAINTY),
         record.duration,
     )
     return header + options + record.octets
@@ -289,7 +290,7 @@ def decode(data: bytes, time: int) -> Record:
         _LINES[line],
         flags,
         speed,
-        None if uncertainty == _UNKNOWN_UNCERTAINTY else uncertainty,
+        None if uncertainty == UNKNOWN_UNCERTAINTY else uncertainty,
         duration,
         parity,
         framing,

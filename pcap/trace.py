@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.common_blocks import CommonBlocks
 from vtctap.pcap.completeness import Tally
 from vtctap.pcap.formats import CaptureReader, create_capture
 from vtctap.pcap.links import Links
@@ -84,8 +85,15 @@ class TraceReader:
         self._refused: list[tuple[TraceError, Skipped]] | None = []
         self.number = 0
         """The number of the packet read last, counted from 1 as Wireshark's frame number is."""
-        self.packet: Packet | None = None
-        """The packet of the record returned last, with its comments, interface and encoded data."""
+        self._packet: Packet | None = None
+        self._common: CommonBlocks | None = None
+
+    @property
+    def packet(self) -> Packet | None:
+        """The packet of the record returned last, with its comments, interface and encoded data; None before."""
+        if self._packet is None and self._common:
+            self._packet = self._common.packet()
+        return self._packet
 
     @property
     def name(self) -> str:
@@ -148,7 +156,7 @@ class TraceReader:
                     yield from self._held(TraceError(str(packet)), packet)
                     continue
                 self.number += 1
-                self.packet = packet
+                self._packet = packet
                 if packet[2] not in LINKTYPES:
                     yield from self._foreign(f"is of link type {packet.linktype}")
                     continue
@@ -169,10 +177,24 @@ class TraceReader:
                         record = replace(record, flags=record.flags | Flag.CUT)
                 if self._refused is not None:
                     yield from self._accepted()
-                yield self._placed(record, packet)
+                record = self._placed(record, packet)
+                yield record
+                yield from self._common_ones(record, packet)
             yield from self._end()
         finally:
             self._running = None
+
+    def _common_ones(self, record: Record, packet: Packet) -> Iterator[Record]:
+        """Yields what follows a record and can be read fast, by what was learnt of it and others."""
+        common = self._common = self._common or self._capture.common_blocks(self._tally)
+        if common is None:
+            return
+        common.learn(record, packet[3])
+        for each in common.records():
+            self.number += 1
+            self._packet = None
+            yield each
+        self._packet = self.packet  # while it is in the buffer
 
     def _placed(self, record: Record, packet: Packet) -> Record:
         """Notes what a record states of the trace; returns it with the number of its link."""
