@@ -18,7 +18,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound flips fuzz \
+.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound faults flips fuzz \
 	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames
 
 # program:package of what must be there
@@ -83,7 +83,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	cd bench && MYPYPATH=../tests $(abspath $(BIN))/mypy --config-file ../pyproject.toml --allow-subclassing-any *.py
+	cd bench && MYPYPATH=../tests $(abspath $(BIN))/mypy --config-file ../pyproject.toml --allow-subclassing-any *.py faults/*.py
 	cd tests/drivers && MYPYPATH=..:.:guest $(abspath $(BIN))/mypy --config-file ../../pyproject.toml *.py checks/*.py guest/*.py
 
 test-corpus: check
@@ -149,6 +149,13 @@ fuzz: $(VENV)/dev
 # Every single bit of a trace flipped in turn: what is read, what is said. Ten minutes.
 flips: $(VENV)/dev
 	$(BIN)/python bench/flips.py
+
+# Captures that are killed, stopped, starved and deceived: nothing may be lost unsaid. Ends in a table.
+FAULTS_TIMES := 5
+FAULTS_SEED := $(shell date +%F)
+
+faults: $(VENV)/dev
+	cd bench && $(abspath $(BIN))/python -m faults --times $(FAULTS_TIMES) --seed $(FAULTS_SEED)
 
 # Random sessions with planted secrets: none may survive redaction.
 redact-trial: $(VENV)/dev

@@ -106,11 +106,12 @@ class Output:
     """A file that is written block by block. ``size`` is how many octets of complete blocks were written.
 
     An existing regular file is overwritten only with ``force``, and never while another program writes it: the file is
-    locked (``flock``) before it is truncated. Special files (a fifo, ``/dev/null``) need no ``force``. :meth:`close`
-    closes a file given as a path; a file object stays open. A new file can be read by its owner alone.
+    locked (``flock``) before it is truncated, and only appended to after that, so that its size shows whether somebody
+    else has written into it. Special files (a fifo, ``/dev/null``) need no ``force``. :meth:`close` closes a file given
+    as a path; a file object stays open. A new file can be read by its owner alone.
     """
 
-    __slots__ = ("_file", "_owned", "_regular", "name", "size", "torn")
+    __slots__ = ("_file", "_owned", "_watched", "name", "size", "torn")
 
     def __init__(self, target: Source, force: bool = False) -> None:
         """Opens a path. Raises TraceExists, and OSError (EBUSY where another program writes the file)."""
@@ -125,20 +126,23 @@ class Output:
         else:
             target.flush()
             self._file = getattr(target, "raw", target)
-        self._regular = self._owned and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+        self._watched = _is_named(self._file)
         self.size = 0
         self.torn = False
 
     @property
     def gone(self) -> str:
-        """What happened to a file given as a path: ``deleted``, ``moved`` or ``overwritten``. Empty while the file with
-        this name holds all that was written, and for special files."""
-        if not self._regular or self._file.closed:
+        """What happened to the file: ``deleted``, or (if it was given as a path) ``moved`` or ``overwritten``. Empty
+        while the file with this name holds all that was written, and for special files. What others write over the
+        content without changing its size is not noticed."""
+        if not self._watched or self._file.closed:
             return ""
         written = os.fstat(self._file.fileno())
         if not written.st_nlink:
             return "deleted"
-        if written.st_size < self.size:
+        if not self._owned:
+            return ""
+        if written.st_size != self.size and not self.torn:
             return "overwritten"
         try:
             return "" if os.path.samestat(os.stat(self.name), written) else "moved"
@@ -174,9 +178,18 @@ class Output:
             self._file.close()
 
 
+def _is_named(file: IO[bytes]) -> bool:
+    """Whether it is a regular file that has a name (a temporary file has none)."""
+    try:
+        found = os.fstat(file.fileno())
+    except (OSError, AttributeError):  # It is in memory.
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink > 0
+
+
 def _open_locked(path: str, flags: int) -> int:
-    """Opens a file for :class:`io.FileIO`; locks a regular file before it truncates it."""
-    descriptor = os.open(path, flags & ~os.O_TRUNC, 0o600)
+    """Opens a file for :class:`io.FileIO`, to append to it; locks a regular file before it truncates it."""
+    descriptor = os.open(path, flags & ~os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             _lock(descriptor, path)

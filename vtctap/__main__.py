@@ -8,6 +8,7 @@ exception is a bug, and its traceback is shown.
 import errno
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Final
 
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         known = error if isinstance(error, Error) else _of_the_system(error)
         if known is None:
             raise
-        warn(str(known))
+        with suppress(OSError):  # Standard error is gone, too.
+            warn(str(known))
         return known.status
     except Exception:
         _settle_output()

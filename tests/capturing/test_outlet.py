@@ -95,6 +95,17 @@ def test_a_reader_that_goes_away_while_nothing_is_written(pipe: Pipe) -> None:
     assert out.unread
 
 
+def test_a_terminal_that_is_closed_is_a_reader_that_goes_away() -> None:
+    near, far = os.openpty()
+    out = served(far, FULL)
+    os.close(near)
+    out.write(b"x")
+    with pytest.raises(BrokenPipeError):
+        out.finish(10)
+    assert out.unread
+    os.close(far)
+
+
 def test_what_can_stall(pipe: Pipe, tmp_path: Path) -> None:
     with os.fdopen(pipe[1], "w", closefd=False) as stream:
         assert can_stall(stream)

@@ -73,6 +73,18 @@ def test_a_file_that_is_lost_is_noticed(
         recording.close()
 
 
+@pytest.mark.parametrize("octets", [0, 3, 100_000])
+def test_a_file_that_is_overwritten_on_a_busy_line_is_noticed(recording: Recording, path: Path, octets: int) -> None:
+    """What is written after that hides nothing: it is appended, so the size stays wrong."""
+    recording.feed(RECORDS, 100)
+    path.write_bytes(b"x" * octets)
+    recording.feed(RECORDS, 100.5)
+    with pytest.raises(OutputError, match=r"t\.pcapng was overwritten while it was being written"):
+        recording.feed(RECORDS, 101)
+    with pytest.raises(OutputError, match="overwritten"):
+        recording.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be moved there")
 def test_a_file_that_was_moved_is_whole_and_said(path: Path) -> None:
     said: list[str] = []

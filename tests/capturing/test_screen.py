@@ -62,6 +62,21 @@ def test_a_terminal_that_takes_nothing_or_is_gone_is_no_error(memory: Memory) ->
     assert memory.octets == b""
 
 
+def test_messages_that_were_dropped_are_counted(memory: Memory) -> None:
+    screen = Screen(StringIO(), memory)
+    memory.room = 0
+    screen.say("a line")
+    screen.say("another")
+    memory.room = 1000
+    screen.say("a third")
+    assert memory.lines == ["vtctap: 2 messages not shown, because standard error was not read", "vtctap: a third"]
+    memory.room = 0
+    screen.say("a fourth")
+    memory.room = 1000
+    screen.finish()
+    assert memory.lines[2:] == ["vtctap: 1 message not shown, because standard error was not read"]
+
+
 def test_what_the_status_line_says(memory: Memory) -> None:
     counts = Counts()
     counts.open(TAPS)

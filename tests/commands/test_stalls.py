@@ -140,6 +140,30 @@ def test_a_deleted_output_ends_it(taps: Any, tmp_path: Path, start: Start, liste
     assert (process.returncode, errors.decode()) == (4, f"vtctap: {path} was deleted while it was being written\n")
 
 
+def test_a_deleted_output_behind_standard_output_ends_it(taps: Any, tmp_path: Path, until: Until) -> None:
+    path = tmp_path / "t.pcapng"
+    with path.open("wb") as output:
+        command = [sys.executable, "-m", "vtctap", "capture", "-i", taps.names[0], "-w", "-"]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE)
+    until(lambda: b"opened profile" in path.read_bytes())
+    path.unlink()
+    _, errors = process.communicate(timeout=PATIENCE)
+    told = b"vtctap: standard output was deleted while it was being written\n"
+    assert (process.returncode, errors) == (4, told)
+
+
+def test_statistics_that_nobody_reads(taps: Any, tmp_path: Path, start: Start, until: Until) -> None:
+    """A second signal ends the wait for a reader; the trace is whole by then."""
+    path = tmp_path / "t.pcapng"
+    os.mkfifo(tmp_path / "s.json")
+    process = start("capture", "-q", "-i", taps.names[0], "-w", path, "--stats-json", "s.json", "-a", "packets:1")
+    until(lambda: path.exists() and b"opened profile" in path.read_bytes())
+    time.sleep(0.3)
+    process.terminate()
+    assert process.wait(PATIENCE) == 130
+    assert octets(path) == 0
+
+
 def test_a_second_capture_into_the_same_file(
     taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records, until: Until
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vtctap.wireshark import toolbar as toolbar_module
 from vtctap.wireshark.toolbar import Command, Decoder, Message, Toolbar
 
 SPEED_9600 = b"T\x00\x00\x06\x00\x019600"
@@ -92,6 +93,34 @@ def test_a_capture_that_fails_at_once_still_lets_wireshark_open_its_ends(pipes: 
     thread.join(10)
     assert not thread.is_alive()
     assert b"".join(heard) == b"T\x00\x00\x0e\x00\x09no such port"
+
+
+def test_messages_that_wireshark_does_not_read_are_dropped_and_counted(
+    pipes: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolbar_module, "HELD", 3)
+    with Toolbar(None, str(pipes[1])) as toolbar:
+        for number in range(10):
+            toolbar.send(Message(3, Command.ADD, str(number)))
+        with pipes[1].open("rb", buffering=0) as ours:
+            heard = b""
+            while b"2" not in heard:
+                heard += ours.read(100)
+            toolbar.send(Message(3, Command.ADD, "last"))
+            while b"last" not in heard:
+                heard += ours.read(100)
+    told = "vtctap: 7 messages not shown, because Wireshark did not read them"
+    said = [(message.command, message.value) for message in Decoder().feed(heard)]
+    assert said == [*((Command.ADD, text) for text in "012"), (Command.STATUS_BAR, told), (Command.ADD, "last")]
+
+
+def test_pipes_that_nobody_opens_are_waited_for_once(pipes: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolbar_module, "_MEETING", 0.2)
+    with Toolbar(*map(str, pipes)) as toolbar:
+        toolbar.send(Message(3, Command.ADD, "to nobody"))
+    for path in pipes:  # The threads that wait for Wireshark end.
+        with path.open("r+b", buffering=0):
+            time.sleep(0.1)
 
 
 def test_what_wireshark_garbles_or_closes_ends_no_capture(pipes: tuple[Path, Path]) -> None:

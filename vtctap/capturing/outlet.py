@@ -8,6 +8,7 @@ An outlet does not choose what to drop when its buffer is full: the caller asks 
 bypass Python's own buffers, because a thread blocked in one of them would keep the program from ending.
 """
 
+import errno
 import os
 import select
 import stat
@@ -87,6 +88,7 @@ class ServedOutlet(Outlet):
     def __init__(self, stream: IO[Any], limit: int) -> None:
         super().__init__(stream)
         self._descriptor = stream.fileno()
+        self._terminal = os.isatty(self._descriptor)
         self._limit = limit
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
@@ -156,6 +158,11 @@ class ServedOutlet(Outlet):
         if self._error:
             raise OSError(self._error.errno, self._error.strerror)
 
+    def _known(self, error: OSError) -> OSError:
+        """Returns the error of a write; a terminal whose window was closed (EIO) is a pipe whose reader is gone."""
+        closed = self._terminal and error.errno == errno.EIO
+        return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) if closed else error
+
     def _serve(self) -> None:
         while True:
             with self._changed:
@@ -170,7 +177,7 @@ class ServedOutlet(Outlet):
                     written += os.write(self._descriptor, octets[written:])
             except OSError as error:
                 with self._changed:
-                    self._error = error
+                    self._error = self._known(error)
                     self._waiting.clear()
                     self._held = 0
                     self._changed.notify_all()

@@ -35,10 +35,13 @@ class Report:
     printing: "Printing | None"
     ending: "Ending"
 
-    def give(self) -> None:
-        """Writes the file and shows the summary line. Raises OutputError."""
+    def write(self) -> None:
+        """Writes the file, if any. Raises OutputError."""
         if self.stats:
             write_text(self.stats, json.dumps(self._json()) + "\n", force=True)
+
+    def say(self) -> None:
+        """Shows the summary line."""
         self.screen.say(self.counts.summary() + "".join(self._more()))
 
     def _json(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The messages of a running capture on standard error, and on a terminal a status line below them.
 
-Nothing here waits for a terminal or a pipe: messages that do not fit into the buffer are dropped.
+Nothing here waits for a terminal or a pipe: messages that do not fit into the buffer are dropped, and their number is
+shown when there is room again.
 """
 
 import os
@@ -8,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
+
+from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.capturing.outlet import Outlet
@@ -37,6 +40,7 @@ class Screen:
         self._quiet = quiet
         self._shown = 0
         self._due = 0.0
+        self._dropped = 0
 
     @property
     def width(self) -> int:
@@ -76,12 +80,22 @@ class Screen:
     def insist(self, text: str) -> None:
         """Shows a message, even if the screen is quiet."""
         self.clear()
-        self._put(f"vtctap: {text}\n")
+        self._count_dropped()
+        self._dropped += not self._put(f"vtctap: {text}\n")
 
     def finish(self) -> None:
         """Waits until all messages are written, or for :data:`PATIENCE_S` seconds."""
         with suppress(OSError):
             self._outlet.finish(PATIENCE_S)
+            if self._dropped:
+                self._count_dropped()
+                self._outlet.finish(PATIENCE_S)
+
+    def _count_dropped(self) -> None:
+        """Shows how many messages were dropped, if any were and there is room now."""
+        dropped = count(self._dropped, "message")
+        if self._dropped and self._put(f"vtctap: {dropped} not shown, because standard error was not read\n"):
+            self._dropped = 0
 
     def _put(self, text: str) -> bool:
         try:

@@ -11,8 +11,8 @@ class Signals:
     :attr:`marks`.
 
     The loop of the capture checks both several times a second, because a handler may run at any point, even within a
-    write. Until the loop runs (:attr:`begun`), a signal raises KeyboardInterrupt: the program may be waiting for
-    something that never comes, such as a reader of a fifo.
+    write. While the loop does not run (:attr:`begun`), a signal raises KeyboardInterrupt: the program may be waiting
+    for something that never comes, such as a reader of a fifo.
     """
 
     def __init__(self) -> None:

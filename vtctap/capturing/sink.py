@@ -100,7 +100,10 @@ class Sink:
         finally:
             self.screen.clear()
             self.screen.finish()
-        self.report.give()
+        self.signals.begun = False  # The statistics may go to a pipe that nobody reads.
+        self.report.write()
+        self.signals.begun = True
+        self.report.say()
         self.screen.finish()
 
     def run(self, source: Source, going: Callable[[], bool] = lambda: True, drain: float = 0.0) -> None:

@@ -10,10 +10,13 @@ So :class:`Toolbar` opens both pipes at once, each in a thread of its own, and w
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from types import TracebackType
 from typing import IO, Final, NamedTuple, Self
+
+from vtctap.nouns import count
 
 _SYNC: Final = ord("T")
 _HEAD: Final = 4
@@ -22,6 +25,8 @@ _LONGEST: Final = 4096
 """Most octets of a sent value. Longer values are cut, so that they fit into the buffer of a pipe."""
 _MEETING: Final = 2.0
 """Seconds that the end of a capture waits for Wireshark to open the pipes, and to read what was sent."""
+HELD: Final = 1000
+"""Most messages held while Wireshark does not read them."""
 
 
 class Command(IntEnum):
@@ -80,12 +85,14 @@ class Decoder:
 class Toolbar:
     """Both control pipes, named by their paths (None or empty: Wireshark shows no toolbar). A context manager.
 
-    :meth:`send` never waits. :meth:`received` returns Wireshark's messages. A pipe that fails does not end the capture.
+    :meth:`send` never waits: messages beyond :data:`HELD` are dropped, and the status bar tells how many.
+    :meth:`received` returns Wireshark's messages. A pipe that fails does not end the capture.
     """
 
     def __init__(self, control_in: str | None, control_out: str | None) -> None:
         self._incoming: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._outgoing: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._dropped = 0
         self._met: list[threading.Event] = []
         self._writer: threading.Thread | None = None
         if control_in:
@@ -107,8 +114,16 @@ class Toolbar:
 
     def send(self, message: Message) -> None:
         """Sends a message to Wireshark."""
-        if self._writer:
-            self._outgoing.put(message)
+        if not self._writer:
+            return
+        if self._outgoing.qsize() >= HELD:
+            self._dropped += 1
+            return
+        if self._dropped:
+            text = f"vtctap: {count(self._dropped, 'message')} not shown, because Wireshark did not read them"
+            self._outgoing.put(Message(0, Command.STATUS_BAR, text))
+            self._dropped = 0
+        self._outgoing.put(message)
 
     def received(self) -> list[Message]:
         """Returns the messages that Wireshark has sent since the last call."""
@@ -119,12 +134,13 @@ class Toolbar:
         return messages
 
     def close(self) -> None:
-        """Waits until Wireshark has opened the pipes and read what was sent, or for a few seconds."""
+        """Waits until Wireshark has opened the pipes and read what was sent, or for two seconds."""
         self._outgoing.put(None)
+        end = time.monotonic() + _MEETING
         for met in self._met:
-            met.wait(_MEETING)
+            met.wait(max(end - time.monotonic(), 0))
         if self._writer:
-            self._writer.join(_MEETING)
+            self._writer.join(max(end - time.monotonic(), 0))
 
     def __enter__(self) -> Self:
         return self

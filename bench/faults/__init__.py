@@ -1,0 +1,1 @@
+"""The fault campaign: see :mod:`faults.__main__`."""
