@@ -35,7 +35,9 @@ OCTETS, REGISTERS = "octets", "registers"
 
 def _counts(turn: Turn, notes: Notes) -> None:
     """Notes what a count explains: ``octets`` are two digits each, ``registers`` are data sets."""
-    if turn.asked != MessageName.ReadCommand or not turn.asks or turn.answer is None or len(turn.asks.register) != 1:
+    if turn.asked != MessageName.ReadCommand or turn.fate is not Fate.ANSWERED:
+        return
+    if not turn.asks or turn.answer is None or len(turn.asks.register) != 1:
         return
     count, answer = count_of(turn.asks), turn.answer.message
     if not count or answer.message not in READOUT or not answer.value:

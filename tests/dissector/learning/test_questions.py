@@ -186,6 +186,12 @@ def test_what_a_count_counts(reads: Sequence[tuple[str, str]], verdict: str) -> 
     assert shows(frames, "count of") == verdict
 
 
+def test_what_may_be_an_error_code_counts_nothing() -> None:
+    turns = [("C", block("\x01R\x0220991")), data("(E11)")]
+    assert shows(turns * 9, "count of") == "not seen"
+    assert shows(turns * 9, "read access", "2099") == "nothing"
+
+
 def test_two_registers_for_a_count_of_two() -> None:
     turns = [("C", block("\x01R\x0220062")), data("(1234)(5678)")] * 2
     assert shows(turns, "count of") == "shown: registers"
