@@ -33,6 +33,7 @@ class Tally:
         elif name in ("lost", "closed") and tap in self._opened:
             held = self.octets[tap] - (self._opened.pop(tap) if name == "closed" else self._opened[tap])
             octets = _number(stated.get("octets"))
+            held += (_number(stated.get("unwritten")) or 0) if name == "closed" else 0
             if octets is not None and octets != held:
                 return f"tap {record.tap} received {count(octets, 'octet')} until it was {name}, and {held} are here"
         return None

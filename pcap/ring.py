@@ -28,15 +28,18 @@ NUMBERS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class RingLimits:
-    """When the next file begins, and how many files are kept; 0 is no limit.
+    """When the next file begins, and how many files there are; 0 is no limit.
 
-    ``size`` (octets), ``records`` and ``duration_ns`` (since the file's first record) limit one file.
+    ``size`` (octets), ``records`` and ``duration_ns`` (since the file's first record) limit one file. ``files`` is how
+    many files are kept. ``total`` is how many files are written: the last of them stays open for the events that end
+    the capture.
     """
 
     size: int = 0
     records: int = 0
     duration_ns: int = 0
     files: int = 0
+    total: int = 0
 
 
 class RingWriter:
@@ -72,6 +75,8 @@ class RingWriter:
         """Names of the files that exist, oldest first."""
         self.done = 0
         """How many files were completed, including those deleted since."""
+        self.full = False
+        """Whether the last of ``total`` files has reached its limit."""
         self._begun = 0
 
     @property
@@ -95,11 +100,17 @@ class RingWriter:
         self._records += 1
         limits = self._limits
         if (limits.size and self._writer.size >= limits.size) or (limits.records and self._records >= limits.records):
-            self.close()
+            self._next()
 
     def advance(self, time: int) -> None:
         """Completes the current file if its duration is over at ``time`` (ns since 1970 UTC), without a new record."""
         if self._writer and self._limits.duration_ns and time - self._began >= self._limits.duration_ns:
+            self._next()
+
+    def _next(self) -> None:
+        """Completes the current file, unless it is the last."""
+        self.full = self._begun == self._limits.total
+        if not self.full:
             self.close()
 
     def _open(self, time: int) -> TraceWriter:

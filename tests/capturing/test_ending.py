@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
-from equipment.outlets import event
+from equipment.outlets import event, frame
 from vtctap.capturing.conditions import Limits
 from vtctap.capturing.ending import Ending
 from vtctap.capturing.printing import Printing
@@ -16,9 +16,9 @@ Dissectors = Callable[[], Dissector]
 
 
 class Written:
-    """A recording of this size, and so many complete files."""
+    """A recording of this size, whose last file is full or not."""
 
-    size = done = 0
+    size, full = 0, False
 
 
 class Printed:
@@ -34,10 +34,9 @@ def ending(
     duration: float | None = None,
     packets: int | None = None,
     size: int | None = None,
-    files: int | None = None,
     match: str | None = None,
 ) -> Ending:
-    limits = Limits(duration, packets, size, files, (compile_filter(match),) if match else ())
+    limits = Limits(duration, packets, size, (compile_filter(match),) if match else ())
     return Ending(
         limits,
         trigger or Trigger(None, dissector()),
@@ -55,11 +54,12 @@ def test_without_a_condition_there_is_no_end(dissector: Dissectors) -> None:
 
 
 def test_packets(dissector: Dissectors) -> None:
+    """Events do not count."""
     end = ending(dissector, packets=2)
-    end.feed([event(1)], 0)
+    end.feed([event(1), event(2), frame(3)], 0)
     end.feed((), 0)
     assert not end.full
-    end.feed([event(2)], 0)
+    end.feed([frame(4)], 0)
     assert (end.full, end.over) == (True, False)
 
 
@@ -67,27 +67,24 @@ def test_packets_and_time_count_from_the_trigger(dissector: Dissectors) -> None:
     trigger = Trigger("vtc.tap == 1", dissector())
     end = ending(dissector, trigger=trigger, packets=2, duration=5)
     for second in range(4):
-        end.feed(trigger.feed([event(second)], 100 + second), 100 + second)
+        end.feed(trigger.feed([frame(second)], 100 + second), 100 + second)
     assert (end.full, end.over, end.written) == (False, False, 0)
-    end.feed(trigger.feed([event(4, tap=1)], 104), 104)
+    end.feed(trigger.feed([frame(4, tap=1)], 104), 104)
     end.feed((), 108.9)
     assert (end.full, end.over, end.written) == (False, False, 5)
     end.feed((), 109)
     assert end.over
-    end.feed([event(5)], 109)
+    end.feed([frame(5)], 109)
     assert end.full
 
 
 def test_size_and_files_are_the_recordings(dissector: Dissectors) -> None:
     written = Written()
-    by_size, by_files = (
-        ending(dissector, recording=written, size=1000),
-        ending(dissector, recording=written, files=2),
-    )
-    written.size, written.done = 999, 1
+    by_size, by_files = ending(dissector, recording=written, size=1000), ending(dissector, recording=written)
+    written.size = 999
     assert not by_size.full
     assert not by_files.full
-    written.size, written.done = 1000, 2
+    written.size, written.full = 1000, True
     assert by_size.full
     assert by_files.full
 

@@ -48,7 +48,7 @@ def test_what_it_is_fed_is_in_the_file_at_once(recording: Recording, path: Path)
         assert recorded(path) == RECORDS[: number + 1]
     recording.close()
     assert recorded(path) == RECORDS
-    assert (recording.size, recording.files, recording.done) == (path.stat().st_size, [str(path)], 0)
+    assert (recording.size, recording.files, recording.full) == (path.stat().st_size, [str(path)], False)
 
 
 def replaced(path: Path) -> None:
@@ -134,10 +134,11 @@ def test_a_ring_file_is_completed_when_its_time_is_over(path: Path) -> None:
     recording.feed((), 90)
     assert (recording.files, recording.where) == ([], "")
     recording.feed([event(0, "a")], 100)
+    size = recording.size
     recording.feed((), 102.9)
-    assert recording.done == 0
+    assert recording.size == size
     recording.feed((), 103)
-    assert recording.done == 1
+    assert recording.size > size  # The statistics, which complete a file.
     recording.feed([event(4, "b")], 104)
     recording.close()
     assert [record.event for name in recording.files for record in recorded(Path(name))] == ["a", "b"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from equipment.outlets import TAPS, Memory, event
+from equipment.outlets import TAPS, Memory, event, frame
 from vtctap.capturing.conditions import Limits
 from vtctap.capturing.counts import Counts
 from vtctap.capturing.ending import Ending
@@ -14,6 +14,7 @@ from vtctap.capturing.keyboard import Keyboard
 from vtctap.capturing.marks import Marks
 from vtctap.capturing.parts import Chain
 from vtctap.capturing.recording import Recording
+from vtctap.capturing.remainder import Remainder
 from vtctap.capturing.report import Report
 from vtctap.capturing.screen import Screen
 from vtctap.capturing.signals import Signals
@@ -47,6 +48,16 @@ class Scripted:
         return [event(100, "closed octets=0")]
 
 
+class Frames(Scripted):
+    """Ports that give a frame a turn, and another one when they are closed."""
+
+    def poll(self, timeout: float) -> list[Record]:
+        return [frame(record.time / 1e9) for record in super().poll(timeout)]
+
+    def close(self) -> list[Record]:
+        return [frame(99), *super().close()]
+
+
 @pytest.fixture
 def build(tmp_path: Path, screen: Screen, dissector: Callable[[], Dissector]) -> Build:
     def sink(packets: int | None = None) -> Sink:
@@ -55,9 +66,17 @@ def build(tmp_path: Path, screen: Screen, dissector: Callable[[], Dissector]) ->
         )
         counts, trigger, signals, keyboard = Counts(), Trigger(None, dissector()), Signals(), Keyboard()
         marks = Marks(keyboard, signals, screen)
-        ending = Ending(Limits(None, packets, None, None, ()), trigger, recording, None, dissector())
+        ending = Ending(Limits(None, packets, None, ()), trigger, recording, None, dissector())
         report = Report(None, screen, counts, trigger, marks, recording, None, ending)
-        return Sink(Chain([counts, trigger, recording, ending]), ending, signals, keyboard, marks, screen, report)
+        return Sink(
+            Chain([Remainder(lambda: ending.full), counts, trigger, recording, ending]),
+            ending,
+            signals,
+            keyboard,
+            marks,
+            screen,
+            report,
+        )
 
     return sink
 
@@ -78,11 +97,11 @@ def test_it_ends_when_there_can_be_no_more_and_takes_the_rest(build: Build, tmp_
     assert memory.lines[0].startswith("vtctap: 0 frames, 0 with a bad check character; ")
 
 
-def test_as_many_packets_as_were_asked_for_and_not_one_more(build: Build, tmp_path: Path) -> None:
-    sink = build(packets=2)
+def test_as_many_packets_as_were_asked_for_and_the_closed_events(build: Build, tmp_path: Path) -> None:
+    sink, source = build(packets=2), Frames(9)
     with sink.writing(TAPS):
-        sink.run(Scripted(9))
-    assert written(tmp_path) == [1, 2]
+        sink.run(source)
+    assert written(tmp_path) == [1, 2, 100]
 
 
 def test_a_signal_ends_it_and_what_had_come_is_written(build: Build, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from equipment.outlets import event
+from equipment.outlets import event, frame
 from vtctap.capturing.trigger import BEFORE_RECORDS, Trigger
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.filter import FilterError
@@ -24,7 +24,7 @@ def test_without_an_expression_everything_goes_on(dissector: Dissectors) -> None
 def test_a_match_lets_go_what_came_in_the_30_s_before_it(dissector: Dissectors) -> None:
     trigger = Trigger(ON_B, dissector())
     for second in (0, 5, 9, 10, 20):
-        assert trigger.feed([event(second)], second) == ()
+        assert trigger.feed([frame(second)], second) == ()
     assert trigger.feed((), 39) == ()
     assert trigger.waiting
     released = trigger.feed([event(40, tap=1)], 44.0)
@@ -36,8 +36,8 @@ def test_a_match_lets_go_what_came_in_the_30_s_before_it(dissector: Dissectors) 
 
 def test_several_at_once(dissector: Dissectors) -> None:
     trigger = Trigger(ON_B, dissector())
-    released = trigger.feed([event(1), event(2, tap=1), event(3)], 5)
-    assert [record.time // 10**9 for record in released] == [1, 2, 3]
+    released = trigger.feed([event(0), frame(1), frame(2, tap=1), frame(3)], 5)
+    assert [record.time // 10**9 for record in released] == [0, 1, 2, 3]
     assert trigger.before == 1
 
 

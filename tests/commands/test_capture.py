@@ -158,7 +158,7 @@ def test_ways_to_name_the_ports(
     named = [text.replace("0", taps.names[0]).replace("=1", "=" + taps.names[1]) for text in arguments]
     named = [text.replace(",1", "," + taps.names[1]) if text != "1" else taps.names[1] for text in named]
     named = [text if "A_" not in text else f"A_1={taps.names[0]}" for text in named]
-    result = vtctap("capture", "-q", *named, "-a", f"packets:{len(links)}", "-w", "t.pcapng")
+    result = vtctap("capture", "-q", *named, "-a", "duration:0.1", "-w", "t.pcapng")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     opened = [record for record in records(tmp_path / "t.pcapng") if record.event.startswith("opened")]
     assert [record.link for record in opened] == links
@@ -168,7 +168,7 @@ def test_ways_to_name_the_ports(
 
 def test_interfaces_say_what_they_are(taps: Any, tmp_path: Path, vtctap: Run) -> None:
     vtctap("capture", "-q", "--link", f"A={taps.names[0]},{taps.names[1]}", "--speed", "300", "--line", "7O1",
-           "--dlt", "150", "-a", "packets:2", "-w", "t.pcapng")  # fmt: skip
+           "--dlt", "150", "-a", "duration:0.1", "-w", "t.pcapng")  # fmt: skip
     bodies = [body for kind, body in blocks((tmp_path / "t.pcapng").read_bytes()) if kind == INTERFACE]
     for body, name, what in zip(bodies, taps.names, ("client", "server"), strict=True):
         assert body[:2] == struct.pack("<H", 150)
@@ -307,7 +307,7 @@ def test_nobody_reads_what_is_printed_beside_a_trace(
 
 
 def test_printing(taps: Any, start: Start) -> None:
-    process = start("capture", *pair(taps), "-a", "packets:4", bufsize=0)
+    process = start("capture", *pair(taps), "-a", "packets:2", bufsize=0)
     assert process.stdout
     opened = b""
     while opened.count(b"\n") < 2:
@@ -325,21 +325,23 @@ def test_printing(taps: Any, start: Start) -> None:
         ["M>", "opened"],
         ["C>", "IDRequest"],
         ["M>", "IDResponse"],
+        ["C>", "closed"],
+        ["M>", "closed"],
     ]
     assert errors == b"vtctap: 2 frames, 0 with a bad check character; 0 pieces of noise; 23 octets received\n"
 
 
 def test_print_beside_a_trace(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
-    result = vtctap("capture", "-q", *pair(taps), "--print", "-w", "t.pcap", "-a", "packets:2")
+    result = vtctap("capture", "-q", *pair(taps), "--print", "-w", "t.pcap", "-a", "duration:0.1")
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(result.stdout.splitlines()) == len(records(tmp_path / "t.pcap")) == 2
+    assert len(result.stdout.splitlines()) == len(records(tmp_path / "t.pcap")) == 4
 
 
 def test_fifo(taps: Any, tmp_path: Path, start: Start, said: Said, records: Records) -> None:
     """A fifo of any name takes pcapng, as Wireshark asks for it."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    process = start("capture", "-q", *pair(taps), "-w", fifo, "-a", "packets:3")
+    process = start("capture", "-q", *pair(taps), "-w", fifo, "-a", "packets:1")
     with fifo.open("rb") as file:
         pace(0.3)
         taps.say(0, REQUEST)
@@ -361,9 +363,10 @@ def test_duration(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> N
     assert found[-1].time - found[0].time > 0.8e9
 
 
-def test_packets(taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records) -> None:
+def test_packets(taps: Any, tmp_path: Path, start: Start, vtctap: Run, listening: Listening, records: Records) -> None:
+    """``packets:N`` is N records of traffic; events come in addition, the closing ones too."""
     path = tmp_path / "t.pcapng"
-    process = start("capture", "-q", *pair(taps), "-w", path, "-a", "duration:30", "-a", "packets:5")
+    process = start("capture", "-q", *pair(taps), "-w", path, "-a", "duration:30", "-a", "packets:3")
     listening(path)
     for _ in range(3):
         taps.say(0, READ)
@@ -371,8 +374,12 @@ def test_packets(taps: Any, tmp_path: Path, start: Start, listening: Listening, 
         taps.say(1, DATA)
         pace()
     assert process.wait(PATIENCE) == 0
-    assert len(records(path)) == 5
+    found = records(path)
+    assert [record.kind for record in found] == [Kind.EVENT] * 2 + [Kind.FRAME] * 3 + [Kind.EVENT] * 2
+    assert [record.event.partition(" ")[0] for record in found[-2:]] == ["closed", "closed"]
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
+    verdict = vtctap("verify", path)
+    assert (verdict.returncode, verdict.stdout[:11]) == (0, "whole: all ")
 
 
 def test_filesize(taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records) -> None:
@@ -387,8 +394,8 @@ def test_filesize(taps: Any, tmp_path: Path, start: Start, listening: Listening,
         if process.poll() is not None:
             break
     assert process.wait(PATIENCE) == 0
-    records(path)
-    sizes = [len(body) + 12 for kind, body in blocks(path.read_bytes()) if kind != STATISTICS]
+    assert [record.event.partition(" ")[0] for record in records(path)[-2:]] == ["closed", "closed"]
+    *sizes, _, _ = [len(body) + 12 for kind, body in blocks(path.read_bytes()) if kind != STATISTICS]
     assert sum(sizes) >= 2000 > sum(sizes[:-1])
 
 
@@ -505,7 +512,7 @@ def test_pulled_out_and_back(
 
 
 def test_what_is_stated_of_the_adapter(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
-    arguments = ["-i", taps.names[0], "--latency", "2.5", "--low-latency", "-a", "packets:1", "-w", "t.pcapng"]
+    arguments = ["-i", taps.names[0], "--latency", "2.5", "--low-latency", "-a", "duration:0.1", "-w", "t.pcapng"]
     assert vtctap("capture", "-q", *arguments).returncode == 0
     opened = records(tmp_path / "t.pcapng")[0].event.split()
     assert {"latency=2.5ms", "latency_source=stated", "low_latency=no"} < set(opened)
@@ -531,7 +538,7 @@ def test_drops_are_in_the_statistics(
     totals = iter([counters.Counters()] * 4)  # As each port is opened, and as its tap is; then:
     after = counters.Counters(overrun=2, buf_overrun=10)
     monkeypatch.setattr(counters, "read", lambda descriptor: next(totals, after))
-    assert inside("capture", "-q", *pair(taps), "-a", "packets:2", "-w", "t.pcapng").returncode == 0
+    assert inside("capture", "-q", *pair(taps), "-a", "duration:0.1", "-w", "t.pcapng").returncode == 0
     statistics = [body for kind, body in blocks((tmp_path / "t.pcapng").read_bytes()) if kind == STATISTICS]
     assert len(statistics) == 2
     assert all(DROPS in body for body in statistics)
@@ -565,8 +572,8 @@ def test_no_file_is_overwritten_without_force(
     assert path.read_bytes() == b"precious"
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.pcapng"]
     if option == ["-w"]:
-        assert vtctap("capture", "-q", *pair(taps), "-a", "packets:2", "-w", path, "--force").returncode == 0
-        assert len(records(path)) == 2
+        assert vtctap("capture", "-q", *pair(taps), "-a", "duration:0.1", "-w", path, "--force").returncode == 0
+        assert len(records(path)) == 4
 
 
 @pytest.mark.parametrize("name", ["trace.txt", "trace", "trace.pcapng.gz"])
@@ -586,11 +593,11 @@ def test_output_that_cannot_be_made(taps: Any, tmp_path: Path, inside: Run) -> N
 
 
 def test_statistics_that_cannot_be_written(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
-    result = vtctap("capture", *pair(taps), "-w", "t.pcapng", "-a", "packets:2", "--stats-json", "nowhere/s.json")
+    result = vtctap("capture", *pair(taps), "-w", "t.pcapng", "-a", "duration:0.1", "--stats-json", "nowhere/s.json")
     assert (result.returncode, result.stderr) == (
         4, "vtctap: nowhere/s.json: No such file or directory; create the folder nowhere\n"
     )  # fmt: skip
-    assert len(records(tmp_path / "t.pcapng")) == 2
+    assert len(records(tmp_path / "t.pcapng")) == 4
 
 
 def test_full_device(taps: Any, vtctap: Run) -> None:

@@ -193,7 +193,7 @@ def test_several_links_are_refused(inside: Run, tmp_path: Path) -> None:
 
 
 def test_capture_waits_for_an_adapter(start: Start, until: Until, records: Records, taps, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    capture = start("capture", "-i", tmp_path / "port", "--wait", "-w", "t.pcapng", "-a", "packets:2")
+    capture = start("capture", "-i", tmp_path / "port", "--wait", "-w", "t.pcapng", "-a", "packets:1")
     assert capture.stderr
     assert capture.stderr.readline().decode() == f"vtctap: waiting for {tmp_path / 'port'}\n"
     assert not (tmp_path / "t.pcapng").exists()
@@ -208,7 +208,7 @@ def test_capture_waits_for_a_host(start: Start, records: Records, tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     url = f"socket://127.0.0.1:{port}"
-    capture = start("capture", "-i", url, "--wait", "-w", "t.pcapng", "-a", "packets:2")
+    capture = start("capture", "-i", url, "--wait", "-w", "t.pcapng", "-a", "packets:1")
     assert capture.stderr
     assert capture.stderr.readline().decode().startswith(f"vtctap: waiting for {url}: ")
     with socket.create_server(("127.0.0.1", port)) as listening:

@@ -13,6 +13,10 @@ def event(second: float, text: str = "", tap: int = 0) -> Record:
     return Record(round(second * 1e9), b"", Kind.EVENT, tap=tap, event=text)
 
 
+def frame(second: float, octets: bytes = b"\x06", tap: int = 0) -> Record:
+    return Record(round(second * 1e9), octets, Kind.FRAME, tap=tap)
+
+
 class Memory(Outlet):
     """An outlet that keeps what is written. ``room``: octets that are taken yet; ``error`` is raised by a write."""
 

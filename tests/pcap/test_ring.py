@@ -176,3 +176,16 @@ def test_together_they_hold_what_one_file_would(
     assert together(found) == records
     if limits.records:
         assert max(map(len, found.values()), default=0) <= limits.records
+
+
+def test_the_last_file_stays_open(tmp_path: Path) -> None:
+    records = [at(second) for second in range(6)]
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=2, total=2), taps=TAPS) as writer:
+        for record in records[:3]:
+            writer.write(record)
+        assert (writer.done, writer.full) == (1, False)
+        writer.write(records[3])
+        assert (writer.done, writer.full) == (1, True)
+        for record in records[4:]:
+            writer.write(record)
+    assert list(contents(tmp_path).values()) == [records[:2], records[2:]]

@@ -38,15 +38,15 @@ def condition(words: dict[str, str]) -> Callable[[str], tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ``-a`` conditions: limits in seconds, records, octets and files (None: no limit), and display filters.
+    """The ``-a`` conditions: limits in seconds, records and octets (None: no limit), and display filters.
 
-    The first record that matches any of the filters ends the capture.
+    ``packets`` counts frames and noise, not events. The first record that matches any of the filters ends the capture.
+    The number of ring files is a limit of the ring (:attr:`~vtctap.pcap.ring.RingLimits.total`).
     """
 
     duration: float | None
     packets: int | None
     size: int | None
-    files: int | None
     matches: "tuple[Predicate, ...]"
 
 
@@ -77,17 +77,16 @@ def limits(arguments: argparse.Namespace) -> "tuple[Limits, RingLimits | None]":
         float(stop["duration"]) if "duration" in stop else None,
         _whole(stop, "packets"),
         None if size is None else size * 1000,
-        _whole(stop, "files"),
         matches,
     )
-    return end, _ring_limits(ring) if ring else None
+    return end, _ring_limits(ring, _whole(stop, "files") or 0) if ring else None
 
 
 def _whole(given: dict[str, str], name: str) -> int | None:
     return int(given[name]) if name in given else None
 
 
-def _ring_limits(given: dict[str, str]) -> "RingLimits":
+def _ring_limits(given: dict[str, str], total: int) -> "RingLimits":
     from vtctap.pcap.ring import KILOBYTE, RingLimits
 
     return RingLimits(
@@ -95,4 +94,5 @@ def _ring_limits(given: dict[str, str]) -> "RingLimits":
         records=_whole(given, "packets") or 0,
         duration_ns=round(float(given.get("duration", 0)) * 1_000_000_000),
         files=_whole(given, "files") or 0,
+        total=total,
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from vtctap.capturing.conditions import Limits
 from vtctap.capturing.parts import Passive
+from vtctap.capturing.trigger import traffic
 
 if TYPE_CHECKING:
     from vtctap.capturing.printing import Printing
@@ -34,6 +35,7 @@ class Ending(Passive):
         self._printing = printing
         self._dissector = dissector
         self._matched = False
+        self._traffic = 0
         self.written = 0
         """Number of records that were written or printed."""
         self.over = False
@@ -44,6 +46,7 @@ class Ending(Passive):
         """See :meth:`~vtctap.capturing.parts.Part.feed`."""
         limits = self._limits
         self.written += len(records)
+        self._traffic += traffic(records)
         if limits.matches:
             dissections = [self._dissector.dissect(record) for record in records]
             # Records from before the trigger do not end the capture.
@@ -56,12 +59,12 @@ class Ending(Passive):
 
     @property
     def full(self) -> bool:
-        """Whether the limit of packets, octets or files is reached, or a record matched. No more records must be
-        written then."""
+        """Whether the limit of packets, octets or files is reached, or a record matched. Only the ``closed`` events are
+        written then. Events do not count as packets: ``packets:N`` promises N records of traffic."""
         limits, recording = self._limits, self._recording
         return (
             self._matched
-            or (limits.packets is not None and self.written - self._trigger.before >= limits.packets)
+            or (limits.packets is not None and self._traffic - self._trigger.before >= limits.packets)
             or (recording is not None and limits.size is not None and recording.size >= limits.size)
-            or (recording is not None and limits.files is not None and recording.done >= limits.files)
+            or (recording is not None and recording.full)
         )

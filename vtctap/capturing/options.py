@@ -21,6 +21,7 @@ from vtctap.capturing.overflow import Overflow
 from vtctap.capturing.parts import Chain, Part
 from vtctap.capturing.printing import Printing
 from vtctap.capturing.recording import PipeRecording, Recording, RingRecording
+from vtctap.capturing.remainder import Remainder
 from vtctap.capturing.report import Report
 from vtctap.capturing.screen import Screen
 from vtctap.capturing.signals import Signals
@@ -56,8 +57,8 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COND",
-        help="stop after duration:SECONDS, packets:NUMBER, filesize:KILOBYTES or files:NUMBER, or at the first record "
-        "that matches a display filter, match:EXPR",
+        help="stop after duration:SECONDS, packets:NUMBER (events do not count), filesize:KILOBYTES or files:NUMBER, "
+        "or at the first record that matches a display filter, match:EXPR",
     )
     parser.add_argument(
         "-c",
@@ -65,7 +66,7 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
         type=lambda text: condition(STOP)(f"packets:{text}"),
         action="append",
         metavar="N",
-        help="stop after N records: -a packets:N",
+        help="stop after N frames and pieces of noise: -a packets:N",
     )
     parser.add_argument(
         "-b",
@@ -116,6 +117,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
         return marks.prompt or ("waiting for the trigger" if trigger.waiting else "")
 
     parts: list[Part | None] = [
+        Remainder(lambda: ending.full),
         counts,
         Outages(watched.say),
         *((Advice(watched.say), StatusLine(watched, counts, profile, size, note)) if watched.rewrites else ()),

@@ -57,9 +57,9 @@ class Recording(Passive):
         return self._writer.size if self._writer else 0
 
     @property
-    def done(self) -> int:
-        """Number of complete ring files."""
-        return 0
+    def full(self) -> bool:
+        """Whether the last of a limited number of ring files has reached its limit."""
+        return False
 
     @property
     def files(self) -> list[str]:
@@ -127,9 +127,9 @@ class RingRecording(Recording):
         self._rings = cast("RingWriter", self._writer)
 
     @property
-    def done(self) -> int:
-        """See :attr:`Recording.done`."""
-        return self._rings.done if self._rings else 0
+    def full(self) -> bool:
+        """See :attr:`Recording.full`."""
+        return self._rings is not None and self._rings.full
 
     @property
     def files(self) -> list[str]:

