@@ -2,6 +2,7 @@
 redaction's own search."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,7 +87,7 @@ class Planter:
         found = {"token": token, "meter": meter, "account": account, "password": password, "customer": name}
         self.session.secrets = found | {"challenge": challenge, "register": id_}
         self._event(f"opened profile=iec62055-52 speed=9600 line=7E1 adapter={name} port=/home/{name}/tty{account}")
-        places = [
+        places: list[Callable[..., None]] = [
             *(self._sign_on, self._tokens, self._numbers, self._secrets, self._noise, self._events, self._hdlc),
             *(self._telegram,),
         ]
