@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from vtctap.dissector.protocol.dlms import SERVICES
 from vtctap.dissector.protocol.rules import MessageName
 
 
@@ -37,6 +38,7 @@ class Field:
     - ``generated``: the tap reports the value or the dissector concludes it; no octets of the message hold it.
     - ``context``: the value follows from earlier records, so a single record has none.
     - ``later``: the value follows from later records; only Wireshark's second pass shows it.
+    - ``extra``: the extra whose library reads the value. The Lua dissector has no such library and no such field.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Field:
     generated: bool = False
     context: bool = False
     later: bool = False
+    extra: str = ""
     bits: int = 32
 
     @property
@@ -63,6 +66,10 @@ CONFIDENCES: Final = ("confirmed", "derived", "assumed")
 
 TOKEN_OUTCOMES: Final = ("accepted", "rejected", "locked out", "pending")
 """The outcomes that a token status can report; "locked out" means that the meter accepts no tokens for now."""
+
+
+def _dlms(name: str, type: FieldType, description: str, **more: object) -> Field:
+    return Field(f"vtc.dlms.{name}", type, description, extra="dlms", **more)  # type: ignore[arg-type]
 
 
 def _tap(name: str, type: FieldType, description: str, **more: object) -> Field:
@@ -130,12 +137,21 @@ CATALOGUE: Final = (
     _tap("vtc.hcs.status", ENUMERATION, "Verdict on the header check sequence", words=("good", "bad")),
     Field("vtc.fcs", UNSIGNED, "Frame check sequence of an HDLC frame", bits=16),
     _tap("vtc.fcs.status", ENUMERATION, "Verdict on the frame check sequence", words=("good", "bad", "missing")),
+    _dlms("service", ENUMERATION, "Service of the DLMS APDU in an HDLC frame", words=tuple(SERVICES.values())),
+    _dlms("ciphered", BOOLEAN, "The APDU is ciphered, so its content is unknown"),
+    _dlms("invoke_id", UNSIGNED, "Invoke id, the same in a request and its answer", bits=8),
+    _dlms("class", UNSIGNED, "Class of the COSEM object that a request names", bits=16),
+    _dlms("obis", STRING, "OBIS code of the COSEM object that a request names"),
+    _dlms("attribute", UNSIGNED, "Attribute that a request reads or writes", bits=8),
+    _dlms("method", UNSIGNED, "Method that a request calls", bits=8),
+    _dlms("result", UNSIGNED, "Result of the request; 0: success", bits=8),
+    _dlms("result.name", STRING, "Name of the result in IEC 62056-5-3"),
     _tap("vtc.status.token", UNSIGNED, "Token status"),
     _tap("vtc.status.token.name", STRING, "Name of the token status"),
     _tap("vtc.status.token.meaning", STRING, "What the token status means, in a sentence"),
     _tap("vtc.status.token.outcome", ENUMERATION, "What the token status says of the token", words=TOKEN_OUTCOMES),
     _tap("vtc.token", STRING, "Token, as its 20 digits"),
-    _tap("vtc.token.encoding", ENUMERATION, "Form of the token", words=("decimal", "hexadecimal", "packed")),
+    _tap("vtc.token.encoding", ENUMERATION, "Form of the token", words=("decimal", "hexadecimal", "packed", "bcd")),
     _tap("vtc.token.class", UNSIGNED, "Class of the token"),
     _tap("vtc.token.subclass", UNSIGNED, "Subclass of the token"),
     _tap("vtc.token.name", STRING, "Name of the token; of an encrypted token, name of its class"),
@@ -196,10 +212,14 @@ def reference() -> str:
     """Returns the reference of all fields as Markdown, for docs/fields.md."""
     rows = []
     for field in CATALOGUE:
-        marks = ", ".join(word for word, holds in (("repeats", field.repeats), ("generated", field.generated)) if holds)
+        marks = ", ".join(word for word, holds in _marks(field) if holds)
         words = f"; one of {', '.join(f'`{word}`' for word in field.words)}" if field.words else ""
         rows.append(f"| `{field.name}` | `{field.attribute}` | {field.type} | {field.description}{words} | {marks} |")
     return _REFERENCE.format(rows="\n".join(rows))
+
+
+def _marks(field: Field) -> tuple[tuple[str, object], ...]:
+    return ("repeats", field.repeats), ("generated", field.generated), (f"extra {field.extra}", field.extra)
 
 
 _REFERENCE: Final = """# Fields
@@ -210,9 +230,10 @@ The first name is that in Wireshark and in `vtctap read --json`, the second that
 not apply is absent; a boolean is there only where it is true. A field that repeats is a list in JSON; of
 `vtc.register`, `vtc.register.asked`, `vtc.value`, `vtc.unit`, `vtc.register.name` and `vtc.value.decoded` item *i*
 belongs to data set *i*, and what is absent there is an empty string. A generated field is not in the octets of the
-message: the tap says it, or it is concluded. JSON objects also carry `frame.number`, `frame.time_epoch` and
-`frame.time_relative` (seconds since 1970, and since the trace's first record, with nine decimals, as strings) and
-`vtc.octets` (the record's octets, hexadecimal).
+message: the tap says it, or it is concluded. A field marked with an extra is present if that extra is installed, and
+never in Wireshark, which has its own dissector for the same octets. JSON objects also carry `frame.number`,
+`frame.time_epoch` and `frame.time_relative` (seconds since 1970, and since the trace's first record, with nine
+decimals, as strings) and `vtc.octets` (the record's octets, hexadecimal).
 
 In text, octets that are no printable ASCII character are shown as `<NUL>`, `<STX>`, `<80>`.
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
+from vtctap.dissector.dlms import Apdu, Requests
+from vtctap.dissector.dlms import decode as decode_apdu
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.meaning import Meaning, interpret, registers_of
+from vtctap.dissector.meaning import Meaning, answered, interpret, registers_of
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.profiles.stated import settled
@@ -165,7 +167,10 @@ def _content(message: Message, meaning: Meaning) -> dict[str, Value]:
             value = getattr(part, attribute)
             if value is not None and value != ():
                 values[attribute] = list(value) if isinstance(value, tuple) else value
-    return values | meaning.token.attributes() if meaning.token else values
+    for each in (meaning.apdu, meaning.token):
+        if each:
+            values |= each.attributes()
+    return values
 
 
 def _place_fields(place: Place) -> dict[str, Value]:
@@ -196,6 +201,7 @@ class Dissector:
         self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(profile.timing.session_timeout_ns)
         self._verdicts = Verdicts()
+        self._requests = Requests()
         self._known: dict[tuple[bytes, tuple[str, ...]], tuple[Message, Meaning]] = {}
 
     def dissect(self, record: Record) -> Dissection:
@@ -211,6 +217,10 @@ class Dissector:
         place = self._pairing.place(self._number, record, message)
         if place.register_asked:
             _, meaning = self._decode(record, place.register_asked)
+        if meaning.apdu:
+            asked = self._requests.feed(self._number, record.link, meaning.apdu, place.request_in)
+            if asked:
+                place, meaning = place._replace(object_asked=asked), answered(meaning, asked)
         about = self._verdicts.feed(self._number, record, message, meaning, place)
         if about is not None:
             place = place._replace(status_token_in=about)
@@ -231,9 +241,10 @@ class Dissector:
         self._number += 1
         return replace(skipped, number=self._number)
 
-    def meaning(self, message: Message, asked: tuple[str, ...] = ()) -> Meaning:
-        """Returns the meaning of a message by the profile; ``asked`` are the registers of data sets that name none."""
-        return interpret(message, self._profile, self._keys, asked)
+    def meaning(self, message: Message, asked: tuple[str, ...] = (), apdu: Apdu | None = None) -> Meaning:
+        """Returns the meaning of a message by the profile; ``asked`` are the registers of data sets that name none,
+        ``apdu`` is the APDU of an HDLC frame."""
+        return interpret(message, self._profile, self._keys, asked, apdu)
 
     def _gap(self, record: Record) -> int | None:
         """Returns the time since the end of the link's previous frame, ns."""
@@ -249,7 +260,8 @@ class Dissector:
         decoded = self._known.get(key)
         if decoded is None:
             message = message_of(record)
-            decoded = message, self.meaning(message, asked)
+            apdu = decode_apdu(record.octets) if message.fcs_status == "good" and not message.bad_check else None
+            decoded = message, self.meaning(message, asked, apdu)
             if len(record.octets) <= _SHORT:
                 if len(self._known) == _MANY:
                     self._known.clear()

@@ -6,9 +6,10 @@ certain of its entries.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vtctap.dissector.catalogue import CONFIDENCES, POSITIONS
+from vtctap.dissector.dlms import Apdu, Object, status_of, token_of
 from vtctap.dissector.profiles.encodings import number, reading
 from vtctap.dissector.profiles.manufacturers import manufacturer
 from vtctap.dissector.profiles.model import TOKEN_STATUS, Identification, Profile, Register
@@ -26,7 +27,7 @@ class Meaning:
     """The meaning of a message by a profile.
 
     Attributes are fields of the catalogue. The lists run parallel to the message's data sets and are empty where the
-    profile knows none of the registers.
+    profile knows none of the registers. ``apdu`` is the APDU of an HDLC frame.
     """
 
     register_name: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Meaning:
     status_token_meaning: str | None = None
     status_token_outcome: str | None = None
     token: Token | None = None
+    apdu: Apdu | None = None
     confidence: str = SUREST
     assumed: tuple[str, ...] = ()
 
@@ -87,9 +89,15 @@ def registers_of(message: Message, asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(own or named for own, named in zip(message.register, asked, strict=True))
 
 
-def interpret(message: Message, profile: Profile, keys: Keys | None = None, asked: tuple[str, ...] = ()) -> Meaning:
+def interpret(
+    message: Message,
+    profile: Profile,
+    keys: Keys | None = None,
+    asked: tuple[str, ...] = (),
+    apdu: Apdu | None = None,
+) -> Meaning:
     """Looks up the meaning of a message in the profile; ``keys`` decrypt its token; ``asked`` are the registers of data
-    sets that name none."""
+    sets that name none; ``apdu`` is the APDU of an HDLC frame."""
     stated = profile.messages.get(message.message or "")
     if stated is None:
         return _NOTHING
@@ -109,9 +117,24 @@ def interpret(message: Message, profile: Profile, keys: Keys | None = None, aske
         status_token_name=status.word if status else None,
         status_token_meaning=status.meaning if status else None,
         status_token_outcome=status.outcome if status else None,
-        token=_token(message, registers, keys, doubts),
+        token=_entered(apdu, keys, doubts) if apdu else _token(message, registers, keys, doubts),
+        apdu=apdu,
         confidence=doubts.weakest,
         assumed=doubts.assumed,
+    )
+
+
+def answered(meaning: Meaning, asked: Object) -> Meaning:
+    """Adds the token status, if the APDU answers a request for it; ``asked`` is the object that the request named."""
+    status = status_of(meaning.apdu, asked) if meaning.apdu else None
+    if status is None:
+        return meaning
+    return replace(
+        meaning,
+        status_token=status.code,
+        status_token_name=status.name,
+        status_token_meaning=status.meaning,
+        status_token_outcome=status.outcome,
     )
 
 
@@ -176,6 +199,17 @@ def _token(message: Message, registers: Sequence[Register | None], keys: Keys | 
             doubts.lean(token.confidence, "vtc.token")
             return token
     return None
+
+
+def _entered(apdu: Apdu, keys: Keys | None, doubts: _Doubts) -> Token | None:
+    """Finds the token that an APDU writes."""
+    found = token_of(apdu, keys)
+    if found is None:
+        return None
+    token, confidence = found
+    doubts.lean(confidence, "vtc.token", "vtc.token.encoding")
+    doubts.lean(token.confidence, "vtc.token")
+    return token
 
 
 def _maker(message: Message, layout: Identification, doubts: _Doubts) -> str | None:

@@ -24,6 +24,7 @@ records of a message that did not fit into one, pair with nothing.
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from vtctap.dissector.dlms import Object
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, OPENING, MessageName
 from vtctap.pcap.record import Flag, Record, Sender
@@ -37,7 +38,8 @@ DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 class Place(NamedTuple):
     """A frame's place among the others; None means that an attribute does not apply.
 
-    Attributes are fields of the catalogue; ``response_time_ns`` is ``vtc.response_time``. This is a tuple because one
+    Attributes are fields of the catalogue; ``response_time_ns`` is ``vtc.response_time``, and ``object_asked`` is the
+    COSEM object that the request of a DLMS answer named. This is a tuple because one
     is made for each frame.
     """
 
@@ -47,6 +49,7 @@ class Place(NamedTuple):
     repeat_of: int | None = None
     status_token_in: int | None = None
     register_asked: tuple[str, ...] = ()
+    object_asked: Object | None = None
 
 
 @dataclass(slots=True)

@@ -73,8 +73,24 @@ def _contents(frame: Frame, full: bool) -> str:
     maker = frame.meaning.id_manufacturer_name
     if maker:
         maker = f"({maker}{_doubt(frame, 'vtc.id.manufacturer.name')})"
-    words = [message.cmd, message.address, *identification, maker, *option, *_data_sets(frame, full)]
+    words = [message.cmd, message.address, *identification, maker, *option, *_data_sets(frame, full), *_apdu(frame)]
     return " ".join(word for word in (*words, message.text, _token(frame)) if word)
+
+
+def _apdu(frame: Frame) -> Iterator[str]:
+    """Describes the DLMS APDU in an HDLC frame."""
+    apdu = frame.meaning.apdu
+    if apdu is None:
+        return
+    yield apdu.dlms_service
+    if apdu.dlms_ciphered:
+        yield "ciphered"
+    if apdu.object:
+        yield f"{apdu.dlms_obis} {'method' if apdu.dlms_method is not None else 'attribute'} {apdu.object.member}"
+    if apdu.dlms_result is not None:
+        yield apdu.dlms_result_name or f"result {apdu.dlms_result}"
+    if frame.meaning.status_token_name:
+        yield f"token status {frame.meaning.status_token_name}"
 
 
 def _data_sets(frame: Frame, full: bool) -> list[str]:

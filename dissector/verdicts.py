@@ -3,8 +3,8 @@
 A :class:`Verdicts` is fed the frames of a trace in order and keeps three values per link. The Lua dissector follows the
 same rules:
 
-- The server takes over a token when it answers the token's WriteCommand with ACK; of a repeated write, the answered one
-  counts.
+- The server takes over a token when it answers the token's WriteCommand with ACK, or the DLMS request that writes it
+  with the result 0; of a repeated write, the answered one counts.
 - Each later token status in the same session is about that token, up to the verdict: the first status that the profile
   does not call pending. The next token that is taken over replaces it.
 
@@ -40,11 +40,11 @@ class Verdicts:
         link = self._links.get(record.link)
         if link is None or link.session != place.session:
             link = self._links[record.link] = _LinkTokens(place.session)
-        if meaning.token and message.message == MessageName.WriteCommand and _is_clients(record):
+        if meaning.token and writes(message, meaning) and _is_clients(record):
             link.written = number
         if place.request_in is None:
             return None
-        if message.message == MessageName.ACK and place.request_in == link.written:
+        if takes_over(message, meaning, place) and place.request_in == link.written:
             link.taken = link.written
         about = link.taken
         if meaning.status_token is None or about is None or is_damaged(record, message):
@@ -52,6 +52,28 @@ class Verdicts:
         if meaning.status_token_outcome != "pending":
             link.taken = None
         return about
+
+
+def writes(message: Message, meaning: Meaning) -> bool:
+    """Whether a client's message may write a token."""
+    return message.message == MessageName.WriteCommand or bool(meaning.apdu and meaning.token)
+
+
+def takes_over(message: Message, meaning: Meaning, place: Place) -> bool:
+    """Whether a server's message takes over what the request wrote."""
+    return message.message == MessageName.ACK or _result(meaning, place) == 0
+
+
+def refuses(message: Message, meaning: Meaning, place: Place) -> bool:
+    """Whether a server's message refuses what the request wrote. An HDLC frame without a result says nothing."""
+    if message.message == MessageName.HDLC:
+        return bool(_result(meaning, place))
+    return message.message != MessageName.ACK
+
+
+def _result(meaning: Meaning, place: Place) -> int | None:
+    """Returns the result of a DLMS request, in its answer."""
+    return meaning.apdu.dlms_result if meaning.apdu and place.object_asked else None
 
 
 def _is_clients(record: Record) -> bool:

@@ -32,7 +32,7 @@ class Room:
     purpose: str
 
 
-_MEANING: Final = ("record", "protocol", "catalogue", "profiles", "tokens", "meaning")
+_MEANING: Final = ("record", "protocol", "catalogue", "profiles", "tokens", "DLMS", "meaning")
 
 ROOMS: Final = (
     Room(
@@ -63,6 +63,7 @@ ROOMS: Final = (
         "profiles", "dissector", ("vtctap.dissector.profiles",), ("record", "protocol", "catalogue"), "meaning as data"
     ),
     Room("tokens", "dissector", ("vtctap.dissector.tokens",), ("protocol", "catalogue"), "STS tokens"),
+    Room("DLMS", "dissector", ("vtctap.dissector.dlms",), ("protocol", "tokens"), "tokens over mode E"),
     Room(
         "meaning", "dissector", ("vtctap.dissector",), ("framing", *_MEANING[:-1]), "records to fields, filters, text"
     ),

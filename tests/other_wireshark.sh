@@ -7,7 +7,7 @@ set -eu
     apt-get -qq update
     apt-get -qq -y install --no-install-recommends python3-venv tshark lua5.2 lua5.4 >/dev/null
     python3 -m venv /venv
-    /venv/bin/pip install --quiet pyserial 'scapy>=2.7' 'pyshark>=0.6' build 'pytest>=8' 'hypothesis>=6.100'
+    /venv/bin/pip install --quiet pyserial 'scapy>=2.7' 'pyshark>=0.6' 'dlms-cosem>=25.1,<26' 'gurux-dlms==1.0.203' build 'pytest>=8' 'hypothesis>=6.100'
 }
 tshark --version | head -n 1
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/vtctap

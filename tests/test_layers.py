@@ -25,6 +25,7 @@ LIBRARIES = {
     "plotly": ["vtctap.dissector.analysis.report.page"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "pyarrow": ["vtctap.dissector.tables.parquet"],
+    "dlms_cosem": ["vtctap.dissector.dlms.apdu"],
     "backports": ["vtctap.pcap.compressed"],
     "compression": ["vtctap.pcap.compressed"],
     "lz4": ["vtctap.pcap.compressed"],

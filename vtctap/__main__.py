@@ -73,11 +73,20 @@ def _run(arguments: list[str]) -> int:
         return _no_command(arguments)
     parsed = command_parser(name).parse(arguments[1:])
     status = int(command_module(name).run(parsed))
+    _hint()
     if status or not hasattr(parsed, "traces_read"):
         return status
     from vtctap import inputs  # Imported already by the command, which has read traces.
 
     return inputs.status(parsed)
+
+
+def _hint() -> None:
+    """Says which extra would have shown more of the records that were read."""
+    dlms = sys.modules.get("vtctap.dissector.dlms")
+    advice = dlms.missing() if dlms else None
+    if advice:
+        print(f"vtctap: {advice}", file=sys.stderr)
 
 
 def _no_command(arguments: list[str]) -> int:

@@ -21,6 +21,7 @@ EXTRAS: Final = {
     "plot": ("matplotlib", "matplotlib"),
     "report": ("plotly", "plotly"),
     "parquet": ("pyarrow", "pyarrow"),
+    "dlms": ("dlms_cosem", "dlms-cosem"),
     "zstd": ("backports", "backports.zstd"),
     "lz4": ("lz4", "lz4"),
 }

@@ -25,6 +25,7 @@ from vtctap.dissector.protocol.characters import LF
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
 from vtctap.dissector.tokens.number import digits
+from vtctap.dissector.verdicts import refuses, takes_over, writes
 from vtctap.pcap.record import Flag, Sender
 
 LOOP: Final = 3
@@ -306,9 +307,11 @@ class _Verdicts(Rule):
     def feed(self, case: Case) -> Iterator[Finding]:
         if self._written and self._written.session != case.exchange.session:
             self._written = None
-        if case.asked == MessageName.WriteCommand and case.answered == MessageName.ACK:
-            self._written = case.exchange
-        response = case.response
+        request, response = case.request, case.response
+        if request and response and writes(request.message, request.meaning):
+            if takes_over(response.message, response.meaning, response.place):
+                self._written = case.exchange
+            yield from _refusal(request, response)
         status = response.meaning.status_token if response else None
         if response is None or status is None or damaged(response):
             return
@@ -317,6 +320,15 @@ class _Verdicts(Rule):
         if response.meaning and response.meaning.status_token_outcome not in (None, "pending"):
             self._written = None
         self._status = status
+
+
+def _refusal(request: Frame, response: Frame) -> Iterator[Finding]:
+    """Returns the finding that a DLMS result is which refuses a token."""
+    token, apdu = request.meaning.token, response.meaning.apdu
+    if token and apdu and refuses(response.message, response.meaning, response.place):
+        said = apdu.dlms_result_name or "result"
+        text = f"token {digits(token.number)}: the meter answers {said} ({apdu.dlms_result})"
+        yield finding("token-rejected", numbers(request, response), text)
 
 
 def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator[Finding]:

@@ -17,18 +17,18 @@ from vtctap.dissector.catalogue import TOKEN_OUTCOMES
 from vtctap.dissector.dissect import Frame, Item
 from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.profiles.files import Profile
-from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise
+from vtctap.dissector.verdicts import refuses, writes
 from vtctap.pcap.record import Flag
 
 OUTCOMES: Final = (*TOKEN_OUTCOMES, "refused", "unanswered", "unknown")
 """The outcomes of a token.
 
-The token status gives the first ones. "refused" and "unanswered": the meter did not acknowledge, or did not answer, the
-write. "unknown": the status was never read, or the profile does not say what it means. A token stays ``pending`` where
-the trace ends, or another token is written, before its verdict.
+The token status gives the first ones. "refused" and "unanswered": the meter did not acknowledge the write (or gave a
+DLMS result other than 0), or did not answer it. "unknown": the status was never read, or the profile does not say what
+it means. A token stays ``pending`` where the trace ends, or another token is written, before its verdict.
 """
 
 
@@ -96,9 +96,10 @@ class _Open:
 
 
 def _outcome(write: Exchange, verdict: Meaning | None) -> str:
-    if write.response is None:
+    response = write.response
+    if response is None:
         return "unanswered"
-    if write.response.name != MessageName.ACK:
+    if refuses(response.message, response.meaning, response.place):
         return "refused"
     return (verdict.status_token_outcome if verdict else None) or "unknown"
 
@@ -125,7 +126,7 @@ class Follower:
         if open_flow and open_flow.write.session != exchange.session:
             yield from self._end(link)
             open_flow = None
-        if request and request.name == MessageName.WriteCommand:
+        if request and writes(request.message, request.meaning):
             token, recognised = _written(request)
             if token:
                 if exchange.repeat_of is None:

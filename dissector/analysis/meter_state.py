@@ -118,11 +118,12 @@ class MeterState:
 
 
 def _event(exchange: Exchange) -> Event | None:
-    """Returns the event of an exchange; None where it shows none or is damaged."""
+    """Returns the event of an exchange; None where it shows none, is damaged, or is of mode E, which has no such
+    states."""
     request, response = exchange.request, exchange.response
     if request and request.name in ENDING:
         return Event.BROKEN
-    if request is None or response is None or response.damaged:
+    if request is None or response is None or response.damaged or response.name == MessageName.HDLC:
         return None
     asked, answered, status = request.name, response.name, response.meaning.status_token
     if answered == MessageName.IDResponse:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from vtctap.dissector.dissect import Value
+from vtctap.dissector.dlms import Apdu
 from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.pairing import Place
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity
@@ -23,7 +24,9 @@ from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import Kind, Record, RecordError
 
-MESSAGE_FIELDS: Final = frozenset((*Message.__slots__, *Meaning.__slots__, *TOKEN_FIELDS))
+MESSAGE_FIELDS: Final = frozenset(BY_ATTRIBUTE).intersection(
+    (*Message.__slots__, *Meaning.__slots__, *Apdu.__slots__, *TOKEN_FIELDS)
+)
 """The fields that a message or its meaning has; the record has the others."""
 _MESSAGE_NAMES: Final = frozenset(BY_ATTRIBUTE[attribute].name for attribute in MESSAGE_FIELDS)
 

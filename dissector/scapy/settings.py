@@ -7,6 +7,7 @@ from typing import Final
 from scapy.config import conf
 
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
+from vtctap.dissector.meaning import answered
 from vtctap.dissector.pairing import Place
 from vtctap.dissector.profiles.files import DEFAULT, Profile, load
 from vtctap.dissector.tokens import Keys, load_keys
@@ -34,9 +35,13 @@ def dissector() -> Dissector:
 
 
 def dissect(record: Record, place: Place | None = None) -> Dissection:
-    """Dissects one record by itself; a frame takes the registers that its request named from its ``place``."""
+    """Dissects one record by itself; a frame takes what its request named from its ``place``."""
     decoder = dissector()
     dissection = decoder.dissect(record)
-    if place is None or not place.register_asked or not isinstance(dissection, Frame):
+    if place is None or not isinstance(dissection, Frame):
         return dissection
-    return replace(dissection, meaning=decoder.meaning(dissection.message, place.register_asked))
+    if place.object_asked:
+        return replace(dissection, meaning=answered(dissection.meaning, place.object_asked))
+    if place.register_asked:
+        return replace(dissection, meaning=decoder.meaning(dissection.message, place.register_asked))
+    return dissection

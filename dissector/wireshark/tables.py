@@ -116,6 +116,8 @@ def _title(name: str) -> str:
 def _catalogue() -> Iterator[str]:
     yield "local FIELDS = {"
     for field in CATALOGUE:
+        if field.extra:
+            continue
         generated = ", generated = true" if field.generated else ""
         bits = f", bits = {field.bits}" if field.type is UNSIGNED else ""
         yield f"    {{ name = {quote(field.name)}, type = {quote(field.type)}, title = {quote(_title(field.name))},"

@@ -128,10 +128,11 @@ class Wireshark:
 
     @staticmethod
     def comparable(fields: dict[str, Value]) -> dict[str, list[str | int]]:
-        """Our fields in the same form."""
+        """Our fields in the same form, without those that a Python library reads."""
         return {
             name: [plain(name, item) for item in (value if isinstance(value, list) else [value])]
             for name, value in fields.items()
+            if not FIELDS[name].extra
         }
 
 
