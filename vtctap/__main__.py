@@ -86,7 +86,7 @@ def _hint() -> None:
     dlms = sys.modules.get("vtctap.dissector.dlms")
     advice = dlms.missing() if dlms else None
     if advice:
-        print(f"vtctap: {advice}", file=sys.stderr)
+        warn(advice)
 
 
 def _no_command(arguments: list[str]) -> int:
