@@ -120,25 +120,43 @@ def by_elimination(question: Question[Observed], devices: Sequence[Notes]) -> It
 
 
 def about(time_ns: int) -> Explaining:
-    """Returns what a measurement is noted under: the time in ns, with two digits."""
-    return (f"{time_ns:.1e}",)
+    """Returns what a measurement is noted under: the time in ns, with three digits."""
+    return (f"{time_ns:.2e}",)
+
+
+ASIDE = 50
+"""One measurement in this many, but at least one, is set aside at each end of a range."""
 
 
 def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator[Answer]:
     """Gives each subject the range that was measured, as text: ``low to high``, with the uncertainty.
 
-    What was measured once alone, but for two digits, is set aside: a frame may have lost its first or last octets.
+    The extreme measurements are set aside: a frame may have lost octets, and a check character does not reveal that two
+    equal ones are missing.
     """
     subjects = together(devices).subjects()
     if not subjects:
         yield question.not_seen()
     for subject, tallies in subjects.items():
-        often = total(tally for tally in tallies.values() if tally.count >= question.enough)
-        once = total(tally for tally in tallies.values() if tally.count < question.enough)
-        if often.count:
-            yield question.shown(subject, interval(often), often, once)
+        ordered = sorted(tallies.values(), key=lambda tally: tally.low or 0)
+        most = max(sum(tally.count for tally in ordered) // ASIDE, 1)
+        kept = _trimmed(_trimmed(ordered, most)[::-1], most)
+        usual, every = total(kept), total(ordered)
+        if usual.count >= question.enough:
+            aside = Tally(every.count - usual.count)
+            yield question.shown(subject, interval(usual), usual, aside)
         else:
-            yield question.open(subject, Reading(interval(once), once, Tally()))
+            yield question.open(subject, Reading(interval(every), every, Tally()))
+
+
+def _trimmed(tallies: Sequence[Tally], most: int) -> Sequence[Tally]:
+    """Returns tallies without the first ones, as far as these count at most ``most`` together."""
+    counted = 0
+    for at, tally in enumerate(tallies):
+        counted += tally.count
+        if counted > most:
+            return tallies[at:]
+    return ()
 
 
 def interval(seen: Tally) -> str:

@@ -1,6 +1,6 @@
 """Questions about times: reactions, pauses, gaps and time-outs of both sides, as ranges with their uncertainty.
 
-What was seen lies within the device's own limits, and does not tell these limits: a range widens with each further
+What is shown lies within the device's own limits, and does not tell these limits: a range widens with each further
 capture. Times that a tap did not measure itself (imports, synthetic times) say nothing.
 """
 
