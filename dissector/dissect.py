@@ -14,7 +14,7 @@ from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
 from vtctap.dissector.dlms import Apdu, Requests
 from vtctap.dissector.dlms import decode as decode_apdu
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.meaning import Meaning, answered, interpret, registers_of
+from vtctap.dissector.meaning import Meaning, Meanings, answered, registers_of
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.profiles.stated import settled
@@ -184,9 +184,11 @@ def _place_fields(place: Place) -> dict[str, Value]:
     return values
 
 
+_FRAME: Final = Kind.FRAME
 _SHORT: Final = 128
-_MANY: Final = 4096
-"""Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept."""
+_MANY: Final = 512
+"""Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept. More would cost more than they save
+where no message recurs: they do not fit into the processor's cache."""
 
 
 class Dissector:
@@ -194,8 +196,7 @@ class Dissector:
     packets before the first record."""
 
     def __init__(self, profile: Profile, keys: Keys | None = None, *, passed: int = 0) -> None:
-        self._profile = profile
-        self._keys = keys
+        self._meanings = Meanings(profile, keys)
         self._number = passed
         self._first_ns: int | None = None
         self._frame_end: dict[int, int] = {}
@@ -206,25 +207,26 @@ class Dissector:
 
     def dissect(self, record: Record) -> Dissection:
         """Dissects the next record; a frame gives a :class:`Frame`."""
-        self._number += 1
+        self._number = number = self._number + 1
         if self._first_ns is None:
             self._first_ns = record.time
         since_first_ns = record.time - self._first_ns
-        if record.kind is not Kind.FRAME:
-            return Dissection(self._number, record, since_first_ns)
+        if record.kind is not _FRAME:
+            return Dissection(number, record, since_first_ns)
         gap_ns = self._gap(record)
-        message, meaning = self._decode(record)
-        place = self._pairing.place(self._number, record, message)
+        message, meaning = self._known.get((record.octets, ())) or self._decode(record)
+        place = self._pairing.place(number, record, message)
         if place.register_asked:
-            _, meaning = self._decode(record, place.register_asked)
+            key = record.octets, place.register_asked
+            _, meaning = self._known.get(key) or self._decode(record, place.register_asked)
         if meaning.apdu:
-            asked = self._requests.feed(self._number, record.link, meaning.apdu, place.request_in)
+            asked = self._requests.feed(number, record.link, meaning.apdu, place.request_in)
             if asked:
                 place, meaning = place._replace(object_asked=asked), answered(meaning, asked)
-        about = self._verdicts.feed(self._number, record, message, meaning, place)
+        about = self._verdicts.feed(number, record, message, meaning, place)
         if about is not None:
             place = place._replace(status_token_in=about)
-        return Frame(self._number, record, since_first_ns, message, meaning, place, gap_ns)
+        return Frame(number, record, since_first_ns, message, meaning, place, gap_ns)
 
     def each(self, items: Iterable[Record | Skipped]) -> Iterator[Dissection]:
         """Dissects records in order. What was skipped between them only counts, so that numbers stay Wireshark's."""
@@ -244,28 +246,25 @@ class Dissector:
     def meaning(self, message: Message, asked: tuple[str, ...] = (), apdu: Apdu | None = None) -> Meaning:
         """Returns the meaning of a message by the profile; ``asked`` are the registers of data sets that name none,
         ``apdu`` is the APDU of an HDLC frame."""
-        return interpret(message, self._profile, self._keys, asked, apdu)
+        return self._meanings.of(message, asked, apdu)
 
     def _gap(self, record: Record) -> int | None:
         """Returns the time since the end of the link's previous frame, ns."""
         before = self._frame_end.get(record.link)
-        self._frame_end[record.link] = record.end
+        self._frame_end[record.link] = record.time + record.duration
         if before is None or before > record.time or record.flags & Flag.SYNTHETIC:
             return None
         return record.time - before
 
     def _decode(self, record: Record, asked: tuple[str, ...] = ()) -> tuple[Message, Meaning]:
         """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are cached."""
-        key = record.octets, asked
-        decoded = self._known.get(key)
-        if decoded is None:
-            message = message_of(record)
-            apdu = decode_apdu(record.octets) if message.fcs_status == "good" and not message.bad_check else None
-            decoded = message, self.meaning(message, asked, apdu)
-            if len(record.octets) <= _SHORT:
-                if len(self._known) == _MANY:
-                    self._known.clear()
-                self._known[key] = decoded
+        message = message_of(record)
+        apdu = decode_apdu(record.octets) if message.fcs_status == "good" and not message.bad_check else None
+        decoded = message, self.meaning(message, asked, apdu)
+        if len(record.octets) <= _SHORT:
+            if len(self._known) == _MANY:
+                self._known.clear()
+            self._known[record.octets, asked] = decoded
         return decoded
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from vtctap.dissector.catalogue import CONFIDENCES, POSITIONS
 from vtctap.dissector.dlms import Apdu, Object, status_of, token_of
-from vtctap.dissector.profiles.encodings import number, reading
+from vtctap.dissector.profiles.encodings import number, reading, reads
 from vtctap.dissector.profiles.manufacturers import manufacturer
 from vtctap.dissector.profiles.model import TOKEN_STATUS, Identification, Profile, Register
 from vtctap.dissector.protocol.messages import Message
@@ -136,6 +136,42 @@ def answered(meaning: Meaning, asked: Object) -> Meaning:
         status_token_meaning=status.meaning,
         status_token_outcome=status.outcome,
     )
+
+
+class Meanings:
+    """Looks up the meanings of one trace's messages, and remembers those that follow from the registers alone."""
+
+    def __init__(self, profile: Profile, keys: Keys | None = None) -> None:
+        self._profile = profile
+        self._keys = keys
+        self._known: dict[tuple[object, ...], Meaning] = {}
+
+    def of(self, message: Message, asked: tuple[str, ...] = (), apdu: Apdu | None = None) -> Meaning:
+        """Returns what :func:`interpret` does."""
+        if apdu:
+            return interpret(message, self._profile, self._keys, asked, apdu)
+        registers = registers_of(message, asked)
+        key = message.message, registers, not asked, message.id_manufacturer, message.id_text
+        meaning = self._known.get(key)
+        if meaning is not None and _TOKEN_LENGTHS.isdisjoint(map(len, message.value)):
+            return meaning
+        meaning = interpret(message, self._profile, self._keys, asked)
+        if _TOKEN_LENGTHS.isdisjoint(map(len, message.value)) and not any(map(self._reads, registers)):
+            if len(self._known) == _MANY:
+                self._known.clear()
+            self._known[key] = meaning
+        return meaning
+
+    def _reads(self, id: str) -> bool:
+        """Whether what a register means depends on its value."""
+        register = self._profile.register(id)
+        return register is not None and bool(register.table or register.token_encodings or reads(register.encoding))
+
+
+_MANY = 4096
+"""Most meanings that are remembered."""
+_TOKEN_LENGTHS = frozenset(LENGTHS)
+"""Where the profile names no token, a value of another length has no meaning without its register."""
 
 
 def weakest(*confidences: str) -> str:

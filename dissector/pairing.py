@@ -32,6 +32,7 @@ from vtctap.pcap.record import Flag, Record, Sender
 SESSION_TIMEOUT_NS: Final = 120_000_000_000
 """A session has ended after a longer silence (IEC 62056-21: a meter gives up after 60 to 120 s)."""
 
+_CLIENT, _UNKNOWN = Sender.CLIENT, Sender.UNKNOWN
 DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 
 
@@ -56,10 +57,10 @@ class Place(NamedTuple):
 class _Frame:
     """What is kept of a side's last frame; ``number`` is that of the original where the frame was a repeat."""
 
-    number: int
-    octets: bytes
-    damaged: bool
-    repeats: bool
+    number: int = 0
+    octets: bytes = b""
+    damaged: bool = False
+    repeats: bool = False
 
 
 @dataclass(slots=True)
@@ -67,11 +68,11 @@ class _Request:
     """The client's last request; ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``; ``registers`` are those
     that it reads."""
 
-    number: int
-    end_ns: int
-    synthetic: bool
-    is_nak: bool
-    registers: tuple[str, ...]
+    number: int = 0
+    end_ns: int = 0
+    synthetic: bool = False
+    is_nak: bool = False
+    registers: tuple[str, ...] = ()
     answer: str = ""
 
 
@@ -100,35 +101,39 @@ class Pairing:
         link = self._links.get(record.link)
         if link is None:
             link = self._links[record.link] = _LinkPairing()
+        end_ns = record.time + record.duration
         if not link.session or record.time - link.end_ns > self._session_timeout_ns:
             self._begin(link)
-        link.end_ns = record.end
-        name, sender = message.message, record.sender
-        if name is None or record.flags & Flag.ECHO or sender is Sender.UNKNOWN:
-            if name is None and sender is Sender.CLIENT and link.request:
-                link.request.end_ns = record.end
+        link.end_ns = end_ns
+        name, sender, flags = message.message, record.sender, record.flags
+        if name is None or flags & Flag.ECHO or sender is _UNKNOWN:
+            if name is None and sender is _CLIENT and link.request:
+                link.request.end_ns = end_ns
             return Place(link.session)
-        damaged = is_damaged(record, message)
+        damaged, repeatable = is_damaged(record, message), name not in NOT_REPEATED
         before = link.last.get(sender)
-        repeated = before if before and name not in NOT_REPEATED and _repeats(link, sender, record, before) else None
+        repeat_of = before.number if before and repeatable and _repeats(link, sender, record, before) else None
         request_in = response_time_ns = None
         asked: tuple[str, ...] = ()
-        if sender is Sender.CLIENT:
-            self._turn(link, name, anew=not repeated)
+        if sender is _CLIENT:
+            self._turn(link, name, anew=repeat_of is None)
             if name not in NOT_REQUESTS:
-                synthetic = bool(record.flags & Flag.SYNTHETIC)
                 reads = () if damaged else _reads(link.request, message)
-                link.request = _Request(number, record.end, synthetic, name == MessageName.NAK, reads)
+                request = link.request = link.request or _Request()
+                request.number, request.end_ns, request.synthetic = number, end_ns, bool(flags & Flag.SYNTHETIC)
+                request.is_nak, request.registers, request.answer = name == MessageName.NAK, reads, ""
         else:
             link.opening = False
             answer = "NAK" if name == MessageName.NAK else "damaged" if damaged else "good"
             request_in, response_time_ns = _answer(link.request, record, answer)
             if link.request and request_in is not None and name == MessageName.Data:
                 asked = _asked(link.request.registers, message.register)
-        repeat_of = repeated.number if repeated else None
-        if name not in NOT_REPEATED:
-            link.last[sender] = _Frame(repeat_of or number, record.octets, damaged, repeated is not None)
-        return Place(link.session, request_in, response_time_ns, repeat_of, register_asked=asked)
+        if repeatable:
+            last = link.last.get(sender) or link.last.setdefault(sender, _Frame())
+            last.number, last.octets = repeat_of or number, record.octets
+            last.damaged, last.repeats = damaged, repeat_of is not None
+        # Faster than Place(...), which is a function in Python.
+        return tuple.__new__(Place, (link.session, request_in, response_time_ns, repeat_of, None, asked, None))
 
     def _turn(self, link: _LinkPairing, name: MessageName, *, anew: bool) -> None:
         """Begins a session at a new call, or at anything after a break; a repeat begins none."""
@@ -168,7 +173,9 @@ def _reads(before: _Request | None, message: Message) -> tuple[str, ...]:
 
 def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the registers that a request named, of an answer's data sets that name none (``own``)."""
-    if len(registers) != len(own) or any(each and each != asked for each, asked in zip(own, registers, strict=True)):
+    if len(registers) != len(own) or all(own):
+        return ()
+    if any(each and each != asked for each, asked in zip(own, registers, strict=True)):
         return ()
     asked = tuple("" if each else register for each, register in zip(own, registers, strict=True))
     return asked if any(asked) else ()
@@ -176,11 +183,14 @@ def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
 
 def _repeats(link: _LinkPairing, sender: Sender, record: Record, before: _Frame) -> bool:
     """Whether a frame repeats ``before``, the last one that the same side sent."""
-    request, same = link.request, record.octets == before.octets
+    request = link.request
     if request is None:
         return False
-    if sender is Sender.CLIENT:
-        return request.answer != "good" and (same or (before.damaged and request.answer == "NAK"))
-    asked = link.last.get(Sender.CLIENT)
+    if sender is _CLIENT:
+        answer = request.answer
+        return answer != "good" and (record.octets == before.octets or (before.damaged and answer == "NAK"))
+    if request.answer or request.is_nak:
+        return not request.answer
+    asked = link.last.get(_CLIENT)
     asked_again = asked is not None and asked.repeats and asked.number < before.number
-    return not request.answer and (request.is_nak or (same and asked_again))
+    return asked_again and record.octets == before.octets

@@ -38,11 +38,11 @@ class Verdicts:
     def feed(self, number: int, record: Record, message: Message, meaning: Meaning, place: Place) -> int | None:
         """Returns the number of the record whose token the status in frame ``number`` is about, or None."""
         link = self._links.get(record.link)
-        if link is None or link.session != place.session:
-            link = self._links[record.link] = _LinkTokens(place.session)
         if meaning.token and writes(message, meaning) and _is_clients(record):
+            if link is None or link.session != place.session:
+                link = self._links[record.link] = _LinkTokens(place.session)
             link.written = number
-        if place.request_in is None:
+        if place.request_in is None or link is None or link.session != place.session:
             return None
         if takes_over(message, meaning, place) and place.request_in == link.written:
             link.taken = link.written

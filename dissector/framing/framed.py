@@ -7,7 +7,8 @@ none.
 
 from dataclasses import dataclass, field
 
-from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol import common_frames, messages
+from vtctap.dissector.protocol.messages import Message
 from vtctap.pcap.construction import fast_init
 from vtctap.pcap.record import Record
 
@@ -30,4 +31,6 @@ class FramedRecord(Record):
 
 def message_of(record: Record) -> Message:
     """Returns the message of a frame's record, decoding it if needed."""
-    return record.message if isinstance(record, FramedRecord) else decode(record.octets)
+    if isinstance(record, FramedRecord):
+        return record.message
+    return common_frames.decode(record.octets) or messages.decode(record.octets)

@@ -67,8 +67,13 @@ _NAMED: Final = re.compile("|".join(map(re.escape, _CODES)))
 def reading(encoding: Encoding, value: str, unit: str = "") -> str | None:
     """Reads a value by its encoding; None where it does not have the form of its type, and for types that change
     nothing."""
-    reads = TYPES[encoding.type].reads
-    return reads(encoding, value, unit) if reads else None
+    read = TYPES[encoding.type].reads
+    return read(encoding, value, unit) if read else None
+
+
+def reads(encoding: Encoding) -> bool:
+    """Whether values of this encoding have a reading: their type changes something."""
+    return TYPES[encoding.type].reads is not None
 
 
 def number(value: str, base: int, octets: int = 0) -> int | None:

@@ -18,11 +18,14 @@ for _index in range(256):
 def bcc_xor(octets: bytes) -> int:
     """Returns the exclusive or of the octets, seven bits (ISO 1155; IEC 62056-21 clause 6.3). ``octets`` begin after
     the first SOH or STX and include ETX or EOT."""
-    value, half = int.from_bytes(octets, "little"), 1 << max(len(octets) - 1, 0).bit_length()
-    while half > 1:  # Folds the octets, halving their number.
-        half >>= 1
-        value ^= value >> 8 * half
+    value = int.from_bytes(octets, "little")
+    for half in _FOLDS[len(octets).bit_length()]:
+        value ^= value >> half
     return value & 0x7F
+
+
+_FOLDS = tuple(tuple(8 << bit for bit in reversed(range(bits))) for bits in range(33))
+"""The bits by which a number of octets is shifted to halve them until one is left, by the bits of their count."""
 
 
 def bcc_sum(octets: bytes) -> int:

@@ -79,7 +79,8 @@ class Message:
     @property
     def bad_check(self) -> bool:
         """Whether any check of the message is wrong."""
-        return "bad" in (self.bcc_status, self.crc_status, self.hcs_status, self.fcs_status)
+        bcc, crc = self.bcc_status == "bad", self.crc_status == "bad"
+        return bcc or crc or self.hcs_status == "bad" or self.fcs_status == "bad"
 
 
 DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")

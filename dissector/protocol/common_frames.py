@@ -1,0 +1,73 @@
+"""The fast way through a message: decodes the form that most messages of a link have by one regular expression.
+
+That form is a command or an answer of printable ASCII characters: data sets with a register, a value and perhaps a
+unit, line ends or ``!`` behind them, ETX, and a check character that is good by exclusive or::
+
+    SOH R 1 STX 2006(00000000) ETX BCC        STX 2006(0000001.5*kWh) ETX BCC
+
+Everything else is left to :func:`vtctap.dissector.protocol.messages.decode`, which also says what is right where both
+apply: damage, sums, errors, brackets in values, text outside of data sets, reads without brackets, parity bits.
+"""
+
+import re
+from typing import Final
+
+from vtctap.dissector.protocol.checksums import bcc_xor
+from vtctap.dissector.protocol.messages import Message
+from vtctap.dissector.protocol.rules import COMMANDS, MessageName
+
+_BEGINNING: Final = r"(?:\x01([A-Z][0-9]?)\x02|\x02)"
+_DATA_SET: Final = r"([^\x00-\x1f(!\x7f]*)\(([^\x00-\x1f()*\x7f]*)(?:\*([^\x00-\x1f()\x7f]*))?\)[\r\n!]*"
+"""Register, value, unit; what separates data sets."""
+_END: Final = r"\x03[\x00-\x7f]"
+_ONE: Final = re.compile(_BEGINNING + _DATA_SET + _END)
+_SEVERAL: Final = re.compile(f"{_BEGINNING}(?:{_DATA_SET}){{2,}}{_END}")
+_EACH: Final = re.compile(_DATA_SET)
+_NAMES: Final[dict[str, MessageName]] = {
+    "": MessageName.Data,
+    **{letter + type: name for letter, name in COMMANDS.items() for type in ("", *"0123456789")},
+}
+"""The name of a message by its command; an answer has none."""
+
+
+def decode(octets: bytes) -> Message | None:
+    """Decodes a frame's octets; None where they do not have the common form."""
+    if not octets.isascii():
+        return None
+    text = octets.decode("ascii")
+    register: tuple[str, ...]
+    if found := _ONE.fullmatch(text):
+        cmd, own, stated, measured = found.groups("")
+        register, value, unit = (own,), (stated,), (measured,)
+        if not own and stated.startswith("ER"):
+            return None
+    elif found := _SEVERAL.fullmatch(text):
+        cmd = found[1] or ""
+        register, value, unit = zip(*_EACH.findall(text, len(cmd) + 2 if cmd else 1), strict=True)
+    else:
+        return None
+    name = _NAMES.get(cmd)
+    bcc = octets[-1]
+    if name is None or bcc_xor(octets[1:-1]) != bcc:
+        return None
+    return Message(
+        name,
+        cmd or None,
+        None,
+        register,
+        value,
+        unit,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        bcc,
+        bcc,
+        "good",
+        "xor",
+    )
