@@ -19,6 +19,7 @@ from typing import Final
 from vtctap.pcap.record import Line
 from vtctap.pcap.trace import create_trace
 from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import EPOCH, play
 
 LINE: Final = Line(7, "E", 1)
@@ -31,7 +32,7 @@ MOST_GROWTH: Final = 1.1
 def write(path: Path, count: int) -> None:
     """Writes a trace of ``count`` records."""
     faults = ("bcc-bad", "no-response", "cut", "noise")
-    playing = play(1, sessions=200, faults=faults)
+    playing = play(1, sessions=200, faults=faults, dialect=GUESS)
     records = list(
         virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit_ns=1_500_000_000, profile="bench")
     )

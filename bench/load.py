@@ -38,6 +38,7 @@ from typing import Final
 
 from vtctap.pcap.record import Line, Sender
 from vtctap.pcap.trace import create_trace, open_trace
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import received
@@ -74,7 +75,7 @@ LOADS: Final = [Load(16, 9600, 16), Load(1, 115200, 16), Load(16, 9600, 1), Load
 def traffic(tap: int) -> bytes:
     """Returns the octets that a tap receives repeatedly: those of one side of a session."""
     side = ("client", "server")[tap % 2]
-    return bytes(octet.octet for octet in play(tap // 2, mode="", speed=9600) if octet.side == side)
+    return bytes(octet.octet for octet in play(tap // 2, dialect=GUESS) if octet.side == side)
 
 
 def feed(load: Load, terminals: list[int], end: Event, results: Connection) -> None:

@@ -118,9 +118,19 @@ ROOMS: Final = (
         "vtctap",
         tuple(
             f"vtctap.{name}"
-            for name in ("arguments", "inputs", "outputs", "messages", "progress", "pages", "parsers", "signatures")
+            for name in (
+                "arguments",
+                "dialects",
+                "inputs",
+                "outputs",
+                "messages",
+                "progress",
+                "pages",
+                "parsers",
+                "signatures",
+            )
         ),
-        ("record", "trace files", "profiles", "tokens", "redaction"),
+        ("record", "trace files", "profiles", "tokens", "redaction", "simulated link"),
         "what commands share",
     ),
     Room(

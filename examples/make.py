@@ -9,7 +9,7 @@ from vtctap.__main__ import main
 HERE = Path(__file__).parent
 
 SOURCES = {
-    "session": ["demo", "--fast", "--seed", "1"],
+    "session": ["demo", "--fast"],
     "faults": ["demo", "--fast", "--faults", "--seed", "2"],
     "readout": ["import", "{here}/readout.exchange", "--speed", "300"],
     "programming": ["import", "{here}/programming.exchange", "--speed", "9600"],

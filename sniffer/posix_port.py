@@ -199,6 +199,22 @@ class PosixPort:
         os.close(self._fd)
 
 
+def check_free(name: str) -> None:
+    """Raises PortError if another program has a port in exclusive use, as a capture has."""
+    try:
+        descriptor = _open(name)
+    except OSError as error:
+        raise port_error(name, error) from None
+    try:
+        if _is_exclusive(descriptor):
+            raise OSError(errno.EBUSY, "")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise port_error(name, error) from None
+    finally:
+        os.close(descriptor)
+
+
 def _open(name: str) -> int:
     if _LINUX and os.geteuid() == 0:
         from vtctap.sniffer.exclusive import open_unprivileged

@@ -1,105 +1,185 @@
-"""Plays a device on a real port: sends what a machine sends, when it is due, and feeds the machine what arrives.
+"""A device on a real port: it sends what a machine sends, at its time, and tells the machine what comes in.
 
-A tap can only read its ports (:mod:`~vtctap.sniffer.opening`); this module writes, to play one side of a link. The port
-has eight data bits and no parity, and the octets of a :class:`~vtctap.sniffer.simulated.machine.Send` include the
-parity bit, if any. Octets with wrong parity can therefore be sent again as they were.
+What opens ports for a tap can only read (:mod:`~vtctap.sniffer.opening`); this writes, for commands that play one side
+of a link. The machine stands on a :class:`~vtctap.sniffer.simulated.wire.VirtualWire` that follows the real clock, so
+it behaves as in virtual time, disturbances included. The port is set to eight bits without parity: the octets that go
+out carry a parity bit in bit 7 where the line has one. So wrong parity can be sent, too.
 
-Limits: the system sends octets a millisecond or two after they are due, and the end of a message is computed. The
-system raises DTR and RTS, as for any program that sends.
+Limits: octets leave when the system sends them, a millisecond or two after they are due. The parity of octets that
+come in is not checked. The system raises the port's lines DTR and RTS, as for any program that talks.
 """
 
 import contextlib
+import os
 import time
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import serial
 
 from vtctap.pcap.record import Line
 from vtctap.sniffer.port import PortError
-from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Machine, Send
+from vtctap.sniffer.simulated.machine import Machine
+from vtctap.sniffer.simulated.ptys import Pty
+from vtctap.sniffer.simulated.wire import OTHER, Disturbance, Side, VirtualWire, WireOctet, undisturbed
 
-_EIGHT_BITS: Final = Line(8, "N", 1)
-_BITS: Final = _EIGHT_BITS.character_bits
-_TURN_S: Final = 0.002
-"""Time between two looks at the port."""
-_WRITE_PATIENCE_S: Final = 10.0
-"""Longest time that a write may take."""
+EIGHT_BITS: Final = Line(8, "N", 1)
+_TURN: Final = 0.002
+"""Seconds between two looks at the port."""
+_WRITE_PATIENCE: Final = 10.0
+"""Seconds in which a port must take what is written."""
+_PSEUDO_TERMINALS: Final = range(136, 144)
+"""The major numbers of pseudo-terminals on Linux."""
 
 
-class Speaker:
-    """A port, a device or a pyserial URL, on which a machine sends and receives, at first at ``speed`` bit/s.
+class _End(Protocol):
+    """One end of a line."""
 
-    It is a context manager. Raises PortError.
-    """
+    def read(self) -> bytes: ...
+    def write(self, octets: bytes) -> object: ...
+    def retune(self, speed: int) -> None: ...
+    def close(self) -> None: ...
+
+
+class _SerialEnd:
+    """A device, or a pyserial URL. Raises PortError where it cannot be opened, or another program holds it."""
 
     def __init__(self, name: str, speed: int) -> None:
-        self._name = name
-        self._speed = speed
-        self._due: tuple[int, bytes] | None = None
-        self._gone: int | None = None
-        self._changes: list[int] = []
-        self._done = False
         try:
             self._serial = serial.serial_for_url(
-                name, baudrate=speed, timeout=0, write_timeout=_WRITE_PATIENCE_S, do_not_open=True
+                name, baudrate=speed, timeout=0, write_timeout=_WRITE_PATIENCE, do_not_open=True
             )
             if "://" not in name:
+                _check_free(name)
                 self._serial.exclusive = True
             self._serial.open()
         except (serial.SerialException, ValueError, OSError) as error:
             raise PortError(f"{name}: {error}") from None
 
-    def run(self, machine: Machine, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        """Runs the machine until it is done. Raises PortError if the port is lost."""
-        while not (self._done and self._due is None and self._gone is None):
-            try:
-                self._step(machine, clock)
-            except (serial.SerialException, OSError) as error:
-                raise PortError(f"{self._name}: {error}") from None
-            time.sleep(_TURN_S)
+    def read(self) -> bytes:
+        return bytes(self._serial.read(4096))
 
-    def _step(self, machine: Machine, clock: Callable[[], int]) -> None:
-        for octet in self._serial.read(4096):
-            self._act(machine.feed(octet, clock()), clock())
-        now = clock()
-        if self._due is not None and self._due[0] <= now:
-            octets = self._due[1]
-            self._due = None
-            self._serial.write(octets)
-            self._gone = now + len(octets) * _BITS * 1_000_000_000 // self._speed
-        if self._gone is not None and self._gone <= now:
-            ended, self._gone = self._gone, None
-            self._act(machine.sent(ended), now)
-        if self._due is None and self._gone is None:
-            self._change()
-            wake = machine.wake_at()
-            if wake is not None and wake <= now:
-                self._act(machine.timeout(now), now)
+    def write(self, octets: bytes) -> None:
+        self._serial.write(octets)
 
-    def _act(self, actions: list[Action], now: int) -> None:
-        for action in actions:
-            match action:
-                case Send(octets, delay_ns):
-                    self._due = (now + delay_ns, octets)
-                case ChangeSpeed(speed):
-                    self._changes.append(speed)
-                case Done():
-                    self._done = True
-        if self._gone is None:
-            self._change()
-
-    def _change(self) -> None:
-        """Sets the speed that the machine requested. Call it while nothing is being sent."""
-        for speed in self._changes:
-            self._speed = self._serial.baudrate = speed
-        self._changes.clear()
+    def retune(self, speed: int) -> None:
+        """Sets the speed when all octets have been sent."""
+        self._serial.flush()
+        self._serial.baudrate = speed
 
     def close(self) -> None:
-        """Closes the port."""
         with contextlib.suppress(serial.SerialException, OSError):
             self._serial.close()
+
+
+class _OwnEnd(Pty):
+    """A pseudo-terminal of this program's own, for another to open."""
+
+    def retune(self, speed: int) -> None:
+        """Does nothing: a pseudo-terminal has no speed."""
+
+
+def _check_free(name: str) -> None:
+    """Raises PortError if a capture, or any program with exclusive use, holds a port; does not open it then."""
+    try:
+        from vtctap.sniffer.posix_port import check_free
+    except ImportError:  # Not POSIX: opening the port fails by itself.
+        return
+    check_free(name)
+
+
+def is_line(name: str | None) -> bool:
+    """Returns whether a port has a line, on which octets take their time and may carry a parity bit in bit 7. A
+    pseudo-terminal or a URL has none: programs there get octets at once, and expect them without the bit."""
+    if name is None or "://" in name:
+        return False
+    with contextlib.suppress(OSError):
+        return os.major(os.stat(name).st_rdev) not in _PSEUDO_TERMINALS
+    return True
+
+
+class Speaker:
+    """A port on which a machine speaks: a device or a pyserial URL, or (without a name) a pseudo-terminal of its own;
+    ``speed`` (bit/s) is the first. A context manager. Raises PortError."""
+
+    def __init__(self, name: str | None, speed: int) -> None:
+        self._speed = speed
+        self._has_line = is_line(name)
+        self._planned: deque[WireOctet] = deque()
+        self._mask = 0xFF
+        self._end: _End
+        if name is None:
+            try:
+                own = self._end = _OwnEnd()
+            except OSError as error:
+                raise PortError(str(error)) from None
+            self.name = own.name
+        else:
+            self._end = _SerialEnd(name, speed)
+            self.name = name
+
+    def run(
+        self,
+        machine: Machine,
+        side: Side = "client",
+        *,
+        line: Line = EIGHT_BITS,
+        mask: int = 0xFF,
+        disturbance: Disturbance = undisturbed,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Speaks as ``side`` until the machine has played its part. Octets go out with the parity of ``line``; ``mask``
+        is what counts of those that come in, except in mode E. Raises PortError where the port is lost."""
+        self._mask = mask
+
+        def retune(speed: int, binary: bool) -> None:
+            self._write_until(None)
+            self._end.retune(speed)
+            self._speed = speed
+            self._mask = 0xFF if binary else mask
+
+        wire = VirtualWire(
+            {side: machine},
+            speed=self._speed,
+            line=line,
+            now=clock(),
+            disturbance=disturbance,
+            plan=lambda octet: self._planned.append(octet) if octet.side == side else None,
+            retune=retune,
+        )
+        while not (wire.finished and not self._planned):
+            try:
+                self._step(wire, OTHER[side], line, clock())
+            except (serial.SerialException, OSError) as error:
+                raise PortError(f"{self.name}: {error}") from None
+            time.sleep(_TURN)
+
+    def _step(self, wire: VirtualWire, partner: Side, line: Line, now: int) -> None:
+        if octets := self._end.read():
+            # The first of them ended by now, so it began a character ago.
+            began = now - line.character_bits * 1_000_000_000 // self._speed
+            wire.feed(partner, bytes(octet & self._mask for octet in octets), began)
+        for _ in wire.advance(now):
+            pass
+        self._write_until(now)
+
+    def _write_until(self, now: int | None) -> None:
+        """Writes the octets that a line begins to send by ``now`` (ns), or that have ended where there is none; or
+        all."""
+        octets = bytearray()
+        while self._planned:
+            first = self._planned[0]
+            if now is not None and (first.start if self._has_line else first.end) > now:
+                break
+            octets.append(self._planned.popleft().octet)
+        if octets:
+            self._end.write(bytes(octets))
+
+    def close(self) -> None:
+        """Gives the port back."""
+        self._end.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,11 @@ def capture(
     octets: Iterable[WireOctet], *, start: int, speed: int, line: Line, gap_limit_ns: int, profile: str
 ) -> Iterator[Record]:
     """Yields the records of two taps, one for each direction, opened at ``start`` (ns since 1970 UTC). ``profile`` is
-    the name that the events state."""
+    the name that the events state.
+
+    The octets' own times tell their speed, so the taps need nothing to follow a change of it. The format stays: of mode
+    E, eight bits are read with the parity bit of ``line``.
+    """
     taps = [Tap(number, sender, line, speed) for number, sender in _TAPS.values()]
     assembler = Assembler(0, taps, gap_limit_ns=gap_limit_ns)
     end = start
@@ -33,6 +37,9 @@ def capture(
         flags = Flag.FRAMING | Flag.BREAK if octet.is_break else 0
         # All octets that ended before this one have come, and none that follows begins before it.
         yield from assembler.advance(octet.start)
+        if not octet.is_break:
+            for tap in taps:
+                tap.speed = round(line.character_bits * 1e9 / (octet.end - octet.start))
         yield from assembler.feed(number, [Octet(octet.octet, octet.start, 0, flags)])
     for tap in taps:
         yield from assembler.event(event(tap, end, f"closed octets={counts[tap.number]}"))

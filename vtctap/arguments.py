@@ -24,6 +24,7 @@ __all__ = [
     "link_type",
     "load_keys",
     "load_profile",
+    "positive",
     "speed",
     "traces_of",
 ]
@@ -74,6 +75,13 @@ def line(text: str) -> "Line":
         return Line.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def positive(text: str) -> int:
+    """Parses a whole number from 1 on."""
+    if text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 1000000")
 
 
 def speed(text: str) -> int:

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "import": ("import_", "convert recordings and logs of other tools to a trace"),
     "export": ("export", "write traces as tables, or their octets for other programs"),
     "replay": ("replay", "play a trace again, to a tap or to one of the devices"),
+    "simulate": ("simulate", "play a meter or a hand-held unit, as a partner for a real device"),
     "token": ("token", "decode STS tokens"),
     "profile": ("profile", "list and show protocol profiles"),
     "wireshark": ("wireshark", "install dissector, live capture and profile in Wireshark, or remove them"),

@@ -1,8 +1,8 @@
 """The simulated client: a hand-held unit that plays a script of steps with a meter.
 
-The client reacts as a real one does. It answers a wrong BCC with NAK and reads the retransmission, repeats a request
-that is refused or not answered, and ends the session where repeating does not help. It changes its speed as IEC
-62056-21 demands: after an option select, after an identification of mode B, and back at the end of a session.
+The client reacts as a real one does. It answers a wrong BCC as its dialect has it, repeats a request that is refused or
+not answered, and ends the session where repeating does not help. It changes its speed as IEC 62056-21 demands: after an
+option select, after an identification of mode B, and back at the end of a session.
 :mod:`vtctap.sniffer.simulated.machine` has the interface that drives it.
 """
 
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from vtctap.sniffer.simulated import speech
+from vtctap.sniffer.simulated.dialect import Dialect, Interval
 from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Done, Send
+from vtctap.sniffer.simulated.named import KNOWN
 from vtctap.sniffer.simulated.octets import (
     ACK,
     DISC,
@@ -25,22 +28,12 @@ from vtctap.sniffer.simulated.octets import (
     SLASH,
     SOH,
     STX,
-    command,
     hdlc,
     is_checked,
 )
 
-SHORTEST_PAUSE_NS: Final = 20 * MS
-LONGEST_PAUSE_NS: Final = 300 * MS
-"""The limits of the pause between an answer and the next request; IEC 62056-21 clause 6.5 allows 20 ms (where
-announced) or 200 ms to 1500 ms."""
-SHORTEST_POLL_PAUSE_NS: Final = 200 * MS
-SESSION_PAUSE_NS: Final = 1_000 * MS
-"""The pause before a sign-on."""
-RESPONSE_TIMEOUT_NS: Final = 2_500 * MS
-"""The longest wait for an answer to begin or to go on. The meter's limit is 1500 ms; the client waits longer, so that a
-late answer is not also repeated."""
-MAX_REPEATS: Final = 3
+FIRST_PAUSE_NS: Final = 1_000 * MS
+"""The pause before the first session."""
 MAX_POLLS: Final = 50
 
 
@@ -53,9 +46,12 @@ class SignOn:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """ReadCommand for one register."""
+    """ReadCommand for a register, with a count where the dialect has one. ``refused``: the meter is expected to refuse
+    it, so it is not repeated; so with ``Write`` and ``Undefined``."""
 
     register: str
+    count: int = 0
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,21 @@ class Write:
     """WriteCommand for one register."""
 
     register: str
+    value: str
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """A command that no standard defines."""
+
+    refused: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """PasswordCommand."""
+
     value: str
 
 
@@ -72,11 +83,17 @@ class Poll:
 
     register: str
     busy: str
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """BreakCommand; the meter does not answer."""
+    """BreakCommand, which ends a session; the meter does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a session without a break: nothing is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,55 +121,68 @@ class Hdlc:
     control: int
 
 
-Step = SignOn | Read | Write | Poll | Break | SelectOption | Readout | Hdlc
+Step = SignOn | Read | Write | Undefined | Password | Poll | Break | End | SelectOption | Readout | Hdlc
 
 # The first octets of possible answers to each step.
 _ANSWERS: Final[dict[type[Step], tuple[int, ...]]] = {
     SignOn: (SLASH, NAK),
     Read: (STX, NAK),
     Write: (ACK, STX, NAK),
+    Undefined: (ACK, STX, NAK),
+    Password: (ACK, STX, NAK),
     Poll: (STX, NAK),
     Break: (),
+    End: (),
     SelectOption: (SOH, STX, NAK),
     Readout: (STX,),
     Hdlc: (FLAG,),
 }
+_ENDS: Final = (Break, End)
 _CLIENT_ADDRESS: Final = 16
 _SERVER_ADDRESS: Final = 1
 
 
-def request(step: Step) -> bytes:
-    """Returns the octets that the client sends for a step."""
+def request(step: Step, dialect: Dialect) -> bytes:
+    """The octets that the client sends for a step."""
     match step:
         case SignOn(address):
             return f"/?{address}!\r\n".encode("ascii")
-        case Read(register) | Poll(register):
-            return command("R1", f"{register}()")
+        case Read(register, count) | Poll(register, _, count):
+            return speech.read(dialect, register, count)
         case Write(register, value):
-            return command("W1", f"{register}({value})")
+            return speech.write(dialect, register, value)
+        case Undefined():
+            return speech.undefined(dialect)
+        case Password(value):
+            return speech.request(dialect, "P1", f"({value})")
         case Break():
-            return command("B0")
+            return speech.request(dialect, "B0")
         case SelectOption(option):
             return bytes([ACK]) + f"{option}\r\n".encode("ascii")
-        case Readout():
+        case Readout() | End():
             return b""
         case Hdlc(control):
             return hdlc(_SERVER_ADDRESS, _CLIENT_ADDRESS, control)
 
 
 class ClientMachine:
-    """A client that plays ``steps``, one session after the other. ``random`` draws its pauses; it signs on at ``speed``
-    (bit/s)."""
+    """A client of ``dialect`` that plays ``steps``, one session after the other. ``random`` draws its pauses; it signs
+    on at ``speed`` (bit/s), if that is not the dialect's."""
 
-    def __init__(self, steps: Iterable[Step], random: Random, *, speed: int = 9600) -> None:
+    def __init__(
+        self, steps: Iterable[Step], random: Random, *, dialect: Dialect = KNOWN, speed: int | None = None
+    ) -> None:
         self._steps = iter(steps)
         self._random = random
-        self._opening_speed = self._speed = speed
+        self._dialect = dialect
+        self._times = dialect.timing
+        self._opening_speed = self._speed = speed or dialect.wiring.opening_speed
         self._binary = False
-        self._step: Step = Break()
+        self._step: Step = End()
         self._frame = bytearray()
         self._repeats = 0
         self._polls = 0
+        self._first = True
         self._deadline: int | None = 0
 
     def feed(self, octet: int, now: int) -> list[Action]:
@@ -162,7 +192,7 @@ class ClientMachine:
         frame = self._frame
         if not frame and octet not in _ANSWERS[type(self._step)]:
             return []
-        self._deadline = now + RESPONSE_TIMEOUT_NS
+        self._deadline = now + self._times.response_timeout * MS
         frame.append(octet)
         if not _is_whole(frame):
             return []
@@ -179,9 +209,9 @@ class ClientMachine:
             changed = self._change_speed(MODE_C[self._step.option[1]], binary=self._step.binary)
             if self._step.binary:
                 return [*changed, *self._proceed(now)]
-            self._deadline = now + RESPONSE_TIMEOUT_NS
+            self._deadline = now + self._times.response_timeout * MS
             return changed
-        self._deadline = now + RESPONSE_TIMEOUT_NS
+        self._deadline = now + self._times.response_timeout * MS
         return []
 
     def wake_at(self) -> int | None:
@@ -192,15 +222,14 @@ class ClientMachine:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
         self._deadline = None
         self._frame.clear()
-        if isinstance(self._step, Break):
-            return self._proceed(now)
-        return self._repeat(request(self._step))
+        return self._proceed(now) if isinstance(self._step, End) else self._retry(now)
 
     def _take(self, answer: bytes, now: int) -> list[Action]:
         if answer[0] == NAK:
-            return self._repeat(request(self._step))
-        if answer[0] in (SOH, STX) and not is_checked(answer):
-            return self._repeat(bytes([NAK]))
+            return self._retry(now)
+        if answer[0] in (SOH, STX) and not is_checked(answer, self._dialect.syntax.check):
+            repeats = self._dialect.refusals.bad_answer == "repeat"
+            return self._repeat(self._request() if repeats else bytes([NAK]), now)
         speed = self._speed
         if isinstance(self._step, SignOn):
             speed = MODE_B.get(chr(answer[4]), speed)
@@ -211,7 +240,7 @@ class ClientMachine:
             self._polls += 1
             self._repeats = 0
             if self._polls < MAX_POLLS:
-                return [Send(request(self._step), self._random.randint(SHORTEST_POLL_PAUSE_NS, LONGEST_PAUSE_NS))]
+                return [self._send(self._request(), self._drawn(self._times.poll))]
         return [*changed, *self._proceed(now)]
 
     def _is_over(self, answer: bytes) -> bool:
@@ -225,30 +254,52 @@ class ClientMachine:
         self._speed, self._binary = speed, binary
         return [ChangeSpeed(speed, binary)]
 
-    def _repeat(self, octets: bytes) -> list[Action]:
+    def _request(self) -> bytes:
+        return request(self._step, self._dialect)
+
+    def _retry(self, now: int) -> list[Action]:
+        """Repeats a request that was refused or not answered, unless that was expected."""
+        if isinstance(self._step, Read | Write | Undefined) and self._step.refused:
+            return self._proceed(now)
+        return self._repeat(self._request(), now)
+
+    def _repeat(self, octets: bytes, now: int) -> list[Action]:
         self._repeats += 1
-        if self._repeats <= MAX_REPEATS:
-            return [Send(octets, self._pause())]
+        if self._repeats <= self._times.repeats:
+            return [self._send(octets, self._pause())]
         for step in self._steps:
-            if isinstance(step, Break):
-                return self._begin(step)
+            if isinstance(step, _ENDS):
+                return self._begin(step, now)
         return [Done()]
 
     def _proceed(self, now: int) -> list[Action]:
         step = next(self._steps, None)
-        if isinstance(step, Readout):
-            self._deadline = now + RESPONSE_TIMEOUT_NS
-        return self._begin(step) if step else [Done()]
+        return self._begin(step, now) if step else [Done()]
 
-    def _begin(self, step: Step) -> list[Action]:
+    def _begin(self, step: Step, now: int) -> list[Action]:
+        opens = isinstance(self._step, _ENDS)
         self._step = step
         self._repeats = self._polls = 0
+        if isinstance(step, End):
+            return self._proceed(now)
         if isinstance(step, Readout):
+            self._deadline = now + self._times.response_timeout * MS
             return []
-        return [Send(request(step), SESSION_PAUSE_NS if isinstance(step, SignOn) else self._pause())]
+        return [self._send(self._request(), self._before_session() if opens else self._pause())]
+
+    def _before_session(self) -> int:
+        pause = FIRST_PAUSE_NS if self._first else self._times.session_pause * MS
+        self._first = False
+        return pause
+
+    def _send(self, octets: bytes, delay_ns: int) -> Send:
+        return Send(octets, delay_ns, self._times.client_gap * MS)
 
     def _pause(self) -> int:
-        return self._random.randint(SHORTEST_PAUSE_NS, LONGEST_PAUSE_NS)
+        return self._drawn(self._times.pause)
+
+    def _drawn(self, interval: Interval) -> int:
+        return self._random.randint(interval[0] * MS, interval[1] * MS)
 
 
 def _is_whole(frame: bytearray) -> bool:

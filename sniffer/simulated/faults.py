@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from vtctap.sniffer.simulated.dialect import Dialect
 from vtctap.sniffer.simulated.machine import MS
-from vtctap.sniffer.simulated.octets import SLASH, SOH, STX, with_check
+from vtctap.sniffer.simulated.named import KNOWN
+from vtctap.sniffer.simulated.octets import SOH, STX, with_check
 from vtctap.sniffer.simulated.wire import Character, Side
 
 FAULTS: Final = frozenset(
@@ -33,6 +35,8 @@ SETTLE_NS: Final = 50 * MS
 _NOISE: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """The octets of noise: digits and capital letters begin no message, and their parity is right, so the only finding is
 noise."""
+_EVERY: Final = 3
+"""The reads or answers of which one has a fault, where the partner is real."""
 _HARMLESS: Final = {"response-late", "char-gap"}
 """Faults after which the answer is still valid; after all others it is repeated."""
 _SWAP: Final = 0x03
@@ -53,13 +57,15 @@ class Fault:
 
 class Faults:
     """A :data:`~vtctap.sniffer.simulated.wire.Disturbance` with one fault of each of ``codes`` per session, and one
-    garbled answer. ``happened`` lists the faults in order of time."""
+    garbled answer. A client without check characters has none that is bad. ``happened`` lists the faults in order of
+    time."""
 
-    def __init__(self, random: Random, codes: Collection[str] = ()) -> None:
+    def __init__(self, random: Random, codes: Collection[str] = (), dialect: Dialect = KNOWN) -> None:
         if unknown := set(codes) - FAULTS:
             raise ValueError(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(sorted(FAULTS))}")
         self._random = random
-        self._codes = sorted(codes)
+        self._dialect = dialect
+        self._codes = sorted(set(codes) - (set() if dialect.syntax.client_check else {"bcc-bad"}))
         self._deck: list[str] = []
         self._reads = 0
         self._planned = ""
@@ -70,9 +76,7 @@ class Faults:
     def __call__(self, side: Side, octets: bytes, start: int) -> list[Character]:
         """See :data:`~vtctap.sniffer.simulated.wire.Disturbance`."""
         if side == "client":
-            if octets[0] == SLASH:
-                self._begin_session()
-            elif octets[:2] == b"\x01R":
+            if octets[:2] == b"\x01R":
                 self._asked = start
                 if self._settled:
                     self._plan()
@@ -82,7 +86,8 @@ class Faults:
             return self._strike(_TO_ANSWERS, side, octets, start)
         return _plain(octets)
 
-    def _begin_session(self) -> None:
+    def begin_session(self) -> None:
+        """States that a session begins: all codes may happen again."""
         self._deck = list(self._codes)
         self._random.shuffle(self._deck)
         self._reads = 0
@@ -103,6 +108,8 @@ class Faults:
         if effect is None:
             return _plain(octets)
         code, self._planned = self._planned, ""
+        if code == "undefined-command":
+            octets = self._undefined(octets)
         characters = effect(self._random, octets)
         if code == "no-response":
             self.happened.append(Fault(self._asked, code, "client"))
@@ -110,6 +117,12 @@ class Faults:
             time = start + characters[0].gap_ns
             self.happened.append(Fault(time, "bcc-bad" if code == "garbled" else code, side))
         return characters
+
+    def _undefined(self, octets: bytes) -> bytes:
+        """The same request with another command letter."""
+        syntax = self._dialect.syntax
+        changed = bytes([SOH, ord("X")]) + octets[2:]
+        return with_check(changed[:-1], syntax.check) if syntax.client_check else changed
 
 
 _Effect = Callable[[Random, bytes], list[Character]]
@@ -149,14 +162,10 @@ def _noise(random: Random, octets: bytes) -> list[Character]:
     return _plain(burst) + _plain(octets, SETTLE_NS)
 
 
-def _undefined(random: Random, octets: bytes) -> list[Character]:
-    return _plain(with_check(bytes([SOH, ord("X")]) + octets[2:-1]))
-
-
 _TO_REQUESTS: Final[dict[str, _Effect]] = {
     "bcc-bad": _bad_check,
     "noise": _noise,
-    "undefined-command": _undefined,
+    "undefined-command": lambda random, octets: _plain(octets),
     "break": lambda random, octets: [Character(0, is_break=True), *_plain(octets, SETTLE_NS)],
 }
 _TO_ANSWERS: Final[dict[str, _Effect]] = {
@@ -167,3 +176,27 @@ _TO_ANSWERS: Final[dict[str, _Effect]] = {
     "response-late": lambda random, octets: _plain(octets, LATE_NS),
     "char-gap": _character_gap,
 }
+
+
+class OwnFaults:
+    """A :data:`~vtctap.sniffer.simulated.wire.Disturbance` for a device whose partner is real: every third read, or
+    answer with data, has a fault of ``codes``, in an order that is drawn. ``tell`` is called with the code of each."""
+
+    def __init__(self, random: Random, codes: Collection[str], tell: Callable[[str], None]) -> None:
+        self._random = random
+        self._codes = sorted(codes)
+        self._tell = tell
+        self._count = 0
+
+    def __call__(self, side: Side, octets: bytes, start: int) -> list[Character]:
+        """See :data:`~vtctap.sniffer.simulated.wire.Disturbance`."""
+        effects = _TO_REQUESTS if side == "client" else _TO_ANSWERS
+        if octets[:2] != b"\x01R" and octets[0] != STX:
+            return _plain(octets)
+        self._count += 1
+        possible = [code for code in self._codes if code in effects and code != "undefined-command"]
+        if self._count % _EVERY or not possible:
+            return _plain(octets)
+        code = self._random.choice(possible)
+        self._tell(code)
+        return effects[code](self._random, octets)

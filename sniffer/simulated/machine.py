@@ -14,10 +14,12 @@ MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these octets after ``delay_ns``. They have seven bits each, except in mode E."""
+    """Send these octets after ``delay_ns``, with ``gap_ns`` between each two. They have seven bits each, except in mode
+    E."""
 
     octets: bytes
     delay_ns: int
+    gap_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
 """The simulated payment meter.
 
-The meter is a server of the default profile (IEC 62055-52: sign-on, reads, writes and break at a fixed speed). It also
-serves clients of IEC 62056-21: option select with its change of speed, data readout, password, and mode B if its
+The meter is a server of a dialect: reads, writes and tokens, with a sign-on and a break where the dialect has them. It
+also serves clients of IEC 62056-21: option select with its change of speed, data readout, password, and mode B if its
 identification announces it. Of mode E (HDLC) it opens and closes a connection. It only answers requests.
 :mod:`vtctap.sniffer.simulated.machine` has the interface that drives it.
-
-The registers are those of the default profile.
 """
 
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
+from vtctap.sniffer.simulated import speech
+from vtctap.sniffer.simulated.device import Device
+from vtctap.sniffer.simulated.dialect import Register
 from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Send
 from vtctap.sniffer.simulated.octets import (
     ACK,
@@ -28,70 +29,46 @@ from vtctap.sniffer.simulated.octets import (
     SOH,
     UA,
     command,
-    data,
     hdlc,
     is_checked,
+    with_check,
 )
-from vtctap.sniffer.simulated.tokens import TokenRegister
+from vtctap.sniffer.simulated.tokens import TokenRegister, decoded
 
-IDENTIFICATION: Final = "ZZz5vtctap-demo"
-"""The identification without its slash. No manufacturer of prepayment meters has these FLAG letters. The small third
-letter announces a reaction time of at least 20 ms (IEC 62056-21 clause 6.3.2), and 5 is 9600 bit/s in mode C."""
-METER_NUMBER: Final = "00123456782"
-
-VERSION, METER_STATUS, METER_NUMBER_REGISTER, KEY_REVISION_AND_TYPE = "2000", "2002", "2006", "200A"
-AVAILABLE_CREDIT, CONSUMPTION, TAMPER_STATUS, SUPPLY_GROUP_CODE = "2010", "2011", "2014", "2016"
-TOKEN_STATUS, TOKEN_DATA = "FFFE", "FFFF"
-
-_FIXED_VALUES: Final = {
-    VERSION: "01",
-    METER_STATUS: "00",
-    METER_NUMBER_REGISTER: METER_NUMBER,
-    KEY_REVISION_AND_TYPE: "12",
-    AVAILABLE_CREDIT: "000004D2",
-    CONSUMPTION: "0001E240",
-    TAMPER_STATUS: "0000",
-    SUPPLY_GROUP_CODE: "01E240",
-}
-READABLE: Final = tuple(sorted((*_FIXED_VALUES, TOKEN_STATUS)))
-"""The registers that can be read. Only TOKEN_DATA can be written."""
-
-SHORTEST_REACTION_NS: Final = 20 * MS
-LONGEST_REACTION_NS: Final = 300 * MS
-CHARACTER_TIMEOUT_NS: Final = 1_500 * MS
-"""A longer pause inside a message ends it (IEC 62056-21 clause 6.5.3; derived)."""
-SESSION_TIMEOUT_NS: Final = 120_000 * MS
-"""The time without octets after which the meter ends the session."""
-SHORTEST_PROCESSING_NS: Final = 900 * MS
-LONGEST_PROCESSING_NS: Final = 1_100 * MS
 _HDLC_SHORTEST: Final = len(hdlc(1, 1, UA))
 _MAX_MESSAGE: Final = 160
 """Most octets of a message to the meter: a data set is a register, a value of 128 characters and two brackets."""
 
 
 class MeterMachine:
-    """A meter. ``random`` draws its reaction times; sessions begin at ``speed`` (bit/s).
+    """A meter: ``device``, or one of the known port. ``random`` draws its reaction times.
 
-    ``patience_ns`` is an extra delay before the meter sends at a new speed, for clients that are slow to change theirs,
-    such as those that reopen their port. ``registers`` replace the default profile's readable registers.
+    Sessions begin at ``speed`` (bit/s), if that is not the dialect's; ``identification`` and ``registers`` (values by
+    id) replace the device's. ``patience_ns`` is an extra delay before the meter sends at a new speed, for clients that
+    are slow to change theirs, such as those that reopen their port.
     """
 
     def __init__(
         self,
         random: Random,
+        device: Device | None = None,
         *,
-        speed: int = 9600,
-        identification: str = IDENTIFICATION,
+        speed: int | None = None,
+        identification: str | None = None,
         patience_ns: int = 0,
         registers: Mapping[str, str] | None = None,
     ) -> None:
         self._random = random
-        self._opening_speed = self._speed = speed
-        self._identification = f"/{identification}\r\n".encode("ascii")
+        self._device = device or Device()
+        self._dialect = self._device.dialect
+        self._times = self._dialect.timing
+        self._opening_speed = self._speed = speed or self._dialect.wiring.opening_speed
+        self._stated_identification = identification
+        self._identification = b""
         self._patience_ns = patience_ns
-        self._values = _FIXED_VALUES if registers is None else registers
-        self._readable = READABLE if registers is None else tuple(registers)
-        self._tokens = TokenRegister()
+        self._fixed = registers
+        self._registers = {register.id: register for register in self._dialect.registers.entries}
+        self._tokens = TokenRegister(self._device)
         self._frame = bytearray()
         self._heard = 0
         self._signed_on = self._binary = False
@@ -100,7 +77,7 @@ class MeterMachine:
 
     def feed(self, octet: int, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
-        if now - self._heard > CHARACTER_TIMEOUT_NS:
+        if now - self._heard > self._times.character_timeout * MS:
             self._frame.clear()
         self._heard = now
         message = self._collect_hdlc(octet) if self._binary else self._collect(octet)
@@ -110,7 +87,7 @@ class MeterMachine:
             return self._answer_hdlc(message)
         if message[0] == SLASH:
             return self._sign_on(message)
-        return self._answer(message, now) if self._signed_on else []
+        return self._answer(message, now) if self._signed_on or not self._dialect.session.required else []
 
     def sent(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -120,7 +97,7 @@ class MeterMachine:
 
     def wake_at(self) -> int | None:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
-        return self._heard + SESSION_TIMEOUT_NS if self._signed_on else None
+        return self._heard + self._times.session_timeout * MS if self._signed_on else None
 
     def timeout(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -132,6 +109,8 @@ class MeterMachine:
         frame = self._frame
         if frame and frame[0] == SOH and frame[-1] in (ETX, EOT):
             frame.append(octet)  # The check character may have any code.
+        elif frame and frame[0] == SOH and octet in (ETX, EOT) and not self._dialect.syntax.client_check:
+            frame.append(octet)
         elif octet == SOH or (octet in (SLASH, ACK, NAK) and not (frame and frame[0] == SOH)):
             frame[:] = (octet,)
             if octet != NAK:
@@ -149,18 +128,20 @@ class MeterMachine:
         return message
 
     def _sign_on(self, message: bytes) -> list[Action]:
-        if not (message.startswith(b"/?") and message.endswith(b"!\r\n")):
+        if not (message.startswith(b"/?") and message.endswith(b"!\r\n") and self._dialect.session.sign_on):
             return []
-        if message[2:-3] not in (b"", METER_NUMBER.encode("ascii")):
+        if message[2:-3] not in (b"", self._device.number.encode("ascii")):
             return []
         actions = self._leave()
+        identification = self._stated_identification or self._device.identification()
+        self._identification = f"/{identification}\r\n".encode("ascii")
         self._signed_on = True
         if chr(self._identification[4]) in MODE_B:
             self._afterwards = self._read_out_unasked
         return [*actions, self._send(self._identification)]
 
     def _read_out_unasked(self) -> list[Action]:
-        """Sends the readout of mode B at the speed that the identification states, and ends the session."""
+        """Mode B: sends the readout at the speed that the identification states, and ends the session."""
         self._speed = MODE_B[chr(self._identification[4])]
         self._afterwards = self._leave
         return [ChangeSpeed(self._speed), self._send(self._readout(), self._patience_ns)]
@@ -179,17 +160,27 @@ class MeterMachine:
             return [self._send(self._last)]
         if message[0] == ACK:
             return self._select_option(message[1:-2].decode("ascii"))
-        if not is_checked(message):
-            return [self._send(bytes([NAK]))]
-        name = message[1:3].decode("ascii")
-        if name == "B0":
+        if not self._dialect.syntax.client_check:
+            message += b"\0"
+        elif not is_checked(message, self._dialect.syntax.check):
+            return self._refuse(self._dialect.refusals.bad_check)
+        name, _, body = message[1:-2].decode("ascii").partition("\x02")
+        if name == "B0" and self._dialect.session.sign_on:
             return self._leave()
-        register, _, value = message[4:-2].decode("ascii").rstrip(")").partition("(")
-        if name in ("R1", "R5"):
-            return [self._send(self._read(register, now))]
-        if name == "W1":
-            return [self._send(self._write(register, value, now))]
-        return [self._send(bytes([ACK if name == "P1" else NAK]))]
+        if name == self._dialect.syntax.read:
+            return self._read(*speech.asked(self._dialect, body), now)
+        if name == self._dialect.syntax.write:
+            register, _, value = body.removesuffix(")").partition("(")
+            return self._write(register, value, now)
+        if name == "P1" and self._dialect.session.sign_on:
+            return [self._send(bytes([ACK]))]
+        return self._refuse(self._dialect.refusals.undefined_command)
+
+    def _refuse(self, how: str) -> list[Action]:
+        if how == "silence":
+            return []
+        error = speech.answer(self._dialect, f"({self._dialect.refusals.error})")
+        return [self._send(bytes([NAK]) if how == "nak" else error)]
 
     def _select_option(self, option: str) -> list[Action]:
         """Answers an option of three characters: protocol, speed and mode. The meter supports readout (0), programming
@@ -201,12 +192,13 @@ class MeterMachine:
         changed = ChangeSpeed(self._speed, self._binary)
         if self._binary:
             return [changed]
-        answer = command("P0", "(00000000)") if option[2] == "1" else self._readout()
+        challenge = with_check(command("P0", "(00000000)"), self._dialect.syntax.check)
+        answer = challenge if option[2] == "1" else self._readout()
         return [changed, self._send(answer, self._patience_ns)]
 
     def _readout(self) -> bytes:
-        lines = (self._data_set(register, self._heard) + "\r\n" for register in self._readable)
-        return data("".join(lines) + "!\r\n")
+        lines = (f"{id_}({self._value(id_, self._heard)})\r\n" for id_ in self._readable)
+        return speech.answer(self._dialect, "".join(lines) + "!\r\n")
 
     def _collect_hdlc(self, octet: int) -> bytes | None:
         """Collects an octet; returns the HDLC frame that it completes."""
@@ -229,20 +221,43 @@ class MeterMachine:
             self._afterwards = self._leave
         return [self._send(hdlc(client, server, UA))]
 
-    def _data_set(self, register: str, now: int) -> str:
-        value = self._values[register] if register in self._values else f"{self._tokens.status(now):02X}"
-        return f"{register}({value})"
+    @property
+    def _readable(self) -> list[str]:
+        return list(self._fixed) if self._fixed else [each.id for each in self._registers.values() if _reads(each)]
 
-    def _read(self, register: str, now: int) -> bytes:
-        return data(self._data_set(register, now) if register in self._readable else "(ER01)")
+    def _value(self, id_: str, now: int) -> str:
+        if self._fixed and id_ in self._fixed:
+            return self._fixed[id_]
+        register = self._registers[id_]
+        return self._tokens.status(now) if register.role == "tokenStatus" else self._device.value(register, now)
 
-    def _write(self, register: str, value: str, now: int) -> bytes:
-        if register == TOKEN_DATA:
-            processing_ns = self._random.randint(SHORTEST_PROCESSING_NS, LONGEST_PROCESSING_NS)
-            self._tokens.enter(value, now, processing_ns)
-            return bytes([ACK])
-        return bytes([NAK]) if register in self._readable else data("(ER01)")
+    def _read(self, first: str, count: int, now: int) -> list[Action]:
+        """Answers a read: of ``count`` registers from the first on, of its first octets, or of all of it."""
+        readable = self._readable
+        if first not in readable:
+            return self._refuse(self._dialect.refusals.unknown_register)
+        at, counts = readable.index(first), self._dialect.syntax.count
+        ids = readable[at : at + max(count, 1)] if counts == "registers" else [first]
+        values = [self._value(id_, now) for id_ in ids]
+        if counts == "octets" and count:
+            values = [values[0][: 2 * count]]
+        sets = (speech.data_set(self._dialect, id_, value) for id_, value in zip(ids, values, strict=True))
+        return [self._send(speech.answer(self._dialect, "".join(sets)))]
+
+    def _write(self, id_: str, value: str, now: int) -> list[Action]:
+        register = self._registers.get(id_)
+        if register and register.role == "tokenData":
+            processing_ns = self._random.randint(*(time * MS for time in self._times.processing))
+            self._tokens.enter(decoded(value, self._dialect.tokens.encoding), now, processing_ns)
+            return [self._send(bytes([ACK]))]
+        refusals = self._dialect.refusals
+        return self._refuse(refusals.write_refused if id_ in self._readable else refusals.unknown_register)
 
     def _send(self, octets: bytes, wait_ns: int = 0) -> Send:
         self._last = octets
-        return Send(octets, wait_ns + self._random.randint(SHORTEST_REACTION_NS, LONGEST_REACTION_NS))
+        delay_ns = self._random.randint(*(time * MS for time in self._times.reaction))
+        return Send(octets, wait_ns + delay_ns, self._times.meter_gap * MS)
+
+
+def _reads(register: Register) -> bool:
+    return register.role != "tokenData"

@@ -1,8 +1,8 @@
 """The dialects that have a name.
 
-``iec62055-52`` is the port as two public programs speak it. What nobody has seen on this port is in none of its
-choices; the variants of it play one such choice each, and their notes say so. ``iec62056-21`` is the parent standard,
-mode C, with the registers of this project's own.
+``iec62055-52`` is the port as two public programs speak it, and ``iec62055-52-bare`` the same with answers that do not
+name their register. What nobody has seen on this port is in none of their choices; the variants of it play such
+choices, and their notes say so. ``iec62056-21`` is the parent standard, mode C, with the same registers.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ KNOWN: Final = Dialect(
     name="iec62055-52",
     note="",
     wiring=Wiring("7E1", 2400, 2400),
-    syntax=Syntax(read="R", write="W", brackets=False, count="open", ids=False, check="xor", client_check=True),
+    syntax=Syntax(read="R", write="W", brackets=False, count="open", ids=True, check="xor", client_check=True),
     session=Session(False, False, False, (), "", "", False),
     registers=Registers(
         4,
@@ -36,7 +36,7 @@ KNOWN: Final = Dialect(
         ("20", "FF"),
         (
             Register("version", "2000", _HEX, 1),
-            Register("meterStatus", "2002", _HEX, 2),
+            Register("meterStatus", "2002", _HEX, 1),
             Register("meterNumber", "2006", "digits", 11),
             Register("tariffIndex", "2009", _HEX, 1),
             Register("keyRevisionAndType", "200A", _HEX, 1),
@@ -83,46 +83,46 @@ KNOWN: Final = Dialect(
     ),
     story=Story(("registers", "credit", "key change", "used", "lockout", "test"), ()),
 )
-"""IEC 62055-52 as it is known. What it does not tell is as in IEC 62056-21 (timing), or of this project's own (the
-number of wrong tokens before a lockout, and how long it lasts)."""
+"""IEC 62055-52 as it is known. What is not known is as in IEC 62056-21 (timing; registers in answers, which its client
+takes with or without), or this project's own (when a lockout begins, and how long it lasts)."""
 
-_DEMO: Final = (Part("constant", "ZZz5vtctap-demo"),)
-"""An identification of no maker of prepayment meters. Its small third letter announces reactions from 20 ms on (IEC
-62056-21 clause 6.3.2); 5 is 9600 bit/s in mode C."""
+IDENTIFICATION: Final = "ZZz5vtctap-demo"
+"""An identification, without its slash. No maker of prepayment meters has these FLAG letters. The small third letter
+announces reactions from 20 ms on (IEC 62056-21 clause 6.3.2); 5 is 9600 bit/s in mode C."""
+_DEMO: Final = (Part("constant", IDENTIFICATION),)
 
-PARENT: Final = replace(
+_UNSEEN: Final = "nobody has seen {} on this port; it is played as in IEC 62056-21"
+
+GUESS: Final = replace(
     KNOWN,
-    name="iec62056-21",
-    wiring=Wiring("7E1", 9600, 300),
+    name="iec62055-52-guess",
+    note=_UNSEEN.format("9600 bit/s, type digits, brackets in reads, registers in answers, a sign-on or a break"),
+    wiring=Wiring("7E1", 9600, 9600),
     syntax=Syntax(read="R1", write="W1", brackets=True, count="none", ids=True, check="xor", client_check=True),
-    session=Session(True, True, False, _DEMO, "051", "00000000", True),
-    registers=Registers(
-        0,
-        0,
-        (),
-        (
-            Register("version", "0.2.0", "digits", 4),
-            Register("meterNumber", "0.0.0", "digits", 11),
-            Register("credit", "C.51.1", "decimal", 7, 1, "kWh"),
-            Register("consumption", "1.8.0", "decimal", 7, 1, "kWh"),
-            Register("tokenStatus", "C.51.3", "decimal", 2),
-            Register("tokenData", "C.51.4", "digits", 20),
-        ),
-    ),
-    tokens=replace(
-        KNOWN.tokens, statuses={outcome: f"{int(text, 16):02}" for outcome, text in KNOWN.tokens.statuses.items()}
+    session=Session(True, True, False, _DEMO, "", "", True),
+    registers=replace(
+        KNOWN.registers,
+        entries=tuple(entry for entry in KNOWN.registers.entries if entry.id not in ("2009", "200C", "200D")),
     ),
     refusals=replace(KNOWN.refusals, unknown_register="error"),
     timing=replace(KNOWN.timing, session_pause=1_000),
     story=Story(("registers", "credit", "used", "test"), ()),
 )
+"""The port as it was guessed before anybody had seen it."""
 
-_UNSEEN: Final = "nobody has seen {} on this port; it is played as in IEC 62056-21"
+PARENT: Final = replace(
+    GUESS,
+    name="iec62056-21",
+    note="",
+    wiring=Wiring("7E1", 9600, 300),
+    session=replace(GUESS.session, option="051", password="00000000"),
+)
 
 NAMED: Final = {
     dialect.name: dialect
     for dialect in (
         KNOWN,
+        replace(KNOWN, name="iec62055-52-bare", syntax=replace(KNOWN.syntax, ids=False)),
         replace(
             KNOWN,
             name="iec62055-52-sign-on",
@@ -135,6 +135,7 @@ NAMED: Final = {
             note=_UNSEEN.format("an undefined command"),
             story=Story(("registers", "undefined command", *KNOWN.story.pieces[1:]), ()),
         ),
+        GUESS,
         PARENT,
     )
 }

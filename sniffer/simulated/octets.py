@@ -3,6 +3,8 @@
 The module shares no code with vtctap.dissector, so that the simulated devices can test the decoder independently.
 """
 
+from functools import reduce
+from operator import xor
 from typing import Final
 
 NUL: Final = 0x00
@@ -26,34 +28,31 @@ UA: Final = 0x73
 """Control octets of HDLC: the client opens (SNRM) or closes (DISC) a connection, and the server confirms (UA)."""
 
 
-def check_character(octets: bytes) -> int:
-    """Returns the BCC of ``octets``, their exclusive or: those after the first SOH or STX, up to and including ETX or
-    EOT."""
-    value = 0
-    for octet in octets:
-        value ^= octet
-    return value
+def check_character(octets: bytes, rule: str = "xor") -> int:
+    """The BCC of ``octets``, those after the first SOH or STX, up to and including ETX or EOT: their exclusive or, or
+    by the rule ``sum`` their sum modulo 128."""
+    return sum(octets) & 0x7F if rule == "sum" else reduce(xor, octets, 0)
 
 
-def with_check(octets: bytes) -> bytes:
+def with_check(octets: bytes, rule: str = "xor") -> bytes:
     """Appends the BCC to a message that ends with its ETX."""
-    return octets + bytes([check_character(octets[1:])])
+    return octets + bytes([check_character(octets[1:], rule)])
 
 
-def is_checked(message: bytes) -> bool:
+def is_checked(message: bytes, rule: str = "xor") -> bool:
     """Whether a message ends with its correct BCC."""
-    return with_check(message[:-1]) == message
+    return with_check(message[:-1], rule) == message
 
 
 def command(name: str, data_set: str = "") -> bytes:
-    """Makes a command: ``R1`` and ``0004()`` become SOH R1 STX 0004() ETX BCC. ``B0`` has no data set."""
+    """Makes a command without its BCC: ``R1`` and ``0004()`` become SOH R1 STX 0004() ETX. ``B0`` has no data set."""
     body = b"\x02" + data_set.encode("ascii") if data_set else b""
-    return with_check(b"\x01" + name.encode("ascii") + body + b"\x03")
+    return b"\x01" + name.encode("ascii") + body + b"\x03"
 
 
 def data(text: str) -> bytes:
-    """Makes an answer with data: STX, the text, ETX and BCC."""
-    return with_check(b"\x02" + text.encode("ascii") + b"\x03")
+    """Makes an answer with data, without its BCC: STX, the text and ETX."""
+    return b"\x02" + text.encode("ascii") + b"\x03"
 
 
 def hdlc(destination: int, source: int, control: int) -> bytes:

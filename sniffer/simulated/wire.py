@@ -11,7 +11,7 @@ understands octets at any speed, unless :meth:`VirtualWire.feed` states that the
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
@@ -71,11 +71,20 @@ def received(octet: int, line: Line, *, bad_parity: bool = False) -> int:
     return octet | parity << 7
 
 
+def _spaced(characters: list[Character], gap_ns: int) -> list[Character]:
+    """Adds a pause before each character but the first."""
+    if not gap_ns:
+        return characters
+    others = (replace(character, gap_ns=character.gap_ns + gap_ns) for character in characters[1:])
+    return [*characters[:1], *others]
+
+
 class VirtualWire:
     """The wire and its devices, at ``speed`` (bit/s), beginning at ``now`` (ns).
 
     A side without a machine is the caller's, which feeds its octets with :meth:`feed`; that side follows the other
-    side's speed. ``plan`` is called with each octet as soon as its times are known, before it begins.
+    side's speed. ``plan`` is called with each octet as soon as its times are known, before it begins; ``retune`` with
+    each change of speed, and whether HDLC follows.
     """
 
     def __init__(
@@ -87,12 +96,14 @@ class VirtualWire:
         now: int,
         disturbance: Disturbance = undisturbed,
         plan: Callable[[WireOctet], None] = lambda octet: None,
+        retune: Callable[[int, bool], None] = lambda speed, binary: None,
     ) -> None:
         self._machines = machines
         self._line = line
         self._lines: dict[Side, Line] = {"client": line, "server": line}
         self._disturbance = disturbance
         self._plan = plan
+        self._retune = retune
         self._now = now
         self._speeds: dict[Side, int] = {"client": speed, "server": speed}
         self._free: dict[Side, int] = {"client": now, "server": now}
@@ -131,8 +142,13 @@ class VirtualWire:
 
     def run(self) -> Iterator[WireOctet]:
         """Plays until a device has finished its script and the wire is silent; yields all octets."""
-        while not (self._done and not self._events) and (due := self.next_due()) is not None:
+        while not self.finished and (due := self.next_due()) is not None:
             yield from self.advance(due)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a device has finished its script and the wire is silent."""
+        return self._done and not self._events
 
     def _at(self, time: int, event: Callable[[], WireOctet | None]) -> None:
         heapq.heappush(self._events, (time, self._count, event))
@@ -141,11 +157,12 @@ class VirtualWire:
     def _act(self, side: Side, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Send(octets, delay):
+                case Send(octets, delay, gap_ns):
                     start = max(self._now + delay, self._free[side])
-                    self._transmit(side, self._disturbance(side, octets, start), start)
+                    self._transmit(side, _spaced(self._disturbance(side, octets, start), gap_ns), start)
                     self._at(self._free[side], partial(self._sent, side))
                 case ChangeSpeed(speed, binary):
+                    self._retune(speed, binary)
                     both: tuple[Side, ...] = (side,) if OTHER[side] in self._machines else (side, OTHER[side])
                     for changed in both:
                         self._speeds[changed] = speed  # Octets sent before have their times already.

@@ -12,6 +12,7 @@ from equipment import PATIENCE
 from equipment.garbling import GarblingTaps
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap import Kind, Line, Record, open_trace
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import play
 
 EVEN = Line(7, "E", 1)
@@ -20,7 +21,7 @@ EVEN = Line(7, "E", 1)
 def capture(
     start: Callable[..., Popen[str]], listening: Callable[..., None], trace: Path, mode: str | None, *options: str
 ) -> list[Record]:
-    octets = list(play(3, mode=mode, speed=300 if mode else 9600))
+    octets = list(play(3, mode=mode, speed=300 if mode else 9600, dialect=GUESS))
     with GarblingTaps(EVEN) as taps:
         command = ["capture", "--client", taps.client, "--server", taps.server, "-w", str(trace), *options]
         capturing = start(*command)

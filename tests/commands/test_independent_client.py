@@ -24,7 +24,9 @@ import pytest
 
 from equipment.garbling import GarblingMeterPort
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.ptys import Pty
 
 pytest.importorskip("termios")
@@ -61,7 +63,7 @@ def talk(
     def run(client: Callable[[str], None], **meter_options: Any) -> tuple[list[str], list[str]]:
         crossed: list[Crossing] = []
         path = tmp_path / "trace.pcapng"
-        machine = MeterMachine(Random(1), speed=300, patience_ns=PATIENCE, **meter_options)
+        machine = MeterMachine(Random(1), Device(GUESS), speed=300, patience_ns=PATIENCE, **meter_options)
         with GarblingMeterPort(machine, speed=300) as meter:
             read, write = Pty.read, Pty.write
 

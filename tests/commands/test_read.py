@@ -369,7 +369,7 @@ def test_live_through_a_pipe(start: Start, trace: Path) -> None:
     assert b"opened" in process.stdout.readline()
     output, errors = process.communicate(trace.read_bytes()[1000:], timeout=PATIENCE)
     assert (process.returncode, errors) == (0, b"")
-    assert b"BreakCommand" in output
+    assert b"WriteCommand" in output
 
 
 # reframe

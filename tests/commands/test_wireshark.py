@@ -94,19 +94,19 @@ def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: P
     shown = live.stdout.splitlines()
     assert len(shown) == 20
     assert "client → server" in shown[2]
-    assert shown[2].endswith("IDRequest")
-    assert "IDResponse ZZz 5 vtctap-demo" in shown[3]
+    assert "ReadCommand R 2000 version" in shown[2]
+    assert "Data 2000(01) version" in shown[3]
 
     vtctap("demo", "--fast", "-w", "demo.pcapng", "-q")
     trace = tmp_path / "demo.pcapng"
     written = ask("-r", trace, "-Y", 'vtc.message == "WriteCommand" && vtc.bcc.status == "good"').stdout.splitlines()
-    assert len(written) == 3
-    assert all("WriteCommand W1 FFFF(" in line for line in written)
+    assert len(written) == 8
+    assert all("WriteCommand W FFFF(" in line for line in written)
 
     columns = ask("-C", "vtctap", "-r", trace, "-c", "4")
     assert columns.stderr.replace('Running as user "root" and group "root". This could be dangerous.\n', "") == ""
     assert columns.stdout.splitlines()[3].split() == [
-        *("4", "1.265430585", "server", "0.244597253", "none", "IDResponse", "ZZz", "5", "vtctap-demo")
+        *("4", "1.286263918", "server", "0.244597252", "good", "Data", "2000(01)", "version=1")
     ]
     flow = ask("-C", "vtctap", "-r", trace, "-q", "-z", "flow,any,network").stdout.splitlines()
     assert flow[0].split("|")[2].split() == ["client"]
@@ -130,7 +130,7 @@ def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap
     done = ask("-r", tmp_path / "demo.pcapng", "-Y", together)
     assert done.returncode == 0, done.stderr
     switch = wireshark_profile.files()["profile_settings"].partition(": ")[2].strip()
-    assert len(ask("-r", tmp_path / "demo.pcapng", "-Y", switch).stdout.splitlines()) == 49
+    assert len(ask("-r", tmp_path / "demo.pcapng", "-Y", switch).stdout.splitlines()) == 96
 
 
 def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, vtctap: Run) -> None:

@@ -12,6 +12,7 @@ from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Line, Record, Sender
 from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.octets import with_check
 from vtctap.sniffer.simulated.session import EPOCH, play
 
@@ -78,7 +79,7 @@ def test_stories(story: Story, expected: dict[int, int]) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_token_flows_say_the_same(seed: int) -> None:
     faults = ("bcc-bad", "no-response", "cut", "noise")
-    playing = play(seed, faults=faults, sessions=4)
+    playing = play(seed, faults=faults, sessions=4, dialect=GUESS)
     line = Line(7, "E", 1)
     records = list(
         virtual.capture(playing, start=EPOCH, speed=9600, line=line, gap_limit_ns=1_500 * MS, profile="demo")

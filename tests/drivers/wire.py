@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import Line
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import WireOctet
 
@@ -28,7 +29,7 @@ def session(*words: str) -> tuple[WireOctet, ...]:
     """The octets of a simulated session, as words say: ``speed=300 mode=C side=client``."""
     options = dict(word.split("=") for word in words)
     mode = options.get("mode", "").replace("_", " ")
-    octets = play(0, speed=int(options.get("speed", 9600)), mode=mode, line=LINE)
+    octets = play(0, speed=int(options.get("speed", 9600)), mode=mode, line=LINE, dialect=GUESS)
     return tuple(octet for octet in octets if options.get("side", octet.side) == octet.side)
 
 

@@ -15,6 +15,7 @@ from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.detect import Detector, Proposal
 from vtctap.sniffer.port import Settings
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import WireOctet, received
 
@@ -33,7 +34,7 @@ def checked(message: bytes) -> bytes:
 
 def session(random: Random) -> Messages:
     messages, message, end = [], b"", 0
-    for octet in play(random.randrange(1000), line=EIGHT):
+    for octet in play(random.randrange(1000), line=EIGHT, dialect=GUESS):
         if message and octet.start > end + 5 * MS:
             messages.append((message, octet.start - end))
             message = b""

@@ -17,7 +17,9 @@ from vtctap.pcap import Kind, Line, Record, Sender, open_trace
 from vtctap.pcap.record import Flag
 from vtctap.sniffer import virtual
 from vtctap.sniffer.replay import Stage, paced, turns, wire_octets
+from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.replayed import PATIENCE_NS, QUIET_NS, ReplayedMachine
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet
@@ -61,7 +63,7 @@ def test_every_octet_in_order(path: Path, speed_up: int) -> None:
 @pytest.mark.parametrize("faults", [(), ("parity", "cut", "noise", "char-gap", "bcc-bad")])
 def test_a_replay_of_a_capture_is_the_same_capture(faults: tuple[str, ...]) -> None:
     """In virtual time there is no uncertainty: octets, order, errors and times are the same to the nanosecond."""
-    playing = list(play(3, speed=9600, line=SEVEN_EVEN, faults=faults))
+    playing = list(play(3, speed=9600, line=SEVEN_EVEN, faults=faults, dialect=GUESS))
     how = {"start": EPOCH, "speed": 9600, "line": SEVEN_EVEN, "gap_limit_ns": GAP, "profile": "p"}
     before = list(virtual.capture(playing, **how))  # type: ignore[arg-type]
     again = list(wire_octets(before))
@@ -160,7 +162,7 @@ def test_what_nobody_reads_is_counted() -> None:
 
 def session(seed: int = 2) -> list[Record]:
     how = {"start": EPOCH, "speed": 9600, "line": SEVEN_EVEN, "gap_limit_ns": GAP, "profile": "p"}
-    return list(virtual.capture(play(seed, speed=9600, line=SEVEN_EVEN, sessions=1), **how))  # type: ignore[arg-type]
+    return list(virtual.capture(play(seed, speed=9600, line=SEVEN_EVEN, sessions=1, dialect=GUESS), **how))  # type: ignore[arg-type]
 
 
 def bare(records: list[Record]) -> list[Record]:
@@ -181,7 +183,7 @@ def test_the_client_alone_to_a_meter() -> None:
     are the trace's."""
     records = bare(session())
     machine = ReplayedMachine(turns(records, Sender.CLIENT), waits=False)
-    octets = meter_hears(machine, MeterMachine(Random("2 meter")))
+    octets = meter_hears(machine, MeterMachine(Random("2 meter"), Device(GUESS, 2)))
     assert bytes(each.octet & 0x7F for each in octets if each.side == "client") == said(records, Sender.CLIENT)
     assert machine.heard == machine.expected > 15
     assert machine.expected - machine.same == 1
@@ -245,7 +247,7 @@ def test_the_client_alone_on_a_real_port() -> None:
     """What was captured on 7E1 is said with its parity bits, which this meter does not look at."""
     records = [record for record in session() if record.kind is not Kind.EVENT][:12]
     machine = ReplayedMachine(turns(records, Sender.CLIENT), waits=False, mask=0x7F)
-    with MeterPort(MeterMachine(Random(3))) as meter, Speaker(meter.port, 9600) as speaker:
+    with MeterPort(MeterMachine(Random(3), Device(GUESS, 2))) as meter, Speaker(meter.port, 9600) as speaker:
         speaker.run(machine)
     assert (machine.heard, machine.expected) == (6, 6)
     assert machine.same >= 5  # One answer was garbled on the line.

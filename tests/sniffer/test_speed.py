@@ -23,6 +23,7 @@ from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.detect import SPEEDS, Detector
 from vtctap.sniffer.port import Settings
 from vtctap.sniffer.posix_port import PosixPort
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import Side, WireOctet, received
 from vtctap.sniffer.speed import Change, Follower
@@ -138,7 +139,7 @@ STEPS = {
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 @pytest.mark.parametrize("mode", ["B", "C", "C readout"])
 def test_every_message_of_every_session(mode: str, taps: dict[int, Sender], delay: int) -> None:
-    octets = list(play(3, speed=300, mode=mode, sessions=2))
+    octets = list(play(3, speed=300, mode=mode, sessions=2, dialect=GUESS))
     link = Link(follower(taps=taps), taps, delay=delay)
     link.carry(octets)
     assert link.frames == messages(octets)
@@ -167,7 +168,7 @@ def test_mode_e(taps: dict[int, Sender]) -> None:
 
 
 def test_a_fixed_speed_changes_nothing() -> None:
-    octets = list(play(3, sessions=2))
+    octets = list(play(3, sessions=2, dialect=GUESS))
     link = Link(follower(FAST), TWO)
     link.carry(octets)
     assert link.steps == []
@@ -177,7 +178,7 @@ def test_a_fixed_speed_changes_nothing() -> None:
 @pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
 @pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
 def test_an_unknown_line(speed: int, line: Line) -> None:
-    octets = list(play(3, speed=speed, line=line, sessions=2))
+    octets = list(play(3, speed=speed, line=line, sessions=2, dialect=GUESS))
     unknown = follower(None)
     assert unknown.searching
     assert unknown.settings == Detector().settings
@@ -199,7 +200,7 @@ def test_an_unknown_line(speed: int, line: Line) -> None:
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 def test_an_unknown_line_and_an_adapter_that_marks_nothing(taps: dict[int, Sender], speed: int, line: Line) -> None:
     """A CH340, and many a CP2102, say nothing of stop bits, nor that they do not."""
-    octets = list(play(3, speed=speed, line=line, sessions=2))
+    octets = list(play(3, speed=speed, line=line, sessions=2, dialect=GUESS))
     unknown = follower(None, taps)
     link = Link(unknown, taps, line=line, marks=False)
     link.carry(octets)
@@ -213,7 +214,7 @@ def test_an_unknown_line_and_an_adapter_that_marks_nothing(taps: dict[int, Sende
 
 @pytest.mark.parametrize("speed", [300, 1200, 2400, 19200])
 def test_a_start_speed_that_is_wrong_is_found_out(speed: int) -> None:
-    octets = list(play(3, speed=speed, sessions=4))
+    octets = list(play(3, speed=speed, sessions=4, dialect=GUESS))
     link = Link(wrong := follower(FAST), TWO)
     link.carry(octets)
     assert wrong.settings == Settings(speed, EVEN)
@@ -236,7 +237,7 @@ def test_joined_in_the_middle_of_a_session() -> None:
 
 def test_a_line_that_is_wrong() -> None:
     """Right speed, no parity where there should be: every other octet is bad, but none is lost to a search."""
-    octets = list(play(3, line=EIGHT, sessions=2))
+    octets = list(play(3, line=EIGHT, sessions=2, dialect=GUESS))
     link = Link(wrong := follower(FAST), TWO, line=EIGHT)
     link.carry(octets)
     assert wrong.settings == Settings(9600, EIGHT)
@@ -694,7 +695,7 @@ def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list
 @pytest.mark.usefixtures("leakless")
 @pytest.mark.parametrize("mode", ["B", "C"])
 def test_on_terminals_that_garble(mode: str) -> None:
-    octets = list(play(3, speed=300, mode=mode))
+    octets = list(play(3, speed=300, mode=mode, dialect=GUESS))
     changes, heard = on_terminals(follower(), octets)
     # Nobody tells of silence here, so the readout of mode B is not over.
     assert [(change.settings.speed, change.why) for change in changes] == STEPS[mode][: 1 if mode == "B" else 2]
@@ -705,7 +706,7 @@ def test_on_terminals_that_garble(mode: str) -> None:
 @pytest.mark.usefixtures("leakless")
 @pytest.mark.parametrize("speed", [1200, 9600])
 def test_an_unknown_line_on_terminals_that_garble(speed: int) -> None:
-    octets = list(play(3, speed=speed))[:120]
+    octets = list(play(3, speed=speed, dialect=GUESS))[:120]
     changes, heard = on_terminals(follower(None), octets)
     assert changes[-1] == Change(Settings(speed, EVEN), "found")
     assert {change.why for change in changes[:-1]} == {"searching"}

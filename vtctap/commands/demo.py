@@ -1,8 +1,9 @@
 """Captures a simulated link: a hand-held unit reads a meter and enters tokens.
 
 The devices talk over pseudo-terminals at the speed of a real line, and the capture works like 'vtctap capture'. Every
-session has one garbled answer, which causes a NAK and a retransmission, and one token is rejected; --faults adds more
-errors. --fast uses a virtual wire and clock: the same seed gives the same octets and timestamps.
+session has one garbled answer, which causes a NAK and a retransmission, and tokens are accepted, rejected and locked
+out; --faults adds more errors. --fast uses a virtual wire and clock: the same seed gives the same octets and
+timestamps. The devices speak the port of IEC 62055-52 as it is known; --dialect takes a pair of another kind.
 """
 
 import argparse
@@ -10,9 +11,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_profile, load_profile, speed
+from vtctap.arguments import STANDARD, add_profile, positive, speed
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
+from vtctap.dialects import FITTING, add_dialect, dialect_of, fitting_profile
 from vtctap.errors import CommandError
 from vtctap.outputs import refuse_existing, write_text
 
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
     from vtctap.capturing.sink import Sink
     from vtctap.dissector.profiles.files import Profile
     from vtctap.pcap.record import Record
+    from vtctap.sniffer.capture import Following
     from vtctap.sniffer.port import Settings
+    from vtctap.sniffer.simulated.dialect import Dialect
     from vtctap.sniffer.simulated.faults import Fault
+    from vtctap.sniffer.simulated.session import Play
 
 _FAULTS_SUFFIX = ".faults.json"
+_DIALECT_SUFFIX = ".dialect.json"
 _DRAIN = 0.2
 """Seconds after which the last octets of the simulated line have been read."""
 
@@ -34,43 +40,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the devices' random choices (default: 0)"
     )
-    parser.add_argument("--speed", type=speed, metavar="N", help="speed in bit/s (default: the profile's)")
+    add_dialect(parser, "and describe it in FILE.dialect.json")
+    parser.add_argument("--sessions", type=positive, default=1, metavar="N", help="sessions to play (default: 1)")
+    parser.add_argument("--speed", type=speed, metavar="N", help="speed in bit/s (default: the dialect's)")
     parser.add_argument(
         "--faults",
         action="store_true",
         help="simulate faults, and list in FILE.faults.json the findings that they cause",
     )
     add_sink(parser)
-    add_profile(parser)
+    add_profile(parser, default=FITTING)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from vtctap.pcap.record import Line
     from vtctap.sniffer.port import Settings
+    from vtctap.sniffer.simulated.dialect import to_json
 
     if arguments.faults and arguments.output in (None, STANDARD):
         raise CommandError("--faults writes its list beside the trace: add -w FILE")
     if arguments.faults:
         refuse_existing(f"{arguments.output}{_FAULTS_SUFFIX}", force=arguments.force)
-    profile = load_profile(arguments)
-    settings = Settings(arguments.speed or profile.speed, profile.line)
+    dialect = dialect_of(arguments)
+    profile = fitting_profile(arguments, dialect)
+    settings = Settings(arguments.speed or dialect.wiring.opening_speed, Line.parse(dialect.wiring.format))
+    kept = f"{arguments.output}{_DIALECT_SUFFIX}"
+    keeps = arguments.dialect is not None and arguments.output not in (None, STANDARD)
+    if keeps:
+        refuse_existing(kept, force=arguments.force)
     sink = build_sink(arguments, profile, live=not arguments.fast)
-    faults = (_fast if arguments.fast else _true_pace)(arguments, profile, settings, sink)
+    playing = _Playing(arguments, dialect, settings)
+    faults = (_fast if arguments.fast else _true_pace)(playing, profile, settings, sink)
+    if keeps:
+        write_text(kept, to_json(dialect), force=True)
     if arguments.faults:
         _list_faults(arguments.output, faults)
     return 0
 
 
-def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
+class _Playing:
+    """What is to be played: starts it with those of some faults that the line can show, if faults are wanted."""
+
+    def __init__(self, arguments: argparse.Namespace, dialect: "Dialect", settings: "Settings") -> None:
+        self._arguments = arguments
+        self._settings = settings
+        self.dialect = dialect
+
+    def __call__(self, faults: frozenset[str]) -> "Play":
+        from vtctap.sniffer.simulated.session import play
+
+        arguments, settings = self._arguments, self._settings
+        possible = faults if settings.line.has_parity else faults - {"parity"}
+        return play(
+            arguments.seed,
+            dialect=self.dialect,
+            speed=settings.speed,
+            line=settings.line,
+            faults=possible if arguments.faults else (),
+            sessions=arguments.sessions,
+        )
+
+
+def _fast(play: _Playing, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
     from vtctap.pcap.record import Sender
     from vtctap.sniffer import virtual
     from vtctap.sniffer.capture import Link, Wire
     from vtctap.sniffer.simulated.faults import FAULTS
-    from vtctap.sniffer.simulated.session import EPOCH, play
+    from vtctap.sniffer.simulated.session import EPOCH
 
     link = Link((Wire("demo-client", Sender.CLIENT), Wire("demo-server", Sender.SERVER)))
-    faults = _possible(FAULTS, settings) if arguments.faults else ()
-    playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
+    playing = play(FAULTS)
     records = virtual.capture(
         playing,
         start=EPOCH,
@@ -86,31 +126,32 @@ def _fast(arguments: argparse.Namespace, profile: "Profile", settings: "Settings
     return playing.faults
 
 
-def _true_pace(arguments: argparse.Namespace, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
-    from dataclasses import replace
-
+def _true_pace(play: _Playing, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
     from vtctap.pcap.record import Sender
     from vtctap.sniffer.capture import Capture, Link, Wire
     from vtctap.sniffer.simulated.faults import PTY_FAULTS
     from vtctap.sniffer.simulated.ptys import PtyTaps
-    from vtctap.sniffer.simulated.session import EPOCH, play
+    from vtctap.sniffer.simulated.session import EPOCH
 
-    faults = _possible(PTY_FAULTS, settings) if arguments.faults else ()
-    playing = play(arguments.seed, speed=settings.speed, line=settings.line, faults=faults)
+    playing = play(PTY_FAULTS)
+    wiring = play.dialect.wiring
+    following: Following = "fixed" if wiring.speed == wiring.opening_speed else "follow"
     with PtyTaps() as taps:
         link = Link((Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER)))
         with (
             sink.stoppable(),
-            Capture([link], settings, gap_limit_ns=profile.timing.gap_limit_ns, profile=profile.name) as capture,
+            Capture(
+                [link],
+                settings,
+                gap_limit_ns=profile.timing.gap_limit_ns,
+                profile=profile.name,
+                following=following,
+            ) as capture,
             sink.writing(interfaces([link], settings, profile.name), f"at {settings.speed} {settings.line}"),
         ):
             taps.start(playing, beginning=EPOCH)
             sink.run(capture, lambda: taps.playing, drain=_DRAIN)
         return [replace(fault, time=fault.time + taps.offset_ns) for fault in playing.faults]
-
-
-def _possible(faults: frozenset[str], settings: "Settings") -> frozenset[str]:
-    return faults if settings.line.has_parity else faults - {"parity"}
 
 
 def _list_faults(trace: str, faults: "list[Fault]") -> None:

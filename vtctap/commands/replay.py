@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of
+from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of, positive
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.inputs import Traces, one_link, settle
 from vtctap.messages import warn
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client", metavar="NAME", help="name for the pseudo-terminal of the client's octets")
     parser.add_argument("--server", metavar="NAME", help="name for that of the server's octets")
     parser.add_argument(
-        "--speed-up", type=_times, default=1, metavar="N", help="play N times as fast as it was (default: 1)"
+        "--speed-up", type=positive, default=1, metavar="N", help="play N times as fast as it was (default: 1)"
     )
     parser.add_argument("--as", dest="side", choices=("client", "server"), help="play this side alone, on --port")
     parser.add_argument("--port", metavar="PORT", help="the port that the other side is on: a device or pyserial URL")
@@ -50,12 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     add_profile(parser, default=STATED)
-
-
-def _times(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number of times")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -176,7 +170,7 @@ def _one_side(arguments: argparse.Namespace, first: "Record", records: "Iterator
     if not machine.has_part:
         raise CommandError(f"the trace has no octets that are known to be the {arguments.side}'s")
     with Speaker(arguments.port, first.speed or profile.speed) as speaker:
-        speaker.run(machine)
+        speaker.run(machine, "client" if side is Sender.CLIENT else "server")
     if not arguments.quiet:
         spoke = f"{machine.heard} of {machine.expected} times, {machine.same} as in the trace"
         warn(f"played; the {side.other.name.lower()} spoke {spoke}")

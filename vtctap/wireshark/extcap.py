@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.arguments import add_profile, line, load_profile, speed
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _TURN: Final = 0.05
 """Seconds that one turn of the loop waits for octets."""
 _ENDLESS: Final = 1 << 31
+_DEMO_PAUSE_MS: Final = 3_000
+"""The pause between the sessions of the demonstration, for people who wait for the next."""
 """A number of sessions that no capture reaches."""
 
 
@@ -184,13 +187,18 @@ class _Live:
             return [Link((Wire(port, Sender.CLIENT), Wire(server, Sender.SERVER)))], lambda: None
 
         from vtctap.sniffer.simulated.faults import PTY_FAULTS
+        from vtctap.sniffer.simulated.named import KNOWN
         from vtctap.sniffer.simulated.ptys import PtyTaps
         from vtctap.sniffer.simulated.session import EPOCH, play
 
         speed, line = self._settings.speed, self._settings.line
         faults = PTY_FAULTS if self._arguments.faults else frozenset()
         playing = play(
-            speed=speed, line=line, faults=faults if line.has_parity else faults - {"parity"}, sessions=_ENDLESS
+            dialect=replace(KNOWN, timing=replace(KNOWN.timing, session_pause=_DEMO_PAUSE_MS)),
+            speed=speed,
+            line=line,
+            faults=faults if line.has_parity else faults - {"parity"},
+            sessions=_ENDLESS,
         )
         taps = stack.enter_context(PtyTaps())
         wires = (Wire(taps.client, Sender.CLIENT), Wire(taps.server, Sender.SERVER))

@@ -21,6 +21,7 @@ from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.checksums import crc16
 from vtctap.pcap import Flag, Kind, Line, Record, Sender, Skipped
 from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.octets import with_check
 from vtctap.sniffer.simulated.session import EPOCH, play
 
@@ -257,7 +258,7 @@ def test_line_ends_that_the_recording_lost(octets: bytes, kept: bytes, lost: boo
 
 
 def test_findings_come_in_the_order_of_the_records() -> None:
-    playing = play(3, faults=("bcc-bad", "no-response", "cut", "noise", "response-late"), sessions=5)
+    playing = play(3, faults=("bcc-bad", "no-response", "cut", "noise", "response-late"), sessions=5, dialect=GUESS)
     records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit_ns=1_500 * MS, profile="demo")
     records = list(records)
     findings = list(check(records, PROFILE))
@@ -358,7 +359,7 @@ def test_the_demonstration(seed: int) -> None:
     """Each fault is named, at the record that shows it, and nothing else is more than a note."""
     codes = ("bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command",
              "break")  # fmt: skip
-    playing = play(seed, faults=codes, sessions=2)
+    playing = play(seed, faults=codes, sessions=2, dialect=GUESS)
     records = virtual.capture(playing, start=EPOCH, speed=9600, line=SEVEN, gap_limit_ns=1_500 * MS, profile="demo")
     dissections = list(map(Dissector(PROFILE).dissect, records))
     grave = [finding for finding in check(dissections, PROFILE) if finding.severity != "note"]

@@ -7,10 +7,12 @@ import pytest
 from vtctap.dissector.analysis.exchanges import Exchange, exchanges, sessions
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.profiles.files import load
-from vtctap.pcap import Flag, Kind, Record, Sender
+from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
-from vtctap.sniffer.simulated.session import EPOCH, LINE, SPEED, play
+from vtctap.sniffer.simulated.named import GUESS
+from vtctap.sniffer.simulated.session import EPOCH, play
 
+LINE = Line(7, "E", 1)
 MS = 1_000_000
 CALL, IDENT, READ, DATA = b"/?!\r\n", b"/LGZ5vtc\r\n", b"\x01R1\x020004()\x03g", b"\x020004(1)\x037"
 BREAK, NAK, NULS = b"\x01B0\x03q", b"\x15", bytes(9)
@@ -81,9 +83,11 @@ def test_sessions() -> None:
 
 def test_the_demonstration() -> None:
     """Every frame is in one exchange, of its own session, once, and answers its request."""
-    playing = play(5, faults=("no-response", "bcc-bad", "noise"), sessions=3)
+    playing = play(5, faults=("no-response", "bcc-bad", "noise"), sessions=3, dialect=GUESS)
     dissector = Dissector(load())
-    records = virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit_ns=1_500 * MS, profile="demo")
+    records = virtual.capture(
+        playing, start=EPOCH, speed=9600, line=Line(7, "E", 1), gap_limit_ns=1_500 * MS, profile="demo"
+    )
     frames = [frame for frame in map(dissector.dissect, records) if isinstance(frame, Frame)]
     found = list(sessions(frames))
     assert len(found) == 3

@@ -9,6 +9,7 @@ from vtctap.dissector.dissect import dissections
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Line, Record, Sender
 from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.octets import with_check
 from vtctap.sniffer.simulated.session import EPOCH, play
 
@@ -96,7 +97,7 @@ def test_the_tables_hang_together() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_simulated_meter_does_nothing_unlawful(seed: int) -> None:
     faults = ("no-response", "cut", "bcc-bad", "response-late")
-    playing = play(seed, sessions=4, faults=faults)
+    playing = play(seed, sessions=4, faults=faults, dialect=GUESS)
     heard = virtual.capture(
         playing, start=EPOCH, speed=9600, line=Line(7, "E", 1), gap_limit_ns=1_500_000_000, profile="demo"
     )

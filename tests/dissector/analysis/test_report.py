@@ -20,6 +20,7 @@ from vtctap.dissector.dissect import Frame, dissections
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Line, Record, Sender
 from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import EPOCH, play
 
 pages = pytest.importorskip("vtctap.dissector.analysis.report.page", reason="plotly is not here")
@@ -32,7 +33,7 @@ HOSTILE = "</script><script>alert(1)</script>@PLOTLY@@DATA@<img src=x onerror=al
 
 def demonstration(sessions: int = 2) -> list[Record]:
     faults = ("bcc-bad", "no-response", "cut", "noise", "response-late")
-    playing = play(4, sessions=sessions, faults=faults)
+    playing = play(4, sessions=sessions, faults=faults, dialect=GUESS)
     return list(
         virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit_ns=1_500_000_000, profile="demo")
     )

@@ -13,8 +13,10 @@ from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
-from vtctap.sniffer.simulated.session import EPOCH, LINE, SPEED, play
+from vtctap.sniffer.simulated.named import GUESS
+from vtctap.sniffer.simulated.session import EPOCH, play
 
+LINE = Line(7, "E", 1)
 MS = 1_000_000
 READ, DATA = b"\x01R1\x02FFFE()\x03`", b"\x02FFFE(05)\x03\x04"
 
@@ -72,9 +74,9 @@ def test_by_hand() -> None:
 
 def test_the_demonstration() -> None:
     """Sums over the demonstration, counted a second time in another way."""
-    playing = play(2, faults=("no-response", "cut", "parity"), sessions=4)
+    playing = play(2, faults=("no-response", "cut", "parity"), sessions=4, dialect=GUESS)
     records = list(
-        virtual.capture(playing, start=EPOCH, speed=SPEED, line=LINE, gap_limit_ns=1_500 * MS, profile="demo")
+        virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit_ns=1_500 * MS, profile="demo")
     )
     dissections = list(map(Dissector(load()).dissect, records))
     frames = [dissection for dissection in dissections if isinstance(dissection, Frame)]

@@ -8,6 +8,7 @@ from vtctap.dissector.framing.senders import Senders
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Flag, Kind, Line, Sender
 from vtctap.sniffer.simulated.faults import FAULTS
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import MODES, play
 
 CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
@@ -80,7 +81,9 @@ def test_simulated_sessions(mode: str, faults: frozenset[str]) -> None:
     tap = Tap(0, UNKNOWN, LINE, 300)
     assembler = Assembler(0, [tap], gap_limit_ns=1_500_000_000)
     records = []
-    for octet in sorted(play(1, speed=300, faults=faults, sessions=2, mode=mode), key=lambda octet: octet.start):
+    for octet in sorted(
+        play(1, speed=300, faults=faults, sessions=2, mode=mode, dialect=GUESS), key=lambda octet: octet.start
+    ):
         truth[octet.start] = CLIENT if octet.side == "client" else SERVER
         tap.speed = speeds.get(octet.end - octet.start, tap.speed)
         flags = Flag.BREAK | Flag.FRAMING if octet.is_break else 0

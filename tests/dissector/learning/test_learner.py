@@ -32,6 +32,7 @@ from vtctap.dissector.learning.question import measured
 from vtctap.dissector.profiles.files import load, parse
 from vtctap.pcap.record import Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import EPOCH, play
 
 FIRST = [read("2006"), data("(1234)")]
@@ -40,7 +41,7 @@ OTHER = [read("2006", rule="sum"), data("2006(1234)", rule="sum")]
 
 def demo(seed: int, *, sessions: int = 1) -> list[Record]:
     line, speed = Line(7, "E", 1), 9600
-    octets = play(seed, speed=speed, line=line, sessions=sessions)
+    octets = play(seed, dialect=GUESS, speed=speed, line=line, sessions=sessions)
     return list(virtual.capture(octets, start=EPOCH, speed=speed, line=line, gap_limit_ns=10**9, profile="iec62055-52"))
 
 

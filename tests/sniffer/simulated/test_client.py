@@ -8,6 +8,7 @@ import pytest
 
 from vtctap.sniffer.simulated.client import Break, ClientMachine, Poll, Read, SignOn, Step, Write
 from vtctap.sniffer.simulated.machine import Action, Done, Send
+from vtctap.sniffer.simulated.named import GUESS
 
 MS = 1_000_000
 SIGN_ON, IDENT = b"/?!\r\n", b"/XYZ5any\r\n"
@@ -21,7 +22,7 @@ class Line:
     """Plays the meter to a client: every expectation is octets of its own."""
 
     def __init__(self, *steps: Step) -> None:
-        self.client = ClientMachine(steps, Random(1))
+        self.client = ClientMachine(steps, Random(1), dialect=GUESS)
         self.now = 10 * MS
         self.actions: list[Action] = self.client.timeout(self.now)
 

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from vtctap.sniffer.simulated.client import SHORTEST_PAUSE_NS
+from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.machine import ChangeSpeed, Send
 from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.octets import hdlc
 from vtctap.sniffer.simulated.session import MODES, play
 
@@ -30,9 +31,9 @@ def said(mode: str, sessions: int = 1) -> list[tuple[str, int, bytes]]:
     """Side, speed (bit/s) and octets of each message; seven bits but for HDLC."""
     messages: list[tuple[str, int, bytes]] = []
     end, side = 0, ""
-    for octet in play(1, speed=300, mode=mode, sessions=sessions):
+    for octet in play(0, speed=300, mode=mode, sessions=sessions):
         if octet.side != side or octet.start > end + 15 * MS:
-            assert octet.start >= end + SHORTEST_PAUSE_NS
+            assert octet.start >= end + GUESS.timing.pause[0] * MS
             messages.append((octet.side, round(10e9 / (octet.end - octet.start)), b""))
         side, end = octet.side, octet.end
         messages[-1] = (side, messages[-1][1], messages[-1][2] + bytes([octet.octet]))
@@ -95,7 +96,7 @@ def test_no_such_mode() -> None:
 
 def test_a_garbled_readout_comes_again() -> None:
     """The fault that befalls every reading of registers leaves readouts alone; a client refuses one by NAK."""
-    meter = MeterMachine(Random(1), speed=300)
+    meter = MeterMachine(Random(1), Device(GUESS), speed=300)
     octets = [*REQUEST, *b"\x06050\r\n"]
     answers = [action for octet in octets for action in meter.feed(octet, 0)]
     assert [type(action) for action in answers] == [Send, ChangeSpeed, Send]
@@ -104,7 +105,7 @@ def test_a_garbled_readout_comes_again() -> None:
 
 
 def open_mode_e() -> MeterMachine:
-    meter = MeterMachine(Random(1), speed=300, identification="ZZz5\\2x")
+    meter = MeterMachine(Random(1), Device(GUESS), speed=300, identification="ZZz5\\2x")
     actions = [action for octet in (*REQUEST, *b"\x06252\r\n") for action in meter.feed(octet, 0)]
     assert actions[1:] == [ChangeSpeed(9600, binary=True)]
     return meter
@@ -142,6 +143,6 @@ def test_the_meter_leaves_mode_e_when_nobody_speaks() -> None:
 
 @pytest.mark.parametrize("option", [b"\x06252", b"\x06251\r\n", b"\x06052\r\n", b"\x06091\r\n", b"\x06151\r\n"])
 def test_options_that_the_meter_does_not_know(option: bytes) -> None:
-    meter = MeterMachine(Random(1))
+    meter = MeterMachine(Random(1), Device(GUESS))
     assert [action for octet in REQUEST for action in meter.feed(octet, 0)]
     assert not [action for octet in option for action in meter.feed(octet, 0)]

@@ -18,7 +18,9 @@ import pytest
 from equipment import PATIENCE
 from equipment.meter_port import MeterPort
 from vtctap.pcap.record import Line
+from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.meter import MeterMachine
+from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.ptys import PtyTaps
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import Side, WireOctet
@@ -96,7 +98,7 @@ def test_true_pace() -> None:
 def test_plays_sessions_and_stops_at_once() -> None:
     with PtyTaps() as taps, opened(taps.client) as client:
         taps.start(play(1, speed=115200, sessions=1_000), beginning=EPOCH + 990 * MS)
-        assert bytes(octet & 0x7F for octet in read(client, 5)) == b"/?!\r\n"
+        assert bytes(octet & 0x7F for octet in read(client, 5)) == b"\x01R\x0220"
         start = time.monotonic()
     assert time.monotonic() - start < PATIENCE  # The sessions would take many minutes.
 
@@ -110,12 +112,12 @@ def test_never_waits_for_a_reader() -> None:
 
 def test_closed_without_having_played() -> None:
     PtyTaps().close()
-    MeterPort(MeterMachine(Random(1))).close()
+    MeterPort(MeterMachine(Random(1), Device(GUESS))).close()
 
 
 @pytest.mark.parametrize("step", [1, 3, 100])
 def test_the_meter_answers_however_a_request_arrives(step: int) -> None:
-    with MeterPort(MeterMachine(Random(1)), taps=Line(7, "E", 1)) as meter:
+    with MeterPort(MeterMachine(Random(1), Device(GUESS)), taps=Line(7, "E", 1)) as meter:
         assert meter.client_tap
         assert meter.server_tap
         with opened(meter.port) as port, opened(meter.client_tap) as client, opened(meter.server_tap) as server:
@@ -131,7 +133,7 @@ def test_the_meter_answers_however_a_request_arrives(step: int) -> None:
 
 
 def test_the_meter_keeps_the_pace_of_its_line() -> None:
-    with MeterPort(MeterMachine(Random(1), speed=300), speed=300) as meter, opened(meter.port) as port:
+    with MeterPort(MeterMachine(Random(1), Device(GUESS), speed=300), speed=300) as meter, opened(meter.port) as port:
         start = time.monotonic()
         os.write(port, b"/?!\r\n")
         assert len(read(port, 18)) == 18
@@ -140,7 +142,7 @@ def test_the_meter_keeps_the_pace_of_its_line() -> None:
 
 
 def test_the_meter_follows_an_option_select() -> None:
-    with MeterPort(MeterMachine(Random(1), speed=9600), speed=9600) as meter, opened(meter.port) as port:
+    with MeterPort(MeterMachine(Random(1), Device(GUESS), speed=9600), speed=9600) as meter, opened(meter.port) as port:
         os.write(port, b"/?!\r\n")
         assert len(read(port, 18)) == 18
         start = time.monotonic()
@@ -155,7 +157,7 @@ def test_the_meter_follows_an_option_select() -> None:
 
 
 def test_the_meter_takes_seven_bits() -> None:
-    with MeterPort(MeterMachine(Random(1))) as meter, opened(meter.port) as port:
+    with MeterPort(MeterMachine(Random(1), Device(GUESS))) as meter, opened(meter.port) as port:
         os.write(port, b"\xaf\x3f\x21\x8d\x0a")
         assert read(port, 18) == b"/ZZz5vtctap-demo\r\n"
 
@@ -167,7 +169,9 @@ def peer() -> Any:
 
 @pytest.fixture
 def patient_meter() -> Iterator[MeterPort]:
-    with MeterPort(MeterMachine(Random(1), speed=9600, patience_ns=900 * MS), taps=Line(8, "N", 1)) as meter:
+    with MeterPort(
+        MeterMachine(Random(1), Device(GUESS), speed=9600, patience_ns=900 * MS), taps=Line(8, "N", 1)
+    ) as meter:
         yield meter
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.tokens import TokenRegister, is_authentic, token, token_class
 
 S = 1_000_000_000
@@ -55,10 +56,10 @@ def test_what_is_no_token(text: str) -> None:
 
 
 def enter(register: TokenRegister, digits: str, now: int) -> int:
-    """The status when the token has been processed, having been 16 (or 15) until then."""
+    """The status when the token has been processed, having been 16 (or 15) until then; as on the wire: hexadecimal."""
     register.enter(digits, now, BUSY)
-    before = register.status(now + BUSY - 1)
-    after = register.status(now + BUSY)
+    before = int(register.status(now + BUSY - 1), 16)
+    after = int(register.status(now + BUSY), 16)
     assert before == 16 or (before, after) == (15, 15)
     return after
 
@@ -67,17 +68,17 @@ CREDIT, OTHER, TEST = token(0, 0x0123456789AB), token(0, 0x0BA987654321), PUBLIS
 
 
 def test_before_any_token() -> None:
-    assert TokenRegister().status(0) == 0
+    assert TokenRegister(Device()).status(0) == "00"
 
 
 def test_credit_once_test_token_always() -> None:
-    register = TokenRegister()
+    register = TokenRegister(Device())
     assert [enter(register, CREDIT, 0), enter(register, CREDIT, 2 * S), enter(register, OTHER, 4 * S)] == [1, 10, 1]
     assert [enter(register, TEST, 6 * S), enter(register, TEST, 8 * S)] == [1, 1]
 
 
 def test_lock_out_after_three_wrong_tokens() -> None:
-    register = TokenRegister()
+    register = TokenRegister(Device())
     damaged = f"{int(CREDIT) ^ 1:020}"
     assert [enter(register, damaged, 0), enter(register, "abc", 2 * S), enter(register, damaged, 4 * S)] == [13, 6, 13]
     assert enter(register, CREDIT, 13 * S) == 15
@@ -90,7 +91,7 @@ def test_lock_out_after_three_wrong_tokens() -> None:
 
 
 def test_lock_out_grows_to_a_limit() -> None:
-    register = TokenRegister()
+    register = TokenRegister(Device())
     now = 0
     for _ in range(20):
         register.enter("wrong", now, BUSY)

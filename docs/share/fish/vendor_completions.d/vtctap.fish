@@ -50,8 +50,8 @@ function _shtab_vtctap_using
   test "$_shtab_vtctap_cmdpath" = "$argv"
 end
 
-set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export replay token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --as --client --color --dlt --evidence --fail-on --filter --format --from --inherits --junit --key --keys --latency --line --link --pan --port --power --profile --seed --server --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export replay simulate token profile wireshark doctor completion help
+set -g _shtab_vtctap_opts_with_value --as --client --color --dialect --dlt --evidence --fail-on --filter --format --from --inherits --junit --key --keys --latency --line --link --pan --port --power --profile --pty --seed --server --sessions --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -92,11 +92,13 @@ complete -c vtctap -n '_shtab_vtctap_using capture' -s b -x -d 'write ring files
 complete -c vtctap -n '_shtab_vtctap_using capture' -l no-hashes -d 'write no hash chain; '"'"'vtctap verify'"'"' then has nothing to verify'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l trigger -x -d 'start to write at the first record that matches this display filter, with the 30 s before it'
 complete -c vtctap -n '_shtab_vtctap_using capture' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
-complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a demo -d 'Captures a simulated link: a hand-held unit reads a meter and enters tokens. The devices talk over pseudo-terminals at the speed of a real line, and the capture works like '"'"'vtctap capture'"'"'. Every session has one garbled answer, which causes a NAK and a retransmission, and one token is rejected; --faults adds more errors. --fast uses a virtual wire and clock: the same seed gives the same octets and timestamps.'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a demo -d 'Captures a simulated link: a hand-held unit reads a meter and enters tokens. The devices talk over pseudo-terminals at the speed of a real line, and the capture works like '"'"'vtctap capture'"'"'. Every session has one garbled answer, which causes a NAK and a retransmission, and tokens are accepted, rejected and locked out; --faults adds more errors. --fast uses a virtual wire and clock: the same seed gives the same octets and timestamps. The devices speak the port of IEC 62055-52 as it is known; --dialect takes a pair of another kind.'
 complete -c vtctap -n '_shtab_vtctap_using demo' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l fast -d 'use a virtual wire and clock: immediate and reproducible'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l seed -x -d 'seed of the devices'"'"' random choices (default: 0)'
-complete -c vtctap -n '_shtab_vtctap_using demo' -l speed -x -d 'speed in bit/s (default: the profile'"'"'s)'
+complete -c vtctap -n '_shtab_vtctap_using demo' -l dialect -x -d 'devices of another kind: a name, or a whole number from which one is drawn and describe it in FILE.dialect.json ('"'"'vtctap help dialects'"'"')'
+complete -c vtctap -n '_shtab_vtctap_using demo' -l sessions -x -d 'sessions to play (default: 1)'
+complete -c vtctap -n '_shtab_vtctap_using demo' -l speed -x -d 'speed in bit/s (default: the dialect'"'"'s)'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l faults -d 'simulate faults, and list in FILE.faults.json the findings that they cause'
 complete -c vtctap -n '_shtab_vtctap_using demo' -s w -xka "(__fish_complete_path (commandline -ct))" -d 'the trace to write (.pcapng, .pcap)'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l force -d 'overwrite the file if it exists'
@@ -115,7 +117,7 @@ complete -c vtctap -n '_shtab_vtctap_using demo' -s c -x -d 'stop after N frames
 complete -c vtctap -n '_shtab_vtctap_using demo' -s b -x -d 'write ring files FILE_00001_DATE...; begin the next one after filesize:KILOBYTES, duration:SECONDS or packets:NUMBER; keep the last files:NUMBER'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l no-hashes -d 'write no hash chain; '"'"'vtctap verify'"'"' then has nothing to verify'
 complete -c vtctap -n '_shtab_vtctap_using demo' -l trigger -x -d 'start to write at the first record that matches this display filter, with the 30 s before it'
-complete -c vtctap -n '_shtab_vtctap_using demo' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
+complete -c vtctap -n '_shtab_vtctap_using demo' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that fits the dialect)'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a read -d 'Shows a trace, decoded: one line per record. A line has the record'"'"'s number, its timestamp, the name of its link (if there are several), the sender, the message and its content, and errors in brackets. C> client to meter M> meter to client ?? unknown C? M? inferred from the messages ~ after a timestamp: synthetic, the recording had none ? after a name: assumed by the profile'
 complete -c vtctap -n '_shtab_vtctap_using read' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using read' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
@@ -237,6 +239,17 @@ complete -c vtctap -n '_shtab_vtctap_using replay' -s Y -l filter -x -d 'only re
 complete -c vtctap -n '_shtab_vtctap_using replay' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using replay' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using replay; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a simulate -d 'Plays a meter or a hand-held unit on a port, as a partner for a device or a program that is to be tested. vtctap simulate meter --port /dev/ttyUSB0 a meter, for a hand-held unit vtctap simulate client --port /dev/ttyUSB0 a hand-held unit, for a meter: reads, and enters tokens vtctap simulate meter --pty ./meter --dialect iec62056-21 a meter on a pseudo-terminal, for a program The device speaks the port of IEC 62055-52 as it is known, or another dialect. Its tokens are made up: no meter accepts them, except tests of class 1. This command writes to the port (so does '"'"'replay --as'"'"', and no other command); a port that a capture holds is refused. A meter plays until Ctrl-C, a client its sessions.'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -s h -l help -d 'show this help message and exit'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l port -x -d 'the port of the other side: a device or pyserial URL'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l pty -x -d 'make a pseudo-terminal for the other side, under this name'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l dialect -x -d 'devices of another kind: a name, or a whole number from which one is drawn ('"'"'vtctap help dialects'"'"')'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l speed -x -d 'first speed in bit/s (default: the dialect'"'"'s)'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l seed -x -d 'seed of the device'"'"'s values and choices'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l sessions -x -d 'a client'"'"'s sessions (default: 1)'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -l faults -d 'disturb every third read, or answer, and tell how'
+complete -c vtctap -n '_shtab_vtctap_using simulate' -s q -d 'do not tell what is played, or the faults'
+complete -c vtctap -n '_shtab_vtctap_using simulate; and test $_shtab_vtctap_npos -eq 0' -ka "meter client" -d 'the side to play'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a token -d 'Decodes STS tokens (IEC 62055-41): 20 digits each; spaces and dashes between digits are ignored. Class 1 tokens (tests and displays) are not encrypted. Credit tokens (class 0) and meter set-up tokens (class 2) are: without a key file that holds the meter'"'"'s key, only their class can be read. Exit status 1 means a bad CRC: a wrong digit, or no key that fits.'
 complete -c vtctap -n '_shtab_vtctap_using token' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using token' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
