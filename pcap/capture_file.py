@@ -96,28 +96,27 @@ class Parser(Protocol):
     interfaces: list[Interface]
     """The interfaces read so far, of all sections, in the file's order."""
     began: int
-    """The index of the buffer where the packet returned last begins; the input stands behind it."""
+    """The index of the buffer where the last returned packet begins; the input stands behind it."""
     own: int | None
-    """The first interface of the section, where this package wrote it: of the first section that begins with an equal
-    one. Otherwise None."""
+    """If this package wrote the section: the first interface of the first section that begins with an equal one.
+    Otherwise None."""
     confirmed: set[int]
     """The interfaces of which the file's statistics state as many packets as were read."""
 
     def packets(self) -> Iterator[Packet | Skipped]:
         """Yields the packets that are complete in the input's buffer; call it again when the buffer holds more.
 
-        Also yields what the file says that it holds and does not. Raises Damage where the structure is broken; the
-        input then stands at the broken block. While a packet is returned, the input stands behind it.
+        Also yields what is missing according to the file's own statistics. Raises Damage where the structure is broken;
+        the input then stands at the broken block. While a packet is returned, the input stands behind it.
         """
 
     def seek(self, at: int) -> int:
-        """The first index of the buffer, from ``at`` on, where the octets stand that a block begins with; else its
-        length."""
+        """Returns the first index of the buffer, from ``at`` on, where the octets look like the beginning of a block;
+        else the length of the buffer."""
 
     def fits(self, at: int, end: int) -> bool | None:
-        """Whether a whole block begins at ``buffer[at]``, judged by its structure alone: by all that must agree in it.
-
-        None where the block would not end before ``end``, the end of the buffer.
+        """Whether a whole block begins at ``buffer[at]``, judged by its structure alone. None if the block would not
+        end before ``end``, the end of the buffer.
         """
 
 
@@ -135,7 +134,7 @@ class PacketWriter(ABC):
 
     @property
     def gone(self) -> str:
-        """What became of the file under its name; see :attr:`vtctap.pcap.streams.Output.gone`."""
+        """What happened to the file; see :attr:`vtctap.pcap.streams.Output.gone`."""
         return self._output.gone
 
     @abstractmethod

@@ -76,7 +76,7 @@ class PcapParser:
             yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
 
     def _doubt(self, at: int, fraction: int, size: int, original: int) -> None:
-        """Looks closely at a packet that is none of this package. Raises Damage where it may be none at all."""
+        """Examines a packet that does not hold a record. Raises Damage if it may not be a packet at all."""
         if self._traces is None:
             self._traces = self._record_follows(at)
         if not self._traces:
@@ -90,14 +90,14 @@ class PcapParser:
             raise Damage(at, f"a packet of {size} octets, of another program, and none follows it")
 
     def _doubt_length(self, at: int, following: int) -> None:
-        """Looks closely at a record in which another seems to begin. Raises Damage where it has lost a part."""
+        """Examines a record in which another one seems to begin. Raises Damage if it has lost a part."""
         end = len(self._input.buffer)
         place = self.seek(at + 1)
         if following < end and self.fits(following, end) is False and self.fits(place, end):
             raise Damage(at, "the next packet begins in it")
 
     def _record_follows(self, at: int) -> bool:
-        """Whether there is a record behind a first packet that is none."""
+        """Whether a record follows a first packet that holds none."""
         end = len(self._input.buffer)
         while self._holds_records and (at := self.seek(at + 1)) < end:
             if self.fits(at, end):

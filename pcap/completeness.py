@@ -1,6 +1,6 @@
 """Compares what a trace's ``closed`` events state with the octets that its records hold.
 
-A tap states at its end, and where it is lost, how many octets it received (docs/link-type.md). Every octet is in the
+When a tap is closed or lost, an event states how many octets it received (docs/link-type.md). Every octet is in the
 trace once, so a difference means that octets are missing, or were taken out. Only a tap whose ``opened`` event is in
 the trace is compared: a slice and a later ring file hold a part.
 """
@@ -19,7 +19,7 @@ class Tally:
         """The octets of each tap that is open, when it was opened."""
 
     def feed(self, record: Record, interface: int) -> str | None:
-        """Takes the next record and the number of its interface; returns what does not agree, if anything."""
+        """Counts the next record of this interface; returns a message if the numbers do not agree."""
         tap = interface, record.tap
         if record.kind is not Kind.EVENT:
             self.octets[tap] = self.octets.get(tap, 0) + len(record.octets)

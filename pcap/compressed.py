@@ -1,7 +1,7 @@
 """Reads compressed files as Wireshark does: gzip, zstd and lz4, recognised by their first octets.
 
 gzip, and from Python 3.14 on zstd, are in the standard library. Otherwise zstd and lz4 need the extras of those names.
-Memory is bounded, however much a few octets unpack to. A file may hold several compressed streams.
+Memory is bounded, even if a few octets unpack to very many. A file may hold several compressed streams.
 """
 
 import sys

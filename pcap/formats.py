@@ -103,14 +103,14 @@ class CaptureReader:
             yield item
 
     def items(self) -> Iterator[Packet | Skipped]:
-        """Iterates the packets, and what had to be skipped between them."""
+        """Iterates the packets and, between them, what was skipped."""
         # A file has one position, so all iterations share one generator.
         if self._running is None:
             self._running = self._walk()
         return self._running
 
     def packets(self, tell: Callable[[str], None]) -> Iterator[Packet]:
-        """Iterates the packets and reads on after damage; ``tell`` is called with what is wrong."""
+        """Iterates the packets and continues after damage; calls ``tell`` with each skipped part."""
         for item in self.items():
             if isinstance(item, Skipped):
                 tell(f"it is {item.what}")

@@ -25,7 +25,7 @@ from vtctap.pcap.record import HASH_OPTION, HEADER, OPTION, Kind, Record, encode
 
 _VALUE: Final = Struct(">4sI32s8s")
 _AHEAD: Final = Struct(">4sIq")
-"""What is hashed between the hash before and the record: id, number, timestamp."""
+"""What is hashed between the previous hash and the record: id, number, timestamp."""
 _LENGTH: Final = slice(4, 8)
 """The header length in a packet's data."""
 _OPTION_SIZE: Final = OPTION.size + _VALUE.size
@@ -75,7 +75,7 @@ class HashChain:
         return record.chained(_VALUE.pack(link.id, link.number, link.previous, self._hash[:8]))
 
     def _stated(self, event: str) -> str:
-        """Returns the words that the text of an event gets."""
+        """Returns the words that are appended to the text of an event."""
         name = event.partition(" ")[0]
         if name == "opened":
             return f" {_ID}={self._id.hex()}"
@@ -105,7 +105,7 @@ def _parted(data: bytes) -> tuple[HashLink | None, bytes]:
 
 
 class Place(NamedTuple):
-    """Where a record is: the name of its trace, and its number there, from 1."""
+    """The place of a record: the name of its trace, and its number there, from 1."""
 
     trace: str
     number: int
@@ -136,7 +136,7 @@ class Verdict:
 
     @property
     def complete(self) -> bool:
-        """Whether it is intact, with its first record and the ``closed`` event of each tap that the records name."""
+        """Whether it is intact, and has its first record and the ``closed`` event of each tap that the records name."""
         return self.intact and self.first == 1 and not self.open_taps
 
     def feed(self, place: Place, link: HashLink, hash: bytes, *, altered: bool) -> None:

@@ -102,8 +102,8 @@ _SUFFIXES: Final = {".exchange": "exchange", ".bin": "raw", ".raw": "raw", ".dat
 
 
 def detect(name: str | os.PathLike[str]) -> str:
-    """Finds the import format of a file by its name or its content. Raises ImportFormatError where that is not certain,
-    TraceError and OSError."""
+    """Finds the import format of a file by its name or its content. Raises ImportFormatError if several or none are
+    possible, TraceError and OSError."""
     suffix = os.path.splitext(name)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
@@ -142,7 +142,7 @@ def disguised(name: str | os.PathLike[str]) -> str | None:
 
 
 def _undecided(name: str | os.PathLike[str], formats: Iterable[str]) -> ImportFormatError:
-    """Makes the error that asks which of several formats a file is in."""
+    """Makes the error for a file that several formats fit, which asks for the right one."""
     choices = ", ".join(f"{format} ({IMPORTERS[format].description})" for format in formats)
     return ImportFormatError(f"{os.fspath(name)}: say with --from which format it is in: {choices}")
 

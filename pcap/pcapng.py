@@ -43,8 +43,8 @@ _LEAST: Final = {
 }
 """The blocks that the parser uses, and the least length of each."""
 _APPLICATION: Final = b"vtctap"
-"""How the name of the program begins that writes statistics of just the packets in the file. Others copy them when they
-take packets out."""
+"""The beginning of this program's name as the file states it. Its statistics count the packets in the file; other
+programs copy them even when they remove packets."""
 
 
 class _Order:
@@ -195,8 +195,8 @@ class PcapngParser:
         return order
 
     def _undescribed(self, number: int, at: int) -> tuple[int, Interface]:
-        """Assumes the interface of a packet whose description is missing, where this package wrote the section: all of
-        its interfaces are alike. Raises Damage in other sections."""
+        """Assumes an interface for a packet whose interface description is missing, if this package wrote the section,
+        because all interfaces of a section are alike. Raises Damage in other sections."""
         if not self._own or number >= MAX_INTERFACES:
             raise Damage(at, f"interface {number} has not been described")
         if number not in self._assumed:
@@ -224,7 +224,7 @@ class PcapngParser:
         return take(at, end)
 
     def _pass_over(self, at: int, end: int) -> Packet | Skipped | None:
-        """Takes nothing from a block, unless this package's packet is in it: then its type is wrong. Raises Damage."""
+        """Skips a block. Raises Damage if it holds a packet of this package, because its type is then wrong."""
         if self._own and end - at >= _LEAST_PACKET - 4:
             kind, length, number, _, _, size, original = self._order.packet.unpack_from(self._input.buffer, at)
             if number < MAX_INTERFACES and 0 < size <= original <= length - _LEAST_PACKET:
@@ -276,7 +276,8 @@ class PcapngParser:
         return None
 
     def _take_statistics(self, at: int, end: int) -> Packet | Skipped | None:
-        """Compares the number of packets that an interface had when the file was written with those that were read."""
+        """Compares the number of packets that an interface has according to the file with the number of packets
+        read."""
         _, _, number = self._order.numbered.unpack_from(self._input.buffer, at)
         if not self._own:
             return None

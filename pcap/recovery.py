@@ -1,13 +1,13 @@
-"""Reads on after damage: finds the next block of a capture file by its structure, and says what was passed over.
+"""Reads on after damage: finds the next block of a capture file by its structure, and states what was skipped.
 
-A damaged length leads anywhere, so no length of a damaged block is believed. The search goes through the file octet by
-octet, from behind the beginning of the damaged block, to the first place where all that must agree in a block does: its
-type, its length at both ends, and the numbers in it (:meth:`~vtctap.pcap.capture_file.Parser.fits`). So one damaged
-block costs no other block, and a part that is overwritten, cut out or put in costs the blocks that it touches.
+A damaged length leads anywhere, so the lengths of a damaged block are ignored. The search goes through the file octet
+by octet, from behind the beginning of the damaged block, to the first place where everything that must agree in a block
+agrees: its type, its length at both ends, and the numbers in it (:meth:`~vtctap.pcap.capture_file.Parser.fits`). So one
+damaged block costs no other block, and a part that is overwritten, cut out or put in costs the blocks that it touches.
 
-Limits. What is found inside a damaged block by its structure is taken for a block, although the damaged block's octets
-may happen to hold one. A block longer than 1 MiB is not found again; no record is as long. The search holds no more of
-the file than that, and takes time in proportion to what it passes over.
+Limits. The octets of a damaged block may hold something with the structure of a block, which then counts as one. A
+block longer than 1 MiB is not found again; no record is that long. The search holds no more of the file than that, and
+takes time in proportion to the octets that it skips.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,12 @@ from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Input
 
 _MARGIN: Final = 64
-"""Octets at the end of the buffer in which a block may begin that :meth:`Parser.seek` cannot see yet."""
+"""Octets at the end of the buffer where :meth:`Parser.seek` cannot recognise a block yet, because its beginning is not
+complete."""
 
 
 class Recovering:
-    """Takes all packets of an input, with what was skipped between them."""
+    """Reads all packets of an input, and the skipped parts between them."""
 
     def __init__(self, source: Input, parser: Parser) -> None:
         self._input = source
@@ -30,9 +31,10 @@ class Recovering:
         self._damage: tuple[int, str] | None = None
 
     def packets(self, *, final: bool) -> Iterator[Packet | Skipped]:
-        """Yields what is complete in the input's buffer; ``final``: the buffer ends with the file.
+        """Yields the complete packets of the input's buffer, and the skipped parts. ``final``: the buffer ends with the
+        file.
 
-        A rest at the end of the file that may be a block's beginning stays in the buffer: the file may still grow.
+        A possible beginning of a block at the end of the file stays in the buffer, because the file may still grow.
         """
         while True:
             if self._damage is None:
@@ -54,7 +56,8 @@ class Recovering:
         self._input.at = at + 1
 
     def _leads_nowhere(self) -> bool:
-        """Whether the block at the end of the file has lost more than its end: another block follows in it."""
+        """Whether another block begins inside the block at the end of the file, which has then lost more than its
+        end."""
         start, buffer = self._input.at, self._input.buffer
         at = self._next(start + 1, final=True)
         if at is None:
@@ -64,14 +67,15 @@ class Recovering:
         return True
 
     def _find(self, *, final: bool) -> bool:
-        """Moves on to the next block; False if there is none in the buffer, of which only the end is needed then."""
+        """Moves on to the next block. Returns False if the buffer holds none; only the end of the buffer is needed
+        then."""
         end = len(self._input.buffer)
         at = self._next(self._input.at, final=final)
         self._input.at = max(self._input.at, end - _MARGIN) if at is None else at
         return at is not None and self._parser.fits(at, end) is True
 
     def _next(self, at: int, *, final: bool) -> int | None:
-        """The next place where a block begins or, but for the end of the file, may begin and has not ended yet."""
+        """Returns the next place where a block begins, or may begin if the file continues."""
         end, parser = len(self._input.buffer), self._parser
         while (at := parser.seek(at)) < end:
             whole = parser.fits(at, end)

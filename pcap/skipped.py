@@ -1,4 +1,4 @@
-"""What a reader had to pass over: a damaged part of a file, or records that a file should hold and does not."""
+"""What a reader had to skip: a damaged part of a file, or records that are missing from it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Skipped:
     """A part of a file that could not be read. It stands in the stream of what was read, at its place.
 
     ``offset`` and ``octets`` say where it is in the file (unpacked, where the file is compressed); ``octets`` is 0
-    where nothing is damaged and something is missing. ``reason`` is a phrase. ``file`` is the file's name in messages.
+    where records are missing and nothing is damaged. ``reason`` is a phrase. ``file`` is the file's name in messages.
     ``number`` is that of a packet that is no record, which counts as Wireshark's frame; None for all else.
     """
 
@@ -25,7 +25,7 @@ class Skipped:
 
     @property
     def what(self) -> str:
-        """What is wrong, as said after the file's name."""
+        """What is wrong, as a phrase to follow the file's name."""
         if not self.octets:
             return f"incomplete at offset {self.offset}: {self.reason}"
         return f"damaged at offset {self.offset}, {count(self.octets, 'octet')} skipped: {self.reason}"

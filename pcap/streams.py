@@ -26,7 +26,7 @@ class Input:
 
     A parser consumes octets by advancing ``at``; :meth:`more` appends the next chunk. The class never seeks, and holds
     one chunk and what the parser has left. :meth:`close` closes a file given as a path; a file object stays open.
-    What is compressed (:mod:`~vtctap.pcap.compressed`) is unpacked.
+    Compressed files are unpacked (:mod:`~vtctap.pcap.compressed`).
     """
 
     __slots__ = ("_before", "_file", "_head", "_owned", "_read", "_unpacker", "at", "buffer", "name")
@@ -59,7 +59,7 @@ class Input:
         return True
 
     def _plain(self) -> bytes | None:
-        """Returns octets of the file; its first ones once they tell whether the file is compressed."""
+        """Returns octets of the file. The first ones are held back until they tell whether the file is compressed."""
         chunk: bytes | None = self._read(CHUNK)
         if self._head is None:
             return chunk
@@ -133,8 +133,8 @@ class Output:
     @property
     def gone(self) -> str:
         """What happened to the file: ``deleted``, or (if it was given as a path) ``moved`` or ``overwritten``. Empty
-        while the file with this name holds all that was written, and for special files. What others write over the
-        content without changing its size is not noticed."""
+        while the file with this name holds all that was written, and for special files. Octets that others write over
+        the content without a change of its size are not noticed."""
         if not self._watched or self._file.closed:
             return ""
         written = os.fstat(self._file.fileno())

@@ -70,9 +70,9 @@ class TraceReader:
     """Iterates the records of a trace. A new iteration continues where the last one stopped, as with
     :class:`~vtctap.pcap.formats.CaptureReader`.
 
-    Iterating raises TraceError where a part of the trace is damaged; a new iteration continues behind it.
-    :meth:`items` reads on by itself, and says what it skipped. Both raise ForeignTrace, or TraceError, where the trace
-    holds no record at all.
+    Iterating raises TraceError where a part of the trace is damaged; a new iteration continues behind it. :meth:`items`
+    continues by itself, and also yields what it skipped. Both raise ForeignTrace, or TraceError, where the trace holds
+    no record at all.
     """
 
     def __init__(self, source: Source) -> None:
@@ -131,7 +131,7 @@ class TraceReader:
             yield item
 
     def items(self) -> Iterator[Record | Skipped]:
-        """Iterates the records, and what had to be skipped between them: damage, and records that are missing.
+        """Iterates the records and, between them, what was skipped: damaged parts, and records that are missing.
 
         Raises ForeignTrace, or TraceError, where the trace holds no record at all.
         """
@@ -224,7 +224,7 @@ class TraceReader:
         return self._held(error, skipped)
 
     def _held(self, error: TraceError, skipped: Skipped) -> Iterator[Skipped]:
-        """Yields what was skipped, unless no record has been read: then the file may be no trace, and waits for one."""
+        """Yields what was skipped. Before the first record the file may not be a trace at all, so this is held back."""
         if self._refused is None:
             yield skipped
             return
@@ -237,8 +237,9 @@ class TraceReader:
         return (skipped for _, skipped in held)
 
     def _end(self) -> Iterator[Skipped]:
-        """Yields what is missing by the ``closed`` events, but for taps whose packets are all here by the statistics:
-        then records were left out when the trace was written. Raises the first error of a file without records."""
+        """Yields what is missing according to the ``closed`` events. A tap whose packets are all here according to the
+        statistics lacks nothing: the writer left those records out. Raises the first error of a file without
+        records."""
         refused = self._refused
         if refused:
             self._refused = []

@@ -1,4 +1,4 @@
-"""The adapter behind a port: its driver, and its latency, which is how long it may keep an octet. Linux only.
+"""The adapter behind a port: its driver, and its latency, the longest time that it may keep an octet. Linux only.
 
 The module is separate so that listing ports imports neither what opening them needs nor dataclasses.
 

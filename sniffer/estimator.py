@@ -123,7 +123,7 @@ class Estimator:
 
     def feed(self, octets: list[tuple[int, int]], arrival: int, late_ns: int = 0) -> list[Octet]:
         """Feeds octets (value, flags) that one read brought at ``arrival``; they may have waited for ``late_ns`` before
-        it, because nobody looked. Returns the octets that are settled now."""
+        it, while no read was made. Returns the octets that are settled now."""
         if not octets:
             return self.advance(arrival)
         arrival = max(arrival, self._arrival)

@@ -3,7 +3,7 @@
 On POSIX one ``poll`` waits for all ports. Ports without a descriptor to poll, and all ports on other systems, are read
 in turn every few milliseconds. The arrival time is the monotonic time immediately after the read.
 
-A read may be late; its octets may then have been there before. The reader states for how long nobody had looked:
+A read may be late; its octets may then have been there before. The reader states for how long no read had been made:
 
 - because the caller was busy between two calls, writing to a slow disk or a full pipe;
 - because the reader rested, or reads its ports in turn;
@@ -42,7 +42,7 @@ class PortRead(NamedTuple):
     """The result of reading one port: its index, octets with their flags, and the monotonic time (ns) after the read.
 
     ``lost`` states why the port is gone; it is not read again. ``late_ns`` is how long the octets may have been there
-    before ``arrival``, because nobody looked.
+    before ``arrival``, while no read was made.
     """
 
     port: int
@@ -142,7 +142,7 @@ class Reader:
         return [chunk for descriptor, _ in ready for chunk in self._read(self._polled[descriptor], since)]
 
     def _read(self, index: int, since: int | None) -> list[PortRead]:
-        """Reads one port once; or until it is empty, if nobody has looked ``since`` (monotonic ns)."""
+        """Reads one port: once, or until it is empty if no port has been read ``since`` (monotonic ns)."""
         octets: list[tuple[int, int]] = []
         lost = ""
         try:

@@ -16,11 +16,11 @@ _LONG_NUMBER: Final = re.compile(r"[0-9](?:_?[0-9A-Fa-f]){99}")
 
 
 class TomlError(Error, ValueError):
-    """The text is no TOML, or exceeds a limit. The message says where; the caller adds the file."""
+    """The text is not TOML, or exceeds a limit. The message says where; the caller adds the file."""
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Parses a document. A byte-order mark at its beginning, as some editors write it, is passed over."""
+    """Parses a document, and skips a byte-order mark at its beginning, which some editors write."""
     if len(text) > MOST_OCTETS:
         raise TomlError(f"is longer than {MOST_OCTETS} characters")
     try:

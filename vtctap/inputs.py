@@ -24,12 +24,12 @@ _SHOWN: Final = 20
 
 
 class Traces:
-    """The records of several traces that are read as one, in order, and what had to be skipped between them.
+    """The records of several traces that are read as one, in order, and the damaged parts between them.
 
-    Damage is shown on standard error, where it is met; :func:`status` is the exit status that it gives. ``bar`` shows
-    on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown. ``follow`` waits
-    at the end of the last trace for more records; a pipe still ends when its writer closes it.
-    Without ``told``, nothing is shown: the caller shows what was skipped.
+    Damage is reported on standard error when the reader meets it; :func:`status` is the resulting exit status. ``bar``
+    shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown. ``follow``
+    waits at the end of the last trace for more records; a pipe still ends when its writer closes it. With ``told``
+    False nothing is reported: the caller does it.
     """
 
     def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False, told: bool = True) -> None:
@@ -78,7 +78,7 @@ class Traces:
             yield from self._end()
 
     def _end(self) -> "Iterator[Skipped]":
-        """Yields the record in whose middle the trace ends. An empty file holds none, and is said to be empty."""
+        """Yields the record that the end of the trace cuts, if any. Reports an empty file."""
         assert self.reader
         yield from (torn := list(self.reader.torn()))
         if self.reader.cut and not torn:
@@ -91,7 +91,7 @@ class Traces:
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """The exit status that the traces give by themselves: FOUND where a part of one was damaged or missing."""
+    """The exit status of reading: FOUND if a part of a trace was damaged or missing."""
     read: list[Traces] = getattr(arguments, "traces_read", [])
     return FOUND if any(traces.skipped for traces in read) else DONE
 
@@ -123,7 +123,7 @@ def settle(
 def _shown(
     arguments: argparse.Namespace, items: "Iterator[Record | Skipped]", profile: "Profile"
 ) -> "Iterator[Record | Skipped]":
-    """Returns the items; with ``--no-secrets`` the records have stand-ins, under a key that nobody knows."""
+    """Returns the items; with ``--no-secrets`` stand-ins under a random key replace the secrets of their records."""
     if not getattr(arguments, "no_secrets", False):
         return items
     from vtctap.dissector.profiles.files import shipped

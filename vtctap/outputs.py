@@ -49,7 +49,7 @@ def refuse_existing(name: str, *, force: bool) -> None:
 def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", public: bool = False) -> None:
     """Writes a text to a file or to standard output. Characters that the encoding lacks become question marks.
 
-    A new file can be read by its owner alone, unless it is ``public``: it holds nothing of a trace.
+    A new file can be read by its owner alone, unless it is ``public``, because it holds nothing from a trace.
     """
     octets = text.encode(encoding, "replace")
     if name == STANDARD:

@@ -1,4 +1,4 @@
-"""Signs texts and verifies signatures, with OpenSSH's ssh-keygen(1): vtctap has no cryptography for this of its own."""
+"""Signs texts and verifies signatures with OpenSSH's ssh-keygen(1), so that vtctap needs no cryptography for it."""
 
 import subprocess
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from vtctap.outputs import refuse_existing, write_text
 __all__ = ["is_signed", "sign"]
 
 _NAMESPACE: Final = "vtctap"
-"""What a signature is for, so that one of this program is none of another."""
+"""The namespace of the signatures: a signature of this program is not valid for another one."""
 
 
 def sign(text: str, key: str, name: str, *, force: bool) -> None:
     """Writes the signature of a text with the private key in the file ``key`` to the file ``name``.
 
-    ssh-keygen asks for the key's passphrase, or uses the agent. Raises CommandError with what it says.
+    ssh-keygen asks for the key's passphrase, or uses the agent. Raises CommandError with its message.
     """
     refuse_existing(name, force=force)
     done = _ssh_keygen(["sign", "-f", key], text)
@@ -27,7 +27,7 @@ def sign(text: str, key: str, name: str, *, force: bool) -> None:
 
 def is_signed(text: str, signature: str, signers: str) -> tuple[bool, str]:
     """Returns whether the file ``signature`` holds a signature of the text by one of the keys that the file ``signers``
-    lists, and what ssh-keygen says of it."""
+    lists, and ssh-keygen's message."""
     found = _ssh_keygen(["find-principals", "-s", signature, "-f", signers], "")
     if found.returncode:
         return False, f"by no key in {signers}: {_last_line(found)}"

@@ -159,7 +159,7 @@ class ServedOutlet(Outlet):
             raise OSError(self._error.errno, self._error.strerror)
 
     def _known(self, error: OSError) -> OSError:
-        """Returns the error of a write; a terminal whose window was closed (EIO) is a pipe whose reader is gone."""
+        """Returns the error of a write. EIO, from a terminal whose window was closed, becomes BrokenPipeError."""
         closed = self._terminal and error.errno == errno.EIO
         return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) if closed else error
 

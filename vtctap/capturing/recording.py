@@ -1,8 +1,8 @@
 """Writes the trace, or the ring of traces, of a running capture.
 
-Each record is in the file when :meth:`Recording.feed` returns. The name of the file is checked while it is written. A
-file that was deleted or overwritten loses records, so that is an error at once. A file that was only moved loses
-nothing, so the error comes at the end.
+Each record is in the file when :meth:`Recording.feed` returns. The name of the file is checked while it is written. If
+the file is deleted or overwritten, records are lost: an error at once. If it is only moved, nothing is lost, and the
+error comes at the end.
 """
 
 import sys

@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _latency(text: str) -> int:
-    """Returns an argument in milliseconds as ns."""
+    """Returns a ``--latency`` argument, in milliseconds, as ns (argparse type)."""
     if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text, re.ASCII):
         return round(float(text) * 1_000_000)
     raise argparse.ArgumentTypeError(f"{text!r} is not a latency in milliseconds")
@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _wait_for(
     arguments: argparse.Namespace, links: "list[Link]", enter: "Callable[[], Capture]", say: "Callable[[str], None]"
 ) -> None:
-    """Enters the capture once its ports are there; what else would keep it from beginning is said before."""
+    """Waits until the ports exist, then enters the capture. Refuses an existing output before it waits."""
     from vtctap.sniffer.arrival import opened_when_there
 
     if arguments.output and not arguments.ring:

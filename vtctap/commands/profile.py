@@ -190,7 +190,7 @@ def _learn(arguments: argparse.Namespace) -> int:
 
 
 def _page(name: str | None) -> "Callable[[Learner], str] | None":
-    """Returns what writes the page of evidence, by the suffix of its name."""
+    """Returns the function that writes the page of evidence in the format of its suffix."""
     from vtctap.dissector.learning import page
 
     if name is None:

@@ -104,7 +104,7 @@ def _tap(tap: "Interface", number: int) -> "Interface":
 
 
 def _prove(arguments: argparse.Namespace, redactor: "Redactor") -> int:
-    """Searches the result for the secrets; says what was searched, and what was found."""
+    """Searches the result for the secrets, and prints what was searched and found."""
     from vtctap.dissector.redaction.proof import forms, places_of, survivors
     from vtctap.pcap.trace import open_trace
 

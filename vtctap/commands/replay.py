@@ -4,8 +4,9 @@
   vtctap replay TRACE --client NAME --server NAME   the same, under names of one's own (symbolic links)
   vtctap replay TRACE --as client --port PORT       the client's side, to a meter; --as server: the meter's, to a client
 
-Octets are those that the taps received, parity bits and errors included. It begins when a program has opened each
-pseudo-terminal, and ends when the programs have closed them. --as writes to the port: name no port that a tap is on.
+The octets are those that the taps received, with parity bits and errors. The replay begins when a program has opened
+each pseudo-terminal, and ends when the programs have closed them. --as writes to the port: name no port that a tap is
+on.
 """
 
 import argparse
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vtctap.sniffer.replay import Stage
 
 _LOOK: Final = 0.05
-"""Seconds between two looks at who listens."""
+"""Seconds between two checks of the programs that listen."""
 _SETTLE: Final = 0.3
 """Seconds that a program gets between opening a terminal and the first octet."""
 

@@ -161,7 +161,7 @@ class Installation:
         return Step("updated" if there else "installed", file.path)
 
     def _undo(self, before: Mapping[Path, bytes | None], stated: dict[Path, str]) -> None:
-        """Restores the files that were there ``before``, removes the others, and ``stated`` is what is installed."""
+        """Restores the files of ``before``, removes the others, and makes ``stated`` the content of the manifest."""
         if self.dry:
             return
         for path, content in before.items():
@@ -198,7 +198,7 @@ class Installation:
         self.folders += [parent for parent in missing if parent not in self.folders]
 
     def _leave(self, folders: Iterable[Path]) -> None:
-        """Removes those of the folders that are empty, the innermost first."""
+        """Removes those folders that are empty, the innermost first."""
         for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
