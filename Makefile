@@ -103,7 +103,7 @@ test-peers: check
 # the other tests that ask a Wireshark, and those of Scapy and pyshark.
 DIFFERENCE := -m slow tests/dissector/wireshark/test_lua_difference.py
 OTHER_DEBIANS := trixie forky
-ASK_WIRESHARK := $(addprefix tests/dissector/,wireshark scapy profiles/test_encodings.py) \
+ASK_WIRESHARK := $(addprefix tests/dissector/,wireshark scapy dlms profiles/test_encodings.py) \
 	$(addprefix tests/commands/,test_wireshark.py test_doctor.py test_extcap.py test_stats.py test_demo.py test_read.py) \
 	tests/test_agreement.py tests/test_wireshark_page.py
 
