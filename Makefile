@@ -18,7 +18,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound faults flips fuzz \
+.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound learn-trial faults flips fuzz \
 	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames
 
 # program:package of what must be there
@@ -160,6 +160,10 @@ faults: $(VENV)/dev
 # Random sessions with planted secrets: none may survive redaction.
 redact-trial: $(VENV)/dev
 	$(BIN)/python bench/redact_trial.py
+
+# What is learned from a thousand random dialects, undamaged, damaged and with faults: half an hour on two cores.
+learn-trial: $(VENV)/dev
+	$(BIN)/python bench/learn_trial.py
 
 bench: $(VENV)/dev
 	$(BIN)/python bench/startup.py
