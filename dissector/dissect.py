@@ -6,9 +6,11 @@ decodes the message (:mod:`vtctap.dissector.protocol.messages`), looks up its me
 constant: a few values per link.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
 
 from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
 from vtctap.dissector.dlms import Apdu, Requests
@@ -24,7 +26,7 @@ from vtctap.dissector.tokens import Keys
 from vtctap.dissector.verdicts import Verdicts
 from vtctap.pcap.construction import fast_init
 from vtctap.pcap.hash_chain import HashLink
-from vtctap.pcap.record import Flag, Kind, Record
+from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.pcap.skipped import Skipped
 
 Value = str | int | float | bool | list[str] | list[int] | list[float]
@@ -88,7 +90,9 @@ class Frame(Dissection):
 
     def fields(self) -> dict[str, Value]:
         """Returns the fields of the catalogue that apply, by name, in catalogue order."""
-        values = _record_fields(self.record) | _content(self.message, self.meaning) | _place_fields(self.place)
+        values = _record_fields(self.record)
+        values |= _content(self.message, self.meaning)
+        values |= _place_fields(self.place)
         if self.gap_ns is not None:
             values["gap"] = self.gap_ns / 1e9
         return _by_name(values)
@@ -100,6 +104,17 @@ def content(message: Message, meaning: Meaning) -> dict[str, Value]:
 
 
 _NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
+_KINDS: Final = {kind: kind.name.lower() for kind in Kind}
+_SENDERS: Final = {sender: sender.name.lower() for sender in Sender}
+_OF_BLOCKS: Final = (
+    *("message", "cmd", "register", "value", "unit", "count", "error_code", "text"),
+    *("bcc", "bcc_expected", "bcc_status", "bcc_rule"),
+)
+"""All that a message with a good check character can have."""
+_Taker: TypeAlias = Callable[[Any], tuple[Any, ...]]
+_take_of_blocks: Final[_Taker] = attrgetter(*_OF_BLOCKS)
+_take_of_messages: Final[_Taker] = attrgetter(*Message.__slots__)
+_take_of_meanings: Final[_Taker] = attrgetter(*Meaning.__slots__)
 
 FLAG_FIELDS: Final = (
     (Flag.BREAK, "error_break"),
@@ -120,8 +135,8 @@ def epoch(time_ns: int) -> str:
 
 def _record_fields(record: Record) -> dict[str, Value]:
     values: dict[str, Value] = {
-        "kind": record.kind.name.lower(),
-        "sender": record.sender.name.lower(),
+        "kind": _KINDS[record.kind],
+        "sender": _SENDERS[record.sender],
         "link": record.link,
         "tap": record.tap,
         "duration": record.duration / 1e9,
@@ -144,10 +159,9 @@ def _record_fields(record: Record) -> dict[str, Value]:
         values["error_parity"] = list(record.parity_errors)
     if record.framing_errors:
         values["error_framing"] = list(record.framing_errors)
-    for flag, name in FLAG_FIELDS:
-        if record.flags & flag:
-            values[name] = True
-    if link := HashLink.decode(record.chain):
+    if record.flags:
+        values |= {name: True for flag, name in FLAG_FIELDS if record.flags & flag}
+    if record.chain and (link := HashLink.decode(record.chain)):
         values["chain"] = link.id.hex()
         values["chain_number"] = link.number
         values["chain_hash"] = link.start.hex()
@@ -156,29 +170,38 @@ def _record_fields(record: Record) -> dict[str, Value]:
 
 def _by_name(values: Mapping[str, Value]) -> dict[str, Value]:
     """Turns values by attribute into values by field name, in catalogue order."""
-    attributes = sorted(filter(_NAMES.__contains__, values), key=POSITIONS.__getitem__)
-    return {_NAMES[attribute]: values[attribute] for attribute in attributes}
+    return {name: values[attribute] for attribute, name in _ordered(tuple(values))}
+
+
+@lru_cache(maxsize=1024)
+def _ordered(attributes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Returns the attributes that are fields, with the fields' names, in catalogue order; most frames have the same."""
+    return tuple(
+        (each, _NAMES[each]) for each in sorted(filter(_NAMES.__contains__, attributes), key=POSITIONS.__getitem__)
+    )
 
 
 def _content(message: Message, meaning: Meaning) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for part in (message, meaning):
-        for attribute in part.__slots__:
-            value = getattr(part, attribute)
-            if value is not None and value != ():
-                values[attribute] = list(value) if isinstance(value, tuple) else value
+    names, taken = (_OF_BLOCKS, _take_of_blocks) if message.bcc_rule else (Message.__slots__, _take_of_messages)
+    values = _present(names, taken(message))
+    values |= _present(Meaning.__slots__, _take_of_meanings(meaning))
     for each in (meaning.apdu, meaning.token):
         if each:
             values |= each.attributes()
     return values
 
 
-def _place_fields(place: Place) -> dict[str, Value]:
-    values: dict[str, Value] = {
-        name: value for name, value in place._asdict().items() if value is not None and value != ()
+def _present(names: Iterable[str], values: Iterable[Any]) -> dict[str, Value]:
+    """Returns the values that are there, by name: neither None nor an empty tuple."""
+    return {
+        name: list(value) if value.__class__ is tuple else value
+        for name, value in zip(names, values, strict=True)
+        if value or (value is not None and value.__class__ is not tuple)
     }
-    if place.register_asked:
-        values["register_asked"] = list(place.register_asked)
+
+
+def _place_fields(place: Place) -> dict[str, Value]:
+    values = _present(Place._fields, place)
     if place.response_time_ns is not None:
         values["response_time"] = place.response_time_ns / 1e9
     return values

@@ -1,7 +1,6 @@
 """Printing of records: the options, and the output as lines of text (with octets or colours) or as JSON."""
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -76,7 +75,9 @@ def _shower(arguments: argparse.Namespace, printer: "Printer", named: dict[str, 
     from vtctap.dissector.text import hex_dump
 
     if arguments.json:
-        return lambda dissection: json.dumps({**named, **dissection.as_json()})
+        from vtctap.dissector.json_text import json_text
+
+        return lambda dissection: json_text({**named, **dissection.as_json()})
     if arguments.octets:
         return lambda dissection: f"{printer.line(dissection)}\n{hex_dump(dissection.record.octets)}".removesuffix("\n")
     return printer.line
