@@ -193,7 +193,18 @@ def test_regression(tmp_path: Path) -> None:
 
     test = tmp_path / "test_meter.py"
     test.write_text(run(SCRIPTS / "regression.py", ROOT / "examples" / "session.pcapng"))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(test)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(test),
+    ]
     outcomes = []
     for registers in ({}, {"registers": {"2011": "1"}}):
         with MeterPort(MeterMachine(Random(1), **registers), speed=2400) as meter:
