@@ -120,8 +120,10 @@ ROOMS: Final = (
             f"vtctap.{name}"
             for name in (
                 "arguments",
+                "cluster",
                 "dialects",
                 "inputs",
+                "jobs",
                 "outputs",
                 "messages",
                 "progress",
@@ -132,6 +134,16 @@ ROOMS: Final = (
         ),
         ("record", "trace files", "profiles", "tokens", "redaction", "simulated link"),
         "what commands share",
+    ),
+    Room(
+        "sets of traces",
+        "vtctap",
+        ("vtctap.dataset",),
+        (
+            *("record", "trace files", "catalogue", "profiles", "tokens", "meaning", "analysis"),
+            *("tables", "command line"),
+        ),
+        "many traces, one database",
     ),
     Room(
         "capturing",
@@ -174,7 +186,7 @@ ROOMS: Final = (
                 "tables",
                 "redaction",
             ),
-            *("Lua dissector", "simulated link", "sniffer", "command line", "capturing", "extcap"),
+            *("Lua dissector", "simulated link", "sniffer", "command line", "sets of traces", "capturing", "extcap"),
         ),
         "one file a command",
     ),

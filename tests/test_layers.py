@@ -26,6 +26,8 @@ LIBRARIES = {
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "pyarrow": ["vtctap.dissector.tables.parquet"],
     "dlms_cosem": ["vtctap.dissector.dlms.apdu"],
+    "duckdb": ["vtctap.dataset.querying"],
+    "distributed": ["vtctap.cluster"],
     "backports": ["vtctap.pcap.compressed"],
     "compression": ["vtctap.pcap.compressed"],
     "lz4": ["vtctap.pcap.compressed"],

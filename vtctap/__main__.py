@@ -5,19 +5,14 @@ correct is printed as one line on stderr, and its class gives the exit status (:
 exception is a bug, and its traceback is shown.
 """
 
-import errno
 import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Final
 
 from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
 from vtctap.messages import warn
 from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors that only writing causes. Here they come from standard output: other outputs report theirs with their name."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +51,10 @@ def _of_the_system(error: OSError) -> Error | None:
     """Returns a system error as an :class:`Error`; None unless it names a file or says that the disk is full."""
     if error.filename is not None:
         return CommandError(f"{error.filename}: {error.strerror}")
-    return OutputError(f"standard output: {error.strerror}") if error.errno in _FULL else None
+    from vtctap.outputs import FULL
+
+    # Other outputs report their errors with their name.
+    return OutputError(f"standard output: {error.strerror}") if error.errno in FULL else None
 
 
 def _settle_output() -> None:

@@ -22,6 +22,8 @@ EXTRAS: Final = {
     "report": ("plotly", "plotly"),
     "parquet": ("pyarrow", "pyarrow"),
     "dlms": ("dlms_cosem", "dlms-cosem"),
+    "query": ("duckdb", "duckdb"),
+    "cluster": ("distributed", "distributed"),
     "zstd": ("backports", "backports.zstd"),
     "lz4": ("lz4", "lz4"),
 }

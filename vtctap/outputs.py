@@ -19,10 +19,22 @@ if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.trace import TraceWriter
 
-__all__ = ["APPLICATION", "live_trace", "output_errors", "refuse_existing", "whole_file", "whole_trace", "write_text"]
+__all__ = [
+    "APPLICATION",
+    "FULL",
+    "live_trace",
+    "output_errors",
+    "refuse_existing",
+    "whole_file",
+    "whole_trace",
+    "write_text",
+]
 
 APPLICATION: Final = f"vtctap {__version__}"
 """The name and version of the writing program, which traces state."""
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors that only writing causes."""
 
 
 @contextmanager

@@ -4,25 +4,31 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vtctap.dissector.analysis.check import check
-from vtctap.dissector.analysis.findings import SEVERITIES
+from vtctap.dissector.analysis.findings import SEVERITIES, Finding
 from vtctap.dissector.dissect import Dissection, Value, epoch
 from vtctap.dissector.profiles.files import Profile
-from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table
+from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Cells, Column, ColumnType, Row, Table
 
 
 def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
     for finding in check(dissections, profile):
-        cells: dict[str, Value] = {
-            "frame.number": min(finding.frames),
-            "code": finding.code,
-            "severity": finding.severity,
-            "message": finding.message,
-            "frames": list(finding.frames),
-            "source": finding.source,
-        }
-        if finding.time_ns is not None:
-            cells["frame.time_epoch"] = epoch(finding.time_ns)
-        yield Row(finding.frames, cells)
+        yield Row(finding.frames, finding_cells(finding))
+
+
+def finding_cells(finding: Finding) -> Cells:
+    """Returns the row of a finding."""
+    cells: dict[str, Value] = {
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "frames": list(finding.frames),
+        "source": finding.source,
+    }
+    if finding.frames:
+        cells["frame.number"] = min(finding.frames)
+    if finding.time_ns is not None:
+        cells["frame.time_epoch"] = epoch(finding.time_ns)
+    return cells
 
 
 FINDINGS: Final = Table(

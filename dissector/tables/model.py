@@ -25,6 +25,9 @@ from vtctap.dissector.catalogue import (
 from vtctap.dissector.dissect import Dissection, Value
 from vtctap.dissector.profiles.files import Profile
 
+_UNITS: Final = {"vtc.speed": "bit/s", "vtc.token.mpl": "W", "vtc.token.mppul": "W"}
+"""The units of catalogue fields that are no seconds."""
+
 Cells = dict[str, Value]
 """The cells of a row by column name; what does not apply is absent."""
 
@@ -51,6 +54,11 @@ class Column:
     description: str
     repeats: bool = False
     bits: int = 32
+
+    @property
+    def unit(self) -> str:
+        """The unit of a number, empty where it has none."""
+        return "s" if self.type in (ColumnType.SECONDS, ColumnType.SPAN) else _UNITS.get(self.name, "")
 
 
 class Row(NamedTuple):

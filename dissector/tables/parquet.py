@@ -1,11 +1,11 @@
 """Writes rows as Parquet with pyarrow (the extra ``parquet``).
 
-Times are timestamps in nanoseconds, UTC; spans are decimal numbers of seconds with nine decimals; seconds and other
-numbers are doubles, integers have 64 bits, and what does not apply is null. Each column's metadata holds its
-description. pyarrow is imported when used.
+Times are timestamps, UTC, in nanoseconds or another unit; spans are decimal numbers of seconds with nine decimals;
+seconds and other numbers are doubles, integers have 64 bits, and what does not apply is null. Each column's metadata
+holds its type, unit and description. pyarrow is imported when used.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import IO, Any, Final
 
@@ -13,43 +13,77 @@ from vtctap.dissector.dissect import Value
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 from vtctap.extras import extra
 
-_BATCH: Final = 2_000
+BATCH: Final = 2_000
 """Rows converted to columns at a time."""
-_GROUP: Final = 25
-"""Batches per row group, which is held in memory."""
+_GROUP: Final = 50_000
+"""Rows of a row group, which is held in memory."""
+_INT64: Final = range(-(1 << 63), 1 << 63)
+
+
+def require() -> None:
+    """Raises MissingExtra where Parquet cannot be written."""
+    with extra("parquet", "Parquet"):
+        import pyarrow  # noqa: F401
 
 
 def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
     """Writes a Parquet file and returns the number of rows; it is readable only once its end is written. Raises
     MissingExtra."""
-    with extra("parquet", "Parquet"):
+    writer = ParquetFile(file, columns)
+    each = iter(cells)
+    while rows := list(islice(each, BATCH)):
+        writer.feed(rows)
+    return writer.close()
+
+
+class ParquetFile:
+    """A Parquet file that is written front to back; ``time_unit`` is that of timestamps. Raises MissingExtra."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[Column], *, time_unit: str = "ns") -> None:
+        with extra("parquet", "Parquet"):
+            import pyarrow
+            from pyarrow import parquet
+
+        self._columns = columns
+        self._time_unit = time_unit
+        self._schema = pyarrow.schema([_field(column, time_unit) for column in columns])
+        self._writer = parquet.ParquetWriter(_Forward(file), self._schema, compression="zstd")
+        self._group: list[Any] = []
+        self._held = 0
+        self._rows = 0
+
+    def feed(self, rows: list[Cells]) -> None:
+        """Writes the next rows."""
         import pyarrow
-        from pyarrow import parquet
 
-    schema = pyarrow.schema([_field(column) for column in columns])
-    batches, count = _batches(iter(cells), columns, schema), 0
-    with parquet.ParquetWriter(_Forward(file), schema, compression="zstd") as writer:
-        while group := list(islice(batches, _GROUP)):
-            table = pyarrow.Table.from_batches(group)
-            writer.write_table(table)
-            count += table.num_rows
-    return count
-
-
-def _batches(cells: Iterator[Cells], columns: Sequence[Column], schema: Any) -> Iterator[Any]:
-    """Rows as Arrow's record batches."""
-    import pyarrow
-
-    while rows := list(islice(cells, _BATCH)):
         present = set[str]().union(*rows)
         arrays = [
-            _array(column, field.type, rows) if column.name in present else pyarrow.nulls(len(rows), field.type)
-            for column, field in zip(columns, schema, strict=True)
+            _array(column, field.type, rows, self._time_unit)
+            if column.name in present
+            else pyarrow.nulls(len(rows), field.type)
+            for column, field in zip(self._columns, self._schema, strict=True)
         ]
-        yield pyarrow.record_batch(arrays, schema=schema)
+        self._group.append(pyarrow.record_batch(arrays, schema=self._schema))
+        self._held += len(rows)
+        if self._held >= _GROUP:
+            self._write_group()
+
+    def close(self) -> int:
+        """Ends the file, which its owner closes; returns the number of rows."""
+        self._write_group()
+        self._writer.close()
+        return self._rows
+
+    def _write_group(self) -> None:
+        import pyarrow
+
+        if self._group:
+            self._writer.write_table(pyarrow.Table.from_batches(self._group))
+        self._rows += self._held
+        self._group, self._held = [], 0
 
 
-def _field(column: Column) -> Any:
+def _field(column: Column, time_unit: str) -> Any:
     import pyarrow
 
     kind = {
@@ -59,25 +93,31 @@ def _field(column: Column) -> Any:
         ColumnType.BOOLEAN: pyarrow.bool_(),
         ColumnType.SECONDS: pyarrow.float64(),
         ColumnType.SPAN: pyarrow.decimal128(20, 9),
-        ColumnType.TIME: pyarrow.timestamp("ns", tz="UTC"),
+        ColumnType.TIME: pyarrow.timestamp(time_unit, tz="UTC"),
     }[column.type]
     kind = pyarrow.list_(kind) if column.repeats else kind
-    return pyarrow.field(column.name, kind, metadata={"description": column.description})
+    metadata = {"description": column.description, "type": column.type.value, "unit": column.unit}
+    return pyarrow.field(column.name, kind, metadata={name: text for name, text in metadata.items() if text})
 
 
-def _array(column: Column, kind: Any, rows: list[Cells]) -> Any:
+_PER_UNIT_NS: Final = {"ns": 1, "us": 1_000}
+
+
+def _array(column: Column, kind: Any, rows: list[Cells], time_unit: str) -> Any:
     """Returns one column of the rows."""
     import pyarrow
 
     values: list[Value | None] = [row.get(column.name) for row in rows]
     if column.type is ColumnType.TIME:
-        values = [None if value is None else _nanoseconds(str(value)) for value in values]
+        per_unit = _PER_UNIT_NS[time_unit]
+        times = (None if value is None else nanoseconds(str(value)) // per_unit for value in values)
+        values = [time if time in _INT64 else None for time in times]
     if column.type is ColumnType.SPAN:
         return pyarrow.array(values, pyarrow.string()).cast(kind)
     return pyarrow.array(values, kind)
 
 
-def _nanoseconds(text: str) -> int:
+def nanoseconds(text: str) -> int:
     """Converts seconds with nine decimals to nanoseconds."""
     return int(text.replace(".", ""))
 

@@ -10,6 +10,7 @@ from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.tables.model import (
     NUMBER_COLUMN,
     TIME_COLUMN,
+    Cells,
     Column,
     ColumnType,
     Row,
@@ -26,10 +27,11 @@ _STATUS: Final = ("vtc.status.token", "vtc.status.token.name", "vtc.status.token
 def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
     for flow in token_flows(dissections, profile):
         polls = [frame.number for poll in flow.polls for frame in poll.frames]
-        yield Row([frame.number for frame in flow.write.frames] + polls, _cells(flow))
+        yield Row([frame.number for frame in flow.write.frames] + polls, token_cells(flow))
 
 
-def _cells(flow: TokenFlow) -> dict[str, Value]:
+def token_cells(flow: TokenFlow) -> Cells:
+    """Returns the row of a token."""
     request = flow.write.request
     assert request  # A flow begins with one.
     said = request.fields()

@@ -64,7 +64,8 @@ def test_every_table_in_every_form(inside: Run, tmp_path: Path, table: str, form
 def test_standard_output_gets_the_same(vtctap: Run, inside: Run, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     for form in ("csv", "jsonl", "parquet", "pcap", "exchange"):
-        inside("export", EXAMPLES / "faults.pcapng", "-o", f"t.{form}")
+        table = ("--table", "records") if form == "parquet" else ()
+        inside("export", EXAMPLES / "faults.pcapng", "-o", f"t.{form}", *table)
         piped = vtctap("export", EXAMPLES / "faults.pcapng", "-o", "-", "--format", form, text=False)
         assert piped.returncode == 0
         assert piped.stdout == (tmp_path / f"t.{form}").read_bytes()
@@ -119,6 +120,10 @@ def test_a_key_file_that_is_not_there(inside: Run, tmp_path: Path) -> None:
         (["-o", "t.exchange", "--table", "tokens"], 2, "file holds octets, not tables: leave out --table and -e"),
         (["-o", "t.csv", "-Y", "vtc.nothing"], 2, "vtc.nothing"),
         (["-o", "nowhere/t.csv"], 4, "nowhere/t.csv: No such file or directory; create the folder nowhere"),
+        (["-o", "t.csv", "--findings"], 2, "are for a set"),
+        (["-o", "t.parquet", "-"], 2, "knows traces by their content; - is none"),
+        (["-o", EXAMPLES / "session.txt", "--format", "parquet"], 2, "is a file: name another folder, or --table"),
+        (["-o", "t.parquet", "--jobs", "0"], 2, "'0' is no number of processes"),
         (["-o", "t.pcap", EXAMPLES / "telegram.pcapng"], 2, "holds one trace: name one, or add --join"),
     ],
 )
@@ -134,15 +139,16 @@ def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], status: in
 def test_nothing_is_overwritten_and_nothing_partial_appears(inside: Run, tmp_path: Path, name: str) -> None:
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
+    table = ("--table", "records") if name.endswith("parquet") else ()
     (tmp_path / "other.pcapng").write_text("no trace")
     (tmp_path / name).write_text("mine")
-    refused = inside("export", EXAMPLES / "session.pcapng", "-o", name)
+    refused = inside("export", EXAMPLES / "session.pcapng", "-o", name, *table)
     assert (refused.returncode, (tmp_path / name).read_text()) == (2, "mine")
     assert "--force" in refused.stderr
-    failed = inside("export", "--join", EXAMPLES / "session.pcapng", "other.pcapng", "-o", name, "--force")
+    failed = inside("export", "--join", EXAMPLES / "session.pcapng", "other.pcapng", "-o", name, "--force", *table)
     assert (failed.returncode, (tmp_path / name).read_text()) == (2, "mine")
     assert "other.pcapng" in failed.stderr
-    assert inside("export", EXAMPLES / "session.pcapng", "-o", name, "--force").returncode == 0
+    assert inside("export", EXAMPLES / "session.pcapng", "-o", name, "--force", *table).returncode == 0
     assert (tmp_path / name).read_bytes() != b"mine"
     assert {path.name for path in tmp_path.iterdir()} == {"other.pcapng", name}
 

@@ -1,26 +1,32 @@
 """Writes traces as tables, or their octets in the format of another program.
 
-  .csv       for spreadsheets       .parquet   for data frames and databases ('vtctap[parquet]')
-  .jsonl     JSON Lines             .pcap      link type RTAC serial, for a Wireshark without vtctap's dissector
-  .exchange  text: lines "C> hex" and "M> hex", which 'vtctap import' reads
+  .parquet   a set, for data frames and databases ('vtctap[parquet]'); with --table, -e or -Y, one table in one file
+  .csv       for spreadsheets       .pcap      link type RTAC serial, for a Wireshark without vtctap's dissector
+  .jsonl     JSON Lines             .exchange  text: lines "C> hex" and "M> hex", which 'vtctap import' reads
 
-The output appears under its name when it is complete. 'vtctap help export' says how to read it back.
+A set is a folder to which traces are added, each once, whatever its name; 'vtctap query' asks it. A file appears under
+its name when it is complete. 'vtctap help export' says how to read both back.
 """
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.arguments import STANDARD, STATED, add_join, add_keys, add_profile, add_traces, groups_of, load_keys
-from vtctap.errors import DONE, CommandError
+from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.inputs import Traces, one_link, settle
+from vtctap.jobs import Lost, add_jobs, results
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import whole_file
 from vtctap.parsers import suggested
+from vtctap.progress import with_count
 
 if TYPE_CHECKING:
+    from vtctap.dataset.adding import Added
     from vtctap.dissector.dissect import Dissection, Value
     from vtctap.dissector.profiles.files import Profile
     from vtctap.dissector.tables.model import Cells, Column, Row, Table
@@ -60,7 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXPR",
         help="display filter: write only rows from records that match ('vtctap help filters')",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    parser.add_argument("--findings", action="store_true", help="set: also write what 'vtctap check' finds")
+    parser.add_argument("--no-octets", action="store_true", help="set: leave out the records' octets")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite the file if it exists; set: decode a trace that is there again"
+    )
+    add_jobs(parser)
     parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     add_profile(parser, default=STATED)
     add_keys(parser)
@@ -70,6 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     groups = groups_of(arguments)
     form = _form(arguments)
+    if _is_set(arguments, form):
+        return _export_set(arguments, groups)
+    if arguments.findings or arguments.no_octets or arguments.cluster:
+        raise CommandError("--findings, --no-octets and --cluster are for a set (.parquet without --table, -e, -Y)")
     passes = _passes(arguments.filter)
     written, noun = (_export_octets if form in _OF_OCTETS else _export_table)(arguments, form, groups, passes)
     if not arguments.quiet and arguments.output != STANDARD:
@@ -90,6 +105,15 @@ def _form(arguments: argparse.Namespace) -> str:
     return form
 
 
+def _is_set(arguments: argparse.Namespace, form: str) -> bool:
+    """Returns whether the output is a set. Raises CommandError if a file is in its place."""
+    if form != "parquet" or arguments.table or arguments.fields or arguments.filter or arguments.output == STANDARD:
+        return False
+    if os.path.isfile(arguments.output):
+        raise CommandError(f"{arguments.output} is a file: name another folder, or --table {_DEFAULT_TABLE} for a file")
+    return os.path.isdir(arguments.output) or not os.path.exists(arguments.output)
+
+
 def _passes(text: str | None) -> "Passes | None":
     if text is None:
         return None
@@ -106,6 +130,60 @@ def _dissected(
 
     records, profile = settle(arguments, Traces(names), name)
     return Dissector(profile, load_keys(arguments)).each(records), profile
+
+
+# Sets.
+
+
+def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
+    from vtctap.dataset.adding import Added, Options, add_or_skip, clean
+    from vtctap.dissector.tables.parquet import require
+
+    require()
+    if any(STANDARD in names for names in groups):
+        raise CommandError("a set takes files, since it knows traces by their content; - is none")
+    load_keys(arguments)
+    place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
+    options = Options(
+        folder=place(arguments.output),
+        profile=arguments.profile,
+        keys=place(arguments.keys) if arguments.keys else None,
+        findings=arguments.findings,
+        octets=not arguments.no_octets,
+        force=arguments.force,
+        bar=len(groups) == 1 and not arguments.cluster,
+    )
+    jobs = [tuple(map(place, names)) for names in groups]
+    adds = partial(add_or_skip, options=options)
+    found = results(adds, jobs, processes=arguments.jobs, cluster=arguments.cluster)
+    all_added: list[Added] = []
+    for number, result in with_count(found, len(jobs), arguments.output):
+        added = Added(jobs[number][0], "skipped", why=result.why) if isinstance(result, Lost) else result
+        all_added.append(added)
+        _tell_trouble(added)
+    clean(options.folder, [added.id for added in all_added])
+    if not arguments.quiet:
+        warn(_summary(all_added, arguments.output))
+    return FOUND if any(added.state == "skipped" or added.skipped for added in all_added) else DONE
+
+
+def _tell_trouble(added: "Added") -> None:
+    """Says what of a trace is not in the set, and why."""
+    if added.state == "skipped":
+        warn(f"skipped {added.trace}: {added.why}")
+    elif added.skipped:
+        warn(f"{added.trace}: {count(added.skipped, 'part')} damaged or missing")
+    elif not added.records:
+        warn(f"{added.trace}: it has no records")
+
+
+def _summary(all_added: "Sequence[Added]", folder: str) -> str:
+    states = Counter(added.state for added in all_added)
+    records = sum(added.records for added in all_added if added.state == "added")
+    parts = [f"{count(records, 'record')} of {count(states['added'], 'trace')} added to {folder}"]
+    parts += [f"{count(states['there'], 'trace')} there before"] if states["there"] else []
+    parts += [f"{count(states['skipped'], 'trace')} skipped"] if states["skipped"] else []
+    return ", ".join(parts)
 
 
 # Tables.

@@ -1,0 +1,231 @@
+"""Adds a trace to a set: the unit of work of ``vtctap export -o DIR.parquet``.
+
+The trace is decoded once, with constant memory, into files of a staging folder. They are moved into the set when all
+are complete, and the entry is written last. Whatever ends this before leaves the set as it was.
+"""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vtctap.dataset.entries import ID, Content, Entry, content, entries, remove_files, write_entry
+from vtctap.dataset.writing import TRACE, TRACE_ID, TableFiles, columns, move
+from vtctap.dissector.analysis.check import check
+from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
+from vtctap.dissector.analysis.flows import Follower, TokenFlow
+from vtctap.dissector.dissect import Dissection, Dissector
+from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.profiles.stated import settled
+from vtctap.dissector.tables.findings import finding_cells
+from vtctap.dissector.tables.model import Cells
+from vtctap.dissector.tables.tokens import token_cells
+from vtctap.dissector.tokens import load_keys
+from vtctap.errors import CommandError, Error, MissingExtra, OutputError
+from vtctap.inputs import Traces
+from vtctap.outputs import APPLICATION, FULL, output_errors
+from vtctap.pcap.record import Record
+from vtctap.pcap.skipped import Skipped
+
+__all__ = ["Added", "Options", "add", "add_or_skip", "clean"]
+
+_PARTS: Final = ".parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How traces are added: the set's folder, the names of the profile (None: the one that the trace states) and of the
+    key file, whether findings and octets are written, whether a trace that is there is decoded again, and whether a bar
+    shows how far it is."""
+
+    folder: str
+    profile: str | None = None
+    keys: str | None = None
+    findings: bool = False
+    octets: bool = True
+    force: bool = False
+    bar: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a trace: ``added`` or ``there`` (before), else ``why`` it was skipped.
+
+    ``id`` names its files; it is empty where the trace could not be read. ``skipped`` counts its damaged and missing
+    parts, which are not in the set.
+    """
+
+    trace: str
+    state: str
+    id: str = ""
+    records: int = 0
+    skipped: int = 0
+    why: str = ""
+
+
+def add_or_skip(names: tuple[str, ...], options: Options) -> Added:
+    """Adds a trace; one that cannot be read is skipped. Raises OutputError where the set cannot be written, and
+    MissingExtra."""
+    try:
+        return add(names, options)
+    except (OutputError, MissingExtra):
+        raise
+    except Error as error:
+        return Added(names[0], "skipped", why=str(error).removeprefix(f"{names[0]}: "))
+    except OSError as error:
+        return Added(names[0], "skipped", why=error.strerror or str(error))
+
+
+def add(names: tuple[str, ...], options: Options) -> Added:
+    """Adds a trace, given as its file or ring files, unless the set holds it as wanted. Raises Error and OSError."""
+    folder = Path(options.folder)
+    known = entries(folder)
+    found = content(names, known.values())
+    before = known.get(found.digest)
+    if before and not options.force and _as_wanted(before, options):
+        return Added(names[0], "there", before.id, before.records, before.skipped)
+    staging = folder / _PARTS / f"{found.digest[:ID]}.{os.getpid()}.{socket.gethostname()}"
+    try:
+        entry = _decoded(names, found, options, staging)
+        with output_errors(options.folder):
+            _commit(folder, staging, entry, [*found.grown, *([before] if before else [])])
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        with suppress(OSError):
+            staging.parent.rmdir()
+    return Added(names[0], "added", entry.id, entry.records, entry.skipped)
+
+
+def _commit(folder: Path, staging: Path, entry: Entry, old: Sequence[Entry]) -> None:
+    """Moves a trace's files and its entry into the set, and removes the entries that it replaces. Raises OSError."""
+    try:
+        for files in entry.files.values():
+            move(staging, folder, files)
+        write_entry(folder, entry, staging)
+    except OSError:
+        remove_files(folder, [entry], old)
+        raise
+    remove_files(folder, old, [entry])
+
+
+def clean(folder: str, done: Iterable[str]) -> None:
+    """Removes what processes left behind that were killed: in adding the traces with these ids, or on this machine."""
+    ids = set(done)
+    for staging in Path(folder).glob(f"{_PARTS}/*.*.*"):
+        id, process, host = staging.name.split(".", 2)
+        here = os.name == "posix" and host == socket.gethostname() and process.isdecimal()
+        if id in ids or (here and not _is_running(int(process))):
+            shutil.rmtree(staging, ignore_errors=True)
+    with suppress(OSError):
+        (Path(folder) / _PARTS).rmdir()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # It runs and belongs to somebody else.
+    return True
+
+
+def _as_wanted(entry: Entry, options: Options) -> bool:
+    """Returns whether an entry's trace needs not be decoded again."""
+    if options.profile is not None and load(options.profile).name != entry.profile:
+        return False
+    return "findings" in entry.files or not options.findings
+
+
+def _decoded(names: tuple[str, ...], found: Content, options: Options, staging: Path) -> Entry:
+    """Writes the files of a trace into the staging folder. Raises Error and OSError."""
+    traces = Traces(names, bar=options.bar, told=False)
+    items, profile = settled(traces, load(options.profile) if options.profile else None)
+    try:
+        with output_errors(options.folder):
+            (staging / "traces").mkdir(parents=True, exist_ok=True)
+        adding = _Adding(names[0], found, options, staging)
+        adding.run(items, profile)
+    except OSError as error:
+        if error.filename in names or (error.filename is None and error.errno not in FULL):
+            raise
+        raise OutputError(f"{options.folder}: {error.strerror}") from None
+    if content(names, ()).digest != found.digest:
+        raise CommandError("it changed while it was read: export it again")
+    return Entry(
+        digest=found.digest,
+        size=found.size,
+        trace=names[0],
+        profile=profile.name,
+        records=adding.records,
+        skipped=traces.skipped,
+        start_ns=adding.start_ns,
+        end_ns=adding.end_ns,
+        application=APPLICATION,
+        files={table: files.files for table, files in adding.tables.items()},
+    )
+
+
+class _Adding:
+    """Decodes a trace into its tables."""
+
+    def __init__(self, name: str, found: Content, options: Options, staging: Path) -> None:
+        names = ("records", "tokens", "findings") if options.findings else ("records", "tokens")
+        id = found.digest[:ID]
+        common: Cells = {TRACE.name: name, TRACE_ID.name: id}
+        self.tables = {
+            table: TableFiles(staging, table, id, common, columns(table, octets=options.octets)) for table in names
+        }
+        self.records = 0
+        self.start_ns: int | None = None
+        self.end_ns: int | None = None
+        self._keys = load_keys(options.keys) if options.keys else None
+        self._gatherer = Gatherer()
+        self._follower = Follower()
+
+    def run(self, items: Iterator[Record | Skipped], profile: Profile) -> None:
+        """Writes all tables in one pass."""
+        decoded = self._written(items, Dissector(profile, self._keys))
+        findings = self.tables.get("findings")
+        if findings:
+            for finding in check(decoded, profile):
+                findings.feed(finding_cells(finding))
+        else:
+            for _ in decoded:
+                pass
+        for exchange in self._gatherer.close():
+            self._follow(exchange)
+        self._write_tokens(self._follower.close())
+        for files in self.tables.values():
+            files.close()
+
+    def _written(self, items: Iterator[Record | Skipped], dissector: Dissector) -> Iterator[Dissection | Skipped]:
+        """Yields what is read, dissected, once it is in the tables of records and tokens."""
+        records = self.tables["records"]
+        for item in items:
+            if isinstance(item, Skipped):
+                yield dissector.skip(item)
+                continue
+            dissection = dissector.dissect(item)
+            records.feed(dissection.as_json(), item.link)
+            self._count(item)
+            exchange = self._gatherer.feed(dissection)
+            if exchange:
+                self._follow(exchange)
+            yield dissection
+
+    def _count(self, record: Record) -> None:
+        self.records += 1
+        self.start_ns = record.time if self.start_ns is None else min(self.start_ns, record.time)
+        self.end_ns = record.end if self.end_ns is None else max(self.end_ns, record.end)
+
+    def _follow(self, exchange: Exchange) -> None:
+        self._write_tokens(self._follower.feed(exchange))
+
+    def _write_tokens(self, flows: Iterable[TokenFlow]) -> None:
+        for flow in flows:
+            self.tables["tokens"].feed(token_cells(flow))

@@ -1,0 +1,122 @@
+"""The entries of a set: which traces it holds, known by their content.
+
+An entry is the last file of a trace to be written and the first to be read, so a trace is in the set whole or not at
+all. A trace that has grown since (a capture that went on) begins with the octets of its entry: it replaces that entry.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from vtctap.errors import CommandError
+
+__all__ = ["ID", "Content", "Entry", "content", "entries", "remove_files", "sync", "write_entry"]
+
+_FOLDER: Final = "traces"
+_FORM: Final = 1
+"""The version of the set's layout."""
+_PIECE: Final = 1 << 20
+ID: Final = 16
+"""Hexadecimal digits of the digest that name a trace's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A trace in the set.
+
+    ``digest`` and ``size`` are those of its octets (of ring files that are joined: one after the other), ``trace`` its
+    name. ``skipped`` counts its damaged and missing parts. ``start_ns`` and ``end_ns`` are those of its first and last
+    record, since 1970; None without records. ``files`` are paths in the set by table.
+    """
+
+    digest: str
+    size: int
+    trace: str
+    profile: str
+    records: int
+    skipped: int
+    start_ns: int | None
+    end_ns: int | None
+    application: str
+    files: dict[str, list[str]]
+    form: int = _FORM
+
+    @property
+    def id(self) -> str:
+        """The name of the trace's files."""
+        return self.digest[:ID]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The digest of a trace's octets, and the entries whose octets it begins with."""
+
+    digest: str
+    size: int
+    grown: tuple[Entry, ...]
+
+
+def entries(folder: Path) -> dict[str, Entry]:
+    """Returns the entries of a set by digest. Raises CommandError for a set that this release cannot read."""
+    found = {}
+    for path in sorted(folder.glob(f"{_FOLDER}/*.json")):
+        try:
+            entry = Entry(**json.loads(path.read_text("utf-8")))
+        except (ValueError, TypeError):
+            raise CommandError(f"{path} is no entry of this release: remove it and export its trace again") from None
+        found[entry.digest] = entry
+    return found
+
+
+def content(names: Sequence[str], known: Iterable[Entry]) -> Content:
+    """Reads a trace's files and returns what they hold. Raises OSError."""
+    sizes = sorted({entry.size for entry in known if entry.size})
+    digest, size, before = hashlib.sha256(), 0, set[str]()
+    for name in names:
+        with open(name, "rb") as file:
+            while octets := file.read(min(_PIECE, sizes[0] - size) if sizes else _PIECE):
+                digest.update(octets)
+                size += len(octets)
+                if sizes and size == sizes[0]:
+                    before.add(digest.hexdigest())
+                    del sizes[0]
+    whole = digest.hexdigest()
+    return Content(whole, size, tuple(entry for entry in known if entry.digest in before - {whole}))
+
+
+def write_entry(folder: Path, entry: Entry, staging: Path) -> None:
+    """Writes an entry: from now on, the trace is in the set. Raises OSError."""
+    final = folder / _FOLDER / f"{entry.id}.json"
+    partial = staging / final.name
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump(asdict(entry), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    final.parent.mkdir(exist_ok=True)
+    os.replace(partial, final)
+    sync(final.parent)
+
+
+def remove_files(folder: Path, old: Iterable[Entry], kept: Sequence[Entry]) -> None:
+    """Removes entries and their files, but for what other entries have as well."""
+    ids = {entry.id for entry in kept}
+    still = {name for entry in kept for names in entry.files.values() for name in names}
+    for entry in old:
+        if entry.id not in ids:
+            (folder / _FOLDER / f"{entry.id}.json").unlink(missing_ok=True)
+        for name in (name for names in entry.files.values() for name in names if name not in still):
+            (folder / name).unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Makes renamed files in a folder last through a power failure, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,134 @@
+"""Writes the files of one trace into a staging folder, partitioned by day and link, and moves them into the set.
+
+Rows are held until a partition has a batch of them. Few files are open at a time: a partition that comes back after its
+file was closed gets another file.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from vtctap.dataset.entries import sync
+from vtctap.dissector.tables import TABLES
+from vtctap.dissector.tables.model import Cells, Column, ColumnType
+from vtctap.dissector.tables.parquet import BATCH, ParquetFile, nanoseconds
+
+__all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"]
+
+_MOST_OPEN: Final = 16
+"""Most files that a table of a trace is written to at a time."""
+_MOST_WAITING: Final = 5 * BATCH
+"""Most rows that wait for their partition to have a batch of them."""
+_DAY_NS: Final = 86_400_000_000_000
+_INT64: Final = range(-(1 << 63), 1 << 63)
+_NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"
+"""What data tools read as null."""
+
+TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; of ring files that are joined, that of the first")
+TRACE_ID: Final = Column("trace.id", ColumnType.TEXT, "First digits of the SHA-256 digest of the trace's octets")
+TIME_NS: Final = Column("frame.time_ns", ColumnType.INTEGER, "Start, ns since 1970; frame.time_epoch is cut to us")
+
+Day = tuple[str, int]
+"""A partition of records: the day (UTC), as in 2026-01-31, and the number of the link."""
+
+
+def columns(table: str, *, octets: bool) -> tuple[Column, ...]:
+    """Returns the columns of a table in the set."""
+    own = (column for column in TABLES[table].columns if octets or column.name != "vtc.octets")
+    return (TRACE, TRACE_ID, TIME_NS, *own)
+
+
+def day_of(time_ns: int) -> str:
+    """Returns the day of a time since 1970, as in 2026-01-31."""
+    try:
+        return date.fromordinal(date(1970, 1, 1).toordinal() + time_ns // _DAY_NS).isoformat()
+    except (ValueError, OverflowError):
+        return _NO_DAY
+
+
+class TableFiles:
+    """The files of one table of a trace in ``staging``. ``common`` are the cells that all rows share."""
+
+    def __init__(self, staging: Path, table: str, id: str, common: Cells, columns: Sequence[Column]) -> None:
+        self._table = table
+        self._staging = staging
+        self._id = id
+        self._common = common
+        self._columns = columns
+        self._open: dict[Day | None, ParquetFile] = {}
+        self._waiting: dict[Day | None, list[Cells]] = {}
+        self._count = 0
+        self._numbers: dict[Day | None, int] = {}
+        self.files: list[str] = []
+        """The paths of the files so far, in the set."""
+
+    def feed(self, cells: Cells, link: int | None = None) -> None:
+        """Takes the next row; ``link`` is its link where the table is partitioned. ``cells`` are kept and changed."""
+        cells.update(self._common)
+        time = cells.get("frame.time_epoch")
+        time_ns = None if time is None else nanoseconds(str(time))
+        if time_ns is not None and time_ns in _INT64:
+            cells[TIME_NS.name] = time_ns
+        day = None if link is None else (day_of(time_ns or 0), link)
+        rows = self._waiting.setdefault(day, [])
+        rows.append(cells)
+        self._count += 1
+        if len(rows) >= BATCH:
+            self._write(day)
+        elif self._count >= _MOST_WAITING:
+            self._write(max(self._waiting, key=lambda each: len(self._waiting[each])))
+
+    def close(self) -> None:
+        """Writes what waits, and ends all files."""
+        for day in list(self._waiting):
+            self._write(day)
+        while self._open:
+            self._end(next(iter(self._open)))
+
+    def _write(self, day: Day | None) -> None:
+        rows = self._waiting.pop(day)
+        self._count -= len(rows)
+        file = self._open.pop(day, None) or self._new(day)
+        self._open[day] = file  # The file used last stands last.
+        file.feed(rows)
+
+    def _new(self, day: Day | None) -> ParquetFile:
+        if len(self._open) >= _MOST_OPEN:
+            self._end(next(iter(self._open)))
+        number = self._numbers[day] = self._numbers.get(day, 0) + 1
+        folder = self._table if day is None else f"{self._table}/day={day[0]}/link={day[1]}"
+        name = f"{folder}/{self._id}{f'-{number}' if number > 1 else ''}.parquet"
+        self.files.append(name)
+        path = self._staging / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _Synced(path, self._columns)
+
+    def _end(self, day: Day | None) -> None:
+        self._open.pop(day).close()
+
+
+class _Synced(ParquetFile):
+    """A Parquet file that is on the disk once it is closed."""
+
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+        self._file = open(path, "wb")  # noqa: SIM115  closed below
+        super().__init__(self._file, columns, time_unit="us")
+
+    def close(self) -> int:
+        """Ends and closes the file; returns the number of rows."""
+        with self._file:
+            rows = super().close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return rows
+
+
+def move(staging: Path, folder: Path, files: Sequence[str]) -> None:
+    """Moves files from the staging folder into the set. Raises OSError."""
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / name, folder / name)
+    for parent in {(folder / name).parent for name in files}:
+        sync(parent)
