@@ -36,7 +36,7 @@ def cluster_results(
         numbers: dict[Any, int] = {
             client.submit(function, job, key=f"vtctap-{number}-{client.id}"): number for number, job in enumerate(jobs)
         }
-        for future in distributed.as_completed(list(numbers)):
+        for future in distributed.as_completed(list(numbers), loop=client.loop):
             number = numbers.pop(future)
             try:
                 result: Result | Lost = future.result()

@@ -24,6 +24,7 @@ __all__ = [
     "FULL",
     "live_trace",
     "output_errors",
+    "partial_name",
     "refuse_existing",
     "whole_file",
     "whole_trace",
@@ -89,7 +90,7 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
         return
     refuse_existing(name, force=force)
     special = final.exists() and not final.is_file()
-    partial = final if special else _partial(final)
+    partial = final if special else partial_name(final)
     with output_errors(name):
         opened = open(partial, "wb", opener=_private)  # noqa: SIM115  closed below
     try:
@@ -116,7 +117,7 @@ def _write_errors(name: str) -> Iterator[None]:
         raise OutputError(f"{'standard output' if name == STANDARD else name}: {error.strerror}") from None
 
 
-def _partial(final: Path) -> Path:
+def partial_name(final: Path) -> Path:
     """Returns the name of a file while it is incomplete."""
     return final.with_name(f".{final.stem}.partial{final.suffix}")
 
@@ -159,7 +160,7 @@ def _whole_trace(
         return
     if final.exists() and not arguments.force:
         raise TraceExists(f"{final} exists: choose another name, or --force to overwrite it")
-    partial = _partial(final)
+    partial = partial_name(final)
     options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
     try:
         with live_trace(options, taps, application) as writer:

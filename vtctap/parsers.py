@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "reframe": ("reframe", "frame the octets of a trace again, with another profile or character format"),
     "import": ("import_", "convert recordings and logs of other tools to a trace"),
     "export": ("export", "write traces as tables, or their octets for other programs"),
+    "query": ("query", "ask a set of traces in SQL"),
     "replay": ("replay", "play a trace again, to a tap or to one of the devices"),
     "simulate": ("simulate", "play a meter or a hand-held unit, as a partner for a real device"),
     "token": ("token", "decode STS tokens"),

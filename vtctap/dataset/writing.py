@@ -34,7 +34,7 @@ Day = tuple[str, int]
 """A partition of records: the day (UTC), as in 2026-01-31, and the number of the link."""
 
 
-def columns(table: str, *, octets: bool) -> tuple[Column, ...]:
+def columns(table: str, *, octets: bool = True) -> tuple[Column, ...]:
     """Returns the columns of a table in the set."""
     own = (column for column in TABLES[table].columns if octets or column.name != "vtc.octets")
     return (TRACE, TRACE_ID, TIME_NS, *own)

@@ -1,0 +1,176 @@
+"""Many processes: the results are those of one, and a killed process costs the trace that it had."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from equipment import PATIENCE
+from vtctap.errors import CommandError
+from vtctap.jobs import Lost, in_order, results
+from vtctap.pcap import Record, Sender, create_trace
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def die_once(number: int, folder: Path) -> int:
+    """Ends its process the first time that it gets number 3."""
+    if number == 3 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_always(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def refuse(number: int) -> int:
+    if number == 3:
+        raise CommandError("three is refused")
+    return number
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 20])
+def test_the_results_are_those_of_one_process(processes: int) -> None:
+    found = list(results(square, range(9), processes=processes))
+    assert sorted(found) == [(number, number * number) for number in range(9)]
+
+
+def test_results_are_put_in_order() -> None:
+    assert list(in_order(iter([(2, "c"), (0, "a"), (3, "d"), (1, "b")]))) == ["a", "b", "c", "d"]
+
+
+def test_no_jobs() -> None:
+    assert list(results(square, [], processes=2)) == []
+
+
+def test_the_job_of_a_killed_process_is_repeated(tmp_path: Path) -> None:
+    found = dict(results(partial(die_once, folder=tmp_path), range(8), processes=2))
+    assert found == {number: number for number in range(8)}
+    assert (tmp_path / "died").exists()
+
+
+def test_a_job_that_kills_every_process_is_lost_and_no_other() -> None:
+    found = dict(results(die_always, range(8), processes=2))
+    assert isinstance(found.pop(3), Lost)
+    assert found == {number: number for number in range(8) if number != 3}
+
+
+def test_an_error_ends_all() -> None:
+    with pytest.raises(CommandError, match="three is refused"):
+        list(results(refuse, range(8), processes=2))
+
+
+# Exports.
+
+
+def written(folder: Path, count: int, records: int) -> list[Path]:
+    """Traces that differ."""
+    traces = [folder / f"{number}.pcapng" for number in range(count)]
+    for number, trace in enumerate(traces):
+        with create_trace(trace) as writer:
+            for at in range(records):
+                writer.write(Record((number * records + at) * 10**9, b"/?!\r\n", sender=Sender.CLIENT))
+    return traces
+
+
+def exporting(traces: list[Path], out: Path, *more: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "vtctap", "export", *map(str, traces), "-o", str(out), *more]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=out.parent)
+
+
+def victim(out: Path, process: "subprocess.Popen[str]") -> int:
+    """Waits until a worker writes a trace, and returns its process."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        for staging in out.glob(".parts/*.*.*"):
+            return int(staging.name.split(".", 2)[1])
+        time.sleep(0.005)
+    raise AssertionError(process.communicate(timeout=PATIENCE))
+
+
+def test_an_export_survives_a_killed_process(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    from vtctap.dataset.entries import entries
+
+    traces, out = written(tmp_path, 4, 5_000), tmp_path / "set.parquet"
+    process = exporting(traces, out, "--jobs", "2")
+    os.kill(victim(out, process), signal.SIGKILL)
+    _, said = process.communicate(timeout=PATIENCE * 4)
+    assert (process.returncode, "20000 records of 4 traces added" in said) == (0, True), said
+    assert [entry.records for entry in entries(out).values()] == [5_000] * 4
+    assert not (out / ".parts").exists()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, list[int]]]:
+    """A Dask scheduler with two workers: its address, and the workers' processes. They end with the test."""
+    pytest.importorskip("pyarrow")
+    if find_spec("distributed") is None:
+        pytest.skip("needs distributed")
+    file = tmp_path / "scheduler.json"
+    server = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--port",
+        "0",
+        "--no-dashboard",
+        "--host",
+        "127.0.0.1",
+    ]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    commands = [[*server, "--scheduler-file", str(file)], *[[*worker, "--scheduler-file", str(file)]] * 2]
+    running = [subprocess.Popen(command, **quiet) for command in commands]  # type: ignore[call-overload]
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not (file.exists() and file.read_text().strip().endswith("}")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield json.loads(file.read_text())["address"], [process.pid for process in running[1:]]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+def test_a_cluster_survives_a_killed_worker(tmp_path: Path, cluster: tuple[str, list[int]]) -> None:
+    from vtctap.dataset.entries import entries
+
+    address, workers = cluster
+    traces, out = written(tmp_path, 6, 3_000), tmp_path / "set.parquet"
+    (tmp_path / "no.pcapng").write_text("this is no trace")
+    process = exporting([*traces, tmp_path / "no.pcapng"], out, "--cluster", address)
+    killed = victim(out, process)
+    assert killed in workers
+    os.kill(killed, signal.SIGKILL)
+    _, said = process.communicate(timeout=PATIENCE * 4)
+    assert (process.returncode, "18000 records of 6 traces added" in said) == (1, True), said
+    assert "no.pcapng is no capture file" in said
+    assert [entry.records for entry in entries(out).values()] == [3_000] * 6
+    assert not (out / ".parts").exists()
+
+
+def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    if find_spec("distributed") is None:
+        pytest.skip("needs distributed")
+    traces = written(tmp_path, 1, 1)
+    process = exporting(traces, tmp_path / "set.parquet", "--cluster", "nowhere")
+    _, said = process.communicate(timeout=PATIENCE * 4)
+    assert (process.returncode, "nowhere: no Dask scheduler answers there" in said) == (2, True), said

@@ -1,0 +1,137 @@
+"""Asks a set in SQL, with DuckDB inside this process (the extra ``query``).
+
+The views of records, tokens and findings show the set's files; those of exchanges and sessions are in
+``questions/views.sql``. Columns have the names that fields have in Python. Only files of traces that have an entry are
+read.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from vtctap.dataset.entries import Entry, entries
+from vtctap.dataset.questions import views
+from vtctap.dataset.writing import columns
+from vtctap.dissector.catalogue import FIELDS
+from vtctap.dissector.tables.model import Column, ColumnType
+from vtctap.errors import CommandError
+from vtctap.extras import extra
+
+__all__ = ["FORMS", "Answer", "Set"]
+
+_TABLES: Final = ("records", "tokens", "findings")
+FORMS: Final = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet, compression zstd"}
+"""The formats that an answer is written in, as DuckDB's options."""
+
+
+class Answer:
+    """The rows of an answer: the names of its columns, and an iterator over its rows."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+        self.columns: list[str] = [column[0] for column in result.description or ()]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        while rows := self._result.fetchmany(1000):
+            yield from rows
+
+
+class Set:
+    """A set that is open for questions. Raises CommandError where the folder is no set, and MissingExtra."""
+
+    def __init__(self, folder: Path) -> None:
+        with extra("query", "'vtctap query'"):
+            import duckdb
+
+        found = list(entries(folder).values())
+        if not found:
+            raise CommandError(f"{folder} is no set of traces: 'vtctap export TRACE... -o {folder}' makes one")
+        self._error = duckdb.Error
+        self._base = duckdb.connect()
+        self._base.execute("set timezone = 'UTC'")
+        for table in _TABLES:
+            self._base.execute(_view(self._base, folder, table, found))
+        _add_traces(self._base, found)
+        self._base.execute(views())
+
+    def since(self, day: date) -> None:
+        """Sets the day from which ready questions that have one look."""
+        self._base.execute(f"set variable since = date '{day.isoformat()}'")
+
+    def ask(self, sql: str) -> Answer:
+        """Returns the answer to one SQL statement. Raises CommandError with what is wrong with it."""
+        try:
+            return Answer(self._base.execute(sql))
+        except self._error as error:
+            raise CommandError(_said(error)) from None
+
+    def write(self, sql: str, path: Path, form: str) -> int:
+        """Writes the answer to a file of one of :data:`FORMS`; returns its number of rows. Raises CommandError."""
+        statement = f"copy ({sql.rstrip().removesuffix(';')}\n) to '{_quoted(path)}' ({FORMS[form]})"
+        return int(next(iter(self.ask(statement)))[0])
+
+    def close(self) -> None:
+        """Closes the set."""
+        self._base.close()
+
+
+def _said(error: Exception) -> str:
+    """Returns the first line of an error of DuckDB, with what it suggests."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    hints = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean", "LINE"))]
+    return "; ".join([lines[0], *hints])
+
+
+def _quoted(path: object) -> str:
+    return str(path).replace("'", "''")
+
+
+def name_of(column: str) -> str:
+    """Returns the name of a column in SQL: that of the field in Python."""
+    if column in FIELDS:
+        return FIELDS[column].attribute
+    return column.removeprefix("frame.").removeprefix("vtc.").replace(".", "_")
+
+
+_SQL_TYPES: Final = {
+    ColumnType.TEXT: "varchar",
+    ColumnType.INTEGER: "bigint",
+    ColumnType.NUMBER: "double",
+    ColumnType.BOOLEAN: "boolean",
+    ColumnType.SECONDS: "double",
+    ColumnType.SPAN: "decimal(20, 9)",
+    ColumnType.TIME: "timestamptz",
+}
+
+
+def _view(base: Any, folder: Path, table: str, found: Sequence[Entry]) -> str:
+    """Returns the statement that makes a table of the set a view. What no file has is null."""
+    files = [folder / name for entry in found for name in entry.files.get(table, ())]
+    listed = ", ".join(f"'{_quoted(file)}'" for file in files)
+    source = (
+        f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)" if files else "(select 1) limit 0"
+    )
+    there = {row[0] for row in base.execute(f"describe from {source}").fetchall()}
+    selected = ", ".join(_selected(column, there) for column in columns(table))
+    return f"create view {table} as select {selected} from {source}"
+
+
+def _selected(column: Column, there: set[str]) -> str:
+    kind = _SQL_TYPES[column.type] + ("[]" if column.repeats else "")
+    value = f'"{column.name}"' if column.name in there else f"null::{kind}"
+    return f'{value} as "{name_of(column.name)}"'
+
+
+def _add_traces(base: Any, found: Sequence[Entry]) -> None:
+    """Adds the table of traces."""
+    base.execute(
+        "create table traces (trace varchar, trace_id varchar, profile varchar, records bigint, skipped bigint, "
+        "octets bigint, begins timestamptz, ends timestamptz, application varchar)"
+    )
+    statement = "insert into traces values (?, ?, ?, ?, ?, ?, to_timestamp(? / 1e9), to_timestamp(? / 1e9), ?)"
+    rows = [
+        (each.trace, each.id, each.profile, each.records, each.skipped, each.size, each.start_ns, each.end_ns)
+        for each in found
+    ]
+    base.executemany(statement, [(*row, each.application) for row, each in zip(rows, found, strict=True)])
