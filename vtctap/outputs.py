@@ -25,6 +25,7 @@ __all__ = [
     "live_trace",
     "output_errors",
     "partial_name",
+    "private",
     "refuse_existing",
     "whole_file",
     "whole_trace",
@@ -70,11 +71,12 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", pu
         sys.stdout.buffer.write(octets)
         return
     refuse_existing(name, force=force)
-    with output_errors(name), open(name, "wb", opener=None if public else _private) as file:
+    with output_errors(name), open(name, "wb", opener=None if public else private) as file:
         file.write(octets)
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
+    """Opens a file that only its owner can read, if it is new; for ``opener`` of :func:`open`."""
     return os.open(path, flags, 0o600)
 
 
@@ -92,7 +94,7 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
     special = final.exists() and not final.is_file()
     partial = final if special else partial_name(final)
     with output_errors(name):
-        opened = open(partial, "wb", opener=_private)  # noqa: SIM115  closed below
+        opened = open(partial, "wb", opener=private)  # noqa: SIM115  closed below
     try:
         with _write_errors(name), opened as file:
             yield file

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 from vtctap.errors import DONE, CommandError
 from vtctap.messages import warn
 from vtctap.nouns import count
-from vtctap.outputs import output_errors, partial_name, refuse_existing
+from vtctap.outputs import output_errors, partial_name, private, refuse_existing
 
 if TYPE_CHECKING:
-    from vtctap.dataset.querying import Answer
+    from vtctap.dataset.querying import Answer, Set
 
 _MEASURED: Final = 200
 """Rows that the widths of columns are taken from."""
@@ -66,14 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.since:
         traces.since(arguments.since)
     if form:
-        refuse_existing(arguments.output, force=arguments.force)
-        partial = partial_name(Path(arguments.output))
-        try:
-            rows = traces.write(sql, partial, form)
-            with output_errors(arguments.output):
-                os.replace(partial, arguments.output)
-        finally:
-            partial.unlink(missing_ok=True)
+        rows = _write(traces, sql, arguments, form)
         if not arguments.quiet:
             warn(f"{count(rows, 'row')} in {arguments.output}")
         return DONE
@@ -104,6 +97,21 @@ def _form(output: str) -> str:
     if form not in _FORMS:
         raise CommandError(f"{output}: its format is not known: choose a suffix of {', '.join(_FORMS)}")
     return form
+
+
+def _write(traces: "Set", sql: str, arguments: argparse.Namespace, form: str) -> int:
+    """Writes the answer to a file that appears when it is complete; returns its number of rows."""
+    refuse_existing(arguments.output, force=arguments.force)
+    partial = partial_name(Path(arguments.output))
+    try:
+        with output_errors(arguments.output):
+            open(partial, "wb", opener=private).close()
+        rows = traces.write(sql, partial, form)
+        with output_errors(arguments.output):
+            os.replace(partial, arguments.output)
+    finally:
+        partial.unlink(missing_ok=True)
+    return rows
 
 
 def _lines(answer: "Answer") -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from vtctap.errors import CommandError
+from vtctap.outputs import private
 
 __all__ = ["ID", "Content", "Entry", "content", "entries", "remove_files", "sync", "write_entry"]
 
@@ -92,7 +93,7 @@ def write_entry(folder: Path, entry: Entry, staging: Path) -> None:
     """Writes an entry: from now on, the trace is in the set. Raises OSError."""
     final = folder / _FOLDER / f"{entry.id}.json"
     partial = staging / final.name
-    with open(partial, "w", encoding="utf-8") as file:
+    with open(partial, "w", encoding="utf-8", opener=private) as file:
         json.dump(asdict(entry), file, indent=1)
         file.flush()
         os.fsync(file.fileno())

@@ -68,7 +68,9 @@ class Set:
 
     def write(self, sql: str, path: Path, form: str) -> int:
         """Writes the answer to a file of one of :data:`FORMS`; returns its number of rows. Raises CommandError."""
-        statement = f"copy ({sql.rstrip().removesuffix(';')}\n) to '{_quoted(path)}' ({FORMS[form]})"
+        statement = (
+            f"copy ({sql.rstrip().removesuffix(';')}\n) to '{_quoted(path)}' ({FORMS[form]}, use_tmp_file false)"
+        )
         return int(next(iter(self.ask(statement)))[0])
 
     def close(self) -> None:

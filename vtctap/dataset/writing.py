@@ -14,6 +14,7 @@ from vtctap.dataset.entries import sync
 from vtctap.dissector.tables import TABLES
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 from vtctap.dissector.tables.parquet import BATCH, ParquetFile, nanoseconds
+from vtctap.outputs import private
 
 __all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"]
 
@@ -113,7 +114,7 @@ class _Synced(ParquetFile):
     """A Parquet file that is on the disk once it is closed."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
-        self._file = open(path, "wb")  # noqa: SIM115  closed below
+        self._file = open(path, "wb", opener=private)  # noqa: SIM115  closed below
         super().__init__(self._file, columns, time_unit="us")
 
     def close(self) -> int:
