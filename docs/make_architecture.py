@@ -124,10 +124,12 @@ ROOMS: Final = (
                 "dialects",
                 "inputs",
                 "jobs",
+                "lost",
                 "outputs",
                 "messages",
                 "progress",
                 "pages",
+                "pool",
                 "parsers",
                 "signatures",
             )

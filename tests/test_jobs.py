@@ -15,7 +15,8 @@ import pytest
 
 from equipment import PATIENCE
 from vtctap.errors import CommandError
-from vtctap.jobs import Lost, in_order, results
+from vtctap.jobs import in_order, results
+from vtctap.lost import Lost
 from vtctap.pcap import Record, Sender, create_trace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from vtctap.errors import CommandError, Error
 from vtctap.extras import extra
-from vtctap.jobs import Lost
+from vtctap.lost import Lost
 
 __all__ = ["cluster_results"]
 

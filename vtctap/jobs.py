@@ -6,20 +6,14 @@ Results come as they complete. A job whose process is killed is repeated once, a
 import argparse
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["Lost", "add_jobs", "in_order", "results"]
+from vtctap.lost import Lost
+
+__all__ = ["add_jobs", "in_order", "results"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The result of a job whose process ended before it, repeatedly: killed, or out of memory."""
-
-    why: str
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:

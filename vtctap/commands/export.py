@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING, Final
 from vtctap.arguments import STANDARD, STATED, add_join, add_keys, add_profile, add_traces, groups_of, load_keys
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.inputs import Traces, one_link, settle
-from vtctap.jobs import Lost, add_jobs, results
+from vtctap.jobs import add_jobs, results
+from vtctap.lost import Lost
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import whole_file
