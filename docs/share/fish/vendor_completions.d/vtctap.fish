@@ -50,8 +50,8 @@ function _shtab_vtctap_using
   test "$_shtab_vtctap_cmdpath" = "$argv"
 end
 
-set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export replay simulate token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --as --client --color --dialect --dlt --evidence --fail-on --filter --format --from --inherits --junit --key --keys --latency --line --link --pan --port --power --profile --pty --seed --server --sessions --severity --sign --signature --signers --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export query replay simulate token profile wireshark doctor completion help
+set -g _shtab_vtctap_opts_with_value --as --ask --client --cluster --color --dialect --dlt --evidence --fail-on --file --filter --format --from --inherits --jobs --junit --key --keys --latency --line --link --pan --port --power --profile --pty --seed --server --sessions --severity --sign --signature --signers --since --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -211,7 +211,7 @@ complete -c vtctap -n '_shtab_vtctap_using import' -s q -d 'print no summary at 
 complete -c vtctap -n '_shtab_vtctap_using import' -l dlt -x -d 'link type, 147 to 162 (default: 147)'
 complete -c vtctap -n '_shtab_vtctap_using import' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
 complete -c vtctap -n '_shtab_vtctap_using import; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the files to import; - is standard input'
-complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a export -d 'Writes traces as tables, or their octets in the format of another program. .csv for spreadsheets .parquet for data frames and databases ('"'"'vtctap[parquet]'"'"') .jsonl JSON Lines .pcap link type RTAC serial, for a Wireshark without vtctap'"'"'s dissector .exchange text: lines "C> hex" and "M> hex", which '"'"'vtctap import'"'"' reads The output appears under its name when it is complete. '"'"'vtctap help export'"'"' says how to read it back.'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a export -d 'Writes traces as tables, or their octets in the format of another program. .parquet a set, for data frames and databases ('"'"'vtctap[parquet]'"'"'); with --table, -e or -Y, one table in one file .csv for spreadsheets .pcap link type RTAC serial, for a Wireshark without vtctap'"'"'s dissector .jsonl JSON Lines .exchange text: lines "C> hex" and "M> hex", which '"'"'vtctap import'"'"' reads A set is a folder to which traces are added, each once, whatever its name; '"'"'vtctap query'"'"' asks it. A file appears under its name when it is complete. '"'"'vtctap help export'"'"' says how to read both back.'
 complete -c vtctap -n '_shtab_vtctap_using export' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using export' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
 complete -c vtctap -n '_shtab_vtctap_using export' -l join -d 'read the traces as one, in this order (for ring files)'
@@ -220,11 +220,24 @@ complete -c vtctap -n '_shtab_vtctap_using export' -l format -xka "csv jsonl par
 complete -c vtctap -n '_shtab_vtctap_using export' -l table -xka "records exchanges tokens findings registers" -d 'the table to write (default: records)'
 complete -c vtctap -n '_shtab_vtctap_using export' -s e -x -d 'write only this column; repeat it for more columns'
 complete -c vtctap -n '_shtab_vtctap_using export' -s Y -l filter -x -d 'display filter: write only rows from records that match ('"'"'vtctap help filters'"'"')'
-complete -c vtctap -n '_shtab_vtctap_using export' -l force -d 'overwrite the file if it exists'
+complete -c vtctap -n '_shtab_vtctap_using export' -l findings -d 'set: also write what '"'"'vtctap check'"'"' finds'
+complete -c vtctap -n '_shtab_vtctap_using export' -l no-octets -d 'set: leave out the records'"'"' octets'
+complete -c vtctap -n '_shtab_vtctap_using export' -l force -d 'overwrite the file if it exists; set: decode a trace that is there again'
+complete -c vtctap -n '_shtab_vtctap_using export' -l jobs -x -d 'processes that work on several traces (default: one for each processor)'
+complete -c vtctap -n '_shtab_vtctap_using export' -l cluster -x -d 'let the workers of this Dask scheduler do it, such as tcp://host:8786'
 complete -c vtctap -n '_shtab_vtctap_using export' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using export' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using export' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
 complete -c vtctap -n '_shtab_vtctap_using export; and test $_shtab_vtctap_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the traces; - is standard input'
+complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a query -d 'Asks a set of traces in SQL ('"'"'vtctap export -o DIR.parquet'"'"' makes one). The views are records, exchanges, sessions, tokens, findings and traces; '"'"'vtctap help query'"'"' lists their columns. vtctap query DIR "select * from tokens" ask in DuckDB'"'"'s SQL vtctap query DIR --file QUESTION.sql ask what a file asks vtctap query DIR --ask NAME ask a question that is ready: dialect-changes Which meters speak another dialect after a day (--since; else: which spoke several), as after a change of firmware? reaction-drift Which meters answer slower, or faster, from day to day? refused-tokens Which tokens were refused in the last week of the set (or --since), and why? response-times How long do meters take to answer, by make and month? slowest-registers Which registers take the longest to answer, by their 95th percentile?'
+complete -c vtctap -n '_shtab_vtctap_using query' -s h -l help -d 'show this help message and exit'
+complete -c vtctap -n '_shtab_vtctap_using query' -l file -xka "(__fish_complete_path (commandline -ct))" -d 'a file with the question; - is standard input'
+complete -c vtctap -n '_shtab_vtctap_using query' -l ask -xka "dialect-changes reaction-drift refused-tokens response-times slowest-registers" -d 'a ready question: dialect-changes, reaction-drift, refused-tokens, response-times, slowest-registers'
+complete -c vtctap -n '_shtab_vtctap_using query' -l since -x -d 'for --ask: the day it looks from, as in 2026-01-31'
+complete -c vtctap -n '_shtab_vtctap_using query' -l json -d 'print one JSON object per row and line'
+complete -c vtctap -n '_shtab_vtctap_using query' -s o -x -d 'write the answer to a .csv, .jsonl or .parquet file'
+complete -c vtctap -n '_shtab_vtctap_using query' -l force -d 'overwrite the file if it exists'
+complete -c vtctap -n '_shtab_vtctap_using query' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using; and test $_shtab_vtctap_npos -eq 0' -a replay -d 'Plays a trace again, at its pace: for testing taps, and programs that talk to a meter or a hand-held unit. vtctap replay TRACE into pseudo-terminals, for a tap to listen to vtctap replay TRACE --client NAME --server NAME the same, under names of one'"'"'s own (symbolic links) vtctap replay TRACE --as client --port PORT the client'"'"'s side, to a meter; --as server: the meter'"'"'s, to a client The octets are those that the taps received, with parity bits and errors. The replay begins when a program has opened each pseudo-terminal, and ends when the programs have closed them. --as writes to the port: name no port that a tap is on.'
 complete -c vtctap -n '_shtab_vtctap_using replay' -s h -l help -d 'show this help message and exit'
 complete -c vtctap -n '_shtab_vtctap_using replay' -s r -xka "(__fish_complete_path (commandline -ct))" -d 'a trace to read, as in tshark'
