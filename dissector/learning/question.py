@@ -52,6 +52,7 @@ class Question(Generic[Observed]):
     - ``needs``: what capture would decide it.
     - ``read``: the answer stands on the wire itself, so that it can be confirmed; otherwise it is concluded.
     - ``texts``: whether ``subject`` or ``reading`` holds text of a device, which a page to give away shows as a shape.
+    - ``aside``: of what is measured, one in this many, but at least one, is set aside at each end of the range.
     - ``enough`` and ``damage``: see :func:`~vtctap.dissector.learning.evidence.judge`.
     """
 
@@ -65,6 +66,7 @@ class Question(Generic[Observed]):
     texts: tuple[str, ...] = ()
     enough: int = ENOUGH
     damage: int = DAMAGE
+    aside: int = 50
 
     @property
     def compares(self) -> bool:
@@ -124,10 +126,6 @@ def about(time_ns: int) -> Explaining:
     return (f"{time_ns:.2e}",)
 
 
-ASIDE = 50
-"""One measurement in this many, but at least one, is set aside at each end of a range."""
-
-
 def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator[Answer]:
     """Gives each subject the range that was measured, as text: ``low to high``, with the uncertainty.
 
@@ -139,7 +137,7 @@ def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator
         yield question.not_seen()
     for subject, tallies in subjects.items():
         ordered = sorted(tallies.values(), key=lambda tally: tally.low or 0)
-        most = max(sum(tally.count for tally in ordered) // ASIDE, 1)
+        most = max(sum(tally.count for tally in ordered) // question.aside, 1)
         kept = _trimmed(_trimmed(ordered, most)[::-1], most)
         usual, every = total(kept), total(ordered)
         if usual.count >= question.enough:

@@ -103,7 +103,7 @@ _NEEDS: Final = "a capture by a tap of one's own, which measures times"
 QUESTIONS: Final = (
     Question("reaction", "How soon does the meter answer?", _reaction, _NEEDS, measured),
     Question("pause", "How soon after an answer does the client ask again?", _pause, _NEEDS, measured),
-    Question("gap", "How long are the pauses between a message's characters?", _gap, _NEEDS, measured),
+    Question("gap", "How long are the pauses between a message's characters?", _gap, _NEEDS, measured, aside=10),
     Question(
         "response time-out",
         "How long does the client wait for an answer before it repeats its request?",
