@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Final
 
+from faults.ends import Reader, open_terminal
 from faults.oracle import LINE, Verdict
-from faults.scene import SPEED, Reader, Scene, open_terminal
+from faults.scene import SPEED, Scene
 from vtctap.capturing import printing, recording
 from vtctap.wireshark import extcap
 

@@ -8,11 +8,9 @@ is given again, and the 50 ms before a kill count only time in which the system 
 import contextlib
 import fcntl
 import os
-import pty
 import random
 import re
 import signal
-import struct
 import sys
 import termios
 import time
@@ -22,9 +20,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from faults import oracle
+from faults.ends import Port, Reader
 from faults.oracle import LINE, Verdict
 from vtctap.__main__ import main
-from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.wire import received
 
 PATIENCE_S: Final = 60.0
@@ -42,78 +40,6 @@ class Failed(Exception):
 
 class Impossible(Exception):
     """This machine does not allow the fault."""
-
-
-class Port:
-    """A port that a capture opens, and what it was given. ``name`` is a link, as in /dev/serial/by-id."""
-
-    def __init__(self, name: Path) -> None:
-        self.name = name
-        self.sent = bytearray()
-        self.ends: list[int] = [0]
-        """Where the messages in ``sent`` end."""
-        self._pty = self._plug()
-
-    def _plug(self) -> Pty:
-        made = Pty()
-        self.name.symlink_to(made.name)
-        return made
-
-    def write(self, octets: bytes) -> int:
-        """Writes as much as the port takes, and returns how much that was."""
-        taken = self._pty.write(octets)
-        self.sent += octets[:taken]
-        return taken
-
-    @property
-    def waiting(self) -> int:
-        """Number of octets that nobody has read yet."""
-        (count,) = struct.unpack("i", fcntl.ioctl(self._pty.terminal, termios.FIONREAD, bytes(4)))
-        return int(count)
-
-    def left(self) -> bytes:
-        """Takes the octets that the capture did not read before it ended."""
-        os.set_blocking(self._pty.terminal, False)
-        left = b""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                left += os.read(self._pty.terminal, 4096)
-        return left.replace(b"\xff\xff", b"\xff")  # A tap's settings double this octet (PARMRK).
-
-    def unplug(self) -> None:
-        """Ends the port, as an adapter does that is pulled out. What was not read by then was never received."""
-        self.name.unlink()
-        self._pty.close()
-
-    def plug_in(self) -> None:
-        """Makes the port again, under the same name."""
-        self._pty = self._plug()
-
-    def close(self) -> None:
-        """Closes both ends."""
-        self._pty.close()
-
-
-class Reader:
-    """Reads a pipe, a fifo or a terminal of the capture, unless it is ``stuck``."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.octets = b""
-        self.stuck = False
-        os.set_blocking(descriptor, False)
-
-    def read(self) -> None:
-        """Takes what is there."""
-        with contextlib.suppress(BlockingIOError, OSError):
-            while not self.stuck and (octets := os.read(self.descriptor, 65536)):
-                self.octets += octets
-
-    def close(self) -> None:
-        """Goes away."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 class _Look(NamedTuple):
@@ -267,7 +193,7 @@ class Scene:
         for reader in self.readers:
             reader.read()
         if self.pid and not self.over:
-            read = [len(port.sent) - port.waiting for port in self.ports]
+            read = [port.read for port in self.ports]
             self._looks.append(_Look(self._ran(), read, self._size()))
 
     def _size(self) -> int:
@@ -391,10 +317,3 @@ class Scene:
     def content(self, source: object = None) -> oracle.Content:
         """Returns what a trace holds, by default the one at ``path``."""
         return oracle.read(source or self.path)  # type: ignore[arg-type]
-
-
-def open_terminal() -> tuple[int, int]:
-    """Opens a terminal for a person: the person's end, and the program's."""
-    far, near = pty.openpty()
-    fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    return far, near
