@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import select
 import struct
 import termios
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Final
 
 from vtctap.sniffer.simulated.ptys import Pty
 
+QUIET_S: Final = 0.02
+"""Seconds after which octets that were written to a terminal can be read; the system hands them on in between."""
 _SURE: Final = 2048
 """Most octets waiting in a terminal by which it surely counts all of them; more wait uncounted behind 4095."""
 
@@ -53,11 +56,9 @@ class Port:
 
     def left(self) -> bytes:
         """Takes the octets that the capture did not read before it ended."""
-        os.set_blocking(self._pty.terminal, False)
         left = b""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                left += os.read(self._pty.terminal, 4096)
+        while select.select([self._pty.terminal], [], [], QUIET_S)[0]:
+            left += os.read(self._pty.terminal, 4096)
         return left.replace(b"\xff\xff", b"\xff")  # A tap's settings double this octet (PARMRK).
 
     def unplug(self) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from mmap import mmap
 from typing import Final
 
+from faults.ends import QUIET_S
 from faults.oracle import Verdict
 from faults.readers import small
 from faults.scene import COMPLETE_S, Failed, Scene
@@ -109,7 +110,7 @@ def _lose(scene: Scene) -> None:
     tap = scene.ports.index(port)
     scene.traffic()
     scene.say(scene.message(0)[: scene.random.randint(1, 10)], tap)
-    scene.settle()
+    scene.settle(5 * QUIET_S)
     port.unplug()
     time.sleep(scene.random.random() / 5)
     port.plug_in()

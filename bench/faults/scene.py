@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from faults import oracle
-from faults.ends import Port, Reader
+from faults.ends import QUIET_S, Port, Reader
 from faults.oracle import LINE, Verdict
 from vtctap.__main__ import main
 from vtctap.sniffer.simulated.wire import received
@@ -279,11 +279,17 @@ class Scene:
             check ^= octet
         return bytes(received(octet, LINE) for octet in (2, *text, check))
 
-    def settle(self) -> None:
-        """Waits until the capture has read everything."""
-        self.until(lambda: self.over or not any(port.waiting for port in self.ports), "the capture reads no more")
-        time.sleep(0.002)
-        self.until(lambda: self.over or not any(port.waiting for port in self.ports), "the capture reads no more")
+    def settle(self, quiet_s: float = QUIET_S) -> None:
+        """Waits until the capture has read everything, and nothing has been waiting for some time."""
+        quiet = time.monotonic()
+
+        def settled() -> bool:
+            nonlocal quiet
+            if any(port.waiting for port in self.ports):
+                quiet = time.monotonic()
+            return self.over or time.monotonic() >= quiet + quiet_s
+
+        self.until(settled, "the capture reads no more")
 
     # The verdict.
 
