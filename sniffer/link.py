@@ -16,7 +16,7 @@ from typing import Final
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.protocol.messages import decode
-from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.counters import Balance, Counters
@@ -24,6 +24,9 @@ from vtctap.sniffer.estimator import Estimator
 from vtctap.sniffer.port import Port, PortError, Settings
 from vtctap.sniffer.speed import Change, Follower
 
+_WAKING_NS: Final = 2_000_000
+"""What is added to an adapter's latency for the largest uncertainty that a timestamp usually has: the time until a
+program is woken. It has no effect on timestamps."""
 _LOSSES: Final = ("overrun", "buf_overrun")
 
 
@@ -109,8 +112,7 @@ class OpenLink:
         tap.errors = tap.errors or (Counters() if tap.counted else None)
         if settings != self.settings:
             self._set_port(tap, self.settings)
-        character_time_ns = self.settings.line.character_time_ns(self.settings.speed)
-        tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns), fifo=tap.adapter.fifo)
+        self._tune(tap)
         known = " ".join(filter(None, (tap.adapter.words(), more)))
         text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
         self.event(tap, f"opened {text} port={word(tap.wire.port)}")
@@ -259,14 +261,21 @@ class OpenLink:
 
     def _use(self, settings: Settings) -> None:
         self.settings = settings
-        character_time_ns = settings.line.character_time_ns(settings.speed)
         for tap in self.taps:
             tap.tap.line, tap.tap.speed = settings.line, settings.speed
-            tap.estimator.use(character_time_ns, tap.adapter.latency_ns(character_time_ns), fifo=tap.adapter.fifo)
+            self._tune(tap)
             if self._follower:
                 tap.tap.without_parity = self._follower.without_parity
         if self._follower:
             self._assembler.garbage(self._follower.searching)
+
+    def _tune(self, tap: OpenTap) -> None:
+        """Adapts a tap's timestamps to the speed and to its adapter."""
+        character_time_ns = self.settings.line.character_time_ns(self.settings.speed)
+        latency_ns = tap.adapter.latency_ns(character_time_ns)
+        tap.estimator.use(character_time_ns, latency_ns, fifo=tap.adapter.fifo)
+        doubt_ns = latency_ns + _WAKING_NS if tap.adapter.bounded else MAX_UNCERTAINTY_NS
+        tap.tap.doubt_ns = min(doubt_ns, MAX_UNCERTAINTY_NS)
 
 
 def word(text: str) -> str:

@@ -5,37 +5,29 @@ import time
 from collections.abc import Callable
 from functools import partial
 from mmap import mmap
-from typing import Final
 
 from faults.ends import QUIET_S
 from faults.oracle import Verdict
 from faults.readers import small
-from faults.scene import COMPLETE_S, Failed, Scene
+from faults.scene import Failed, Scene
 from vtctap.sniffer import capture as sniffer
 from vtctap.sniffer.clock import Clock
-
-_ORDER_S: Final = 0.1
-"""Seconds that a message of one tap waits for the other tap's, which may have been sent first."""
 
 
 def killed(scene: Scene) -> Verdict:
     """SIGKILL; one tap."""
-    return _killed_after(scene, COMPLETE_S)
+    scene.capture()
+    scene.dialogue()
+    scene.pause(scene.random.random() / 5)
+    due = scene.due()
+    scene.signal(signal.SIGKILL)
+    scene.ended(-signal.SIGKILL)
+    return scene.beginning(due)
 
 
 def pair_killed(scene: Scene) -> Verdict:
     """SIGKILL; two taps."""
-    return _killed_after(scene, COMPLETE_S + _ORDER_S)
-
-
-def _killed_after(scene: Scene, complete_s: float) -> Verdict:
-    scene.capture()
-    scene.dialogue()
-    scene.pause(scene.random.random() / 5)
-    due = scene.due(complete_s=complete_s)
-    scene.signal(signal.SIGKILL)
-    scene.ended(-signal.SIGKILL)
-    return scene.beginning(due)
+    return killed(scene)
 
 
 def stopped(scene: Scene) -> Verdict:

@@ -29,6 +29,8 @@ PATIENCE_S: Final = 60.0
 """Seconds for what takes a fraction of one."""
 COMPLETE_S: Final = 0.05
 """Seconds for which a message must have been complete to survive a kill."""
+_GLANCE_S: Final = 0.001
+"""Longest time that a look at the capture's process takes, seconds."""
 SPEED: Final = 115_200
 OPENED: Final = b"opened profile="
 """In a trace, the event that begins a tap."""
@@ -200,22 +202,31 @@ class Scene:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def _ran(self) -> float | None:
-        """Returns the time in seconds without that in which the capture was ready and the system ran something else;
-        None where it is ready now, because the system counts that time when it is over. Linux; elsewhere the time."""
-        now = time.monotonic()
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            process = Path(f"/proc/{self.pid}")
-            waited = int((process / "schedstat").read_text().split()[1]) / 1e9
-            asleep = (process / "stat").read_text().rpartition(")")[2].split()[0] == "S"
-            return now - waited if asleep else None
-        return now
+        """Returns the time in seconds without that in which the capture was ready and the system ran something else.
 
-    def due(self, size: int | None = None, complete_s: float = COMPLETE_S) -> list[int]:
-        """Returns for each port the octets of the messages that had been complete for so long: now, or where ``size``
-        is given when the trace was last seen to be smaller."""
+        None where the capture is ready now, because the system counts that time when it is over, and where this look
+        itself was interrupted. Linux; elsewhere the time.
+        """
+        began = time.monotonic()
+        try:
+            waited, asleep, again = self._waited(), self._asleep(), self._waited()
+        except (OSError, IndexError, ValueError):
+            return began
+        undisturbed = waited == again and time.monotonic() - began < _GLANCE_S
+        return began - waited if asleep and undisturbed else None
+
+    def _waited(self) -> float:
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+
+    def _asleep(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+    def due(self, size: int | None = None) -> list[int]:
+        """Returns for each port the octets of the messages that had been complete for 50 ms: now, or where ``size`` is
+        given when the trace was last seen to be smaller."""
         looks = [look for look in self._looks if size is None or look.size < size]
         last = max((look.time for look in looks if look.time), default=0.0)
-        early = [look.read for look in looks if look.time and look.time <= last - complete_s]
+        early = [look.read for look in looks if look.time and look.time <= last - COMPLETE_S]
         read = early[-1] if early else [0 for _ in self.ports]
         return [max(end for end in port.ends if end <= count) for port, count in zip(self.ports, read, strict=True)]
 

@@ -42,7 +42,7 @@ FAULTS: Final = (
     Fault("output overwritten", "said, exit 4", disk.overwritten),
     Fault("output shared", f"it is refused; {_WHOLE}", disk.shared),
     Fault("killed", _UP_TO_THEN, program.killed),
-    Fault("pair killed", "what had been complete for 0.15 s is there", program.pair_killed, 2),
+    Fault("pair killed", _UP_TO_THEN, program.pair_killed, 2),
     Fault("stopped", _WHOLE, program.stopped, 2),
     Fault("clock stepped", f"{_WHOLE}; steps recorded", program.stepped_clock),
     Fault("trace pipe stuck", "there, or its loss is recorded", readers.trace_pipe_stuck),

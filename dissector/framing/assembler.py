@@ -49,6 +49,8 @@ class Tap:
     spacing_ns: int = field(default=0, compare=False)
     bounded: bool = True
     """Whether an unknown uncertainty of its timestamps still has a limit."""
+    doubt_ns: int = field(default=MAX_UNCERTAINTY_NS, compare=False)
+    """The largest uncertainty, in ns, that a timestamp usually has; how long other taps' records wait for this tap."""
 
     def character_time_ns(self, line: Line | None = None) -> int:
         """Returns the duration of one character, ns, with the tap's line settings or others at its speed."""
@@ -260,7 +262,7 @@ class Assembler:
         framer = self._framers[tap]
         earliest = framer.earliest
         if earliest is None:
-            return Bound(self._horizon_ns[tap])
+            return Bound(self._horizon_ns[tap], self._taps[tap].doubt_ns)
         unknown = 0 if self._taps[tap].bounded else MAX_UNCERTAINTY_NS
         uncertainty = unknown if earliest.uncertainty is None else min(earliest.uncertainty, MAX_UNCERTAINTY_NS)
         return Bound(earliest.start, uncertainty, framer.end_ns)
