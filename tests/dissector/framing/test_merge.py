@@ -268,9 +268,9 @@ def octets_of(record: Record) -> list[Octet]:
     return [Octet(value, record.time + at * CHARACTER, record.uncertainty) for at, value in enumerate(record.octets)]
 
 
-def live(records: Sequence[Record], chance: random.Random) -> list[Record]:
+def live(records: Sequence[Record], chance: random.Random, doubt: int = MAX_UNCERTAINTY_NS) -> list[Record]:
     """Octet by octet of each tap in chunks of any size, and the time told as far as both taps have come."""
-    taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
+    taps = [Tap(0, CLIENT, EIGHT, SPEED, doubt_ns=doubt), Tap(1, SERVER, EIGHT, SPEED, doubt_ns=doubt)]
     assembler = Assembler(0, taps, gap_limit_ns=GAP)
     rows: list[list[Octet]] = [[], []]
     for record in records:
@@ -293,6 +293,7 @@ def test_the_split_does_not_matter(chance: random.Random, uncertainty: int, turn
     _, seen = stamped(chance, uncertainty, turnaround)
     whole = live(seen, random.Random(0))
     assert live(seen, chance) == whole
+    assert live(seen, chance, uncertainty) == whole  # The taps' time stamps are no worse.
     assert sorted((record.tap, record.octets) for record in whole) == sorted((r.tap, r.octets) for r in seen)
     again = list(reframe(whole, gap_limit_ns=GAP))
     assert [(record.tap, record.octets, record.time) for record in again] == [
@@ -355,6 +356,16 @@ def test_the_assembler_releases_what_is_certain() -> None:
     answer = octets_of(frame(SERVER, b"\x02" + b"a" * 1500, 20 * MS, 18 * MS))
     records = assembler.feed(0, octets_of(frame(CLIENT, ACK, 0, 18 * MS))) + assembler.feed(1, answer)
     assert said(records) == [(ACK, 0)]
+
+
+def test_the_assembler_waits_for_as_long_as_the_other_tap_may_be_wrong() -> None:
+    for doubt in (2 * MS, 18 * MS, MAX_UNCERTAINTY_NS):
+        assembler = Assembler(
+            0, [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED, doubt_ns=doubt)], gap_limit_ns=GAP
+        )
+        assert assembler.feed(0, octets_of(frame(CLIENT, READ, 0, MS))) == []
+        assert assembler.advance(T0 + MS + doubt) == []
+        assert said(assembler.advance(T0 + MS + doubt + 1)) == [(READ, 0)]
 
 
 def test_not_held_where_the_other_tap_has_spoken() -> None:
