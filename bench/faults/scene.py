@@ -216,10 +216,16 @@ class Scene:
         return began - waited if asleep and undisturbed else None
 
     def _waited(self) -> float:
-        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+        """Returns the seconds for which threads of the capture were ready and did not run, in all."""
+        return sum(int((thread / "schedstat").read_text().split()[1]) for thread in self._threads()) / 1e9
 
     def _asleep(self) -> bool:
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        """Whether all threads of the capture wait for something."""
+        states = [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in self._threads()]
+        return set(states) == {"S"}
+
+    def _threads(self) -> list[Path]:
+        return list(Path(f"/proc/{self.pid}/task").iterdir())
 
     def due(self, size: int | None = None) -> list[int]:
         """Returns for each port the octets of the messages that had been complete for 50 ms: now, or where ``size`` is
