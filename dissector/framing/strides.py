@@ -2,10 +2,12 @@
 
 A walk (:mod:`~vtctap.dissector.framing.walker`) takes a step for each octet. Most octets are text, which leaves a state
 as it is: a regular expression made from the grammar's table passes over them. Where more than the table decides, a
-stride ends, and the walk goes on.
+stride ends, and the walk goes on. The expression also passes over a line end in a block, which leaves its state for one
+octet or two.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, SETTLED, TABLE, State, Step
@@ -13,17 +15,39 @@ from vtctap.dissector.framing.walker import MAX_IDENTIFICATION
 from vtctap.dissector.protocol import foreign
 from vtctap.pcap.record import MAX_OCTETS
 
+_LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in State]
+"""Most octets that may be open in each state."""
+_MOST_DETOUR: Final = 3
+"""Most octets of a detour: of a Telegram, a line end and the octet after it."""
+
+
+def _adding(state: State, then: State) -> bytes:
+    """Returns a pattern of the octets that are added and lead from a state to another; empty where none does."""
+    kinds = {kind for kind, step in enumerate(TABLE[state]) if step == (Step.ADD, then)}
+    values = bytes(value for value in range(256) if CLASSES[value] in kinds)
+    return b"[" + re.escape(values) + b"]" if values else b""
+
+
+def _detours(state: State, home: State, most: int) -> Iterator[bytes]:
+    """Returns patterns of the octets that lead from a state back to ``home``, over other states with the same limit in
+    which no message is settled."""
+    if (back := _adding(state, home)) and state is not home:
+        yield back
+    for then in {then for step, then in TABLE[state] if step is Step.ADD} if most > 1 else ():
+        if then not in (state, home) and then not in SETTLED and _LONGEST[then] == _LONGEST[home]:
+            yield from (_adding(state, then) + rest for rest in _detours(then, home, most - 1))
+
 
 def _passed_over(state: State) -> re.Pattern[bytes] | None:
-    """Matches the octets that leave a state as it is; None where there are none."""
-    kinds = {kind for kind, (step, then) in enumerate(TABLE[state]) if step is Step.ADD and then is state}
-    values = bytes(value for value in range(256) if CLASSES[value] in kinds)
-    return re.compile(b"[" + re.escape(values) + b"]*") if values else None
+    """Matches the octets that leave a state as it is, and those that leave it and return to it; None where no octet
+    leaves it as it is."""
+    stays = _adding(state, state)
+    if not stays:
+        return None
+    return re.compile(b"(?:" + b"|".join((stays + b"++", *sorted(_detours(state, state, _MOST_DETOUR)))) + b")*+")
 
 
 _PASSED_OVER: Final = [_passed_over(state) for state in State]
-_LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in State]
-"""Most octets that may be open in each state."""
 
 
 _NOISE: Final = re.compile(

@@ -88,6 +88,8 @@ DATA_SET = re.compile(rb"([^(\r\n!]*)\(([^()\r\n]*)(\)?)|([^(\r\n!]+)|[\r\n!]+")
 separators."""
 
 
+_PLAIN_DATA_SET = re.compile(DATA_SET.pattern.decode())
+"""The same for text."""
 _BARE_READ = re.compile(rb"([0-9A-F]{4})([0-9A-F])")
 
 
@@ -104,6 +106,8 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     rest: list[str] = []
     at, end = 0, len(text)
     plain = text.isascii() and text.translate(None, b"\r\n").decode().isprintable()
+    if plain and (sets := _plain_sets(text.decode())):
+        return sets
     shown = bytes.decode if plain else show  # The same for plain text, which most is, and faster.
     while at < end and (found := DATA_SET.match(text, at)):
         register, value, closed, other = found.groups()
@@ -123,6 +127,18 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
         values.append(shown(value))
         units.append(shown(unit))
     return registers, values, units, rest
+
+
+def _plain_sets(text: str) -> tuple[list[str], list[str], list[str], list[str]] | None:
+    """Returns what :func:`data_sets` does, of plain text and faster; None where a value has inner brackets or no
+    end."""
+    found = _PLAIN_DATA_SET.findall(text)
+    sets = [each for each in found if each[2]]
+    if len(sets) != text.count("("):
+        return None
+    values = [each[1].partition("*") for each in sets]
+    rest = [each[3] for each in found if each[3]]
+    return [each[0] for each in sets], [value[0] for value in values], [value[2] for value in values], rest
 
 
 def closing_bracket(text: bytes, at: int) -> int:

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vtctap.dissector.catalogue import FIELDS, MESSAGES
-from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol import messages
+from vtctap.dissector.protocol.messages import Message, data_sets, decode
 
 NO_CHECK = {"bcc_status": "none"}
 
@@ -427,3 +428,13 @@ def test_a_hostile_body_takes_linear_time() -> None:
     for body in (b"(" * 65_000, b"a(" * 32_000, b"a)" * 32_000, b"a" * 65_000, b"(*" * 32_000, b"!" * 65_000):
         assert decode(b"\x02" + body).message == "Data"
         assert decode(b"/ABC5x\r\n\r\n" + body).message == "Telegram"
+
+
+@given(st.text("()*!\r\n1a", max_size=40))
+@example("1.8.0(1*kWh)\r\n2.8.0(2*kWh)(3)\r\n!\r\nx")
+@example("a)b(c)(")
+def test_plain_data_sets_all_at_once_are_those_one_by_one(text: str) -> None:
+    at_once = data_sets(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(messages, "_plain_sets", lambda text: None)
+        assert data_sets(text.encode()) == at_once
