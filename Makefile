@@ -89,7 +89,7 @@ check: $(VENV)/dev
 test-corpus: check
 	$(BIN)/python -m pytest -m corpus_playback
 
-# Clients from PyPI and npm, at true pace: on a machine that does nothing else.
+# Independent clients, at true pace: on a machine that does nothing else.
 PEERS := build/peers
 
 test-peers: check

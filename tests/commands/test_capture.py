@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -350,6 +351,22 @@ def test_fifo(taps: Any, tmp_path: Path, start: Start, said: Said, records: Reco
         (tmp_path / "copy.pcapng").write_bytes(file.read())
     assert process.wait(PATIENCE) == 0
     assert said(records(tmp_path / "copy.pcapng")) == [REQUEST]
+
+
+def test_a_service_manager_is_told(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        environment = os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        process = start("capture", *pair(taps), "-w", "t.pcapng", env=environment)
+        assert manager.recv(100) == b"READY=1"
+        listening(tmp_path / "t.pcapng")
+        assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        process.terminate()
+        while (state := manager.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert state == b"STOPPING=1"
+        assert process.wait(PATIENCE) == 0
 
 
 # When to stop.

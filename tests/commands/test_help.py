@@ -144,11 +144,13 @@ def test_every_command_is_in_the_whole_parser() -> None:
 def test_what_the_wheel_puts_beside_the_package(tmp_path: Path, wheel: Path) -> None:
     """Pages, manual and completions, and the installed program finds them."""
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
-    assert {*stated} == {"share/doc/vtctap", "share/man/man1"} | {place.rpartition("/")[0] for place in SHELLS.values()}
+    shells = {place.rpartition("/")[0] for place in SHELLS.values()}
+    assert {*stated} == {"share/doc/vtctap", "share/man/man1", "share/vtctap"} | shells
     prefix = tmp_path / "prefix"
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--ignore-installed"]
     subprocess.run([*command, "--prefix", prefix, wheel], check=True, capture_output=True)
     assert (prefix / "share/man/man1/vtctap.1").is_file()
+    assert (prefix / "share/vtctap/vtctap-capture@.service").is_file()
     site = sysconfig.get_path("purelib", vars={"base": str(prefix)})
     for arguments, text in ((["help", "fields"], "# Fields"), (["completion", "zsh"], "#compdef vtctap")):
         code = f"import sys; sys.path.insert(0, {site!r}); from vtctap.__main__ import main; sys.exit(main())"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Ending(Passive):
-    """Checks the stop conditions. It is the last part of the chain, so the records that it gets have been written.
+    """Checks the stop conditions. It comes after the recording, so the records that it gets have been written.
 
     ``recording`` is None without a trace, ``printing`` None without printed lines.
     """

@@ -16,6 +16,7 @@ from vtctap.capturing.hashing import Hashing
 from vtctap.capturing.keyboard import Keyboard
 from vtctap.capturing.lines import add_lines, printer, shower
 from vtctap.capturing.marks import Marks
+from vtctap.capturing.notifying import Notifying
 from vtctap.capturing.outlet import DirectOutlet, Outlet, can_stall, outlet
 from vtctap.capturing.overflow import Overflow
 from vtctap.capturing.parts import Chain, Part
@@ -127,6 +128,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
         recording,
         printing,
         ending,
+        Notifying() if live else None,
     ]
     report = Report(arguments.stats_json, watched, counts, trigger, marks, recording, printing, ending)
     return Sink(Chain([part for part in parts if part]), ending, signals, keyboard, marks, watched, report)

@@ -1,7 +1,7 @@
 """The chain of parts that process the records of a running capture, each with one job and the same three methods.
 
     remainder -> counts -> outages, advice, status line -> trigger -> overflow -> hashing -> recording -> printing
-    -> ending
+    -> ending -> notifying
 
 Each part returns the records for the next one. Most parts return what they got; the trigger holds records back, and the
 remainder and the overflow leave some out. So a part can be left out of the chain, and can be tested alone.

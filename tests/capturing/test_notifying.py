@@ -1,0 +1,93 @@
+"""Signs of life for a service manager, and the unit that asks for them."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from equipment.outlets import TAPS, event
+from vtctap.capturing.notifying import Notifying
+
+UNIT = Path(__file__).parents[2] / "packaging" / "vtctap-capture@.service"
+
+pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no UNIX sockets")
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """The socket of a service manager."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as received:
+        received.bind(str(tmp_path / "notify"))
+        received.setblocking(False)
+        yield received
+
+
+def told(manager: socket.socket) -> list[str]:
+    found = []
+    while True:
+        try:
+            found.append(manager.recv(100).decode())
+        except BlockingIOError:
+            return found
+
+
+def test_ready_signs_of_life_and_the_end(manager: socket.socket) -> None:
+    part = Notifying({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "10000000"})
+    assert told(manager) == []
+    part.open(TAPS)
+    assert told(manager) == ["READY=1"]
+    records = [event(1)]
+    assert part.feed(records, 100.0) is records
+    for now in (100.1, 104.9):
+        part.feed((), now)
+    assert told(manager) == ["WATCHDOG=1"]
+    part.feed((), 105.0)
+    part.feed((), 109.9)
+    assert told(manager) == ["WATCHDOG=1"]
+    part.close()
+    assert told(manager) == ["STOPPING=1"]
+
+
+@pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "10000000", "WATCHDOG_PID": "1"}])
+def test_no_signs_of_life_where_none_are_expected_of_this_process(manager: socket.socket, more: dict[str, str]) -> None:
+    part = Notifying({"NOTIFY_SOCKET": manager.getsockname(), **more})
+    part.open(TAPS)
+    part.feed([event(1)], 100)
+    assert told(manager) == ["READY=1"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
+def test_an_abstract_name(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as received:
+        received.bind(f"\0{tmp_path}")
+        received.setblocking(False)
+        Notifying({"NOTIFY_SOCKET": f"@{tmp_path}"}).open(TAPS)
+        assert told(received) == ["READY=1"]
+
+
+@pytest.mark.parametrize("address", ["", "/nowhere/at/all"])
+def test_nobody_listens(address: str) -> None:
+    part = Notifying({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1"} if address else {})
+    part.open(TAPS)
+    part.feed((), 1)
+    part.close()
+
+
+def test_the_unit_is_valid(tmp_path: Path) -> None:
+    """By systemd's own check; the command that it starts is replaced by one that exists."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd is not installed")
+    text = UNIT.read_text()
+    (tmp_path / UNIT.name.replace("@", "@rack1")).write_text(
+        re.sub(r"(?m)^ExecStart=vtctap ", "ExecStart=/bin/true ", text)
+    )
+    (unit,) = tmp_path.iterdir()
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, [line for line in result.stderr.splitlines() if unit.name in line]) == (0, [])
