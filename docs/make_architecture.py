@@ -122,6 +122,7 @@ ROOMS: Final = (
                 "arguments",
                 "cluster",
                 "dialects",
+                "each_trace",
                 "inputs",
                 "jobs",
                 "lost",

@@ -93,7 +93,7 @@ class Traces:
 def status(arguments: argparse.Namespace) -> int:
     """The exit status of reading: FOUND if a part of a trace was damaged or missing."""
     read: list[Traces] = getattr(arguments, "traces_read", [])
-    return FOUND if any(traces.skipped for traces in read) else DONE
+    return FOUND if getattr(arguments, "damaged", False) or any(traces.skipped for traces in read) else DONE
 
 
 def settle(

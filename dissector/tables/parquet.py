@@ -110,11 +110,14 @@ def _array(column: Column, kind: Any, rows: list[Cells], time_unit: str) -> Any:
     values: list[Value | None] = [row.get(column.name) for row in rows]
     if column.type is ColumnType.TIME:
         per_unit = _PER_UNIT_NS[time_unit]
-        times = (None if value is None else nanoseconds(str(value)) // per_unit for value in values)
-        values = [time if time in _INT64 else None for time in times]
+        values = [None if value is None else _int64(nanoseconds(str(value)) // per_unit) for value in values]
     if column.type is ColumnType.SPAN:
         return pyarrow.array(values, pyarrow.string()).cast(kind)
     return pyarrow.array(values, kind)
+
+
+def _int64(number: int) -> int | None:
+    return number if number in _INT64 else None
 
 
 def nanoseconds(text: str) -> int:

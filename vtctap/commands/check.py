@@ -9,10 +9,13 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
+from vtctap.each_trace import each_trace
 from vtctap.inputs import Traces, settle
+from vtctap.jobs import add_jobs
 from vtctap.messages import visible, warn
 from vtctap.nouns import count
 from vtctap.outputs import refuse_existing, write_text
@@ -43,17 +46,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="warning",
         help="the lowest severity that gives exit status 1 and fails a JUnit test (default: warning)",
     )
+    add_jobs(parser)
     add_no_secrets(parser)
     add_profile(parser, default=STATED)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.dissector.analysis.check import check
     from vtctap.dissector.analysis.findings import SEVERITIES
 
     groups = groups_of(arguments)
-    named = len(groups) > 1
+    arguments.named = named = len(groups) > 1
     outputs: list[_Output] = [_Json(named=named) if arguments.json else _Lines(named=named)]
     if arguments.junit:
         refuse_existing(arguments.junit, force=arguments.force)
@@ -61,13 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     shown = SEVERITIES[SEVERITIES.index(arguments.severity) :]
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
     counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
-    for traces in groups:
-        trace = ", ".join(traces)
-        records, profile = settle(arguments, Traces(traces, told=False), trace if named else "")
-        started = _Started(records)
+    whole = named or arguments.cluster
+    for traces, checked in each_trace(_checked if whole else _check, arguments, groups):
         for output in outputs:
-            output.begin(trace, started)
-        for finding in check(started, profile):
+            output.begin(", ".join(traces), checked)
+        for finding in checked.findings:
             counts[finding.severity] += 1
             for output in outputs:
                 if finding.severity in shown or output.takes_all:
@@ -77,21 +78,42 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(counts[severity] for severity in failing) else 0
 
 
-class _Started:
-    """A trace as it is read; ``time`` is the timestamp of the first record (ns), 0 before it is read."""
+@dataclass(slots=True)
+class _Checked:
+    """The findings of a trace, which may come as it is read. ``time`` is the timestamp of its first record (ns), 0
+    before it is read."""
 
-    def __init__(self, items: "Iterable[Record | Skipped]") -> None:
-        self._items = items
-        self.time = 0
+    findings: "Iterable[Finding]" = ()
+    time: int = 0
 
-    def __iter__(self) -> "Iterator[Record | Skipped]":
-        from vtctap.pcap.record import Record
 
-        started = False
-        for item in self._items:
-            if not started and isinstance(item, Record):
-                started, self.time = True, item.time
-            yield item
+def _check(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
+    """Checks a trace as its findings are taken."""
+    from vtctap.dissector.analysis.check import check
+
+    checked = _Checked()
+    name = ", ".join(traces) if arguments.named else ""
+    records, profile = settle(arguments, Traces(traces, told=False), name)
+    checked.findings = check(_started(records, checked), profile)
+    return checked
+
+
+def _checked(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
+    """Checks a trace, all of it."""
+    checked = _check(arguments, traces)
+    checked.findings = list(checked.findings)
+    return checked
+
+
+def _started(items: "Iterable[Record | Skipped]", checked: _Checked) -> "Iterator[Record | Skipped]":
+    """Yields a trace as it is read, and notes the time of its first record."""
+    from vtctap.pcap.record import Record
+
+    started = False
+    for item in items:
+        if not started and isinstance(item, Record):
+            started, checked.time = True, item.time
+        yield item
 
 
 class _Output:
@@ -99,7 +121,7 @@ class _Output:
 
     takes_all = False
 
-    def begin(self, trace: str, started: _Started) -> None:
+    def begin(self, trace: str, checked: _Checked) -> None:
         """Begins the findings of ``trace``."""
 
     def feed(self, finding: "Finding") -> None:
@@ -115,13 +137,13 @@ class _Lines(_Output):
     def __init__(self, *, named: bool) -> None:
         self._named = named
 
-    def begin(self, trace: str, started: _Started) -> None:
-        self._name, self._started = f"{visible(trace)}: " if self._named else "", started
+    def begin(self, trace: str, checked: _Checked) -> None:
+        self._name, self._checked = f"{visible(trace)}: " if self._named else "", checked
 
     def feed(self, finding: "Finding") -> None:
         more = " ..." if len(finding.frames) > _SHOWN_FRAMES else ""
         frames = ", ".join(map(str, finding.frames[:_SHOWN_FRAMES])) + more
-        when = "" if finding.time_ns is None else f"{(finding.time_ns - self._started.time) / 1e9:.6f}"
+        when = "" if finding.time_ns is None else f"{(finding.time_ns - self._checked.time) / 1e9:.6f}"
         line = f"{when:>12}  {finding.severity:8}{finding.code:18} {frames:>9}  {finding.message}"
         print(self._name + line)
 
@@ -136,7 +158,7 @@ class _Json(_Output):
         self._named = named
         self._before = '{"findings": ['
 
-    def begin(self, trace: str, started: _Started) -> None:
+    def begin(self, trace: str, checked: _Checked) -> None:
         self._trace = {"trace": trace} if self._named else {}
 
     def feed(self, finding: "Finding") -> None:
@@ -158,7 +180,7 @@ class _Junit(_Output):
         self._name = name
         self._report = JunitReport(fail_on)
 
-    def begin(self, trace: str, started: _Started) -> None:
+    def begin(self, trace: str, checked: _Checked) -> None:
         self._report.begin(trace)
 
     def feed(self, finding: "Finding") -> None:

@@ -9,8 +9,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
+from vtctap.each_trace import each_trace
 from vtctap.inputs import Traces, settle
-from vtctap.messages import visible
+from vtctap.jobs import add_jobs
 from vtctap.nouns import count
 
 if TYPE_CHECKING:
@@ -29,28 +30,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per trace and line")
     parser.add_argument("--sessions", action="store_true", help="also list the sessions")
     add_no_secrets(parser)
+    add_jobs(parser)
     add_profile(parser, default=STATED)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    groups = groups_of(arguments)
+    arguments.named = len(groups) > 1
+    for _, text in each_trace(_counted, arguments, groups):
+        print(text, end="")
+    return 0
+
+
+def _counted(arguments: argparse.Namespace, traces: list[str]) -> str:
+    """Returns the statistics of a trace as text."""
     from vtctap.dissector.analysis.statistics import statistics
 
-    groups = groups_of(arguments)
-    for traces in groups:
-        trace = ", ".join(traces)
-        records, profile = settle(arguments, Traces(traces), trace if len(groups) > 1 else "")
-        figures = statistics(records, profile).as_json()
-        if arguments.json:
-            print(json.dumps({"trace": trace, **figures}))
-            continue
-        for link in figures["links"]:
-            print(
-                "\n".join(
-                    [f"{visible(trace)}, link {link['link']}", *_lines(link, profile, sessions=arguments.sessions)]
-                )
-            )
-    return 0
+    trace = ", ".join(traces)
+    records, profile = settle(arguments, Traces(traces), trace if arguments.named else "")
+    figures = statistics(records, profile).as_json()
+    if arguments.json:
+        return f"{json.dumps({'trace': trace, **figures})}\n"
+    lines = (
+        line
+        for link in figures["links"]
+        for line in (f"{trace}, link {link['link']}", *_lines(link, profile, sessions=arguments.sessions))
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _lines(link: "Figures", profile: "Profile", *, sessions: bool) -> "Iterator[str]":

@@ -1,0 +1,49 @@
+"""check and stats of many traces: as of each alone, by however many processes; what cannot be read is named."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from equipment import PATIENCE
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TRACES = [str(EXAMPLES / f"{name}.pcapng") for name in ("faults", "session", "telegram", "readout")]
+
+
+def run(*words: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "vtctap", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE, cwd=cwd)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", [["check"], ["check", "--json"], ["stats", "--sessions"], ["stats", "--json"]])
+def test_many_processes_say_what_one_says(words: list[str]) -> None:
+    assert run(*words, *TRACES, "--jobs", "3") == run(*words, *TRACES, "--jobs", "1")
+
+
+def test_it_is_what_each_trace_alone_says() -> None:
+    together = [json.loads(line) for line in run("stats", "--json", *TRACES)[1].splitlines()]
+    alone = [json.loads(run("stats", "--json", trace)[1]) for trace in TRACES]
+    assert together == alone
+    found = json.loads(run("check", "--json", *TRACES)[1])["findings"]
+    for trace in TRACES:
+        mine = [
+            {key: value for key, value in each.items() if key != "trace"} for each in found if each["trace"] == trace
+        ]
+        assert mine == json.loads(run("check", "--json", trace)[1])["findings"]
+
+
+@pytest.mark.parametrize("command", ["check", "stats"])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path, command: str, jobs: str) -> None:
+    (tmp_path / "no.pcapng").write_text("this is no trace")
+    good = str(EXAMPLES / "readout.pcapng")
+    status, out, said = run(command, "no.pcapng", good, "gone.pcapng", "--jobs", jobs, cwd=tmp_path)
+    assert status == 1
+    assert "skipped no.pcapng is no capture file" in said
+    assert "skipped gone.pcapng: No such file or directory" in said
+    if command == "stats":
+        assert good in out

@@ -1,0 +1,82 @@
+"""What a command does with each of several traces, by many processes, shown in the order of the traces.
+
+A trace that cannot be read is named, and the others go on; the exit status is then 1. With one trace nothing of this
+applies: the command reads it in its own process, and its errors end the command.
+"""
+
+import argparse
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from vtctap.arguments import STANDARD
+from vtctap.errors import Error, MissingExtra, OutputError
+from vtctap.jobs import in_order, results
+from vtctap.lost import Lost
+from vtctap.messages import warn
+from vtctap.progress import with_count
+
+__all__ = ["each_trace"]
+
+Work = Callable[[argparse.Namespace, list[str]], Any]
+"""What is done with a trace: takes the command's arguments and the trace's file or ring files. It is importable by its
+name, and its result is pickled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of a trace: ``result``, or ``why`` there is none; what was ``said`` on standard error meanwhile, and
+    whether parts of the trace were skipped."""
+
+    result: Any = None
+    why: str = ""
+    said: str = ""
+    skipped: bool = False
+
+
+def each_trace(
+    work: Work, arguments: argparse.Namespace, groups: Sequence[list[str]]
+) -> Iterator[tuple[list[str], Any]]:
+    """Yields the names of each trace, in order, and what ``work`` returns for it. Sets ``arguments.damaged`` where a
+    trace, or a part of one, was skipped."""
+    if len(groups) == 1 and not arguments.cluster:
+        yield groups[0], work(arguments, groups[0])
+        return
+    vars(arguments).setdefault("traces_read", [])  # The exit status is that of reading.
+    jobs = [list(map(os.path.abspath, names)) for names in groups] if arguments.cluster else list(groups)
+    processes = arguments.jobs if all(map(_is_file, groups)) else 1
+    found = results(partial(_done, work, arguments), jobs, processes=processes, cluster=arguments.cluster)
+    shown = in_order(with_count(found, len(jobs), "traces"))
+    for names, done in zip(groups, shown, strict=True):
+        answer = _Done(why=f"{names[0]}: {done.why}", skipped=True) if isinstance(done, Lost) else done
+        for line in answer.said.splitlines():
+            warn(line.removeprefix("vtctap: "))
+        arguments.damaged = getattr(arguments, "damaged", False) or answer.skipped
+        if answer.why:
+            warn(f"skipped {answer.why}")
+        else:
+            yield names, answer.result
+
+
+def _is_file(names: Sequence[str]) -> bool:
+    """Returns whether another process can read a trace: not from this one's standard input, or a pipe."""
+    return all(name != STANDARD and (os.path.isfile(name) or not os.path.exists(name)) for name in names)
+
+
+def _done(work: Work, arguments: argparse.Namespace, names: list[str]) -> _Done:
+    own = argparse.Namespace(**(vars(arguments) | {"traces_read": []}))
+    with redirect_stderr(io.StringIO()) as said:
+        try:
+            result, why = work(own, names), ""
+        except (MissingExtra, OutputError):
+            raise
+        except Error as error:
+            result, why = None, str(error)
+        except OSError as error:
+            result, why = None, f"{error.filename or names[0]}: {error.strerror or error}"
+    skipped = bool(why) or any(traces.skipped for traces in own.traces_read)
+    return _Done(result, why, said.getvalue(), skipped)
