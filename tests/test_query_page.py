@@ -1,0 +1,42 @@
+"""docs/query.md: what it shows works as printed."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_documents import ROOT, blocks, commands, outcome
+
+from vtctap.dataset.questions import questions
+
+PAGE = ROOT / "docs" / "query.md"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the page's trace, and what its commands make of it."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("duckdb")
+    shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for words in commands("\n".join(blocks(PAGE, "sh"))):
+        assert outcome(words, tmp_path) or "export" in words or "-o" in words or "refused-tokens" in words, words
+    return tmp_path
+
+
+@pytest.mark.parametrize(("at", "library"), [(0, "polars"), (1, "pandas")])
+def test_the_set_opens_unaided(desk: Path, at: int, library: str) -> None:
+    pytest.importorskip(library)
+    assert (desk / "findings.csv").is_file()
+    done = subprocess.run(
+        [sys.executable, "-c", blocks(PAGE, "python")[at]], capture_output=True, text=True, check=False, cwd=desk
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    trace = next(desk.glob("traces.parquet/traces/*.json")).stem
+    assert trace in done.stdout
+
+
+def test_all_questions_are_listed() -> None:
+    rows = PAGE.read_text("utf-8").partition("| `--ask` |")[2].partition("\n\n")[0].splitlines()
+    assert sorted(row.split("`")[1] for row in rows[2:]) == [*questions()]
