@@ -6,6 +6,7 @@ holds its type, unit and description. pyarrow is imported when used.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import IO, Any, Final
 
@@ -34,9 +35,13 @@ def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[by
     MissingExtra."""
     writer = ParquetFile(file, columns)
     each = iter(cells)
-    while rows := list(islice(each, BATCH)):
-        writer.feed(rows)
-    return writer.close()
+    try:
+        while rows := list(islice(each, BATCH)):
+            writer.feed(rows)
+        return writer.close()
+    except BaseException:
+        writer.abandon()
+        raise
 
 
 class ParquetFile:
@@ -84,6 +89,11 @@ class ParquetFile:
         self._write_group()
         self._writer.close()
         return self._rows
+
+    def abandon(self) -> None:
+        """Lets go of a file that stays incomplete."""
+        with suppress(Exception):  # What ended it is the error to tell.
+            self._writer.close()
 
     def _write_group(self) -> None:
         import pyarrow

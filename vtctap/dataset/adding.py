@@ -189,6 +189,14 @@ class _Adding:
 
     def run(self, items: Iterator[Record | Skipped], profile: Profile) -> None:
         """Writes all tables in one pass."""
+        try:
+            self._run(items, profile)
+        except BaseException:
+            for files in self.tables.values():
+                files.abandon()
+            raise
+
+    def _run(self, items: Iterator[Record | Skipped], profile: Profile) -> None:
         decoded = self._written(items, Dissector(profile, self._keys))
         findings = self.tables.get("findings")
         if findings:

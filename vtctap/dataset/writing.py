@@ -6,6 +6,7 @@ file was closed gets another file.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -88,6 +89,12 @@ class TableFiles:
         while self._open:
             self._end(next(iter(self._open)))
 
+    def abandon(self) -> None:
+        """Closes the files, which stay incomplete."""
+        for file in self._open.values():
+            file.abandon()
+        self._open.clear()
+
     def _write(self, day: Day | None) -> None:
         rows = self._waiting.pop(day)
         self._count -= len(rows)
@@ -124,6 +131,12 @@ class _Synced(ParquetFile):
             self._file.flush()
             os.fsync(self._file.fileno())
         return rows
+
+    def abandon(self) -> None:
+        """Closes a file that stays incomplete."""
+        super().abandon()
+        with suppress(OSError):
+            self._file.close()
 
 
 def move(staging: Path, folder: Path, files: Sequence[str]) -> None:
