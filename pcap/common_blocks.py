@@ -28,6 +28,8 @@ _REST: Final = struct.Struct(">IQ")
 _TAIL: Final = struct.Struct("<IIII")
 """The end of a block: the flags' option (code and length in one word, value), the end of the options, the length."""
 _DATA, _REST_AT, _OCTETS, _LEAST = 28, 48, 60, 64
+_HEADER_SIZE: Final = HEADER.size
+_TAIL_SIZE: Final = _TAIL.size
 _PACKET, _FLAGS_OPTION = 6, 4 << 16 | 2
 _MOST: Final = 4096
 """Most headers that are remembered."""
@@ -82,25 +84,24 @@ class CommonBlocks:
             kind, length, number, high, low, size, original, header = _HEAD.unpack_from(buffer, at)
             entry = known.get((number, header))
             tail, following = at + _DATA + (size + 3 & ~3), at + length
-            if entry is None or kind != _PACKET or size != original or following > end:
+            if entry is None or kind != _PACKET or size != original or size < _HEADER_SIZE or following > end:
                 return
-            if following - tail == _TAIL.size:
+            if following - tail == _TAIL_SIZE:
                 option, _, _, trailer = _TAIL.unpack_from(buffer, tail)
                 if option != _FLAGS_OPTION or trailer != length:
                     return
             elif following - tail != 4 or buffer[tail:following] != buffer[at + 4 : at + 8]:
                 return
-            if size < HEADER.size:
-                return
             uncertainty, duration = _REST.unpack_from(buffer, at + _REST_AT)
             tap, what, sender, inferred, link, number_of_tap, line, flags, speed = entry
-            octets[tap] += size - HEADER.size
+            size -= _HEADER_SIZE
+            octets[tap] += size
             counts[number] += 1
             parser.began, source.at = at, following
             at += _OCTETS
             yield Record(
                 high << 32 | low,
-                buffer[at : at + size - HEADER.size],
+                buffer[at : at + size],
                 what,
                 sender,
                 inferred,
