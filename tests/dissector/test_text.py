@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment.profiles import profile_text
 from vtctap.dissector.dissect import Dissection, Dissector
-from vtctap.dissector.profiles.files import load, parse, text
+from vtctap.dissector.profiles.files import load, parse
 from vtctap.dissector.text import TIMES, Printer, hex_dump, summary
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
@@ -95,14 +96,23 @@ def test_events_cannot_steer_a_terminal() -> None:
     ],
 )
 def test_no_assumption_passes_for_the_standard(registers: str, table: str, messages: str, line: str) -> None:
-    changed = (
-        text("iec62055-52")
-        .replace('confidence = "assumed"\n\n[registers.entries]', f'confidence = "{registers}"\n\n[registers.entries]')
-        .replace('confidence = "derived"\n\n[tables.tok', f'confidence = "{table}"\n\n[tables.tok')
-        .replace("Data = {}", f'Data = {{ confidence = "{messages}" }}')
+    profile = profile_text(
+        "x",
+        f"""
+[messages]
+Data = {{ confidence = "{messages}" }}
+[registers]
+confidence = "{registers}"
+[registers.entries]
+FFFE = {{ name = "tokenStatus", type = "enumeration", base = 16, table = "results" }}
+[tables.results]
+confidence = "{table}"
+[tables.results.values]
+16 = "status not ready"
+""",
     )
     record = Record(T0, b"\x02FFFE(10)\x03\x00", line=Line(7, "E", 1))
-    assert summary(Dissector(parse(changed, "x.toml")).dissect(record)) == line
+    assert summary(Dissector(parse(profile, "x.toml")).dissect(record)) == line
 
 
 @given(st.binary(max_size=60), st.sampled_from([Kind.FRAME, Kind.NOISE]))
