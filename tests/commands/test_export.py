@@ -76,8 +76,11 @@ def test_fields_and_filters(inside: Run) -> None:
     result = inside("export", EXAMPLES / "session.pcapng", "-o", "-", "--format", "csv", *wanted)
     assert result.stdout.splitlines() == [
         '"vtc.token","frame.number"',
-        '"01062065899601840219",21',
-        '"01062065899601840219",29',
+        '"01114810529030948552",29',
+        '"01114810529030948552",59',
+        '"01061967579298906193",67',
+        '"00474769202555948389",75',
+        '"01151804061576976435",83',
     ]
 
 

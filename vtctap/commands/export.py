@@ -140,9 +140,9 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     from vtctap.dataset.adding import Added, Options, add_or_skip, clean
     from vtctap.dissector.tables.parquet import require
 
-    require()
     if any(STANDARD in names for names in groups):
         raise CommandError("a set takes files, since it knows traces by their content; - is none")
+    require()
     load_keys(arguments)
     place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
     options = Options(

@@ -112,10 +112,10 @@ def test_a_record_has_the_fields_of_the_catalogue() -> None:
 
 
 def test_there_are_rows() -> None:
-    """The session's listing shows 3 tokens and 23 requests; the damage in faults is listed beside it."""
+    """The session's listing shows 8 tokens and 46 requests; the damage in faults is listed beside it."""
     assert {table: len(cells_of(TABLES[table], "session")) for table in ("tokens", "exchanges")} == {
-        "tokens": 3,
-        "exchanges": 23,
+        "tokens": 8,
+        "exchanges": 46,
     }
     listed = json.loads((EXAMPLES[0].parent / "faults.pcapng.faults.json").read_text())
     found = {(cells["code"], frame) for cells in cells_of(TABLES["findings"], "faults") for frame in cells["frames"]}  # type: ignore[union-attr]

@@ -101,7 +101,7 @@ def test_options_reach_pyshark(trace: Path) -> None:
     capture = pyshark.open_trace(trace, display_filter='vtc.message == "WriteCommand"', keep_packets=False,
                                  custom_parameters={"-t": "e"})  # fmt: skip
     try:
-        assert [packet.vtc.message for packet in capture] == ["WriteCommand"] * 3
+        assert [packet.vtc.message for packet in capture] == ["WriteCommand"] * 8
     finally:
         capture.close()
 

@@ -1,4 +1,4 @@
--- Which meters speak another dialect after a day (--since; else: which spoke several), as after a change of firmware?
+-- Which meters speak another dialect after a day (--since; without it: which spoke several)?
 with
   spoken as (
     select
