@@ -5,9 +5,9 @@ its record has a header without options that differs from an earlier one in the 
 such a block no :class:`~vtctap.pcap.capture_file.Packet` is made and no header is decoded: the record is created from
 what the exact way made of the first block with the same header.
 
-So this module knows where a header's parts are, and not what they mean: :meth:`CommonBlocks.learn` is told what the
-exact way (:mod:`~vtctap.pcap.pcapng`, :mod:`~vtctap.pcap.record`, :mod:`~vtctap.pcap.trace`) made of a block. Whatever
-is not certainly common is left to the exact way: events, options, damage, sections of other programs, big-endian files.
+So this module knows where a header's parts are, and not what they mean: :meth:`CommonBlocks.learn` gets what the exact
+way (:mod:`~vtctap.pcap.pcapng`, :mod:`~vtctap.pcap.record`, :mod:`~vtctap.pcap.trace`) made of a block. Whatever is not
+certainly common is left to the exact way: events, options, damage, sections of other programs, big-endian files.
 """
 
 import struct

@@ -138,7 +138,7 @@ def add_no_secrets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-secrets",
         action="store_true",
-        help="show stand-ins for tokens, numbers, passwords and texts, as 'redact' makes them; others each time",
+        help="show stand-ins for tokens, numbers, passwords and texts, as 'redact' makes them; new ones in each run",
     )
 
 

@@ -27,7 +27,7 @@ def add_dialect(parser: argparse.ArgumentParser, does: str = "") -> None:
 
 
 def dialect_of(arguments: argparse.Namespace) -> "Dialect":
-    """Returns the dialect of ``--dialect``, or the default; says what of it nobody has seen. Raises CommandError."""
+    """Returns the dialect of ``--dialect``, or the default, and prints its note. Raises CommandError."""
     from vtctap.sniffer.simulated.drawn import dialect
     from vtctap.sniffer.simulated.named import KNOWN
 

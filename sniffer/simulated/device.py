@@ -15,7 +15,7 @@ from vtctap.sniffer.simulated.machine import MS
 from vtctap.sniffer.simulated.named import KNOWN, NAMED
 
 _STEP_NS: Final = 60_000 * MS
-"""The time in which 0.1 kWh is consumed: 6 kW."""
+"""The time in which 0.1 kWh is consumed, at 6 kW."""
 _SPECIMEN: Final = {
     "version": 1,
     "meterStatus": 0,

@@ -1,4 +1,4 @@
-"""A dialect: all that two devices of one kind have agreed on, as data.
+"""A dialect: everything that two devices of one kind have agreed on, as data.
 
 Devices that speak IEC 62055-52 or IEC 62056-21 differ in syntax, registers, tokens, timing, and in how they refuse. A
 :class:`Dialect` states each of these choices once, as one entry. The simulated client and meter read their behaviour
@@ -239,7 +239,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A dialect. ``name`` is its name or seed; ``note`` says what of it nobody has seen, if anything."""
+    """A dialect. ``name`` is its name or seed; ``note`` states what no public source shows, if anything."""
 
     name: str
     note: str

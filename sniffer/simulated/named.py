@@ -1,8 +1,9 @@
 """The dialects that have a name.
 
 ``iec62055-52`` is the port as two public programs speak it, and ``iec62055-52-bare`` the same with answers that do not
-name their register. What nobody has seen on this port is in none of their choices; the variants of it play such
-choices, and their notes say so. ``iec62056-21`` is the parent standard, mode C, with the same registers.
+name their register. Neither has a sign-on, a break or an undefined command, because no public source shows one on this
+port; the variants have them, and their notes say so. ``iec62056-21`` is the parent standard, mode C, with the same
+registers.
 """
 
 from dataclasses import replace
@@ -139,4 +140,4 @@ NAMED: Final = {
         PARENT,
     )
 }
-"""The named dialects. A note says what of a dialect nobody has seen."""
+"""The named dialects. A note states what no public source shows."""

@@ -48,7 +48,7 @@ def test_a_capture_of_a_replay(start: Start, records: Records, tmp_path: Path, t
         f"vtctap: {sum(len(record.octets) for record in wanted)} octets played, at most [0-9]+[.][0-9]{{3}} ms late"
     )
     said = replay.stderr.readline().decode()
-    assert re.fullmatch(f"{played}; this ends when nobody has the port open\n", said)
+    assert re.fullmatch(f"{played}; the replay ends when no program has the port open\n", said)
     capture.send_signal(signal.SIGINT)
     assert capture.wait(PATIENCE) == 0
     assert replay.wait(PATIENCE) == 0

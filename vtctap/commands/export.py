@@ -169,7 +169,7 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
 
 
 def _tell_trouble(added: "Added") -> None:
-    """Says what of a trace is not in the set, and why."""
+    """Reports the parts of a trace that are not in the set, and why."""
     if added.state == "skipped":
         warn(f"skipped {added.trace}: {added.why}")
     elif added.skipped:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     parser.add_argument(
-        "--evidence", metavar="FILE", help="for learn: write a page (.html or .md) that holds nothing of a customer's"
+        "--evidence", metavar="FILE", help="for learn: write a page (.html or .md) without data of customers"
     )
     parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on")
     add_profile(parser)

@@ -108,10 +108,10 @@ def _both_sides(arguments: argparse.Namespace, first: "Record", records: "Iterat
             played += 1
         if not arguments.quiet:
             late = f"at most {latest_ns / 1e6:.3f} ms late"
-            warn(f"{count(played, 'octet')} played, {late}; this ends when nobody has the port open")
+            warn(f"{count(played, 'octet')} played, {late}; the replay ends when no program has the port open")
         _leave(stage)
     if stage.lost:
-        warn(f"{count(stage.lost, 'octet')} had no room, for nobody read those before: they are lost")
+        warn(f"{count(stage.lost, 'octet')} lost: no program read the octets before them")
     return FOUND if stage.lost else DONE
 
 

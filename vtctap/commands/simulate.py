@@ -42,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=speed, metavar="N", help="first speed in bit/s (default: the dialect's)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the device's values and choices")
     parser.add_argument("--sessions", type=positive, default=1, metavar="N", help="a client's sessions (default: 1)")
-    parser.add_argument("--faults", action="store_true", help="disturb every third read, or answer, and tell how")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="do not tell what is played, or the faults")
+    parser.add_argument(
+        "--faults", action="store_true", help="disturb every third read, or answer, and print each fault"
+    )
+    parser.add_argument("-q", dest="quiet", action="store_true", help="print neither the device nor the faults")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,7 +98,7 @@ def _disturbance(arguments: argparse.Namespace, line: "Line") -> "Disturbance":
 
 @contextmanager
 def _named(terminal: str, wanted: str | None) -> Iterator[str]:
-    """Gives a pseudo-terminal the wanted name, inside, as a symbolic link."""
+    """Gives a pseudo-terminal the wanted name, as a symbolic link, inside the context."""
     if wanted is None:
         yield terminal
         return

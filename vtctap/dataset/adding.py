@@ -1,7 +1,7 @@
 """Adds a trace to a set: the unit of work of ``vtctap export -o DIR.parquet``.
 
 The trace is decoded once, with constant memory, into files of a staging folder. They are moved into the set when all
-are complete, and the entry is written last. Whatever ends this before leaves the set as it was.
+are complete, and the entry is written last. An interruption before that leaves the set unchanged.
 """
 
 import os
@@ -53,7 +53,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of a trace: ``added`` or ``there`` (before), else ``why`` it was skipped.
+    """The result for a trace: ``added``, or already ``there``, or else ``why`` it was skipped.
 
     ``id`` names its files; it is empty where the trace could not be read. ``skipped`` counts its damaged and missing
     parts, which are not in the set.
@@ -113,7 +113,8 @@ def _commit(folder: Path, staging: Path, entry: Entry, old: Sequence[Entry]) -> 
 
 
 def clean(folder: str, done: Iterable[str]) -> None:
-    """Removes what processes left behind that were killed: in adding the traces with these ids, or on this machine."""
+    """Removes the staging files that killed processes left behind: those of traces with these ids, or of this
+    machine."""
     ids = set(done)
     for staging in Path(folder).glob(f"{_PARTS}/*.*.*"):
         id, process, host = staging.name.split(".", 2)
@@ -212,7 +213,7 @@ class _Adding:
             files.close()
 
     def _written(self, items: Iterator[Record | Skipped], dissector: Dissector) -> Iterator[Dissection | Skipped]:
-        """Yields what is read, dissected, once it is in the tables of records and tokens."""
+        """Yields the dissected items after they have been written to the tables of records and tokens."""
         records = self.tables["records"]
         for item in items:
             if isinstance(item, Skipped):

@@ -103,7 +103,7 @@ def write_entry(folder: Path, entry: Entry, staging: Path) -> None:
 
 
 def remove_files(folder: Path, old: Iterable[Entry], kept: Sequence[Entry]) -> None:
-    """Removes entries and their files, but for what other entries have as well."""
+    """Removes entries and their files, except files that other entries have, too."""
     ids = {entry.id for entry in kept}
     still = {name for entry in kept for names in entry.files.values() for name in names}
     for entry in old:
@@ -114,7 +114,7 @@ def remove_files(folder: Path, old: Iterable[Entry], kept: Sequence[Entry]) -> N
 
 
 def sync(folder: Path) -> None:
-    """Makes renamed files in a folder last through a power failure, where the system can."""
+    """Writes a folder's renamed files through to the disk, if the system can, so that they survive a power failure."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

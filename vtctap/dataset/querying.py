@@ -1,4 +1,4 @@
-"""Asks a set in SQL, with DuckDB inside this process (the extra ``query``).
+"""Queries a set in SQL, with DuckDB inside this process (the extra ``query``).
 
 The views of records, tokens and findings show the set's files; those of exchanges and sessions are in
 ``questions/views.sql``. Columns have the names that fields have in Python. Only files of traces that have an entry are
@@ -56,11 +56,11 @@ class Set:
         self._base.execute(views())
 
     def since(self, day: date) -> None:
-        """Sets the day from which ready questions that have one look."""
+        """Sets the first day for the ready questions that have one."""
         self._base.execute(f"set variable since = date '{day.isoformat()}'")
 
     def ask(self, sql: str) -> Answer:
-        """Returns the answer to one SQL statement. Raises CommandError with what is wrong with it."""
+        """Returns the answer to one SQL statement. Raises CommandError if the statement is wrong."""
         try:
             return Answer(self._base.execute(sql))
         except self._error as error:
@@ -79,7 +79,7 @@ class Set:
 
 
 def _said(error: Exception) -> str:
-    """Returns the first line of an error of DuckDB, with what it suggests."""
+    """Returns the first line of an error of DuckDB, with its suggestion."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     hints = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean", "LINE"))]
     return "; ".join([lines[0], *hints])
@@ -108,7 +108,7 @@ _SQL_TYPES: Final = {
 
 
 def _view(base: Any, folder: Path, table: str, found: Sequence[Entry]) -> str:
-    """Returns the statement that makes a table of the set a view. What no file has is null."""
+    """Returns the statement that makes a view of a table of the set. Columns that no file has are null."""
     files = [folder / name for entry in found for name in entry.files.get(table, ())]
     listed = ", ".join(f"'{_quoted(file)}'" for file in files)
     source = (

@@ -22,11 +22,11 @@ __all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"
 _MOST_OPEN: Final = 16
 """Most files that a table of a trace is written to at a time."""
 _MOST_WAITING: Final = 5 * BATCH
-"""Most rows that wait for their partition to have a batch of them."""
+"""Most rows held until their partition has a whole batch."""
 _DAY_NS: Final = 86_400_000_000_000
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"
-"""What data tools read as null."""
+"""The partition value that data tools read as null."""
 
 TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; of ring files that are joined, that of the first")
 TRACE_ID: Final = Column("trace.id", ColumnType.TEXT, "First digits of the SHA-256 digest of the trace's octets")
@@ -83,7 +83,7 @@ class TableFiles:
             self._write(max(self._waiting, key=lambda each: len(self._waiting[each])))
 
     def close(self) -> None:
-        """Writes what waits, and ends all files."""
+        """Writes the held rows, and ends all files."""
         for day in list(self._waiting):
             self._write(day)
         while self._open:
