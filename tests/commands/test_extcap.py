@@ -202,7 +202,7 @@ def test_a_signal_ends_a_capture_and_the_trace_is_whole(run: Callable[..., Runni
     running = run("--extcap-interface", "vtctap-demo")
     with running.fifo.open("rb") as fifo:
         octets = fifo.read(28)
-        while octets.count(b"ZZz5vtctap-demo") < 1:
+        while octets.count(b"2000(01)") < 1:
             octets += fifo.read1()
         running.program.send_signal(number)
         octets += fifo.read()
