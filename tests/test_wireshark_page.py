@@ -36,11 +36,11 @@ def table(*heads: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Asks tshark of the demo's trace with its faults."""
+    """Asks tshark of a demo's trace with its faults, of devices that sign on."""
     folder = tmp_path_factory.mktemp("wireshark-page")
     script, trace = folder / "vtctap.lua", folder / "demo.pcapng"
     script.write_text(generate(*map(load, shipped()), version="1.2.3"), "ascii")
-    assert main(["demo", "--fast", "--faults", "-q", "-w", str(trace)]) == 0
+    assert main(["demo", "--fast", "--faults", "--dialect", "iec62055-52-sign-on", "-q", "-w", str(trace)]) == 0
 
     def asked(*arguments: str) -> str:
         command = ["tshark", "-r", str(trace), "-X", f"lua_script:{script}", *arguments]

@@ -129,7 +129,7 @@ def test_colours(
     plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     terminal.run("read", trace, *options, env=plain | {"TERM": "xterm"} | environment)
     assert terminal.wait() == 0
-    assert (b"\x1b[36mC> IDRequest\x1b[0m\r\n" in terminal.output) is colours
+    assert (b"\x1b[36mC> ReadCommand R 2000 version count 1\x1b[0m\r\n" in terminal.output) is colours
     assert (b" \x1b[31m[bad check character " in terminal.output) is colours
     assert (b"\x1b" in terminal.output) is colours
 
@@ -326,7 +326,7 @@ def test_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records, mon
     """What is printed is numbered as in the file."""
     monkeypatch.setattr("vtctap.capturing.trigger.BEFORE_SECONDS", 2)
     whole = records(trace)
-    at = max(number for number, record in enumerate(whole) if record.octets[:3] == b"\x01W1")
+    at = max(number for number, record in enumerate(whole) if record.octets[:3] == b"\x01W\x02")
     since = next(n for n, record in enumerate(whole) if record.time >= whole[at].time - 2_000_000_000)
     assert 0 < since < at - 2
     options = ["--trigger", f"frame.number == {at + 1}", "--stats-json", "s.json"]
@@ -362,10 +362,10 @@ def test_trigger_that_never_comes(vtctap: Run, tmp_path: Path, records: Records)
 
 
 def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
-    options = ["--trigger", 'vtc.message == "IDResponse"', "-a", "match:vtc.message", "-a", "packets:9"]
+    options = ["--trigger", 'vtc.message == "Data"', "-a", "match:vtc.message", "-a", "packets:9"]
     vtctap("demo", "--fast", "-q", "-w", "t.pcapng", *options)
     assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:4]
-    options = ["--trigger", 'vtc.message == "IDResponse"', "-a", "packets:3"]
+    options = ["--trigger", 'vtc.message == "Data"', "-a", "packets:3"]
     vtctap("demo", "--fast", "-q", "--force", "-w", "t.pcapng", *options)
     assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:6]  # three before it, it, and two more
 
