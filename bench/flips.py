@@ -54,7 +54,7 @@ def session() -> list[Record]:
 def written(records: Sequence[Record], suffix: str) -> bytes:
     """The octets of a trace of that format."""
     from vtctap.pcap.classic import PcapWriter
-    from vtctap.pcap.pcapng import PcapngWriter
+    from vtctap.pcap.pcapng_writer import PcapngWriter
     from vtctap.pcap.streams import Output
 
     target = io.BytesIO()

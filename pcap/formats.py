@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from vtctap.nouns import count
-from vtctap.pcap import classic, pcapng
+from vtctap.pcap import classic, pcapng, pcapng_writer
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks
 from vtctap.pcap.completeness import Tally
@@ -30,7 +30,7 @@ class Format:
 
 
 def _pcapng_writer(output: Output, linktype: int, application: str) -> PacketWriter:
-    return pcapng.PcapngWriter(output, application=application)
+    return pcapng_writer.PcapngWriter(output, application=application)
 
 
 def _pcap_writer(output: Output, linktype: int, application: str) -> PacketWriter:

@@ -1,30 +1,45 @@
-"""pcapng capture files (draft-ietf-opsawg-pcapng): nanosecond timestamps, interfaces, comments, flags, statistics.
+"""Reads pcapng capture files (draft-ietf-opsawg-pcapng): interfaces, comments, flags, statistics.
 
 The parser reads both byte orders, several sections and interfaces, every time resolution, and enhanced, simple and
 obsolete packet blocks. It skips other blocks, and options that it does not use. Where this package wrote the section,
-it compares the statistics with the packets that it read. The writer writes one little-endian section with timestamps in
-ns.
+it compares the statistics with the packets that it read.
 """
 
-import re
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from vtctap.nouns import count
-from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Damage, Interface, Packet, PacketWriter, TraceError
+from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Damage, Interface, Packet
+from vtctap.pcap.pcapng_blocks import (
+    COMMENT,
+    END_OF_OPTIONS,
+    EPB_FLAGS,
+    IF_DESCRIPTION,
+    IF_HARDWARE,
+    IF_NAME,
+    IF_SPEED,
+    IF_TSOFFSET,
+    IF_TSRESOL,
+    INTERFACE,
+    ISB_IFRECV,
+    LEAST,
+    LEAST_BLOCK,
+    LEAST_PACKET,
+    LITTLE,
+    OBSOLETE_PACKET,
+    PACKET,
+    SECTION,
+    SHB_USERAPPL,
+    SIMPLE_PACKET,
+    STATISTICS,
+    Order,
+    stated_order,
+)
 from vtctap.pcap.skipped import Skipped
-from vtctap.pcap.streams import Input, Output
+from vtctap.pcap.streams import Input
 
 MAGIC: Final = bytes.fromhex("0a0d0d0a")
 
-_SECTION, _INTERFACE, _OBSOLETE_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
-_BYTE_ORDER_MAGIC = 0x1A2B3C4D
-_END_OF_OPTIONS, _COMMENT = 0, 1
-_SHB_HARDWARE, _SHB_OS, _SHB_USERAPPL = 2, 3, 4
-_IF_NAME, _IF_DESCRIPTION, _IF_SPEED, _IF_TSRESOL, _IF_TSOFFSET, _IF_HARDWARE = 2, 3, 8, 9, 14, 15
-_EPB_FLAGS = 2
-_ISB_STARTTIME, _ISB_ENDTIME, _ISB_IFRECV, _ISB_IFDROP = 2, 3, 4, 5
 _DEFAULT_RESOLUTION = 6
 _ASSUMED_LINKTYPE: Final = 147
 MAX_INTERFACES: Final = 256
@@ -32,50 +47,9 @@ MAX_INTERFACES: Final = 256
 _MOST_FOUND: Final = 1 << 20
 """Most octets of a block that is found after damage; no record is as long."""
 _AS_OTHERS = "its packets are read as those of other interfaces"
-_LEAST_BLOCK, _LEAST_PACKET = 12, 32
-_LEAST: Final = {
-    _SECTION: 28,
-    _INTERFACE: 20,
-    _SIMPLE_PACKET: 16,
-    _OBSOLETE_PACKET: _LEAST_PACKET,
-    _STATISTICS: 24,
-    _PACKET: _LEAST_PACKET,
-}
-"""The blocks that the parser uses, and the least length of each."""
 _APPLICATION: Final = b"vtctap"
 """The beginning of this program's name as the file states it. Its statistics count the packets in the file; other
 programs copy them even when they remove packets."""
-
-
-class _Order:
-    """The layouts of all structures, in one byte order."""
-
-    def __init__(self, sign: str) -> None:
-        self.block = struct.Struct(sign + "II")
-        self.section = struct.Struct(sign + "IIIHHq")
-        self.interface = struct.Struct(sign + "IIHHI")
-        self.packet = struct.Struct(sign + "7I")
-        self.obsolete_packet = struct.Struct(sign + "IIHHIIII")
-        self.word = struct.Struct(sign + "I")
-        self.numbered = struct.Struct(sign + "III")
-        self.option = struct.Struct(sign + "HH")
-        self.time = struct.Struct(sign + "II")
-        self.unsigned = struct.Struct(sign + "Q")
-        self.signed = struct.Struct(sign + "q")
-        self.flags_and_end = struct.Struct(sign + "HHIII")
-        self.kinds = re.compile(b"|".join(re.escape(self.word.pack(kind)) for kind in _LEAST))
-        """Finds the first word of a block."""
-
-
-_LITTLE, _BIG = _Order("<"), _Order(">")
-
-
-def _stated_order(buffer: bytes, at: int) -> _Order | None:
-    """The byte order of the section that begins at ``at``; None without its magic."""
-    for order in (_LITTLE, _BIG):
-        if order.word.unpack_from(buffer, at + 8)[0] == _BYTE_ORDER_MAGIC:
-            return order
-    return None
 
 
 class PcapngParser:
@@ -85,7 +59,7 @@ class PcapngParser:
         self.interfaces: list[Interface] = []
         self.began = source.at
         self._input = source
-        self._order = _LITTLE
+        self._order = LITTLE
         self._section: list[tuple[int, Interface]] = []
         self.counts: list[int] = []
         """The packets read so far of each interface of the section; a list of its own for each section."""
@@ -100,12 +74,12 @@ class PcapngParser:
         source, buffer = self._input, self._input.buffer
         end = len(buffer)
         order = self._order
-        while (at := source.at) + _LEAST_BLOCK <= end:
+        while (at := source.at) + LEAST_BLOCK <= end:
             kind, length = order.block.unpack_from(buffer, at)
-            if kind == _SECTION:
+            if kind == SECTION:
                 order = self._order = self._order_of_section(at)
                 kind, length = order.block.unpack_from(buffer, at)
-            if length % 4 or not _LEAST_BLOCK <= length <= MAX_BLOCK:
+            if length % 4 or not LEAST_BLOCK <= length <= MAX_BLOCK:
                 raise Damage(at, f"a block of {length} octets is impossible")
             following = at + length
             if following > end:
@@ -113,7 +87,7 @@ class PcapngParser:
             (trailer,) = order.word.unpack_from(buffer, following - 4)
             if trailer != length:
                 raise Damage(at, f"the block is {length} octets long by its beginning, {trailer} by its end")
-            if kind == _PACKET and length >= _LEAST_PACKET:
+            if kind == PACKET and length >= LEAST_PACKET:
                 described = len(self.interfaces)
                 packet, number = self._packet(at, following)
                 if number < len(self._section):
@@ -141,7 +115,7 @@ class PcapngParser:
             code, width, flags, _, _ = order.flags_and_end.unpack_from(buffer, options)
         elif room < 4:
             raise Damage(at, f"a packet of {size} octets in a block of {length}")
-        if room > 4 and (code != _EPB_FLAGS or width != 4):
+        if room > 4 and (code != EPB_FLAGS or width != 4):
             flags, comments = self._packet_options(options, following - 4, at)
         index, interface = self._section[number] if number < len(self._section) else self._undescribed(number, at)
         time = high << 32 | low
@@ -157,7 +131,7 @@ class PcapngParser:
     def plain(self, interface: int) -> bool:
         """Whether packets of an interface, by its number in the file, are just as this package writes them."""
         described = self.interfaces[interface]
-        as_written = self._own and self._order is _LITTLE
+        as_written = self._own and self._order is LITTLE
         return as_written and described.resolution == NANOSECONDS and not described.offset
 
     def seek(self, at: int) -> int:
@@ -171,25 +145,25 @@ class PcapngParser:
         if at + 28 > end:
             return None
         (kind,) = order.word.unpack_from(buffer, at)
-        if kind == _SECTION:
-            found = _stated_order(buffer, at)
+        if kind == SECTION:
+            found = stated_order(buffer, at)
             if found is None:
                 return False
             order = found
         kind, length, number, _, _, size, original = order.packet.unpack_from(buffer, at)
-        if length % 4 or not _LEAST.get(kind, MAX_BLOCK) <= length <= _MOST_FOUND:
+        if length % 4 or not LEAST.get(kind, MAX_BLOCK) <= length <= _MOST_FOUND:
             return False
-        if kind == _PACKET and not (size <= original and _LEAST_PACKET + size <= length and number < MAX_INTERFACES):
+        if kind == PACKET and not (size <= original and LEAST_PACKET + size <= length and number < MAX_INTERFACES):
             return False
-        if kind == _INTERFACE and number >> 16:  # reserved
+        if kind == INTERFACE and number >> 16:  # reserved
             return False
         if at + length > end:
             return None
         (trailer,) = order.word.unpack_from(buffer, at + length - 4)
         return bool(trailer == length)
 
-    def _order_of_section(self, at: int) -> _Order:
-        order = _stated_order(self._input.buffer, at)
+    def _order_of_section(self, at: int) -> Order:
+        order = stated_order(self._input.buffer, at)
         if order is None:
             raise Damage(at, "a section header without its byte-order magic")
         return order
@@ -212,22 +186,22 @@ class PcapngParser:
         """Parses a block of another type than enhanced packet; its body ends at ``end``. Returns its packet, if any."""
         length = end + 4 - at
         take = {
-            _SECTION: self._take_section,
-            _INTERFACE: self._take_interface,
-            _SIMPLE_PACKET: self._take_simple_packet,
-            _OBSOLETE_PACKET: self._take_obsolete_packet,
-            _STATISTICS: self._take_statistics,
-            _PACKET: self._pass_over,
+            SECTION: self._take_section,
+            INTERFACE: self._take_interface,
+            SIMPLE_PACKET: self._take_simple_packet,
+            OBSOLETE_PACKET: self._take_obsolete_packet,
+            STATISTICS: self._take_statistics,
+            PACKET: self._pass_over,
         }.get(kind, self._pass_over)
-        if length < _LEAST.get(kind, 0):
+        if length < LEAST.get(kind, 0):
             raise Damage(at, f"a block of type {kind} cannot have only {length} octets")
         return take(at, end)
 
     def _pass_over(self, at: int, end: int) -> Packet | Skipped | None:
         """Skips a block. Raises Damage if it holds a packet of this package, because its type is then wrong."""
-        if self._own and end - at >= _LEAST_PACKET - 4:
+        if self._own and end - at >= LEAST_PACKET - 4:
             kind, length, number, _, _, size, original = self._order.packet.unpack_from(self._input.buffer, at)
-            if number < MAX_INTERFACES and 0 < size <= original <= length - _LEAST_PACKET:
+            if number < MAX_INTERFACES and 0 < size <= original <= length - LEAST_PACKET:
                 raise Damage(at, f"a block of type {kind:#x} holds a packet")
         return None
 
@@ -236,7 +210,7 @@ class PcapngParser:
         self._section, self.counts, self._assumed, self._own = [], [], {}, False
         self.own = None
         options = dict(self._options(at + self._order.section.size, end, at))
-        self._own = options.get(_SHB_USERAPPL, b"").startswith(_APPLICATION)
+        self._own = options.get(SHB_USERAPPL, b"").startswith(_APPLICATION)
         if major != 1:
             raise Damage(at, f"version {major}.{minor} of pcapng is not known to this release")
         return None
@@ -245,24 +219,24 @@ class PcapngParser:
         """Parses an interface. It counts even if its options are damaged, because its packets state its number."""
         order = self._order
         _, _, linktype, _, snaplen = order.interface.unpack_from(self._input.buffer, at)
-        texts = {_IF_NAME: "", _IF_DESCRIPTION: "", _IF_HARDWARE: ""}
+        texts = {IF_NAME: "", IF_DESCRIPTION: "", IF_HARDWARE: ""}
         speed, resolution, offset = 0, NANOSECONDS if self._own else _DEFAULT_RESOLUTION, 0
         try:
             for code, value in self._options(at + order.interface.size, end, at):
                 if code in texts:
                     texts[code] = value.decode(errors="replace")
-                elif code == _IF_SPEED and len(value) == 8:
+                elif code == IF_SPEED and len(value) == 8:
                     (speed,) = order.unsigned.unpack(value)
-                elif code == _IF_TSRESOL and len(value) == 1:
+                elif code == IF_TSRESOL and len(value) == 1:
                     resolution = value[0]
-                elif code == _IF_TSOFFSET and len(value) == 8:
+                elif code == IF_TSOFFSET and len(value) == 8:
                     (offset,) = order.signed.unpack(value)
         finally:
             interface = Interface(
                 linktype,
-                texts[_IF_NAME],
-                texts[_IF_DESCRIPTION],
-                texts[_IF_HARDWARE],
+                texts[IF_NAME],
+                texts[IF_DESCRIPTION],
+                texts[IF_HARDWARE],
                 speed,
                 snaplen,
                 resolution,
@@ -285,7 +259,7 @@ class PcapngParser:
             return self._told(at, f"statistics of interface {number}, which has not been described")
         index, interface = self._section[number]
         read = self.counts[number]
-        stated = dict(self._options(at + 20, end, at)).get(_ISB_IFRECV)
+        stated = dict(self._options(at + 20, end, at)).get(ISB_IFRECV)
         if stated is None or len(stated) != 8:
             return None
         (written,) = self._order.unsigned.unpack(stated)
@@ -326,9 +300,9 @@ class PcapngParser:
     def _packet_options(self, start: int, end: int, block: int) -> tuple[int, tuple[str, ...]]:
         flags, comments = 0, []
         for code, value in self._options(start, end, block):
-            if code == _COMMENT:
+            if code == COMMENT:
                 comments.append(value.decode(errors="replace"))
-            elif code == _EPB_FLAGS and len(value) == 4:
+            elif code == EPB_FLAGS and len(value) == 4:
                 (flags,) = self._order.word.unpack(value)
         return flags, tuple(comments)
 
@@ -336,118 +310,10 @@ class PcapngParser:
         """Yields the options from ``at`` up to ``end``, of the block that begins at ``block``."""
         while at + 4 <= end:
             code, size = self._order.option.unpack_from(self._input.buffer, at)
-            if code == _END_OF_OPTIONS:
+            if code == END_OF_OPTIONS:
                 return
             at += 4
             if at + size > end:
                 raise Damage(block, f"option {code} of {size} octets runs over the block's end")
             yield code, self._input.buffer[at : at + size]
             at += size + -size % 4
-
-
-def _option(code: int, value: bytes) -> bytes:
-    return _LITTLE.option.pack(code, len(value)) + value + bytes(-len(value) % 4)
-
-
-def _text(code: int, text: str) -> bytes:
-    """Encodes an option of text; nothing for an empty text. A text that is too long is cut between characters."""
-    if not text:
-        return b""
-    value = text.encode(errors="replace")
-    if len(value) > 0xFFFF:
-        value = value[:0xFFFF].decode(errors="ignore").encode()
-    return _option(code, value)
-
-
-def _ended(options: bytes) -> bytes:
-    return options + _option(_END_OF_OPTIONS, b"") if options else b""
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    length = len(body) + _LEAST_BLOCK
-    return _LITTLE.block.pack(kind, length) + body + _LITTLE.word.pack(length)
-
-
-class _Counter:
-    """The statistics of one interface: how many packets it has, and their earliest and latest time."""
-
-    __slots__ = ("first", "last", "packets")
-
-    def __init__(self) -> None:
-        self.packets = self.first = self.last = 0
-
-    def count(self, time: int) -> None:
-        if not self.packets or time < self.first:
-            self.first = time
-        if time > self.last:
-            self.last = time
-        self.packets += 1
-
-
-class PcapngWriter(PacketWriter):
-    """Writes one section. It ends with the statistics of each interface: how many packets it has, the earliest and the
-    latest time, and the drops where they are known."""
-
-    def __init__(self, output: Output, *, application: str = "", hardware: str = "", system: str = "") -> None:
-        """``application``, ``hardware`` and ``system`` become ``shb_userappl``, ``shb_hardware`` and ``shb_os``."""
-        super().__init__(output)
-        options = _text(_SHB_HARDWARE, hardware) + _text(_SHB_OS, system) + _text(_SHB_USERAPPL, application)
-        output.write(_block(_SECTION, struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1) + _ended(options)))
-        self._taps: list[_Counter] = []
-
-    def add_interface(self, interface: Interface) -> int:
-        """Writes an interface block that states timestamps in ns, whatever resolution ``interface`` was read with."""
-        options = (
-            _text(_IF_NAME, interface.name)
-            + _text(_IF_DESCRIPTION, interface.description)
-            + (_option(_IF_SPEED, _LITTLE.unsigned.pack(interface.speed)) if interface.speed else b"")
-            + _option(_IF_TSRESOL, bytes([NANOSECONDS]))
-            + _text(_IF_HARDWARE, interface.hardware)
-        )
-        body = struct.pack("<HHI", interface.linktype, 0, interface.snaplen) + _ended(options)
-        self._output.write(_block(_INTERFACE, body))
-        self._taps.append(_Counter())
-        return len(self._taps) - 1
-
-    def write(self, packet: Packet) -> None:
-        """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`. The interface's link type applies, not the
-        packet's."""
-        time, data, _, number, original, comments, flags = packet
-        if not 0 <= number < len(self._taps):
-            raise TraceError(f"interface {number} has not been added to {self._output.name}")
-        if not 0 <= time < 1 << 64:
-            raise TraceError(f"pcapng cannot state a time of {time} ns since 1970")
-        size = len(data)
-        length = _LEAST_PACKET + size + -size % 4
-        if comments:
-            options = _LITTLE.option.pack(_EPB_FLAGS, 4) + _LITTLE.word.pack(flags) if flags else b""
-            options = _ended(options + b"".join(_text(_COMMENT, comment) for comment in comments))
-            length += len(options)
-            tail = options + _LITTLE.word.pack(length)
-        elif flags:
-            length += 12
-            tail = _LITTLE.flags_and_end.pack(_EPB_FLAGS, 4, flags, _END_OF_OPTIONS, length)
-        else:
-            tail = _LITTLE.word.pack(length)
-        if length > MAX_BLOCK:
-            raise TraceError(f"a packet of {size} octets is too long for {self._output.name}")
-        if original < size:
-            original = size
-        head = _LITTLE.packet.pack(_PACKET, length, number, time >> 32, time & 0xFFFFFFFF, size, original)
-        self._output.write(head + data + bytes(-size % 4) + tail)
-        self._taps[number].count(time)
-
-    def _finish(self, drops: Mapping[int, int]) -> None:
-        def words(time: int) -> bytes:
-            return _LITTLE.time.pack(time >> 32, time & 0xFFFFFFFF)
-
-        end = max((tap.last for tap in self._taps), default=0)
-        for number, tap in enumerate(self._taps):
-            options = b""
-            if tap.packets:
-                options += _option(_ISB_STARTTIME, words(tap.first)) + _option(_ISB_ENDTIME, words(tap.last))
-            options += _option(_ISB_IFRECV, _LITTLE.unsigned.pack(tap.packets))
-            if number in drops:
-                options += _option(_ISB_IFDROP, _LITTLE.unsigned.pack(drops[number]))
-            body = _LITTLE.word.pack(number) + words(end) + _ended(options)
-            self._output.write(_block(_STATISTICS, body))

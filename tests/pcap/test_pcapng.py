@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.pcap import Interface, Line, Packet, Record, Sender, TraceError, create_trace, open_capture
-from vtctap.pcap.pcapng import PcapngWriter
+from vtctap.pcap.pcapng_writer import PcapngWriter
 from vtctap.pcap.streams import Output
 
 GOLDEN = """

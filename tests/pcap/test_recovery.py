@@ -244,7 +244,7 @@ def test_a_file_without_a_record_is_refused() -> None:
 
 def joined(first: Sequence[Record], second: Sequence[Record], names: Sequence[str]) -> bytes:
     """What mergecap makes of two traces: their interfaces in order, and their packets, unchanged."""
-    from vtctap.pcap.pcapng import PcapngWriter
+    from vtctap.pcap.pcapng_writer import PcapngWriter
     from vtctap.pcap.streams import Output
 
     target = io.BytesIO()
