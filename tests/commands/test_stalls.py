@@ -156,8 +156,8 @@ def test_statistics_that_nobody_reads(taps: Any, tmp_path: Path, start: Start, u
     """A second signal ends the wait for a reader; the trace is whole by then."""
     path = tmp_path / "t.pcapng"
     os.mkfifo(tmp_path / "s.json")
-    process = start("capture", "-q", "-i", taps.names[0], "-w", path, "--stats-json", "s.json", "-a", "packets:1")
-    until(lambda: path.exists() and b"opened profile" in path.read_bytes())
+    process = start("capture", "-q", "-i", taps.names[0], "-w", path, "--stats-json", "s.json", "-a", "duration:0.2")
+    until(lambda: path.exists() and b"closed octets" in path.read_bytes())
     time.sleep(0.3)
     process.terminate()
     assert process.wait(PATIENCE) == 130

@@ -12,6 +12,7 @@ from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_
 from vtctap.each_trace import each_trace
 from vtctap.inputs import Traces, settle
 from vtctap.jobs import add_jobs
+from vtctap.messages import visible
 from vtctap.nouns import count
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _counted(arguments: argparse.Namespace, traces: list[str]) -> str:
     lines = (
         line
         for link in figures["links"]
-        for line in (f"{trace}, link {link['link']}", *_lines(link, profile, sessions=arguments.sessions))
+        for line in (f"{visible(trace)}, link {link['link']}", *_lines(link, profile, sessions=arguments.sessions))
     )
     return "".join(f"{line}\n" for line in lines)
 
