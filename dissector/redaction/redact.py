@@ -22,7 +22,7 @@ from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end,
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.redaction import rules
 from vtctap.dissector.redaction.pieces import Kind, Piece, pieces
-from vtctap.dissector.redaction.standins import StandIns
+from vtctap.dissector.redaction.standins import StandIns, can_change
 from vtctap.pcap.record import Kind as RecordKind
 from vtctap.pcap.record import Record
 
@@ -55,7 +55,7 @@ class Redactor:
     def learn(self, record: Record) -> None:
         """Collects the secrets of a record."""
         for octets in self._secret_texts(record):
-            if len(set(octets)) > 1:
+            if len(set(octets)) > 1 and can_change(octets):
                 (self.secrets if len(octets) >= SHORTEST else self.short).add(octets)
         self._lengths = ()
 

@@ -21,6 +21,8 @@ _UPPER_HEX, _LOWER_HEX = b"ABCDEF", b"abcdef"
 _CONTROL: Final = bytes([5, 7, 8, 11, 12, *range(14, 21), *range(22, 32)])
 """Control characters without a meaning in messages."""
 _PUNCTUATION: Final = b"\"#$%&'+,-.:;<=>@[]^_`{|}~"
+_NEVER_CHANGED: Final = b"\0\r\n() *!/?"
+"""Characters that a stand-in keeps wherever they stand."""
 _HEX: Final = re.compile(rb"(?=.*[0-9])([0-9A-F]{2,}|[0-9a-f]{2,})")
 _HEX_TEXT: Final = re.compile(rb"(3[0-9]){3,}|(?=.*[A-Fa-f])([2-7][0-9A-Fa-f]){4,}")
 """Text in hexadecimal: digits, or characters of ASCII."""
@@ -159,6 +161,14 @@ def _as(text: str, like: bytes) -> bytes:
     return (text.lower() if any(octet in _LOWER for octet in like) else text.upper()).encode()
 
 
+def can_change(text: bytes) -> bool:
+    """Whether a stand-in for a text can differ from it. Pauses, line ends, brackets and blanks alone tell nothing."""
+    keeps = bool(_TEXTUAL.fullmatch(text))
+    return any(
+        octet >= 0x80 or octet in _DIGITS + _UPPER + _LOWER or not (keeps or octet in _NEVER_CHANGED) for octet in text
+    )
+
+
 def _other(octet: int, draw: Iterator[int], *, hexadecimal: bool = False, keeps: bool = False) -> int:
     """Returns a character of the same kind. ``keeps`` leaves punctuation."""
     if octet >= 0x80:
@@ -167,7 +177,7 @@ def _other(octet: int, draw: Iterator[int], *, hexadecimal: bool = False, keeps:
     for kind in kinds:
         if octet in kind:
             return kind[next(draw) % len(kind)]
-    if keeps or octet in b"\0\r\n() *!/?":
+    if keeps or octet in _NEVER_CHANGED:
         return octet
     kind = _PUNCTUATION if 0x20 <= octet < 0x7F else _CONTROL
     return kind[next(draw) % len(kind)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from equipment.planted import Planter, command, data, fcs, survivors
@@ -171,6 +171,7 @@ def test_pieces_never_overlap(octets: bytes) -> None:
 
 
 @given(st.sampled_from([b"\x01W1\x02", b"\x02", b"/ABC5", b"/?", b"\x7e\xa0", b"\x06"]), st.binary(max_size=40))
+@example(b"/?", b"\0\0\0\0\0(")
 def test_any_frame_keeps_its_length_and_name(start: bytes, rest: bytes) -> None:
     octets = start + rest
     (made,) = redacted(Record(NOON, octets, line=Line(8, "N", 1)))
