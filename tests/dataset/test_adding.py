@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -270,22 +269,23 @@ def test_an_error_at_any_file_leaves_the_set_as_it_was(
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_export_that_is_ended_half_way_is_repeated(tmp_path: Path, number: int) -> None:
-    trace = written(tmp_path / "t.pcapng", *records(40_000))
-    command = [sys.executable, "-m", "vtctap", "export", str(trace), "-o", str(tmp_path / "set.parquet")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + PATIENCE
-    while not list(tmp_path.glob("set.parquet/.parts/*/records/**/*.parquet")) and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    process.communicate(timeout=PATIENCE)
-    assert process.returncode not in (0, 1)
+    """The signal comes when the first file of the set is complete and none has its name yet."""
+    trace = written(tmp_path / "t.pcapng", *records(4000))
+    arguments = ["export", str(trace), "-o", str(tmp_path / "set.parquet"), "--jobs", "1"]
+    ended = (
+        "import os, sys; from vtctap.__main__ import main; "
+        f"os.fsync = lambda file: os.kill(os.getpid(), {number:d}); sys.exit(main({arguments}))"
+    )
+    process = subprocess.run([sys.executable, "-c", ended], capture_output=True, check=False, timeout=PATIENCE)
+    assert process.returncode in (-number, 128 + number)
+    assert list(tmp_path.glob("set.parquet/.parts/*/records/**/*.parquet")) or number == signal.SIGINT
     assert not rows(tmp_path / "set.parquet", "records")
     assert not entries(tmp_path / "set.parquet")
+    command = [sys.executable, "-m", "vtctap", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert (done.returncode, done.stderr.count("40000 records of 1 trace added")) == (0, 1)
+    assert (done.returncode, done.stderr.count("4000 records of 1 trace added")) == (0, 1)
     assert not (tmp_path / "set.parquet" / ".parts").exists()
-    assert len(rows(tmp_path / "set.parquet", "records")) == 40_000
+    assert len(rows(tmp_path / "set.parquet", "records")) == 4000
 
 
 def test_an_entry_of_another_release_says_so(tmp_path: Path) -> None:
