@@ -11,8 +11,8 @@ from typing import Final
 
 from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, total
 from vtctap.dissector.learning.question import READING, Question, together
-from vtctap.dissector.learning.registers import is_luhn
 from vtctap.dissector.learning.turns import Fate, Turn
+from vtctap.dissector.tokens.luhn import is_luhn
 
 CONSTANT, DEVICE, COUNTING, EITHER = "constant", "of the device", "counting", "either"
 """The kinds of parts; ``EITHER``: a digit beside a part that varies, which never varied itself."""

@@ -13,6 +13,7 @@ from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Readin
 from vtctap.dissector.learning.question import OFTEN_REFUSED, READING, SUBJECT, Question, only, together
 from vtctap.dissector.learning.turns import CLIMBS, DOWN, DROPS, FALLEN, OTHER, RISEN, UP, Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
+from vtctap.dissector.tokens.luhn import is_luhn
 from vtctap.nouns import count
 
 _HEX_ID: Final = re.compile(r"[0-9A-F]{1,8}")
@@ -186,12 +187,6 @@ _SERIAL: Final = re.compile(r"[0-9]{8,20}")
 def _has_check_digit(value: str) -> bool:
     """Whether a value is a long number that ends in its Luhn check digit (ISO/IEC 7812), as meter numbers of STS do."""
     return bool(_SERIAL.fullmatch(value)) and is_luhn(value)
-
-
-def is_luhn(digits: str) -> bool:
-    """Whether decimal digits end in their Luhn check digit."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(doubled) + sum(int(digit) for digit in digits[::-2])) % 10 == 0
 
 
 QUESTIONS: Final = (

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from vtctap.dissector.tokens.decode import decode
+from vtctap.dissector.tokens.luhn import is_luhn, luhn_digit
 from vtctap.dissector.tokens.number import LIMIT, crc, digits, join, split
 from vtctap.dissector.tokens.recognise import proven
 
@@ -38,15 +39,6 @@ _STRUCTURE: Final = b"\1\2\3\4\n\r()*"
 """Characters that end a value or a message."""
 _MOST_DRAWS: Final = 1000
 _MOST_KEPT: Final = 1 << 16
-
-
-def luhn_digit(number: bytes) -> int:
-    """Returns the digit that makes a number good by Luhn's rule (ISO/IEC 7812-1) when it is appended."""
-    total = 0
-    for at, digit in enumerate(reversed(number)):
-        value = (digit - 48) * (2 - at % 2)
-        total += value - 9 * (value > 9)
-    return -total % 10
 
 
 class StandIns:
@@ -111,14 +103,14 @@ class StandIns:
     def _number(self, number: bytes, draw: Iterator[int]) -> bytes:
         if _TOKEN.fullmatch(number) and int(number) < LIMIT:
             return digits(self._other_token(int(number), draw)).encode()
-        good = number[-1] - 48 == luhn_digit(number[:-1])
+        good = is_luhn(number.decode())
         if len(number) == _PAN_DIGITS and number.startswith(_ISSUERS):
             issuer = next(issuer for issuer in _ISSUERS if number.startswith(issuer))
             meter = number[len(issuer) : -1]
             made = issuer + (self.text(meter) if len(meter) == 11 else self._plain(meter, draw))
         else:
             made = self._plain(number[:-1], draw)
-        last = luhn_digit(made)
+        last = luhn_digit(made.decode())
         return made + bytes([48 + (last if good else (last + 1 + next(draw) % 9) % 10)])
 
     @staticmethod

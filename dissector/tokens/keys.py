@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from vtctap.bounded_toml import TomlError, parse_toml
 from vtctap.dissector.tokens.layouts import BASE_DATES
+from vtctap.dissector.tokens.luhn import is_luhn
 from vtctap.errors import Error
 
 
@@ -154,7 +155,7 @@ class _Reader:
         if dkga not in _VENDING_KEY:
             raise self._fail("dkga", "must be 2 or 4")
         vending_key = self._key("vending_key", _VENDING_KEY[dkga])
-        if _luhn(pan):
+        if not is_luhn(pan):
             raise self._fail("pan", "its last digit is no good check digit of the others")
         sgc, ti = self._number_of("sgc", 999_999), self._number_of("ti", 99)
         kt, krn = self._number_of("kt", 3), self._number_of("krn", 9)
@@ -192,9 +193,3 @@ class _Reader:
         if key not in self._entry:
             raise self._fail(key, "is missing")
         return self._entry[key]
-
-
-def _luhn(digits: str) -> int:
-    """Returns 0 if the last digit is the check digit of the others (ISO/IEC 7812-1 annex B)."""
-    doubled = (sum(divmod(int(digit) * 2, 10)) for digit in digits[-2::-2])
-    return (sum(doubled) + sum(int(digit) for digit in digits[::-2])) % 10
