@@ -206,7 +206,7 @@ $(VENV)/docs: $(VENV)/dev
 docs: $(VENV)/docs pages
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
 
-# The picture of the house by its imports; fails on an import that goes up and on a cycle.
+# The picture of the parts and their imports; fails on an import upwards and on a cycle.
 architecture: $(VENV)/dev
 	$(call install,dot:graphviz)
 	$(BIN)/python docs/make_architecture.py

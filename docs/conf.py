@@ -1,6 +1,6 @@
-"""Sphinx's configuration: the site of documents that ``make docs`` builds into build/site.
+"""Sphinx's configuration for the documentation site, which ``make docs`` builds in build/site.
 
-A page of the site loads nothing from the network: Furo brings its own style sheets, and Sphinx searches in the browser.
+The site loads nothing from the network: Furo brings its own style sheets, and Sphinx's search runs in the browser.
 """
 
 from sphinx.application import Sphinx
@@ -14,7 +14,7 @@ release = vtctap.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown", ".myst": "markdown", ".rst": "restructuredtext"}
-"""Pages that only Sphinx understands are .myst: the package brings the .md, to be read as they are."""
+"""Sphinx alone reads .myst pages. The .md pages are also installed with the package and read as plain text."""
 
 myst_heading_anchors = 3
 
@@ -33,15 +33,15 @@ html_copy_source = False
 html_show_sphinx = False
 
 _ROOT_PAGES = {"CONTRIBUTING": "contributing", "CHANGELOG": "changes", "SECURITY": "security"}
-"""Pages beside the README, and the pages here that include them."""
+"""The pages in the repository's root, and the pages in ``docs`` that include them."""
 
 
 def _link(app: Sphinx, page: str, source: list[str]) -> None:
-    """Lets links to the repository's root lead to the page that includes what is there."""
+    """Rewrites links to pages in the repository's root as links to the pages that include them."""
     for name, here in _ROOT_PAGES.items():
         source[0] = source[0].replace(f"](../{name}.md)", f"]({here}.myst)")
 
 
 def setup(app: Sphinx) -> None:
-    """Sphinx's hook."""
+    """Registers :func:`_link` with Sphinx, which calls this function."""
     app.connect("source-read", _link)

@@ -1,4 +1,4 @@
-"""Makes docs/cookbook.md: the scripts of examples/scripts with what they print (``make docs``)."""
+"""Makes docs/cookbook.md from the scripts in examples/scripts and their output (``make docs``)."""
 
 import os
 import re
@@ -20,11 +20,13 @@ RECIPES: Final = (
     ("A session as a regression test for a meter's firmware", "regression.py", ("session.pcapng",)),
     ("A live alarm on bad check characters", "alarm.py", ("PORT",)),
 )
-"""Title, script, and its arguments."""
+"""The title of each recipe, its script, and the script's arguments."""
 
 MOST_LINES: Final = 24
+"""Most lines of output that a recipe shows."""
+
 WRONG: Final = b"\x020021(00128.4*kWh)\x03\x55"
-"""An answer with a bad check character, for the alarm script."""
+"""An answer with a bad check character, which sets off the alarm script."""
 
 _HEAD: Final = """# Cookbook
 
@@ -40,7 +42,7 @@ The [reference](reference/index.rst) has the whole API.
 
 
 def run(script: str, arguments: tuple[str, ...]) -> str:
-    """What a script prints."""
+    """Runs a script and returns its output."""
     command = [sys.executable, str(SCRIPTS / script)]
     if arguments == ("PORT",):
         return _run_live(command)
@@ -49,7 +51,7 @@ def run(script: str, arguments: tuple[str, ...]) -> str:
 
 
 def _run_live(command: list[str]) -> str:
-    """What a script prints that taps a pseudo-terminal on which one answer is damaged."""
+    """Runs a script that taps a pseudo-terminal, sends it a damaged answer, and returns the first line of output."""
     import functools
     import pty
     import signal
@@ -59,7 +61,7 @@ def _run_live(command: list[str]) -> str:
 
     master, slave = pty.openpty()
     try:
-        # What a shell runs in the background ignores the signal, and so would the script.
+        # A shell starts background jobs with SIGINT ignored, and the script would inherit that.
         heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         with subprocess.Popen(
             [*command, os.ttyname(slave)], stdout=subprocess.PIPE, text=True, preexec_fn=heard

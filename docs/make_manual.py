@@ -1,6 +1,6 @@
-"""Makes the manual page and the completions of shells from the commands' parsers (``make pages``).
+"""Makes the manual page and the shell completions from the commands' parsers (``make pages``).
 
-The completions are shtab's. Each stands in ``docs/share`` where it is installed to in ``share`` of an environment.
+shtab makes the completions. The files lie in ``docs/share`` as they will in ``share`` of an environment.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from vtctap.parsers import COMMANDS, command_parser, whole_parser
 DOCS: Final = Path(__file__).resolve().parent
 MANUAL: Final = "share/man/man1/vtctap.1"
 _FILES: Final = re.compile(r"FILE|TRACE")
-"""In the name of an argument that is a file's."""
+"""Matches the placeholder of an argument that is a file name."""
 _HEAD: Final = r""".TH VTCTAP 1 "" "vtctap {version}" "User Commands"
 .SH NAME
 vtctap \- passive protocol analyser for prepaid\-meter links
@@ -60,7 +60,7 @@ Ctrl\-C where nothing was being captured.
 
 
 def made() -> dict[str, str]:
-    """Returns the texts, by their places in ``docs``."""
+    """Returns the text of each file by its path in ``docs``."""
     parser = whole_parser()
     _complete_files(parser)
     completions = {place: _ended(shtab.complete(parser, shell)) for shell, place in SHELLS.items()}
@@ -81,7 +81,7 @@ def _ended(text: str) -> str:
 
 
 def manual() -> str:
-    """Returns the manual page, as troff."""
+    """Returns the manual page in troff."""
     commands = "".join(line for name in COMMANDS for line in _command(name))
     return _HEAD.format(version=__version__) + commands + _TAIL
 
@@ -91,7 +91,7 @@ def _command(name: str) -> Iterator[str]:
     first, *rest = (parser.description or "").strip().split("\n\n")
     yield f".SS {name}\n{_escaped(first)}\n"
     for part in rest:
-        # What is set out in columns stays so.
+        # An indented part is a table: its columns are kept.
         yield f".PP\n.nf\n{_escaped(part)}\n.fi\n" if part.startswith("  ") else f".PP\n{_escaped(part)}\n"
     for action in parser._actions:
         if action.help not in (None, argparse.SUPPRESS) and action.dest != "help":
@@ -102,7 +102,7 @@ def _command(name: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that troff leaves as it is."""
+    """Escapes text so that troff prints it unchanged."""
     text = text.replace("%%", "%").replace("\\", r"\e").replace("-", r"\-")
     return re.sub(r"^(?=[.'])", r"\\&", text, flags=re.MULTILINE)
 

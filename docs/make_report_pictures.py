@@ -1,6 +1,6 @@
-"""Makes the pictures of docs/report.md: the report of a demonstration, in Chromium (``make report-pictures``).
+"""Makes the pictures of docs/report.md: Chromium shows the report on the demo's trace (``make report-pictures``).
 
-Needs chromium and pngquant.
+It needs chromium and pngquant.
 """
 
 import subprocess
@@ -15,11 +15,11 @@ SHOTS: Final = (
     ("report-dark", 1200, 1500, True),
     ("report-phone", 500, 1500, False),
 )
-"""Name, width and height (pixels), whether dark."""
+"""The name of each picture, its width and height in pixels, and whether it shows the dark style."""
 
 
 def main() -> None:
-    """Makes them."""
+    """Makes all pictures."""
     with tempfile.TemporaryDirectory() as folder:
         vtctap = [sys.executable, "-m", "vtctap"]
         trace, report = f"{folder}/demo.pcapng", f"{folder}/report.html"

@@ -1,8 +1,8 @@
-"""Makes the pictures of docs/wireshark.md: a real Wireshark on a screen of its own, in a home of its own.
+"""Makes the pictures of docs/wireshark.md: Wireshark runs on a virtual screen, with a temporary home directory.
 
     python docs/screenshots.py [-o FOLDER] [NAME...]
 
-Needs wireshark, Xvfb, openbox, xdotool, ImageMagick and pngquant ('make screenshots' installs them on Debian).
+It needs wireshark, Xvfb, openbox, xdotool, ImageMagick and pngquant ('make screenshots' installs them on Debian).
 """
 
 import argparse
@@ -17,9 +17,9 @@ from pathlib import Path
 
 SCREEN = (1280, 1000)
 SIZE = (1180, 760)
-"""Of Wireshark's main window, with its frame."""
+"""Width and height of Wireshark's main window with its frame, in pixels."""
 PATIENCE = 30.0
-"""Seconds for a window to appear."""
+"""Longest wait for a window to appear, or for a program to end, in seconds."""
 WINDOW = {
     "privs.warn_if_elevated": "FALSE",
     "gui.geometry_main_x": 0,
@@ -30,15 +30,15 @@ WINDOW = {
 }
 PANES = {"gui.geometry_main_upper_pane": 300, "gui.geometry_main_lower_pane": 580}
 TREE = (300, 468)
-"""Where the tree shows the line of the packet."""
+"""Position of the message's line in the packet tree."""
 ROW = (600, 400)
-"""A packet far down in the list."""
+"""Position of a packet near the end of the packet list."""
 FLOW_GRAPH = 16
-"""How far below the first item of the menu Statistics it is, in Wireshark 4.0."""
+"""Position of the item "Flow Graph" in the menu Statistics of Wireshark 4.0, counted from 0."""
 
 
 class Screen:
-    """A screen with a window manager, and a home in which vtctap is installed in Wireshark."""
+    """A virtual screen, and a home directory in which vtctap is installed in Wireshark."""
 
     def __init__(self, home: Path, display: str, pictures: Path) -> None:
         self._home = home
@@ -59,14 +59,14 @@ class Screen:
             recent.write(_settings(PANES))
 
     def run(self, *arguments: str | Path) -> str:
-        """Runs a program to its end; its output."""
+        """Runs a program to its end and returns its output."""
         return subprocess.run(
             [*map(str, arguments)], env=self._environment, cwd=self._home, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
 
     @contextlib.contextmanager
     def running(self, *arguments: str | Path) -> Iterator[None]:
-        """Inside, a program runs."""
+        """Runs a program until the block ends."""
         program = subprocess.Popen(
             [*map(str, arguments)],
             env=self._environment,
@@ -81,7 +81,8 @@ class Screen:
             program.wait(PATIENCE)
 
     def await_window(self, title: str, *, then: float = 2) -> str:
-        """Waits for a window of that title, and then for its contents; the window's number."""
+        """Waits for a window with this title, then for its contents (``then``, in seconds). Returns the window's
+        number."""
         end = time.monotonic() + PATIENCE
         while not (found := self._windows(title)):
             if time.monotonic() > end:
@@ -96,23 +97,23 @@ class Screen:
         return done.stdout.split()
 
     def place(self, window: str, width: int, height: int) -> None:
-        """Gives a window another size, where all of it is seen."""
+        """Resizes a window and moves it so that all of it is visible."""
         self.run("xdotool", "windowsize", window, width, height, "windowmove", window, 20, 40)
         time.sleep(1)
 
     def keys(self, *names: str) -> None:
-        """Presses keys, one after the other."""
+        """Presses keys one after another."""
         for name in names:
             self.run("xdotool", "key", name)
             time.sleep(0.4)
 
     def click(self, x: int, y: int) -> None:
-        """Clicks."""
+        """Clicks at a position."""
         self.run("xdotool", "mousemove", x, y, "click", 1)
         time.sleep(0.8)
 
     def picture(self, name: str, window: str) -> None:
-        """Takes a picture of a window, of few colours so that it stays small, with the pointer out of the way."""
+        """Takes a picture of a window without the pointer. Fewer colours make the file smaller."""
         self.run("xdotool", "mousemove", *SCREEN)
         time.sleep(0.8)
         path = self._pictures / f"{name}.png"
@@ -126,7 +127,7 @@ def _settings(values: dict[str, object]) -> str:
 
 @contextlib.contextmanager
 def demonstration(screen: Screen, *arguments: str) -> Iterator[str]:
-    """Inside, Wireshark shows the demo's trace with its faults, in the profile; the window's number."""
+    """Shows the demo's trace in Wireshark until the block ends. Yields the number of Wireshark's window."""
     screen.run(sys.executable, "-m", "vtctap", "demo", "--fast", "--faults", "-q", "-w", "demo.pcapng")
     with screen.running("wireshark", "-C", "vtctap", "-r", "demo.pcapng", *arguments):
         yield screen.await_window("demo.pcapng")
@@ -175,7 +176,7 @@ def graph(screen: Screen) -> None:
 
 
 def statistics(screen: Screen) -> None:
-    """Shows the dissector's statistics: the first entry from below in the menu Tools is vtctap."""
+    """Shows the dissector's statistics. vtctap is the last entry of the menu Tools."""
     with demonstration(screen):
         screen.keys("alt+t", "Up", "Right", "Down", "Return")
         window = screen.await_window("vtctap: statistics")
@@ -215,7 +216,7 @@ PICTURES = {
 
 
 def main() -> int:
-    """Makes all pictures, or those that are named."""
+    """Makes the named pictures, or all."""
     parser = argparse.ArgumentParser(description="Makes the pictures of docs/wireshark.md.")
     parser.add_argument("-o", dest="folder", type=Path, default=Path(__file__).parent / "pictures")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PICTURES))

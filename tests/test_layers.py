@@ -1,4 +1,4 @@
-"""The rooms of the house: who may import what, what a module says of itself, and what is loaded when."""
+"""The parts of vtctap: which may import which, whether each module has a docstring, and when modules are loaded."""
 
 import ast
 import importlib
@@ -15,7 +15,7 @@ import pytest
 import vtctap
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"vtctap": ROOT / "vtctap"} | {f"vtctap.{room}": ROOT / room for room in ("pcap", "dissector", "sniffer")}
+FOLDERS = {"vtctap": ROOT / "vtctap"} | {f"vtctap.{name}": ROOT / name for name in ("pcap", "dissector", "sniffer")}
 
 ARCHITECTURE = ROOT / "docs" / "make_architecture.py"
 
@@ -33,7 +33,7 @@ LIBRARIES = {
     "lz4": ["vtctap.pcap.compressed"],
     "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports", "vtctap.sniffer.speaking"],
 }
-"""What is not in the standard library, and the modules (or the packages of modules) that may import it."""
+"""The libraries outside the standard library, and the modules (or packages) that may import each."""
 
 LONGEST = 500
 
@@ -59,10 +59,10 @@ class Module:
 
 
 def modules() -> Iterator[Module]:
-    for room, folder in ROOMS.items():
+    for package, folder in FOLDERS.items():
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
-            name = ".".join((room, *(part for part in parts if part != "__init__")))
+            name = ".".join((package, *(part for part in parts if part != "__init__")))
             yield Module(name, path, ast.parse(path.read_text("utf-8")))
 
 
@@ -81,7 +81,7 @@ def test_every_module_was_found() -> None:
     assert set(MODULES["vtctap.dissector.framing.framer"].imports()) >= {"collections.abc", "vtctap.pcap.record"}
 
 
-# The table of rooms in docs/make_architecture.py.
+# The table of parts in docs/make_architecture.py.
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +128,12 @@ def test_a_cycle_is_named(architecture: Any) -> None:
     assert architecture.cycle(circle | {"vtctap.pcap.c": set()}) == []
 
 
-# What each module imports and says.
+# The libraries and the docstring of each module.
 
 
 @each_module
 def test_libraries(module: Module) -> None:
-    """Everything else is in the standard library; the trace files need nothing but that."""
+    """A module imports a library outside the standard library only if :data:`LIBRARIES` allows it."""
     for name in module.imports():
         library = name.partition(".")[0]
         if library == "vtctap" or library in sys.stdlib_module_names:
@@ -143,36 +143,36 @@ def test_libraries(module: Module) -> None:
 
 
 @each_module
-def test_a_module_says_what_it_is_for(module: Module) -> None:
+def test_a_module_has_a_docstring(module: Module) -> None:
     documentation = ast.get_docstring(module.tree)
     assert documentation
     assert documentation.splitlines()[0].strip()
 
 
 @each_module
-def test_a_module_has_one_job(module: Module) -> None:
+def test_a_module_is_not_too_long(module: Module) -> None:
     assert len(module.path.read_text("utf-8").splitlines()) <= LONGEST
 
 
-# What is loaded, in a process of its own.
+# Which modules a statement loads, tried in a new process.
 
 
 def loaded_by(statement: str) -> set[str]:
-    """The modules that a statement loads."""
+    """Returns the modules that a statement loads."""
     script = f"import sys; before = set(sys.modules); {statement}; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stderr == ""
     return set(done.stdout.split())
 
 
-def test_the_front_door_loads_nothing() -> None:
+def test_the_public_api_loads_nothing() -> None:
     loaded = loaded_by("import vtctap")
     assert {name for name in loaded if within(name, "vtctap")} == {"vtctap"}
     assert not loaded & {"json", "argparse", "dataclasses", "struct", "re", "tomllib", "asyncio"}
 
 
-def test_the_front_door_opens_what_its_types_say() -> None:
-    """The names that are loaded when they are used, those that type checkers see, and ``__all__`` are the same."""
+def test_the_public_api_is_what_type_checkers_see() -> None:
+    """The names that are loaded on first use, those that type checkers see, and ``__all__`` are the same."""
     assert list(vtctap._DOORS) == vtctap.__all__ == sorted(vtctap.__all__)
     typed = next(node for node in MODULES["vtctap"].tree.body if isinstance(node, ast.If))
     assert ast.unparse(typed.test) == "TYPE_CHECKING"
@@ -186,13 +186,14 @@ def test_the_front_door_opens_what_its_types_say() -> None:
         _ = vtctap.nothing
 
 
-def test_the_front_door_loads_one_room_at_a_time() -> None:
+def test_the_public_api_loads_only_what_is_used() -> None:
     assert "vtctap.dissector" not in loaded_by("import vtctap; vtctap.open")
     assert not any(within(name, "vtctap.sniffer") for name in loaded_by("import vtctap; vtctap.token_flows"))
 
 
-def test_errors_that_a_user_can_mend_have_one_base() -> None:
-    """Every class named so, in every module, has it and so an exit status; but for Scapy's packet of that name."""
+def test_errors_have_one_base() -> None:
+    """Every class of errors derives from ``vtctap.Error``, which gives it an exit status. ``Error`` itself is left out,
+    and so is the Scapy packet of that name."""
     seen = {}
     for module in MODULES.values():
         for node in ast.walk(module.tree):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("vtctap", "dissector", "pcap", "sniffer")
+FOLDERS = ("vtctap", "dissector", "pcap", "sniffer")
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
 
@@ -73,7 +73,7 @@ def test_a_command_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
 def test_check_sees_every_module(tmp_path: Path) -> None:
     """A wrong type planted into a copy of each module is found in each, by the same command in the same place."""
     pytest.importorskip("mypy")
-    modules = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    modules = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache")]
     for number, module in enumerate(modules):
         planted = tmp_path / f"{number}.py"

@@ -204,7 +204,7 @@ def test_wireshark_lua(vtctap: Run, tmp_path: Path) -> None:
 
 
 def test_runs_from_a_checkout_that_is_not_installed(tmp_path: Path) -> None:
-    """The rooms lie beside the front door then."""
+    """In a checkout the folders of the parts lie beside the package ``vtctap``, not in it."""
     checkout = Path(__file__).parents[2]
     if not (checkout / "pcap" / "record.py").is_file():
         pytest.skip("this is no checkout")

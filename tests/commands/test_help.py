@@ -51,7 +51,7 @@ def test_a_misspelled_page_is_suggested(word: str, near: str, inside: Run) -> No
 
 def test_help_points_to_pages_that_are_there(inside: Run) -> None:
     texts = [inside(name, "--help").stdout for name in COMMANDS]
-    sources = [path.read_text("utf-8") for room in ("vtctap", "dissector") for path in (ROOT / room).rglob("*.py")]
+    sources = [path.read_text("utf-8") for folder in ("vtctap", "dissector") for path in (ROOT / folder).rglob("*.py")]
     named = {page for text in texts + sources for page in re.findall(r"'vtctap\s+help\s+([a-z-]+)", text)}
     assert {"fields", "findings", "tokens"} < named
     assert named <= {*pages(), "pages"}

@@ -64,8 +64,8 @@ def test_a_name_that_is_no_text(vtctap: Run, tmp_path: Path) -> None:
 
 
 def test_nothing_in_the_sources_needs_more_than_ascii() -> None:
-    for room in ("vtctap", "dissector", "sniffer", "pcap"):
-        for path in (ROOT / room).rglob("*"):
+    for folder in ("vtctap", "dissector", "sniffer", "pcap"):
+        for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".lua", ".toml"):
                 assert path.read_bytes().isascii(), path
 

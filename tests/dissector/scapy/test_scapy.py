@@ -795,7 +795,7 @@ assert [p.__class__.__name__ for p in rdpcap("again.pcap")] == ["VTC"] * 4
     ]
 
 
-def test_the_front_door_does_not_import_scapy_and_the_layer_not_all_of_it(tmp_path: Path) -> None:
+def test_import_vtctap_does_not_import_scapy_and_the_layer_not_all_of_it(tmp_path: Path) -> None:
     assert python("import sys, vtctap; print('scapy' in sys.modules)", tmp_path) == "False\n"
     code = "import sys, vtctap.dissector.scapy; print([m for m in sys.modules if m in ('scapy.all', 'scapy.layers')])"
     assert python(code, tmp_path) == "[]\n"
