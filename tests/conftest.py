@@ -1,5 +1,5 @@
-"""For all tests: the same examples everywhere, a tshark that loads Lua scripts whoever runs them, and one line that
-counts what was skipped."""
+"""Configures all tests: the same Hypothesis examples in each run, a tshark that loads Lua scripts for every user, and
+one line that counts the skipped tests."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from equipment.wheel import built_wheel
 
-# A run tells what the code does, not what chance or a slow machine does: the same examples everywhere, no deadline, and
-# nothing kept of earlier runs. To look for more: python -m pytest --hypothesis-profile=search
+# A test run shows what the code does, not chance or a slow machine: the examples are the same each time, have no
+# deadline, and nothing of earlier runs is kept. To search further: python -m pytest --hypothesis-profile=search
 TOO_SLOW = [HealthCheck.too_slow]
 settings.register_profile("same", deadline=None, suppress_health_check=TOO_SLOW, database=None, derandomize=True)
 settings.register_profile("search", deadline=None, suppress_health_check=TOO_SLOW)
@@ -24,8 +24,8 @@ AS_NOBODY = (
     "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override "
     'env HOME="${TSHARK_HOME:-/nonexistent}"'
 )
-"""Wireshark from 4.4 on loads no Lua script for root. As nobody it does; the capability lets it read root's files.
-A test that installs something for Wireshark says in TSHARK_HOME where."""
+"""A tshark that runs as nobody, because Wireshark 4.4 and later load no Lua script for root. The capability lets it
+read root's files. A test that installs something for Wireshark names the home directory in TSHARK_HOME."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,7 +47,7 @@ def tshark_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this source tree; built once, however many processes share out the tests."""
+    """The wheel of this source tree, built once for all processes of a run."""
     import fcntl
 
     folder = tmp_path_factory.getbasetemp()
@@ -59,10 +59,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What could not be tried here, and why: one line for all."""
+    """Adds one line on the tests that were skipped, and the reasons."""
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
-        # A report of a test has a path, a line and this; one of a module the exception.
+        # The report of a test has a path, a line and a reason; that of a module has an exception.
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         reasons[reason.removeprefix("Skipped: ")] += 1
     if reasons:

@@ -1,7 +1,7 @@
-"""Records, tshark, pyshark and Scapy say the same of the same trace: every field of the catalogue, record by record.
+"""Records, tshark, pyshark and Scapy agree on every field of the catalogue, record by record.
 
-The traces are the examples, the demonstration with its faults, the corpus of real recordings where it is there, and
-frames made from the grammar and then damaged. tshark runs the generated dissector; its own JSON is what is compared.
+The traces are the examples, the demo with its faults, the corpus of real recordings (if present), and frames
+generated from the grammar and then damaged. tshark runs the generated dissector, and the tests compare its JSON.
 """
 
 import json
@@ -51,7 +51,7 @@ def dissector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tshark(trace: Path, dissector: Path) -> list[dict[str, list[str]]]:
-    """What tshark shows of each packet: our fields, each with all its values, in order."""
+    """Returns vtctap's fields of each packet as tshark shows them: all values of each, in order."""
     command = ["tshark", "-r", str(trace), "-X", f"lua_script:{dissector}", "-T", "json", "--no-duplicate-keys"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line for line in done.stderr.splitlines() if not line.startswith("Running as user")] == []
@@ -69,7 +69,7 @@ def collect(layer: dict[str, object], found: dict[str, list[str]]) -> dict[str, 
 
 
 def as_tshark(name: str, value: object) -> object:
-    """A field of ours as tshark prints it; times are compared as whole nanoseconds."""
+    """Returns the value of a field as tshark prints it; times become whole nanoseconds."""
     values = value if isinstance(value, list) else [value]
     if FIELDS[name].type is SECONDS:
         return [round(float(item) * 1e9) for item in values]
@@ -77,13 +77,13 @@ def as_tshark(name: str, value: object) -> object:
 
 
 def by_scapy(trace: Path, profile: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Value]]:
-    """What Scapy's session says of each packet."""
+    """Returns the fields of each packet by Scapy's session."""
     monkeypatch.setitem(conf.contribs, "vtctap", {"profile": profile, "keys": None})
     return [packet.fields_vtc() for packet in sniff(offline=str(trace), session=VTCSession, quiet=True)]
 
 
 def by_pyshark(trace: Path, profile: str) -> list[dict[str, list[str]]]:
-    """What pyshark shows of each packet."""
+    """Returns the fields of each packet by pyshark."""
     capture = pyshark.open_trace(trace, profile=profile, keep_packets=False)
     try:
         return [
@@ -99,7 +99,7 @@ def by_pyshark(trace: Path, profile: str) -> list[dict[str, list[str]]]:
 
 
 def compare(trace: Path, dissector: Path, monkeypatch: pytest.MonkeyPatch, profile: str = DEFAULT) -> int:
-    """Compares all; gives how many fields were the same."""
+    """Compares all decoders, and returns how many fields agreed."""
     dissect = Dissector(load(profile)).dissect
     with open_trace(trace) as reader:
         ours = [dissect(record) for record in reader]
@@ -132,7 +132,7 @@ def test_demonstration(seed: int, dissector: Path, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.skipif(not REAL, reason="the recordings are not here")
 def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All recordings in one trace, each a link of its own."""
+    """All recordings in one trace, each as a link of its own."""
     trace = tmp_path / "corpus.pcapng"
     with create_trace(trace) as writer:
         for number, entry in enumerate(REAL):

@@ -1,7 +1,7 @@
 """Recordings, made up and of real meters (:mod:`equipment.recordings`), through import, framing and decoding.
 
-An independent scanner counted the frames and check characters of those of real meters; where we judge otherwise, JUDGED
-says so and docs/judgements.md says why.
+An independent scanner counted the frames and check characters in the recordings of real meters. Where vtctap decides
+otherwise, JUDGED lists the difference, and docs/judgements.md gives the reason.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ JUDGED: Final[dict[str, tuple[dict[str, int], dict[str, int], str]]] = {
     "peer_iec6205621_pty_wakeup": ({"junk": -1, "wakeup": +1}, {}, "NULs before a request are a WakeUp"),
     "peer_ultraheat_pty_modeB": ({"junk": -1, "wakeup": +1}, {}, "NULs before a request are a WakeUp"),
 }
-"""Recordings that are counted otherwise here: what changes in the index's frames and checks, and why."""
+"""The recordings whose counts differ here from the index: the changes in frames and checks, and the reason."""
 
 WORDS: Final = {
     "IDRequest": "idreq",
@@ -52,10 +52,10 @@ WORDS: Final = {
     "Telegram": "telegram",
     "WakeUp": "wakeup",
 }
-"""What the index calls the messages; commands it calls by their letters."""
+"""The index's names of the messages. It names commands by their letters."""
 
 INDEX_CHECKS: Final = {"xor": "xor", "xor+sum7": "xor", "sum7": "sum"}
-"""Where both rules agree, it is the standard's to us."""
+"""If both rules fit, vtctap calls it the standard's rule."""
 
 
 @cache
@@ -65,7 +65,7 @@ def records_of(name: str) -> list[Record]:
 
 
 def count(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
-    """Frames and checks, in the index's words."""
+    """Counts frames and checks under the index's names."""
     frames: Counter[str] = Counter()
     checks: Counter[str] = Counter()
     for record in records:
@@ -89,7 +89,7 @@ def count(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
 
 
 def judged(entry: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
-    """What the index says, but for what is judged otherwise."""
+    """Returns the index's counts, corrected by :data:`JUDGED`."""
     frames, checks = Counter(entry["frames"]), Counter[str]()
     for word, number in entry["checks"].items():
         checks[INDEX_CHECKS.get(word, word)] += number
@@ -109,7 +109,7 @@ def test_the_corpus_is_whole() -> None:
 
 @each_recording
 def test_every_octet_is_there(entry: dict[str, Any]) -> None:
-    """Once, in order, bit for bit, of each side."""
+    """Every octet of each side is there once, in order, and unchanged."""
     bursts, records = bursts_of(entry), records_of(entry["name"])
     for sender in {burst.sender for burst in bursts}:
         sent = b"".join(burst.octets for burst in bursts if burst.sender is sender)
@@ -134,14 +134,14 @@ def test_framed_again(entry: dict[str, Any]) -> None:
 
 
 UNCLEAR: Final = "els5_v930_mode_ack"
-"""Only the meter's side was recorded, an ACK that answers nothing among it: on one wire that is the client's."""
+"""A recording of the meter's side alone, with an ACK that answers nothing. On one wire, the ACK is the client's."""
 
 BOTH_SIDES: Final = [entry for entry in RECORDINGS if entry["direction_known"] and entry["name"] != UNCLEAR]
 
 
 @pytest.mark.parametrize("entry", BOTH_SIDES, ids=[entry["name"] for entry in BOTH_SIDES])
 def test_one_wire_tells_who_spoke(entry: dict[str, Any]) -> None:
-    """Both sides' octets on one wire, at the same times: each frame gets the sender that it had."""
+    """Both sides' octets arrive on one wire at the same times, and each frame gets its true sender."""
     wired = records_of(entry["name"])
     bursts = [Burst(burst.octets, Sender.UNKNOWN, burst.time) for burst in bursts_of(entry)]
     merged = list(assemble(bursts, speed=9600, gap_limit_ns=GAP_LIMIT))

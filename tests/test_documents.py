@@ -1,4 +1,4 @@
-"""The documents are current, and what they show works: generated pages, the README's blocks, the cookbook's scripts."""
+"""The documents are current and their examples work: generated pages, the README's blocks, the cookbook's scripts."""
 
 import importlib.util
 import inspect
@@ -37,7 +37,7 @@ NEEDS_MORE = (
     "vtctap ports",
     "vtctap replay",
 )
-"""What needs hardware, a desktop, the network or a second program; tests of their own see to most of it."""
+"""Commands that need hardware, a desktop, the network or a second program; most of them have tests of their own."""
 
 
 def module(path: Path) -> ModuleType:
@@ -115,7 +115,7 @@ def test_every_page_stands_in_the_contents() -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the pages' blocks take for granted."""
+    """A folder with the files that the pages' blocks expect."""
     shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
     shutil.copy(ROOT / "examples" / "readout.exchange", tmp_path / "session.exchange")
     (tmp_path / "dump.bin").write_bytes(b"/?!\r\n/ISK5MT382-1000\r\n")
@@ -124,7 +124,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words of each command of vtctap that can be run here."""
+    """Yields the words of each command of vtctap that can be run here."""
     for line in text.splitlines():
         words = shlex.split(line, comments=True)
         if words and not any(part in line for part in NEEDS_MORE):
@@ -133,7 +133,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def outcome(words: list[str], folder: Path) -> str:
-    """What a command prints. It succeeds, or has found something."""
+    """Returns what a command prints. The command must succeed, or have findings."""
     command = [sys.executable, "-m", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=PATIENCE)
     assert done.returncode in ((0, 1) if words[1] == "check" else (0,)), (words, done.stderr)
@@ -172,7 +172,8 @@ def test_practising_works_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_tokens() -> None:
-    """The session's listing (session.txt) shows the first token written, polled twice not ready, and accepted."""
+    """By the session's listing (session.txt), the first token is written, polled twice while it is not ready, and
+    accepted."""
     lines = run(SCRIPTS / "tokens.py", ROOT / "examples" / "session.pcapng").splitlines()
     results = [line.split(" ", 1)[1].partition(" after")[0] for line in lines]
     assert results == ["accepted"] * 3 + ["rejected"] * 3 + ["locked out", "accepted"]
@@ -187,7 +188,7 @@ def test_plot(tmp_path: Path) -> None:
 
 
 def test_regression(tmp_path: Path) -> None:
-    """The test that is made of a session passes on the meter that it was made with, and fails on one that answers
+    """The test that is generated from a session passes with its own meter, and fails with a meter that answers
     otherwise."""
     from random import Random
 

@@ -1,4 +1,5 @@
-"""check and stats of many traces: as of each alone, by however many processes; what cannot be read is named."""
+"""check and stats of many traces print the results of each single trace, with any number of processes, and name the
+traces that cannot be read."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The examples and the generated documents are what the code makes now."""
+"""The examples and the generated documents are what the code generates now."""
 
 import importlib.util
 import json
@@ -35,7 +35,7 @@ def test_the_field_reference_is_current() -> None:
 
 
 def test_the_faults_that_the_example_lists_are_in_it(capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands in each record that a fault is said to show in, by what the fault's code means."""
+    """Each record that the list names shows the fault of its code."""
     listed = json.loads((EXAMPLES / "faults.pcapng.faults.json").read_text())
     assert main(["read", "--json", str(EXAMPLES / "faults.pcapng")]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

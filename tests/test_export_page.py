@@ -1,4 +1,4 @@
-"""docs/export.md: what it shows works as printed."""
+"""The examples of docs/export.md work as printed."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "export.md"
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the page's trace, and what its commands make of it."""
+    """A folder with the page's trace, and the results of the page's commands."""
     pytest.importorskip("pyarrow")
     shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -31,7 +31,7 @@ def test_the_commands(desk: Path) -> None:
 
 
 def listed() -> dict[str, list[str]]:
-    """Returns what ``read --json`` lists of the session: its tokens with their times, and slow responses."""
+    """Returns what ``read --json`` shows of the session: its tokens with their times, and its slow responses."""
     listing = subprocess.run(
         [sys.executable, "-m", "vtctap", "read", "--json", str(ROOT / "examples" / "session.pcapng")],
         capture_output=True,
@@ -57,7 +57,7 @@ def listed() -> dict[str, list[str]]:
     ],
 )
 def test_the_recipes(desk: Path, at: int, libraries: list[str], says: list[str]) -> None:
-    """Each token, time and slow response that the session's listing has is printed."""
+    """The recipes print each token, time and slow response of the session's listing."""
     for library in libraries:
         pytest.importorskip(library)
     recipe = blocks(PAGE, "python")[at]

@@ -1,4 +1,5 @@
-"""The fault campaign: it holds once for each fault, and its judge finds what is lost, repeated, altered or unsaid."""
+"""The fault campaign passes once for each fault, and its judge finds octets that are lost, repeated, altered or not
+reported."""
 
 import subprocess
 import sys
@@ -43,7 +44,7 @@ print(tried(Run(Fault("sabotage", "", act), "1")).verdict.wrong)
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """In a process of its own, because the campaign forks."""
+    """Runs in a process of its own, because the campaign forks."""
     return subprocess.run(
         [sys.executable, *arguments], cwd=BENCH, capture_output=True, text=True, timeout=4 * PATIENCE, check=False
     )

@@ -1,4 +1,4 @@
-"""Many processes: the results are those of one, and a killed process costs the trace that it had."""
+"""Many processes give the results of one process, and a killed process costs only the trace it was working on."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_an_error_ends_all() -> None:
 
 
 def written(folder: Path, count: int, records: int) -> list[Path]:
-    """Traces that differ."""
+    """Writes traces that differ from each other."""
     traces = [folder / f"{number}.pcapng" for number in range(count)]
     for number, trace in enumerate(traces):
         with create_trace(trace) as writer:
@@ -96,7 +96,7 @@ def exporting(traces: list[Path], out: Path, *more: str) -> "subprocess.Popen[st
 
 
 def victim(out: Path, process: "subprocess.Popen[str]") -> int:
-    """Waits until a worker writes a trace, and returns its process."""
+    """Waits until a worker writes a trace, and returns the worker's process."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         for staging in out.glob(".parts/*.*.*"):
@@ -120,7 +120,7 @@ def test_an_export_survives_a_killed_process(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, list[int]]]:
-    """A Dask scheduler with two workers: its address, and the workers' processes. They end with the test."""
+    """A Dask scheduler with two workers: its address and the workers' processes, which end with the test."""
     pytest.importorskip("pyarrow")
     if find_spec("distributed") is None:
         pytest.skip("needs distributed")

@@ -40,7 +40,7 @@ LONGEST = 500
 
 @dataclass(frozen=True)
 class Module:
-    """A module and its source. ``imports`` are the modules it imports, also inside functions."""
+    """A module and its source. :meth:`imports` yields the modules that it imports, also inside functions."""
 
     name: str
     path: Path

@@ -1,4 +1,4 @@
-"""The Makefile: what its first and last lines say on machines of each kind, and that its check sees every module."""
+"""The Makefile: its first and last lines on different machines, and whether its check sees every module."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not he
 
 
 def make(target: str, programs: Path, **environment: str) -> str:
-    """What a target prints where only these programs and the system's own shell are found."""
+    """Returns what a target prints on a machine that has only these programs and the system's shell."""
     command = [str(shutil.which("make")), "--silent", "--no-print-directory", target]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=ROOT, env={"PATH": str(programs)} | environment
@@ -25,7 +25,7 @@ def make(target: str, programs: Path, **environment: str) -> str:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A folder of programs: a shell and ``id``, which tells that the user is none that may do anything."""
+    """A folder of programs: a shell, and an ``id`` that reports an ordinary user."""
     (tmp_path / "sh").symlink_to("/bin/sh")
     _program(tmp_path / "id", "echo 1000")
     return tmp_path
@@ -55,7 +55,7 @@ def test_the_tests_say_first_what_they_take(programs: Path) -> None:
 
 
 def test_a_command_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
-    """The chatter of package managers is kept back only while all is well."""
+    """The output of package managers is hidden only while they succeed."""
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"include {ROOT / 'Makefile'}\ngood bad:\n\t@$(call quietly,echo chatter; [ $@ = good ])\n")
     for target, shown in (("good", ""), ("bad", "chatter")):
@@ -71,7 +71,7 @@ def test_a_command_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
 
 
 def test_check_sees_every_module(tmp_path: Path) -> None:
-    """A wrong type planted into a copy of each module is found in each, by the same command in the same place."""
+    """A wrong type is planted in a copy of each module, and the same command finds it in each."""
     pytest.importorskip("mypy")
     modules = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache")]

@@ -1,9 +1,9 @@
-"""Names that Python loses: those of one comprehension that another one beside it takes from outside.
+"""Names that Python loses in nested comprehensions: a comprehension uses an outer name that a neighbouring one binds.
 
-From 3.12 on comprehensions run inside the function they stand in. Until 3.12.3 a name that one of them binds is then
-unbound in its neighbours, even where they mean a global, a builtin or a module (CPython issue 118513); where they mean
-a name of an enclosing function it is so in every release yet (156664). Debian and Ubuntu ship such releases, which the
-tests seldom run on: so the source is searched.
+From 3.12 on, comprehensions run inside the function around them. Until 3.12.3, a name that one of them binds is unbound
+in its neighbours, even if these mean a global, a builtin or a module (CPython issue 118513). If they mean a name of an
+enclosing function, all releases so far have the error (issue 156664). Debian and Ubuntu ship such releases, which the
+tests seldom run on, so this test searches the source.
 """
 
 import ast
@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("vtctap", "dissector", "pcap", "sniffer", "tests", "bench", "docs", "examples")
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
-"""What runs inside the function around it; a generator expression does not."""
+"""The comprehensions that run inside the function around them. A generator expression does not."""
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
 
 
 def lost_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The lines of comprehensions, and the names that they take from outside and lose to a neighbour."""
+    """Yields the line of each comprehension that loses a name to a neighbour, and the name."""
     for scope in ast.walk(tree):
         if isinstance(scope, (ast.Module, *SCOPES)):
             neighbours = list(_comprehensions(scope))
@@ -33,7 +33,7 @@ def lost_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _comprehensions(node: ast.AST, within: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
-    """The comprehensions that run inside a scope, each with those around it."""
+    """Yields the comprehensions that run inside a scope, each with the comprehensions around it."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, COMPREHENSIONS):
             yield child, within
@@ -43,7 +43,7 @@ def _comprehensions(node: ast.AST, within: tuple[ast.AST, ...] = ()) -> Iterator
 
 
 def _targets(comprehension: ast.AST) -> set[str]:
-    """The names that a comprehension binds."""
+    """Returns the names that a comprehension binds."""
     return {
         node.id
         for child in ast.iter_child_nodes(comprehension)
@@ -54,7 +54,7 @@ def _targets(comprehension: ast.AST) -> set[str]:
 
 
 def _bound(scope: ast.AST) -> set[str]:
-    """The names that a scope binds itself: arguments, assignments, imports, definitions."""
+    """Returns the names that a scope binds itself: arguments, assignments, imports, definitions."""
     names = set()
     for node in _inside(scope):
         match node:
@@ -77,7 +77,8 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _loaded(comprehension: ast.AST) -> Iterator[tuple[int, str]]:
-    """The names that a comprehension uses, but for those that something in it binds; its first iterable is outside."""
+    """Returns the names that a comprehension uses and that nothing in it binds. Its first iterable belongs to the scope
+    outside."""
     first = next(child for child in ast.iter_child_nodes(comprehension) if isinstance(child, ast.comprehension)).iter
     outside = {id(node) for node in ast.walk(first)}
     inner = {
@@ -96,11 +97,11 @@ def _loaded(comprehension: ast.AST) -> Iterator[tuple[int, str]]:
     [
         ("import sys\ndef f():\n [sys for sys in a]\n [sys.x for _ in a]", [(4, "sys")]),
         ("def f():\n {id for id in a}, {id(o): 1 for o in a}", [(2, "id")]),
-        ("def f():\n [x for x in a]\n return lambda: [x for _ in a]", []),  # In functions of their own.
-        ("def f(x):\n [x for x in a]\n return [x for _ in a]", []),  # The function's own name.
+        ("def f():\n [x for x in a]\n return lambda: [x for _ in a]", []),  # Both are in functions of their own.
+        ("def f(x):\n [x for x in a]\n return [x for _ in a]", []),  # It is the function's own name.
         ("def f():\n import x\n [x for x in a]\n return [x for _ in a]", []),
         ("def f():\n [x for x in a], list(x for _ in a)", []),
-        ("def f():\n [x for x in a], [y for y in x]", []),  # The first iterable is taken outside.
+        ("def f():\n [x for x in a], [y for y in x]", []),  # The first iterable is evaluated outside.
         ("def f():\n [x for x in a], [y for y in a if x]", [(2, "x")]),
         ("def f():\n [[x for _ in a] for x in a], [x for x in a]", []),
         ("def f(x):\n def g():\n  [x for x in a]\n  return [x for _ in a]", [(4, "x")]),

@@ -1,4 +1,5 @@
-"""What a profile says of a token status is what read, check, flows, the report, Scapy and Wireshark say of it."""
+"""The outcome that a profile states for a token status appears in read, check, flows, the report, Scapy and
+Wireshark."""
 
 import json
 import re
@@ -67,7 +68,7 @@ def script(profile: Path) -> Path:
 
 
 def trace(folder: Path, status: int) -> Path:
-    """A token is written, acknowledged, and its status read."""
+    """A session in which a token is written and acknowledged, and its status is read."""
 
     def checked(text: bytes) -> bytes:
         return text + bytes([reduce(xor, text[1:])])
@@ -140,7 +141,7 @@ def test_all_say_the_same(
 
 
 def test_the_page_of_tokens_tells_what_each_status_means() -> None:
-    """As the profile does."""
+    """The page gives each status the profile's meaning."""
     table = load().tables["tokenStatus"]
     page = (Path(__file__).parent.parent / "docs" / "tokens.md").read_text()
     rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)

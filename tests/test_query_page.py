@@ -1,4 +1,4 @@
-"""docs/query.md: what it shows works as printed."""
+"""The examples of docs/query.md work as printed."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "query.md"
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the page's trace, and what its commands make of it."""
+    """A folder with the page's trace, and the results of the page's commands."""
     pytest.importorskip("pyarrow")
     pytest.importorskip("duckdb")
     shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")

@@ -1,4 +1,4 @@
-"""The site of documents: it builds without a warning, and a browser shows every page of it without the network."""
+"""The documentation site builds without a warning, and a browser shows all its pages without the network."""
 
 import functools
 import json
@@ -48,11 +48,11 @@ async function look() {
 }
 look();
 </script></body></html>"""
-"""Looks at each page in a frame, and then searches for a word."""
+"""Opens each page in a frame, and then searches for a word."""
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves the site, and tells the browser to complain of whatever a page wants from elsewhere."""
+    """Serves the site, and makes the browser report everything that a page requests from elsewhere."""
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", "default-src 'self' 'unsafe-inline' data:")
@@ -73,7 +73,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def browse(site: Path, tmp_path: Path) -> Iterator[Callable[[str], tuple[str, list[str]]]]:
-    """Shows a page that stands at the site's root in a browser without a network: its title and the complaints."""
+    """Shows a page in a browser without a network, from the site's root. Returns its title and the reports."""
     if BROWSER is None:
         pytest.skip("no Chromium is here")
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(site)))

@@ -1,4 +1,4 @@
-"""The pages' and the cookbook's examples under ``mypy --strict``, as a user's files against the installed wheel."""
+"""The examples of the pages and the cookbook pass ``mypy --strict`` as a user's files, with the installed wheel."""
 
 import re
 import shutil
@@ -12,18 +12,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.stem != "cookbook"))
-"""The cookbook is made of the scripts."""
+"""The pages with examples. The cookbook is left out, because it is made from the scripts."""
 OTHERS = "site-packages-of-the-others.pth"
 CONFIGURATION = """[mypy]
 [mypy-duckdb.*,pandas.*,polars.*]
 ignore_missing_imports = true
 """
-"""What not every developer installs is not looked into."""
+"""Libraries that not every developer installs; mypy ignores them."""
 
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
-    """The interpreter of an environment in which the wheel is installed, and after it all that is installed here."""
+    """The interpreter of an environment with the installed wheel, followed by all packages that are installed here."""
     pytest.importorskip("mypy")
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder / "venv", with_pip=False)
@@ -34,7 +34,7 @@ def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
 
 
 def test_examples_are_typed(python: Path, tmp_path: Path) -> None:
-    """A planted mistake is found, so that the types are seen; the examples have none."""
+    """mypy finds a planted mistake, so it sees the types; the examples have no mistakes."""
     names = []
     for page in PAGES:
         for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)):

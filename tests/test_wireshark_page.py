@@ -1,4 +1,4 @@
-"""docs/wireshark.md says what is so: filters that find something, faults, preferences, colours and buttons by name."""
+"""docs/wireshark.md is correct: its filters find packets, and its faults, preferences, colours and buttons exist."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ FIELDS_LUA = (ROOT / "dissector" / "wireshark" / "lua" / "fields.lua").read_text
 
 
 def table(*heads: str) -> list[list[str]]:
-    """The rows of the table whose first columns have these heads; code without its quotes."""
+    """Returns the rows of the table with these column heads, code without its backquotes."""
     found: list[list[str]] = []
     inside = False
     for line in PAGE.splitlines():
@@ -36,7 +36,7 @@ def table(*heads: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Asks tshark of a demo's trace with its faults, of devices that sign on."""
+    """Runs tshark on a demo's trace with faults, of devices that sign on."""
     folder = tmp_path_factory.mktemp("wireshark-page")
     script, trace = folder / "vtctap.lua", folder / "demo.pcapng"
     script.write_text(generate(*map(load, shipped()), version="1.2.3"), "ascii")
@@ -58,7 +58,7 @@ def test_filters_find_something_and_not_everything(rule: str, ask: Callable[...,
 
 
 def test_faults_are_those_of_the_dissector(ask: Callable[..., str]) -> None:
-    """Every filter that the page of findings names is one, and the page has every finding."""
+    """Every filter on the page of findings exists, and the page has every finding."""
     page = (ROOT / "docs" / "findings.md").read_text("utf-8")
     filters = re.findall(r"`(vtc\.expert\.\w+)`", page)
     assert {f"vtc.expert.{kind.expert}" for kind in TOLD} < set(filters)

@@ -1,4 +1,4 @@
-"""What the tests of the commands share: running them as a user does, in a process of their own."""
+"""Fixtures of the tests of commands: each runs a command as a user does, in a process of its own."""
 
 import os
 import signal
@@ -20,8 +20,8 @@ from vtctap.pcap.trace import open_trace
 
 @pytest.fixture(autouse=True)
 def as_users_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever is set where the tests run: standard output is buffered unless a command sees to it, and modules are
-    compiled once (for all tests of a run)."""
+    """Sets the environment that users have, whatever the tests run in: standard output is buffered, and modules are
+    compiled once for all tests of a run."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "pycache"))
@@ -29,7 +29,7 @@ def as_users_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def vtctap(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command to its end, in an empty folder."""
+    """Runs a command to its end in an empty folder."""
 
     def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -44,7 +44,7 @@ def vtctap(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def inside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command as :func:`vtctap` does, but in this process: quick, for commands that end before they begin."""
+    """Runs a command like :func:`vtctap`, but in this process. It is faster, for commands that end at once."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         monkeypatch.chdir(tmp_path)
@@ -60,7 +60,8 @@ def inside(
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Starts a command; ends it with the test, if need be. ``shell`` is what to do in the shell before."""
+    """Starts a command, and ends it with the test if it still runs. ``shell`` holds commands that the shell runs
+    first."""
     running: list[subprocess.Popen[bytes]] = []
 
     def run(*arguments: str | Path, shell: str = "", **options: Any) -> "subprocess.Popen[bytes]":
@@ -79,12 +80,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 
 
 def heed_ctrl_c() -> None:
-    """Ctrl-C is ignored in a shell's background, and so where the tests run there."""
+    """Restores SIGINT: a shell's background jobs, such as the tests, ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Taps:
-    """Pseudo-terminals in the place of the taps of a line of 7E1."""
+    """Pseudo-terminals in place of the taps of a 7E1 line."""
 
     def __init__(self, count: int) -> None:
         import pty
@@ -96,19 +97,19 @@ class Taps:
         self.names = [os.ttyname(near) for _, near in self._pairs]
 
     def say(self, tap: int, octets: bytes) -> None:
-        """Octets of seven bits arrive on a tap, with even parity."""
+        """Delivers octets of seven bits to a tap, with even parity."""
         self.put(tap, bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets))
 
     def put(self, tap: int, octets: bytes) -> None:
-        """Octets arrive on a tap, as they are."""
+        """Delivers octets to a tap unchanged."""
         os.write(self._pairs[tap][0], octets)
 
     def read(self, tap: int) -> bool:
-        """Whether all that arrived on a tap was read."""
+        """Whether the capture has read everything that arrived on a tap."""
         return not unread(self._pairs[tap][1])
 
     def unplug(self, tap: int) -> None:
-        """The adapter is pulled out."""
+        """Removes the adapter."""
         for descriptor in self._pairs[tap]:
             os.close(descriptor)
         self._pairs[tap] = (-1, -1)
@@ -130,7 +131,7 @@ def taps() -> Iterator[Taps]:
 
 @pytest.fixture
 def records() -> Callable[[Path | str], list[Record]]:
-    """The records of a trace, which must not end cut."""
+    """Returns the records of a trace, which must not end cut."""
 
     def read(path: Path | str) -> list[Record]:
         with open_trace(path) as reader:
@@ -143,7 +144,7 @@ def records() -> Callable[[Path | str], list[Record]]:
 
 @pytest.fixture
 def until() -> Callable[..., None]:
-    """Waits until something holds."""
+    """Waits until a condition holds."""
 
     def wait(holds: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
@@ -156,7 +157,7 @@ def until() -> Callable[..., None]:
 
 @pytest.fixture
 def listening(until: Callable[..., None]) -> Callable[[Path, int], None]:
-    """Waits until a trace says that so many taps are open."""
+    """Waits until a trace reports that this many taps are open."""
 
     def wait(path: Path, taps: int = 2) -> None:
         until(lambda: path.exists() and path.read_bytes().count(b"opened profile=") == taps)
@@ -166,7 +167,7 @@ def listening(until: Callable[..., None]) -> Callable[[Path, int], None]:
 
 @pytest.fixture
 def said() -> Callable[[list[Record]], list[bytes]]:
-    """The octets of the records that are no events."""
+    """Joins the octets of all records except events."""
 
     def octets(records: list[Record]) -> list[bytes]:
         return [record.octets for record in records if record.kind is not Kind.EVENT]
@@ -176,7 +177,7 @@ def said() -> Callable[[list[Record]], list[bytes]]:
 
 @pytest.fixture
 def trace(tmp_path: Path, vtctap: Callable[..., subprocess.CompletedProcess[str]]) -> Path:
-    """The trace of the demonstration."""
+    """The trace of the demo."""
     assert vtctap("demo", "--fast", "-q", "-w", "trace.pcapng").returncode == 0
     return tmp_path / "trace.pcapng"
 

@@ -1,4 +1,4 @@
-"""``vtctap capture``: a process that listens to pseudo-terminals, and every way in which it can end."""
+"""``vtctap capture``: a process that captures pseudo-terminals, and every way in which it can end."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ READ, DATA = b"\x01R1\x020021()\x03\x60", b"\x020021(00123.4*kWh)\x03\x55"
 
 
 def blocks(octets: bytes) -> Iterator[tuple[int, bytes]]:
-    """The blocks of a pcapng file, which must be whole: type and body."""
+    """Yields the type and the body of each block of a pcapng file, which must be complete."""
     at = 0
     while at < len(octets):
         kind, length = struct.unpack_from("<II", octets, at)
@@ -54,14 +54,14 @@ def pair(taps: Any) -> list[str]:
 
 
 def end(process: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> tuple[int, str]:
-    """Sends a signal; the exit status and what was said on stderr."""
+    """Sends a signal, and returns the exit status and the text on standard error."""
     process.send_signal(number)
     _, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, errors.decode()
 
 
 def pace(seconds: float = 0.05) -> None:
-    """A pause between a message and the other side's."""
+    """Waits between a message and that of the other side."""
     time.sleep(seconds)
 
 
@@ -99,12 +99,12 @@ def test_a_signal_ends_it_properly(
 def test_a_signal_ends_the_wait_for_a_fifo_that_nobody_reads(
     taps: Any, tmp_path: Path, start: Start, until: Any, number: int
 ) -> None:
-    """Nothing was captured."""
+    """Nothing is captured."""
     os.mkfifo(tmp_path / "trace.pcapng")
     process = start("capture", "-i", taps.names[0], "-w", "trace.pcapng")
 
     def opened() -> bool:
-        with contextlib.suppress(OSError):  # Files are opened and closed meanwhile.
+        with contextlib.suppress(OSError):  # The process opens and closes files meanwhile.
             return any(os.readlink(file) == taps.names[0] for file in Path(f"/proc/{process.pid}/fd").iterdir())
         return False
 
@@ -132,7 +132,7 @@ def test_what_it_writes_is_there_at_once_and_survives_being_killed(
 
 
 def test_nohup(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
-    """Who started it with nohup wants it to outlive the terminal."""
+    """With nohup, the user wants the capture to outlive the terminal."""
     path = tmp_path / "trace.pcapng"
     process = start("capture", "-q", *pair(taps), "-w", path, shell="trap '' HUP")
     listening(path)
@@ -181,7 +181,7 @@ def test_interfaces_say_what_they_are(taps: Any, tmp_path: Path, vtctap: Run) ->
 def test_one_wire_and_odd_octets(
     taps: Any, tmp_path: Path, start: Start, listening: Listening, records: Records
 ) -> None:
-    """Noise, wrong parity and FFh: everything that was received is there, and counted."""
+    """Noise, wrong parity and FFh: every received octet is in the trace, and counted."""
     path = tmp_path / "trace.pcapng"
     process = start("capture", "-i", taps.names[0], "-w", path, "--stats-json", "stats.json")
     listening(path, 1)
@@ -240,7 +240,7 @@ def test_eight_bits(taps: Any, tmp_path: Path, start: Start, listening: Listenin
     assert {(record.line, record.flags & Flag.PARITY) for record in heard} == {(Line(8, "N", 1), 0)}
 
 
-# Where it goes.
+# Where the trace is written.
 
 
 def test_whole_trace_through_a_pipe(
@@ -339,7 +339,7 @@ def test_print_beside_a_trace(taps: Any, tmp_path: Path, vtctap: Run, records: R
 
 
 def test_fifo(taps: Any, tmp_path: Path, start: Start, said: Said, records: Records) -> None:
-    """A fifo of any name takes pcapng, as Wireshark asks for it."""
+    """A fifo of any name gets pcapng, because Wireshark asks for it."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     process = start("capture", "-q", *pair(taps), "-w", fifo, "-a", "packets:1")
@@ -369,7 +369,7 @@ def test_a_service_manager_is_told(taps: Any, tmp_path: Path, start: Start, list
         assert process.wait(PATIENCE) == 0
 
 
-# When to stop.
+# Stop conditions.
 
 
 def test_duration(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> None:
@@ -381,7 +381,7 @@ def test_duration(taps: Any, tmp_path: Path, vtctap: Run, records: Records) -> N
 
 
 def test_packets(taps: Any, tmp_path: Path, start: Start, vtctap: Run, listening: Listening, records: Records) -> None:
-    """``packets:N`` is N records of traffic; events come in addition, the closing ones too."""
+    """``packets:N`` counts N records of traffic. Events come in addition, also those at the end."""
     path = tmp_path / "t.pcapng"
     process = start("capture", "-q", *pair(taps), "-w", path, "-a", "duration:30", "-a", "packets:3")
     listening(path)
@@ -416,11 +416,11 @@ def test_filesize(taps: Any, tmp_path: Path, start: Start, listening: Listening,
     assert sum(sizes) >= 2000 > sum(sizes[:-1])
 
 
-# What can go wrong.
+# Errors.
 
 
 class Plugs:
-    """The taps' names, as in /dev/serial/by-id: gone when an adapter is pulled out."""
+    """Links to the taps, as in /dev/serial/by-id: a link disappears when its adapter is removed."""
 
     def __init__(self, taps: Any, folder: Path) -> None:
         self._taps = taps
@@ -439,7 +439,7 @@ class Plugs:
 def test_lost_ports(
     taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, records: Records, said: Said
 ) -> None:
-    """The capture goes on, even when no port is left, until somebody ends it; then it says what is missing."""
+    """The capture continues until the user ends it, even if no port is left. At the end it names the missing ports."""
     path = tmp_path / "trace.pcapng"
     plugs = Plugs(taps, tmp_path)
     process = start("capture", *pair(plugs), "-w", path)
@@ -473,7 +473,7 @@ def test_lost_ports(
 def test_lost_port_and_a_signal(
     taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, number: int
 ) -> None:
-    """One port is not back at the end: 3, though somebody stopped the capture."""
+    """A port is missing at the end: the exit status is 3, although the user stopped the capture."""
     path = tmp_path / "trace.pcapng"
     plugs = Plugs(taps, tmp_path)
     process = start("capture", "-q", *pair(plugs), "-w", path)
@@ -497,7 +497,7 @@ def test_lost_port_and_a_stop_condition(taps: Any, tmp_path: Path, start: Start,
 def test_pulled_out_and_back(
     taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Any, records: Records, said: Said
 ) -> None:
-    """One continuous trace of the same taps, and all is well at the end."""
+    """The trace continues with the same taps, and the capture ends without an error."""
     path = tmp_path / "trace.pcapng"
     plugs = Plugs(taps, tmp_path)
     process = start("capture", *pair(plugs), "-w", path)
@@ -552,7 +552,7 @@ def test_drops_are_in_the_statistics(
 ) -> None:
     from vtctap.sniffer import counters
 
-    totals = iter([counters.Counters()] * 4)  # As each port is opened, and as its tap is; then:
+    totals = iter([counters.Counters()] * 4)  # Two reads for each tap: when its port opens, and when the tap begins.
     after = counters.Counters(overrun=2, buf_overrun=10)
     monkeypatch.setattr(counters, "read", lambda descriptor: next(totals, after))
     assert inside("capture", "-q", *pair(taps), "-a", "duration:0.1", "-w", "t.pcapng").returncode == 0
@@ -628,7 +628,7 @@ def test_full_device(taps: Any, vtctap: Run) -> None:
 
 
 def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Listening, vtctap: Run) -> None:
-    """The system's limit on the size of a file stands in for the end of the disk."""
+    """The system's limit on the size of a file stands in for a full disk."""
     path = tmp_path / "t.pcapng"
     process = start("capture", *pair(taps), "-w", path, shell="export PYTHONDONTWRITEBYTECODE=1; ulimit -f 2")
     listening(path)
@@ -642,7 +642,7 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4
     assert errors.decode() == f"vtctap: {path}: File too large; the part written before is readable\n"
-    assert path.stat().st_size in (1024, 2048)  # Two blocks: of 512 octets by POSIX, of 1024 in some shells.
+    assert path.stat().st_size in (1024, 2048)  # Two blocks, of 512 octets by POSIX and of 1024 in some shells.
     result = vtctap("read", path)
     assert result.returncode == 1
     assert "ends cut" in result.stderr

@@ -1,4 +1,4 @@
-"""``vtctap check``: what it prints, and its exit status."""
+"""``vtctap check``: its output and its exit status."""
 
 import json
 import subprocess
@@ -21,7 +21,8 @@ def faults(vtctap: Run, tmp_path: Path) -> Path:
 
 
 def test_the_list_of_faults(vtctap: Run, faults: Path) -> None:
-    """``demo --faults`` lists what must be found: that, and nothing else above a note but the lockout of its story."""
+    """The faults that ``demo --faults`` lists are found. Above a note, nothing else is found but the lockout of the
+    demo's own story."""
     done = vtctap("check", faults, "--json")
     assert (done.returncode, done.stderr) == (1, "")
     found = json.loads(done.stdout)["findings"]
@@ -70,7 +71,8 @@ def test_several_traces(vtctap: Run, faults: Path, tmp_path: Path) -> None:
 
 
 def test_ring_files_are_one_trace(vtctap: Run, faults: Path, tmp_path: Path) -> None:
-    """What is found of a trace is found of its parts, joined; the parts by themselves miss what lies across."""
+    """The findings of a trace are those of its ring files together. Each ring file alone lacks the findings that span
+    two files."""
     whole = json.loads(vtctap("check", faults, "--json").stdout)["findings"]
     with open_trace(faults) as reader:
         records = list(reader)

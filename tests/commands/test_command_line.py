@@ -1,4 +1,4 @@
-"""The command line as a whole: help, wrong use, what is imported, and the small commands."""
+"""The command line as a whole: help, wrong use, imports, and the small commands."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help(inside: Run, name: str) -> None:
-    """Complete and short: it fits on a page, names every option, and asks for no other library."""
+    """The help is complete and short: it fits on a page, names every option, and imports no other library."""
     for flag in ("--help", "-h"):
         result = inside(name, flag)
         assert (result.returncode, result.stderr) == (0, "")
@@ -93,7 +93,7 @@ def test_broken_profile(inside: Run, tmp_path: Path) -> None:
         assert result.stderr.count("\n") == 1
 
 
-# What starting costs: the modules that each command imports.
+# The cost of starting: the modules that each command imports.
 
 LIST = (
     "import sys; before = set(sys.modules); from vtctap.__main__ import main\n"
@@ -105,11 +105,11 @@ SLOW = ("scapy", "pyshark", "asyncio", "pathlib", "dataclasses", "inspect", "tom
 
 
 OWN = "import argparse; main = lambda arguments: argparse.ArgumentParser(prog='p').parse_args(arguments)"
-"""A program that has help and nothing else. From 3.14 on Python colours it, and imports much for that."""
+"""A program that has nothing but help. From 3.14 on, Python colours help and imports many modules for it."""
 
 
 def imported(*arguments: str) -> set[str]:
-    """The modules that a command imports, but for those that Python's own help does."""
+    """Returns the modules that a command imports, without those that Python's own help imports."""
     found = []
     for program in (LIST, LIST.replace("from vtctap.__main__ import main", OWN)):
         command = [sys.executable, "-c", program, *(arguments if program == LIST else ["--help"])]
@@ -220,7 +220,7 @@ def test_runs_from_a_checkout_that_is_not_installed(tmp_path: Path) -> None:
     "arguments", [["--version"], ["ports"], ["read", "t.pcapng"], ["capture", "-i", "none"], ["x"]]
 )
 def test_without_standard_output_and_error(arguments: list[str], vtctap: Run, tmp_path: Path) -> None:
-    """As a daemon may start it."""
+    """A daemon may be started without them."""
     assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
     run = [sys.executable, "-X", "dev", "-m", "vtctap", *arguments]
     usual = subprocess.run(run, capture_output=True, check=False, cwd=tmp_path).returncode
@@ -243,7 +243,7 @@ def test_without_standard_input(command: list[str], tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos here")
 @pytest.mark.parametrize("command", ["read", "check", "stats"])
 def test_a_trace_from_a_pipe(command: str, trace: Path, tmp_path: Path) -> None:
-    """As ``<(...)`` of a shell gives it."""
+    """A shell's ``<(...)`` gives such a trace."""
     run = [sys.executable, "-m", "vtctap", command]
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["sh", "-c", 'cat "$0" > pipe', trace], cwd=tmp_path):
@@ -256,7 +256,7 @@ def test_a_trace_from_a_pipe(command: str, trace: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos here")
 def test_a_pipe_is_not_looked_into(inside: Run, tmp_path: Path) -> None:
-    """What is read of it to find out its format would be missing from the import."""
+    """Detecting the format of a pipe would consume octets that the import then lacks."""
     os.mkfifo(tmp_path / "pipe")
     done = inside("import", "pipe", "-w", "t.pcapng")
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Every command reads on after damage, says what it skipped, and its exit status tells."""
+"""Every command continues after damage, reports what it skipped, and has the right exit status."""
 
 import subprocess
 from collections.abc import Callable
@@ -26,7 +26,7 @@ COMMANDS = [
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> Path:
-    """An example of which one block has a wrong length; the record in it is lost."""
+    """An example in which one block has a wrong length, so its record is lost."""
     octets = bytearray(EXAMPLE.read_bytes())
     at = octets.index(b"VT\x01", 2000) - 28
     octets[at + 6] ^= 0x10
@@ -60,7 +60,8 @@ RECORDS = {
     "length_bit_flipped": 46,
     "type_bit_flipped": 46,
 }
-"""What is whole in each: tshark shows as much where it reads the file, and the trace before its damage had one more."""
+"""The number of complete records in each file. tshark shows as many if it reads the file, and the undamaged trace has
+one more."""
 
 
 @pytest.mark.skipif(not HOSTILE.exists(), reason="the cases are not beside this project")

@@ -1,4 +1,4 @@
-"""``vtctap demo``: the simulated link, captured."""
+"""``vtctap demo``: a capture of the simulated link."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ def test_fast_shows_a_session(vtctap: Run) -> None:
     result = vtctap("demo", "--fast")
     words = Counter(line.split()[3] for line in result.stdout.splitlines())
     assert result.returncode == 0
-    assert words["IDRequest"] == words["BreakCommand"] == 0  # Nobody has seen them on this port.
+    assert words["IDRequest"] == words["BreakCommand"] == 0  # No recording shows them on this port.
     assert words["WriteCommand"] == words["ACK"] == 8
     assert words["NAK"] >= 1
     assert "noise" not in words
@@ -44,7 +44,7 @@ def test_fast_shows_a_session(vtctap: Run) -> None:
 
 
 def test_fast_is_what_tshark_reads(trace: Path, records: Records) -> None:
-    """An independent reader finds as many packets, of USER0, with the same octets."""
+    """An independent reader finds the same number of packets, with link type USER0 and the same octets."""
     if not shutil.which("tshark"):
         pytest.skip("tshark is not installed")
     fields = ["-e", "frame.number", "-e", "frame.encap_type", "-e", "frame.len"]
@@ -105,7 +105,7 @@ def test_stops_and_counts(vtctap: Run, tmp_path: Path, records: Records) -> None
 
 
 def test_filesize_is_in_thousands_of_octets(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
-    """The last record but for the closing events is the one that reaches the size."""
+    """Apart from the closing events, the last record is the one that reaches the size."""
     whole = trace.read_bytes()
     ends, at = [], 0
     while at < len(whole):
@@ -141,7 +141,7 @@ def test_true_pace_begins_at_once_and_can_be_stopped(vtctap: Run, tmp_path: Path
 
 @pytest.mark.slow
 def test_true_pace_says_what_fast_says(vtctap: Run, tmp_path: Path, records: Records) -> None:
-    """The same seed gives the same messages, over pseudo-terminals and in virtual time."""
+    """The same seed gives the same messages over pseudo-terminals and in virtual time."""
     pytest.importorskip("termios")
     said = []
     for name, fast in (("slow.pcapng", []), ("fast.pcapng", ["--fast"])):

@@ -1,4 +1,4 @@
-"""What the doctor finds, on machines made for it."""
+"""The doctor's findings, on machines that the tests set up."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from vtctap.wireshark.tshark import NoWireshark, Wireshark
 
 
 class Said(Wireshark):
-    """A Wireshark that prints what it is told to."""
+    """A Wireshark that prints given texts."""
 
     fields, complaint, interfaces = "event\n", "", "1. vtctap-demo (Meter link)\n"
 
@@ -30,7 +30,7 @@ class Said(Wireshark):
 
 @pytest.fixture
 def wireshark(tmp_path: Path) -> Said:
-    """One in which everything is installed."""
+    """A Wireshark in which everything is installed."""
     found = Said("tshark", (4, 4, 18), tmp_path / "config", tmp_path / "lib/plugins", tmp_path / "lib/extcap")
     Installation.of(found).install(doctor._files(found), force=False)
     return found
@@ -236,7 +236,7 @@ def test_the_status_and_the_forms(
 
 
 def test_the_real_tshark_loads_the_dissector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is installed, what would be is tried."""
+    """If nothing is installed, the doctor tries the files that would be installed."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TSHARK_HOME", str(tmp_path))
     machine = Machine(superuser=False, ports=[])

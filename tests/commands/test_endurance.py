@@ -1,4 +1,4 @@
-"""Captures that are killed, whose disk is full, or whose reader has gone: what was complete is in the file."""
+"""Captures that are killed, whose disk is full, or whose reader has gone: the file holds every complete record."""
 
 import errno
 import os
@@ -25,14 +25,14 @@ Listening = Callable[..., None]
 Records = Callable[[Path], list[Record]]
 
 GRACE = 0.05
-"""Seconds in which a complete record may still be on its way into the file."""
+"""Time that a complete record may take to reach the file, seconds."""
 SETTLED = 0.0125
-"""Seconds after a frame's last octet until the silence that completes it: six characters at 9600 bit/s and what a
-program may be woken late. Each frame ends in its check character, so no more than that is needed."""
+"""Time from a frame's last octet to the silence that completes it, in seconds: six characters at 9600 bit/s and the
+largest delay of a program's wake-up. Every frame ends in its check character, so this is enough."""
 
 
 def frame(number: int) -> bytes:
-    """An answer that states its number; with the check character of IEC 62056-21."""
+    """Returns an answer that holds its number, with the check character of IEC 62056-21."""
     checked = f"9.9.9({number:06})".encode() + b"\x03"
     return b"\x02" + checked + bytes([reduce(lambda value, octet: value ^ octet, checked, 0)])
 
@@ -43,7 +43,7 @@ def even(octets: bytes) -> bytes:
 
 @dataclass
 class Victim:
-    """A capture of a line on which ``frames`` numbered frames are said, and when each had been said to the end."""
+    """A capture of a line with numbered ``frames``, and the time at which each frame ended."""
 
     process: "subprocess.Popen[bytes]"
     line: int
@@ -58,7 +58,8 @@ class Victim:
         self.said.append(time.monotonic())
 
     def numbers(self) -> list[int]:
-        """The frames that the file holds, which must read, whether its last record is whole or not."""
+        """Returns the numbers of the frames in the file. The file must be readable, whether its last record is complete
+        or not."""
         with open_trace(self.path) as reader:
             heard = [record.octets for record in reader if record.kind is not Kind.EVENT]
         numbers = [int(octets[7:13]) for octets in heard]
@@ -68,7 +69,7 @@ class Victim:
 
 @pytest.fixture
 def kill_some(tmp_path: Path) -> Iterator[Callable[[int, random.Random], list[Victim]]]:
-    """Runs captures, all at once, each killed at a random moment around its last frame."""
+    """Runs captures at the same time, and kills each at a random moment around its last frame."""
     import pty
     import tty
 
@@ -97,11 +98,11 @@ def kill_some(tmp_path: Path) -> Iterator[Callable[[int, random.Random], list[Vi
                 if time.monotonic() < victim.due:
                     continue
                 if len(victim.said) == victim.frames:
-                    victim.killed = time.monotonic()  # It lives a little longer, which is in its favour.
+                    victim.killed = time.monotonic()  # It dies a little later, which favours it.
                     victim.process.kill()
                 else:
                     victim.say()
-                    victim.due = time.monotonic() + chance.choice((0.001, 0.02, 0.25))  # Busy, or silent for a while.
+                    victim.due = time.monotonic() + chance.choice((0.001, 0.02, 0.25))  # Busy, or idle.
             alive = [victim for victim in alive if not victim.killed]
             time.sleep(0.001)
         for victim in victims:
@@ -118,17 +119,17 @@ def kill_some(tmp_path: Path) -> Iterator[Callable[[int, random.Random], list[Vi
 
 
 def judge(victims: list[Victim]) -> list[float]:
-    """What each file must hold; gives the ages at death of the frames that are not there."""
+    """Checks each file, and returns the ages of the missing frames when the process was killed."""
     missing = []
     for victim in victims:
         numbers = victim.numbers()
-        assert numbers == list(range(len(numbers)))  # In order, each once, none left out.
+        assert numbers == list(range(len(numbers)))  # The frames are in order, each once, without a gap.
         missing += [victim.killed - said - SETTLED for said in victim.said[len(numbers) :]]
     return missing
 
 
 def test_ten_captures_killed(kill_some: Callable[[int, random.Random], list[Victim]]) -> None:
-    """How soon a frame is in the file is for a quiet machine to say: the slow test below."""
+    """Only a quiet machine can show how soon a frame is in the file; the slow test below does."""
     victims = kill_some(5, random.Random(1)) + kill_some(5, random.Random(2))
     said = sum(len(victim.said) for victim in victims)
     assert said > 30
@@ -145,7 +146,7 @@ def test_two_hundred_captures_killed(kill_some: Callable[[int, random.Random], l
     assert max(missing, default=0.0) <= GRACE
 
 
-# A disk that fills.
+# A disk that becomes full.
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_disk_that_fills(taps: Any, small_disk: Path, start: Start, listening: L
 def test_ring_files_on_a_small_disk(
     taps: Any, small_disk: Path, start: Start, until: Callable[..., None], records: Records
 ) -> None:
-    """The oldest go before there is no room for the next."""
+    """The oldest files are deleted before the disk is too full for the next one."""
     ring = ["-b", "filesize:8", "-b", "files:2"]
     process = start("capture", "-q", "-i", taps.names[0], "-w", small_disk / "t.pcapng", *ring)
     until(lambda: any(small_disk.iterdir()))
@@ -202,7 +203,7 @@ def test_ring_files_on_a_small_disk(
     assert heard == [frame(number) for number in range(1000 - len(heard), 1000)]
 
 
-# A reader that goes away while nothing is said.
+# A reader that goes away while the line is silent.
 
 
 @pytest.mark.parametrize("arguments", [["-w", "-"], [], ["--print", "-w", "t.pcapng"]])
@@ -223,7 +224,7 @@ def test_nobody_reads_an_idle_line(taps: Any, start: Start, tmp_path: Path, argu
 
 
 def test_the_pipeline_of_the_manual(taps: Any, tmp_path: Path) -> None:
-    """``capture -w - | head``: head has enough, and the shell gets its prompt back."""
+    """``capture -w - | head``: head has read enough, and the shell's prompt comes back."""
     command = '"$0" -m vtctap capture -q -i "$1" -w - | head -c 4'
     done = subprocess.run(
         ["sh", "-c", command, sys.executable, taps.names[0]], capture_output=True, timeout=PATIENCE, check=False

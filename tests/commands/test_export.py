@@ -1,4 +1,4 @@
-"""``vtctap export``: what comes out of a trace can be read by others, and taken back."""
+"""``vtctap export``: other programs can read the files, and the octets survive a round trip."""
 
 import json
 import os
@@ -201,7 +201,7 @@ def heard(records: list[Record]) -> list[Record]:
 
 
 def sides(records: list[Record]) -> list[tuple[Sender, bytes]]:
-    """What was received, side by side, however it is cut into records."""
+    """Returns the received octets of each side, however they are divided into records."""
     runs: list[tuple[Sender, bytes]] = []
     for record in heard(records):
         octets = received(record)
@@ -219,11 +219,11 @@ def test_trace_to_exchange_to_trace(inside: Run, records: Records, tmp_path: Pat
     assert inside("import", "t.exchange", "--speed", str(speed), "-w", "back.pcapng").returncode == 0
     after = records(tmp_path / "back.pcapng")
     assert sides(after) == sides(before)
-    if name == "session":  # Undisturbed, with times: the records are the same, but for what the tap alone can say.
+    if name == "session":  # Without faults and with times, the records are equal, except for what only a tap can know.
         unsaid = {"tap": 0, "uncertainty": None, "pauses_us": (), "flags": 0, "duration": 0}
         assert [replace(record, **unsaid) for record in after] == [replace(each, **unsaid) for each in heard(before)]
         durations = zip(after, heard(before), strict=True)
-        assert max(abs(one.duration - other.duration) for one, other in durations) < 100  # ns; rounded at each octet
+        assert max(abs(one.duration - other.duration) for one, other in durations) < 100  # ns; times are rounded
 
 
 def test_errors_and_pauses_come_through_exchange(inside: Run, records: Records, tmp_path: Path) -> None:

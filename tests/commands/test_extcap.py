@@ -1,4 +1,4 @@
-"""The capture program as Wireshark runs it: queries, and captures over a fifo."""
+"""The extcap program as Wireshark runs it: queries, and captures over a fifo."""
 
 import fcntl
 import os
@@ -35,7 +35,7 @@ def two_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def query(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[tuple[str, dict[str, str]]]]:
-    """What a query prints, taken apart."""
+    """Returns the parsed output of a query."""
 
     def ask(*arguments: str) -> list[tuple[str, dict[str, str]]]:
         assert extcap.main([*arguments, "--extcap-version=4.0"]) == 0
@@ -99,7 +99,7 @@ def test_the_demo_has_faults_and_no_second_port(query: Query) -> None:
 
 
 def test_a_capture_filter_is_refused_with_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is printed for a filter, Wireshark takes for what is wrong with it."""
+    """Wireshark shows the output for a capture filter as the filter's error."""
     assert extcap.main(["--extcap-interface", "vtctap-demo", "--extcap-capture-filter", "host 1"]) == 0
     assert "display filter" in capsys.readouterr().out
     assert extcap.main(["--extcap-interface", "vtctap-demo"]) == 0
@@ -154,7 +154,7 @@ def test_a_query_loads_no_more_than_it_needs() -> None:
 
 
 class Running:
-    """A capture program that runs, and the fifo that Wireshark would read."""
+    """A running extcap program, and the fifo that Wireshark reads."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.fifo = folder / "fifo"
@@ -183,7 +183,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 
 def records_of(octets: bytes) -> tuple[list[Record], list[str]]:
-    """The records of a whole trace and the names of its taps."""
+    """Returns the records of a complete trace, and the names of its taps."""
     with open_trace(BytesIO(octets)) as reader:
         records = list(reader)
         assert not reader.cut
@@ -220,7 +220,7 @@ def test_a_signal_ends_the_wait_for_a_reader(run: Callable[..., Running]) -> Non
     time.sleep(0.5)
     running.program.send_signal(signal.SIGTERM)
     status, errors = running.end()
-    # The others: it was still starting.
+    # The other processes were still starting.
     assert (status in (0, -signal.SIGTERM, -signal.SIGINT), errors) == (True, "")
 
 
@@ -247,7 +247,7 @@ def test_a_closed_fifo_ends_a_capture_of_a_silent_line(run: Callable[..., Runnin
         octets = fifo.read(28)
         while b"opened" not in octets:
             octets += fifo.read1()
-    assert running.end() == (0, "")  # Nothing more came that could not be written.
+    assert running.end() == (0, "")  # Everything that arrived was written.
 
 
 def test_a_second_tap_is_the_servers(run: Callable[..., Running], pty: Pty) -> None:
@@ -302,11 +302,11 @@ def test_the_toolbar_shows_how_the_port_is_set_and_sets_it(
     ):
 
         def hear(command: Command, control: int, value: str | None = None) -> None:
-            """Waits for a message; what else comes is noted."""
+            """Waits for a message, and keeps other messages."""
             while not any((m.command, m.control) == (command, control) and value in (None, m.value) for m in said):
                 said.extend(decoder.feed(hears.read(4096)))
 
-        says.write(Message(0, Command.SET, "300").encode())  # Left over from an earlier capture: not obeyed.
+        says.write(Message(0, Command.SET, "300").encode())  # From an earlier capture: ignored.
         says.write(Message(0, Command.INITIALIZED).encode())
         hear(Command.SET, 0, "9600")
         hear(Command.SET, 1, "7E1")
@@ -345,7 +345,7 @@ def test_what_is_chosen_before_the_port_has_told_how_it_is_set(
 
 
 def test_a_port_that_is_not_there_is_told_through_the_toolbar_too(run: Callable[..., Running], tmp_path: Path) -> None:
-    """Wireshark opens the pipe to us last, and would wait for ever if we were gone by then."""
+    """Wireshark opens its end of the pipe last, and would wait for ever if the program had already ended."""
     bar = Bar(tmp_path)
     running = run("--extcap-interface", "vtctap-nowhere", *bar.arguments)
     with bar.out.open("rb", buffering=0) as hears:

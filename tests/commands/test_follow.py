@@ -1,4 +1,5 @@
-"""``vtctap capture --speed follow`` and ``auto`` on a simulated wire that garbles what a tap set wrongly hears."""
+"""``vtctap capture --speed follow`` and ``auto`` on a simulated wire: a tap with wrong settings receives garbled
+octets."""
 
 import signal
 import time
@@ -28,7 +29,7 @@ def capture(
         listening(trace)
         taps.start(octets, beginning=octets[0].start - 200_000_000)
         assert taps.wait(PATIENCE)
-        time.sleep(2)  # Longer than the silence after which a session is over.
+        time.sleep(2)  # Longer than the silence that ends a session.
         capturing.send_signal(signal.SIGINT)
         assert capturing.wait(PATIENCE) == 0
     with open_trace(trace) as reader:
@@ -75,11 +76,11 @@ def test_follows(
 
 
 def test_auto(start: Callable[..., Popen[str]], listening: Callable[..., None], tmp_path: Path) -> None:
-    """What is heard before the speed is known is in the trace, as noise; the rest are good frames."""
+    """Octets received before the speed is known are in the trace as noise; all others are good frames."""
     records = capture(start, listening, tmp_path / "t.pcapng", None, "--speed", "auto")
     assert speeds(records)[-1].endswith("to=9600 line=7E1 why=found")
     found = max(number for number, record in enumerate(records) if record.event.startswith("speed"))
     assert all(record.kind is not Kind.FRAME for record in records[:found])
     frames = [decode(record.octets) for record in records[found:] if record.kind is Kind.FRAME]
     assert len(frames) > 20
-    assert sum(frame.bcc_status == "bad" for frame in frames) <= 2  # The garbled answer, and one cut by the search.
+    assert sum(frame.bcc_status == "bad" for frame in frames) <= 2  # The garbled answer, and one that the search cut.

@@ -1,4 +1,4 @@
-"""Help: of commands, of pages, in the manual and in shells; and what is said of a misspelled option."""
+"""Help: of commands, on pages, in the manual and in shells, and the hints for misspelled options."""
 
 import importlib.util
 import os
@@ -78,7 +78,7 @@ def test_a_misspelled_option_is_what_is_blamed(arguments: list[str], text: str, 
     assert done.stderr.count("\n") == 1
 
 
-# The manual, and the completions of shells.
+# The manual, and the shell completions.
 
 
 def test_manual_and_completions_are_current() -> None:
@@ -142,7 +142,7 @@ def test_every_command_is_in_the_whole_parser() -> None:
 
 
 def test_what_the_wheel_puts_beside_the_package(tmp_path: Path, wheel: Path) -> None:
-    """Pages, manual and completions, and the installed program finds them."""
+    """The wheel installs pages, manual and completions beside the package, and the installed program finds them."""
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
     shells = {place.rpartition("/")[0] for place in SHELLS.values()}
     assert {*stated} == {"share/doc/vtctap", "share/man/man1", "share/vtctap"} | shells

@@ -1,4 +1,4 @@
-"""``vtctap import``: several files, and how the trace describes what was heard."""
+"""``vtctap import``: several files, and the descriptions in the trace."""
 
 import struct
 import subprocess
@@ -22,7 +22,8 @@ def rtac(path: Path, *events: tuple[int, bytes]) -> None:
 
 
 def test_each_tap_of_each_file_is_described(inside: Run, tmp_path: Path) -> None:
-    """Also where a recording knows the sender of some octets alone. Files without times begin in 1970."""
+    """Each tap of each file is described, even if a recording knows the sender of only some octets. Times of files
+    without times begin in 1970."""
     rtac(tmp_path / "some.pcap", (SENT, b"/?!\r\n"), (LOST, b"?"))
     (tmp_path / "both.exchange").write_text("C> 15\nM> 15\n")
     (tmp_path / "none.bin").write_bytes(b"\x15")
@@ -104,7 +105,7 @@ def test_standard_input_is_read_twice(inside: Run, tmp_path: Path, monkeypatch: 
 
 
 def test_a_logger_that_marks_all_as_transmitted(inside: Run, tmp_path: Path) -> None:
-    """The messages tell who spoke; the trace has one tap, and says that senders are inferred."""
+    """The messages show who sent them. The trace has one tap and marks the senders as inferred."""
     said = (b"/?!\r\n", b"/ISk5ME162-0033\r\n", b"\x06051\r\n", b"\x01P0\x02(00000000)\x03\x60", b"\x01B0\x03\x71")
     rtac(tmp_path / "one.pcap", *((SENT, octets) for octets in said))
     done = inside("import", "one.pcap", "-w", "t.pcapng")
@@ -119,7 +120,8 @@ def test_a_logger_that_marks_all_as_transmitted(inside: Run, tmp_path: Path) -> 
 
 
 def test_several_files_are_merged_by_time(inside: Run, tmp_path: Path) -> None:
-    """As mergecap has it: by the times, those of the same time by the order of the files; each file keeps its order."""
+    """Records are merged by time, as by mergecap; equal times keep the order of the files, and each file keeps its own
+    order."""
     for name, seconds in {"a": (10, 30, 20, 50), "b": (5, 20, 40)}.items():
         lines = [f'# t={second}\nC> "/?{name}{second}!\\r\\n"\n' for second in seconds]
         (tmp_path / f"{name}.exchange").write_text("".join(lines))

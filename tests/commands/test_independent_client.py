@@ -1,12 +1,13 @@
-"""Clients that nobody of this project wrote talk to the simulated meter, and ``vtctap capture`` follows their speed.
+"""Independent client programs talk to the simulated meter, and ``vtctap capture`` follows their speed.
 
-They are iec62056-21 and pyneva (PyPI), and smartmeter-obis (npm; ``make test-peers`` installs it and says where). The
-line garbles: a client, or a tap, that is set to another speed than the meter hears nonsense. What crossed is known
-without the capture: all that the client wrote into its pseudo-terminal, and all that was written for it to read.
+The clients are iec62056-21 and pyneva (PyPI), and smartmeter-obis (npm; ``make test-peers`` installs it and prints
+where). The line garbles: a client or a tap that is set to another speed than the meter receives nonsense. The expected
+octets do not come from the capture: they are all octets that the client wrote to its pseudo-terminal, and all that it
+was given to read.
 
 The clients run at true pace, and the capture must set its ports before the meter answers. On a busy machine it may be
-too late, and then rightly hears nonsense. So only ``make test-peers`` runs these tests; :mod:`sniffer.test_speed` plays
-such sessions in virtual time.
+too late, and then receives nonsense. Therefore only ``make test-peers`` runs these tests; :mod:`sniffer.test_speed`
+plays such sessions in virtual time.
 """
 
 import json
@@ -34,13 +35,13 @@ pytestmark = pytest.mark.slow
 
 MS = 1_000_000
 PATIENCE = 900 * MS
-"""The clients take up to 0.5 s to change their speed; the meter waits for that."""
+"""The clients take up to 0.5 s to change their speed, and the meter waits that long."""
 NODE_MODULES = os.environ.get("VTCTAP_NODE_MODULES", "")
 Crossing = tuple[Sender, bytes]
 
 
 def joined(crossings: list[Crossing]) -> list[Crossing]:
-    """With what one side said in several pieces in one."""
+    """Joins consecutive messages of the same side."""
     said: list[Crossing] = []
     for sender, octets in crossings:
         if said and said[-1][0] is sender:
@@ -58,7 +59,8 @@ def talk(
     listening: Callable[[Path], None],
     records: Callable[[Path], list[Record]],
 ) -> Callable[..., tuple[list[str], list[str]]]:
-    """Lets a client talk to a meter that opens at 300 bit/s, and captures that: messages, and changes of speed."""
+    """Runs a client with a meter that begins at 300 bit/s, and captures the session. Returns its messages and changes
+    of speed."""
 
     def run(client: Callable[[str], None], **meter_options: Any) -> tuple[list[str], list[str]]:
         crossed: list[Crossing] = []
@@ -84,26 +86,26 @@ def talk(
                             "--profile", "iec62056-21", "--stats-json", "stats.json")  # fmt: skip
             listening(path)
             client(meter.port)
-            time.sleep(2)  # After a break or a readout, and 1.5 s of silence, nothing follows any more.
+            time.sleep(2)  # After a break or a readout, followed by 1.5 s of silence, the session is over.
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=120)
         assert process.returncode == 0
 
         trace = records(path)
         heard = [record for record in trace if record.kind is not Kind.EVENT]
-        # A program answers at once: within the uncertainty of the stamps, which the records then say.
+        # A program answers at once: the delay is smaller than the uncertainty in the records.
         assert {record.flags for record in heard} <= {0, Flag.ORDER_UNCERTAIN}
         assert all(record.kind is Kind.FRAME and not record.inferred for record in heard)
         assert {record.line for record in heard} == {Line(7, "E", 1)}
-        # In order, with directions, octet for octet.
+        # The messages are in order, with directions, and equal in every octet.
         assert joined([(record.sender, record.octets) for record in heard]) == joined(crossed)
-        # Decoded, with every check character good.
+        # The messages are decoded, and every check character is good.
         lines = vtctap("read", path, "--json").stdout.splitlines()
         decoded = [entry for entry in map(json.loads, lines) if entry["vtc.kind"] == "frame"]
         plain = ("WakeUp", "IDRequest", "IDResponse", "OptionSelect", "ACK", "NAK")
         for entry in decoded:
             assert entry.get("vtc.bcc.status", "none") == ("none" if entry["vtc.message"] in plain else "good")
-        # The numbers agree with what was said.
+        # The decoded numbers are those of the octets.
         stats = json.loads((tmp_path / "stats.json").read_text())
         assert stats["octets"] == sum(len(octets) for _, octets in crossed)
         assert stats["parity_errors"] == stats["noise"] == stats["cut"] == 0
@@ -133,7 +135,7 @@ def iec62056_21_programming(port: str) -> None:
     client.write_single_value("FFFF", "56493153725450313471")
     with pytest.raises(ValueError, match="NACK"):
         client.write_single_value("2006", "1")
-    assert client.read_single_value("9999").value == "ER01"  # There is no such register.
+    assert client.read_single_value("9999").value == "ER01"  # The meter has no such register.
     client.send_break()
     client.disconnect()
 
@@ -146,7 +148,7 @@ def iec62056_21_client(port: str) -> Any:
 
 
 NEVA = {"600100FF": "12345678", "200700FF": "0230.10", "0E0701FF": "50.01", "0F0880FF": "001234.56,1.00,2.00,3.00,4.00"}
-"""What a NEVA MT 324 has under these OBIS codes: as many characters as pyneva reads, not one fewer."""
+"""The values of a NEVA MT 324 under these OBIS codes. Each has exactly the number of characters that pyneva reads."""
 
 
 def pyneva(port: str) -> None:

@@ -1,4 +1,4 @@
-"""The letters of tshark and dumpcap do here what hands expect."""
+"""Options of one letter do what tshark and dumpcap do."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def test_y_filters(inside: Run, trace: Path) -> None:
 
 
 def test_c_reads_the_first_records(inside: Run, trace: Path) -> None:
-    """As tshark has it: records read, not records shown."""
+    """As in tshark, ``-c`` counts the records that are read, not those that are shown."""
     whole = inside("read", trace).stdout.splitlines()
     assert inside("read", trace, "-c", "10").stdout.splitlines() == whole[:10]
     assert inside("read", trace, "-c", "10", "-Y", "frame.number > 4").stdout.splitlines() == whole[4:10]

@@ -1,5 +1,5 @@
-"""A capture that somebody watches, on a real terminal: what it shows, the keys it takes, how it leaves the terminal;
-and the conditions on which it begins and ends to write."""
+"""A capture on a real terminal: its display and its keys, the state in which it leaves the terminal, and the conditions
+on which it starts and stops writing."""
 
 import fcntl
 import json
@@ -40,7 +40,7 @@ STATISTICS = 5
 
 
 def kinds(path: Path) -> list[int]:
-    """The types of the blocks of a pcapng file."""
+    """Returns the types of the blocks of a pcapng file."""
     octets, at, found = path.read_bytes(), 0, []
     while at + 8 <= len(octets):
         kind, length = struct.unpack_from("<II", octets, at)
@@ -54,7 +54,7 @@ def events(path: Path) -> list[str]:
         return [record.event for record in reader if record.kind is Kind.EVENT]
 
 
-# What a person sees.
+# The display.
 
 
 def test_status_line(taps: Any, tmp_path: Path, terminal: Terminal, listening: Listening) -> None:
@@ -102,7 +102,7 @@ def test_lines_and_status_do_not_garble_each_other(
 
 
 def test_at_most_four_times_a_second(taps: Any, tmp_path: Path, terminal: Terminal) -> None:
-    """Counted from before the start, so that a stall of this test counts too little and never too much."""
+    """The time counts from before the start, so that a busy machine makes the count too low, never too high."""
     began = time.monotonic()
     terminal.run("capture", "-i", taps.names[0], "-w", tmp_path / "t.pcapng")
     terminal.until(b"0 frames")
@@ -141,7 +141,7 @@ def test_no_colours_in_a_pipe(trace: Path, vtctap: Run) -> None:
 
 
 def test_piped_none_of_it(taps: Any, tmp_path: Path, terminal: Terminal, listening: Listening) -> None:
-    """Standard error is what counts: there may be a terminal elsewhere."""
+    """Only standard error decides: standard output may still be a terminal."""
     path = tmp_path / "t.pcapng"
     process = terminal.run("capture", "-i", taps.names[0], "-w", path, stderr=subprocess.PIPE)
     listening(path, 1)
@@ -235,7 +235,7 @@ def test_marks(taps: Any, tmp_path: Path, terminal: Terminal, until: Until) -> N
 
 
 def test_marks_without_a_terminal(taps: Any, tmp_path: Path, start: Start, listening: Listening, until: Until) -> None:
-    """What comes through a pipe to standard input is nobody's keys."""
+    """Keys are read from a terminal only, not from a pipe on standard input."""
     path = tmp_path / "t.pcapng"
     process = start("capture", "-q", "-i", taps.names[0], "-w", path, stdin=subprocess.PIPE)
     listening(path, 1)
@@ -250,7 +250,7 @@ def test_marks_without_a_terminal(taps: Any, tmp_path: Path, start: Start, liste
 
 
 def test_in_the_background_the_terminal_is_the_shells(taps: Any, tmp_path: Path, terminal: Terminal) -> None:
-    """It is neither set nor read from: the system would stop the capture for either."""
+    """The capture neither changes the terminal's settings nor reads from it: the system would stop it for either."""
     path = tmp_path / "t.pcapng"
     command = f'set -m; "{sys.executable}" -m vtctap capture -q -i {taps.names[0]} -w {path} -a duration:1 & wait $!'
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
@@ -269,7 +269,7 @@ def test_in_the_background_the_terminal_is_the_shells(taps: Any, tmp_path: Path,
     assert [event.partition(" ")[0] for event in events(path)] == ["opened", "closed"]
 
 
-# When to stop, and when to begin.
+# Start and stop conditions.
 
 
 def test_stop_with_a_match(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
@@ -304,7 +304,7 @@ def test_ring_and_its_end(vtctap: Run, trace: Path, tmp_path: Path, records: Rec
 
 
 def test_filesize_of_both_is_that_of_a_file(vtctap: Run, tmp_path: Path, records: Records, trace: Path) -> None:
-    """``-a filesize:`` beside ``-b`` ends a file, not the capture: dumpcap(1)."""
+    """With ``-b``, ``-a filesize:`` ends a file, not the capture, as in dumpcap(1)."""
     vtctap("demo", "--fast", "-q", "-w", "t.pcap", "-b", "files:100", "-a", "filesize:1")
     paths = sorted(tmp_path.glob("t_*.pcap"))
     assert len(paths) > 2
@@ -323,7 +323,7 @@ def test_a_ring_file_is_completed_though_nothing_more_comes(
 
 
 def test_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is printed is numbered as in the file."""
+    """Printed records have the numbers that they have in the file."""
     monkeypatch.setattr("vtctap.capturing.trigger.BEFORE_SECONDS", 2)
     whole = records(trace)
     at = max(number for number, record in enumerate(whole) if record.octets[:3] == b"\x01W\x02")
@@ -367,7 +367,7 @@ def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path,
     assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:4]
     options = ["--trigger", 'vtc.message == "Data"', "-a", "packets:3"]
     vtctap("demo", "--fast", "-q", "--force", "-w", "t.pcapng", *options)
-    assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:6]  # three before it, it, and two more
+    assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:6]  # 3 before it, it, and 2 more
 
 
 @pytest.mark.parametrize(

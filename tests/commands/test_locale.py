@@ -1,4 +1,4 @@
-"""Where there is no UTF-8 locale: nothing is lost in a question mark, and nothing ends in a traceback."""
+"""Without a UTF-8 locale, no text becomes a question mark, and nothing ends in a traceback."""
 
 import os
 import re
@@ -38,7 +38,7 @@ PLAIN = os.environ | {
     ids=" ".join,
 )
 def test_ascii_is_enough(arguments: list[str], vtctap: Run) -> None:
-    """The same as with UTF-8, but for signs that ASCII does not have: those stay recognisable."""
+    """The output is that of UTF-8, except for signs that ASCII lacks; those stay recognisable."""
     assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
     plain = vtctap(*arguments, env=PLAIN, text=False)
     usual = vtctap(*arguments, env=os.environ | {"PYTHONIOENCODING": "utf-8"}, text=False)
@@ -71,7 +71,7 @@ def test_nothing_in_the_sources_needs_more_than_ascii() -> None:
 
 
 def test_the_demonstration_prints_no_column_after_which_tshark_puts_an_arrow() -> None:
-    """Its arrow stands between a source and a destination."""
+    """tshark puts an arrow between a source and a destination."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (columns,) = re.findall(r"^ASCII_COLUMNS := .*", makefile, re.MULTILINE)
     assert "%d" not in columns

@@ -1,4 +1,4 @@
-"""``--no-secrets``: what a screen shows to others."""
+"""``--no-secrets``: no secret appears on the screen."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def trace(tmp_path: Path) -> str:
 
 
 def secrets_of(trace: str, capsys: Text) -> set[str]:
-    """The encrypted tokens and the meter's number."""
+    """Returns the encrypted tokens and the meter's number."""
     capsys.readouterr()
     main(["read", "--json", trace])
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -1,6 +1,6 @@
-"""A parity error in any single octet of any message shows as that octet's position, and nowhere else.
+"""A parity error in any octet of any message is reported at that octet's position, and nowhere else.
 
-First in the assembler, for every message kind with parity (HDLC has none), then through ``vtctap capture`` for each
+The assembler is tested with every kind of message that has parity (HDLC has none), and ``vtctap capture`` with every
 octet of a session.
 """
 
@@ -58,13 +58,13 @@ REST: list[Said] = [
 
 
 def on_the_line(octets: bytes, line: Line, wrong: int = -1) -> bytes:
-    """The octets with their parity bit, that of number ``wrong`` inverted."""
+    """Returns the octets with their parity bits; the parity bit of octet ``wrong`` is inverted."""
     odd = line.parity == "O"
     return bytes(octet | (octet.bit_count() % 2 ^ odd ^ (at == wrong)) << 7 for at, octet in enumerate(octets))
 
 
 def assembled(said: list[tuple[Sender, bytes]], line: Line, *, merged: bool) -> list[Record]:
-    """The records of what is on the line, 200 ms after each other; ``merged``: one tap for both sides."""
+    """Returns the records of messages with 200 ms between them. ``merged``: one tap receives both sides."""
     senders = [UNKNOWN] if merged else [CLIENT, SERVER]
     taps = [Tap(number, sender, line, SPEED) for number, sender in enumerate(senders)]
     new = Assembler(0, taps, gap_limit_ns=1_500 * MS)
@@ -100,7 +100,8 @@ def test_each_octet_of_a_session(
     until: Callable[[Callable[[], bool]], None],
     vtctap: Callable[..., Any],
 ) -> None:
-    """Each message as often as it has octets, each time with another one damaged; and once as it is."""
+    """Each message is sent as often as it has octets, each time with a parity error in another octet, and once without
+    an error."""
     path = tmp_path / "t.pcapng"
     process = start("capture", "--client", taps.names[0], "--server", taps.names[1], "-w", path,
                     "--speed", "9600", "--line", "7E1")  # fmt: skip
@@ -108,7 +109,7 @@ def test_each_octet_of_a_session(
     for sender, octets, wrong in damages():
         taps.put(sender is SERVER, on_the_line(octets, EVEN, wrong))
         until(lambda: taps.read(0) and taps.read(1))
-        time.sleep(0.02)  # As long as a side waits before it answers.
+        time.sleep(0.02)  # The time that a side waits before it answers.
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

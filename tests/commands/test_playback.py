@@ -1,7 +1,7 @@
-"""Recordings of real meters and clients, played at true pace through pseudo-terminals into ``vtctap capture``.
+"""Recordings of real meters and clients are played at true pace through pseudo-terminals into ``vtctap capture``.
 
-The corpus is not part of the project; without it there is nothing to do here. Its index was made by a scanner of its
-own. A few short recordings are played by default, all of them with ``-m corpus_playback``.
+The corpus is not part of the project; without it these tests are skipped. An independent scanner made its index. By
+default a few short recordings are played, and all of them with ``-m corpus_playback``.
 """
 
 import signal
@@ -39,18 +39,18 @@ MS = 1_000_000
 SPEED = 9600
 CHARACTER = Line(7, "E", 1).character_time_ns(SPEED)
 PAUSES = (50, 80, 120, 200)
-"""ms, between lines, in turn."""
+"""Pauses between lines, in ms, used in turn."""
 
 WORDS = {
     "IDRequest": "idreq", "IDResponse": "ident", "OptionSelect": "ackopt", "Data": "data", "WakeUp": "wakeup",
     "PartialData": "data-partial", "Error": "data-error", "Telegram": "telegram", "ACK": "ACK", "NAK": "NAK",
 }  # fmt: skip
 CHECKS = {"xor+sum7": "xor", "sum7": "sum"}
-"""Where both rules hold, ours says xor."""
+"""If both rules fit, vtctap reports xor."""
 
 
 def on_the_wire(octets: bytes) -> bytes:
-    """With even parity; as they are where the recording has octets of eight bits."""
+    """Adds even parity, except to recordings with octets of eight bits."""
     if any(octet > 0x7F for octet in octets):
         return octets
     return bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets)
@@ -67,7 +67,7 @@ def played(bursts: Sequence[Burst]) -> list[WireOctet]:
 
 
 def counts(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
-    """Frames and checks in the index's words."""
+    """Counts frames and checks under the index's names."""
     frames: Counter[str] = Counter()
     checks: Counter[str] = Counter()
     for record in records:
@@ -87,13 +87,13 @@ def counts(records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
 
 
 def expected(entry: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
-    """What the index says, but where it is judged otherwise here."""
+    """Returns the index's counts, corrected where vtctap decides otherwise."""
     frames, checks = Counter(entry["frames"]), Counter[str]()
     for word, count in entry["checks"].items():
         checks[CHECKS.get(word, word)] += count
-    # A request that SOH follows at once, without its line end, is an IDRequest all the same.
+    # A request without a line end is an IDRequest, even if SOH follows at once.
     frames["idreq"] += frames.pop("fastreq", 0)
-    # The index has no word for NULs that wake a battery meter.
+    # The index has no name for the NULs that wake a battery-powered meter.
     if entry["name"] in ("peer_iec6205621_pty_wakeup", "peer_ultraheat_pty_modeB"):
         frames["wakeup"] += frames.pop("junk")
     # The recording ends inside a second Telegram; the index has an identification and junk.
@@ -103,7 +103,7 @@ def expected(entry: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
 
 
 def pieces(record: Record, known: bool) -> tuple[Any, ...]:
-    """What a capture and an import of the same octets must agree on."""
+    """Returns the parts in which a capture and an import of the same octets must agree."""
     octets = bytes(octet & 0x7F for octet in record.octets)
     return record.kind, octets, record.flags & Flag.CUT, record.sender if known else None
 

@@ -1,4 +1,4 @@
-"""``vtctap ports``: what it says of ports that the test makes up."""
+"""``vtctap ports``: its output for ports that the test makes up."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What holds traffic can be read by its owner alone; what holds none, by everybody."""
+"""Only the owner can read files with traffic; everybody can read the others."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The profile command: what is learned from traces, what a profile explains, and profiles of one's own."""
+"""``vtctap profile``: learning from traces, checking a profile against traces, and the user's own profiles."""
 
 import json
 import subprocess
@@ -116,7 +116,8 @@ def test_a_page_has_a_form_by_its_name(inside: Run, trace: Path) -> None:
 
 
 def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: Path, tmp_path: Path) -> None:
-    """A recorded session, its skeleton, three registers named by hand, and what tshark then shows."""
+    """A profile is learned from a recorded session, the test names three registers in it, and tshark shows the
+    names."""
     inside("profile", "learn", trace, "-o", "mine.toml")
     text = (tmp_path / "mine.toml").read_text()
     for number, name in (("7001", "credit"), ("7002", "model"), ("7003", "tokenEntry")):
@@ -139,7 +140,7 @@ def test_names_given_to_learned_registers_appear_in_tshark(inside: Run, trace: P
 
 
 def test_a_profile_is_inherited_by_its_files_name(inside: Run, trace: Path, folder: Path) -> None:
-    """Which need not be the name that it states."""
+    """The file's name may differ from the name in the file."""
     folder.mkdir(parents=True)
     parent = folder / "ours.toml"
     parent.write_text(inside("profile", "new", "x", "-o", "-").stdout.replace('name = "x"', 'name = "Our meters"'))
@@ -152,7 +153,7 @@ def test_a_profile_is_inherited_by_its_files_name(inside: Run, trace: Path, fold
 
 def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Path) -> None:
     counts = json.loads(inside("profile", "check", trace, "--json").stdout)
-    # 7001 twice asked and answered, 7002 and 7005 asked and answered, 7003, 7004, 7006, and 0004.
+    # 7001 is asked and answered twice; 7002 and 7005 once; 7003, 7004, 7006 and 0004 are never answered.
     assert (counts["profile"], counts["frames"], counts["messages"]) == ("iec62055-52", 16, 16)
     assert (counts["data_sets"], counts["named"], counts["values"], counts["decoded"]) == (12, 1, 1, 1)
     assert counts["unnamed"] == {"7001": 4, "7002": 2, "7003": 1, "7004": 1, "7005": 2, "7006": 1}

@@ -1,4 +1,4 @@
-"""``vtctap read`` and ``reframe``: what they show and make of traces, whole, damaged and not theirs."""
+"""``vtctap read`` and ``reframe``: their output for complete traces, for damaged ones, and for foreign files."""
 
 import json
 import os
@@ -188,11 +188,11 @@ def test_filter(inside: Run, trace: Path) -> None:
     assert "vtc.message" in wrong.stderr
 
 
-# Files that are not as they should be.
+# Damaged and foreign files.
 
 
 def test_cut_at_every_octet_of_its_end(inside: Run, tmp_path: Path) -> None:
-    """(In steps, since each is a process.)"""
+    """Cut at steps of several octets, because each cut runs a process."""
     path = tmp_path / "t.pcapng"
     with create_trace(path) as writer:
         for record in SHORT:
@@ -217,7 +217,7 @@ def foreign(path: Path, linktype: int, octets: bytes) -> Path:
 
 
 def unreadable(folder: Path) -> Iterator[tuple[str, Path, str]]:
-    """Name, file, and what must be said of it."""
+    """The name and the octets of a file, and the expected message."""
     yield "missing", folder / "missing.pcapng", "No such file or directory"
     (folder / "folder").mkdir()
     yield "folder", folder / "folder", "Is a directory"
@@ -290,14 +290,14 @@ def test_wrong_use(inside: Run, arguments: list[str], text: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
-# Pipes, and being stopped.
+# Pipes and signals.
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["-x"], ["--follow"]])
 def test_head(vtctap: Run, start: Start, trace: Path, tmp_path: Path, form: list[str]) -> None:
     whole = trace.read_bytes()
     large = tmp_path / "large.pcapng"
-    large.write_bytes(whole * 200)  # Sections may follow each other.
+    large.write_bytes(whole * 200)  # A file may hold several sections.
     reader = start("read", *form, large)
     assert reader.stdout
     assert reader.stdout.readline()
@@ -318,7 +318,7 @@ def test_full_disk(vtctap: Run, trace: Path) -> None:
 
 @pytest.mark.parametrize("form", [[], ["--follow"]])
 def test_ctrl_c(start: Start, trace: Path, tmp_path: Path, form: list[str]) -> None:
-    """While it waits for more: of a pipe, or of a file that may grow."""
+    """The command is waiting for more octets, from a pipe or of a growing file."""
     if form:
         process = start("read", "--follow", trace)
     else:
@@ -337,7 +337,7 @@ def test_ctrl_c(start: Start, trace: Path, tmp_path: Path, form: list[str]) -> N
 
 
 def test_follow(start: Start, tmp_path: Path) -> None:
-    """Records are shown as they come, also when a record comes in two pieces."""
+    """Records are shown as they arrive, even if a record arrives in two pieces."""
     path = tmp_path / "t.pcapng"
     with create_trace(path) as writer:
         for record in SHORT:
@@ -360,7 +360,7 @@ def test_follow(start: Start, tmp_path: Path) -> None:
 
 
 def test_live_through_a_pipe(start: Start, trace: Path) -> None:
-    """With --follow, what comes through a pipe is shown at once; the pipe's end is the end."""
+    """With --follow, records from a pipe are shown at once, and the command ends with the pipe."""
     process = start("read", "--follow", "-", stdin=subprocess.PIPE)
     assert process.stdin
     assert process.stdout
@@ -376,7 +376,8 @@ def test_live_through_a_pipe(start: Start, trace: Path) -> None:
 
 
 def same(left: list[Record], right: list[Record]) -> bool:
-    """Equal but for durations' rounding: a character's time is no whole number of ns."""
+    """Whether records are equal apart from the rounding of durations: a character's duration is no whole number of
+    ns."""
     return [replace(record, duration=0) for record in left] == [
         replace(record, duration=0) for record in right
     ] and all(abs(one.duration - other.duration) < 1000 for one, other in zip(left, right, strict=True))

@@ -1,4 +1,4 @@
-"""Taps elsewhere (docs/remote.md): through pipes, as SSH is one, and through servers on this machine."""
+"""Taps on other machines (docs/remote.md): through a pipe, as SSH provides it, and through servers on this machine."""
 
 import os
 import re
@@ -25,7 +25,7 @@ pytest.importorskip("termios")
 
 
 def heed_ctrl_c() -> None:
-    """Ctrl-C is ignored in a shell's background, and so where the tests run there."""
+    """Restores SIGINT: a shell's background jobs, such as the tests, ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -42,7 +42,7 @@ def heard(records: list[Record]) -> list[Record]:
 
 @pytest.fixture
 def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An ``ssh`` that runs its command here: a pipe in between, and no terminal."""
+    """An ``ssh`` that runs its command on this machine: a pipe in between, and no terminal."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "ssh").write_text('#!/bin/sh\nshift\nexec cat /dev/null | exec "$@"\n')
     (tmp_path / "bin" / "vtctap").write_text(f'#!/bin/sh\nexec {sys.executable} -m vtctap "$@"\n')
@@ -53,7 +53,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_over_ssh(ssh: Path, taps: Any, until: Callable[..., None]) -> None:
-    """Each record is at the reader as soon as it is known; its stamp is the host's, with the host's uncertainty."""
+    """The reader gets each record as soon as it is complete. Its timestamp and uncertainty are those of the host."""
     command = f"ssh host vtctap capture -i {taps.names[0]} -w - | vtctap read --follow --json -"
     reading = subprocess.Popen(
         ["sh", "-c", command], stdout=subprocess.PIPE, cwd=ssh, process_group=0, preexec_fn=heed_ctrl_c
@@ -74,7 +74,7 @@ def test_over_ssh(ssh: Path, taps: Any, until: Callable[..., None]) -> None:
 
 
 class Terminal(serial.Serial):
-    """A pseudo-terminal as a serial port: it has no modem lines."""
+    """A pseudo-terminal as a serial port without modem lines."""
 
     cts = dsr = ri = cd = False
 
@@ -87,7 +87,7 @@ class Terminal(serial.Serial):
 
 @contextmanager
 def rfc2217_server(device: str, asked: list[int]) -> Iterator[str]:
-    """A server of RFC 2217 for a device, one connection long; it lists the speeds that it is asked for."""
+    """An RFC 2217 server for a device. It serves one connection, and lists the speeds that the client requests."""
     with socket.create_server(("127.0.0.1", 0)) as listening, Terminal(device, timeout=0.02) as port:
         closed = threading.Event()
 
@@ -173,7 +173,7 @@ def test_two_raw_sockets(
 
 
 def test_a_connection_that_breaks_ends_the_capture(ssh: Path, taps: Any, tmp_path: Path) -> None:
-    """Nobody reads any more: the capture on the host ends properly, also while the line is silent."""
+    """When the reader has gone, the capture on the host ends properly, even if the line is silent."""
     command = f"ssh host vtctap capture -i {taps.names[0]} -w - ; echo $? >&2"
     capture = subprocess.Popen(
         ["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, process_group=0
@@ -189,7 +189,7 @@ def test_a_connection_that_breaks_ends_the_capture(ssh: Path, taps: Any, tmp_pat
 
 @pytest.mark.parametrize("page", ["remote", "replay"])
 def test_the_pages_commands_are_understood(page: str) -> None:
-    """What they do needs a host or a second terminal; the tests here, and of replay, do it."""
+    """Running them would need a host or a second terminal; the other tests here and those of replay do that."""
     text = (Path(__file__).parents[2] / "docs" / f"{page}.md").read_text("utf-8")
     shown = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     commands = re.findall(r"vtctap ([^|>#\n]+)", "".join(shown))

@@ -1,4 +1,4 @@
-"""``vtctap replay``, and ``capture --wait``: as a user has them."""
+"""``vtctap replay`` and ``capture --wait`` as a user runs them."""
 
 import os
 import re
@@ -36,7 +36,8 @@ def heard(records: list[Record]) -> list[Record]:
 
 @pytest.mark.parametrize("taps", [{"client": "c", "server": "s"}, {"both": "both"}], ids=["two", "one"])
 def test_a_capture_of_a_replay(start: Start, records: Records, tmp_path: Path, taps: dict[str, str]) -> None:
-    """The first messages of the session: octets, senders and parity are the original's, and it ends by itself."""
+    """For the first messages of the session, octets, senders and parity are those of the original, and the capture ends
+    by itself."""
     options = [word for side, name in taps.items() for word in ("-i" if side == "both" else f"--{side}", name)]
     replay = start("replay", EXAMPLES / "session.pcapng", "-Y", "frame.number <= 8", *options)
     assert replay.stdout
@@ -61,8 +62,8 @@ def test_a_capture_of_a_replay(start: Start, records: Records, tmp_path: Path, t
 
 @pytest.mark.slow(reason="a capture that is woken late on a busy machine states less than it should")
 def test_a_replay_and_its_capture_as_processes(start: Start, records: Records, tmp_path: Path) -> None:
-    """One shift brings all times of the original to those of the capture, within the uncertainty that the capture
-    states and the time that replay says it was late by."""
+    """One offset maps all timestamps of the original to those of the capture, within the uncertainty in the capture and
+    the delay that replay reports."""
     options = ["--client", "c", "--server", "s"]
     replay = start("replay", EXAMPLES / "session.pcapng", "-Y", "frame.number <= 14", *options)
     assert replay.stdout
@@ -83,7 +84,7 @@ def test_a_replay_and_its_capture_as_processes(start: Start, records: Records, t
     earliest, latest = [], []
     for one, other in zip(before, again, strict=True):
         assert other.uncertainty is not None
-        clock = other.duration * 15 // 1000  # The clock of a line may be 1.5 % off.
+        clock = other.duration * 15 // 1000  # The speed of a line may be wrong by 1.5 %.
         earliest.append(other.time - one.time - other.uncertainty - clock - late_ns)
         latest.append(other.time - one.time + other.uncertainty + clock)
     assert max(earliest) <= min(latest)
@@ -93,9 +94,10 @@ def test_a_replay_and_its_capture_as_processes(start: Start, records: Records, t
 def test_the_times_of_a_replay_that_is_captured(
     start: Start, records: Records, listening: Callable[..., None], tmp_path: Path
 ) -> None:
-    """The times are compared with when each octet was really written, which no busy machine changes: a tap's time stamp
-    is within its uncertainty of what the line did. Where the player was late and then hurried, the line did what none
-    can do; the stamps may then be those of any line that keeps its speed and has these octets by these times."""
+    """The timestamps are compared with the times at which each octet was written, so a busy machine changes nothing: a
+    timestamp differs from the true time by no more than its uncertainty. If the player was late and then hurried, the
+    octets came faster than a line can carry them. The timestamps may then be those of any line that keeps its speed and
+    has sent these octets by these times."""
     before = heard(records(EXAMPLES / "session.pcapng"))[:12]
     character = Line(7, "E", 1).character_time_ns(9600)
     ends: dict[str, list[tuple[int, int]]] = {"client": [], "server": []}
@@ -119,7 +121,7 @@ def test_the_times_of_a_replay_that_is_captured(
         earliest = min(began - (at + 1) * character for at, (began, _) in enumerate(written))
         latest = written[0][1] - character
         assert record.uncertainty is not None
-        slack = record.uncertainty + len(written) * character * 15 // 1000  # The clock of a line may be 1.5 % off.
+        slack = record.uncertainty + len(written) * character * 15 // 1000  # The speed of a line may be wrong by 1.5 %.
         assert earliest - slack <= record.time <= latest + slack
 
 

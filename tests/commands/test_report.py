@@ -1,4 +1,4 @@
-"""``vtctap report``: a page, or one line that says why not."""
+"""``vtctap report``: a page, or one line that says why there is none."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def test_a_page(vtctap: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["r.pdf", "r", "t.pcapng", "html", ".html", "r.html.gz"])
 def test_another_suffix(name: str, vtctap: Run, tmp_path: Path) -> None:
-    """What is there stays, --force or not."""
+    """An existing file stays unchanged, with and without --force."""
     (tmp_path / "t.pcapng").write_bytes(b"a trace")
     done = vtctap("report", "t.pcapng", "--force", "-o", name)
     assert (done.returncode, done.stdout) == (2, "")

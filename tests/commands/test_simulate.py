@@ -1,4 +1,4 @@
-"""``vtctap simulate``: each side, with a partner that nobody of this project wrote, or that shares no code with it."""
+"""``vtctap simulate``: each side with an independent program as the other side, or one that shares no code with it."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_a_meter_for_an_independent_client(start: Start, until: Until, tmp_path:
 
 
 class Server(threading.Thread):
-    """A meter as IEC 62056-21 describes it, written from its text alone: what answers what comes."""
+    """A meter written from the text of IEC 62056-21 alone, as a table of requests and answers."""
 
     def __init__(self, line: Pty, values: dict[bytes, bytes]) -> None:
         super().__init__(daemon=True)
@@ -72,7 +72,7 @@ class Server(threading.Thread):
             heard = self._answer(heard)
 
     def _answer(self, heard: bytes) -> bytes:
-        """Answers the message that ``heard`` is, if it is complete; returns what is left."""
+        """Answers the message in ``heard`` if it is complete, and returns the remaining octets."""
         if heard.endswith(b"!\r\n"):
             return self._say(b"/ABC5\\2independent\r\n") if heard == b"/?!\r\n" else self._refuse(heard)
         if heard[:1] == b"\x06" and heard.endswith(b"\r\n"):
@@ -160,7 +160,7 @@ def test_wrong_use(inside: Run, tmp_path: Path, words: list[str], status: int, s
 
 
 def test_faults_on_request(start: Start, until: Until, tmp_path: Path) -> None:
-    """A meter whose every third answer is disturbed, asked at its own dialect's pace."""
+    """A meter that disturbs every third answer, with a client at the pace of its dialect."""
     meter = start("simulate", "meter", "--pty", "meter", "--speed", "19200", "--faults")
     until((tmp_path / "meter").is_symlink)
     port = os.open(tmp_path / "meter", os.O_RDWR | os.O_NOCTTY)

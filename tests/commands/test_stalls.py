@@ -1,4 +1,4 @@
-"""The recording comes first: whoever stalls beside a capture loses what he does not take, and the ports are read on."""
+"""The recording has priority: a stalled output loses what it does not take, and the capture keeps reading the ports."""
 
 import json
 import os
@@ -28,11 +28,11 @@ FRAME = b"\x02" + b"a" * 60 + b"\x03a"
 SMALL = (
     "import sys; from vtctap.capturing import {0}; {0}.HELD = {1}; from vtctap.__main__ import main; sys.exit(main())"
 )
-"""A program that holds less than it does: stalls show sooner."""
+"""A pipe with a smaller buffer than usual, so that stalls show sooner."""
 
 
 def say(taps: Any, frames: int) -> None:
-    """Frames, at a pace that a pseudo-terminal holds while they are read."""
+    """Sends frames at a pace that a pseudo-terminal can take while the capture reads it."""
     for _ in range(frames // 10):
         taps.say(0, FRAME * 10)
         time.sleep(0.01)
@@ -46,7 +46,7 @@ def octets(path: Path) -> int:
 def test_a_terminal_that_was_stopped(
     taps: Any, tmp_path: Path, terminal: Any, until: Until, listening: Listening
 ) -> None:
-    """Ctrl-S: the status line, hints and lines wait; the recording does not."""
+    """Ctrl-S stops the status line, hints and printed lines, but not the recording."""
     path = tmp_path / "t.pcapng"
     process = terminal.run("capture", "--print", "-i", taps.names[0], "-w", path)
     listening(path, 1)
@@ -75,7 +75,7 @@ def test_a_reader_of_lines_that_stalls(
     lines, said = process.stdout.read().count(b"\n"), process.stderr.read().decode().splitlines()
     dropped = json.loads((tmp_path / "s.json").read_text())["not_printed"]
     stall = "vtctap: the reader of standard output stalls: records are not printed until it reads again"
-    assert stall in said  # Where it takes long, hints are said as well.
+    assert stall in said  # If the stall lasts, hints are printed as well.
     assert said[-1].endswith(f"; {dropped} records not printed, because standard output was not read")
     assert 0 < lines < 1502 - dropped
     process.stdout.close()
@@ -83,7 +83,8 @@ def test_a_reader_of_lines_that_stalls(
 
 
 def test_a_reader_of_the_trace_that_stalls(taps: Any, tmp_path: Path, until: Until) -> None:
-    """What has no room any more is lost, and the trace says where and how much; not an octet is lost unsaid."""
+    """Records without room are lost, and the trace states where and how many octets. No octet is lost without a
+    report."""
     command = [sys.executable, "-c", SMALL.format("recording", 30_000), "capture", "-i", taps.names[0], "-w", "-"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout
@@ -153,7 +154,7 @@ def test_a_deleted_output_behind_standard_output_ends_it(taps: Any, tmp_path: Pa
 
 
 def test_statistics_that_nobody_reads(taps: Any, tmp_path: Path, start: Start, until: Until) -> None:
-    """A second signal ends the wait for a reader; the trace is whole by then."""
+    """A second signal ends the wait for a reader; by then the trace is complete."""
     path = tmp_path / "t.pcapng"
     os.mkfifo(tmp_path / "s.json")
     process = start("capture", "-q", "-i", taps.names[0], "-w", path, "--stats-json", "s.json", "-a", "duration:0.2")

@@ -1,4 +1,4 @@
-"""A trace states the profile that it was made with, and every command that reads it uses that one, and says so."""
+"""A trace states the profile that it was made with; every command that reads it uses this profile, and says so."""
 
 import json
 import subprocess
@@ -29,14 +29,15 @@ def written(path: Path, records: list[Record], description: str = "") -> Path:
 
 @pytest.fixture(params=["event.pcapng", "event.pcap", "described.pcapng"])
 def trace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A trace that states its profile by its first event, or, as the second of several ring files, by its taps."""
+    """A trace that states its profile in its first event or, as the second of several ring files, in the descriptions
+    of its taps."""
     if request.param.startswith("event"):
         return written(tmp_path / request.param, [OPENED, READ])
     return written(tmp_path / request.param, [READ], f"both directions, 7E1, profile={OTHER}")
 
 
 def known(name: str) -> str:
-    """What a profile calls the register that is read."""
+    """The profile's name of the register that is read."""
     register = api.load_profile(name).register("1.8.0")
     return register.name if register else ""
 
@@ -86,7 +87,7 @@ def test_a_profile_that_is_not_here(inside: Run, tmp_path: Path) -> None:
 def test_a_profile_of_ones_own_by_the_name_that_it_calls_itself(
     inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its file is named otherwise."""
+    """The name of its file differs."""
     monkeypatch.setattr("vtctap.dissector.profiles.files.user_directory", lambda: tmp_path / "own")
     (tmp_path / "own").mkdir()
     head = {"name": "mine", "title": "Mine", "inherits": OTHER, "source": "a test", "confidence": "assumed"}
@@ -130,7 +131,7 @@ def test_records_of_a_live_link_state_it_too() -> None:
 
 @pytest.mark.parametrize("command", [["demo", "--fast", "--profile", OTHER], ["import", "--profile", OTHER]])
 def test_what_is_made_states_it(command: list[str], inside: Run, tmp_path: Path) -> None:
-    """In each of several ring files, too; and in what is written of a trace without its events."""
+    """Each of several ring files states the profile, and so does a trace that is written without events."""
     (tmp_path / "t.exchange").write_text("C> 2f 3f 21 0d 0a\n")
     more = ["-b", "packets:20"] if command[0] == "demo" else ["t.exchange"]
     assert inside(*command, *more, "-q", "-w", "t.pcapng").returncode == 0

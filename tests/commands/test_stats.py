@@ -1,4 +1,4 @@
-"""``vtctap stats``: figures as text and as JSON."""
+"""``vtctap stats``: its figures as text and as JSON."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def test_text_and_json(vtctap: Run, tmp_path: Path) -> None:
     done = vtctap("stats", "--join", "t.pcapng", "t.pcapng", "--json")
     (both,) = map(json.loads, done.stdout.splitlines())
     assert both["links"][0]["registers"]["FFFF"]["writes"] == 16
-    assert len(both["links"][0]["sessions"]) == 1  # Nothing on this port says where one ends.
+    assert len(both["links"][0]["sessions"]) == 1  # No message on this port shows where a session ends.
 
 
 def test_one_of_a_thing(vtctap: Run, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_wrong_use(vtctap: Run) -> None:
 
 @pytest.mark.parametrize("command", [["stats"], ["check"], ["report", "-q", "--force", "-o", "r.html"]])
 def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Path) -> None:
-    """On a terminal alone, and only where it takes long."""
+    """The bar appears only on a terminal, and only if the command takes long."""
     if command[0] == "report":
         pytest.importorskip("plotly")
     assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0

@@ -1,4 +1,4 @@
-"""``vtctap token``, and ``--keys`` with a trace: what is printed, the exit status, and that no key is."""
+"""``vtctap token``, and ``--keys`` with a trace: the output, the exit status, and that no key is printed."""
 
 import csv
 import json
@@ -142,7 +142,7 @@ def test_a_malformed_key_file_is_refused(keys: Path, capsys: pytest.CaptureFixtu
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
-    """A session in which tokens are written, and a value elsewhere that is a token by its CRC."""
+    """A session that writes tokens, and holds another value that is a token by its CRC."""
     path = tmp_path / "tokens.pcapng"
     values = [b"FFFF(%s)" % token.encode() for token in (CREDIT, *KEY_CHANGE)] + [b"7(%s)" % DISPLAY.encode()]
     with create_trace(path) as writer:
@@ -175,7 +175,7 @@ def test_read_with_keys(trace: Path, keys: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("table", ["tokens", "records"])
 def test_export_with_keys(trace: Path, keys: Path, tmp_path: Path, form: str, table: str) -> None:
-    """What the keys open is in each form of a table, as ``read --json`` has it; without them it is not."""
+    """With keys, each form of table has the decrypted values, as in ``read --json``; without keys, none has them."""
     pytest.importorskip("Crypto")
     if form == "parquet":
         pytest.importorskip("pyarrow")
@@ -222,7 +222,7 @@ def test_a_filter_by_amount(trace: Path, keys: Path, capsys: pytest.CaptureFixtu
 
 
 def test_no_output_shows_a_key(trace: Path, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither the file's keys nor, of a trace, any section of the new key that its tokens carry."""
+    """Neither the keys of the file nor the sections of a new key in the trace's key change tokens are printed."""
     for command in (["read"], ["read", "--json"], ["read", "-x"]):
         assert main([*command, "--keys", str(keys), str(trace)]) == 0
     read = "".join(capsys.readouterr()).lower()

@@ -1,4 +1,4 @@
-"""The toolbar's messages, and the two pipes that must meet whatever happens."""
+"""The toolbar's messages, and the two control pipes, which must connect in any order of opening."""
 
 import os
 import threading
@@ -12,7 +12,7 @@ from vtctap.wireshark.toolbar import Command, Decoder, Message, Toolbar
 
 SPEED_9600 = b"T\x00\x00\x06\x00\x019600"
 INITIALIZED = b"T\x00\x00\x02\x00\x00"
-"""Written from Wireshark's developer's guide."""
+"""Messages written out from Wireshark's developer's guide."""
 
 
 def test_a_message_is_as_the_guide_has_it() -> None:
@@ -60,7 +60,7 @@ def pipes(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_both_pipes_meet_whichever_end_is_opened_first(pipes: tuple[Path, Path]) -> None:
-    """Wireshark opens the one for reading in a thread, and then waits with its window for the other."""
+    """Wireshark opens the pipe that it reads in a thread; its window waits while it opens the other one."""
     into, out = pipes
     with Toolbar(str(into), str(out)) as toolbar:
         toolbar.send(Message(1, Command.SET, "7E1"))
@@ -76,7 +76,7 @@ def test_both_pipes_meet_whichever_end_is_opened_first(pipes: tuple[Path, Path])
 
 
 def test_a_capture_that_fails_at_once_still_lets_wireshark_open_its_ends(pipes: tuple[Path, Path]) -> None:
-    """Otherwise its window would hang for ever."""
+    """Otherwise Wireshark's window would hang for ever."""
     into, out = pipes
     heard: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""``vtctap verify``: what it says of whole, sliced, changed and unchained traces, and of signatures."""
+"""``vtctap verify``: its results for complete, sliced, changed and unchained traces, and for signatures."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def trace(tmp_path: Path, capsys: Text) -> Path:
 
 
 def part(trace: Path, kept: slice) -> Path:
-    """A trace of some of the records."""
+    """Writes a trace of some of the records."""
     path = trace.with_name("part.pcapng")
     with open_trace(trace) as reader, create_trace(path, force=True) as writer:
         for record in list(reader)[kept]:
@@ -109,13 +109,13 @@ def test_signatures(trace: Path, tmp_path: Path, capsys: Text) -> None:
     capsys.readouterr()
     assert main(["verify", str(trace), *named]) == 0
     assert 'signature: Good "vtctap" signature for tester@example.org' in capsys.readouterr().out
-    # Another capture, and another key.
+    # Another capture and another key.
     other = str(tmp_path / "u.pcapng")
     assert main(["demo", "--fast", "-q", "--seed", "2", "-w", other]) == 0
     assert main(["verify", other, *named]) == 1
     assert main(["verify", str(trace), "--sign", str(tmp_path / "other"), "--force"]) == 0
     assert main(["verify", str(trace), *named]) == 1
-    # What cannot be signed, and what is not asked well.
+    # Traces that cannot be signed, and wrong arguments.
     assert main(["verify", str(trace), "--sign", str(tmp_path / "none"), "--force"]) == 2
     assert main(["verify", str(trace), "--signature", signature]) == 2
     assert main(["verify", str(part(trace, slice(0, None, 2))), "--sign", str(tmp_path / "key")]) == 2

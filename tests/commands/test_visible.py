@@ -1,4 +1,4 @@
-"""Names from strangers reach no terminal as commands."""
+"""Names from untrusted traces reach no terminal as control sequences."""
 
 import shutil
 from pathlib import Path

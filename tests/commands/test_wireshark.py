@@ -1,4 +1,4 @@
-"""Installing in Wireshark: the real one that is here, and what others print of their folders."""
+"""Installing in Wireshark: in the installed one, and in folders as other versions print them."""
 
 import json
 import os
@@ -30,7 +30,7 @@ Extcap path:         	/usr/lib/x86_64-linux-gnu/wireshark/extcap
 FOLDERS_4_4 = FOLDERS_4_0.replace("Extcap path:         	", "Global Extcap path:  	").replace(
     "Global Lua", "Personal Extcap path:	/home/anna/.local/lib/wireshark/extcap\nGlobal Lua"
 )
-"""As tshark 4.0.17 and 4.4.18 print them."""
+"""The folders as tshark 4.0.17 and 4.4.18 print them."""
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,8 @@ def test_what_is_no_tshark_is_refused() -> None:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home, for vtctap and for tshark; where every user may look, for tshark runs as another than root."""
+    """An empty home directory for vtctap and tshark. Every user may read it, because tshark may run as another user
+    than root."""
     with TemporaryDirectory(prefix="vtctap-test-") as outer:
         Path(outer).chmod(0o755)
         folder = Path(outer, "anna's home")
@@ -78,7 +79,7 @@ def _settle(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def ask(*arguments: str | Path) -> CompletedProcess[str]:
-    """What tshark says."""
+    """Returns tshark's output."""
     return run(["tshark", *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
@@ -119,7 +120,7 @@ def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: P
 
 
 def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap: Run) -> None:
-    """Wireshark leaves out a colour or a button whose filter it does not understand, and says so where nobody looks."""
+    """Wireshark leaves out a colour or a button with an invalid filter, and reports that where nobody looks."""
     from vtctap.dissector.wireshark import configuration as wireshark_profile
 
     assert vtctap("wireshark", "install").returncode == 0
@@ -134,7 +135,7 @@ def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap
 
 
 def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, vtctap: Run) -> None:
-    """And the link type, until others are named; doctor finds nothing stale in it."""
+    """The link type stays as well until another one is named; doctor finds nothing outdated."""
     mine = tmp_path / "mine.toml"
     mine.write_text('[profile]\nname = "mine"\ntitle = "Mine"\ninherits = "iec62055-52"\nsource = "me"\n'
                     'confidence = "confirmed"\n[registers.entries]\n"0021" = { name = "creditLeft" }\n')  # fmt: skip
@@ -157,7 +158,8 @@ def test_the_shipped_profiles_are_a_choice(tmp_path: Path, vtctap: Run) -> None:
 
 
 def test_what_is_put_as_json(home: Path, vtctap: Run) -> None:
-    """One object a file: its path, what was done, and whether it was left as a person has it."""
+    """Each file gives one object: its path, what was done, and whether the file was kept because the user changed
+    it."""
     put = [json.loads(line) for line in vtctap("wireshark", "install", "--json").stdout.splitlines()]
     assert {(item["action"], item["kept"]) for item in put} == {("installed", False)}
     assert all(Path(item["path"]).is_file() for item in put)
@@ -218,7 +220,7 @@ def test_each_action_has_its_own_options(arguments: list[str], inside: Run) -> N
     assert inside("wireshark", *arguments).returncode == 2
 
 
-# The manifest, without a Wireshark.
+# The manifest, without Wireshark.
 
 
 @pytest.fixture
@@ -294,7 +296,7 @@ def test_a_damaged_manifest_is_told(wireshark: Wireshark) -> None:
 
 
 def test_the_launcher_knows_its_interpreter_and_has_no_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path with a space and a quote, as homes have them, and longer than a shebang may be."""
+    """The path has a space and a quote, as home directories may have, and is longer than a shebang may be."""
     folder = tmp_path / "o'brien documents" / ("x" * 120)
     folder.mkdir(parents=True)
     python = folder / "python"
@@ -316,7 +318,7 @@ def test_the_wireshark_here_names_its_folders(home: Path) -> None:
 
 
 def test_an_installation_that_fails_is_undone(tmp_path: Path) -> None:
-    """The second file cannot be written, as a file stands where its folder would be."""
+    """The second file cannot be written, because a file has the name of its folder."""
     (tmp_path / "full").write_text("a file")
     mine = Installation(tmp_path / "conf" / "vtctap.json", {}, [])
     files = [File(tmp_path / "plugins" / "a.lua", "new"), File(tmp_path / "full" / "b", "new")]

@@ -1,4 +1,4 @@
-"""Counted nouns, and the advice that installs what is missing."""
+"""Counted nouns, and the advice that installs a missing library."""
 
 import os
 import subprocess
@@ -38,12 +38,12 @@ def test_one_session(vtctap: Run) -> None:
     assert "\n  1 session\n" in vtctap("stats", "t.pcapng").stdout
 
 
-# What is missing.
+# Missing libraries.
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment of its own, whose programs are not on the path."""
+    """An environment whose programs are not on the path."""
     for folder in ("bin", "lib"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
@@ -75,7 +75,7 @@ def test_advice_in_a_virtual_environment(place: Path, monkeypatch: pytest.Monkey
 def test_advice_where_the_system_manages_its_python(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "lib" / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(place / "lib"))
-    assert advice("scapy") == f"{place}/bin/python -m pip install 'vtctap[scapy]'"  # That is a virtual environment.
+    assert advice("scapy") == f"{place}/bin/python -m pip install 'vtctap[scapy]'"  # This is a virtual environment.
     monkeypatch.setattr(sys, "base_prefix", sys.prefix)
     assert advice("scapy") == "python3 -m venv vtctap-venv && vtctap-venv/bin/pip install 'vtctap[scapy]'"
 
