@@ -217,7 +217,7 @@ def foreign(path: Path, linktype: int, octets: bytes) -> Path:
 
 
 def unreadable(folder: Path) -> Iterator[tuple[str, Path, str]]:
-    """The name and the octets of a file, and the expected message."""
+    """Yields a name, a file, and the message that is expected for it."""
     yield "missing", folder / "missing.pcapng", "No such file or directory"
     (folder / "folder").mkdir()
     yield "folder", folder / "folder", "Is a directory"

@@ -54,7 +54,7 @@ def test_a_meter_for_an_independent_client(start: Start, until: Until, tmp_path:
 
 
 class Server(threading.Thread):
-    """A meter written from the text of IEC 62056-21 alone, as a table of requests and answers."""
+    """A meter written from the text of IEC 62056-21 alone."""
 
     def __init__(self, line: Pty, values: dict[bytes, bytes]) -> None:
         super().__init__(daemon=True)
