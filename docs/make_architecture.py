@@ -34,13 +34,16 @@ class Part:
 
 _MEANING: Final = ("record", "protocol", "catalogue", "profiles", "tokens", "DLMS", "meaning")
 
+BASE: Final = "base"
+"""The part that every other part may import."""
+
 PARTS: Final = (
     Part(
-        "errors",
+        BASE,
         "vtctap",
-        ("vtctap.errors", "vtctap.extras", "vtctap.nouns", "vtctap.bounded_toml"),
+        ("vtctap.errors", "vtctap.closing", "vtctap.extras", "vtctap.nouns", "vtctap.bounded_toml"),
         (),
-        "errors with a remedy",
+        "errors and small helpers",
     ),
     Part(
         "record",
@@ -208,7 +211,7 @@ PARTS: Final = (
     ),
 )
 """The parts, from the lowest to the highest. If several rows fit a module, it belongs to the one with the longest
-module name. Every part may import the errors."""
+module name. Every part may import the base."""
 
 _COLOURS: Final = {"pcap": "#dceaf7", "dissector": "#e2f2df", "sniffer": "#fdebd3", "vtctap": "#ece5f6"}
 Imports = Mapping[str, set[str]]
@@ -237,7 +240,7 @@ def misplaced(found: Imports) -> Iterator[str]:
     for module in sorted(found):
         for imported in sorted(found[module]):
             part, other = part_of(module), part_of(imported)
-            if other.name not in (part.name, "errors", *part.knows):
+            if other.name not in (part.name, BASE, *part.knows):
                 yield f"{module} imports {imported}: {part.name} may not know {other.name}"
 
 
@@ -251,9 +254,9 @@ def cycle(found: Imports) -> list[str]:
 
 
 def arrows(found: Imports) -> set[tuple[str, str]]:
-    """Returns the pairs of parts of which the first imports the second, without the errors, which all parts import."""
+    """Returns the pairs of parts of which the first imports the second, without the base, which all parts import."""
     pairs = {(part_of(module).name, part_of(other).name) for module in found for other in found[module]}
-    return {(part, other) for part, other in pairs if part != other and other != "errors"}
+    return {(part, other) for part, other in pairs if part != other and other != BASE}
 
 
 def levels(pairs: set[tuple[str, str]]) -> dict[str, int]:
@@ -276,7 +279,7 @@ def drawing(pairs: set[tuple[str, str]]) -> str:
         '  node [shape=box, style="filled,rounded", color="#555555", fontname="Helvetica", fontsize=12]',
         '  edge [color="#777777", arrowsize=0.6]',
     ]
-    drawn = [part for part in PARTS if part.name != "errors"]
+    drawn = [part for part in PARTS if part.name != BASE]
     for part in drawn:
         label = f'<<b>{part.name}</b><br/><font point-size="10">{part.purpose}</font>>'
         lines.append(f'  "{part.name}" [label={label}, fillcolor="{_COLOURS[part.folder]}"]')

@@ -3,12 +3,12 @@
 This module does not look into packets; :mod:`vtctap.pcap.record` does.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from vtctap.closing import Closing
 from vtctap.errors import Error
 from vtctap.pcap.skipped import Skipped
 
@@ -120,7 +120,7 @@ class Parser(Protocol):
         """
 
 
-class PacketWriter(ABC):
+class PacketWriter(Closing):
     """The writing half of a format. Each block is written at once; OSError is passed on unchanged."""
 
     def __init__(self, output: "Output") -> None:
@@ -163,11 +163,3 @@ class PacketWriter(ABC):
                 self._finish(drops or {})
         finally:
             self._output.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

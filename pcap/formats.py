@@ -7,9 +7,9 @@ reading; the suffix of its name selects the format for writing.
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from vtctap.closing import Closing
 from vtctap.nouns import count
 from vtctap.pcap import classic, pcapng, pcapng_writer
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
@@ -45,7 +45,7 @@ FORMATS: Final = {
 _MAGIC_SIZE = 4
 
 
-class CaptureReader:
+class CaptureReader(Closing):
     """Iterates the packets of a capture file of any format, in constant memory and without seeking.
 
     Iteration stops at the end of the file, or before a packet that is incomplete; :attr:`cut` then says so. A new
@@ -174,14 +174,6 @@ class CaptureReader:
     def close(self) -> None:
         """Closes the file if it was given as a path."""
         self._input.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_capture(source: Source) -> CaptureReader:

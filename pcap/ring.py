@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from vtctap.closing import Closing
 from vtctap.pcap.capture_file import Interface, TraceError
 from vtctap.pcap.formats import FORMATS
 from vtctap.pcap.record import LINKTYPE_USER0, Record
@@ -42,7 +42,7 @@ class RingLimits:
     total: int = 0
 
 
-class RingWriter:
+class RingWriter(Closing):
     """Writes records to one file after the other. ``base`` is the path without number and time.
 
     ``linktype``, ``application``, ``taps`` and ``force`` are those of :func:`~vtctap.pcap.trace.create_trace`. Raises
@@ -136,11 +136,3 @@ class RingWriter:
             finally:
                 self._closed_size += writer.size
                 self.done += 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

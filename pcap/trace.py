@@ -8,9 +8,9 @@ the device under test, so octets from the client are inbound.
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from vtctap.closing import Closing
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks
@@ -66,7 +66,7 @@ _FLAG_BITS = 31
 _ERROR_WORDS = tuple(sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for flags in range(_FLAG_BITS + 1))
 
 
-class TraceReader:
+class TraceReader(Closing):
     """Iterates the records of a trace. A new iteration continues where the last one stopped, as with
     :class:`~vtctap.pcap.formats.CaptureReader`.
 
@@ -253,16 +253,8 @@ class TraceReader:
         """Closes the file if it was given as a path."""
         self._capture.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class TraceWriter:
+class TraceWriter(Closing):
     """Writes records. When :meth:`write` returns, the complete record is in the file.
 
     A record goes to the interface with its tap's number; a tap that was not described is added without a name.
@@ -307,14 +299,6 @@ class TraceWriter:
     def close(self, drops: Mapping[int, int] | None = None) -> None:
         """Ends and closes the file; ``drops`` maps tap numbers to records known to be lost. Raises OSError."""
         self._writer.close(drops)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_trace(source: Source) -> TraceReader:

@@ -12,9 +12,9 @@ import heapq
 import select
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from vtctap.closing import Closing
 from vtctap.dissector.framing.reframe import character_time_ns, octets_of, pieces
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 from vtctap.sniffer.simulated.ptys import Pty
@@ -94,7 +94,7 @@ def _joined(turns: list[Turn]) -> Turn:
     return replace(turns[0], octets=octets, end=turns[-1].end)
 
 
-class Stage:
+class Stage(Closing):
     """The pseudo-terminals for the client's and the server's octets, or one for both if ``merged``.
 
     It is a context manager. Raises OSError if the system has no pseudo-terminals.
@@ -143,14 +143,6 @@ class Stage:
         """Closes the pseudo-terminals. Octets that no program has read are lost."""
         for pty in {*self._ptys.values()}:
             pty.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _hung_up(pty: Pty) -> bool:

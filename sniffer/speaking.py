@@ -14,11 +14,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 import serial
 
+from vtctap.closing import Closing
 from vtctap.pcap.record import Line
 from vtctap.sniffer.port import PortError
 from vtctap.sniffer.simulated.machine import Machine
@@ -100,7 +100,7 @@ def is_line(name: str | None) -> bool:
     return True
 
 
-class Speaker:
+class Speaker(Closing):
     """A port on which a machine speaks: a device or a pyserial URL, or (without a name) a pseudo-terminal of its own;
     ``speed`` (bit/s) is the first. A context manager. Raises PortError."""
 
@@ -180,11 +180,3 @@ class Speaker:
     def close(self) -> None:
         """Gives the port back."""
         self._end.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

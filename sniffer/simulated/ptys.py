@@ -12,9 +12,9 @@ import os
 import threading
 import time
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from vtctap.closing import Closing
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
@@ -78,7 +78,7 @@ class Pty:
         self.release()
 
 
-class PtyTaps:
+class PtyTaps(Closing):
     """The simulated line, for a capture: one tap for each direction, or with ``merged`` one tap for both.
 
     Open the ports ``client`` and ``server``, then call :meth:`start`. Closing discards octets that were not read, so
@@ -124,14 +124,6 @@ class PtyTaps:
         self.wait(PATIENCE_S)
         for pty in set(self._ptys.values()):
             pty.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _play(self, octets: Iterable[WireOctet], shift: int) -> None:
         for octet in octets:

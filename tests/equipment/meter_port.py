@@ -7,16 +7,15 @@ import os
 import select
 import threading
 import time
-from types import TracebackType
-from typing import Self
 
+from vtctap.closing import Closing
 from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import PATIENCE_S, SEVEN_EVEN, Pty
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet, received
 
 
-class MeterPort:
+class MeterPort(Closing):
     """A simulated meter on a pseudo-terminal of its own, for a client program to talk to.
 
     ``port`` is the name to open; octets there have seven bits and no parity bit. The meter hears and sends at the pace
@@ -46,14 +45,6 @@ class MeterPort:
         os.write(self._wake, b".")
         self._thread.join(PATIENCE_S)
         self._close_all()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _wired(self, meter: MeterMachine, speed: int) -> VirtualWire:
         return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=self._now())

@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable
 from enum import IntEnum
-from types import TracebackType
-from typing import IO, Final, NamedTuple, Self
+from typing import IO, Final, NamedTuple
 
+from vtctap.closing import Closing
 from vtctap.nouns import count
 
 _SYNC: Final = ord("T")
@@ -82,7 +82,7 @@ class Decoder:
         return messages
 
 
-class Toolbar:
+class Toolbar(Closing):
     """Both control pipes, named by their paths (None or empty: Wireshark shows no toolbar). A context manager.
 
     :meth:`send` never waits: messages beyond :data:`HELD` are dropped, and the status bar tells how many.
@@ -141,14 +141,6 @@ class Toolbar:
             met.wait(max(end - time.monotonic(), 0))
         if self._writer:
             self._writer.join(max(end - time.monotonic(), 0))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _read(self, path: str, met: threading.Event) -> None:
         decoder = Decoder()
