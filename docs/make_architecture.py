@@ -141,6 +141,7 @@ PARTS: Final = (
                 "pages",
                 "pool",
                 "parsers",
+                "service_manager",
                 "signatures",
             )
         ),

@@ -213,6 +213,22 @@ def _lock(descriptor: int, path: str) -> None:
         return
 
 
+def is_being_written(path: str | os.PathLike[str]) -> bool:
+    """Whether a program of this machine holds the lock of an :class:`Output` on a file."""
+    try:
+        import fcntl
+    except ImportError:  # A system without it; Windows.
+        return False
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # The file cannot be opened, or the file system knows no locks.
+        return False
+    return False
+
+
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a special file, such as a fifo or ``/dev/stdout``, where nothing can be overwritten."""
     try:

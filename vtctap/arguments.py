@@ -25,6 +25,7 @@ __all__ = [
     "load_keys",
     "load_profile",
     "positive",
+    "seconds",
     "speed",
     "traces_of",
 ]
@@ -82,6 +83,17 @@ def positive(text: str) -> int:
     if text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 1000000")
+
+
+def seconds(text: str) -> float:
+    """Parses a time of 0.1 s to a day (argparse type)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0.1 <= value <= 86_400:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0.1 to 86400")
 
 
 def speed(text: str) -> int:

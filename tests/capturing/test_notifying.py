@@ -1,4 +1,4 @@
-"""Signs of life for a service manager, and the unit that asks for them."""
+"""Signs of life for a service manager, and the units that ask for them."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from equipment.outlets import TAPS, event
 from vtctap.capturing.notifying import Notifying
 
-UNIT = Path(__file__).parents[2] / "packaging" / "vtctap-capture@.service"
+UNITS = sorted((Path(__file__).parents[2] / "packaging").glob("*.service"))
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no UNIX sockets")
 
@@ -78,16 +78,15 @@ def test_nobody_listens(address: str) -> None:
     part.close()
 
 
-def test_the_unit_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_is_valid(tmp_path: Path, unit: Path) -> None:
     """By systemd's own check; the command that it starts is replaced by one that exists."""
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd is not installed")
-    text = UNIT.read_text()
-    (tmp_path / UNIT.name.replace("@", "@rack1")).write_text(
-        re.sub(r"(?m)^ExecStart=vtctap ", "ExecStart=/bin/true ", text)
-    )
-    (unit,) = tmp_path.iterdir()
+    text = re.sub(r"(?m)^ExecStart=vtctap ", "ExecStart=/bin/true ", unit.read_text())
+    copy = tmp_path / unit.name.replace("@", "@rack1")
+    copy.write_text(text)
     result = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (result.returncode, [line for line in result.stderr.splitlines() if unit.name in line]) == (0, [])
+    assert (result.returncode, [line for line in result.stderr.splitlines() if copy.name in line]) == (0, [])

@@ -150,7 +150,10 @@ def test_what_the_wheel_puts_beside_the_package(tmp_path: Path, wheel: Path) -> 
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--ignore-installed"]
     subprocess.run([*command, "--prefix", prefix, wheel], check=True, capture_output=True)
     assert (prefix / "share/man/man1/vtctap.1").is_file()
-    assert (prefix / "share/vtctap/vtctap-capture@.service").is_file()
+    assert {path.name for path in (prefix / "share/vtctap").iterdir()} == {
+        "vtctap-capture@.service",
+        "vtctap-export.service",
+    }
     site = sysconfig.get_path("purelib", vars={"base": str(prefix)})
     for arguments, text in ((["help", "fields"], "# Fields"), (["completion", "zsh"], "#compdef vtctap")):
         code = f"import sys; sys.path.insert(0, {site!r}); from vtctap.__main__ import main; sys.exit(main())"

@@ -10,24 +10,30 @@ its name when it is complete. 'vtctap help export' says how to read both back.
 
 import argparse
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.arguments import STANDARD, STATED, add_join, add_keys, add_profile, add_traces, groups_of, load_keys
+from vtctap.arguments import (
+    STANDARD,
+    STATED,
+    add_join,
+    add_keys,
+    add_profile,
+    add_traces,
+    groups_of,
+    load_keys,
+    seconds,
+)
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.inputs import Traces, one_link, settle
-from vtctap.jobs import add_jobs, results
-from vtctap.lost import Lost
+from vtctap.jobs import add_jobs
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import whole_file
 from vtctap.parsers import suggested
-from vtctap.progress import with_count
 
 if TYPE_CHECKING:
-    from vtctap.dataset.adding import Added
+    from vtctap.dataset.adding import Options
     from vtctap.dissector.dissect import Dissection, Value
     from vtctap.dissector.profiles.files import Profile
     from vtctap.dissector.tables.model import Cells, Column, Row, Table
@@ -73,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="overwrite the file if it exists; set: decode a trace that is there again"
     )
     add_jobs(parser)
+    parser.add_argument(
+        "--watch", metavar="DIR", help="set: add the traces in this folder, and those that arrive there"
+    )
+    parser.add_argument(
+        "--every", type=seconds, default=5.0, metavar="S", help="seconds between scans of --watch (default: 5)"
+    )
     parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     add_profile(parser, default=STATED)
     add_keys(parser)
@@ -80,17 +92,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    groups = groups_of(arguments)
+    groups = _groups(arguments)
     form = _form(arguments)
     if _is_set(arguments, form):
         return _export_set(arguments, groups)
-    if arguments.findings or arguments.no_octets or arguments.cluster:
-        raise CommandError("--findings, --no-octets and --cluster are for a set (.parquet without --table, -e, -Y)")
+    if arguments.findings or arguments.no_octets or arguments.cluster or arguments.watch:
+        raise CommandError(
+            "--findings, --no-octets, --cluster and --watch are for a set (.parquet without --table, -e, -Y)"
+        )
     passes = _passes(arguments.filter)
     written, noun = (_export_octets if form in _OF_OCTETS else _export_table)(arguments, form, groups, passes)
     if not arguments.quiet and arguments.output != STANDARD:
         warn(f"{count(written, noun)} in {arguments.output}")
     return DONE
+
+
+def _groups(arguments: argparse.Namespace) -> list[list[str]]:
+    """Returns the names of the traces, in groups that are read as one; none with ``--watch``. Raises CommandError."""
+    if not arguments.watch:
+        return groups_of(arguments)
+    if arguments.traces or arguments.read or arguments.join or arguments.force:
+        raise CommandError("--watch takes each trace of its folder once: leave out TRACE, -r, --join and --force")
+    return []
 
 
 def _form(arguments: argparse.Namespace) -> str:
@@ -137,54 +160,35 @@ def _dissected(
 
 
 def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
-    from vtctap.dataset.adding import Added, Options, add_or_skip, clean
-    from vtctap.dissector.tables.parquet import require
+    from vtctap.dataset.exporting import Exporting, watch
 
     if any(STANDARD in names for names in groups):
         raise CommandError("a set takes files, since it knows traces by their content; - is none")
-    require()
+    exporting = Exporting(
+        _options(arguments, bar=len(groups) == 1), arguments.jobs, arguments.cluster, quiet=arguments.quiet
+    )
     load_keys(arguments)
+    if arguments.watch:
+        watch(arguments.watch, exporting, every=arguments.every)
+    else:
+        exporting.export(groups)
+    return FOUND if exporting.skipped else DONE
+
+
+def _options(arguments: argparse.Namespace, *, bar: bool) -> "Options":
+    """Returns how traces are added. The workers of a cluster may have another working folder, so names are whole."""
+    from vtctap.dataset.adding import Options
+
     place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
-    options = Options(
+    return Options(
         folder=place(arguments.output),
         profile=arguments.profile,
         keys=place(arguments.keys) if arguments.keys else None,
         findings=arguments.findings,
         octets=not arguments.no_octets,
         force=arguments.force,
-        bar=len(groups) == 1 and not arguments.cluster,
+        bar=bar and not arguments.cluster,
     )
-    jobs = [tuple(map(place, names)) for names in groups]
-    adds = partial(add_or_skip, options=options)
-    found = results(adds, jobs, processes=arguments.jobs, cluster=arguments.cluster)
-    all_added: list[Added] = []
-    for number, result in with_count(found, len(jobs), arguments.output):
-        added = Added(jobs[number][0], "skipped", why=result.why) if isinstance(result, Lost) else result
-        all_added.append(added)
-        _tell_trouble(added)
-    clean(options.folder, [added.id for added in all_added])
-    if not arguments.quiet:
-        warn(_summary(all_added, arguments.output))
-    return FOUND if any(added.state == "skipped" or added.skipped for added in all_added) else DONE
-
-
-def _tell_trouble(added: "Added") -> None:
-    """Reports the parts of a trace that are not in the set, and why."""
-    if added.state == "skipped":
-        warn(f"skipped {added.trace}: {added.why}")
-    elif added.skipped:
-        warn(f"{added.trace}: {count(added.skipped, 'part')} damaged or missing")
-    elif not added.records:
-        warn(f"{added.trace}: it has no records")
-
-
-def _summary(all_added: "Sequence[Added]", folder: str) -> str:
-    states = Counter(added.state for added in all_added)
-    records = sum(added.records for added in all_added if added.state == "added")
-    parts = [f"{count(records, 'record')} of {count(states['added'], 'trace')} added to {folder}"]
-    parts += [f"{count(states['there'], 'trace')} there before"] if states["there"] else []
-    parts += [f"{count(states['skipped'], 'trace')} skipped"] if states["skipped"] else []
-    return ", ".join(parts)
 
 
 # Tables.

@@ -106,7 +106,7 @@ def _commit(folder: Path, staging: Path, entry: Entry, old: Sequence[Entry]) -> 
         for files in entry.files.values():
             move(staging, folder, files)
         write_entry(folder, entry, staging)
-    except OSError:
+    except BaseException:  # Also where a signal ends the program.
         remove_files(folder, [entry], old)
         raise
     remove_files(folder, old, [entry])

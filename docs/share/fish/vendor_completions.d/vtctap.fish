@@ -51,7 +51,7 @@ function _shtab_vtctap_using
 end
 
 set -g _shtab_vtctap_commands ports capture demo read check stats report redact verify reframe import export query replay simulate token profile wireshark doctor completion help
-set -g _shtab_vtctap_opts_with_value --as --ask --client --cluster --color --dialect --dlt --evidence --fail-on --file --filter --format --from --inherits --jobs --junit --key --keys --latency --line --link --pan --port --power --profile --pty --seed --server --sessions --severity --sign --signature --signers --since --speed --speed-up --stats-json --table --trigger -Y -a -b -c -e -i -o -r -t -w
+set -g _shtab_vtctap_opts_with_value --as --ask --client --cluster --color --dialect --dlt --every --evidence --fail-on --file --filter --format --from --inherits --jobs --junit --key --keys --latency --line --link --pan --port --power --profile --pty --seed --server --sessions --severity --sign --signature --signers --since --speed --speed-up --stats-json --table --trigger --watch -Y -a -b -c -e -i -o -r -t -w
 
 complete -c vtctap -e
 complete -c vtctap -f
@@ -229,6 +229,8 @@ complete -c vtctap -n '_shtab_vtctap_using export' -l no-octets -d 'set: leave o
 complete -c vtctap -n '_shtab_vtctap_using export' -l force -d 'overwrite the file if it exists; set: decode a trace that is there again'
 complete -c vtctap -n '_shtab_vtctap_using export' -l jobs -x -d 'processes that work on several traces (default: one for each processor)'
 complete -c vtctap -n '_shtab_vtctap_using export' -l cluster -x -d 'let the workers of this Dask scheduler do it, such as tcp://host:8786'
+complete -c vtctap -n '_shtab_vtctap_using export' -l watch -x -d 'set: add the traces in this folder, and those that arrive there'
+complete -c vtctap -n '_shtab_vtctap_using export' -l every -x -d 'seconds between scans of --watch (default: 5)'
 complete -c vtctap -n '_shtab_vtctap_using export' -s q -d 'print no summary at the end'
 complete -c vtctap -n '_shtab_vtctap_using export' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the one that the trace states)'
 complete -c vtctap -n '_shtab_vtctap_using export' -l keys -xka "(__fish_complete_path (commandline -ct))" -d 'key file that decrypts tokens ('"'"'vtctap help tokens'"'"')'
