@@ -26,6 +26,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+from vtctap.sniffer.bounds import TIMEOUT
 from vtctap.sniffer.envelope import TOLERANCE
 
 _ASSUMED_NS: Final = 16_000_000
@@ -34,8 +35,6 @@ _PSEUDO_TERMINAL: Final = re.compile(r"/dev/(pts/\d+|ttys\d+)")
 """The names of pseudo-terminals on Linux and macOS, which have no adapter."""
 _NETWORKS: Final = ("socket://", "rfc2217://")
 """pyserial's URLs of ports behind a network; ``spy://`` may precede them."""
-_TIMEOUT: Final = 4
-"""Characters of silence after which a UART's FIFO asks to be read below its threshold."""
 _TRIGGERS: Final = {1: 1, 2: 1, 3: 1, 4: 8}
 """Maps port types of <linux/serial_core.h> (8250, 16450, 16550, 16550A) to the thresholds of their FIFOs, octets."""
 _OTHER_TRIGGER: Final = 16
@@ -120,7 +119,7 @@ def find_adapter(name: str, system: str = "/sys") -> Adapter:
     kind = _number(f"{tty}/type")
     if kind:
         trigger = _number(f"{tty}/rx_trig_bytes") or _TRIGGERS.get(kind)
-        characters = (trigger or _OTHER_TRIGGER) - 1 + _TIMEOUT if trigger != 1 else 0
+        characters = (trigger or _OTHER_TRIGGER) - 1 + TIMEOUT if trigger != 1 else 0
         return Adapter(driver, characters=characters, source="fifo" if trigger else "assumed")
     return Adapter(driver)
 

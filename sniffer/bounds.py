@@ -18,7 +18,9 @@ and brings octets that had ended by then. What is known is a system of inequalit
 
 ``L[k]`` is how long the adapter keeps an octet. A packet of :data:`PACKET` octets that fills before the timer ends
 starts the timer again, and the host may collect several such packets. So where packets can fill, n octets in one read
-may have waited for ``n // PACKET + 1`` timer periods.
+may have waited for ``n // PACKET + 1`` timer periods. A FIFO that handed on n octets had kept the first one for the
+n - 1 characters after it, and for the :data:`TIMEOUT` characters after the last one; :data:`PAUSES` more are allowed
+for.
 
 ``w[k]`` is the most time between the moment when the adapter handed the octets of read k on and the read. A waiting
 program is woken within ``W``. A program that has not looked for ``late_ns`` may be late by that, plus
@@ -56,14 +58,15 @@ What it rests on
 - A waiting program is woken within W (see :data:`SCHEDULING_NS`), or knows how much later it was woken
   (:mod:`~vtctap.sniffer.reader`).
 - The adapter keeps no octet longer than L (:mod:`~vtctap.sniffer.adapter` says where that is known). A FIFO's timeout
-  restarts with each octet, so pauses shorter than the timeout keep the octets before them longer than L, and an octet
-  may begin before the hand-over.
+  restarts with each octet, so pauses shorter than the timeout keep the octets before them longer than L where they
+  exceed :data:`PAUSES`, and an octet may begin before the hand-over.
 - The line has the speed that is set, and its sender's clock is off by no more than :data:`TOLERANCE`.
 
 docs/accuracy.md states each of these to the user. ``bench/bound.py`` tests the rest with random lines, adapters and
 readers.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -79,6 +82,10 @@ TRANSFER_NS: Final = 250_000
 PACKET: Final = 62
 """Octets in a full packet of an FTDI adapter. The adapter sends a full packet without waiting for the timer, and
 restarts the timer. The host may collect packets until one comes that is not full."""
+TIMEOUT: Final = 4
+"""Characters of silence after which a UART's FIFO asks to be read below its threshold."""
+PAUSES: Final = 3
+"""How long all pauses between the octets that a FIFO hands on together may last, characters."""
 
 
 class Chunk(NamedTuple):
@@ -102,11 +109,16 @@ class Bounds:
         self.waking_ns = max(SCHEDULING_NS - int(TOLERANCE * character_time_ns), _WAKING_LEAST_NS)
         self.fills = 0 < (PACKET - 1) * self.shortest_ns < latency_ns
         """Whether a packet can fill before the timer ends."""
+        self.fifo = fifo and character_time_ns > 0
+        """Whether the octets come from a UART's FIFO, at a known speed."""
+        self.threshold = max(round(latency_ns / self.longest_ns) - TIMEOUT + 1, 1) if self.fifo else 0
+        """How many octets make a FIFO hand them on."""
         self._latency_ns = latency_ns
-        self._fifo = fifo and character_time_ns > 0
 
     def kept(self, count: int) -> int:
         """Returns L: the longest time that the adapter keeps the first of ``count`` octets of one read, ns."""
+        if self.fifo:
+            return min(self._latency_ns, math.ceil((count - 1 + TIMEOUT + PAUSES) * self.longest_ns))
         return self._latency_ns * (count // PACKET + 1 if self.fills else 1)
 
     def first_ended(self, chunk: Chunk, waking: int, lasted: int = 0) -> int:
@@ -116,15 +128,15 @@ class Bounds:
         came without a pause.
         """
         kept = self.kept(len(chunk.octets))
-        missed = min(_lateness(chunk.before_late_ns, waking), kept + waking)
-        ended = max(chunk.arrival - _lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
-        if self._fifo and waking < self.shortest_ns:
+        missed = min(lateness(chunk.before_late_ns, waking), kept + waking)
+        ended = max(chunk.arrival - lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
+        if self.fifo and waking < self.shortest_ns:
             ended = max(ended, self._handed_on(chunk, waking) + int(self.shortest_ns))
         return ended
 
     def _handed_on(self, chunk: Chunk, waking: int) -> int:
         """Returns the earliest time (ns since 1970 UTC) at which a FIFO handed on what the read before brought."""
-        return chunk.before - _lateness(chunk.before_late_ns, waking)
+        return chunk.before - lateness(chunk.before_late_ns, waking)
 
     def starts(
         self, chunks: Sequence[Chunk], count: int, ended: float, base: int
@@ -140,7 +152,7 @@ class Bounds:
         shortest = self.shortest_ns
         for chunk in chunks[:count]:
             kept = self.kept(len(chunk.octets))
-            if self._fifo:
+            if self.fifo:
                 ended = max(ended, float(self._handed_on(chunk, self.waking_ns) - base))
             end = max(ended + shortest, float(self.first_ended(chunk, self.waking_ns) - base))
             most = latest[len(earliest)] + shortest
@@ -168,6 +180,6 @@ class Bounds:
         return latest
 
 
-def _lateness(late: int, waking: int) -> int:
+def lateness(late: int, waking: int) -> int:
     """w: the most that a read can be late, ns."""
     return max(waking, late + min(TRANSFER_NS, waking)) if late else waking

@@ -7,7 +7,8 @@ A read brings octets that had ended by then. Octets follow each other no faster 
 also bounds the octets before them, less the characters between. An adapter hands octets on when its timer ticks, at
 most its latency after they came. So the first octet of a read ended after the previous tick, and after the octets that
 the previous read could have brought. These are lower bounds for that octet; they hold for the octets before it if there
-was no pause between.
+was no pause between. A UART's FIFO that hands on fewer octets than its threshold has waited for its timeout, so the
+last of them ended four characters before it handed them on.
 
 The estimator holds octets until enough have come after them. It then cuts them into runs without a pause, as few as the
 bounds allow, and fits the best line to each run (:mod:`~vtctap.sniffer.envelope`): when it began, and how long its
@@ -26,8 +27,8 @@ Limits
 
 A pause shorter than the timer may stay undetected, or be detected some octets late. If an octet starts the timer, and
 not the packet before it, each octet of a run is late by the same time, and no arrival reveals it. Estimates are then
-late by up to half the timer, within the uncertainty. A UART's FIFO keeps octets until its threshold is reached, or for
-some characters after the last octet; its latency is the sum of both. :mod:`~vtctap.sniffer.bounds` lists what the
+late by up to half the timer, within the uncertainty. A change of a modem line makes a UART hand on what it holds, too:
+estimates are then up to four characters early, within the uncertainty. :mod:`~vtctap.sniffer.bounds` lists what the
 uncertainty rests on.
 """
 
@@ -35,7 +36,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.pieces import Octet
-from vtctap.sniffer.bounds import PACKET, SCHEDULING_NS, Bounds, Chunk
+from vtctap.sniffer.bounds import PACKET, SCHEDULING_NS, TIMEOUT, Bounds, Chunk, lateness
 from vtctap.sniffer.envelope import Envelope, Pace
 
 PROMPT_NS: Final = 120_000
@@ -209,11 +210,11 @@ class Estimator:
         while run.number < len(chunks):
             envelope, number, count = run
             chunk = chunks[number]
-            bounds = self._from_below(chunk, count, base)
-            if number in refused or envelope.fastest_above(*bounds[0]) > envelope.slowest:
+            bounds = self._bounds_of(chunk, count, base)
+            if number in refused or envelope.fastest_above(*bounds[0][:2]) > envelope.slowest:
                 # A pause, or the program was woken late. It is a pause if no program is woken so late, or if the doubt
                 # comes up a second time.
-                at, time = bounds[0]
+                at, time, _ = bounds[0]
                 sure = envelope.fastest_above(at, time + PROMPT_NS - SCHEDULING_NS) > envelope.slowest
                 if not self._woken_late(number, count, time, self._bounds.shortest_ns if sure else envelope.fastest):
                     if doubt and doubt.number < number:
@@ -222,14 +223,14 @@ class Estimator:
                         return run
                     doubt = run.copy()
             else:
-                for at, time in bounds:
+                for at, time, latest in bounds:
                     fastest = envelope.fastest_above(at, time)
                     if envelope.fastest < fastest <= envelope.slowest:
                         slowed.append(run.copy())
                     if fastest <= envelope.slowest:
                         envelope.add_lower(at, time, fastest)
-                if len(bounds) > 1 and len(chunk.octets) % PACKET:
-                    envelope.add_upper(bounds[1][0], bounds[1][1] + PROMPT_NS)
+                    if latest is not None:
+                        envelope.add_upper(at, latest)
             count += len(chunk.octets)
             if envelope.add_upper(count, float(chunk.arrival - base)) or not slowed:
                 run = _Run(envelope, number + 1, count)
@@ -238,16 +239,28 @@ class Estimator:
                 refused.add(run.number)
         return run
 
-    def _from_below(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float]]:
-        """Returns the lower bounds after ``count`` octets: that of the chunk's first octet, and that of the octet that
-        filled the last packet, because it started the timer."""
+    def _bounds_of(self, chunk: Chunk, count: int, base: int) -> list[tuple[int, float, float | None]]:
+        """Returns octets of a chunk that follows ``count`` octets, each with the time after which it ended and, where
+        it is known, the time before which it ended: the chunk's first octet, and the one that started the timer."""
         lasted = (len(chunk.octets) - 1) * self._character_time_ns
-        bounds = [(count + 1, float(self._bounds.first_ended(chunk, PROMPT_NS, lasted) - base))]
+        first = (count + 1, float(self._bounds.first_ended(chunk, PROMPT_NS, lasted) - base), None)
+        if self._bounds.fifo:
+            return [first, self._last_in_fifo(chunk, count, base)]
         full = len(chunk.octets) // PACKET * PACKET
-        if full and self._bounds.fills and not chunk.late_ns:
-            timer = self._latency_ns if len(chunk.octets) % (_COLLECTED * PACKET) else 0
-            bounds.append((count + full, float(chunk.arrival - timer - PROMPT_NS - base)))
-        return bounds
+        if not full or not self._bounds.fills or chunk.late_ns:
+            return [first]
+        timer = self._latency_ns if len(chunk.octets) % (_COLLECTED * PACKET) else 0
+        started = float(chunk.arrival - timer - base)
+        return [first, (count + full, started - PROMPT_NS, started if len(chunk.octets) % PACKET else None)]
+
+    def _last_in_fifo(self, chunk: Chunk, count: int, base: int) -> tuple[int, float, float | None]:
+        """Returns the bounds of the last octet that a FIFO held: it reached the threshold, or the timeout followed it,
+        or an octet with an error, for which a UART asks to be read at once."""
+        octets, arrival, late_ns, *_ = chunk
+        waited = 0 if len(octets) == self._bounds.threshold else TIMEOUT * self._character_time_ns
+        timed_out = len(octets) < self._bounds.threshold and not any(flags for _, flags in octets)
+        earliest = float(arrival - lateness(late_ns, PROMPT_NS) - waited - base)
+        return count + len(octets), earliest, float(arrival - waited - base) if timed_out else None
 
     def _woken_late(self, number: int, count: int, ended: float, fastest: float) -> bool:
         """Whether later chunks prove that the octet after the first ``count`` had ended before ``ended``."""

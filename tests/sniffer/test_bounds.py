@@ -1,5 +1,6 @@
 """Bounds on when octets began: against a solver of the constraints, and in random sessions whose times are known."""
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -44,7 +45,9 @@ def solved(
     at = 0
     for octets, arrival, late, before, before_late in chunks:
         fills = 0 < (PACKET - 1) * shortest < latency
-        kept = latency * (len(octets) // PACKET + 1) if fills else latency
+        kept = latency * (len(octets) // PACKET + 1) if fills and not fifo else latency
+        if fifo:  # The octets after the first, four characters of timeout, three of pauses.
+            kept = min(kept, math.ceil((len(octets) - 1 + 4 + 3) * most))
         was_late, before_was_late = (
             max(bounds.waking_ns, each + TRANSFER_NS) if each else bounds.waking_ns for each in (late, before_late)
         )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import accuracy
 from vtctap.dissector.framing.pieces import Octet
-from vtctap.pcap.record import Line
+from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.bounds import SCHEDULING_NS
 from vtctap.sniffer.envelope import TOLERANCE
 from vtctap.sniffer.estimator import HOLD_CHARACTERS, HOLD_NS, Estimator
@@ -58,6 +58,25 @@ def test_octet_by_octet_at_once() -> None:
     settled = estimate(MS, 0, [(1, number * MS) for number in range(1, 30)])
     assert starts(settled) == pytest.approx(range(29), abs=0.15)
     assert all(octet.uncertainty and octet.uncertainty <= SCHEDULING_NS for octet in settled)
+
+
+@pytest.mark.parametrize(
+    ("count", "flags", "late", "first"),
+    [
+        (1, 0, 0, -5),  # One character, and four of timeout.
+        (3, 0, 0, -7),
+        (3, 0, 2, -8),  # Handed on at any time in 2 ms.
+        (8, 0, 0, -8),  # The threshold: no timeout.
+        (2, Flag.PARITY, 0, -4),  # An error interrupts at once: any time between two characters and six.
+    ],
+)
+def test_a_fifo_below_its_threshold_has_waited_for_its_timeout(count: int, flags: int, late: int, first: int) -> None:
+    """The FIFO keeps octets of 1 ms for up to 11: seven before the eighth, and four of timeout."""
+    estimator = Estimator(MS, round(11 * MS * (1 + TOLERANCE)), fifo=True)
+    estimator.feed(octets(count, flags), START, late * MS)
+    settled = estimator.close()
+    assert starts(settled)[0] == pytest.approx(first, abs=0.15)
+    assert all(octet.uncertainty and octet.uncertainty <= 7.5 * MS for octet in settled)
 
 
 def test_a_chunk_alone() -> None:
