@@ -1,4 +1,4 @@
-"""What the tests of a capture's parts share."""
+"""Fixtures of the tests of a capture's parts."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def dissector() -> Callable[[], Dissector]:
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """The descriptors of a pipe, to read and to write."""
+    """The two descriptors of a pipe, for reading and for writing."""
     ends = os.pipe()
     yield ends
     for end in ends:

@@ -1,4 +1,4 @@
-"""What a capture counts, and says at its end."""
+"""The numbers that a capture counts and prints at its end."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.wire import WireOctet
 
 CASE = Path(__file__).parents[3] / "shared" / "cases" / "15-p1-live-tail-lost" / "bad3.json"
-"""Three Telegrams of a smart meter, each with a wrong CRC. Not part of the project."""
+"""Three Telegrams of a smart meter, each with a wrong CRC. The file is not part of the project."""
 
 BODY = b"/ZZZ5vtctap\r\n\r\n1-0:1.8.0(000050.100*kWh)\r\n!"
 
 
 def crc16(octets: bytes) -> int:
-    """CRC-16/ARC, bit by bit: polynomial A001h, reflected, from 0 (DSMR 5.0.2, 6.2)."""
+    """Computes CRC-16/ARC bit by bit: polynomial A001h, reflected, start 0 (DSMR 5.0.2, 6.2)."""
     crc = 0
     for octet in octets:
         crc ^= octet

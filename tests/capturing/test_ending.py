@@ -1,4 +1,4 @@
-"""``-a``: when a capture has enough."""
+"""``-a``: the conditions that end a capture."""
 
 from collections.abc import Callable
 from typing import cast
@@ -16,7 +16,7 @@ Dissectors = Callable[[], Dissector]
 
 
 class Written:
-    """A recording of this size, whose last file is full or not."""
+    """A recording of a given size, whose last file is full or not."""
 
     size, full = 0, False
 

@@ -1,4 +1,4 @@
-"""The part that adds the hash chain."""
+"""The part of a capture that adds the hash chain."""
 
 from equipment.outlets import event
 from vtctap.capturing.hashing import Hashing

@@ -1,4 +1,4 @@
-"""Hints: what is said of a tap, and of what evidence; and what is no evidence."""
+"""Hints on a tap: the evidence that leads to each, and the octets that lead to none."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from vtctap.pcap.record import Flag, Kind, Line, Record
 
 E71, O71, N81 = Line(7, "E", 1), Line(7, "O", 1), Line(8, "N", 1)
 TEXT = b"/ZZz5vtctap-test\r\n0.9.1(120000)\r\n1.8.0(001234.5*kWh)\r\n" * 4
-"""Of all kinds of octets, some with an odd number of ones, most with an even one or the other way round."""
+"""Texts of all kinds of octets. In some texts most octets have an even number of ones, in others an odd number."""
 
 
 def heard(octets: bytes, tap: int = 0, line: Line = E71, **more: object) -> Record:
@@ -18,7 +18,7 @@ def heard(octets: bytes, tap: int = 0, line: Line = E71, **more: object) -> Reco
 
 
 def received(octets: bytes, line: Line = E71) -> Record:
-    """Octets of eight bits as a tap of 7E1 or 7O1 reads them."""
+    """Returns octets of eight bits as a tap set to 7E1 or 7O1 receives them."""
     wrong = [at for at, octet in enumerate(octets) if (octet.bit_count() & 1) != (line.parity == "O")]
     return heard(bytes(octet & 0x7F for octet in octets), line=line, parity_errors=tuple(wrong))
 
@@ -128,7 +128,7 @@ def test_a_tap_that_nobody_described() -> None:
 
 
 def test_noise_that_is_another_protocols() -> None:
-    """Said once a tap, also where the line is set for seven bits."""
+    """The hint appears once for each tap, also on a line of seven bits."""
     sml = bytes.fromhex("1b1b1b1b0101010176050017")
     for record in (heard(sml, line=N81, kind=Kind.NOISE), replace(received(sml), kind=Kind.NOISE)):
         hints = Hints(["/dev/a"])

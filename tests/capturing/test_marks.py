@@ -1,4 +1,4 @@
-"""Marks: by a key, in words, by a signal."""
+"""Marks: by a key, as words, and by a signal."""
 
 from typing import cast
 
@@ -39,7 +39,7 @@ def test_keys_in_every_split(keys: str, marks: list[str]) -> None:
 
 
 class Keys:
-    """A keyboard on which these are pressed."""
+    """A keyboard on which these keys are pressed."""
 
     def __init__(self) -> None:
         self.waiting = ""

@@ -1,4 +1,4 @@
-"""Outlets: a reader that stalls is not waited for, whatever was written arrives once and in order."""
+"""Outlets: they do not wait for a stalled reader, and what is written arrives once and in order."""
 
 import errno
 import io
@@ -14,7 +14,7 @@ from vtctap.capturing.outlet import SLICE, DirectOutlet, ServedOutlet, can_stall
 
 Pipe = tuple[int, int]
 FULL = 1 << 17
-"""Octets that are more than a pipe holds (64 KiB on Linux)."""
+"""More octets than a pipe holds (64 KiB on Linux)."""
 
 
 def served(descriptor: int, limit: int) -> ServedOutlet:
@@ -50,7 +50,7 @@ def test_a_stalled_reader_is_not_waited_for(pipe: Pipe) -> None:
     assert not out.idle
     given_up = out.finish(0.05)
     assert FULL // 2 <= given_up < FULL
-    # The reader goes on: so does the writing.
+    # The reader continues, and so does the writing.
     heard = 0
     while heard < FULL:
         heard += len(os.read(pipe[0], FULL))
@@ -60,7 +60,7 @@ def test_a_stalled_reader_is_not_waited_for(pipe: Pipe) -> None:
 
 
 def test_a_slow_reader_gets_everything(pipe: Pipe) -> None:
-    """It takes longer than the patience in all, but takes something each time."""
+    """The reader takes longer than the patience in total, but takes some octets each time."""
     out = served(pipe[1], FULL)
     out.write(b"x" * FULL)
     heard = bytearray()

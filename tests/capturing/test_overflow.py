@@ -1,4 +1,4 @@
-"""A pipe's reader that stalls: what has no room is counted, told, and marked at the place where it is missing."""
+"""A pipe whose reader stalls: octets without room are counted, reported, and marked where they are missing."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ E71 = Line(7, "E", 1)
 
 
 class Room:
-    """A recording that has room for so many octets."""
+    """A recording that has room for a given number of octets."""
 
     def __init__(self) -> None:
         self.drops: Counter[int] = Counter()

@@ -1,4 +1,5 @@
-"""The chain: each part gets what the one before it lets through, and all are closed, whatever happens."""
+"""The chain of parts: each part gets the records that the previous one passes on, and all are closed, whatever
+happens."""
 
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from vtctap.pcap.record import Record
 
 
 class Noted(Passive):
-    """Notes what is asked of it; lets every other record pass; fails where it is told to."""
+    """A part that notes its calls, passes on every other record, and fails where it is told to."""
 
     def __init__(self, name: str, log: list[str], failing: str = "") -> None:
         self.name, self.log, self.failing, self.fed = name, log, failing, list[float]()

@@ -1,4 +1,5 @@
-"""Lines on standard output: numbered as in the trace; those without room are left out, counted and told."""
+"""Lines on standard output have the record numbers of the trace; lines without room are left out, counted and
+reported."""
 
 import errno
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The trace that a capture writes: whole whatever ends it, and looked after while it is written."""
+"""The trace that a capture writes is complete however the capture ends, and its file is watched meanwhile."""
 
 import os
 import sys
@@ -75,7 +75,7 @@ def test_a_file_that_is_lost_is_noticed(
 
 @pytest.mark.parametrize("octets", [0, 3, 100_000])
 def test_a_file_that_is_overwritten_on_a_busy_line_is_noticed(recording: Recording, path: Path, octets: int) -> None:
-    """What is written after that hides nothing: it is appended, so the size stays wrong."""
+    """Later records do not hide the damage: they are appended, so the size stays wrong."""
     recording.feed(RECORDS, 100)
     path.write_bytes(b"x" * octets)
     recording.feed(RECORDS, 100.5)
@@ -108,7 +108,7 @@ def test_a_file_that_vanishes_just_before_the_end(recording: Recording, path: Pa
 
 
 def test_two_captures_of_one_name(recording: Recording, path: Path) -> None:
-    """The second must not touch what the first writes, though it may overwrite files."""
+    """The second capture must not change the first one's files, even if it may overwrite files."""
     pytest.importorskip("fcntl")
     recording.feed(RECORDS, 0)
     second = Recording(str(path), lambda target, taps: create_trace(target, taps=taps, force=True), lambda text: None)
@@ -150,7 +150,7 @@ def test_the_ring_file_that_is_being_written_is_looked_after(path: Path) -> None
     recording.open(TAPS)
     for record in RECORDS[:3]:
         recording.feed([record], 0)
-    os.unlink(recording.files[0])  # It is complete, and nobody's any more.
+    os.unlink(recording.files[0])  # The file is complete, and no capture writes it any more.
     recording.feed((), 10)
     os.unlink(recording.files[1])
     with pytest.raises(OutputError, match=os.path.basename(recording.files[1])):

@@ -1,4 +1,4 @@
-"""The part that leaves out what comes after a stop condition."""
+"""The part of a capture that leaves out what comes after a stop condition."""
 
 from equipment.outlets import event, frame
 from vtctap.capturing.remainder import Remainder

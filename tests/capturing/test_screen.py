@@ -1,4 +1,4 @@
-"""Standard error while a capture runs: nothing waits for it, and nothing is garbled by the status line."""
+"""Standard error during a capture: nothing waits for it, and the status line garbles no other line."""
 
 import errno
 from io import StringIO

@@ -1,4 +1,4 @@
-"""The loop of a capture, with ports that are scripted."""
+"""The loop of a capture, with scripted ports."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Build = Callable[..., Sink]
 
 
 class Scripted:
-    """Ports that give a record a turn; ``before`` is done before each."""
+    """Ports that deliver one record each turn, after calling ``before``."""
 
     def __init__(self, turns: int, before: Callable[[int], None] = lambda turn: None) -> None:
         self.turns, self.before, self.turn, self.octets = turns, before, 0, 0
@@ -49,7 +49,7 @@ class Scripted:
 
 
 class Frames(Scripted):
-    """Ports that give a frame a turn, and another one when they are closed."""
+    """Ports that deliver one frame each turn, and another one when they are closed."""
 
     def poll(self, timeout: float) -> list[Record]:
         return [frame(record.time / 1e9) for record in super().poll(timeout)]

@@ -1,4 +1,4 @@
-"""``--trigger``: what is held back, what is let go, and how much is kept in memory."""
+"""``--trigger``: the records that are held back or passed on, and how many are kept in memory."""
 
 from collections.abc import Callable
 

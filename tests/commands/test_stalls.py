@@ -28,7 +28,7 @@ FRAME = b"\x02" + b"a" * 60 + b"\x03a"
 SMALL = (
     "import sys; from vtctap.capturing import {0}; {0}.HELD = {1}; from vtctap.__main__ import main; sys.exit(main())"
 )
-"""A program whose part {0} holds at most {1} records or lines, so that stalls show sooner."""
+"""A program whose module {0} holds at most {1} octets, so that stalls show sooner."""
 
 
 def say(taps: Any, frames: int) -> None:

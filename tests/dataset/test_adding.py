@@ -1,4 +1,5 @@
-"""A set of traces: each is in it once and whole, with the values of the record decoder, or is named with a reason."""
+"""A set of traces: each trace is in it once and complete, with the record decoder's values, or is named with a
+reason."""
 
 import json
 import os
@@ -40,7 +41,7 @@ def add(trace: Path, folder: Path, **options: Any) -> Added:
 
 
 def rows(folder: Path, table: str) -> Rows:
-    """The rows of a table by its files, in the order of traces and numbers; without what does not apply."""
+    """Returns the rows of a table's files in the order of traces and record numbers, without empty cells."""
     found: Rows = []
     for path in folder.glob(f"{table}/**/*.parquet"):
         read = parquet.ParquetFile(path).read()
@@ -69,7 +70,7 @@ def records(count: int, *, link: int = 0, start: int = NOON) -> Iterator[Record]
 
 
 def plain(cells: dict[str, Any]) -> dict[str, Any]:
-    """Cells as they come out of Parquet: times as a number of us, spans as decimals."""
+    """Returns the cells as Parquet stores them: times as whole us, durations as decimals."""
     changed = dict(cells)
     if "frame.time_epoch" in cells:
         changed["frame.time_ns"] = int(cells["frame.time_epoch"].replace(".", ""))
@@ -189,7 +190,7 @@ def test_columns_say_what_they_are(tmp_path: Path) -> None:
     assert metadata == {"type": "seconds", "unit": "s", "description": description}
 
 
-# Trouble.
+# Errors.
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ def test_an_error_at_any_file_leaves_the_set_as_it_was(
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_export_that_is_ended_half_way_is_repeated(tmp_path: Path, number: int) -> None:
-    """The signal comes when the first file of the set is complete and none has its name yet."""
+    """The signal comes when the first file of the set is complete, and before any file has its final name."""
     trace = written(tmp_path / "t.pcapng", *records(4000))
     arguments = ["export", str(trace), "-o", str(tmp_path / "set.parquet"), "--jobs", "1"]
     ended = (

@@ -1,4 +1,4 @@
-"""``vtctap query``: the views say what the tables of single traces say, and ready questions are answered."""
+"""``vtctap query``: the views agree with the tables of single traces, and the ready questions have answers."""
 
 import json
 from collections.abc import Callable
@@ -108,7 +108,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def session(day: int, delay_ms: int, *, read: bytes = b"\x01R1\x022000()\x03") -> list[Record]:
-    """A sign-on, a read and its answer, ``delay_ms`` after it."""
+    """A sign-on, a read, and its answer after ``delay_ms``."""
     line, time = Line(7, "E", 1), int((START + timedelta(days=day)).timestamp()) * 10**9
     said = [
         (0, Sender.CLIENT, b"/?!\r\n"),
@@ -137,7 +137,7 @@ def answers(opened: Set, name: str) -> list[dict[str, Any]]:
 def test_a_meter_that_drifts(tmp_path: Path) -> None:
     opened = made(tmp_path, [record for day in range(20) for record in session(day, 100 + 3 * day)])
     drift = answers(opened, "reaction-drift")[0]
-    # Half of the answers are identifications, which do not drift.
+    # Half of the answers are identifications, whose times do not drift.
     assert (drift["meter"], drift["answers"], round(drift["drift_ms_a_day"], 3)) == ("ABCTEST", 40, 1.5)
     by_month = answers(opened, "response-times")
     assert [(row["make"], row["month"], row["answers"]) for row in by_month] == [("ABC", "2026-01", 40)]

@@ -3,4 +3,5 @@
 from typing import Final
 
 PATIENCE: Final = 120
-"""Seconds for what takes a fraction of one: so busy is no machine that does not do it by then."""
+"""Longest wait for something that takes a fraction of a second, in seconds. No machine is so busy that it needs
+longer."""

@@ -1,4 +1,4 @@
-"""Conversations: records written by hand, for what is learned from traces."""
+"""Conversations: records written by hand, for the tests of learning."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
 from vtctap.pcap.record import Line, Record, Sender
 
 Frames = Iterable[tuple[str, bytes] | Record | float]
-"""Frames with the side that sends them (C or M), whole records, and pauses in seconds."""
+"""Frames with the side that sends them (C or M), complete records, and pauses in seconds."""
 
 SECOND = 10**9
 EPOCH = 10**18
@@ -18,24 +18,24 @@ ACK, NAK = b"\x06", b"\x15"
 
 
 def block(body: str, *, rule: str = "xor") -> bytes:
-    """A command or an answer with its ETX and check character; ``rule`` may be ``none``."""
+    """Returns a command or an answer with its ETX and check character; ``rule`` may be ``none``."""
     octets = body.encode("latin-1") + b"\x03"
     checks = {"xor": bcc_xor, "sum": bcc_sum}
     return octets + bytes([checks[rule](octets[1:])]) if rule in checks else octets
 
 
 def read(register: str, *, command: str = "R1", rule: str = "xor") -> tuple[str, bytes]:
-    """A client's read with brackets."""
+    """Returns a client's read with brackets."""
     return "C", block(f"\x01{command}\x02{register}()", rule=rule)
 
 
 def write(register: str, value: str, *, rule: str = "xor") -> tuple[str, bytes]:
-    """A client's write."""
+    """Returns a client's write."""
     return "C", block(f"\x01W1\x02{register}({value})", rule=rule)
 
 
 def data(text: str, *, rule: str = "xor") -> tuple[str, bytes]:
-    """A meter's answer with a data set."""
+    """Returns a meter's answer with a data set."""
     return "M", block(f"\x02{text}", rule=rule)
 
 
@@ -43,12 +43,13 @@ CALL, BREAK = ("C", b"/?!\r\n"), ("C", block("\x01B0"))
 
 
 def identification(text: str = "ABC5meter") -> tuple[str, bytes]:
-    """A meter's identification."""
+    """Returns a meter's identification."""
     return "M", f"/{text}\r\n".encode()
 
 
 def records(frames: Frames, *, uncertainty: int | None = 1000, link: int = 0) -> list[Record]:
-    """The records of a conversation at 9600 bit/s in 7E1; each frame begins 100 ms after the end of the one before."""
+    """Returns the records of a conversation at 9600 bit/s in 7E1. Each frame begins 100 ms after the end of the
+    previous one."""
     made, now = [], EPOCH
     line = Line(7, "E", 1)
     for frame in frames:
@@ -77,7 +78,7 @@ def records(frames: Frames, *, uncertainty: int | None = 1000, link: int = 0) ->
 
 
 def learn(*traces: Iterable[Record]) -> Learner:
-    """What is learned from traces."""
+    """Returns a learner that was fed these traces."""
     learner = Learner()
     for trace in traces:
         learner.begin()
@@ -89,12 +90,12 @@ def learn(*traces: Iterable[Record]) -> Learner:
 
 
 def answers(*traces: Iterable[Record]) -> dict[tuple[str, str], Answer]:
-    """The answers that traces give, by question and subject."""
+    """Returns the answers that the traces give, by question and subject."""
     return {(answer.question, answer.subject): answer for answer in learn(*traces).answers()}
 
 
 def said(found: dict[tuple[str, str], Answer], question: str, subject: str = "") -> str:
-    """An answer in short: its verdict, and the reading that is shown."""
+    """Returns the verdict of an answer and the reading that is shown."""
     answer = found.get((question, subject))
     if answer is None:
         return "nothing"

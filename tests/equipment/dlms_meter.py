@@ -1,7 +1,7 @@
-"""A conversation over mode E in the octets of Gurux, an implementation of DLMS of its own.
+"""A conversation over mode E, encoded by Gurux, an independent implementation of DLMS.
 
-:class:`Optical` is a client at a meter with two objects that take tokens. Gurux makes the frames of both sides; what
-the meter answers is what the test says.
+:class:`Optical` is a client with a meter that has two objects for tokens. Gurux encodes the frames of both sides; the
+test decides what the meter answers.
 """
 
 from types import SimpleNamespace
@@ -21,8 +21,8 @@ CLIENT, METER = 16, 1
 
 
 class Optical:
-    """A client on a meter's optical head. ``said`` are the frames with who sent them, C or S. ``ciphered``: both sides
-    encrypt."""
+    """A client on a meter's optical head. ``said`` holds the frames with their sender, C or S. With ``ciphered`` both
+    sides encrypt."""
 
     def __init__(self, *, ciphered: bool = False) -> None:
         self.said: list[tuple[str, bytes]] = []
@@ -40,19 +40,19 @@ class Optical:
             self._meter.cipher = cipher
 
     def write(self, value: bytes, result: int | None = 0, *, type: Any = DataType.OCTET_STRING) -> None:
-        """Writes a value to the data object. ``result`` is that of the answer; None: the meter does not answer."""
+        """Writes a value to the data object. The answer has ``result``; with None the meter does not answer."""
         data = GXDLMSData(DATA)
         data.value = value
         data.setDataType(2, type)
         self._ask(self._client.write(data, 2), Command.SET_RESPONSE, result)
 
     def enter(self, value: bytes, result: int | None = 0) -> None:
-        """Calls the method of the gateway that takes a token."""
+        """Calls the gateway's method that takes a token."""
         request = self._client.method(GXDLMSTokenGateway(GATEWAY), 1, value, DataType.OCTET_STRING)
         self._ask(request, Command.METHOD_RESPONSE, result)
 
     def poll(self, status: int) -> None:
-        """Reads the token status of the gateway."""
+        """Reads the gateway's token status."""
         gateway = GXDLMSTokenGateway(GATEWAY)
         gateway.statusCode, gateway.dataValue = status, "00000000"
         value = gateway.getValue(self._meter, SimpleNamespace(index=6))

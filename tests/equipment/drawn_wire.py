@@ -1,4 +1,4 @@
-"""A UART drawn as the changes of a wire that a sampler sees: an independent maker of what the importers read."""
+"""A UART signal as a sampler records it, drawn independently of the importers that the tests feed with it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,14 @@ from vtctap.pcap.importers.uart import Edge
 
 
 def bits_of(octet: int, format: str) -> list[int]:
-    """The bits of a character on the wire, with its start and stop bits."""
+    """Returns the bits of a character on the wire, with its start and stop bits."""
     count = int(format[0])
     data = [octet >> at & 1 for at in range(count)]
     return [0, *data, *({"E": [sum(data) & 1], "O": [sum(data) + 1 & 1]}.get(format[1], [])), 1]
 
 
 class Drawing:
-    """A wire as a sampler sees it: samples of which only changes are kept."""
+    """A wire as a sampler records it; of its samples only the changes are kept."""
 
     def __init__(self, speed: int, format: str = "8N1", *, per_bit: int = 20, inverted: bool = False) -> None:
         self.speed, self.format, self.inverted = speed, format, inverted
@@ -41,13 +41,13 @@ class Drawing:
                 self.level(1, 2)
 
     def glitch(self, time: float, bits: float) -> None:
-        """The wire is turned over for a part of a bit."""
+        """Inverts the wire for part of a bit."""
         level = [level for at, level in self.changes if at <= time][-1]
         width = bits * 1_000_000_000 / self.speed
         self.changes = sorted([*self.changes, (time, 1 - level), (time + width, level)])
 
     def edges(self) -> Iterator[Edge]:
-        """Each change at the next sample."""
+        """Returns the changes, each at the next sample."""
         before = 1
         for time, level in self.changes[1:]:
             if level != before:

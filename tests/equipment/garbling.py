@@ -1,14 +1,14 @@
-"""Pseudo-terminals that garble: who is set to another speed than the simulated line hears nonsense.
+"""Pseudo-terminals that garble: a program that sets another speed than the simulated line's receives nonsense.
 
-A pseudo-terminal takes any settings and ignores them. :class:`GarblingTaps` reads what each tap has set on its terminal
-and delivers what a real receiver, set so, would make of the line (:mod:`equipment.receiver`): framing
-errors and breaks too, as the driver marks them (termios PARMRK). :class:`GarblingMeterPort` does the same for a client
-program that talks to the meter, and for two taps.
+A pseudo-terminal accepts any settings and ignores them. :class:`GarblingTaps` reads the settings that each tap has made
+on its terminal, and delivers what a real receiver with these settings (:mod:`equipment.receiver`) would receive. That
+includes framing errors and breaks, as the driver marks them (termios PARMRK). :class:`GarblingMeterPort` does the same
+for a client program that talks to the meter, and for two taps.
 
-Limits: a pseudo-terminal keeps to eight bits and no parity, whatever is asked of it, so only the speed can be wrong.
-Settings are looked at once a millisecond while an octet is being received. The terminal would double each FFh
-where marks are wanted, and so spoil marks that come from outside: PARMRK is taken out of the terminal's settings again
-as soon as it is seen there, and a tap that looks will not find it.
+Limits: a pseudo-terminal always has eight bits and no parity, so only the speed can be wrong. The settings are read
+once a millisecond while an octet is being received. With PARMRK, the terminal itself would double each FFh, and so
+damage the marks that come from outside. Therefore PARMRK is removed from the terminal's settings as soon as it is seen,
+and a tap that reads its settings will not find it.
 """
 
 import time
@@ -25,26 +25,26 @@ from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, Pty
 from vtctap.sniffer.simulated.wire import Side, VirtualWire, WireOctet
 
 _STEP: Final = 1_000_000
-"""ns between two looks at the settings."""
+"""Time between two reads of the settings, ns."""
 _SPEEDS: Final = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 _UNKNOWN: Final = 9600
-"""bit/s, for a terminal that nobody has set."""
+"""The speed of a terminal that no program has set, bit/s."""
 
 
 class _Tap:
-    """A pseudo-terminal with a line before it and a receiver between them."""
+    """A pseudo-terminal with a line and a receiver before it."""
 
     def __init__(self, pty: Pty, line: Line) -> None:
         self._pty = pty
         self._marks = False
         self._checks = False
         self.delivered = 0
-        """How many octets its reader was given."""
+        """Number of octets that its reader was given."""
         self.waveform = Waveform(line)
         self.receiver = Receiver(self.waveform, _UNKNOWN, Line(8, "N", 1))
 
     def run(self, until: int) -> None:
-        """Goes on to the time ``until`` (ns), with the settings that the terminal has now."""
+        """Continues to the time ``until`` (ns) with the terminal's present settings."""
         self.look()
         octets = self.receiver.run(until)
         if octets:
@@ -52,7 +52,7 @@ class _Tap:
             self.delivered += len(octets)
 
     def look(self) -> None:
-        """Sets the receiver as the terminal is set."""
+        """Sets the receiver to the terminal's settings."""
         import termios
 
         attributes = termios.tcgetattr(self._pty.terminal)
@@ -65,7 +65,7 @@ class _Tap:
             termios.tcsetattr(self._pty.terminal, termios.TCSANOW, attributes)
 
     def _delivered(self, octet: Received) -> bytes:
-        """An octet as a driver gives it to whoever reads."""
+        """Returns an octet as a driver delivers it."""
         if self._marks:
             value = bytes((octet.value,))
             return b"\xff\x00" + value if octet.flags else value * (1 + (octet.value == 0xFF))
@@ -73,15 +73,15 @@ class _Tap:
 
 
 class GarblingTaps(PatientTaps):
-    """The simulated line of ``line``, for a capture whose settings count. See :class:`PatientTaps`."""
+    """The simulated line ``line`` for a capture whose settings matter. See :class:`PatientTaps`."""
 
     def __init__(self, line: Line, *, merged: bool = False) -> None:
         super().__init__(merged=merged)
         self._line = line
 
     def steps(self, octets: Iterable[WireOctet]) -> Iterator[dict[Side, int]]:
-        """Plays in virtual time, a millisecond between two looks at the settings, for a test that reads in between: how
-        many octets each side's terminal was given so far."""
+        """Plays in virtual time, with one step for each read of the settings. Yields how many octets each side's
+        terminal was given so far, so that a test can read in between."""
         taps = {side: _Tap(pty, self._line) for side, pty in self._ptys.items()}
         now = 0
         for octet in octets:
@@ -110,7 +110,7 @@ class GarblingTaps(PatientTaps):
                 return
 
     def _go_on(self, taps: Iterable[_Tap], until: int, shift: int) -> bool:
-        """Lets real time pass up to the virtual time ``until``; False: no more is wanted."""
+        """Lets real time pass until the virtual time ``until``. Returns False when playing is to stop."""
         while True:
             self.wait_for_readers()
             now = min(time.monotonic_ns() - shift - self.stood_still, until)
@@ -132,16 +132,16 @@ def _run(taps: dict[Side, _Tap], until: int) -> dict[Side, int]:
 
 
 class _Client(_Tap):
-    """The terminal of a client program: octets of seven bits, NUL for what is no octet."""
+    """The terminal of a client program. Octets have seven bits; a garbled character becomes NUL."""
 
     def _delivered(self, octet: Received) -> bytes:
         return bytes((0 if octet.flags else octet.value & 0x7F,))
 
 
 class GarblingMeterPort(MeterPort):
-    """A simulated meter for a client program and two taps whose settings count, on a line of 7E1, as
-    :class:`MeterPort` with ``taps``. What the client sends at another speed than the meter's the meter takes for
-    damaged; the speed that counts is the one that is set when the octets are taken from the terminal."""
+    """A simulated meter for a client program and two taps whose settings matter, on a 7E1 line, like :class:`MeterPort`
+    with ``taps``. The meter takes octets that the client sends at another speed for damaged. The client's speed is the
+    one that is set when the octets are taken from the terminal."""
 
     def __init__(self, meter: MeterMachine, *, speed: int) -> None:
         super().__init__(meter, speed=speed, taps=SEVEN_EVEN)
@@ -153,7 +153,7 @@ class GarblingMeterPort(MeterPort):
         return VirtualWire({"server": meter}, speed=speed, line=SEVEN_EVEN, now=self._now(), plan=self._plan)
 
     def _stand_still(self) -> None:
-        """Until the taps have read all, as :class:`PatientTaps` does."""
+        """Waits until the taps have read everything, as :class:`PatientTaps` does."""
         began = time.monotonic_ns()
         while any(unread(pty.terminal) for pty in self._ptys[1:]) and time.monotonic_ns() < began + PATIENCE * 10**9:
             time.sleep(0.001)
@@ -165,7 +165,7 @@ class GarblingMeterPort(MeterPort):
             self._client.waveform.feed(octet)
 
     def _pass_on(self, octet: WireOctet) -> None:
-        """The receivers do that."""
+        """Does nothing, because the receivers pass octets on."""
 
     def _due(self, now: int) -> int | None:
         due = super()._due(now)

@@ -18,9 +18,9 @@ from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet, received
 class MeterPort(Closing):
     """A simulated meter on a pseudo-terminal of its own, for a client program to talk to.
 
-    ``port`` is the name to open; octets there have seven bits and no parity bit. The meter hears and sends at the pace
-    of a line, beginning at ``speed`` bit/s. With ``taps`` (the line whose parity bit the copies carry) there are two
-    more pseudo-terminals, ``client_tap`` and ``server_tap``, on which each direction can be captured.
+    ``port`` is the name to open; octets there have seven bits and no parity bit. The meter sends and receives at the
+    pace of a line that begins at ``speed`` bit/s. With ``taps`` (the format of the copies) there are two more
+    pseudo-terminals, ``client_tap`` and ``server_tap``, which deliver one direction each.
     """
 
     def __init__(self, meter: MeterMachine, *, speed: int = 9600, taps: Line | None = None) -> None:
@@ -56,11 +56,11 @@ class MeterPort(Closing):
         os.close(self._wake)
 
     def _now(self) -> int:
-        """What time it is on the line, ns."""
+        """Returns the time of the line, ns."""
         return time.monotonic_ns() - self._stood_still
 
     def _stand_still(self) -> None:
-        """Waits for whom the line waits; not here."""
+        """Waits for the readers that the line waits for; here it waits for none."""
 
     def _serve(self) -> None:
         port = self._ptys[0]
@@ -78,7 +78,7 @@ class MeterPort(Closing):
                 self._hear(bytes(octet & 0x7F for octet in port.read()))
 
     def _due(self, now: int) -> int | None:
-        """When there is something to do next, ns."""
+        """Returns the time of the next action, ns."""
         return self._wire.next_due()
 
     def _hear(self, octets: bytes) -> None:

@@ -1,4 +1,4 @@
-"""An outlet that has room only while it is told so, and records in short."""
+"""An outlet with a limited room, and records in short form."""
 
 from io import StringIO
 
@@ -18,7 +18,8 @@ def frame(second: float, octets: bytes = b"\x06", tap: int = 0) -> Record:
 
 
 class Memory(Outlet):
-    """An outlet that keeps what is written. ``room``: octets that are taken yet; ``error`` is raised by a write."""
+    """An outlet that keeps what is written. ``room`` is the number of octets that it still takes; a write raises
+    ``error``."""
 
     def __init__(self) -> None:
         super().__init__(StringIO())

@@ -1,4 +1,4 @@
-"""Pseudo-terminals on which a busy machine is not seen: the line stands still while its listeners have not read it."""
+"""Pseudo-terminals that hide a busy machine: the line pauses until its taps have read it."""
 
 import struct
 import time
@@ -9,7 +9,7 @@ from vtctap.sniffer.simulated.wire import WireOctet
 
 
 def unread(terminal: int) -> int:
-    """How many octets wait in a terminal for whoever reads it."""
+    """Returns the number of octets in a terminal that its reader has not read yet."""
     import fcntl
     import termios
 
@@ -18,14 +18,14 @@ def unread(terminal: int) -> int:
 
 
 class PatientTaps(PtyTaps):
-    """See :class:`PtyTaps`: the pauses of the line begin when all that was said before is read, so what a tap makes of
-    them, and what it has time for in them, does not depend on what else the machine does."""
+    """:class:`PtyTaps` whose line begins a pause only when the taps have read everything before it. So the work of
+    other programs changes neither the timestamps nor what a tap can do during a pause."""
 
     stood_still = 0
-    """For how long the line has stood still, ns."""
+    """Total time for which the line has paused, ns."""
 
     def wait_for_readers(self) -> None:
-        """The line stands still until all that it was given is read."""
+        """Waits until the taps have read everything that they were given."""
         began = time.monotonic_ns()
         while any(unread(pty.terminal) for pty in self._ptys.values()) and not self._stop.wait(0.001):
             pass

@@ -1,4 +1,4 @@
-"""Sessions with planted secrets, for trials of redaction: made from random numbers, and searched without the
+"""Sessions with planted secrets, for tests of redaction: made from random numbers, and searched independently of
 redaction's own search."""
 
 import random
@@ -14,7 +14,7 @@ UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def bcc(octets: bytes) -> int:
-    """The check character after the first octet."""
+    """Returns the check character of everything after the first octet."""
     value = 0
     for octet in octets[1:]:
         value ^= octet
@@ -22,7 +22,7 @@ def bcc(octets: bytes) -> int:
 
 
 def fcs(octets: bytes) -> bytes:
-    """CRC-16/X.25, bit by bit, low octet first."""
+    """Computes CRC-16/X.25 bit by bit, low octet first."""
     value = 0xFFFF
     for octet in octets:
         value ^= octet
@@ -32,20 +32,20 @@ def fcs(octets: bytes) -> bytes:
 
 
 def command(letter: str, body: bytes) -> bytes:
-    """A command with its check character."""
+    """Returns a command with its check character."""
     whole = b"\x01" + letter.encode() + b"\x02" + body + b"\x03"
     return whole + bytes([bcc(whole)])
 
 
 def data(body: bytes) -> bytes:
-    """An answer with its check character."""
+    """Returns an answer with its check character."""
     whole = b"\x02" + body + b"\x03"
     return whole + bytes([bcc(whole)])
 
 
 @dataclass
 class Planted:
-    """A session: its records, and the secrets in it by their kind."""
+    """A session: its records, and the secrets in it by kind."""
 
     records: list[Record] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Planted:
 
 
 class Planter:
-    """Makes one session from a seed. Every place of a secret is in every session."""
+    """Makes a session from a seed. Every session has a secret in each possible place."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -65,7 +65,7 @@ class Planter:
 
     def _say(self, octets: bytes, sender: Sender = Sender.SERVER, kind: Kind = Kind.FRAME, flags: int = 0) -> None:
         if self._random.random() < 0.1 and octets and kind is Kind.FRAME:
-            octets = octets[:-1] + bytes([octets[-1] ^ 1])  # A bad check character, or a lost line end.
+            octets = octets[:-1] + bytes([octets[-1] ^ 1])  # A bad check character or a lost line end.
         self._time += self._random.randrange(10**6, 10**9)
         tap = int(sender is Sender.SERVER)
         self.session.records.append(
@@ -167,7 +167,7 @@ class Planter:
 
 
 def survivors(session: Planted, records: list[Record]) -> list[str]:
-    """What of a session's secrets is still in records: the kind of the secret and its form."""
+    """Yields the session's secrets that are still in the records, by kind and form."""
     octets = b"".join(record.octets for record in records)
     sides = [b"".join(r.octets for r in records if r.sender is sender) for sender in Sender]
     text = "\n".join(record.event for record in records).encode()

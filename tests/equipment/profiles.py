@@ -1,8 +1,8 @@
-"""Profiles for tests: the sections that every profile must have, before those that a test is about."""
+"""Profiles for tests: the sections that every profile must have, before the sections under test."""
 
 
 def profile_text(name: str, more: str, *, confidence: str = "derived") -> str:
-    """The text of a profile of that name with further sections."""
+    """Returns the text of a profile of this name with further sections."""
     return f"""
 [profile]
 name = "{name}"

@@ -1,11 +1,14 @@
-"""What a real receiver makes of the line when it is set to another speed or line than the sender.
+"""What a real receiver receives if it is set to another speed or format than the sender.
 
-:class:`Waveform` is the line as it is in life: a level that goes up and down. :class:`Receiver` is a UART on it, set
-as a tap sets its port: it waits for a falling edge, looks at the line in the middle of each bit of its own speed, and
-looks for the next falling edge once it has seen the stop bit. Set as the sender is, it delivers what was sent; set
-otherwise, the garbage that a real one would. Sans-IO: time is what the caller says it is.
+:class:`Waveform` is the level of the line over time. :class:`Receiver` is a UART on it, with the settings that a tap
+gives its port. It waits for a falling edge, samples the line in the middle of each bit at its own speed, and waits for
+the next falling edge after the stop bit. With the sender's settings it receives what was sent; with others, the garbage
+that a real receiver would.
 
-Limits: one look a bit, where a real receiver takes several and lets them vote; edges are sharp and both clocks exact.
+It has no I/O; the caller states the time.
+
+Limits: it samples once for each bit, whereas a real receiver takes several samples and lets them vote; edges are sharp,
+and both clocks are exact.
 """
 
 from bisect import bisect_right
@@ -17,11 +20,11 @@ from vtctap.sniffer.simulated.wire import WireOctet
 _SECOND: Final = 1_000_000_000
 _EIGHT_BITS: Final = Line(8, "N", 1)
 _FORGET: Final = 4096
-"""Edges that are kept at the least; more would cost memory, fewer time."""
+"""Fewest edges that are kept. More would cost memory, fewer would cost time."""
 
 
 class Received(NamedTuple):
-    """An octet as the receiver delivers it: :class:`~vtctap.pcap.record.Flag` bits, and when it was complete, ns."""
+    """A received octet: its :class:`~vtctap.pcap.record.Flag` bits, and the time at which it was complete, ns."""
 
     value: int
     flags: int
@@ -29,7 +32,7 @@ class Received(NamedTuple):
 
 
 class Waveform:
-    """The levels of one line, high when idle, that carries characters of ``line``. Octets are added in order of
+    """The levels of a line that carries characters of ``line`` and is high when idle. Octets are fed in order of
     time."""
 
     def __init__(self, line: Line) -> None:
@@ -38,7 +41,7 @@ class Waveform:
         self._levels = [1]
 
     def feed(self, octet: WireOctet) -> None:
-        """The line goes through the bits of an octet; its length says how fast."""
+        """Adds the bits of an octet. Its duration gives the speed."""
         if octet.is_break:
             self._go(octet.start, 0)
         else:
@@ -48,17 +51,17 @@ class Waveform:
         self._go(octet.end, 1)
 
     def level(self, time: int) -> int:
-        """The level at ``time``; at an edge the one after it."""
+        """Returns the level at ``time``; at an edge, the level after it."""
         return self._levels[bisect_right(self._times, time) - 1]
 
     def falls(self, time: int) -> int | None:
-        """The first falling edge after ``time`` (ns); None where none is known yet."""
+        """Returns the first falling edge after ``time`` (ns), None if none is known yet."""
         at = bisect_right(self._times, time)
         at += at < len(self._times) and self._levels[at] == 1
         return self._times[at] if at < len(self._times) else None
 
     def forget(self, time: int) -> None:
-        """What was before ``time`` is not asked for any more."""
+        """Drops the edges before ``time``, which no caller asks for any more."""
         if len(self._times) > 2 * _FORGET and (at := bisect_right(self._times, time) - 1) > _FORGET:
             del self._times[:at], self._levels[:at]
 
@@ -68,7 +71,8 @@ class Waveform:
             self._levels.append(level)
 
     def _bits(self, octet: int) -> list[int]:
-        """Start bit, data bits from the lowest on, parity bit (that of 7E1 is in the octet), stop bit."""
+        """Returns start bit, data bits (lowest first), parity bit and stop bit. An octet of 7E1 includes its parity
+        bit."""
         sent = uart(self._line)
         bits = [octet >> at & 1 for at in range(sent.data_bits)]
         if sent.parity != "N":
@@ -77,13 +81,13 @@ class Waveform:
 
 
 def uart(line: Line) -> Line:
-    """How a tap sets the receiver for ``line``: seven bits and parity are eight bits without."""
+    """Returns the settings that a tap makes for ``line``: seven bits with parity become eight bits without."""
     return _EIGHT_BITS if line.has_parity else line
 
 
 class Receiver:
-    """A UART at ``speed`` bit/s and ``line`` on a waveform. Both may be set at any time, as on a real one: an octet
-    that is being received goes on at the new speed."""
+    """A UART at ``speed`` bit/s and ``line`` on a waveform. Both may change at any time, as on a real UART: the octet
+    that is being received continues at the new speed."""
 
     def __init__(self, waveform: Waveform, speed: int, line: Line) -> None:
         self.speed = speed
@@ -95,11 +99,11 @@ class Receiver:
 
     @property
     def busy(self) -> bool:
-        """Whether an octet is being received, or will be as far as the line is known."""
+        """Whether an octet is being received, or will be received from the edges known so far."""
         return self._next is not None or self._waveform.falls(self._after) is not None
 
     def run(self, until: int) -> list[Received]:
-        """The octets that are complete by ``until`` (ns), which never goes back."""
+        """Returns the octets that are complete by ``until`` (ns), which never decreases."""
         octets = []
         while True:
             if self._next is None:
@@ -116,7 +120,7 @@ class Receiver:
         return octets
 
     def _look(self, time: int) -> Received | None:
-        """The line in the middle of a bit."""
+        """Samples the line in the middle of a bit."""
         level = self._waveform.level(time)
         bits = self._bits
         line = uart(self.line)

@@ -1,7 +1,8 @@
-"""Recordings of what clients and meters said, each with what somebody else counted in it.
+"""Recordings of clients and meters, each with an independent count of its contents.
 
-The project's own are its examples, made up and counted by hand. Those of real meters lie beside the repository in
-``shared/corpus``, where they are there at all, and an independent scanner counted them; they are not part of it.
+The project's own recordings are its examples, which are made up and were counted by hand. Those of real meters lie
+beside the repository in ``shared/corpus``, if present; they are not part of the project, and an independent scanner
+counted them.
 """
 
 import json
@@ -49,7 +50,7 @@ def _stem(entry: dict[str, Any]) -> Path:
 
 
 def bursts_of(entry: dict[str, Any]) -> list[Burst]:
-    """Who said what, in order; one burst of nobody's where that is not known."""
+    """Returns the octets with their senders, in order; one burst without a sender if the senders are not known."""
     if not entry["direction_known"]:
         return [Burst(octets_of(entry))]
     path = _stem(entry).with_suffix(".exchange")
@@ -57,7 +58,7 @@ def bursts_of(entry: dict[str, Any]) -> list[Burst]:
 
 
 def octets_of(entry: dict[str, Any]) -> bytes:
-    """All octets of a recording, in order, read without the project's own parser."""
+    """Returns all octets of a recording, in order. It does not use the project's own parser."""
     dump = _stem(entry).with_suffix(".bin")
     if dump.exists():
         return dump.read_bytes()

@@ -1,4 +1,4 @@
-"""A terminal, for programs that a person looks at."""
+"""A terminal, for programs with a display."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ COLUMNS: Final = 100
 
 
 class Terminal:
-    """A terminal of its own session, and the program that runs in its foreground."""
+    """A terminal with a session of its own, and the program in its foreground."""
 
     def __init__(self) -> None:
         self._far, self.near = pty.openpty()
@@ -30,7 +30,7 @@ class Terminal:
         self.process: subprocess.Popen[bytes] | None = None
 
     def run(self, *arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
-        """Starts a command with this as its terminal: standard input, output and error, unless stated otherwise."""
+        """Starts a command with this terminal as standard input, output and error, unless stated otherwise."""
 
         def take_terminal() -> None:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -48,7 +48,7 @@ class Terminal:
         os.write(self._far, keys)
 
     def read(self, seconds: float = 0.0) -> bytes:
-        """All that was written so far, and within some seconds."""
+        """Returns everything that was written so far, or is written within some seconds."""
         end = time.monotonic() + seconds
         while True:
             ready, _, _ = select.select([self._far], [], [], max(end - time.monotonic(), 0))
@@ -62,7 +62,7 @@ class Terminal:
             assert time.monotonic() < end, self.output
 
     def wait(self) -> int:
-        """The exit status; the terminal keeps what was written."""
+        """Waits for the program's end and returns its exit status. The output stays readable."""
         assert self.process
         end = time.monotonic() + PATIENCE
         while self.process.poll() is None:
@@ -72,7 +72,7 @@ class Terminal:
         return self.process.returncode
 
     def lines(self) -> list[str]:
-        """What stands on the terminal, as it carries out carriage returns and new lines; without colours."""
+        """Returns the lines that the terminal shows after its carriage returns and line feeds, without colours."""
         lines, column = [""], 0
         for sign in re.sub(r"\x1b\[\d+m", "", self.read().decode()):
             if sign == "\r":

@@ -1,4 +1,5 @@
-"""The receiver that may be set wrongly: waveforms worked out by hand, a second receiver, and real pseudo-terminals."""
+"""The receiver with wrong settings, compared with waveforms worked out by hand, a second receiver, and real
+pseudo-terminals."""
 
 import contextlib
 import os
@@ -83,7 +84,7 @@ def test_set_as_the_sender_it_hears_what_was_sent(line: Line, values: bytes, spe
 
 
 def reference(octets: Sequence[WireOctet], speed: int, listening: int) -> list[tuple[int, int]]:
-    """Another receiver: it steps through the line, 64 ticks of the faster speed's bit at a time."""
+    """A second receiver: it steps through the line in 64ths of a bit at the faster speed."""
     tick = SECOND / max(speed, listening) / 64
     levels = [1] * (int(octets[-1].end / tick) + 64 * 200)
     for octet in octets:
@@ -145,7 +146,8 @@ def test_set_anew_within_an_octet() -> None:
     receiver = Receiver(waveform, 1000, EIGHT)
     assert receiver.run(3 * MS) == []
     assert receiver.busy
-    # It has looked at 0.5, 1.5 and 2.5 ms and looks at 3.5 ms still: start bit, 1, 1, 1. Then every other ms:
+    # It has sampled at 0.5, 1.5 and 2.5 ms, and still samples at 3.5 ms: start bit, 1, 1, 1. Then it samples every 2
+    # ms:
     receiver.speed = 500
     # 5.5: 0, 7.5: 0, 9.5: 1, and three times the idle line.
     assert receiver.run(SECOND) == [Received(0b11100111, 0, 15_500_000)]
@@ -197,7 +199,7 @@ def read(port: PosixPort, taps: GarblingTaps) -> list[tuple[int, int]]:
 def test_a_tap_hears_what_its_settings_make_of_the_line(
     settings: Settings, expected: list[tuple[int, int]] | None
 ) -> None:
-    """A literal FFh and marks both arrive as the driver gives them: doubled, and as FF 00 x."""
+    """A literal FFh and a mark both arrive as the driver delivers them: doubled, and as FF 00 x."""
     octets = characters(b"\xff\x55\x00", 9600, EVEN, start=100 * MS, gap=5 * MS)
     with GarblingTaps(EVEN) as taps, tapped(taps.server, settings) as port:
         taps.start(octets, beginning=0)

@@ -1,7 +1,7 @@
-"""Ports in virtual time: what a capture makes of a line does not depend on what else the machine does.
+"""Ports in virtual time: the work of other programs does not change a capture's results.
 
-A :class:`Machine` stands in the place of the clock and of ``poll`` for :mod:`vtctap.sniffer.reader`. Time passes only
-while the reader waits; octets come to a :class:`VirtualPort` when they end on the line.
+A :class:`Machine` replaces the clock and ``poll`` for :mod:`vtctap.sniffer.reader`. Time passes only while the reader
+waits; octets reach a :class:`VirtualPort` when they end on the line.
 """
 
 from collections import deque
@@ -16,11 +16,11 @@ from vtctap.sniffer.port import PortError, Settings
 
 START = 1_700_000_000_000_000_000
 WAKE_UP = 20_000
-"""ns; how late a waiting program is woken."""
+"""Delay with which a waiting program is woken, ns."""
 
 
 class VirtualPort:
-    """A port to which octets come. ``waiting`` has each and when it is there, ns, in order."""
+    """A port that receives octets. ``waiting`` holds each octet and its time of arrival (ns), in order."""
 
     marks_errors = False
 
@@ -51,7 +51,9 @@ class VirtualPort:
 
 
 class Machine:
-    """A clock that goes only while somebody waits, and the ports; with what the reader uses of ``time`` and ``select``.
+    """A clock that advances only while a program waits, and its ports. It replaces the parts of ``time`` and ``select``
+    that the reader uses. ``late`` holds the delays (ns) of the next waits that find octets, one each; later waits have
+    the delay :data:`WAKE_UP`. ``counts``: the system counts how long the program was ready to run but did not run.
 
     ``late`` (ns) is how late the next waits that find octets are woken, one each; then :data:`WAKE_UP`. ``counts``:
     the system counts how long the program was ready to run but was not.
@@ -67,11 +69,11 @@ class Machine:
         self._polled: dict[int, VirtualPort] = {}
 
     def port(self, name: str) -> VirtualPort:
-        """The port of this name."""
+        """Returns the port of this name."""
         return self.ports.setdefault(name, VirtualPort(self, name, len(self.ports)))
 
     def say(self, name: str, octets: Iterable[tuple[int, int]]) -> None:
-        """Octets, each with the time (ns after START) at which it is there, come to a port."""
+        """Delivers octets to a port, each at a time (ns after START)."""
         self.port(name).waiting += [(octet, START + time) for octet, time in octets]
 
     def monotonic_ns(self) -> int:
@@ -90,7 +92,7 @@ class Machine:
         del self._polled[descriptor]
 
     def wait(self, milliseconds: float) -> list[tuple[int, int]]:
-        """What ``poll`` does: which ports have octets, at the latest after so many ms."""
+        """Replaces ``poll``: returns the ports that have octets, or none after a timeout in ms."""
         until = self.now + round(milliseconds * 1e6)
         due = min((port.waiting[0][1] for port in self._polled.values() if port.waiting), default=until)
         if due > self.now:
@@ -102,7 +104,7 @@ class Machine:
 
 
 class _Poll:
-    """The object that ``select.poll()`` gives."""
+    """The object that ``select.poll()`` returns."""
 
     def __init__(self, machine: Machine) -> None:
         self.register = machine.register
@@ -129,12 +131,12 @@ class _RunDelay:
         return delay
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: it holds no resources."""
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """For readers and captures of this test: give a capture its ``clock``."""
+    """A machine for the readers and captures of one test. A capture needs its ``clock``."""
     machine = Machine()
 
     def open_port(name: str, settings: Settings, *, power: bool = False) -> VirtualPort:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def built_wheel(folder: Path) -> Path:
-    """Builds the wheel into a folder; skips the test where its tools cannot be fetched."""
+    """Builds the wheel into a folder. Skips the test if the build tools are missing."""
     if importlib.util.find_spec("build") is None:
         pytest.skip("build is not installed")
     source = folder / "source"
