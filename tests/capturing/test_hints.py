@@ -10,7 +10,7 @@ from vtctap.pcap.record import Flag, Kind, Line, Record
 
 E71, O71, N81 = Line(7, "E", 1), Line(7, "O", 1), Line(8, "N", 1)
 TEXT = b"/ZZz5vtctap-test\r\n0.9.1(120000)\r\n1.8.0(001234.5*kWh)\r\n" * 4
-"""Texts of all kinds of octets. In some texts most octets have an even number of ones, in others an odd number."""
+"""A readout: some octets have an even number of ones, others an odd number."""
 
 
 def heard(octets: bytes, tap: int = 0, line: Line = E71, **more: object) -> Record:

@@ -1,4 +1,4 @@
-"""What the tests of this room share."""
+"""Fixtures of the tests in this folder."""
 
 import io
 import os
@@ -17,7 +17,7 @@ START = 1_700_000_000_123_456_789
 
 @pytest.fixture
 def records() -> list[Record]:
-    """A short trace: two taps, every kind of record, an error of every sort."""
+    """A short trace with two taps, every kind of record, and every kind of error."""
     line = Line(7, "E", 1)
     ms = 1_000_000
     return [
@@ -41,7 +41,7 @@ def records() -> list[Record]:
 
 
 class Growing(io.RawIOBase):
-    """A file that others append to: it gives what is there, and nothing at its present end."""
+    """A file that others append to. At its present end it returns no octets."""
 
     def __init__(self, octets: bytes = b"", most: int | None = None) -> None:
         self.octets = octets
@@ -64,7 +64,7 @@ def growing() -> type[Growing]:
 
 
 class Sink(io.RawIOBase):
-    """Takes octets, ``most`` at a time, and notes each call; raises ``error`` once it holds ``room`` octets."""
+    """Takes octets, ``most`` at a time, and notes each call. Raises ``error`` once it holds ``room`` octets."""
 
     def __init__(self, most: int | None = None, room: int | None = None, error: OSError | None = None) -> None:
         self.octets = b""
@@ -93,7 +93,7 @@ def sink() -> type[Sink]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., list[str]]:
-    """Runs a tool of Wireshark's, with settings of nobody's; gives the lines that it prints."""
+    """Runs a tool of Wireshark's with default settings, and returns the lines that it prints."""
 
     def run(tool: str, *arguments: str | Path) -> list[str]:
         if not shutil.which(tool):

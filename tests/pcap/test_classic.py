@@ -51,7 +51,7 @@ def test_variants(variant: tuple[bytes, str, int, int]) -> None:
 
 
 def test_link_type_with_other_bits(variant: tuple[bytes, str, int, int]) -> None:
-    """The upper half of the word tells of frame check sequences; it is no part of the link type."""
+    """The upper half of the word describes frame check sequences and does not belong to the link type."""
     magic, sign, _, _ = variant
     data = bytes.fromhex("5654 01 00 00000020 00 00 00 00 0000 0000 00000000 ffffffff 0000000000000000 06")
     octets = magic + struct.pack(sign + "HHiIII", 2, 4, -3600, 7, 0, 0x24000093)

@@ -1,4 +1,4 @@
-"""The fast way and the exact way through a trace give the same: records, numbers, packets, what was skipped."""
+"""The fast way and the exact way to read a trace give the same records, numbers, packets and skipped parts."""
 
 import io
 import random
@@ -20,7 +20,7 @@ PCAPNG = written(SESSION, ".pcapng")
 
 
 class Slow(io.BytesIO):
-    """A file that gives a few octets at a time."""
+    """A file that returns a few octets at a time."""
 
     def read1(self, size: int | None = -1) -> bytes:
         """Reads up to 997 octets."""
@@ -28,7 +28,7 @@ class Slow(io.BytesIO):
 
 
 def reading(octets: bytes, source: Callable[[bytes], io.BytesIO] = io.BytesIO) -> list[object]:
-    """Returns all that reading a trace gives."""
+    """Returns everything that reading a trace gives."""
     given: list[object] = []
     try:
         reader = open_trace(source(octets))
@@ -49,14 +49,14 @@ def exactly(octets: bytes) -> list[object]:
 
 
 def both(octets: bytes) -> None:
-    """Both ways give the same, however the file comes."""
+    """Both ways give the same, in whatever pieces the file is read."""
     exact = exactly(octets)
     assert reading(octets) == exact
     assert reading(octets, Slow) == exact
 
 
 def fast(octets: bytes) -> int:
-    """Returns how many records are read the fast way."""
+    """Returns how many records the fast way reads."""
     counted = 0
     records = CommonBlocks.records
 
@@ -72,7 +72,7 @@ def fast(octets: bytes) -> int:
 
 
 def varied() -> list[Record]:
-    """A longer trace, in which times, durations, flags, links and options vary."""
+    """A longer trace with varying times, durations, flags, links and options."""
     chance = random.Random(16)
     made = []
     for at, record in enumerate(SESSION * 4):
@@ -97,7 +97,7 @@ def test_whole_traces() -> None:
 
 
 def test_two_sections() -> None:
-    """The second one describes its interfaces in another order."""
+    """The second section describes its interfaces in another order."""
     target = io.BytesIO()
     with create_trace(target, taps=[Interface(147, "other"), Interface(147, "client")]) as writer:
         for record in SESSION:
@@ -119,7 +119,7 @@ def test_every_cut() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_damage(seed: int) -> None:
-    """Flipped bits, octets overwritten, cut out, put in."""
+    """Octets are inverted, overwritten, removed and inserted."""
     chance = random.Random(seed)
     for _ in range(100):
         octets = bytearray(PCAPNG if seed % 2 else VARIED[:12_000])

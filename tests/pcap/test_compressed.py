@@ -1,4 +1,4 @@
-"""Compressed files: what every reader gets of them, and how they end."""
+"""Compressed files: the octets that every reader gets, and how the files end."""
 
 import gzip
 import io
@@ -39,7 +39,7 @@ def trace(tmp_path: Path) -> bytes:
 
 
 class Slow(io.RawIOBase):
-    """A pipe that gives an octet at a time."""
+    """A pipe that returns one octet at a time."""
 
     def __init__(self, octets: bytes) -> None:
         self._octets = io.BytesIO(octets)

@@ -1,4 +1,4 @@
-"""A class with a fast ``__init__`` does all that a frozen dataclass does; an undecorated twin is the oracle."""
+"""A class with a fast ``__init__`` does everything that a frozen dataclass does; a plain twin is the oracle."""
 
 import copy
 import inspect
@@ -23,14 +23,14 @@ class Plain:
 
     @property
     def end(self) -> int:
-        """Something that is no field."""
+        """A property, which is no field."""
         return self.time + 1
 
 
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Fast:
-    """The same."""
+    """The same class with a fast ``__init__``."""
 
     time: int
     octets: bytes = b""
@@ -40,14 +40,14 @@ class Fast:
 
     @property
     def end(self) -> int:
-        """Something that is no field."""
+        """A property, which is no field."""
         return self.time + 1
 
 
 @fast_init
 @dataclass(frozen=True, slots=True)
 class FastBelow(Fast):
-    """A subclass with a field, decorated itself."""
+    """A subclass with a field of its own, which is decorated as well."""
 
     more: int = 0
 
@@ -60,7 +60,7 @@ class PlainBelow(Fast):
 
 
 class Loose(Fast):
-    """A subclass without slots, which is no dataclass itself."""
+    """A subclass without slots that is no dataclass."""
 
 
 def test_it_is_the_dataclass_that_it_was() -> None:

@@ -1,5 +1,4 @@
-"""The hash chain: what it hashes, by a second computation from the specification, and what each change of a trace does
-to it."""
+"""The hash chain: a second computation from the specification, and the effect of every change to a trace."""
 
 import hashlib
 import struct
@@ -32,13 +31,13 @@ Packets = list[tuple[int, bytes]]
 
 
 def chained(records: Iterable[Record] = PLAIN) -> Packets:
-    """The packets of a capture: timestamps and data."""
+    """Returns the packets of a capture: timestamps and data."""
     chain = HashChain()
     return [(record.time, encode(chain.feed(record))) for record in records]
 
 
 def verified(packets: Packets) -> tuple[list[Verdict], int]:
-    """The verdicts, and the number of records without a hash."""
+    """Returns the verdicts and the number of records without a hash."""
     verifier = Verifier()
     for number, (time, data) in enumerate(packets, 1):
         verifier.feed(Place("t", number), time, data, decode(data, time))
@@ -46,7 +45,7 @@ def verified(packets: Packets) -> tuple[list[Verdict], int]:
 
 
 def test_the_hashes_by_the_specification() -> None:
-    """Computed from docs/link-type.md with nothing of the module."""
+    """The hashes are computed from docs/link-type.md without the module."""
     before = hashlib.sha256(NOON.to_bytes(8, "big")).digest()
     name = before[:4]
     for number, (time, data) in enumerate(chained(), 1):
@@ -102,7 +101,7 @@ def test_every_flipped_bit_is_found_in_its_record() -> None:
             changed = [*packets[:at], (time, bytes(flipped)), *packets[at + 1 :]]
             try:
                 verdicts, bares = verified(changed)
-            except RecordError:  # The reader says so.
+            except RecordError:  # The reader reports it.
                 continue
             named = {place.number for verdict in verdicts for place in verdict.altered}
             assert named == {at + 1} or bares == 1, (at, bit)
@@ -152,7 +151,7 @@ def test_an_added_record_has_no_hash() -> None:
 
 
 def test_a_record_whose_own_hash_was_computed_again() -> None:
-    """The next record still states the hash of the original."""
+    """The next record still states the hash of the original record."""
     packets = chained()
     changed = chained([*PLAIN[:3], replace(PLAIN[3], octets=b"\x01R1\x020005()\x03\x65"), *PLAIN[4:]])
     (verdict,), _ = verified([*packets[:3], changed[3], *packets[4:]])
@@ -160,7 +159,7 @@ def test_a_record_whose_own_hash_was_computed_again() -> None:
 
 
 def test_a_chain_computed_again_to_its_end_has_another_last_hash() -> None:
-    """What the hashes alone do not tell, and a signature does."""
+    """The hashes alone do not show this change; a signature does."""
     changed = chained([*PLAIN[:3], replace(PLAIN[3], octets=b"\x06"), *PLAIN[4:]])
     (verdict,), _ = verified(changed)
     assert verdict.complete
@@ -218,7 +217,7 @@ def test_a_slice_that_editcap_makes(capture: Path, run: Run, tmp_path: Path) -> 
 
 
 def test_a_damaged_option_is_no_hash(tmp_path: Path) -> None:
-    """A header without room for it, and one that another program has cut."""
+    """A header without room for the option, and a header that another program has cut."""
     data = encode(Record(NOON, b"\x06"))
     writer = create_capture(tmp_path / "t.pcap", linktype=147)
     writer.close()

@@ -1,4 +1,4 @@
-"""The import formats: hand-written inputs, their bursts, and errors that name the place."""
+"""The import formats: hand-written inputs give their bursts, and errors name the place."""
 
 import re
 import struct
@@ -202,7 +202,7 @@ def test_rtac_packet_without_its_header(tmp_path: Path) -> None:
 
 
 def test_rtac_is_read_as_tshark_reads_it(tmp_path: Path) -> None:
-    """By the words that tshark has for the events, and its own idea of where the data begin."""
+    """The senders follow tshark's names of the events, and the data begin where tshark's do."""
     events = [(event, bytes([event, 0xFF])) for event in range(11)]
     path = rtac_capture(tmp_path / "serial.pcap", events, 1_000_250_000_000)
     command = ["tshark", "-r", str(path), "-T", "fields", "-E", "separator=|", "-e", "_ws.col.Info"]

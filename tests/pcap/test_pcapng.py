@@ -1,4 +1,4 @@
-"""pcapng in detail: octets written by hand from the draft, and what other writers may do that ours does not."""
+"""pcapng in detail: octets written by hand from the draft, and features that only other writers use."""
 
 import io
 import struct
@@ -42,7 +42,8 @@ GOLDEN = """
         0000 0000
     4c000000
 """
-"""One tap, one record (an ACK with a wrong parity bit, from the client) at 1 700 000 000.123 456 789 s, seven drops."""
+"""One tap and one record: an ACK with a wrong parity bit from the client, at 1 700 000 000.123 456 789 s; seven
+drops."""
 
 
 def test_golden() -> None:
@@ -65,8 +66,8 @@ def test_section_options() -> None:
 
 
 def test_statistics() -> None:
-    """Each tap has its own; the least and the greatest time count, not the first and the last; a tap that heard nothing
-    has no times; drops that are not known are not stated."""
+    """Each tap has its own statistics. They state the least and the greatest time, not the first and the last. A tap
+    without records has no times, and unknown drops are left out."""
     target = io.BytesIO()
     writer = create_trace(target, taps=[Interface(147), Interface(147)])
     for time in (5, 3, 9, 7):
@@ -175,7 +176,7 @@ def test_packet_options(blocks: Blocks) -> None:
 
 
 RESOLUTIONS = [
-    # if_tsresol (None: absent, microseconds), if_tsoffset, ticks, ns
+    # if_tsresol (None: absent, so microseconds), if_tsoffset, ticks, ns
     (None, None, 1_700_000_000_123_456, 1_700_000_000_123_456_000),
     (6, None, 1, 1_000),
     (9, None, 2**64 - 1, 2**64 - 1),
@@ -206,7 +207,7 @@ def test_resolution(
 
 
 def test_several_interfaces(blocks: Blocks) -> None:
-    """Each has a link type and a resolution of its own, and may be described between the packets."""
+    """Each interface has its own link type and resolution, and may be described between the packets."""
     octets = blocks.section() + blocks.interface(1) + blocks.packet(1, b"a")
     octets += blocks.interface(147, options=[(9, b"\x09")])
     octets += blocks.packet(2, b"b", 1) + blocks.packet(3, b"c", 0)
@@ -218,7 +219,8 @@ def test_several_interfaces(blocks: Blocks) -> None:
 
 
 def test_several_sections() -> None:
-    """A section begins its interfaces anew, and may be in the other byte order; interfaces are counted through."""
+    """A section describes its interfaces anew, and may have the other byte order. Interfaces are numbered through the
+    whole file."""
     little, big = Blocks("<"), Blocks(">")
     nano = [(9, b"\x09")]
     octets = little.section() + little.interface(147, options=nano) + little.packet(1, b"a")
@@ -235,7 +237,7 @@ def test_several_sections() -> None:
 
 
 def test_simple_packets(blocks: Blocks) -> None:
-    """They have no time, belong to the first interface, and are cut to its limit."""
+    """Simple packets have no time, belong to the first interface, and are cut to its snapshot length."""
     octets = blocks.section() + blocks.interface(147, 6) + blocks.interface(1)
     octets += blocks.simple(b"abcde", 5) + blocks.simple(b"abcdef", 100)
     assert read(octets) == [Packet(0, b"abcde", 147, 0, 5), Packet(0, b"abcdef", 147, 0, 100)]
@@ -256,7 +258,7 @@ def test_other_blocks_are_passed_over(blocks: Blocks) -> None:
 
 
 def test_interface_options_of_odd_lengths(blocks: Blocks) -> None:
-    """What has the wrong length is passed over, as are options that are not used."""
+    """Options of a wrong length are skipped, as are unknown options."""
     options = [(8, b"\1"), (9, b"\6\6"), (14, b"\1\2"), (11, b"\0filter"), (12, b"Linux"), (2, b"\xffname")]
     octets = blocks.section() + blocks.interface(options=options) + blocks.packet(1, b"a")
     reader = open_capture(io.BytesIO(octets))
@@ -265,7 +267,7 @@ def test_interface_options_of_odd_lengths(blocks: Blocks) -> None:
 
 
 def damaged(octets: bytes) -> tuple[list[int], str]:
-    """The times of the packets before the damage and behind it, and the error."""
+    """Returns the times of the packets before and after the damage, and the error."""
     reader = open_capture(io.BytesIO(octets))
     times = []
     with pytest.raises(TraceError) as first:  # noqa: PT012
@@ -321,7 +323,7 @@ def test_interfaces_end_with_their_section(blocks: Blocks) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 150))
 def test_garbage_raises_nothing_else(garbage: bytes, at: int) -> None:
-    """Octets that are overwritten anywhere in a file lead to packets, or to one kind of error."""
+    """If octets of a file are overwritten, reading it gives packets or one kind of error."""
     blocks = Blocks("<")
     octets = blocks.section() + blocks.interface() + blocks.packet(1, b"a") * 3 + blocks.simple(b"a", 1)
     octets = octets[:4] + octets[4:][:at] + garbage + octets[4 + at + len(garbage) :]

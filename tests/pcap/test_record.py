@@ -33,8 +33,8 @@ HEADER = """
     00 0f 42 40
     00 00 00 00 00 98 96 80
 """
-"""A frame from a client (inferred), link 3, tap 4, 7E1, parity error + synthetic time + echo, 9600 bit/s, +-1 ms, 10 ms
-long."""
+"""A frame from a client (inferred): link 3, tap 4, 7E1, parity error, synthetic time and echo, 9600 bit/s, +-1 ms, 10
+ms long."""
 
 FRAME = Record(
     TIME,
@@ -65,7 +65,7 @@ def test_least_record_golden() -> None:
 
 
 OPTIONS = [
-    # the record's fields, the options' octets
+    # the record's fields, and the octets of its options
     ({"parity_errors": (1, 3)}, "0001 0004 0001 0003"),
     ({"parity_errors": (0x1234,)}, "0001 0002 1234 0000"),
     ({"framing_errors": (0,)}, "0002 0002 0000 0000"),
@@ -185,7 +185,7 @@ def test_too_many_octets() -> None:
 def test_what_cannot_be_stated_exactly() -> None:
     assert decode(encode(Record(0, uncertainty=2**40)), 0).uncertainty is None
     assert decode(encode(Record(0, pauses_us=((0, 2**40),))), 0).pauses_us == ((0, 2**32 - 1),)
-    # An option holds 65535 octets: the text is cut by whole characters.
+    # An option holds 65535 octets, so the text is cut after a whole character.
     assert decode(encode(Record(0, event="é" * 40000)), 0).event == "é" * 32767
     assert decode(encode(Record(0, event="a\udc80b")), 0).event == "a?b"
 
@@ -196,7 +196,8 @@ def test_an_event_that_is_no_utf_8_keeps_its_octets() -> None:
 
 
 def test_octets_as_received() -> None:
-    """On a line with parity, bit 7 as received is the parity of the octet, or its opposite at an error position."""
+    """On a line with parity, bit 7 as received is the correct parity of the octet, inverted at the positions of
+    errors."""
     received = bytes([0x81, 0x82, 0x03, 0x84])  # even parity: 01 -> 81, 02 -> 82, 03 -> 03; 04 should be 84
     received = received[:3] + bytes([received[3] ^ 0x80])
     record = decode(encode(Record(0, bytes(octet & 0x7F for octet in received), parity_errors=(3,))), 0)
@@ -208,7 +209,7 @@ def test_octets_as_received() -> None:
 
 
 def test_later_versions_may_add() -> None:
-    """Unknown options and flags, and the reserved field, are passed over."""
+    """Unknown options, unknown flags and the reserved field are ignored."""
     data = bytes.fromhex(
         "5654 01 00 00000030 00 00 00 00 8000 ffff 00000000 ffffffff 0000000000000000"
         "7777 0003 aabbcc 00"

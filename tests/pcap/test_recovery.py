@@ -1,4 +1,4 @@
-"""Reading on after damage: what is found again, what is said of the rest, and what it costs."""
+"""Reading after damage: the records that are found, the reports on what is lost, and the cost."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ FORMATS = {suffix: written(SESSION, suffix) for suffix in (".pcapng", ".pcap")}
 
 
 def blocks(suffix: str) -> list[tuple[int, int]]:
-    """Begin and end of the packets of :data:`SESSION`, found without the code under test."""
+    """Returns the begin and end of each packet of :data:`SESSION`, found without the code under test."""
     octets, found, at = FORMATS[suffix], [], 24 if suffix == ".pcap" else 0
     while at < len(octets):
         kind, length = struct.unpack_from("<II", octets, at)
@@ -50,7 +50,7 @@ def test_the_undamaged_trace_is_whole(suffix: str) -> None:
 
 
 def test_a_sample_of_all_single_flips(suffix: str) -> None:
-    """Where a record is missing, it is said. `make flips` tries every bit."""
+    """Every missing record is reported. `make flips` inverts every bit."""
     octets, usual = FORMATS[suffix], failing(SESSION)
     for bit in range(0, 8 * len(octets), 211):
         (file,) = flipped(octets, [bit])
@@ -60,7 +60,7 @@ def test_a_sample_of_all_single_flips(suffix: str) -> None:
 
 @pytest.mark.parametrize("damage", ["zeros", "ones", "cut out", "put in", "length", "size", "half"])
 def test_each_packet_damaged_in_turn(suffix: str, damage: str) -> None:
-    """All others are read, and the damaged one is said with its place."""
+    """All other packets are read, and the damaged one is reported with its place."""
     octets = FORMATS[suffix]
     for number, (begin, end) in enumerate(blocks(suffix)):
         at, value = {".pcapng": (begin + 4, 0x1000), ".pcap": (begin + 8, 0x1000)}[suffix]
@@ -83,7 +83,7 @@ def test_each_packet_damaged_in_turn(suffix: str, damage: str) -> None:
 
 @given(st.data())
 def test_octets_overwritten_anywhere(data: st.DataObject) -> None:
-    """What does not touch a packet is read, and nothing that is lost goes unsaid."""
+    """Every packet that the damage does not touch is read, and every lost one is reported."""
     suffix = data.draw(st.sampled_from(sorted(FORMATS)))
     octets, places = FORMATS[suffix], blocks(suffix)
     at = data.draw(st.integers(places[0][0], len(octets) - 1))
@@ -105,7 +105,7 @@ def test_positions_and_octets_cover_the_file_in_order(suffix: str) -> None:
 
 
 def test_a_trace_that_grows_is_not_damaged(suffix: str) -> None:
-    """A block that is half written is no damage, however it is cut."""
+    """A block that is only partly written is no damage, wherever it ends."""
     begin, end = blocks(suffix)[5]
 
     class Growing(io.RawIOBase):
@@ -128,7 +128,7 @@ def test_a_trace_that_grows_is_not_damaged(suffix: str) -> None:
 
 
 def test_the_search_takes_linear_time(monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    """Counted in places tried and in octets moved, on damage that looks like blocks without end."""
+    """The test counts the places tried and the octets moved, on damage that looks like an endless series of blocks."""
     begin, _ = blocks(suffix)[5]
     like = {
         ".pcapng": struct.pack("<IIIIIII", 6, 0x80000, 0, 0, 0, 9, 9),
@@ -151,7 +151,7 @@ def test_the_search_takes_linear_time(monkeypatch: pytest.MonkeyPatch, suffix: s
 
 
 def test_the_search_holds_little(suffix: str) -> None:
-    """Of damage that looks like nothing, the buffer holds a chunk."""
+    """If the damage looks like no block, the buffer holds one chunk."""
 
     left = [FORMATS[suffix], *[b"\xaa" * (1 << 18)] * 40, b"\0"]
     most = 0
@@ -174,7 +174,7 @@ def test_the_search_holds_little(suffix: str) -> None:
     assert most <= (1 << 18) + 64
 
 
-# What a section, an interface or a statistics block tells.
+# The facts that a section, an interface or a statistics block states.
 
 
 def test_iterating_raises_and_goes_on() -> None:
@@ -199,7 +199,7 @@ def test_iterating_raises_and_goes_on() -> None:
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_an_interface_whose_description_is_lost(which: int) -> None:
-    """Its packets are read as this package writes them, and it is said once."""
+    """Its packets are read as this package writes them, with one report."""
     octets = bytearray(FORMATS[".pcapng"])
     at = octets.index(struct.pack("<I", 1), 28)
     for _ in range(which):
@@ -218,7 +218,7 @@ def test_a_record_that_is_missing_is_said_by_the_statistics() -> None:
 
 
 def test_what_is_missing_is_said_by_the_closed_event() -> None:
-    """In classic pcap, which has no statistics."""
+    """Classic pcap has no statistics."""
     number = next(number for number, record in enumerate(SESSION) if record.octets)
     begin, end = blocks(".pcap")[number]
     read, (skipped,) = items_of(FORMATS[".pcap"][:begin] + FORMATS[".pcap"][end:])
@@ -227,7 +227,7 @@ def test_what_is_missing_is_said_by_the_closed_event() -> None:
 
 
 def test_records_left_out_on_purpose_are_not_missing() -> None:
-    """A trace that was written with some records only has statistics that agree."""
+    """A trace that was written with only some records has statistics that agree with it."""
     target = io.BytesIO()
     with create_trace(target) as writer:
         for record in SESSION[:10] + SESSION[20:]:
@@ -243,7 +243,7 @@ def test_a_file_without_a_record_is_refused() -> None:
 
 
 def joined(first: Sequence[Record], second: Sequence[Record], names: Sequence[str]) -> bytes:
-    """What mergecap makes of two traces: their interfaces in order, and their packets, unchanged."""
+    """Returns two traces joined as mergecap joins them: their interfaces in order, and their packets unchanged."""
     from vtctap.pcap.pcapng_writer import PcapngWriter
     from vtctap.pcap.streams import Output
 
@@ -260,7 +260,7 @@ def joined(first: Sequence[Record], second: Sequence[Record], names: Sequence[st
 
 
 def test_links_of_sections_in_a_row_stay_apart() -> None:
-    """Unless they begin with the same tap, as two captures of one link do."""
+    """Links are the same only if the sections begin with the same tap, as in two captures of one link."""
     other = io.BytesIO()
     with create_trace(other, taps=[Interface(147, "another")]) as writer:
         for record in SESSION[:3]:

@@ -1,4 +1,4 @@
-"""Ring files: names, ends, what is kept; all together they hold what one file would."""
+"""Ring files: names, ends, and which are kept. All files together hold what one file would hold."""
 
 import time
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def at(second: float, octets: bytes = b"x", tap: int = 0) -> Record:
 
 
 def contents(folder: Path) -> dict[str, list[Record]]:
-    """The records of each file; every file must be whole, and describe all taps."""
+    """Returns the records of each file. Every file must be complete and describe all taps."""
     found = {}
     for path in sorted(folder.iterdir()):
         with open_trace(path) as reader:
@@ -57,7 +57,7 @@ def write(folder: Path, limits: RingLimits, records: list[Record], suffix: str =
 
 @pytest.mark.parametrize("suffix", [".pcapng", ".pcap"])
 def test_names_and_numbers_of_records(tmp_path: Path, suffix: str) -> None:
-    """As dumpcap names its files: a number of five digits, and local time."""
+    """dumpcap names its files in this way: a number of five digits, and local time."""
     records = [at(second) for second in (0, 1, 2, 3600, 86_399)]
     writer = write(tmp_path, RingLimits(records=2), records, suffix)
     assert contents(tmp_path) == {

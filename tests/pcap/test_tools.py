@@ -1,5 +1,5 @@
-"""Other people's programs read our files as they are meant, and we read theirs: tshark, capinfos, editcap, mergecap,
-text2pcap and Scapy."""
+"""Other programs read vtctap's files correctly, and vtctap reads theirs: tshark, capinfos, editcap, mergecap, text2pcap
+and Scapy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +40,7 @@ FIELDS = [
 def fields(run: Run, path: Path, *names: str) -> list[list[str]]:
     options = [part for name in names for part in ("-e", name)]
     lines = run("tshark", "-r", path, "-T", "fields", "-E", "separator=|", *options)
-    # tshark prints booleans as 0 and 1, from 4.2 on as False and True.
+    # tshark prints booleans as 0 and 1, and from 4.2 on as False and True.
     words = {"False": "0", "True": "1"}
     return [[words.get(value, value) for value in line.split("|")] for line in lines]
 
@@ -100,7 +100,7 @@ def test_capinfos(trace: Path, run: Run, records: list[Record]) -> None:
 
 @pytest.mark.parametrize("form", ["pcapng", "nsecpcap", "pcap"])
 def test_editcap(form: str, trace: Path, tmp_path: Path, run: Run, records: list[Record]) -> None:
-    """Through Wireshark's own reader and writer, and back."""
+    """The trace passes through Wireshark's own reader and writer."""
     other = tmp_path / "other.cap"
     run("editcap", "-F", form, trace, other)
     unit = 1000 if form == "pcap" else 1
@@ -144,7 +144,8 @@ def test_mergecap(tmp_path: Path, run: Run) -> None:
 
 @pytest.mark.parametrize("form", ["pcapng", "pcap"])
 def test_text2pcap(form: str, tmp_path: Path, run: Run) -> None:
-    """A capture file of somebody else's, of the same link type: readable as packets, declined as a trace."""
+    """A capture file of another program with the same link type: its packets are readable, and it is refused as a
+    trace."""
     text, path = tmp_path / "dump.txt", tmp_path / "theirs.cap"
     text.write_text("2023-11-14 22:13:20.123456\n0000 2f 3f 21 0d 0a\n")
     run("text2pcap", "-q", "-F", form, "-l", "147", "-t", "%Y-%m-%d %H:%M:%S.%f", text, path)
@@ -210,7 +211,7 @@ def test_scapy_writes_pcapng(tmp_path: Path, scapy: object) -> None:
 
 @pytest.mark.parametrize("suffix", [".pcapng", ".pcap"])
 def test_longest_packet_that_wireshark_reads(suffix: str, tmp_path: Path, run: Run) -> None:
-    """16 384 octets with a pause before each and every error stay below its limit of 262 144."""
+    """16 384 octets with a pause and every error at each stay below Wireshark's limit of 262 144."""
     path = tmp_path / f"long{suffix}"
     every = tuple(range(16384))
     with create_trace(path) as writer:

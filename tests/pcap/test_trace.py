@@ -1,4 +1,4 @@
-"""The contract of a trace: one class of tests, which every format inherits."""
+"""The contract of a trace: one class of tests that every format inherits."""
 
 import errno
 import io
@@ -41,7 +41,7 @@ SERVER = Interface(147, "server")
 
 
 class TraceContract:
-    """What holds for a trace in any format."""
+    """The tests that a trace in any format passes."""
 
     suffix: str
     last_time: ClassVar[int]
@@ -51,11 +51,11 @@ class TraceContract:
         return tmp_path / f"trace{self.suffix}"
 
     def writer(self, target: Any) -> TraceWriter:
-        """A writer of this format to anything."""
+        """Returns a writer of this format to any target."""
         return TraceWriter(FORMATS[self.suffix].writer(Output(target), 147, "vtctap test"), 147)
 
     def octets(self, records: list[Record]) -> tuple[bytes, list[int]]:
-        """A trace, and the sizes that it had when it was whole: with none of the records, one, two..."""
+        """Returns a trace, and its size without records and after each record."""
         target = io.BytesIO()
         writer = self.writer(target)
         sizes = [writer.size]
@@ -105,7 +105,7 @@ class TraceContract:
             assert reader.cut == f"{path} is empty"
 
     def test_order_is_kept(self, path: Path) -> None:
-        """Records of a tap that was waited for are older than those before them: nothing sorts them."""
+        """A record that waited for another tap's may be older than the records before it. Records are not sorted."""
         times = [START, START + 2, START - 10**9, START, START + 1]
         with create_trace(path) as writer:
             for time in times:
@@ -229,7 +229,7 @@ class TraceContract:
 
     @pytest.mark.parametrize("buffering", [0, -1])
     def test_pipe(self, buffering: int, records: list[Record]) -> None:
-        """A record is there as soon as it was written, not when some buffer is full."""
+        """A record can be read as soon as it was written, not only when a buffer is full."""
         out, into = os.pipe()
         with open(out, "rb", buffering) as reading, open(into, "wb", buffering) as writing:
             read: list[Record] = []
@@ -254,7 +254,7 @@ class TraceContract:
             assert read == records
 
     def test_follow(self, records: list[Record], tmp_path: Path) -> None:
-        """Following gives each record as soon as it is whole, and not before."""
+        """Following a trace gives each record as soon as it is complete, and not earlier."""
         octets, _ = self.octets(records)
         path = tmp_path / f"growing{self.suffix}"
         path.write_bytes(octets[:-1])
@@ -298,7 +298,8 @@ class TraceContract:
         assert target.octets == octets
 
     def test_full_disk(self, records: list[Record], sink: Any) -> None:
-        """Wherever the room ends, the error comes through and the file ends torn: nothing follows the torn block."""
+        """Wherever the disk is full, the error is raised and the file ends in an incomplete block, with nothing after
+        it."""
         octets, sizes = self.octets(records)
         for room in range(sizes[2], len(octets)):
             target = sink(room=room, error=OSError(errno.ENOSPC, "No space left on device"))
@@ -335,7 +336,7 @@ class TraceContract:
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos")
     def test_fifo(self, path: Path, records: list[Record]) -> None:
-        """A fifo exists already and is written to all the same."""
+        """A fifo is written to although it exists already."""
         os.mkfifo(path)
         read: list[Record] = []
 
@@ -402,7 +403,7 @@ class TraceContract:
 
     @pytest.mark.parametrize("kind", list(Kind))
     def test_frame_of_which_the_file_has_the_beginning_alone(self, kind: Kind, path: Path) -> None:
-        """As a snapshot length makes it: a frame is cut then, whatever its header says."""
+        """A snapshot length makes such frames: they are cut, whatever their header states."""
         data = encode(Record(0, b"\x06051\r\n", kind, flags=Flag.PARITY))
         with create_capture(path, linktype=147) as writer:
             writer.add_interface(Interface(147))
@@ -495,7 +496,7 @@ class TestPcapng(TraceContract):
             assert reader.interfaces == [CLIENT, SERVER]
 
     def test_taps_that_fail(self, path: Path) -> None:
-        """The file is closed as it should be all the same."""
+        """The file is closed properly all the same."""
 
         def taps() -> Iterator[Interface]:
             yield CLIENT
@@ -626,7 +627,7 @@ def test_original_length(suffix: str, tmp_path: Path) -> None:
 
 
 def test_kill_leaves_whole_records(tmp_path: Path, run: Callable[..., list[str]]) -> None:
-    """What was written is in the file although nothing was closed."""
+    """Every written record is in the file, although the file was never closed."""
     path = tmp_path / "t.pcapng"
     writer = create_trace(path)
     writer.write(Record(START, b"\x06", Kind.FRAME))

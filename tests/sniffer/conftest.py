@@ -1,4 +1,4 @@
-"""For the tests of captures: virtual time."""
+"""Fixtures of the tests of captures: virtual time."""
 
 from equipment.virtual_time import machine
 

@@ -1,4 +1,5 @@
-"""Recordings of logic analysers: a drawn line as each program writes it, octets, senders, errors and times."""
+"""Recordings of logic analysers: a drawn line, written as each program writes it, gives its octets, senders, errors and
+times."""
 
 import io
 import zipfile
@@ -20,7 +21,7 @@ SAID = (REQUEST, IDENTIFICATION, OPTION, TEXT)
 
 
 def drawn(speed: int = 9600, format: str = "7E1") -> list[Drawing]:
-    """The client's wire, and the meter's."""
+    """Draws the client's wire and the meter's."""
     wires = [Drawing(speed, format), Drawing(speed, format)]
     for at, octets in enumerate(SAID):
         for wire in wires:
@@ -34,7 +35,7 @@ def drawn(speed: int = 9600, format: str = "7E1") -> list[Drawing]:
 
 
 def changes(wires: list[Drawing]) -> list[tuple[int, list[int]]]:
-    """The samples, by number, at which a wire changes, and all levels then."""
+    """Yields the number of each sample at which a wire changes, and all levels from there on."""
     edges = sorted((edge.time, at, edge.level) for at, wire in enumerate(wires) for edge in wire.edges())
     levels = [1] * len(wires)
     rows = [(0, list(levels))]

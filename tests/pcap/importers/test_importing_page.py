@@ -1,4 +1,4 @@
-"""docs/importing.md: a test a row of its tables, and every sample's octets."""
+"""docs/importing.md: one test for each row of its tables, and the octets of every sample."""
 
 import ast
 import re
@@ -36,7 +36,7 @@ def test_every_format_has_its_row_and_every_form_its_sample() -> None:
 
 @pytest.mark.parametrize(("name", "what", "direction", "time"), [row for row in ROWS if row[0] in SAMPLES])
 def test_row(name: str, what: str, direction: str, time: str, tmp_path: Path) -> None:
-    """The sample is recognised, has its octets, and keeps of direction and time what the row says."""
+    """The sample is recognised and gives its octets, with direction and time if the row says so."""
     sample, octets = SAMPLES[name]
     (tmp_path / "x.log").write_text(sample, "latin-1", newline="")
     (form,) = recognise(tmp_path / "x.log")

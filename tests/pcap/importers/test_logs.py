@@ -1,6 +1,6 @@
-"""Logs of other programs: each form's lines by hand, and what every form keeps to.
+"""Logs of other programs: hand-written lines of each form, and the rules that all forms follow.
 
-The samples are those of docs/importing.md, which real programs made where there are packages of them.
+The samples are those of docs/importing.md. Real programs made them if there are packages of these programs.
 """
 
 import base64
@@ -123,7 +123,7 @@ SAMPLES = {
     ),
     "text": text,
 }
-"""By form: the lines in which it has what was said as the so-manieth."""
+"""For each form, the lines in which it writes the n-th piece of the conversation."""
 
 TIMED = {
     *("esphome", "vzlogger", "socat", "jpnevulator", "gurux", "docklight", "python", "node-buffer", "json"),
@@ -159,7 +159,7 @@ def test_every_form_has_a_sample() -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 class TestEveryForm:
-    """What holds for every form."""
+    """The tests that every form passes."""
 
     def test_its_octets_are_equal(self, name: str) -> None:
         bursts, account = bursts_of(name, sample(name))
@@ -197,7 +197,7 @@ class TestEveryForm:
         assert account.complete
 
     def test_cut_at_every_line(self, name: str) -> None:
-        """What comes out is what the lines that are left say."""
+        """The import gives what the remaining lines state."""
         lines = io.StringIO(sample(name), newline="\n").readlines()
         for at in range(len(lines) + 1):
             first, _ = bursts_of(name, "".join(lines[:at]))
@@ -210,8 +210,8 @@ class TestEveryForm:
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name not in LITERAL])
 @pytest.mark.parametrize("seed", range(10))
 def test_every_tenth_line_damaged(name: str, seed: int) -> None:
-    """No traceback, and no octet that was not said: what comes out is the whole without some parts, and where a part is
-    missing that is told. Text as it is has nothing by which damage could be seen."""
+    """The import raises no exception and gives no octet that is not in the log: it gives the whole without some parts,
+    and reports where a part is missing. Damage of plain text cannot be seen."""
     chance = random.Random(seed)
     lines = (sample(name) * 5 if name != "hexdump" else sample(name)).splitlines(keepends=True)
     for at in range(chance.randrange(10), len(lines), 10):
@@ -234,7 +234,7 @@ def test_a_buffer_that_is_not_shown_whole() -> None:
 
 
 def test_rows_for_which_a_star_stands() -> None:
-    """As hexdump -C writes 48 zeros and an A, and od -t x1 the same with octal offsets."""
+    """hexdump -C writes 48 zeros and an A in this way, and od -t x1 does with octal offsets."""
     for lines in ("00000000  ROW\n*\n00000030  41    |A|\n00000031\n", "0000000 ROW\n*\n0000060 41\n0000061\n"):
         bursts, account = bursts_of("hexdump", lines.replace("ROW", " ".join(["00"] * 16)))
         assert joined(bursts) == bytes(48) + b"A"
@@ -304,7 +304,7 @@ def test_the_logs_of_public_reports(name: str, form: str, octets: bytes) -> None
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("begins", ["", "10:00:00.123 ", "00000000  ", "[10:00:00][D][uart_debug:1]: >>> "])
 def test_a_long_line_of_anything_takes_no_long_time(name: str, begins: str) -> None:
-    """A pattern that tried every way to part a line would not come back."""
+    """A pattern that tried every way to divide a line would not end."""
     for part in (
         " ",
         "a",
@@ -334,7 +334,8 @@ def test_an_array_of_one_long_line_is_recognised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", range(1, 17))
 def test_a_short_row_beside_its_text(count: int) -> None:
-    """Each octet, in a row of each length as jpnevulator pads it: no length is taken for octets without a column."""
+    """Rows of each length, padded as jpnevulator pads them, give all octets. None is taken for a row without a column
+    of text."""
     for value in range(256):
         octets = bytes((value + 37 * at) % 256 for at in range(count))
         shown = "".join(chr(octet) if 0x20 <= octet < 0x7F else "." for octet in octets)

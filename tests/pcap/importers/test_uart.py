@@ -1,4 +1,5 @@
-"""A UART drawn as edges, and read: every speed, format and level; errors at their octets, start times exact."""
+"""A UART signal, drawn as edges and read: all speeds, formats and levels give errors at their octets and exact start
+times."""
 
 import random
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ def seven(characters: Sequence[Character], format: str) -> bytes:
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
 def test_a_line(speed: int, format: str, inverted: bool) -> None:
-    """Decoded, errors at their octets, start times within one sample."""
+    """The characters are decoded, with errors at their octets and start times within one sample."""
     drawing = Drawing(speed, format, inverted=inverted)
     drawing.level(1, 50)
     bad = (5,) if format != "8N1" else ()
@@ -79,7 +80,7 @@ def test_other_speeds_are_measured(speed: int) -> None:
 @pytest.mark.parametrize("speeds", [(300, 9600), (300, 9600, 300), (115200, 300), (9600, 300, 9600, 300, 2400)])
 @pytest.mark.parametrize("pause", [0.02, 0.2, 1.5])
 def test_the_speed_changes(speeds: tuple[int, ...], pause: float) -> None:
-    """As mode C has it. A pause that is shorter than a slow character parts runs, too."""
+    """The speed changes as in mode C. A pause shorter than a slow character separates runs as well."""
     drawing = Drawing(speeds[0], "7E1")
     for speed in speeds:
         drawing.speed = speed
@@ -139,7 +140,7 @@ def test_a_long_run_is_read_while_it_goes_on() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_anything_is_read_without_an_error(seed: int) -> None:
-    """Edges at random: octets come out in the order of time, all that is not clean is marked or passed over."""
+    """Random edges give octets in order of time; damaged characters are flagged or skipped."""
     chance = random.Random(seed)
     uart = Uart()
     time, level, characters = 0, 1, []

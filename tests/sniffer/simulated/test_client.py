@@ -1,4 +1,4 @@
-"""The client: what it makes of answers, good and bad."""
+"""The client: its reactions to good and bad answers."""
 
 from functools import reduce
 from operator import xor
@@ -19,7 +19,7 @@ ACK, NAK = b"\x06", b"\x15"
 
 
 class Line:
-    """Plays the meter to a client: every expectation is octets of its own."""
+    """Plays the meter to a client. Every expectation is written as octets."""
 
     def __init__(self, *steps: Step) -> None:
         self.client = ClientMachine(steps, Random(1), dialect=GUESS)

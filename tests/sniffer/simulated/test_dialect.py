@@ -1,4 +1,4 @@
-"""Dialects: named and drawn ones are whole, differ, and survive being written."""
+"""Dialects: named and drawn ones are complete, differ from each other, and can be written and read again."""
 
 import dataclasses
 import json
@@ -62,7 +62,7 @@ def flat(read: dict[str, object]) -> dict[str, object]:
 
 
 def test_the_known_port_has_nothing_that_nobody_has_seen() -> None:
-    """The facts of two public programs, written out anew."""
+    """The dialect has only what two public programs show, written out anew here."""
     assert (KNOWN.wiring.format, KNOWN.wiring.speed) == ("7E1", 2400)
     assert (KNOWN.syntax.read, KNOWN.syntax.write, KNOWN.syntax.brackets) == ("R", "W", False)
     session = KNOWN.session

@@ -1,4 +1,5 @@
-"""Sessions in every dialect, captured and checked in virtual time: nothing is lost, and nothing found but the story."""
+"""Sessions in every dialect, captured and checked in virtual time: nothing is lost, and the findings are those of the
+story."""
 
 from collections import Counter
 
@@ -18,11 +19,11 @@ from vtctap.sniffer.simulated.wire import WireOctet
 
 DIALECTS = [*NAMED.values(), *map(draw, range(60))]
 PROFILE = load("iec62056-21")
-"""It says nothing of these devices' registers, so that no value is judged."""
+"""A profile without these devices' registers, so that no value is judged."""
 
 
 def findings(dialect: Dialect, faults: frozenset[str]) -> tuple[Counter[str], Counter[str]]:
-    """The codes of what a check of two sessions finds (but notes), and those of the faults that there were."""
+    """Returns the codes of the findings in two sessions (without notes), and the codes of the faults that happened."""
     line = Line.parse(dialect.wiring.format)
     playing = play(3, dialect=dialect, sessions=2, faults=faults if line.has_parity else faults - {"parity"})
     octets: list[WireOctet] = []
@@ -54,7 +55,7 @@ def findings(dialect: Dialect, faults: frozenset[str]) -> tuple[Counter[str], Co
 
 
 def story(dialect: Dialect) -> set[str]:
-    """The codes of findings that the dialect's own story may cause, besides its faults."""
+    """Returns the codes of the findings that the dialect's own story may cause, besides its faults."""
     pieces, refusals = set(dialect.story.pieces), dialect.refusals
     codes = {"nak"} if pieces & {"unknown register", "write refused"} else set()
     if "undefined command" in pieces:
@@ -79,7 +80,7 @@ def test_a_check_finds_the_story_and_nothing_else(dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS[::4], ids=lambda dialect: dialect.name)
 def test_faults_in_every_dialect(dialect: Dialect) -> None:
-    """Every fault is found as often as it happened; what a device makes of it may be found, too."""
+    """Every fault is found as often as it happened. The reactions of a device to it may be found as well."""
     found, faults = findings(dialect, FAULTS)
     assert set(faults) >= FAULTS - {"parity", "bcc-bad"}
     assert faults - found == Counter()

@@ -1,4 +1,4 @@
-"""The meter, octet by octet: hand-written requests and answers."""
+"""The meter, octet by octet: hand-written requests and their answers."""
 
 from functools import reduce
 from operator import xor
@@ -26,7 +26,7 @@ def checked(message: bytes) -> bytes:
 
 
 class Line:
-    """Talks to a meter; time goes on by 100 ms before each request."""
+    """Sends requests to a meter. The time advances by 100 ms before each request."""
 
     def __init__(self, **options: int) -> None:
         self.meter = MeterMachine(Random(1), Device(GUESS), **options)
@@ -127,7 +127,7 @@ def test_token_flow(line: Line) -> None:
     states = [line.ask(read) for _ in range(15)]
     busy, accepted = checked(b"\x02FFFE(10)\x03"), checked(b"\x02FFFE(01)\x03")
     assert states == [busy] * states.count(busy) + [accepted] * states.count(accepted)
-    assert 8 <= states.count(busy) <= 11  # processing takes 0.9 to 1.1 s, polled each 100 ms
+    assert 8 <= states.count(busy) <= 11  # processing takes 0.9 to 1.1 s and is polled every 100 ms
     assert line.ask(write) == ACK
     line.now += 2_000 * MS - 500 * MS
     assert line.ask(read) != b""
@@ -137,7 +137,7 @@ def test_token_flow(line: Line) -> None:
 
 def test_a_pause_ends_a_message(line: Line) -> None:
     assert line.ask(b"\x01R1\x02FF") == b""
-    line.now += 1_401 * MS  # with the 100 ms of each request more than 1.5 s
+    line.now += 1_401 * MS  # with 100 ms for each request, more than 1.5 s
     assert line.ask(b"FE()\x03`") == b""
     assert line.ask(b"\x01R1\x02FF") == b""
     line.now += 1_400 * MS
@@ -194,7 +194,7 @@ def test_survives_anything(octets: bytes) -> None:
     line = Line()
     line.actions(SIGN_ON + octets)
     line.now += 2_000 * MS
-    assert line.ask(b"\x01B0\x03\x71") in (b"", NAK)  # NAK only where octets left the meter before a check character
+    assert line.ask(b"\x01B0\x03\x71") in (b"", NAK)  # a NAK only if octets were left before a check character
     assert IDENT in line.ask(SIGN_ON)
 
 

@@ -1,4 +1,4 @@
-"""Sessions that change their speed: what is said, by whom, and how fast."""
+"""Sessions that change their speed: the messages, their senders and their speeds."""
 
 from functools import reduce
 from operator import xor
@@ -28,7 +28,7 @@ READOUT = checked(
 
 
 def said(mode: str, sessions: int = 1) -> list[tuple[str, int, bytes]]:
-    """Side, speed (bit/s) and octets of each message; seven bits but for HDLC."""
+    """Returns side, speed (bit/s) and octets of each message, in seven bits except for HDLC."""
     messages: list[tuple[str, int, bytes]] = []
     end, side = 0, ""
     for octet in play(0, speed=300, mode=mode, sessions=sessions):
@@ -95,7 +95,7 @@ def test_no_such_mode() -> None:
 
 
 def test_a_garbled_readout_comes_again() -> None:
-    """The fault that befalls every reading of registers leaves readouts alone; a client refuses one by NAK."""
+    """The fault that affects every read of a register spares readouts. A client refuses a garbled readout with NAK."""
     meter = MeterMachine(Random(1), Device(GUESS), speed=300)
     octets = [*REQUEST, *b"\x06050\r\n"]
     answers = [action for octet in octets for action in meter.feed(octet, 0)]
@@ -115,8 +115,8 @@ def open_mode_e() -> MeterMachine:
     ("frame", "answered"),
     [
         (hdlc(1, 16, 0x93), True),
-        (b"\x7e" + hdlc(1, 16, 0x93), True),  # one flag more
-        (hdlc(1, 16, 0x93)[:-2] + b"\x00\x7e", False),  # wrong check sequence
+        (b"\x7e" + hdlc(1, 16, 0x93), True),  # one more flag
+        (hdlc(1, 16, 0x93)[:-2] + b"\x00\x7e", False),  # a wrong check sequence
         (hdlc(1, 16, 0x11), False),
         (REQUEST, False),
     ],

@@ -1,4 +1,4 @@
-"""Pseudo-terminals: what comes out of them and when, and an independent client that talks to the meter."""
+"""Pseudo-terminals: the octets that they deliver and when, and an independent client that talks to the meter."""
 
 import contextlib
 import os
@@ -47,7 +47,7 @@ def opened(name: str) -> Iterator[int]:
 
 
 def read(fd: int, count: int, seconds: float = PATIENCE) -> bytes:
-    """Up to ``count`` octets that come within some seconds."""
+    """Reads up to ``count`` octets that arrive within some seconds."""
     octets, end = b"", time.monotonic() + seconds
     while len(octets) < count and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
         octets += os.read(fd, count - len(octets))
@@ -91,7 +91,7 @@ def test_true_pace() -> None:
         for expected in b"abcdefgh":
             assert read(client, 1) == bytes([expected])
             times.append(time.monotonic_ns() - start)
-    # Never early; how late depends on what else the machine does.
+    # An octet is never early; how late it is depends on the machine's other work.
     assert all(at > (number + 1) * 40 * MS - MS for number, at in enumerate(times))
 
 
@@ -100,7 +100,7 @@ def test_plays_sessions_and_stops_at_once() -> None:
         taps.start(play(1, speed=115200, sessions=1_000), beginning=EPOCH + 990 * MS)
         assert bytes(octet & 0x7F for octet in read(client, 5)) == b"\x01R\x0220"
         start = time.monotonic()
-    assert time.monotonic() - start < PATIENCE  # The sessions would take many minutes.
+    assert time.monotonic() - start < PATIENCE  # At a true pace, the sessions would take many minutes.
 
 
 def test_never_waits_for_a_reader() -> None:
@@ -125,7 +125,7 @@ def test_the_meter_answers_however_a_request_arrives(step: int) -> None:
                 os.write(port, b"/?!\r\n"[at : at + step])
             answer = b"/ZZz5vtctap-demo\r\n"
             assert read(port, len(answer)) == answer
-            # With even parity, by hand: / 2F has five ones, ? 3F six, ! 21 two, CR 0D three, LF 0A two.
+            # With even parity, worked out by hand: / 2F has five ones, ? 3F six, ! 21 two, CR 0D three, LF 0A two.
             assert read(client, 5) == b"\xaf\x3f\x21\x8d\x0a"
             copy = read(server, len(answer))
             assert all(octet.bit_count() % 2 == 0 for octet in copy)
@@ -137,7 +137,7 @@ def test_the_meter_keeps_the_pace_of_its_line() -> None:
         start = time.monotonic()
         os.write(port, b"/?!\r\n")
         assert len(read(port, 18)) == 18
-        # 5 characters, 20 ms at the least, 18 characters of 33.3 ms
+        # 5 characters, at least 20 ms, and 18 characters of 33.3 ms each
         assert time.monotonic() - start >= 23 / 30 + 0.02
 
 
@@ -152,7 +152,7 @@ def test_the_meter_follows_an_option_select() -> None:
             b"2016(01E240)\r\nFFFE(00)\r\n!\r\n\x03"
         )
         assert read(port, len(answer) + 1) == answer + bytes([reduce(xor, answer[1:])])
-        # At 600 bit/s the characters take 1.9 seconds; at the speed before, 0.1.
+        # At 600 bit/s the characters take 1.9 s, at the previous speed 0.1 s.
         assert time.monotonic() - start >= len(answer) / 60
 
 
@@ -234,7 +234,7 @@ def test_independent_client_readout(peer: Any, patient_meter: MeterPort) -> None
 
 
 def test_imports_without_pseudo_terminals() -> None:
-    """On a system without them, the message says what to do; and they are not needed for the fast mode."""
+    """On a system without pseudo-terminals the message says what to do, and the fast mode does not need them."""
     program = (
         "import sys\n"
         "for name in ('pty', 'tty', 'termios', 'fcntl'): sys.modules[name] = None\n"

@@ -1,4 +1,4 @@
-"""Whole sessions in virtual time: what is said, when, and what goes wrong on purpose."""
+"""Complete sessions in virtual time: the messages, their times, and the faults that are made on purpose."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ SEEDS = range(12)
 
 @dataclass
 class Burst:
-    """What one side sent without a pause of more than 15 ms."""
+    """The octets that one side sent without a pause of more than 15 ms."""
 
     octets: list[WireOctet]
 
@@ -65,7 +65,7 @@ def run(seed: int = 0, dialect: Dialect = KNOWN, **options: object) -> tuple[lis
 
 
 def test_the_whole_story() -> None:
-    """The known port: nothing is said that its two public programs do not say."""
+    """The known port sends only messages that its two public programs send."""
     said, _ = run()
     tokens = [burst.text[8:28] for burst in said if burst.text.startswith(b"\x01W\x02FFFF(")]
 
@@ -85,7 +85,7 @@ def test_the_whole_story() -> None:
     sent = checked(b"\x022009(01)\x03")
     assert len(garbled) == len(sent)
     assert sum(a != b for a, b in zip(garbled, sent, strict=True)) == 1
-    credit = 1234 + (int(tokens[0]) >> 16 & 0xFFFF)  # 0.1 kWh, of which none is consumed meanwhile.
+    credit = 1234 + (int(tokens[0]) >> 16 & 0xFFFF)  # 0.1 kWh, none of which is consumed meanwhile.
     assert 50 <= credit - 1234 <= 2000
     assert [(burst.side, burst.text) for burst in said] == [
         *read(b"2000", b"1", b"01"),
@@ -202,7 +202,7 @@ def test_every_fault_is_there_and_where_the_list_says(speed: int) -> None:
             burst = said[index]
             assert burst.side == fault.side
             shows(fault.code, said, index)
-        # Nothing else is wrong, and both sessions come to their end.
+        # There are no other errors, and both sessions are complete.
         assert sum(bad_parity(burst) for burst in said) == 2
         assert [burst.text for burst in said].count(b"\x01B0\x03\x71") == 2
         answers = b"".join(burst.text for burst in said if burst.side == "server")
@@ -216,7 +216,7 @@ def bad_parity(burst: Burst) -> int:
 
 
 def shows(code: str, said: list[Burst], index: int) -> None:
-    """Whether the fault's burst, and what follows it, is what its code says."""
+    """Whether the faulty burst and the bursts after it show the fault that its code names."""
     burst, after = said[index], said[index + 1]
     if code == "bcc-bad":
         assert not burst.has_good_check

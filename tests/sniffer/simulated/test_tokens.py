@@ -1,4 +1,4 @@
-"""Tokens: published numbers as vectors, and the meter's rules for taking them."""
+"""Tokens: published numbers as vectors, and the meter's rules for accepting them."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from vtctap.sniffer.simulated.tokens import TokenRegister, is_authentic, token, 
 S = 1_000_000_000
 BUSY = S
 
-# Control bits and numbers of class 1 for makers with two digits (STS 531; a maker's manual prints some of them).
+# Control bits and numbers of class 1 for manufacturers with two digits (STS 531; a manufacturer's manual prints some).
 PUBLISHED = {
     0x000000001: "00000000000150997584",
     0x000000002: "00000000000167774880",
@@ -56,7 +56,7 @@ def test_what_is_no_token(text: str) -> None:
 
 
 def enter(register: TokenRegister, digits: str, now: int) -> int:
-    """The status when the token has been processed, having been 16 (or 15) until then; as on the wire: hexadecimal."""
+    """Returns the status on the wire (hexadecimal) once the token is processed. Until then it must be 16 (or 15)."""
     register.enter(digits, now, BUSY)
     before = int(register.status(now + BUSY - 1), 16)
     after = int(register.status(now + BUSY), 16)
@@ -83,10 +83,10 @@ def test_lock_out_after_three_wrong_tokens() -> None:
     assert [enter(register, damaged, 0), enter(register, "abc", 2 * S), enter(register, damaged, 4 * S)] == [13, 6, 13]
     assert enter(register, CREDIT, 13 * S) == 15
     assert enter(register, TEST, 13 * S) == 1
-    assert enter(register, damaged, 14 * S) == 13  # ten seconds have passed; now it is twenty
+    assert enter(register, damaged, 14 * S) == 13  # the lockout of 10 s is over; this one lasts 20 s
     assert enter(register, CREDIT, 33 * S) == 15
     assert enter(register, CREDIT, 34 * S) == 1
-    assert enter(register, damaged, 40 * S) == 13  # a good token clears the count
+    assert enter(register, damaged, 40 * S) == 13  # an accepted token clears the count
     assert enter(register, OTHER, 42 * S) == 1
 
 

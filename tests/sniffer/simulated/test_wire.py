@@ -1,4 +1,4 @@
-"""The virtual wire: parity, times and who hears what."""
+"""The virtual wire: parity, times, and which side receives what."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,7 +14,7 @@ LINE = Line(7, "E", 1)
 
 @dataclass
 class Scripted:
-    """A device that does at once what it was told to, then answers each octet that is a key of ``answers``."""
+    """A device that sends its script at once, and then answers each octet that is a key of ``answers``."""
 
     begin: list[Action] = field(default_factory=list)
     answers: dict[int, list[Action]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Scripted:
         return actions
 
 
-# Octets as an 8N1 receiver has them on 7E1, by hand: A 41h has two ones, C 43h three, DEL seven.
+# Octets that an 8N1 receiver gets from 7E1, by hand: A 41h has two ones, C 43h three, DEL seven.
 @pytest.mark.parametrize(
     ("line", "octet", "good", "bad"),
     [
@@ -62,7 +62,7 @@ def test_times_are_exact_and_do_not_drift() -> None:
     client = Scripted([Send(b"A" * 9600, 5), Done()])
     octets = list(VirtualWire({"client": client}, speed=9600, line=LINE, now=1_000).run())
     assert octets[0].start == 1_005
-    assert octets[-1].end == 1_005 + 10_000_000_000  # 9600 characters of ten bits at 9600 bit/s: ten seconds
+    assert octets[-1].end == 1_005 + 10_000_000_000  # 9600 characters of ten bits at 9600 bit/s take ten seconds
     assert all(before.end == after.start for before, after in pairwise(octets))
     assert {octet.end - octet.start for octet in octets} == {1_041_666, 1_041_667}
     assert client.gone == [octets[-1].end]
