@@ -1,4 +1,4 @@
-"""What the system says of adapters: on a copy of its files, made by hand as Linux lays them out."""
+"""The system's facts on adapters, read from a copy of Linux's files made by hand."""
 
 import fcntl
 import os
@@ -16,13 +16,13 @@ GET, SET, LOW_LATENCY = 0x541E, 0x541F, 0x2000
 
 
 class System:
-    """A folder in the place of /sys."""
+    """A folder in place of /sys."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def put(self, device: str, parent: str, driver: str = "", **files: int) -> None:
-        """A terminal on a device; files are those of the terminal."""
+        """Puts a terminal on a device. ``files`` are the terminal's."""
         below = self.root / parent
         below.mkdir(parents=True)
         tty = self.root / "class/tty" / device
@@ -94,7 +94,7 @@ def test_uarts_keep_characters(system: System, files: dict[str, int], characters
     system.put("ttyS0", "devices/platform/serial8250", "serial8250", **files)
     known = system.adapter("/dev/ttyS0")
     assert known == Adapter("serial8250", characters=characters, source=source)
-    assert known.latency_ns(MS) == characters * 1_015_000  # Of a sender that is as slow as is allowed.
+    assert known.latency_ns(MS) == characters * 1_015_000  # The sender is as slow as allowed.
 
 
 def test_words_of_a_uart(system: System) -> None:
@@ -114,7 +114,7 @@ def test_the_user_knows_better(system: System) -> None:
 
 @pytest.mark.parametrize("name", ["/dev/pts/0", "/dev/ttys001", ""])
 def test_no_adapter(system: System, name: str) -> None:
-    """Also on a machine without /sys: a container, macOS."""
+    """There is no adapter on a machine without /sys either, such as a container or macOS."""
     assert system.adapter(name) == Adapter()
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
     assert system.adapter(name) == Adapter()
@@ -122,7 +122,7 @@ def test_no_adapter(system: System, name: str) -> None:
 
 
 def test_what_the_system_does_not_know_is_assumed(system: System) -> None:
-    """macOS and Windows have adapters too, but no files that say which."""
+    """macOS and Windows have adapters too, but no files that name their drivers."""
     assumed = Adapter(time_ns=16 * MS, source="assumed")
     assert system.adapter("/dev/cu.usbserial-1") == system.adapter("/dev/ttyS0") == assumed
     system.put("ttyS0", "devices/pnp0", "serial", type=4)
@@ -141,11 +141,11 @@ def test_a_networks_delay_is_nobodys_to_know(system: System, url: str) -> None:
     assert known.stated(100 * MS).words() == "latency=100ms latency_source=stated"
 
 
-# Asking for low latency
+# Low latency.
 
 
 class Driver:
-    """The driver's settings, struct serial_struct as 32 integers; the flags are the fifth."""
+    """The driver's settings: struct serial_struct as 32 integers, of which the fifth holds the flags."""
 
     def __init__(self, flags: int | None, *, allowed: bool = True, keeps: bool = True) -> None:
         self.flags = flags
@@ -161,7 +161,7 @@ class Driver:
             settings = array("i", argument)
             self.flags = settings[4] if self.keeps else self.flags
             settings[4] = 0
-            assert list(settings) == [*range(4), 0, *range(5, 32)]  # The rest is as it was.
+            assert list(settings) == [*range(4), 0, *range(5, 32)]  # The other settings are unchanged.
         else:
             assert request == GET
         return array("i", [*range(4), self.flags, *range(5, 32)]).tobytes()
@@ -188,7 +188,7 @@ def test_the_drivers_flag(system: System, driver: Callable[..., Driver], before:
 
 
 def test_a_flag_that_does_not_stay_set_is_no_low_latency(system: System, driver: Callable[..., Driver]) -> None:
-    """Linux's cp210x, ch341 and cdc_acm take the request, and forget the flag."""
+    """Linux's cp210x, ch341 and cdc_acm accept the flag, and forget it."""
     own = driver(0x40, keeps=False)
     reached, put_back = ask_low_latency("/dev/ttyUSB0", 7, str(system.root))
     assert not reached
@@ -199,7 +199,7 @@ def test_a_flag_that_does_not_stay_set_is_no_low_latency(system: System, driver:
 def test_a_threshold_that_we_may_not_set_is_no_low_latency(
     system: System, driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A UART's driver keeps the flag, and does nothing with it."""
+    """A UART's driver keeps the flag, but it has no effect."""
     own = driver(0)
     system.put("ttyS0", "devices/pnp0", "serial", type=4, rx_trig_bytes=8)
     monkeypatch.setattr("vtctap.sniffer.adapter._write", lambda path, number: False)

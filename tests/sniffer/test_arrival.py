@@ -1,4 +1,4 @@
-"""Waiting for ports: in virtual time."""
+"""Waiting for ports, in virtual time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from vtctap.sniffer.port import PortError
 
 
 class World:
-    """A folder of devices in which things happen at their time (s)."""
+    """A folder of devices whose changes happen at given times (s)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

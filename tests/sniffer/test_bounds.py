@@ -1,4 +1,4 @@
-"""Bounds on when octets began: against a solver of the constraints, and in random sessions whose times are known."""
+"""Bounds on the start of octets, compared with a solver of the constraints, and with random sessions of known times."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ LONG_AGO = -1e18
 
 
 class Difference(NamedTuple):
-    """``later - earlier >= least``, of two numbered moments; moment 0 is time 0."""
+    """``later - earlier >= least`` for two numbered moments; moment 0 is time 0."""
 
     earlier: int
     later: int
@@ -28,7 +28,7 @@ class Difference(NamedTuple):
 
 
 def longest(differences: Sequence[Difference], moments: int) -> list[float]:
-    """The least solution: each moment's longest path from moment 0 (Bellman and Ford)."""
+    """Returns the least solution: each moment's longest path from moment 0 (Bellman and Ford)."""
     times = [0.0] + [LONG_AGO] * (moments - 1)
     for _ in range(moments):
         for earlier, later, least in differences:
@@ -39,7 +39,7 @@ def longest(differences: Sequence[Difference], moments: int) -> list[float]:
 def solved(
     chunks: Sequence[Chunk], bounds: Bounds, character: int, latency: int, *, fifo: bool
 ) -> tuple[list[float], list[float]]:
-    """S- and S+ by the constraints (1) to (6) as they are written, solved forward and, mirrored in time, backward."""
+    """Returns S- and S+ by the constraints (1) to (6) as written, solved forward and, mirrored in time, backward."""
     shortest, most = character * (1 - TOLERANCE), character * (1 + TOLERANCE)
     differences = []
     at = 0
@@ -80,7 +80,7 @@ def solved(
 def test_they_are_the_solution_of_the_constraints(
     gaps: list[tuple[int, int, int]], character: int, latency: int, fifo: bool
 ) -> None:
-    """Where there is one. Reads leave the line the time that its octets take."""
+    """The bounds are the solution, if there is one. Between reads the line has time for their octets."""
     arrivals = list(accumulate(count * round(character * 1.02) + gap for count, gap, _ in gaps))
     chunks, before, before_late = [], -10_000 * MS, 0
     for (count, _, late), arrival in zip(gaps, arrivals, strict=True):
@@ -99,7 +99,8 @@ def test_they_are_the_solution_of_the_constraints(
 
 
 def test_a_program_that_was_stopped_unknowingly() -> None:
-    """Six octets of 1 ms at once after one: they cannot have come in the 2 ms that it is woken within."""
+    """Six octets of 1 ms arrive at once after one. They cannot have been sent within the 2 ms in which the program is
+    woken."""
     bounds = Bounds(MS, 0)
     chunks = [Chunk([(0, 0)] * 6, 100 * MS, 0, 50 * MS, 0)]
     earliest, latest, _ = bounds.starts(chunks, 1, 49.0 * MS, 0)
@@ -128,7 +129,7 @@ def test_no_octet_of_any_session_is_outside(number: int) -> None:
 
 
 def test_an_octet_can_be_outside() -> None:
-    """The bounds are as narrow as can be: a hundredth less, and some do not hold."""
+    """The bounds are as narrow as possible: if they were a hundredth narrower, some octets would be outside."""
 
     class TooSure(Estimator):
         def close(self) -> list[Any]:
@@ -159,6 +160,6 @@ def test_the_model_of_the_adapters_is_that_of_the_published_accuracy() -> None:
     "row", [row for row in accuracy.ROWS if row.deliver is accuracy.fifo], ids=lambda row: row.label
 )
 def test_an_octet_begins_after_the_fifo_has_handed_on(row: accuracy.Row) -> None:
-    """The octets before and after a hand-over tell when it was: half of all frames within 0.1 ms, though the FIFO keeps
-    octets for up to 46 ms."""
+    """The octets before and after the FIFO's transfer show when it was. Half of all frames are timed within 0.1 ms,
+    although the FIFO holds octets for up to 46 ms."""
     assert accuracy.measure(row, 100).errors[0] < 0.1

@@ -1,6 +1,6 @@
-"""Captures in one process, over real pseudo-terminals: what the line says is in the records, once, in order.
+"""Captures in this process, over real pseudo-terminals: the octets of the line are in the records, once and in order.
 
-How late a real machine reads is its own affair: what times say is tested in virtual time (test_capture_times.py).
+A real machine reads with an unknown delay, so timestamps are tested in virtual time (test_capture_times.py).
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def even(octets: bytes) -> bytes:
 
 
 def played(session: Sequence[Said], pause: int = 30 * MS) -> list[WireOctet]:
-    """A session at 9600 bit/s, as a line of 7E1 carries it."""
+    """Returns a session at 9600 bit/s, as a 7E1 line carries it."""
     octets, at = [], 20 * MS
     for side, message in session:
         for octet in even(message):
@@ -67,7 +67,7 @@ def played(session: Sequence[Said], pause: int = 30 * MS) -> list[WireOctet]:
 
 
 def capture(links: Sequence[Link], lines: Iterable[tuple[PatientTaps, Sequence[Said]]], **options: int) -> list[Record]:
-    """What a capture of these links has when all lines were played."""
+    """Returns the records of a capture of these links once all lines are played."""
     lines = list(lines)
     records = []
     with Capture(links, SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
@@ -153,7 +153,7 @@ def test_parity_is_checked(taps: PatientTaps) -> None:
 
 
 def test_records_come_when_the_other_side_speaks(taps: PatientTaps) -> None:
-    """Not only at the end: a message is there as soon as its framing and its place among the others are decided."""
+    """A message is delivered as soon as its end and its order are certain, not only at the end of the capture."""
     with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         taps.start(played(SESSION[:4]), beginning=0)
         records: list[Record] = []
@@ -164,8 +164,8 @@ def test_records_come_when_the_other_side_speaks(taps: PatientTaps) -> None:
 
 
 class Hardware:
-    """A pseudo-terminal that can be unplugged and plugged in again. Its name is a link, as in /dev/serial/by-id: what
-    another program opens under the number that is free then is not ours to touch."""
+    """A pseudo-terminal that can be unplugged and plugged in again. Its name is a link, as in /dev/serial/by-id. The
+    capture must not touch a device that another program opens under the number that is then free."""
 
     def __init__(self, name: Path) -> None:
         self.name = str(name)
@@ -203,7 +203,7 @@ def hardware(tmp_path: Path) -> Iterator[tuple[Hardware, Hardware]]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ports are tried again without delay, and what changes seldom is looked at each time."""
+    """Opens ports again without delay, and checks slow changes each time."""
     monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD_S", 0.02)
     monkeypatch.setattr("vtctap.sniffer.capture._WATCH_NS", 0)
 
@@ -214,7 +214,7 @@ def link_of(*hardware: Hardware) -> Link:
 
 
 def until(tap: Capture, holds: Callable[[list[Record]], object]) -> list[Record]:
-    """What a capture has when something holds of it."""
+    """Returns a capture's records once a condition holds for them."""
     records: list[Record] = []
     end = time.monotonic() + PATIENCE
     while not holds(records):
@@ -256,7 +256,7 @@ def test_a_lost_port_and_one_that_goes_on(hardware: tuple[Hardware, Hardware]) -
 
 
 def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
-    """One continuous trace: the same tap, lost, then opened again; the other tap hears all the while."""
+    """The trace continues: the tap is lost, then opened again, and the other tap receives all the while."""
     client, server = hardware
     before = len(os.listdir("/dev/fd"))
     with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
@@ -267,7 +267,8 @@ def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
             records += until(tap, heard(tap, 23 * round_ - 18))
             client.unplug()
             records += until(tap, lambda _: tap.lost)
-            assert len(os.listdir("/dev/fd")) == open_files - 3  # Both ends, and the tap's own.
+            # Both ends of the pseudo-terminal, and the tap's own descriptor.
+            assert len(os.listdir("/dev/fd")) == open_files - 3
             server.say(b"/ZZz5vtctap-test\r\n")
             records += until(tap, heard(tap, 23 * round_))
             client.plug()
@@ -285,7 +286,8 @@ def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
 
 
 def test_what_was_open_ends_with_the_port(hardware: tuple[Hardware, Hardware]) -> None:
-    """What comes when it is back does not complete what was there before: octets are missing between."""
+    """Octets that arrive after the port is back do not complete an earlier message, because octets between them are
+    missing."""
     client, _ = hardware
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=60_000 * MS, profile="p") as tap:
         client.say(b"\x01R1\x0200")
@@ -338,18 +340,19 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
         tap.set(Settings(2400, SEVEN_EVEN))
         go_on.set()
         records += until(tap, lambda _: not tap.lost)
-        assert client.speed == termios.B2400  # What was set while it was being opened.
+        assert client.speed == termios.B2400  # The speed set while the port was being opened.
         go_on.clear()
         opening.clear()
         client.unplug()
         until(tap, lambda _: opening.is_set())
         open_files = len(os.listdir("/dev/fd"))
         client.plug()
-    go_on.set()  # Too late: nobody wants it, and it is closed.
+    go_on.set()  # The port opens too late: no capture wants it any more, so it is closed.
     end = time.monotonic() + PATIENCE
     while any(thread.name == "reopening" for thread in threading.enumerate()) and time.monotonic() < end:
         time.sleep(0.01)
-    assert len(os.listdir("/dev/fd")) == open_files + 2 - 2  # The terminal's ends; server's port and reader are closed.
+    # The terminal's descriptors remain; the server's port and the reader are closed.
+    assert len(os.listdir("/dev/fd")) == open_files + 2 - 2
 
 
 def test_a_network_port_that_ends_and_comes_back() -> None:
@@ -371,7 +374,7 @@ def test_a_network_port_that_ends_and_comes_back() -> None:
     assert names[-1] == "closed"
 
 
-# What was there before.
+# Octets that arrived before the capture began.
 
 
 def test_octets_that_were_waiting_have_no_known_time(hardware: tuple[Hardware, Hardware]) -> None:
@@ -402,7 +405,8 @@ def test_what_follows_what_was_waiting_is_not_stamped_before_it(hardware: tuple[
     client, _ = hardware
     client.say(b"/?!\r\n")
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
-        client.say(b"\x01B0\x03\x71")  # At once: by its length alone it would have begun 5 ms ago.
+        # The octets arrive at once. By its length alone, the message would have begun 5 ms earlier.
+        client.say(b"\x01B0\x03\x71")
         records = until(tap, heard(tap, 10)) + tap.close()
     assert [record.octets for record in frames(records)] == [b"/?!\r\n", b"\x01B0\x03\x71"]
     assert [record.time for record in records] == sorted(record.time for record in records)
@@ -429,7 +433,7 @@ def test_waiting_on_the_only_tap_has_no_other_to_be_in_order_with(hardware: tupl
 
 
 def test_what_came_before_the_first_look_says_how_late_it_may_be(hardware: tuple[Hardware, Hardware]) -> None:
-    """A trace is created after the ports are opened, on a disk that may be slow."""
+    """A trace is created after the ports are opened, perhaps on a slow disk."""
     client, _ = hardware
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         before = time.time_ns()
@@ -444,7 +448,7 @@ def test_what_came_before_the_first_look_says_how_late_it_may_be(hardware: tuple
 def test_what_came_while_a_port_was_being_opened_again(
     hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It came after the opening and before the first look: nobody knows when."""
+    """The octets arrived after the opening and before the first read, at an unknown time."""
     client, _ = hardware
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         client.unplug()
@@ -455,7 +459,8 @@ def test_what_came_while_a_port_was_being_opened_again(
             time.sleep(0.02)
             return Adapter()
 
-        monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", speak)  # What is looked up once the port is open.
+        # The facts that are read once the port is open.
+        monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", speak)
         client.plug()
         records += until(tap, lambda _: not tap.lost) + tap.close()
     (ack,) = frames(records)
@@ -474,7 +479,7 @@ def test_the_last_octets_are_read_when_a_capture_ends(hardware: tuple[Hardware, 
 
 
 def test_what_was_waiting_does_not_change_the_speed(hardware: tuple[Hardware, Hardware]) -> None:
-    """It was said to somebody else, some time ago."""
+    """The octets belong to an earlier session."""
     client, server = hardware
     client.say(b"\x06051\r\n")
     with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit_ns=1_500 * MS, profile="p",
@@ -483,11 +488,11 @@ def test_what_was_waiting_does_not_change_the_speed(hardware: tuple[Hardware, Ha
         assert client.speed == server.speed == termios.B300
 
 
-# What is watched.
+# Errors, counters and the clock.
 
 
 class Counting:
-    """What a driver counts, in the place of TIOCGICOUNT."""
+    """A driver's counters, in place of TIOCGICOUNT."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.totals: Counters | None = Counters(frame=3, overrun=2, parity=1, brk=0, buf_overrun=7)
@@ -495,7 +500,7 @@ class Counting:
 
 
 def test_overruns(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The event at once, the flag on what comes next; earlier programs' overruns are not ours."""
+    """The event comes at once, and the next record has the flag. Overruns of earlier programs do not count."""
     client, _ = hardware
     counting = Counting(monkeypatch)
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
@@ -522,7 +527,8 @@ def test_overruns(hardware: tuple[Hardware, Hardware], monkeypatch: pytest.Monke
 def test_octets_that_another_program_reads(
     hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The driver counted eight, and five came: said two looks later, by when all that was counted must have come."""
+    """The driver counted eight octets, and five arrived. This is reported two checks later, when every counted octet
+    must have arrived."""
     client, _ = hardware
     counting = Counting(monkeypatch)
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
@@ -560,7 +566,7 @@ def test_a_driver_that_does_not_count(taps: PatientTaps) -> None:
 
 
 def test_a_stepped_clock(hardware: tuple[Hardware, Hardware]) -> None:
-    """Stamps stay in order; an event on each link says by how much they are off from now on."""
+    """Timestamps stay in order, and an event on each link states their difference from the wall clock from then on."""
     steps = [0]
     clock = Clock(time.monotonic_ns, lambda: time.time_ns() + steps[0])
     client, server = hardware
@@ -583,7 +589,7 @@ def test_a_stepped_clock(hardware: tuple[Hardware, Hardware]) -> None:
     assert len(frames(records)) == 2
 
 
-# What the operator does.
+# The operator's commands.
 
 
 def test_a_mark(hardware: tuple[Hardware, Hardware]) -> None:
@@ -600,7 +606,7 @@ def test_a_mark(hardware: tuple[Hardware, Hardware]) -> None:
 
 @pytest.mark.parametrize("following", ["fixed", "follow", "auto"])
 def test_the_operator_sets_the_speed(hardware: tuple[Hardware, Hardware], following: Any) -> None:
-    """And what is followed is followed from there."""
+    """The capture follows the speed from the one that the operator set."""
     client, server = hardware
     with Capture([link_of(*hardware)], Settings(300, SEVEN_EVEN), gap_limit_ns=1_500 * MS, profile="p",
                  following=following) as tap:  # fmt: skip
@@ -624,7 +630,7 @@ def test_the_operator_sets_the_speed(hardware: tuple[Hardware, Hardware], follow
 
 @pytest.mark.parametrize("following", ["fixed", "follow"])
 def test_the_operator_asks_for_a_speed_that_cannot_be_set(hardware: tuple[Hardware, Hardware], following: Any) -> None:
-    """The trace goes on stating the speed that the ports have."""
+    """The trace still states the speed that the ports have."""
     client, _ = hardware
     with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", following=following) as tap:
         with pytest.raises(PortError, match="12345 bit/s is not a speed"):
@@ -636,7 +642,8 @@ def test_the_operator_asks_for_a_speed_that_cannot_be_set(hardware: tuple[Hardwa
 
 
 def test_one_side_without_parity(hardware: tuple[Hardware, Hardware]) -> None:
-    """Noted once, on that side's tap; from then on no octet of it is called wrong, and the other side's are checked."""
+    """The missing parity is noted once, on the tap of that side. From then on no octet of that side has a parity error,
+    and the other side is still checked."""
     client, server = hardware
     answer = b"\x020021(00123.4*kWh)(4711)(AAAA)\x03"
     answer += bytes([reduce(xor, answer[1:])])
@@ -665,13 +672,13 @@ def test_one_side_without_parity(hardware: tuple[Hardware, Hardware]) -> None:
     assert sum(str(record.line) == "8N1" for record in frames(records)) >= 3
 
 
-# What is stated of the adapters.
+# The facts on the adapters.
 
 
 def test_a_threshold_that_the_driver_lowers_with_the_speed_is_seen(
     hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Linux's 8250 asks to be read at each octet below 2400 bit/s."""
+    """Linux's 8250 driver sets the threshold to one octet below 2400 bit/s."""
     client, _ = hardware
     now = [11]
     monkeypatch.setattr(
@@ -737,7 +744,7 @@ def test_one_port_that_is_missing_leaves_the_other_alone(taps: PatientTaps) -> N
         pytest.fail("it opened")
     assert len(os.listdir("/dev/fd")) == before
     with Capture([pair(taps)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p"):
-        assert len(os.listdir("/dev/fd")) == before + 2 + 1  # And what the system counts of the reader's delays.
+        assert len(os.listdir("/dev/fd")) == before + 2 + 1  # The system's count of the reader's delays.
     assert len(os.listdir("/dev/fd")) == before
 
 
@@ -760,7 +767,7 @@ def test_ports_are_given_back_when_something_goes_wrong(taps: PatientTaps) -> No
 
 
 def test_what_came_since_the_last_poll_is_in_the_trace() -> None:
-    """Nothing is polled here at all: the end alone takes what is there."""
+    """Nothing is polled here; the end of the capture reads the waiting octets."""
     far, near = pty.openpty()
     tty.setraw(near)
     try:

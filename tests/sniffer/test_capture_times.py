@@ -1,4 +1,4 @@
-"""When a capture says that messages were said, how sure it is, and in which order. In virtual time throughout."""
+"""The timestamps of a capture, their uncertainty, and the order of messages, all in virtual time."""
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -39,7 +39,8 @@ SESSION = [
 
 
 def play(machine: Machine, session: Sequence[tuple[str, bytes]] = SESSION, pause: int = 30 * MS) -> list[int]:
-    """A session on the line; when each message begins. A message begins so long after the one before ended."""
+    """Plays a session on the line, and returns the time at which each message begins. The pause after the previous
+    message is given."""
     starts, at = [], 20 * MS
     for name in ("client", "server"):
         machine.port(name)
@@ -68,7 +69,7 @@ def frames(records: Iterable[Record]) -> list[Record]:
 
 
 def behind(monkeypatch: pytest.MonkeyPatch, **adapters: Adapter) -> None:
-    """What each port's adapter is."""
+    """The facts on the adapter of each port."""
     monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", lambda name: adapters[name])
 
 
@@ -87,7 +88,8 @@ def test_times_order_and_uncertainty(machine: Machine) -> None:
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 def test_a_program_that_was_not_run(machine: Machine, known: bool) -> None:
-    """Where the system says so, the truth is inside; where it does not, nobody can know."""
+    """If the system counts the delay, the true time is within the uncertainty. If it does not, nothing shows the
+    delay."""
     (start,) = play(machine, [("server", b"\x06")])
     machine.late.append(10 * MS)
     machine.counts = known
@@ -111,7 +113,7 @@ def test_a_caller_who_was_away(machine: Machine) -> None:
 def test_close_answers_are_ordered_by_the_protocol_and_flagged(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program answers after a millisecond, behind an adapter that keeps octets for 16."""
+    """A program answers after one millisecond, behind an adapter that holds octets for 16 ms."""
     slow = Adapter("ftdi_sio", 16 * MS, source="timer")
     behind(monkeypatch, client=slow, server=slow)
     play(machine, SESSION[2:4], pause=MS)
@@ -120,7 +122,7 @@ def test_close_answers_are_ordered_by_the_protocol_and_flagged(
     assert request.flags == answer.flags == Flag.ORDER_UNCERTAIN
 
 
-# What is known of the adapters
+# Facts on the adapters.
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_a_fifo_keeps_characters_so_its_latency_follows_the_speed(
     assert "latency=11characters latency_source=fifo" in records[0].event
 
 
-# Behind a network
+# Ports behind a network.
 
 NETWORK = Adapter(time_ns=16 * MS, source="network")
 
@@ -171,11 +173,11 @@ def test_nothing_bounds_the_times_of_a_network(machine: Machine, monkeypatch: py
     assert "latency=unknown latency_source=network" in records[0].event
     (request,) = frames(records)
     assert (request.uncertainty, request.flags) == (None, 0)
-    assert abs(request.time - START - 20 * MS) < 20 * MS  # The time stamp is estimated all the same.
+    assert abs(request.time - START - 20 * MS) < 20 * MS  # The timestamp is estimated all the same.
 
 
 def test_the_order_of_a_networks_taps_is_uncertain(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One port behind a network makes the order of both uncertain: the other's octets may have been said long after."""
+    """One port behind a network makes the order of both taps uncertain: its octets may have been sent long before."""
     behind(monkeypatch, client=NETWORK, server=Adapter())
     play(machine)
     heard = frames(capture(machine))
@@ -197,7 +199,8 @@ def test_the_protocol_orders_what_a_network_brings_in_disorder(
 def test_a_network_makes_no_device_late(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, latency_ns: int | None
 ) -> None:
-    """Answers come 2 s after their requests. Only who states that the network takes less has a meter that is late."""
+    """Answers arrive 2 s after their requests. The meter counts as late only if the user states that the network takes
+    less."""
     behind(monkeypatch, client=NETWORK)
     session = [("client", octets) for _, octets in SESSION]
     play(machine, session, pause=2_000 * MS)

@@ -1,4 +1,4 @@
-"""The clock of a capture, on clocks that the test turns."""
+"""The clock of a capture, on system clocks that the test sets."""
 
 import pytest
 
@@ -10,7 +10,7 @@ BEGIN = 1_700_000_000 * SECOND
 
 
 class Hands:
-    """Two clocks. ``interrupted``: how long the program sleeps before each look at the wall clock, in turn."""
+    """Two clocks. ``interrupted`` holds the time that the program sleeps before each read of the wall clock."""
 
     def __init__(self) -> None:
         self.monotonic = 5 * SECOND

@@ -1,4 +1,4 @@
-"""What drivers count, by the layout of <linux/serial.h> written out by hand."""
+"""The drivers' counters, in the layout of <linux/serial.h> written out by hand."""
 
 import fcntl
 import os
@@ -38,7 +38,7 @@ def test_a_pseudo_terminal_counts_nothing() -> None:
 def test_what_was_added() -> None:
     before, now = Counters(1, 2, 3, 4, 5), Counters(2, 2, 10, 4, 6)
     assert now.since(before) == Counters(1, 0, 7, 0, 1)
-    assert Counters(overrun=1).since(before) == Counters()  # The driver began anew.
+    assert Counters(overrun=1).since(before) == Counters()  # The driver started again from zero.
     assert before.plus(now) == Counters(3, 4, 13, 8, 11)
     assert before.lost == 7
 
@@ -54,14 +54,14 @@ SECONDS = 20
 
 
 def balance(counted: list[int], read: list[int]) -> list[int]:
-    """What is missing at each look."""
+    """Returns the missing octets at each check."""
     kept = Balance()
     return [kept.feed(*look) for look in zip(counted, read, strict=True)]
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=SECONDS), st.data())
 def test_octets_that_are_read_by_the_next_look_are_not_missing(counted: list[int], data: st.DataObject) -> None:
-    """Some of each second's octets are read before its look, the rest before the next."""
+    """Some of each second's octets are read before its check, and the rest before the next one."""
     early = [data.draw(st.integers(0, count)) for count in counted]
     late = [0, *(count - soon for count, soon in zip(counted, early, strict=True))]
     read = [soon + rest for soon, rest in zip([*early, 0], late, strict=True)]
@@ -70,8 +70,8 @@ def test_octets_that_are_read_by_the_next_look_are_not_missing(counted: list[int
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 1)), min_size=1, max_size=SECONDS), st.integers(0, 50))
 def test_every_octet_that_never_came_is_missing(seconds: list[tuple[int, float]], waiting: int) -> None:
-    """However many in each second, once the line was quiet for two looks; and octets that had come before the first
-    look hide none."""
+    """Any number of missing octets in each second is found once the line was quiet for two checks. Octets that arrived
+    before the first check hide none."""
     counted = [0, 0, *(count for count, _ in seconds), 0, 0]
     read = [waiting, 0, *(int(count * share) for count, share in seconds), 0, 0]
     assert sum(balance(counted, read)) == sum(counted) - sum(read) + waiting

@@ -1,4 +1,4 @@
-"""Finding speed and line: brute force over speeds, lines, kinds of traffic and where the tap comes in."""
+"""Detection of speed and line: all combinations of speeds, lines and kinds of traffic, from any point on."""
 
 from bisect import bisect
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ EVEN, EIGHT, ODD = Line(7, "E", 1), Line(8, "N", 1), Line(7, "O", 1)
 LISTED = (300, 600, 1200, 2400, 4800, 9600, 19200, 115200)
 
 Messages = list[tuple[bytes, int]]
-"""Messages, and the silence after each, ns."""
+"""Messages, and the silence after each in ns."""
 
 
 def checked(message: bytes) -> bytes:
@@ -63,7 +63,7 @@ def telegram(random: Random) -> Messages:
 
 
 def polls(random: Random) -> Messages:
-    """The same two messages over and over, many zeros in them."""
+    """The same two messages again and again, with many zeros."""
     return [(checked(b"\x01R1\x020000()\x03"), 60 * MS), (checked(b"\x020000(000000000000)\x03"), 250 * MS)] * 40
 
 
@@ -92,8 +92,8 @@ def listen(
     marks: bool = True,
     error: float = 1.0,
 ) -> tuple[int, Proposal | None]:
-    """Lets a detector listen until it has settled, from the time ``begin`` on. How many octets had begun on the line by
-    then, and what it found. ``error``: how wrong the speed of the receiver is, as a factor."""
+    """Feeds a detector from the time ``begin`` on until it has settled. Returns how many octets had begun on the line
+    by then, and its result. ``error`` is the factor by which the receiver's speed is wrong."""
     waveform = Waveform(line)
     for octet in octets:
         waveform.feed(octet)
@@ -129,7 +129,7 @@ def test_settles_within_64_octets(traffic: Callable[[Random], Messages], speed: 
 @pytest.mark.parametrize("marks", [True, False])
 @pytest.mark.parametrize("speed", LISTED)
 def test_speeds_that_are_expected_are_tried_first(speed: int, marks: bool) -> None:
-    """They are found within 24 octets; another is found all the same."""
+    """Expected speeds are found within 24 octets; another speed is found as well."""
     for seed, expected in product(range(4), [(4800, 9600, 300), (speed, 9600, 300)]):
         octets = on_the_wire(readout(Random(seed)), speed, EVEN)
         detector = Detector(expected=expected)
@@ -143,7 +143,7 @@ def test_speeds_that_are_expected_are_tried_first(speed: int, marks: bool) -> No
 @pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
 @pytest.mark.parametrize("speed", LISTED)
 def test_a_wake_up_leads_nobody_astray(speed: int, line: Line) -> None:
-    """NULs say nothing about parity, and little about speed; within 64 octets after them all is clear."""
+    """NULs show nothing about parity, and little about speed. Within 64 octets after them, both are certain."""
     octets = on_the_wire(wake_up(Random(speed)), speed, line)
     count, finding = listen(octets, line, begin=octets[0].start - MS, chunk=min(MS, line.character_time_ns(speed)))
     assert finding == Proposal(Settings(speed, line), settled=True)
@@ -203,7 +203,7 @@ def test_noise_is_no_evidence(seed: int) -> None:
 def test_listens_with_the_fastest_that_is_plausible() -> None:
     detector = Detector()
     assert detector.settings == Settings(115200, EIGHT)
-    # A long run of zeros, which no faster line has, marked; then start bits alone, six times too fast.
+    # A long run of marked zeros, which no faster line has; then single start bits, six times too fast.
     finding = detector.feed([(0, Flag.FRAMING | Flag.BREAK)] + [(0xE0, 0)] * 4, 0)
     assert finding == Proposal(Settings(19200, EIGHT), settled=False)
     assert detector.settings == Settings(19200, EIGHT)
@@ -220,7 +220,7 @@ def test_what_was_received_before_a_change_weighs_nothing() -> None:
 
 
 def test_a_change_that_takes_its_time() -> None:
-    """What was received before the receiver was set weighs nothing, whenever that was."""
+    """Octets that were received before the receiver was set do not count, however late they arrive."""
     detector = Detector(latency_ns=16 * MS)
     assert detector.feed([(0, Flag.FRAMING)] * 10, SECOND)
     detector.changed(SECOND + 40 * MS)
@@ -249,6 +249,6 @@ def test_recordings(speed: int) -> None:
             count, finding = listen(octets, line, begin=octets[0].start, chunk=min(MS, line.character_time_ns(speed)))
             assert finding == Proposal(Settings(speed, line), settled=True), entry["name"]
             counts.append(count)
-    # A receiver that is astray in a block without pauses may stay so for some time.
+    # A receiver out of step in a block without pauses may stay so for some time.
     assert sum(count <= 64 for count in counts) >= 0.9 * len(counts)
     assert max(counts) <= 160

@@ -1,4 +1,4 @@
-"""When each octet began. Virtual time throughout: examples reckoned by hand, laws, and the published accuracy."""
+"""The start of each octet, in virtual time: examples worked out by hand, laws, and the published accuracy."""
 
 from itertools import pairwise
 from random import Random
@@ -25,7 +25,7 @@ def octets(count: int, flags: int = 0) -> list[tuple[int, int]]:
 
 
 def estimate(character_time_ns: int, latency_ns: int, chunks: list[tuple[int, int]]) -> list[Octet]:
-    """All octets of chunks (number of octets, arrival in ns after START)."""
+    """Returns all octets of chunks (number of octets, arrival in ns after START)."""
     estimator = Estimator(character_time_ns, latency_ns)
     settled = []
     for count, arrival in chunks:
@@ -34,7 +34,7 @@ def estimate(character_time_ns: int, latency_ns: int, chunks: list[tuple[int, in
 
 
 def starts(settled: list[Octet]) -> list[float]:
-    """In ms after START."""
+    """Returns the starts in ms after START."""
     return [(octet.start - START) / MS for octet in settled]
 
 
@@ -80,7 +80,8 @@ def test_a_fifo_below_its_threshold_has_waited_for_its_timeout(count: int, flags
 
 
 def test_a_chunk_alone() -> None:
-    """Four octets of 1 ms, a timer of 16 ms: the first ended 3 to 16 ms before the read, so it began 4 to 17 before."""
+    """Four octets of 1 ms, a timer of 16 ms: the first octet ended 3 to 16 ms before the read, so it began 4 to 17 ms
+    before it."""
     settled = estimate(MS, 16 * MS, [(4, 0)])
     assert starts(settled)[0] == pytest.approx(-10.5, abs=0.1)
     assert settled[0].uncertainty is not None
@@ -88,10 +89,14 @@ def test_a_chunk_alone() -> None:
 
 
 def test_ticks_close_in_on_the_start() -> None:
-    """Octets of 3 ms from 0 on, a timer of 4 ms that ticks at 4, 8, .. and is read at once.
+    """Octets of 3 ms from 0 on, a timer of 4 ms that ticks at 4, 8, ... and is read at once. The first octet (0 to 3)
+    is read at 4, so it began after -3 and before 1. The second is read at 8, so the first began after -2. The fourth (9
+    to 12) is read at 12, so the first began before 0. The next pair (12 to 18) is read at 16 and 20, so the first began
+    after -1.
 
     The first, of 0 to 3, is read at 4: it began after -3 and before 1. The second at 8: the first began after -2. The
-    fourth, of 9 to 12, at 12: the first began before 0. The next pair, 12 to 18, at 16 and 20: after -1."""
+    fourth, of 9 to 12, at 12: the first began before 0. The next pair, 12 to 18, at 16 and 20: after -1.
+    """
     reads = [(1, 4 * MS), (1, 8 * MS), (2, 12 * MS), (1, 16 * MS), (1, 20 * MS), (2, 24 * MS)]
     settled = estimate(3 * MS, 4 * MS, reads)
     assert starts(settled)[0] == pytest.approx(-0.5, abs=0.2)
@@ -112,14 +117,15 @@ def test_a_pause_is_seen_where_it_was() -> None:
 
 
 def test_a_slow_clock_is_followed() -> None:
-    """A sender 1 % slow, each octet read as it ends: the last begins 2 ms later than the speed says."""
+    """The sender is 1 % slow, and each octet is read as it ends. The last octet begins 2 ms later than the nominal
+    speed says."""
     settled = estimate(MS, 0, [(1, round(number * 1.01 * MS)) for number in range(1, 202)])
     assert starts(settled) == pytest.approx([number * 1.01 for number in range(201)], abs=0.15)
 
 
 def test_a_full_packet_starts_the_timer() -> None:
-    """115200 bit/s, 16 ms: 70 octets from 0 on. The packet of 62 is full at 62 characters; the rest comes 16 ms later,
-    and the packet with it."""
+    """115200 bit/s, a timer of 16 ms, 70 octets from 0 on. A packet of 62 octets is full after 62 characters. The rest
+    arrives 16 ms later, so the time of the packet is known as well."""
     character = 86_806
     settled = estimate(character, 16 * MS, [(70, 62 * character + 16 * MS)])
     assert starts(settled)[0] == pytest.approx(0, abs=0.15)
@@ -173,8 +179,8 @@ LINES = {
 
 @given(chunks=CHUNKS, **LINES)
 def test_laws(chunks: list[tuple[int, int]], character_time_ns: int, latency_ns: int) -> None:
-    """Whatever comes whenever: all of it comes out in order, no octet ends after it was read, and none begins before
-    the one before it."""
+    """Whatever arrives, and whenever: all octets come out in order, no octet ends after it was read, and none begins
+    before the previous one."""
     shortest = int(character_time_ns * (1 - TOLERANCE))
     arrival = 0
     reads = []
@@ -186,7 +192,8 @@ def test_laws(chunks: list[tuple[int, int]], character_time_ns: int, latency_ns:
     arrivals = [START + arrival for count, arrival in reads for _ in range(count)]
     for octet, arrival in zip(settled, arrivals, strict=True):
         assert octet.start + shortest <= arrival + 2
-        assert octet.uncertainty is None or octet.uncertainty >= 0  # None: no line could have said so much so soon.
+        # None: no line could have sent so many octets so soon.
+        assert octet.uncertainty is None or octet.uncertainty >= 0
     assert all(later.start >= earlier.start for earlier, later in pairwise(settled))
 
 
@@ -202,8 +209,8 @@ def test_laws(chunks: list[tuple[int, int]], character_time_ns: int, latency_ns:
 def test_the_truth_lies_within_the_uncertainty(
     lengths: list[int], seed: int, speed: int, timer: int, rough: bool
 ) -> None:
-    """A line whose true times are known, read when a timer ticks or octet by octet, each time up to 2 ms late; with
-    pauses and clocks that are 1 % off, or without. No two octets overlap."""
+    """On a line with known times, octets are read by a timer or one by one, up to 2 ms late, with or without pauses,
+    and with or without clocks that are wrong by 1 %. No two octets overlap."""
     random = Random(seed)
     step = SEVEN_EVEN.character_time_ns(speed)
     truth: list[tuple[float, float]] = []
@@ -222,7 +229,8 @@ def test_the_truth_lies_within_the_uncertainty(
         end = round(start + character)
         tick = end + (phase - end) % timer if timer else end
         reads[tick] = reads.get(tick, 0) + 1
-    late = SCHEDULING_NS - round(2 * TOLERANCE * step)  # A character's length may differ, which is in those 2 ms too.
+    # The duration of a character may differ, which is part of these 2 ms.
+    late = SCHEDULING_NS - round(2 * TOLERANCE * step)
     estimator = Estimator(step, timer)
     settled = []
     now = 0
@@ -248,7 +256,7 @@ def test_the_truth_lies_within_the_uncertainty(
 def test_the_truth_lies_within_the_uncertainty_of_a_reader_that_was_away(
     pauses: list[int], seed: int, speed: int, timer: int
 ) -> None:
-    """Octets with pauses or without; the reader is away now and then for up to a second, and says so."""
+    """Octets have pauses or none. At times the reader does not run for up to a second, and reports that."""
     random = Random(seed)
     step = SEVEN_EVEN.character_time_ns(speed)
     truth: list[int] = []
@@ -271,7 +279,7 @@ def test_the_truth_lies_within_the_uncertainty_of_a_reader_that_was_away(
                 settled += estimator.feed(octets(waiting), back, late)
             late = random.choice((0, random.randrange(SCHEDULING_NS, 1_000 * MS)))
             back, waiting = tick + late, 0
-            late += random.randrange(late + 1)  # It went before the first of what it found.
+            late += random.randrange(late + 1)  # The reader was away before the first octet that it found.
         waiting += count
     settled += estimator.feed(octets(waiting), back, late) + estimator.close()
     assert len(settled) == len(truth)
@@ -281,8 +289,9 @@ def test_the_truth_lies_within_the_uncertainty_of_a_reader_that_was_away(
 
 
 def test_what_a_read_did_not_bring_may_have_been_in_the_adapter() -> None:
-    """Two octets at 300 bit/s from 0 on, a timer of 16 ms that ticks at 49.3, 65.3, 81.3; the reader is away from 40 to
-    78.8 ms and then to 605.1. The second octet ended at 66.7, before the first read, which could not bring it."""
+    """Two octets at 300 bit/s from 0 on, with a timer of 16 ms that ticks at 49.3, 65.3 and 81.3. The reader is away
+    from 40 to 78.8 ms, and then until 605.1 ms. The second octet ended at 66.7 ms, before the first read, which could
+    not yet deliver it."""
     estimator = Estimator(33_333_333, 16 * MS)
     settled = estimator.feed(octets(1), START + 78_800 * US, 38_800 * US)
     settled += estimator.feed(octets(1), START + 605_100 * US, 526_300 * US) + estimator.close()
@@ -292,7 +301,8 @@ def test_what_a_read_did_not_bring_may_have_been_in_the_adapter() -> None:
 
 
 def test_what_follows_an_emptied_port_came_later() -> None:
-    """Five octets of 1 ms at once: no line says so, and the program was stopped. They came since the port was empty."""
+    """Five octets of 1 ms arrive at once. No line sends so fast, so the program was stopped; the octets arrived after
+    the port was last empty."""
     for emptied in (False, True):
         estimator = Estimator(MS, 0)
         if emptied:
@@ -303,7 +313,8 @@ def test_what_follows_an_emptied_port_came_later() -> None:
 
 
 def test_what_was_stamped_late_makes_what_follows_less_certain() -> None:
-    """Octets without a time were stamped in the middle of one that began before: it cannot be stamped before them."""
+    """Octets without a time got a timestamp during an octet that began earlier. That octet cannot get an earlier
+    timestamp than they have."""
     estimator = Estimator(33 * MS, 0)
     estimator.begin(START)
     settled = estimator.feed(octets(1), START + 5 * MS) + estimator.feed(octets(1), START + 38 * MS)
@@ -336,7 +347,7 @@ def test_how_octets_and_the_clock_are_handed_over_does_not_matter(
     latency_ns=st.sampled_from([0, MS, 16 * MS]),
 )
 def test_the_horizon_holds(chunks: list[tuple[int, int]], character_time_ns: int, latency_ns: int) -> None:
-    """What comes out later began after it."""
+    """Octets that come out later began after the horizon."""
     estimator = Estimator(character_time_ns, latency_ns)
     horizon, now = 0, START
     released: list[Octet] = []
@@ -368,7 +379,7 @@ def test_the_targets_are_met() -> None:
 
 
 def test_the_targets_can_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the time when read, nor that less the characters read, is good enough."""
+    """Neither the time of the read, nor that time less the duration of the octets read, is accurate enough."""
 
     class WhenRead:
         back_dated = False

@@ -1,4 +1,4 @@
-"""A link that is listened to, without ports: how often what it hears is framed and decoded on its way to the screen."""
+"""A link without ports: how often its octets are framed and decoded on their way to the screen."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ def even(octets: bytes) -> list[tuple[int, int]]:
 
 
 def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
-    """The records of a link on which the session is said, each message read at once."""
+    """Returns the records of a link on which a session is sent, each message read at once."""
     taps = [
         OpenTap(Wire(f"port{number}", sender), Tap(number, sender, SETTINGS.line, SETTINGS.speed), Adapter())
         for number, sender in enumerate(wires)
@@ -69,7 +69,7 @@ def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many messages are decoded, and how many octets are given to framers."""
+    """Counts the messages that are decoded, and the octets that are fed to framers."""
     counts: Counter[str] = Counter()
     read, feed = messages.readings, Framer.feed
 
@@ -90,8 +90,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.mark.parametrize("wires", [(Sender.UNKNOWN,), (Sender.CLIENT, Sender.SERVER)], ids=["one wire", "two wires"])
 @pytest.mark.parametrize("following", [False, True], ids=["fixed", "following"])
 def test_each_message_is_decoded_once(wires: tuple[Sender, ...], following: bool, counted: Counter[str]) -> None:
-    """From the port to the counts and the exchanges. The follower must act before the octets' times are known, so it
-    frames them for itself; where the speed stays, they are framed once."""
+    """Each message is decoded once from the port to the counts and the exchanges. The follower must act before the
+    times of octets are known, so it frames the octets itself; at a fixed speed they are framed once."""
     records = listen(wires, following=following)
     Counts().feed(records, 0.0)
     dissector = Dissector(load())

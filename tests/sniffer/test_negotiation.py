@@ -1,4 +1,4 @@
-"""What the messages of a session say of the speed: each message in each phase, against a table written by hand."""
+"""The speeds that a session's messages announce: each message in each phase, compared with a table written by hand."""
 
 from functools import reduce
 from operator import xor
@@ -19,7 +19,7 @@ COMMAND, BREAK = checked(b"\x01R1\x021.8.0()\x03"), checked(b"\x01B0\x03")
 DATA, LAST = checked(b"\x021.8.0(1)\r\n\x03"), checked(b"\x021.8.0(1)\r\n!\r\n\x03")
 APART, CALLED, OPEN, READOUT = Phase
 INTO = {APART: [BREAK], CALLED: [CALL], OPEN: [CALL, IDENT], READOUT: [READOUT_SELECT]}
-"""What leads into each phase."""
+"""The messages that lead into each phase."""
 
 ALWAYS = {
     CALL: (CALLED, SpeedStep("IDRequest", begins=True)),

@@ -1,4 +1,4 @@
-"""Which side sends the parity bit: told from what its octets carry, and told by nothing else."""
+"""Which side sends parity bits: the octets of a side show it, and nothing else does."""
 
 from functools import reduce
 from operator import xor
@@ -61,7 +61,7 @@ def test_text_of_either_kind(values: list[int], line: Line) -> None:
 
 def test_neither() -> None:
     watch = ParityWatch(EVEN)
-    watch.feed(CLIENT, plain(bytes(range(256))))  # Anything: wrong with bit 7 set, too.
+    watch.feed(CLIENT, plain(bytes(range(256))))  # Anything, including octets that are wrong with bit 7 set.
     watch.feed(SERVER, [(value, Flag.FRAMING) for value in TEXT])
     assert not watch.without()
     assert not watch.with_parity()
@@ -91,7 +91,7 @@ TWO, MERGED = {0: CLIENT, 1: SERVER}, {0: Sender.UNKNOWN}
 
 
 class Session:
-    """A client and a server that take turns of 30 ms; either with or without parity."""
+    """A client and a server that take turns of 30 ms, each with or without parity."""
 
     def __init__(self, taps: dict[int, Sender], without: set[Sender]) -> None:
         self.taps = taps
@@ -128,7 +128,8 @@ class Session:
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one"])
 @pytest.mark.parametrize("without", [CLIENT, SERVER])
 def test_one_side(taps: dict[int, Sender], without: Sender) -> None:
-    """Found once, noted once, and nothing that comes after is called wrong. The client's requests are short."""
+    """The side is found and noted once, and none of its later octets has a parity error. The client's requests are
+    short."""
     session = Session(taps, {without})
     session.say(CLIENT, b"/?!\r\n")
     session.say(SERVER, IDENT)
@@ -178,8 +179,8 @@ def test_both_sides_are_the_line(taps: dict[int, Sender]) -> None:
 
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one"])
 def test_bad_messages_that_carry_parity_make_no_garbage(taps: dict[int, Sender]) -> None:
-    """Half of the other side's octets are wrong, though bit 7 is set in others; but not as in garbage. It takes until
-    the end of a long message to know whose they are."""
+    """Half of the other side's octets are wrong although bit 7 is set in others, but not as in garbage. Only the end of
+    a long message shows which side sent it."""
     session = Session(taps, {SERVER})
     for _ in range(3):
         session.say(CLIENT, checked(b"\x01W1\x020021(1234567890123456789012345678901)\x03")[:-1] + b"\x00")
@@ -189,7 +190,7 @@ def test_bad_messages_that_carry_parity_make_no_garbage(taps: dict[int, Sender])
 
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one"])
 def test_neither_side(taps: dict[int, Sender]) -> None:
-    """Errors here and there accuse nobody."""
+    """Single errors prove nothing about a side."""
     session = Session(taps, set())
     for number in range(20):
         session.say(CLIENT, READ, wrong=number % len(READ))
@@ -199,7 +200,7 @@ def test_neither_side(taps: dict[int, Sender]) -> None:
 
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one"])
 def test_garbage_is_no_side_without_parity(taps: dict[int, Sender]) -> None:
-    """And what was found before is forgotten with it."""
+    """A side that was found earlier is forgotten as well."""
     session = Session(taps, {SERVER})
     session.talk(12)
     assert session.follower.without_parity == {SERVER}

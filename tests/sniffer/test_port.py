@@ -1,4 +1,4 @@
-"""Ports: opened without disturbing the line, and the driver's marks taken out of what they deliver."""
+"""Ports: they are opened without disturbing the line, and the driver's marks are removed from the octets."""
 
 import contextlib
 import fcntl
@@ -38,7 +38,7 @@ ERROR, BREAK = Flag.FRAMING, Flag.FRAMING | Flag.BREAK
 
 
 class Terminal:
-    """A pseudo-terminal as the kernel makes it: cooked, with echo. ``far`` is the other end of the line."""
+    """A pseudo-terminal as the kernel creates it: cooked, with echo. ``far`` is the other end of the line."""
 
     def __init__(self) -> None:
         self.far, self.near = pty.openpty()
@@ -69,7 +69,7 @@ def opened(terminal: Terminal) -> Iterator[PosixPort]:
 
 
 def read_all(port: Any, count: int, seconds: float = 5) -> list[tuple[int, int]]:
-    """What a port gives, until there are ``count`` octets."""
+    """Reads from a port until there are ``count`` octets."""
     octets: list[tuple[int, int]] = []
     end = time.monotonic() + seconds
     while len(octets) < count and time.monotonic() < end:
@@ -81,7 +81,7 @@ def plain(octets: bytes) -> list[tuple[int, int]]:
     return [(octet, 0) for octet in octets]
 
 
-# Marks: what the driver delivers, and what was on the line.
+# Marks: the driver's octets, and the octets on the line.
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def plain(octets: bytes) -> list[tuple[int, int]]:
         (b"\xff\xff\x00A", [(0xFF, 0), (0x00, 0), (0x41, 0)]),
         (b"\x00\xff\x00\x00\x00", [(0, 0), (0, BREAK), (0, 0)]),
         (b"1\xff\x002\xff\xff3\xff\x00\x004", [(0x31, 0), (0x32, ERROR), (0xFF, 0), (0x33, 0), (0, BREAK), (0x34, 0)]),
-        # What was waiting before the port was set up is not marked: an FFh stands alone.
+        # Octets that arrived before the port was set up are not marked, so an FFh is single.
         (b"\xffA", [(0xFF, 0), (0x41, 0)]),
     ],
 )
@@ -144,14 +144,14 @@ def test_what_was_waiting_is_read(terminal: Terminal) -> None:
 
 
 def test_what_was_waiting_in_a_line_that_nobody_had_set_up_is_read(terminal: Terminal) -> None:
-    """A cooked terminal holds a line back until its end: opening must let it go, and not throw it away."""
+    """A cooked terminal holds octets until a line end. Opening the port must release them, not discard them."""
     os.write(terminal.far, b"no end of line")
     with contextlib.closing(PosixPort(terminal.name, SEVEN_EVEN)) as port:
         assert read_all(port, 14) == plain(b"no end of line")
 
 
 def test_every_octet_passes_as_it_is(terminal: Terminal, opened: PosixPort) -> None:
-    """Line ends, flow control, signals, end of file, FFh: all are octets."""
+    """Line ends, flow control, signals, end of file and FFh are ordinary octets."""
     octets = bytes(range(256)) * 2
     os.write(terminal.far, octets)
     assert read_all(opened, len(octets)) == plain(octets)
@@ -193,7 +193,8 @@ STICK = 0x40000000
 
 
 class Driver:
-    """A terminal's driver as termios sees it: ``asked`` is all that was asked of it, ``attributes`` what it set."""
+    """A terminal's driver as termios sees it: ``asked`` holds all requests, and ``attributes`` the resulting
+    settings."""
 
     def __init__(
         self,
@@ -236,8 +237,8 @@ class Driver:
 def test_character_format(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, line: str, size: int, parity: int
 ) -> None:
-    """Seven bits and parity are eight bits without; the parity of any other line is the adapter's to check. (A
-    pseudo-terminal has but one format, so this looks at what is asked for.)"""
+    """Seven bits with parity become eight bits without; on any other line the adapter checks parity. The test looks at
+    the request, because a pseudo-terminal has only one format."""
     driver = Driver(terminal, monkeypatch)
     driver.attributes[2] |= termios.CSTOPB | termios.PARENB | termios.PARODD | STICK | termios.CRTSCTS
     PosixPort(terminal.name, Settings(9600, Line.parse(line))).close()
@@ -248,7 +249,7 @@ def test_character_format(
 
 
 def test_a_speed_that_is_not_reached_is_refused(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 16550 at 921600 bit/s takes the request, and stays where it was."""
+    """A 16550 accepts the request for 921600 bit/s, and keeps its speed."""
     driver = Driver(terminal, monkeypatch, fastest=termios.B115200)
     with pytest.raises(PortError, match=f"^{terminal.name}: this port does not reach 921600 bit/s, it chose 115200$"):
         PosixPort(terminal.name, Settings(921600, EIGHT))
@@ -260,7 +261,7 @@ def test_a_speed_that_is_not_reached_is_refused(terminal: Terminal, monkeypatch:
 
 
 def test_a_format_that_is_not_reached_is_refused(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An FTDI chip has seven data bits or eight."""
+    """An FTDI chip has seven or eight data bits."""
     Driver(terminal, monkeypatch, size=termios.CS8)
     monkeypatch.setattr("vtctap.sniffer.posix_port._is_pseudo_terminal", lambda descriptor: False)
     PosixPort(terminal.name, SEVEN_EVEN).close()
@@ -331,7 +332,7 @@ NOBODY = 65534
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """Inside, we are not root, and the kernel's permissions hold."""
+    """Drops root's rights until the block ends, so that the kernel checks permissions."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(NOBODY)
@@ -349,7 +350,7 @@ def test_no_permission(terminal: Terminal) -> None:
 
 
 def test_exclusive_against_programs_that_do_not_lock(terminal: Terminal) -> None:
-    """The lock is advisory; that others (but root) cannot even open the port is the terminal's doing."""
+    """The lock is advisory. The terminal itself keeps other programs (except root's) from opening the port."""
     os.chmod(terminal.name, 0o666)
     with contextlib.closing(PosixPort(terminal.name, SEVEN_EVEN)), as_nobody():
         with pytest.raises(OSError, match="busy"):
@@ -363,7 +364,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root's privilege")
 
 @needs_root
 def test_root_is_refused_a_port_in_exclusive_use(terminal: Terminal) -> None:
-    """By the kernel, before the driver hears of it, which would raise DTR and RTS. Afterwards root is root again."""
+    """The kernel refuses before the driver is asked to open the port, which would raise DTR and RTS. Afterwards the
+    process is root again."""
     fcntl.ioctl(terminal.near, termios.TIOCEXCL)
     os.close(os.open(terminal.name, os.O_RDONLY | os.O_NOCTTY))
     with pytest.raises(OSError, match="busy"):
@@ -385,11 +387,11 @@ def test_a_port_in_exclusive_use_that_opens_all_the_same_is_left_alone(
     assert termios.tcgetattr(terminal.near) == before
 
 
-# Breaks, and NULs that are marked as breaks are.
+# Breaks, and NULs that are marked like breaks.
 
 
 class Totals:
-    """What a driver counts."""
+    """A driver's counters."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now: Counters | None = Counters()
@@ -405,7 +407,7 @@ def test_a_nul_with_a_framing_error_is_no_break_where_the_driver_counts(
         def flags() -> list[tuple[int, int]]:
             return port._marks.feed(b"\xff\x00\x00")
 
-        assert flags() == [(0, BREAK)]  # Nothing was counted: it may be a driver that counts nothing.
+        assert flags() == [(0, BREAK)]  # Nothing was counted: the driver may not count at all.
         totals.now = Counters(frame=1)
         assert flags() == [(0, ERROR)]
         totals.now = Counters(frame=1, brk=1)
@@ -425,10 +427,10 @@ def test_lost(terminal: Terminal, opened: PosixPort) -> None:
     terminal.hang_up()
     with pytest.raises(PortError, match="the device is gone"):
         opened.read()
-    # Closing it then is no error (and the fixture closes it).
+    # Closing it again is no error (the fixture closes it).
 
 
-# Proof, from outside, that a capture is passive.
+# An outside observer proves that a capture is passive.
 
 FORBIDDEN = (
     "TCFLSH",
@@ -478,7 +480,7 @@ def test_a_capture_never_acts_on_its_port(strace: Callable[..., list[str]], term
     assert {"read", "ioctl", "flock", "poll", "close"} <= names
     assert names <= {"read", "ioctl", "flock", "poll", "close", "lseek", "fstat", "newfstatat", "fcntl"}
     requests = [match[1] for call in own if (match := re.search(r"ioctl\(\d+<.*?>>?, (?:SNDCTL_\w+ or )?(\w+)", call))]
-    # In this order: is it another's; how it is to be; DTR and RTS down; nobody else's; and given back at the end.
+    # In this order: whether another program uses it, settings, DTR and RTS low, exclusive use, and release at the end.
     assert [name for name in requests if name not in ("TCGETS", "TIOCGICOUNT")] == [
         "TIOCGEXCL", "TCSETS", "TIOCMBIC", "TIOCEXCL", "TIOCNXCL",
     ]  # fmt: skip
@@ -491,7 +493,7 @@ def test_a_capture_never_acts_on_its_port(strace: Callable[..., list[str]], term
 
 
 def test_power_is_the_only_thing_that_raises_a_line(strace: Callable[..., list[str]], terminal: Terminal) -> None:
-    """A pseudo-terminal has no DTR, and who asked for power is told so; what was asked of it is seen all the same."""
+    """A pseudo-terminal has no DTR, and a user who asks for power is told so. The requests can be seen all the same."""
     calls = strace(terminal.name, "-a", "duration:1", "--power", "dtr", status=3)
     own = [call for call in calls if f"<{terminal.name}" in call]
     (raised,) = [call for call in own if "TIOCMBIS" in call]
@@ -501,7 +503,7 @@ def test_power_is_the_only_thing_that_raises_a_line(strace: Callable[..., list[s
 
 
 class Modem:
-    """A terminal with modem lines, as its driver is asked to set them."""
+    """A terminal with modem lines, as the requests to its driver set them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ioctl = fcntl.ioctl
@@ -559,7 +561,7 @@ def test_a_second_capture_is_refused(terminal: Terminal, tmp_path: Path) -> None
 
 @contextlib.contextmanager
 def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A TCP server that serves one connection; gives its URL."""
+    """A TCP server that serves one connection; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def run() -> None:
@@ -574,7 +576,7 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def test_socket_delivers_all_before_it_is_lost() -> None:
-    """Octets and the end of the connection may come at once."""
+    """Octets and the end of the connection may arrive together."""
     octets = bytes(range(256)) * 8
     sent = threading.Event()
 
@@ -597,7 +599,7 @@ def test_socket_delivers_all_before_it_is_lost() -> None:
 
 
 def test_socket_keeps_what_was_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pyserial's open throws away what has come by then; ours must not."""
+    """pyserial's open discards octets that have arrived by then; vtctap's must not."""
     connect = socket.create_connection
 
     def connect_and_wait(*arguments: Any, **options: Any) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Whether what is heard was received as it was sent: windows of octets, good, bad and strange."""
+"""Whether octets were received as they were sent: windows of good, bad and strange octets."""
 
 from itertools import product
 
@@ -11,7 +11,7 @@ SECOND = 1_000_000_000
 EVEN, EIGHT = Line(7, "E", 1), Line(8, "N", 1)
 TAPS = {0: Sender.CLIENT, 1: Sender.SERVER}
 GOOD, BAD, STRANGE, BROKEN = (0x41, 0), (0x31, 0), (0xC1, 0), (0x00, Flag.FRAMING)
-"""On a line of even parity; the wrong parity of the second may be that of a line without."""
+"""Octets on a line of even parity. The wrong parity of the second one may come from a line without parity."""
 
 
 def verdict(
@@ -32,7 +32,7 @@ def test_good_octets_are_good(patience: Patience | None) -> None:
 
 @pytest.mark.parametrize(("strange", "bad"), list(product(range(0, 20, 2), repeat=2)))
 def test_a_whole_window(strange: int, bad: int) -> None:
-    """By brute force over how many are bad, and how many of these are strange."""
+    """All combinations of bad octets, and of strange ones among them."""
     octets = [STRANGE] * strange + [BAD] * bad + [GOOD] * (WINDOW - strange - bad)
     expected = Verdict.GOOD
     if strange + bad >= GARBAGE:
@@ -63,7 +63,7 @@ def test_seconds_at_a_speed_that_was_stated() -> None:
     (EIGHT, {"chosen": True, "binary": True}, False),
 ])  # fmt: skip
 def test_a_nul_is_strange_in_a_session_of_text(line: Line, known: dict[str, bool], strange: bool) -> None:
-    """At the start speed it wakes a meter up."""
+    """At the start speed, NULs wake a meter up."""
     nuls = [(0x00, 0)] * 4
     assert verdict(*nuls, patience=CHOSEN, line=line, **known) is (Verdict.GARBAGE if strange else Verdict.GOOD)
 

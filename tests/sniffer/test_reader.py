@@ -1,4 +1,4 @@
-"""Waiting on several ports, those that can be polled and those that must be asked."""
+"""Waiting on several ports, some of which can be polled while others must be asked in turn."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ SETTINGS = Settings(9600, Line(7, "E", 1))
 
 
 class Wire:
-    """A pseudo-terminal with a port on it: what is sent to ``far`` arrives at the port."""
+    """A pseudo-terminal with a port on it. Octets that are sent to ``far`` arrive at the port."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.far, near = pty.openpty()
@@ -54,7 +54,7 @@ def wires(stack: contextlib.ExitStack) -> list[Wire]:
 
 
 def gather(reader: Reader, count: int, seconds: float = 60) -> list[PortRead]:
-    """Chunks, until they have ``count`` octets and losses."""
+    """Returns the chunks until they have ``count`` octets and losses."""
     chunks: list[PortRead] = []
     end = time.monotonic() + seconds
     while sum(len(chunk.octets) + bool(chunk.lost) for chunk in chunks) < count and time.monotonic() < end:
@@ -67,7 +67,7 @@ def octets_of(chunks: list[PortRead], port: int) -> bytes:
 
 
 class Unpollable:
-    """A port without a descriptor, such as a URL may be."""
+    """A port without a descriptor, as a URL may give."""
 
     def __init__(self, port: Port) -> None:
         self.name = port.name
@@ -80,7 +80,7 @@ class Unpollable:
 
 @pytest.fixture(params=["polled", "asked", "mixed"])
 def ports(request: pytest.FixtureRequest, wires: list[Wire]) -> list[Any]:
-    """The wires' ports, such that the reader can poll them all, none, or only some."""
+    """The wires' ports. The reader can poll all, none or some of them."""
     hidden = {"polled": (), "asked": (0, 1, 2), "mixed": (2,)}[request.param]
     return [Unpollable(wire.port) if number in hidden else wire.port for number, wire in enumerate(wires)]
 
@@ -146,7 +146,7 @@ def test_all_lost(ports: list[Any], wires: list[Wire]) -> None:
 
 
 def test_socket_and_terminal_together(stack: contextlib.ExitStack, wires: list[Wire]) -> None:
-    """A socket has a descriptor: all are polled."""
+    """A socket has a descriptor, so all ports are polled."""
     listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
     port = open_port(f"socket://127.0.0.1:{listening.getsockname()[1]}", SETTINGS)
     stack.callback(port.close)
@@ -168,7 +168,7 @@ def test_socket_and_terminal_together(stack: contextlib.ExitStack, wires: list[W
 
 
 def test_loop_and_terminal_together(stack: contextlib.ExitStack, wires: list[Wire]) -> None:
-    """A loop has none: all are asked by turns, and a terminal with nothing to say is not lost by that."""
+    """A loop has no descriptor, so all ports are asked in turn. A silent terminal is not taken for lost."""
     loop: Any = open_port("loop://", SETTINGS)
     stack.callback(loop.close)
     reader = Reader([loop, wires[0].port])
@@ -216,11 +216,12 @@ def test_what_came_while_nobody_looked_says_so(ports: list[Any], wires: list[Wir
         assert chunk.arrival - chunk.late_ns <= before
 
 
-# How late a read is: in virtual time
+# The delay of a read, in virtual time.
 
 
 def late(machine: Machine, *, ports: int = 1, wait: float = 1.0) -> list[int]:
-    """How late the reader says that an octet 50 ms after the start was read, ns; on the last of so many ports."""
+    """Returns the delay that the reader states for an octet 50 ms after the start, in ns, on the last of several
+    ports."""
     machine.say(f"port {ports}", [(0x41, 50 * MS)])
     reader = Reader([machine.port(f"port {number}") for number in range(1, ports + 1)])
     return [chunk.late_ns for chunk in reader.wait(wait)]
@@ -242,7 +243,7 @@ def test_the_system_says_that_the_program_was_not_run(machine: Machine) -> None:
 
 @pytest.mark.parametrize("wait", [0.05, 1])
 def test_a_wait_that_took_too_long_says_so(machine: Machine, wait: float) -> None:
-    """Where the system does not count. What did not exceed the time that was asked for stays unseen."""
+    """Here the system does not count delays. A wait that ends in time hides a delay."""
     machine.counts = False
     machine.late.append(7 * MS)
     assert late(machine, wait=wait) == [57 * MS if wait < 1 else 0]
@@ -259,11 +260,11 @@ def test_a_program_that_was_not_run_between_the_wait_and_the_read(
         return read()
 
     monkeypatch.setattr(port, "read", stopped)
-    assert late(machine) == [6 * MS]  # And the millisecond of which nothing is said.
+    assert late(machine) == [6 * MS]  # And the millisecond that nothing reports.
 
 
 def test_many_ports_are_read_after_a_rest(machine: Machine) -> None:
-    """And what came meanwhile says since when nobody had looked."""
+    """The chunk that arrived meanwhile states since when the port was not read."""
     ports = [machine.port(f"port {number}") for number in range(MANY + 1)]
     machine.say("port 0", [(0x41, 50 * MS), (0x42, 51 * MS), (0x43, 60 * MS)])
     reader = Reader(ports)

@@ -1,4 +1,4 @@
-"""Replay: a trace's octets come again as they came, when they came, and a tap makes the same trace of them."""
+"""Replay: the octets of a trace are sent again at their times, and a tap makes the same trace of them."""
 
 import contextlib
 import os
@@ -62,7 +62,7 @@ def test_every_octet_in_order(path: Path, speed_up: int) -> None:
 
 @pytest.mark.parametrize("faults", [(), ("parity", "cut", "noise", "char-gap", "bcc-bad")])
 def test_a_replay_of_a_capture_is_the_same_capture(faults: tuple[str, ...]) -> None:
-    """In virtual time there is no uncertainty: octets, order, errors and times are the same to the nanosecond."""
+    """Virtual time has no uncertainty: octets, order, errors and times are equal to the nanosecond."""
     playing = list(play(3, speed=9600, line=SEVEN_EVEN, faults=faults, dialect=GUESS))
     how = {"start": EPOCH, "speed": 9600, "line": SEVEN_EVEN, "gap_limit_ns": GAP, "profile": "p"}
     before = list(virtual.capture(playing, **how))  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def test_two_sides_at_once_are_interleaved() -> None:
 
 
 class Clock:
-    """A clock that goes on while one waits for it, and may be held up."""
+    """A clock that advances while the program waits, and that can be delayed."""
 
     def __init__(self) -> None:
         self.now = 5_000
@@ -110,7 +110,7 @@ class Clock:
 def test_the_pace() -> None:
     octets = [WireOctet("client", at, NOON + at * 7 * MS, NOON + at * 7 * MS + MS) for at in range(50)]
     clock = Clock()
-    clock.delays = {10: 20 * MS}  # The program is not run for 20 ms.
+    clock.delays = {10: 20 * MS}  # The program does not run for 20 ms.
     played = [(octet.octet, clock.now - 5_000, due - 5_000) for octet, due in paced(octets, clock, clock.wait)]
     due = [octet.end - NOON for octet in octets]
     late = [time - wanted for (_, time, _), wanted in zip(played, due, strict=True)]
@@ -166,7 +166,7 @@ def session(seed: int = 2) -> list[Record]:
 
 
 def bare(records: list[Record]) -> list[Record]:
-    """The same on a line without parity, as the machines of the virtual wire have it."""
+    """The same session on a line without parity, as the devices of the virtual wire see it."""
     return [replace(record, line=Line(8, "N", 1)) for record in records]
 
 
@@ -179,8 +179,8 @@ def meter_hears(machine: ReplayedMachine, meter: MeterMachine) -> list[WireOctet
 
 
 def test_the_client_alone_to_a_meter() -> None:
-    """The meter answers as in the trace, but for the one answer that the line garbled there; the pauses before requests
-    are the trace's."""
+    """The meter answers as in the trace, except for the answer that the line garbled there. The pauses before requests
+    are those of the trace."""
     records = bare(session())
     machine = ReplayedMachine(turns(records, Sender.CLIENT), waits=False)
     octets = meter_hears(machine, MeterMachine(Random("2 meter"), Device(GUESS, 2)))
@@ -228,7 +228,7 @@ def test_a_partner_that_says_nothing_less_or_more() -> None:
     assert change.speed == 9600  # type: ignore[union-attr]
     # 300 ms after the last octet, as in the trace: at once, since as much has passed.
     assert (send.octets, send.delay_ns) == (b"\x06051\r\n", 0)  # type: ignore[union-attr]
-    assert machine.feed(0, 60 * MS) == []  # Out of turn.
+    assert machine.feed(0, 60 * MS) == []  # Messages in another order.
     machine.sent(400 * MS)
     done = machine.timeout(machine.wake_at() or 0)
     assert [type(action).__name__ for action in done] == ["Done"]
@@ -244,7 +244,7 @@ def test_a_server_waits_for_ever() -> None:
 
 
 def test_the_client_alone_on_a_real_port() -> None:
-    """What was captured on 7E1 is said with its parity bits, which this meter does not look at."""
+    """Octets that were captured on 7E1 are sent with their parity bits, which this meter ignores."""
     records = [record for record in session() if record.kind is not Kind.EVENT][:12]
     machine = ReplayedMachine(turns(records, Sender.CLIENT), waits=False, mask=0x7F)
     with MeterPort(MeterMachine(Random(3), Device(GUESS, 2))) as meter, Speaker(meter.port, 9600) as speaker:
@@ -254,7 +254,8 @@ def test_the_client_alone_on_a_real_port() -> None:
 
 
 def test_both_sides_play_against_each_other() -> None:
-    """A client's part and a server's part of one trace, over a network: each hears what is in the trace."""
+    """The client's part and the server's part of a trace are replayed over a network, and each receives the other part
+    of the trace."""
     import socket
 
     records = [record for record in session() if record.kind is not Kind.EVENT][:8]

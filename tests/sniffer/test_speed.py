@@ -1,4 +1,4 @@
-"""Following the speed: on a line that garbles what a tap that is set wrongly hears, and word by word."""
+"""Following the speed: on a line that garbles the octets of a wrongly set tap, and message by message."""
 
 import os
 import select
@@ -43,8 +43,8 @@ def follower(settings: Settings | None = START, taps: dict[int, Sender] = TWO, *
 
 
 class Link:
-    """A virtual line with taps whose receivers are set as a follower says. ``delay`` (ns) is how late the octets of
-    each millisecond are read; what the follower asks for is done at once. ``marks``: the adapter marks errors."""
+    """A virtual line with taps whose receivers have the follower's settings. ``delay`` (ns) is how late the octets of
+    each millisecond are read. The follower's requests are carried out at once. ``marks``: the adapter marks errors."""
 
     def __init__(
         self, follower: Follower, taps: dict[int, Sender], *, line: Line = EVEN, delay: int = 0, marks: bool = True
@@ -115,7 +115,7 @@ class Link:
 
 
 def messages(octets: Sequence[WireOctet]) -> list[bytes]:
-    """The messages on the line, in seven bits: what one side says without a pause."""
+    """Returns the messages on the line in seven bits; a message is what one side sends without a pause."""
     found: list[bytearray] = []
     last: WireOctet | None = None
     for octet in octets:
@@ -153,7 +153,8 @@ def test_every_message_of_every_session(mode: str, taps: dict[int, Sender], dela
 
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 def test_mode_e(taps: dict[int, Sender]) -> None:
-    """The line changes with the speed. The client signs on again before the silence has lasted, so one session only."""
+    """The character format changes with the speed. The client signs on again before the session's timeout, so there is
+    only one session."""
     octets = list(play(3, speed=300, mode="E"))
     link = Link(follower(taps=taps), taps)
     link.carry(octets)
@@ -188,7 +189,7 @@ def test_an_unknown_line(speed: int, line: Line) -> None:
     assert unknown.settings == Settings(speed, line)
     assert link.steps[-1] == (speed, "found")
     assert {why for _, why in link.steps[:-1]} <= {"searching"}
-    # Nothing is lost: what is in no record was noise, and from then on there is a record for every message.
+    # Nothing is lost: octets before the first record are noise, and from then on each message has a record.
     assert link.octets == link.noise + sum(len(record.octets) for record in link.records)
     whole = messages(octets)
     assert len(whole) - len(link.frames) <= 9
@@ -199,7 +200,7 @@ def test_an_unknown_line(speed: int, line: Line) -> None:
 @pytest.mark.parametrize("speed", [300, 600, 1200, 2400, 4800, 9600, 19200, 115200])
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 def test_an_unknown_line_and_an_adapter_that_marks_nothing(taps: dict[int, Sender], speed: int, line: Line) -> None:
-    """A CH340, and many a CP2102, say nothing of stop bits, nor that they do not."""
+    """A CH340, and many CP2102, do not report framing errors, and do not report that either."""
     octets = list(play(3, speed=speed, line=line, sessions=2, dialect=GUESS))
     unknown = follower(None, taps)
     link = Link(unknown, taps, line=line, marks=False)
@@ -236,7 +237,7 @@ def test_joined_in_the_middle_of_a_session() -> None:
 
 
 def test_a_line_that_is_wrong() -> None:
-    """Right speed, no parity where there should be: every other octet is bad, but none is lost to a search."""
+    """The speed is right, but the line lacks parity: every other octet is bad, and no octet is lost to a search."""
     octets = list(play(3, line=EIGHT, sessions=2, dialect=GUESS))
     link = Link(wrong := follower(FAST), TWO, line=EIGHT)
     link.carry(octets)
@@ -245,13 +246,13 @@ def test_a_line_that_is_wrong() -> None:
     assert link.noise == 0
 
 
-# A speed that was chosen and is not taken
+# A speed that is selected but not adopted.
 
 LONG = b"".join(b"1.8.%d(%06d.%03d*kWh)\r\n" % (at, at * 7919, at * 31 % 1000) for at in range(40))
 
 
 def spoken(*said: tuple[Side, bytes, int, int], line: Line = EVEN) -> list[WireOctet]:
-    """What the sides said: the side, the octets, the speed (bit/s) and the silence before it (ms)."""
+    """Returns the messages: side, octets, speed (bit/s) and the silence before (ms)."""
     octets: list[WireOctet] = []
     now = SECOND
     for side, text, speed, silence in said:
@@ -271,8 +272,8 @@ def signed_on(select: bytes) -> list[tuple[Side, bytes, int, int]]:
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 @pytest.mark.parametrize("answered", [9600, 4800, 300])
 def test_a_speed_that_is_not_taken(answered: int, taps: dict[int, Sender], marks: bool) -> None:
-    """4800 are selected where 9600 were offered. The meter answers at the one or the other, or stays at 300; few octets
-    of its readout are lost, and the next session is followed from its beginning."""
+    """The client selects 4800 where 9600 was offered. The meter answers at either speed, or stays at 300. Few octets of
+    its readout are lost, and the next session is followed from its beginning."""
     readout = checked(b"\x02" + LONG + b"!\r\n\x03")
     first = spoken(*signed_on(b"\x06040\r\n"), ("server", readout, answered, 300))
     again = spoken(
@@ -297,8 +298,8 @@ def test_a_speed_that_is_not_taken(answered: int, taps: dict[int, Sender], marks
 @pytest.mark.parametrize("marks", [True, False], ids=["marks", "marks nothing"])
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 def test_a_speed_that_is_refused(taps: dict[int, Sender], marks: bool, times: int) -> None:
-    """The meter answers the select of another speed than it offered with a NAK, and stays at 300. The client repeats
-    it, and then selects the speed at which they are."""
+    """The meter answers the selection of a speed that it did not offer with a NAK, and stays at 300. The client repeats
+    it, and then selects the present speed."""
     readout = checked(b"\x02" + LONG + b"!\r\n\x03")
     refused = [("server", b"\x15", 300, 250), ("client", b"\x06040\r\n", 300, 250)] * times
     first = spoken(
@@ -315,7 +316,7 @@ def test_a_speed_that_is_refused(taps: dict[int, Sender], marks: bool, times: in
 
 @pytest.mark.parametrize("answered", [2400, 300])
 def test_a_speed_of_mode_b_that_is_not_taken(answered: int) -> None:
-    """The meter states 2400 and does what it stated, or does not."""
+    """The meter states 2400, and changes to it or does not."""
     readout = checked(b"\x02" + LONG + b"!\r\n\x03")
     said = spoken(
         ("client", REQUEST, 300, 0), ("server", b"/ZZzCtest\r\n", 300, 250), ("server", readout, answered, 300)
@@ -329,7 +330,7 @@ def test_a_speed_of_mode_b_that_is_not_taken(answered: int) -> None:
 
 @pytest.mark.parametrize("wrong", [(7, 8), (20, 40, 60), tuple(range(100, 400, 5))])
 def test_damage_at_the_speed_that_was_chosen_loses_nothing(wrong: tuple[int, ...]) -> None:
-    """Wrong octets among good ones: a disturbance, not a speed."""
+    """Wrong octets among good ones are a disturbance, not a wrong speed."""
     readout = checked(b"\x02" + LONG + b"!\r\n\x03")
     octets = spoken(*signed_on(b"\x06050\r\n"), ("server", readout, 9600, 300))
     begin = len(octets) - len(readout)
@@ -344,7 +345,7 @@ def test_damage_at_the_speed_that_was_chosen_loses_nothing(wrong: tuple[int, ...
 @pytest.mark.parametrize("marks", [True, False], ids=["marks", "marks nothing"])
 @pytest.mark.parametrize("start", [300, 9600])
 def test_telegrams_of_p1_at_the_default_speed(start: int, marks: bool) -> None:
-    """A telegram at 115200 is a few octets to a slow receiver: it is searched after seconds."""
+    """A slow receiver sees a telegram at 115200 as a few octets; the search begins after seconds."""
     telegram = b"/XMX5LGBBFG10\r\n\r\n" + LONG[:500] + b"!ABCD\r\n"
     said = spoken(*[("server", telegram, 115200, 1000)] * 12, line=EIGHT)
     taps = {0: Sender.SERVER}
@@ -354,7 +355,7 @@ def test_telegrams_of_p1_at_the_default_speed(start: int, marks: bool) -> None:
     assert link.frames.count(telegram) >= 7
 
 
-# Word by word
+# Message by message.
 
 
 def checked(message: bytes) -> bytes:
@@ -367,7 +368,7 @@ READOUT = checked(b"\x021.8.0(1)\r\n!\r\n\x03")
 
 
 class Talk:
-    """Tells a follower what was said, 100 ms after what was said before, octets as they are received with its line."""
+    """Tells a follower each message 100 ms after the previous one, with the octets as its line receives them."""
 
     def __init__(self, follower: Follower) -> None:
         self.follower = follower
@@ -446,7 +447,7 @@ def test_identification_of_mode_b(talk: Talk, character: str, speed: int) -> Non
 
 
 def test_identification_that_nobody_asked_for(talk: Talk) -> None:
-    """Telegrams begin with one."""
+    """A Telegram begins with an identification."""
     assert talk.say(b"/ZZzDtest\r\n", 1) is None
 
 
@@ -470,7 +471,7 @@ def test_mode_b_is_over_with_the_session(talk: Talk) -> None:
     ("said", "back"),
     [
         (BREAK, True),
-        (b"\x01B0\x03\x75", True),  # the sum, which some meters want
+        (b"\x01B0\x03\x75", True),  # The sum, which some meters expect.
         (b"\x01B0\x03\x70", False),
         (b"\x01B0\x03", False),
         (b"\x01R1\x020()\x03\x53", False),
@@ -541,7 +542,7 @@ def test_silence(talk: Talk) -> None:
 
 @pytest.mark.parametrize("octet", [(0x00, Flag.FRAMING | Flag.BREAK), (0xF1, 0), (0x2F, 0), (0xB1, 0)])
 def test_a_session_goes_on_after_a_silence(talk: Talk, octet: tuple[int, int]) -> None:
-    """9600 bit/s heard with 300. (2Fh is a slash whose parity is wrong, B1h a 1 whose parity is right.)"""
+    """9600 bit/s received at 300. (2Fh is a slash with wrong parity, B1h a 1 with right parity.)"""
     fast(talk)
     talk.wait(2 * SECOND)
     assert talk.follower.feed(0, [octet], talk.now) == Change(FAST, "session-goes-on")
@@ -575,7 +576,7 @@ def hear(follower: Follower, octets: Sequence[tuple[int, int]]) -> list[Change |
 
 
 def test_64_octets_of_garbage(talk: Talk) -> None:
-    garbage = [(0x01, 0), (0x83, 0)] * 32  # One of two has the wrong parity.
+    garbage = [(0x01, 0), (0x83, 0)] * 32  # One of two octets has wrong parity.
     changes = hear(talk.follower, garbage)
     assert changes[:63] == [None] * 63
     assert changes[63] == Change(Detector().settings, "garbage")
@@ -599,14 +600,14 @@ def test_good_messages_are_no_garbage(talk: Talk) -> None:
 def test_eight_bits_may_be_anything() -> None:
     octets = [(at * 7 & 0xFF, 0) for at in range(1000)]
     assert not any(hear(follower(Settings(9600, EIGHT)), octets))
-    # But where the port tells no framing errors, octets that are no text are all that there is to tell by.
+    # But if the port reports no framing errors, octets that are no text are the only evidence.
     assert any(hear(follower(Settings(9600, EIGHT), marks=False), octets))
     broken = [(0, Flag.FRAMING), (0x30, 0)] * 32
     assert any(hear(follower(Settings(9600, EIGHT)), broken))
 
 
 def test_a_glitch_at_a_speed_that_was_stated_is_no_garbage(talk: Talk) -> None:
-    """What is bad comes at once, as when a head is put on: not over seconds."""
+    """The bad octets arrive at once, as when an optical head is attached, not over seconds."""
     glitch = [(0xFF, Flag.FRAMING)] * 12
     assert talk.follower.feed(0, glitch, talk.now) is None
     assert talk.say(REQUEST) is None
@@ -635,7 +636,8 @@ def test_the_event(talk: Talk) -> None:
     st.integers(0, 1),
 )
 def test_whatever_is_heard(said: list[bytes | int], start: Settings | None, tap: int) -> None:
-    """What is asked for is what is set, each change changes something, and a search is open until it has found."""
+    """The requested speed is always the one that is set, each change changes something, and a search lasts until it
+    succeeds."""
     talk = Talk(follower(start))
     for what in said:
         before, searching = talk.follower.settings, talk.follower.searching
@@ -649,7 +651,7 @@ def test_whatever_is_heard(said: list[bytes | int], start: Settings | None, tap:
             assert change.settings != before or change.why in ("garbage", "found")
 
 
-# In real time, on pseudo-terminals
+# In real time, on pseudo-terminals.
 
 
 @pytest.fixture
@@ -666,8 +668,9 @@ def set_speed(port: PosixPort, speed: int) -> None:
 
 
 def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list[Change], list[list[tuple[int, int]]]]:
-    """What is changed, and the octets heard before and after each change, both sides' in the order of their arrival. In
-    virtual time: what is delivered within a millisecond is read, and the ports are set, before the next begins."""
+    """Returns the changes of speed, and the octets received before and after each, of both sides in the order of
+    arrival. In virtual time, the octets of a millisecond are read and the ports are set before the next millisecond
+    begins."""
     changes: list[Change] = []
     heard: list[list[tuple[int, int]]] = [[]]
     with GarblingTaps(EVEN) as taps:
@@ -697,7 +700,7 @@ def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list
 def test_on_terminals_that_garble(mode: str) -> None:
     octets = list(play(3, speed=300, mode=mode, dialect=GUESS))
     changes, heard = on_terminals(follower(), octets)
-    # Nobody tells of silence here, so the readout of mode B is not over.
+    # Nothing reports the silence here, so the readout of mode B is not over.
     assert [(change.settings.speed, change.why) for change in changes] == STEPS[mode][: 1 if mode == "B" else 2]
     assert all(flags == 0 for part in heard for _, flags in part)
     assert bytes(value for part in heard for value, _ in part) == bytes(octet.octet for octet in octets)
