@@ -1,4 +1,4 @@
-"""Signs of life for a service manager, and the units that ask for them."""
+"""Watchdog messages for a service manager, and the units that ask for them."""
 
 import re
 import shutil
@@ -80,7 +80,7 @@ def test_nobody_listens(address: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_a_unit_is_valid(tmp_path: Path, unit: Path) -> None:
-    """By systemd's own check; the command that it starts is replaced by one that exists."""
+    """systemd's own check accepts it. The command in it is replaced by one that exists."""
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd is not installed")
     text = re.sub(r"(?m)^ExecStart=vtctap ", "ExecStart=/bin/true ", unit.read_text())
