@@ -21,12 +21,12 @@ from vtctap.nouns import count
 from vtctap.pcap.record import Flag
 
 Found = Iterator[tuple[Frame, str]]
-"""The frames that contradict, and what they show."""
+"""The contradicting frames, each with what it shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A record that contradicts a profile: its number, the part of the profile, and what the record shows."""
+    """A record that contradicts a profile: its number, the part of the profile, and the observation."""
 
     record: int
     about: str
@@ -34,7 +34,7 @@ class Contradiction:
 
 
 def _line(turn: Turn, profile: Profile) -> Found:
-    """Compares format and speed, of frames from taps that show them."""
+    """Compares format and speed, in frames from taps that show them."""
     for frame in turn.exchange.frames:
         record = frame.record
         if record.uncertainty is None or record.flags & Flag.SYNTHETIC or frame.damaged or record.line is None:
@@ -83,7 +83,8 @@ def _check(turn: Turn, profile: Profile) -> Found:
 
 
 def _access(turn: Turn, profile: Profile) -> Found:
-    """Compares which registers can be read and written. A single NAK may be about the transmission."""
+    """Compares which registers can be read and written. A single NAK proves nothing, because it may be about the
+    transmission."""
     if turn.asks is None or turn.answer is None or len(turn.asks.register) != 1:
         return
     register = profile.register(turn.asks.register[0])
@@ -103,7 +104,7 @@ _DONE: Final = {"read": "read", "write": "written"}
 
 
 def _values(turn: Turn, profile: Profile) -> Found:
-    """Compares the values that were read with their registers' encodings. A count may have cut them."""
+    """Compares the values that were read with the encodings of their registers. A count may have cut a value."""
     if turn.answer:
         for read in turn.data:
             register = profile.register(read.register)
@@ -112,7 +113,7 @@ def _values(turn: Turn, profile: Profile) -> Found:
 
 
 def _fits(register: Register, value: str, unit: str) -> bool:
-    """Whether a value has the form of its register's encoding. Every text fits where nothing is stated."""
+    """Whether a value has the form of its register's encoding. If the profile states none, every text fits."""
     encoding = register.encoding
     if encoding.type in ("text", "token"):
         return True
@@ -144,7 +145,7 @@ def _identification(turn: Turn, profile: Profile) -> Found:
 
 
 def _reaction(turn: Turn, profile: Profile) -> Found:
-    """Compares the reaction time, beyond its uncertainty, with the limits."""
+    """Compares the reaction time with the limits, allowing for its uncertainty."""
     response, request = turn.exchange.response, turn.request
     if response is None or request is None or response.place.response_time_ns is None or turn.fate is Fate.UNKNOWN:
         return
@@ -166,7 +167,7 @@ RULES: Final[tuple[tuple[str, Callable[[Turn, Profile], Found]], ...]] = (
     ("registers", _tokens),
     ("timing", _reaction),
 )
-"""The part of a profile that each rule compares, and the rule."""
+"""The rules, with the part of the profile that each compares."""
 
 
 class Contradictions:
@@ -184,7 +185,7 @@ class Contradictions:
         yield from self.close()
 
     def feed(self, dissection: Dissection) -> Iterator[Contradiction]:
-        """Takes the next dissection and returns the contradictions of the exchange that it completes."""
+        """Takes the next dissection. Returns the contradictions of the exchange that it completes."""
         exchange = self._gatherer.feed(dissection)
         if exchange and exchange.frames:
             yield from self._compare(exchange)

@@ -31,14 +31,14 @@ _FALLBACK: Final = "iec62056-21"
 
 
 class Learned:
-    """The answers of a learner by question and subject."""
+    """A learner's answers, by question and subject."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self.answers = tuple(answers)
         self._by_name = {(answer.question, answer.subject): answer for answer in self.answers}
 
     def of(self, question: str, subject: str = "") -> Answer:
-        """Returns an answer; one that nothing was seen where there is none."""
+        """Returns an answer; if there is none, one with the verdict "not seen"."""
         return self._by_name.get((question, subject), _NONE)
 
     def subjects(self, *questions: str) -> list[str]:
@@ -46,7 +46,8 @@ class Learned:
         return sorted({answer.subject for answer in self.answers if answer.question in questions and answer.subject})
 
     def of_value(self, question: str, register: str) -> Answer:
-        """Returns the answer for a register's values; for those of reads with a count where there are no others."""
+        """Returns the answer for a register's values. The answers for reads with a count serve only if there are no
+        others."""
         whole = self.of(question, register)
         counted = [answer for answer in self.answers if answer.question == question and _is_counted(answer, register)]
         return counted[0] if whole.verdict == NOT_SEEN and len(counted) == 1 else whole
@@ -57,7 +58,7 @@ def _is_counted(answer: Answer, register: str) -> bool:
 
 
 def parent_of(learned: Learned, base: Profile) -> str:
-    """Returns the name of the profile to inherit: the base, unless its token status is another register."""
+    """Returns the name of the profile to inherit: the base, unless it names another token status register."""
     status = learned.of("status register").reading
     registers = [register.id for register in base.registers.values() if register.table]
     return _FALLBACK if status and TOKEN_STATUS in base.tables and _register(status) not in registers else base.name
@@ -88,7 +89,7 @@ def draft(learner: Learner, base: Profile, *, parent: str, name: str, traces: It
 
 
 def _provenance(*answers: Answer) -> str:
-    """Writes the source and the confidence of an entry that follows from answers."""
+    """Returns the source and the confidence of an entry that is based on these answers."""
     seen = max((answer.seen for answer in answers), key=lambda tally: tally.count)
     sure = weakest(*(answer.confidence or ASSUMED for answer in answers))
     return f"source = {quote(str(seen))}, confidence = {quote(sure)}"
@@ -106,7 +107,7 @@ def _line(learned: Learned) -> Iterator[str]:
 
 
 def _timing(learned: Learned, base: Profile) -> Iterator[str]:
-    """Widens the limits that were exceeded, and states what was measured in comments."""
+    """Writes the limits that the traces exceed, and the measured times as comments."""
     measured = [learned.of(name) for name in ("reaction", "processing", "response time-out", "session pause")]
     measured += [learned.of("pause", kind) for kind in ("next", "poll")]
     measured += [learned.of("gap", side) for side in ("client", "server")]
@@ -134,7 +135,7 @@ _OF_SYNTAX: Final[Mapping[str, tuple[str, str]]] = {
     "client_check": ("check rule", "client"),
     "meter_check": ("check rule", "server"),
 }
-"""The keys of a profile's syntax, and the question and subject that each answers."""
+"""The keys of a profile's syntax, with the question and subject that answer each."""
 
 
 def _syntax(learned: Learned) -> Iterator[str]:
@@ -175,12 +176,12 @@ def _register(subject: str) -> str:
 
 
 def _may(answer: Answer, reading: str) -> bool:
-    """Whether an access was seen to work."""
+    """Whether an access was seen to succeed."""
     return any(each.name == reading and each.stands() and _alone(answer, reading) for each in answer.readings)
 
 
 def _alone(answer: Answer, reading: str) -> bool:
-    """Whether a reading explains something that its rivals fail to explain."""
+    """Whether a reading explains something that none of its rivals explains."""
     return all(other.against.count for other in answer.readings if other.name != reading)
 
 
@@ -190,17 +191,17 @@ def _is_sent(learned: Learned, id: str) -> bool:
 
 
 _WRITTEN: Final = frozenset(("text", "enumeration", "token"))
-"""The types of inherited registers that get an entry of their own; the others stay as they are inherited."""
+"""The types of inherited registers that are written as entries; registers of other types stay inherited."""
 
 
 def _agrees(learned: Learned, known: Register) -> bool:
-    """Whether an inherited type may be that of the values that were seen."""
+    """Whether the seen values may be of an inherited type."""
     coding = learned.of_value("value coding", known.id).reading
     return not (coding == "hexadecimal" and known.encoding.type in ("decimal", "digits", "bcd")) and coding != "text"
 
 
 def _entry(learned: Learned, id: str, known: Register | None, access: str) -> tuple[str, list[Answer]]:
-    """Returns the keys of a register's entry, and the answers that it follows from."""
+    """Returns the keys of a register's entry, and the answers that it is based on."""
     words = [f"name = {quote(known.name if known else f'register {id}')}", f"access = {quote(access)}"]
     grounds = [learned.of("write access" if access == "write" else "read access", id)]
     tokens, encoding = learned.of("token register", id), learned.of("token encoding", id)
@@ -235,7 +236,7 @@ def _entry(learned: Learned, id: str, known: Register | None, access: str) -> tu
 
 
 def _seen_text(learned: Learned, id: str) -> str:
-    """Says in a comment what was seen of a register."""
+    """Describes in a comment what was seen of a register."""
     words = []
     for question in ("read access", "write access"):
         answer = learned.of(question, id)
@@ -284,7 +285,7 @@ def _differences(learner: Learner) -> Iterator[str]:
 
 
 def _open(learned: Learned) -> Iterator[str]:
-    """Lists what is not shown, by question, with what capture would decide it."""
+    """Lists the questions that are open, and the capture that would decide each."""
     needs: dict[str, str] = {}
     for answer in learned.answers:
         if answer.verdict != SHOWN:

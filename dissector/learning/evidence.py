@@ -1,4 +1,4 @@
-"""Evidence: what was seen, what explains it, and what may be said of it.
+"""Evidence: observations, the readings that explain them, and the verdicts that follow.
 
 Theory
 ======
@@ -9,21 +9,21 @@ and against all others. A reading that fails to explain an observation is refute
 observation better. So the verdict follows by elimination:
 
 - ``shown``: one reading is left, and each of its rivals failed at least :data:`ENOUGH` times;
-- ``open``: several readings are left, or the rivals of the only one failed too seldom. The answer says what capture
-  would decide it;
-- ``mixed``: no reading explains everything, because the device changes its ways, because there are several devices, or
-  because the reading that is true is not among those that were tried;
+- ``open``: several readings are left, or the rivals of the only one failed too seldom. The answer names the capture
+  that would decide it;
+- ``mixed``: no reading explains everything. The device changes its behaviour, or there are several devices, or the true
+  reading is not among those that were tried;
 - ``not seen``: nothing was observed.
 
-``contradicted`` is said of one reading: it has failed. An answer is ``contradicted`` where the capture shows another
+A single reading is ``contradicted`` if it has failed. An answer is ``contradicted`` if the capture shows another
 reading than the profile states.
 
 Damage that no check character reveals is rare: a single failure among many successes (:data:`MANY`), or a small share
 (:data:`DAMAGE`), is set aside. The answer keeps the count and the record numbers, so that the reader sees it.
 
 The state of a question is a :class:`Notes`: one count for each subject and each set of readings that explained
-something. Two such states merge by adding counts, in any order and grouping, so traces and devices can be learned from
-apart. Each count keeps the first few record numbers. Memory is bounded by :data:`MAX_KEYS`.
+something. Two such states merge by adding counts, in any order and grouping, so traces and devices can be processed
+separately. Each count keeps the first few record numbers. Memory is bounded by :data:`MAX_KEYS`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,11 +31,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 ENOUGH: Final = 2
-"""How often a reading must fail before it is excluded: once may be damage that no check character revealed."""
+"""How often a reading must fail before it is excluded. A single failure may be damage that no check character
+revealed."""
 DAMAGE: Final = 500
-"""A reading that explains this many times more observations than it fails is not refuted by them."""
+"""A reading that explains this many times more observations than it fails to explain is not refuted."""
 MANY: Final = 50
-"""Beside this many observations that a reading explains, a single one that it fails does not refute it."""
+"""A reading that explains this many observations is not refuted by a single failure."""
 MAX_KEYS: Final = 2000
 """Most counts kept for one question; later ones are only counted together."""
 MAX_PLACES: Final = 5
@@ -46,7 +47,7 @@ MAX_TEXT: Final = 48
 SHOWN, OPEN, MIXED, NOT_SEEN, CONTRADICTED = "shown", "open", "mixed", "not seen", "contradicted"
 
 UNTRIED: Final = "none that was tried"
-"""The reading of observations that no reading explains."""
+"""Stands for observations that no reading explains."""
 
 
 class Place(NamedTuple):
@@ -58,10 +59,10 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """How often something was seen, its first places, and the range of what was measured there, if anything was.
+    """How often something was seen, its first places, and the range of the measurements, if any.
 
     ``low`` and ``high`` are integers in the unit of the question (ns for times); ``doubt`` is the largest uncertainty
-    of a measurement in the same unit.
+    of a measurement, in the same unit.
     """
 
     count: int = 0
@@ -81,7 +82,7 @@ class Tally:
             self.doubt = max(self.doubt, doubt)
 
     def __add__(self, other: "Tally") -> "Tally":
-        """Returns both together."""
+        """Returns the sum of two tallies."""
         return Tally(
             self.count + other.count,
             tuple(sorted({*self.places, *other.places})[:MAX_PLACES]),
@@ -91,7 +92,7 @@ class Tally:
         )
 
     def __str__(self) -> str:
-        """Says ``seen 3 times, records 4, 9, 12``; records of later traces are ``2:17``."""
+        """Formats a tally as ``seen 3 times, records 4, 9, 12``; records of later traces are ``2:17``."""
         times = "once" if self.count == 1 else f"{self.count} times"
         if not self.places:
             return f"seen {times}"
@@ -101,18 +102,18 @@ class Tally:
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
-    """Returns all tallies together."""
+    """Returns the sum of all tallies."""
     return sum(tallies, Tally())
 
 
 Explaining = tuple[str, ...]
-"""The readings that explain an observation, without a repeat; () where none does."""
+"""The readings that explain an observation, each once; () if none does."""
 
 
 class Notes:
-    """The state of one question: a tally for each subject and each set of readings that explain something of it.
+    """The state of one question: a tally for each subject and each set of readings that explained an observation.
 
-    A subject is what the answer is about, such as a register or a side; it is empty where there is only one.
+    A subject is what the answer is about, such as a register or a side; it is empty if there is only one.
     """
 
     __slots__ = ("_tallies", "left_out")
@@ -135,7 +136,7 @@ class Notes:
         tally.feed(place, measure, doubt)
 
     def __add__(self, other: "Notes") -> "Notes":
-        """Returns both together."""
+        """Returns the sum of two notes."""
         both = Notes()
         both.left_out = self.left_out + other.left_out
         merged = dict(self._tallies)
@@ -154,7 +155,7 @@ class Notes:
         return ((subject, explaining, tally) for (subject, explaining), tally in self._tallies.items())
 
     def subjects(self) -> dict[str, dict[Explaining, Tally]]:
-        """Returns the tallies by subject, sorted by it."""
+        """Returns the tallies by subject, in sorted order."""
         found: dict[str, dict[Explaining, Tally]] = {}
         for subject, explaining, tally in self:
             found.setdefault(subject, {})[explaining] = tally
@@ -175,13 +176,13 @@ class Reading:
 
     @property
     def verdict(self) -> str:
-        """What the evidence says of this reading alone."""
+        """The verdict on this reading alone."""
         if not self.seen.count:
             return CONTRADICTED if self.against.count else NOT_SEEN
         return SHOWN if self.stands() else MIXED
 
     def stands(self, damage: int = DAMAGE) -> bool:
-        """Whether it explains ``damage`` times more than it fails to explain, or fails once among many."""
+        """Whether the reading explains ``damage`` times more than it fails to explain, or fails once among many."""
         failures, seen = self.against.count, self.seen.count
         return failures * damage <= seen or (failures == 1 and seen >= MANY)
 
@@ -190,8 +191,8 @@ class Reading:
 class Answer:
     """The answer to one question about one subject.
 
-    ``reading`` is the one that is shown, or empty. ``confidence`` is that of a profile's entry with this answer, empty
-    where nothing is shown. ``needs`` says what capture would decide an open question.
+    ``reading`` is the reading that is shown, or empty. ``confidence`` is that of a profile entry with this answer,
+    empty if nothing is shown. ``needs`` names the capture that would decide an open question.
     """
 
     question: str
@@ -204,13 +205,13 @@ class Answer:
 
     @property
     def seen(self) -> Tally:
-        """The evidence for the shown reading, or else for the one that explains most."""
+        """The evidence for the shown reading, or for the one that explains most."""
         shown = (reading.seen for reading in self.readings if reading.name == self.reading)
         return next(shown, self.readings[0].seen if self.readings else Tally())
 
 
 def weigh(tallies: Mapping[Explaining, Tally], candidates: Iterable[str] = ()) -> tuple[Reading, ...]:
-    """Returns the readings, those with the most evidence first: the ``candidates`` and all that explained anything."""
+    """Returns the ``candidates`` and all readings that explained anything, those with the most evidence first."""
     names = list(dict.fromkeys((*candidates, *(name for explaining in tallies for name in explaining))))
     if not names and tallies:
         names = [UNTRIED]
@@ -226,7 +227,7 @@ def weigh(tallies: Mapping[Explaining, Tally], candidates: Iterable[str] = ()) -
 
 
 def judge(readings: tuple[Reading, ...], *, enough: int = ENOUGH, damage: int = DAMAGE) -> tuple[str, str]:
-    """Returns the verdict on readings that exclude each other, and the name of the one that is shown, or ""."""
+    """Returns the verdict on readings that exclude each other, and the name of the shown reading, or ""."""
     if not any(reading.seen.count or reading.against.count for reading in readings):
         return NOT_SEEN, ""
     standing = [reading for reading in readings if reading.seen.count and reading.stands(damage)]

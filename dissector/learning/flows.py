@@ -1,13 +1,14 @@
-"""Flows: what a client does after it has written something, until it writes again.
+"""Flows: what a client reads between a write and the next write.
 
-A token is written, and then the client reads what became of it. Which register tells that, and which values it has, is
-learned from what is polled: a register that is read several times in a row. So a :class:`Flow` holds one acknowledged
-write and the reads after it. A write that the meter did not take has no flow, nor has a repeated one, because it is
-unknown which of the writes the meter took.
+After a client has written a token, it reads the result. The register that holds the result, and its values, are learned
+from polling: the client reads one register several times in a row. A :class:`Flow` holds one acknowledged write and the
+reads after it. A refused write has no flow. A repeated write has none either, because it is unknown which of the writes
+the meter accepted.
 
-Whether a token was taken shows in a credit that is read before and after it, perhaps in the next session. A
-:class:`Window` lies between two reads of one register and holds the verdicts of the credit tokens that were written in
-it. Memory holds one flow per link, and the last read of each register.
+A token that was accepted raises a credit, perhaps visible only in the next session. A :class:`Window` lies between two
+reads of one register, and holds the verdicts on the credit tokens that were written in between.
+
+Memory holds one flow for each link, and the last read of each register.
 """
 
 from collections import deque
@@ -26,15 +27,15 @@ from vtctap.dissector.tokens.recognise import ENCODINGS, recognise
 MAX_READS: Final = 200
 """Most reads kept of one flow."""
 MAX_VERDICTS: Final = 64
-"""Most verdicts kept of one link."""
+"""Most verdicts kept for one link."""
 MAX_REGISTERS: Final = 1000
 """Most registers of a link whose last value is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A value that was read in a flow. It was the register's between ``asked_ns``, the end of the request, and
-    ``time_ns``, the beginning of its answer; None where times are unknown."""
+    """A value that was read in a flow. The register had this value at some time between ``asked_ns``, the end of the
+    request, and ``time_ns``, the start of its answer; None if the times are unknown."""
 
     place: Place
     subject: str
@@ -46,7 +47,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict of a token: the last value that was read, in a row, of the register that was read first after it."""
+    """The verdict on a token: the last value in a row of reads of the register that was read first after the token."""
 
     subject: str
     value: str
@@ -54,8 +55,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time between two reads of the register ``subject``: how it ``changed``, one of -1, 0 and 1, and the verdicts
-    of the credit tokens that were written in it."""
+    """The time between two reads of the register ``subject``: how its value ``changed`` (-1, 0 or 1), and the verdicts
+    on the credit tokens that were written in between."""
 
     place: Place
     subject: str
@@ -67,8 +68,8 @@ class Window:
 class Flow:
     """A write that the meter acknowledged, and what was read after it, up to the next write or the session's end.
 
-    - ``previous`` is the verdict of the token before this one (tests left out), None where it is not known.
-    - ``whole``: the flow's end was seen, so its last read is the last.
+    - ``previous`` is the verdict on the previous token (without test tokens), None if it is not known.
+    - ``whole``: the end of the flow was seen, so no read is missing.
     - ``windows`` are those that have ended since the previous flow of the link.
     """
 
@@ -89,8 +90,8 @@ class Flow:
         return tuple(dict.fromkeys(one.subject for one, other in pairs if one.subject == other.subject))
 
     def verdict(self, subject: str) -> tuple[tuple[Read, ...], Read | None]:
-        """Returns the reads of a status register that were followed by another one at once, and the first that was not:
-        the verdict, None where there is none."""
+        """Returns the reads of a status register that were directly followed by another read of it, and the first read
+        that was not: the verdict. The verdict is None if it is missing."""
         waiting: list[Read] = []
         own = False
         for read, after in zip(self.reads, (*self.reads[1:], None), strict=True):
@@ -136,7 +137,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Link:
-    """What is kept of a link. ``last`` are the last value of each register, and how many verdicts there were then."""
+    """The state of a link. ``last`` holds the last value of each register, and the number of verdicts at that time."""
 
     open: _Open | None = None
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -147,13 +148,13 @@ class _Link:
 
 
 class Flows:
-    """Finds the flows of one trace in its turns, fed in order."""
+    """Finds the flows in the turns of one trace, which are fed in order."""
 
     def __init__(self) -> None:
         self._links: dict[int, _Link] = {}
 
     def feed(self, turn: Turn) -> Iterator[Flow]:
-        """Takes the next turn and returns the flow that it ends, if any."""
+        """Takes the next turn. Returns the flow that it ends, if any."""
         link = self._links.setdefault(turn.link, _Link())
         if link.open and (turn.opening or turn.asked in (MessageName.WriteCommand, MessageName.BreakCommand)):
             yield self._end(link, whole=True)
@@ -165,7 +166,7 @@ class Flows:
                 self._read(link, turn, turn.answer, read)
 
     def close(self) -> Iterator[Flow]:
-        """Returns the flows that are open where the trace ends."""
+        """Returns the flows that are open at the end of the trace."""
         for link in self._links.values():
             if link.open:
                 yield self._end(link, whole=False)
@@ -199,7 +200,8 @@ class Flows:
             link.last[subject] = read.value, link.judged
 
     def _close_window(self, link: _Link, place: Place, read: DataSet, value: str, judged: int) -> None:
-        """Ends the window of a register. Its verdicts are all of the tokens since, or there are too many of them."""
+        """Ends the window of a register. Its verdicts cover all tokens since the previous read, unless there are too
+        many."""
         since = link.judged - judged
         if len(value) == len(read.value) and since <= len(link.verdicts) and len(link.windows) < MAX_READS:
             changed = (read.value > value) - (read.value < value)
@@ -209,7 +211,8 @@ class Flows:
 
 
 def _judge(link: _Link, flow: _Open) -> None:
-    """Keeps the verdict of a token, once it is known. Tests (class 1) change nothing, and count towards no lockout."""
+    """Keeps the verdict on a token once it is known. Test tokens (class 1) change nothing, and do not count towards a
+    lockout."""
     if flow.judged or not flow.reads:
         return
     flow.judged = True

@@ -31,7 +31,7 @@ OF_FLOWS: Final[tuple[Question[Flow], ...]] = (*tokens.QUESTIONS, *timing.OF_FLO
 QUESTIONS: Final[tuple[Question[Any], ...]] = (*OF_TURNS, *OF_FLOWS)
 """All questions, in the order of their answers."""
 MAX_DEVICES: Final = 64
-"""Most devices that are told apart; all further ones count as one."""
+"""Most devices that are kept apart; all further ones count as one."""
 
 Device = tuple[int, int]
 """A device: the number of its trace, from 1, and its link in that trace."""
@@ -39,7 +39,7 @@ Device = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An answer that differs from device to device: the devices by what they show."""
+    """An answer that differs between devices: the devices, by the reading that each shows."""
 
     question: str
     subject: str
@@ -72,7 +72,7 @@ class Learner:
             self._learn(self._open, exchange)
 
     def close(self) -> None:
-        """Ends the trace; exchanges at its end may lack their answers."""
+        """Ends the trace. Exchanges at its end may lack their answers."""
         trace, self._open = self._open, None
         if trace is None:
             return
@@ -105,7 +105,7 @@ class Learner:
         return notes
 
     def __add__(self, other: "Learner") -> "Learner":
-        """Returns a learner that has learned what both have; the notes of the same device add up."""
+        """Returns a learner with the notes of both; notes on the same device are added."""
         both = Learner()
         both.records = self.records + other.records
         for learner in (self, other):
@@ -121,12 +121,12 @@ class Learner:
         return any(notes[number].subjects() for notes in self.devices.values() for number in at)
 
     def answers(self) -> Iterator[Answer]:
-        """Returns what all devices show together, question by question."""
+        """Returns the answers for all devices together, in the order of the questions."""
         for at, question in enumerate(QUESTIONS):
             yield from question.answers([notes[at] for notes in self.devices.values()])
 
     def differences(self) -> Iterator[Difference]:
-        """Returns the answers that are shown of several devices, and differ."""
+        """Returns the questions whose shown answers differ between devices."""
         for at, question in enumerate(QUESTIONS):
             if question.compares:
                 yield from _differences(question, {device: notes[at] for device, notes in self.devices.items()})

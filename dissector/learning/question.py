@@ -31,13 +31,13 @@ from vtctap.dissector.learning.evidence import (
 
 CONFIRMED, DERIVED, ASSUMED = CONFIDENCES
 OFTEN = 5
-"""From this many observations on, what stands on the wire itself counts as confirmed."""
+"""From this many observations on, an answer that can be read on the wire is confirmed."""
 
 OFTEN_REFUSED = 3
-"""From this many times on, a NAK to the same request that was never done is a refusal, not about a transmission."""
+"""From this many NAKs on, to the same request, which never succeeded, a NAK is a refusal, not a transmission error."""
 
 SUBJECT, READING = "subject", "reading"
-"""The parts of an answer that may hold text of a device; see :attr:`Question.texts`."""
+"""The parts of an answer that may contain text of a device; see :attr:`Question.texts`."""
 
 Observed = TypeVar("Observed")
 Judge = Callable[["Question[Observed]", Sequence[Notes]], Iterator[Answer]]
@@ -49,10 +49,10 @@ class Question(Generic[Observed]):
 
     - ``name`` is short and unique; ``title`` is a question in words.
     - ``candidates`` are readings that count even if nothing supports them.
-    - ``needs``: what capture would decide it.
-    - ``read``: the answer stands on the wire itself, so that it can be confirmed; otherwise it is concluded.
-    - ``texts``: whether ``subject`` or ``reading`` holds text of a device, which a page to give away shows as a shape.
-    - ``aside``: of what is measured, one in this many, but at least one, is set aside at each end of the range.
+    - ``needs`` names the capture that would decide it.
+    - ``read``: the answer can be read on the wire, and so be confirmed; otherwise it is concluded.
+    - ``texts``: whether ``subject`` or ``reading`` holds text of a device. A page for sharing shows its shape only.
+    - ``aside``: at each end of the range, one measurement in this many (at least one) is set aside.
     - ``enough`` and ``damage``: see :func:`~vtctap.dissector.learning.evidence.judge`.
     """
 
@@ -70,15 +70,15 @@ class Question(Generic[Observed]):
 
     @property
     def compares(self) -> bool:
-        """Whether answers of several devices can differ; ranges of what was measured always do."""
+        """Whether answers of several devices can differ. Measured ranges always do."""
         return self.judge is not measured
 
     def answers(self, devices: Sequence[Notes]) -> Iterator[Answer]:
-        """Returns the answers that the devices' notes give together, one for each subject."""
+        """Returns the answers from all devices' notes, one for each subject."""
         return (self.judge or by_elimination)(self, devices)
 
     def confidence(self, seen: Tally) -> str:
-        """Returns the confidence that evidence for a shown reading gives."""
+        """Returns the confidence of a shown reading with this evidence."""
         if not self.read:
             return DERIVED if seen.count >= ENOUGH else ASSUMED
         return CONFIRMED if seen.count >= OFTEN else DERIVED
@@ -91,16 +91,16 @@ class Question(Generic[Observed]):
         return Answer(self.name, subject, verdict, readings, shown, confidence, self._needs(verdict))
 
     def shown(self, subject: str, name: str, seen: Tally, aside: Tally | None = None) -> Answer:
-        """Returns the answer that one reading is shown; ``aside`` is what it does not explain."""
+        """Returns the answer with one shown reading. ``aside`` is what the reading does not explain."""
         readings = (Reading(name, seen, aside or Tally()),)
         return Answer(self.name, subject, SHOWN, readings, name, self.confidence(seen))
 
     def open(self, subject: str, *readings: Reading) -> Answer:
-        """Returns the answer that several readings are left."""
+        """Returns an open answer: several readings are left."""
         return Answer(self.name, subject, OPEN, readings, needs=self.needs)
 
     def not_seen(self) -> Answer:
-        """Returns the answer that nothing was observed."""
+        """Returns the answer for a question without observations."""
         return Answer(self.name, "", NOT_SEEN, (), needs=self.needs)
 
     def _needs(self, verdict: str) -> str:
@@ -108,7 +108,7 @@ class Question(Generic[Observed]):
 
 
 def together(devices: Sequence[Notes]) -> Notes:
-    """Returns the notes of all devices together."""
+    """Returns the sum of all devices' notes."""
     return sum(devices, Notes())
 
 
@@ -122,7 +122,7 @@ def by_elimination(question: Question[Observed], devices: Sequence[Notes]) -> It
 
 
 def about(time_ns: int) -> Explaining:
-    """Returns what a measurement is noted under: the time in ns, with three digits."""
+    """Returns the reading under which a measurement is noted: the time in ns, rounded to three digits."""
     return (f"{time_ns:.2e}",)
 
 
@@ -148,7 +148,7 @@ def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator
 
 
 def _trimmed(tallies: Sequence[Tally], most: int) -> Sequence[Tally]:
-    """Returns tallies without the first ones, as far as these count at most ``most`` together."""
+    """Returns the tallies without the first ones, as long as these count at most ``most`` together."""
     counted = 0
     for at, tally in enumerate(tallies):
         counted += tally.count
@@ -164,5 +164,5 @@ def interval(seen: Tally) -> str:
 
 
 def only(tallies: Mapping[Explaining, Tally], name: str) -> Tally:
-    """Returns the tally of what ``name`` alone explains."""
+    """Returns the tally of the observations that only ``name`` explains."""
     return tallies.get((name,), Tally())

@@ -1,9 +1,9 @@
-"""Questions about refusals: what each side does with what it cannot use.
+"""Questions about refusals: what each side does with messages that it cannot use.
 
 The meter refuses undefined commands, requests with a wrong check character, reads of registers that it does not have,
 and writes that it does not allow. The client refuses answers with a wrong check character.
 
-A request that is damaged in the recording alone was understood, so an answer with data says nothing of refusals.
+If a request is damaged only in the recording, the meter understood it, so an answer with data shows no refusal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ _DONE: Final = "done"
 
 
 def _refused(turn: Turn, notes: Notes, message: MessageName) -> None:
-    """Notes, by register, how a read or a write was refused, and that it was done."""
+    """Notes, by register, how a read or a write was refused, and whether it ever succeeded."""
     if turn.asked == message and turn.asks and len(turn.asks.register) == 1:
         if turn.fate in (Fate.ANSWERED, Fate.ACKNOWLEDGED):
             notes.feed(turn.place, (_DONE,), turn.asks.register[0])
@@ -44,8 +44,8 @@ def _refused(turn: Turn, notes: Notes, message: MessageName) -> None:
 
 
 def _of_refused(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
-    """Judges how registers are refused that were never read, or written. A NAK may be about the transmission, and
-    silence a fault of the line, so these count only where they come again."""
+    """Judges how the meter refuses registers whose read (or write) never succeeded. A NAK may be about the
+    transmission, and silence may be a fault of the line, so these count only if they are repeated."""
     found: dict[Explaining, Tally] = {}
     for tallies in together(devices).subjects().values():
         if not only(tallies, _DONE).count:

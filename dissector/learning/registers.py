@@ -1,8 +1,8 @@
 """Questions about registers: their ids, which may be read and written, and the form and behaviour of their values.
 
 A register that was read with different counts has values of different lengths, so its values are compared only where
-the count is the same. Readings of a value's behaviour name what was seen: a register that kept its value may be a
-counter that stood still, and only several devices tell what belongs to one device from what belongs to all.
+the count is the same. A reading of a value's behaviour names the observation: a register that kept its value may be a
+counter that stood still. Only several devices show which values belong to one device, and which to all.
 """
 
 import re
@@ -52,7 +52,7 @@ _NAK: Final = "NAK"
 
 
 def _access(turn: Turn, notes: Notes, message: MessageName, done: str) -> None:
-    """Notes what the answer to a read or a write says of access."""
+    """Notes what the answer to a read or a write shows about access."""
     if turn.asked == message and turn.asks and len(turn.asks.register) == 1:
         said = {Fate.ANSWERED: done, Fate.ACKNOWLEDGED: done, Fate.ERROR: REFUSED, Fate.REFUSED: _NAK}.get(turn.fate)
         if said:
@@ -60,7 +60,8 @@ def _access(turn: Turn, notes: Notes, message: MessageName, done: str) -> None:
 
 
 def _by_access(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
-    """Judges access by register. A NAK may be about the transmission, unless it comes again and nothing else does."""
+    """Judges access by register. A NAK may be about the transmission, unless it is repeated and nothing else
+    answers."""
     subjects = together(devices).subjects()
     if not subjects:
         yield question.not_seen()
@@ -116,7 +117,7 @@ _FIRST: Final = "="
 
 
 def _behaviour(turn: Turn, notes: Notes) -> None:
-    """Notes how a value changed since it was last read; of the first one, the value itself."""
+    """Notes how a value changed since the previous read. The first value is noted itself."""
     for read in turn.data:
         notes.feed(turn.place, (read.change or f"{_FIRST}{read.value}",), read.subject)
 
@@ -127,7 +128,7 @@ WRITTEN, STATUS = "changes only after a write", "changes after a write and while
 
 
 def _by_behaviour(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
-    """Judges how each register's values behave, over time and from device to device."""
+    """Judges how each register's values behave, over time and between devices."""
     kept = [notes.subjects() for notes in devices]
     for subject in together(devices).subjects():
         own = [tallies[subject] for tallies in kept if subject in tallies]
@@ -142,8 +143,8 @@ _CHANGES: Final = (UP, RISEN, DOWN, FALLEN, CLIMBS, DROPS, OTHER)
 
 
 def _explained(changed: Mapping[str, Tally]) -> dict[Explaining, Tally]:
-    """Returns the changes of a value by the behaviours that explain them. That a value rises and falls explains
-    anything, so it counts only where both happened by themselves."""
+    """Returns the changes of a value by the behaviours that explain them. A value that rises and falls explains
+    everything, so it counts only if both happened without a write."""
     varies = (VARIES,) if changed[UP].count and changed[DOWN].count else ()
     return {
         (RISES, *varies): changed[UP],
@@ -157,8 +158,8 @@ def _explained(changed: Mapping[str, Tally]) -> dict[Explaining, Tally]:
 
 
 def _unchanged(question: Question[Turn], subject: str, devices: Sequence[dict[Explaining, Tally]]) -> Answer:
-    """Judges a register that kept its value on each device: a counter may have stood still, but not at one value on
-    several devices, and it has no check digit."""
+    """Judges a register that kept its value on each device. A counter may have stood still, but not at the same value
+    on several devices, and it has no check digit."""
     first = [{name: tally for (name,), tally in tallies.items() if name.startswith(_FIRST)} for tallies in devices]
     values = {name.removeprefix(_FIRST) for names in first for name in names}
     seen = total(tally for tallies in devices for tally in tallies.values())
@@ -171,13 +172,13 @@ def _unchanged(question: Question[Turn], subject: str, devices: Sequence[dict[Ex
 
 
 SEVERAL: Final = 3
-"""From this many devices on, what they have in common is no accident."""
+"""From this many devices on, common values are not accidental."""
 _LONG: Final = 4
-"""Values with fewer digits agree by accident on several devices, such as revisions of keys."""
+"""Values with fewer digits, such as key revisions, may be equal on several devices by accident."""
 
 
 def _is_distinct(value: str) -> bool:
-    """Whether a value is no small number, and not zero."""
+    """Whether a value is neither zero nor a small number."""
     return len(value) >= _LONG and bool(set(value) - set("0.+-"))
 
 

@@ -24,8 +24,8 @@ def _signs_on(turn: Turn, notes: Notes) -> None:
 
 
 def _required(turn: Turn, notes: Notes) -> None:
-    """Notes that the meter answers without a sign-on, or that it is silent, and the client then signs on. Silence
-    before a repeat may be a fault of the line."""
+    """Notes that the meter answers without a sign-on, or that it is silent until the client signs on. Silence before a
+    repeat may be a fault of the line."""
     before = turn.before
     if turn.asked in _COMMANDS and turn.certainly_unsigned and turn.fate in CERTAIN and turn.fate is not Fate.SILENT:
         notes.feed(turn.place, (NO,))
@@ -51,7 +51,7 @@ def _option(turn: Turn, notes: Notes) -> None:
 
 
 _EARLY: Final = 5
-"""The first commands of a session are among so many turns."""
+"""The first commands of a session are among this many turns."""
 
 
 def _password(turn: Turn, notes: Notes) -> None:
@@ -67,7 +67,7 @@ def _is_under_way(turn: Turn) -> bool:
 
 
 _SHORT: Final = 3
-"""A session of so few turns is a try before the sign-on."""
+"""A session with this few turns is an attempt before the sign-on."""
 
 
 def _break(turn: Turn, notes: Notes) -> None:

@@ -34,7 +34,7 @@ OCTETS, REGISTERS = "octets", "registers"
 
 
 def _counts(turn: Turn, notes: Notes) -> None:
-    """Notes what a count explains: ``octets`` are two digits each, ``registers`` are data sets."""
+    """Notes what a count explains: ``octets`` have two digits each, ``registers`` are data sets."""
     if turn.asked != MessageName.ReadCommand or turn.fate is not Fate.ANSWERED:
         return
     if not turn.asks or turn.answer is None or len(turn.asks.register) != 1:
@@ -75,7 +75,7 @@ def _check(turn: Turn, notes: Notes) -> None:
 
 
 def check_rules(frame: Frame) -> Explaining | None:
-    """Returns the rules that explain a frame's check character; None where its octets are known to be wrong."""
+    """Returns the rules that explain a frame's check character; None if its octets are damaged."""
     message, record = frame.message, frame.record
     structure = record.octets.translate(SEVEN_BITS)
     if structure[:1] not in (SOH.to_bytes(), STX.to_bytes()) or record.parity_errors:

@@ -1,7 +1,7 @@
-"""Questions about times: reactions, pauses, gaps and time-outs of both sides, as ranges with their uncertainty.
+"""Questions about times: reactions, pauses, gaps and timeouts of both sides, as ranges with their uncertainty.
 
-What is shown lies within the device's own limits, and does not tell these limits: a range widens with each further
-capture. Times that a tap did not measure itself (imports, synthetic times) say nothing.
+The observed range lies within the device's own limits, but does not show these limits: the range widens with further
+captures. Times that a tap did not measure itself (imports, synthetic times) are not used.
 """
 
 from itertools import pairwise
@@ -17,7 +17,7 @@ from vtctap.pcap.record import Flag, Record
 
 
 def _doubt(*records: Record) -> int | None:
-    """Returns the uncertainty of a time between records, ns; None where the tap did not measure it."""
+    """Returns the uncertainty of a time between records, ns; None if the tap did not measure the time."""
     total = 0
     for record in records:
         if record.uncertainty is None or record.flags & Flag.SYNTHETIC:
@@ -36,8 +36,8 @@ def _reaction(turn: Turn, notes: Notes) -> None:
 
 
 def _pause(turn: Turn, notes: Notes) -> None:
-    """Notes the client's pause before a new request, after an answer that it could use: to ask for the same again, or
-    for something else."""
+    """Notes the client's pause before a new request, after an answer that it could use. The subject is whether the
+    client asks for the same or for something else."""
     before, request = turn.before, turn.request
     if before is None or request is None or turn.rest_ns is None or not turn.is_new or turn.opening:
         return
@@ -51,7 +51,7 @@ def _session_pause(turn: Turn, notes: Notes) -> None:
 
 
 def _time_out(turn: Turn, notes: Notes) -> None:
-    """Notes how long the client waits for an answer before it asks again."""
+    """Notes how long the client waits for an answer before it repeats its request."""
     before, request = turn.before, turn.request
     if before is None or request is None or before.fate is not Fate.SILENT or turn.rest_ns is None:
         return
@@ -66,7 +66,7 @@ def _note(turn: Turn, notes: Notes, frame: Frame, time_ns: int, subject: str = "
 
 
 _LONG: Final = 4
-"""The pause between characters is the mean of a frame of at least so many characters."""
+"""The pause between characters is the mean of a frame with at least this many characters."""
 
 
 def _gap(turn: Turn, notes: Notes) -> None:
@@ -76,7 +76,7 @@ def _gap(turn: Turn, notes: Notes) -> None:
         doubt, side = _doubt(record), record.sender.name.lower()
         if doubt is None or not record.line or not record.speed or len(record.octets) < _LONG:
             continue
-        if frame.message.bcc_status != "good":  # Octets may be missing, and their time with them.
+        if frame.message.bcc_status != "good":  # Octets may be missing, and with them their time.
             continue
         pauses = len(record.octets) - 1
         idle_ns = record.duration - len(record.octets) * record.line.character_time_ns(record.speed)
@@ -85,8 +85,8 @@ def _gap(turn: Turn, notes: Notes) -> None:
 
 
 def _processing(flow: Flow, notes: Notes) -> None:
-    """Notes the time between which a token's status stopped being the first one that was read: after the last read of
-    that status, and before the read of another."""
+    """Notes the bounds of the time at which a token's status lost its first value: the last read with that value, and
+    the first read with another one."""
     status = flow.reads[0].subject if flow.reads else ""
     reads = [read for read in flow.reads if read.subject == status]
     for read, after in pairwise(reads):

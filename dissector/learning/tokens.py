@@ -46,7 +46,7 @@ def _encoding(flow: Flow, notes: Notes) -> None:
 
 
 MAX_RIVALS: Final = 8
-"""Most registers noted of one flow that may tell the result."""
+"""Most registers noted of one flow that may hold the result."""
 
 
 def _status_register(flow: Flow, notes: Notes) -> None:
@@ -61,8 +61,8 @@ _FINAL, _RISES, _STAYS, _FALLS, _AFTER = "final", "+", "-", "v", "<"
 
 
 def _statuses(flow: Flow, notes: Notes) -> None:
-    """Notes, for each value that a register had after a token, whether the client asked again, which status came
-    before it, and which registers rose, or did not, by the tokens with that verdict."""
+    """Notes, for each value that a register had after a token: whether the client asked again, which status came
+    before, and which registers rose (or did not) with the tokens of that verdict."""
     for window in flow.windows:
         _note_window(window, notes)
     if not token_in(flow.value):
@@ -80,8 +80,8 @@ def _statuses(flow: Flow, notes: Notes) -> None:
 
 
 def _note_window(window: Window, notes: Notes) -> None:
-    """Notes what a register's change says of the verdicts in between. A rise is by the only token, if there was one;
-    if there was none, no token of several was taken."""
+    """Notes what a register's change shows about the verdicts in between. If the register rose and there was one token,
+    that token raised it. If it did not rise, no token of these verdicts was accepted."""
     if window.changed < 0:
         notes.feed(window.place, (_FALLS,), window.subject)
     elif window.changed > 0 and not window.verdicts:
@@ -119,8 +119,8 @@ def _by_what_happens(question: Question[Flow], devices: Sequence[Notes]) -> Iter
 def _credit(
     status: str, statuses: Mapping[str, Mapping[Explaining, Tally]], alone: Mapping[str, Mapping[Explaining, Tally]]
 ) -> str:
-    """Returns the register that rises by tokens with some verdicts alone, and falls otherwise; empty where none does,
-    or several do. A counter rises by itself, and never falls."""
+    """Returns the register that rises only with tokens of certain verdicts, and falls otherwise; empty if there is
+    none, or several. A counter rises by itself, and never falls."""
     found = []
     for register, tallies in alone.items():
         if register == status or not only(tallies, _FALLS).count or only(tallies, _RISES).count:
@@ -144,7 +144,7 @@ def _status(
     if waited.count:
         return question.answer(key, weigh({(PENDING,): waited, (ACCEPTED, REJECTED, LOCKED_OUT): final}))
     if rose.count or stayed.count:
-        # What follows directly on a token that was taken is no lockout.
+        # A status that follows directly on an accepted token is no lockout.
         rejected = (REJECTED,) if first.count >= ENOUGH else (REJECTED, LOCKED_OUT)
         return question.answer(key, weigh({(ACCEPTED,): rose, rejected: stayed}, (ACCEPTED, REJECTED)))
     return question.open(key, *(Reading(name, final, Tally()) for name in (ACCEPTED, REJECTED, LOCKED_OUT, PENDING)))

@@ -52,11 +52,10 @@ class VirtualPort:
 
 class Machine:
     """A clock that advances only while a program waits, and its ports. It replaces the parts of ``time`` and ``select``
-    that the reader uses. ``late`` holds the delays (ns) of the next waits that find octets, one each; later waits have
-    the delay :data:`WAKE_UP`. ``counts``: the system counts how long the program was ready to run but did not run.
+    that the reader uses.
 
-    ``late`` (ns) is how late the next waits that find octets are woken, one each; then :data:`WAKE_UP`. ``counts``:
-    the system counts how long the program was ready to run but was not.
+    ``late`` holds the delays (ns) of the next waits that find octets, one each; later waits have the delay
+    :data:`WAKE_UP`. ``counts``: the system counts how long the program was ready to run but did not run.
     """
 
     def __init__(self) -> None:

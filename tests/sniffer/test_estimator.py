@@ -89,13 +89,11 @@ def test_a_chunk_alone() -> None:
 
 
 def test_ticks_close_in_on_the_start() -> None:
-    """Octets of 3 ms from 0 on, a timer of 4 ms that ticks at 4, 8, ... and is read at once. The first octet (0 to 3)
-    is read at 4, so it began after -3 and before 1. The second is read at 8, so the first began after -2. The fourth (9
-    to 12) is read at 12, so the first began before 0. The next pair (12 to 18) is read at 16 and 20, so the first began
-    after -1.
+    """Octets of 3 ms from 0 on, a timer of 4 ms that ticks at 4, 8, ... and is read at once.
 
-    The first, of 0 to 3, is read at 4: it began after -3 and before 1. The second at 8: the first began after -2. The
-    fourth, of 9 to 12, at 12: the first began before 0. The next pair, 12 to 18, at 16 and 20: after -1.
+    The first octet (0 to 3) is read at 4, so it began after -3 and before 1. The second is read at 8, so the first
+    began after -2. The fourth (9 to 12) is read at 12, so the first began before 0. The next pair (12 to 18) is read at
+    16 and 20, so the first began after -1.
     """
     reads = [(1, 4 * MS), (1, 8 * MS), (2, 12 * MS), (1, 16 * MS), (1, 20 * MS), (2, 24 * MS)]
     settled = estimate(3 * MS, 4 * MS, reads)

@@ -141,7 +141,7 @@ function READERS.packed7(_, value)
         return nil
     end
     local length, rest, digits = 7 * #characters, 0, {}
-    -- From the last character to the first, four bits at a time; "held" counts the bits left over in "rest".
+    -- Goes from the last character to the first, four bits at a time; "held" counts the bits left over in "rest".
     local held, weight = 0, 1
     for at = #characters, 1, -1 do
         rest, held, weight = rest + byte(characters, at) * weight, held + 7, weight * 128

@@ -1,4 +1,4 @@
--- Items: adds a record's fields to the tree. Where only filters read the tree, fields that they do not use are skipped.
+-- Items: adds a record's fields to the tree. If only filters read the tree, fields that they do not use are skipped.
 
 -- The packet's octets; whether the whole tree is shown; and if not, the requested fields.
 local packet, whole, wanted
@@ -51,8 +51,8 @@ local function asked(field)
     return whole or wanted[field]
 end
 
--- Adds a field for a range of octets; nil if nobody requests it. Without a visible tree, neither the range nor the
--- display of a field matters.
+-- Adds a field for a range of octets, and returns its item; nil if the field is not requested. Without a visible tree,
+-- neither the range nor the display of a field matters.
 local function add(tree, field, at, size, value)
     if whole then
         if at ~= range_at or size ~= range_size then

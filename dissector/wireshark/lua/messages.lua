@@ -35,15 +35,15 @@ local function put_text(message, text, first, last)
     end
 end
 
--- Joins the pieces, once: each time would take quadratic time.
+-- Joins the pieces once, since joining them one by one would take quadratic time.
 local function join_text(message)
     if message.pieces then
         message.text = concat(message.pieces, " ")
     end
 end
 
--- Reads a data set with register text[first..open - 1] that does not have the plain form: it has a bracket in the
--- value, or none that closes it. Returns the end of its value, and the value with everything in it.
+-- Reads a data set with register text[first..open - 1] that does not have the plain form: its value contains a bracket,
+-- or has no closing one. Returns the end of the value, and the whole value.
 local function odd_set(text, open, last)
     local after = find(text, "[%(%)\r\n]", open + 1)
     if not after or after > last then

@@ -19,7 +19,7 @@ local function u32(raw, offset)
     return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
--- Reads positions, pauses, event and place in the chain from the header's options; nil where the header is damaged.
+-- Reads positions, pauses, event and place in the chain from the header's options; nil for a damaged header.
 -- "reported" says that there is more than a hash.
 local function options(raw, length)
     local found = { parity = {}, framing = {}, pauses = {}, raw = raw }
@@ -53,7 +53,7 @@ end
 
 local NO_OPTIONS = { parity = {}, framing = {}, pauses = {} }
 
--- The meaning of the first 20 octets, equal for most of a tap's records; false where they are not vtctap's.
+-- The meaning of the first 20 octets, which are equal in most of a tap's records; false for a packet of another kind.
 local header = remembering(function(start)
     local length, sender = u32(start, 4), byte(start, 9)
     if sub(start, 1, 3) ~= "VT\1" or byte(start, 4) > 2 or length % 4 ~= 0 or length < HEADER then
@@ -97,10 +97,10 @@ local function cut_short(start)
     return sub(start, 1, 13) .. char(flags + CUT) .. sub(start, 15)
 end
 
--- A pass over the packets always requests the same: which fields, and whether there are columns. Consecutive packets
--- may still differ (Wireshark's window draws some rows, then a search continues from there), so the request is kept
--- only in a long run, which no window draws. A run ends where packets are not consecutive, where visited and unvisited
--- packets meet, and at a whole tree.
+-- A pass over the packets always requests the same fields, and the same columns or none. Consecutive packets may still
+-- differ (Wireshark's window draws some rows, then a search continues from there), so the request is kept only during a
+-- run that is longer than a window. A run ends between packets that are not consecutive, between visited and unvisited
+-- ones, and at a whole tree.
 local LONG_RUN = 100
 local run, expected_number, seen_before, shown_whole, columns_wanted, fields_wanted = 0
 
@@ -176,7 +176,8 @@ function protocol.dissector(tvb, pinfo, tree)
         begin_tree(tvb, tree, whole)
         record.complaints = show_record(top, number, head, found, message, octets, troubled)
     end
-    -- What is damaged is for nobody to read; and what another dissector finds malformed is no error of this one.
+    -- Damaged frames are handed to no other dissector, and a frame that another dissector finds malformed is no error
+    -- here.
     local handler = message and message.fcs_status == "good" and (handlers:get_dissector(message.name) or DLMS)
     if handler then
         pcall(handler.call, handler, tvb(length):tvb(), pinfo, tree)

@@ -1,8 +1,8 @@
 -- Pairing: finds the place of each frame among the others, by the rules of vtctap's pairing, and its errors.
 
--- The start of a packet in nanoseconds since the first. A double holds those for 24 days (nanoseconds since 1970 never
--- fit), so they come from the relative time. That restarts at each time reference that the user sets; the absolute time
--- is accurate enough to detect this and to add the time before.
+-- The start of a packet in nanoseconds since the first packet. A double is exact for 24 days of them, and never for
+-- nanoseconds since 1970, so the start comes from the relative time. The relative time restarts at each time reference
+-- that the user sets; the absolute time is accurate enough to detect this and to add the time before.
 local SAME = 1e-4
 local origin, counted_from, before_reference
 
@@ -119,8 +119,8 @@ local function follow_token(link, page, at, number, message, damaged)
     end
 end
 
--- The registers that a request named, of the data sets of an answer that name none: one a line, empty for those that
--- name their own; nil where the answer does not correspond to the request.
+-- The requested registers of an answer's data sets that name none: one register a line, and an empty line for a data
+-- set that names its own; nil for an answer that does not correspond to the request.
 local function registers_asked(request, message)
     local named, own = request.sets, message.sets
     if not named or message.name ~= "Data" or #named ~= #own then

@@ -15,7 +15,7 @@ local late_links, late_faults
 local LATE, EARLY, SILENT = 1, 2, 4
 local TIMING_FAULTS = { [LATE] = "response_late", [EARLY] = "response_early" }
 
--- The values of what does not apply.
+-- The values of fields that do not apply.
 local NOTHING = { [WHOLE] = 0, [TIME] = -1, [SMALL] = 0 }
 
 -- Creates an empty page.
@@ -87,7 +87,7 @@ local function set_unanswered(number)
     end
 end
 
--- The registers that requests named, as texts, each once, and their numbers: a page holds the number.
+-- The texts of requested registers, each once, and their numbers, which the pages hold.
 local texts, numbers
 
 local function number_of(text)

@@ -71,8 +71,8 @@ end
 
 local LARGEST = "73786976294838206463"
 
--- The class of a token of 20 digits, nil for no token; most tokens are encrypted and need no more. Bits 28 and 27
--- follow from the number modulo 2^29; groups of five digits stay below 2^53.
+-- The class of a token of 20 digits, nil for no token. Most tokens are encrypted, so nothing else of them is shown.
+-- Bits 28 and 27 follow from the number modulo 2^29; groups of five digits stay below 2^53.
 local function class_of(digits)
     if digits > LARGEST or not find(digits, "^%d+$") then
         return nil
