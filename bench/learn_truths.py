@@ -269,6 +269,16 @@ def _bad_answer(case: Case, subject: str) -> Truth:
     return right(reading, shows=case.bad_checks(Sender.SERVER) > 1)
 
 
+def _no_answer(case: Case, subject: str) -> Truth:
+    silent = "no-response" in case.dialect.story.faults and "bcc-bad" not in case.dialect.story.faults
+    return right("repeats its request", shows=silent and not case.faults)
+
+
+def _check_digit(case: Case, subject: str) -> Truth:
+    luhn = any(part.kind == "luhn" for part in case.dialect.session.identification)
+    return right(*(("Luhn",) if luhn else ()), shows=False)
+
+
 def _between(low: float, high: float) -> Truth:
     """A range of ms that holds what was measured, but for a microsecond."""
     return partial(_within, low - 0.001, high + 0.2), True
@@ -383,10 +393,46 @@ def _tells(case: Case, outcome: str) -> bool:
     falls = sum(one.value > two.value for one, two in pairs)
     if outcome == "accepted":
         return rises > 2 and falls > 0
+    if outcome == "locked out":
+        return _locks(case)
     if outcome == "used":
         taken = "lockout" in case.pieces and not case.dialect.tokens.lockout_after
         return "used" in case.pieces and "key change" not in case.pieces and not taken and rises > 2 and falls > 0
     return False
+
+
+def _lockout(case: Case, subject: str) -> Truth:
+    tokens = case.dialect.tokens
+    if not tokens.lockout_after or (subject and subject.rpartition("=")[2] != tokens.statuses["locked out"]):
+        return right(shows=False)
+    return right(f"{tokens.lockout_after} in a row", shows=_locks(case))
+
+
+def _lockout_time(case: Case, subject: str) -> Truth:
+    """The first lockout after an accepted token, which has its plain length."""
+    tokens = case.dialect.tokens
+    return partial(_holds, tokens.lockout_ms if tokens.lockout_after else -1), _locks(case)
+
+
+def _holds(time: int, reading: str) -> bool:
+    """Whether a range of s holds a time in ms."""
+    words = reading.split()
+    return float(words[0]) * 1000 <= time <= float(words[2]) * 1000
+
+
+def _locks(case: Case) -> bool:
+    """Whether the captures show a lockout: tokens are refused in a row after one that is taken, a good one meets the
+    lockout, and is taken in the next session."""
+    dialect = case.dialect
+    certain = "once more" in case.pieces and "key change" not in case.pieces and dialect.tokens.encoding != "packed"
+    over = dialect.timing.session_pause > 8 * dialect.tokens.lockout_ms
+    return (
+        certain
+        and over
+        and not dialect.story.faults
+        and bool(dialect.tokens.lockout_after)
+        and _tells(case, "accepted")
+    )
 
 
 TRUTHS: Final[dict[str, Callable[[Case, str], Truth]]] = {
@@ -403,7 +449,7 @@ TRUTHS: Final[dict[str, Callable[[Case, str], Truth]]] = {
     ),
     "maker": lambda case, _: right(case.dialect.session.identification[0].text[:3]),
     "identification parts": _parts,
-    "identification check digit": lambda case, _: right("Luhn", shows=False),
+    "identification check digit": _check_digit,
     "type digit": lambda case, of: right(
         case.dialect.syntax.read if of == "ReadCommand" else case.dialect.syntax.write
     ),
@@ -427,6 +473,7 @@ TRUTHS: Final[dict[str, Callable[[Case, str], Truth]]] = {
     "write refused": _write_refused,
     "error message": lambda case, _: right(case.dialect.refusals.error),
     "bad answer": _bad_answer,
+    "no answer": _no_answer,
     "reaction": _reaction,
     "pause": _pause,
     "gap": _gap,
@@ -437,6 +484,8 @@ TRUTHS: Final[dict[str, Callable[[Case, str], Truth]]] = {
     "token encoding": _encoding,
     "status register": _status_register,
     "status": _status,
+    "lockout": _lockout,
+    "lockout time": _lockout_time,
 }
 """For each question, the truth about a subject."""
 OF_SIGN_ON: Final = frozenset(
@@ -445,11 +494,15 @@ OF_SIGN_ON: Final = frozenset(
 """The questions that only dialects with a sign-on answer."""
 
 
+_STATED: Final = ("accepted", "used", "pending", "locked out")
+"""The outcomes that captures can show."""
+
+
 def expected(case: Case) -> Iterator[tuple[str, str]]:
     """The choices that a dialect states, each as question and subject, whatever was learned."""
     registers = case.dialect.registers
     readable = [register.id for register in registers.entries if register.role != "tokenData"]
-    token, status = registers.id("tokenData"), registers.id("tokenStatus")
+    token, status, statuses = registers.id("tokenData"), registers.id("tokenStatus"), case.dialect.tokens.statuses
     for question in TRUTHS:
         if question in OF_SIGN_ON and not case.dialect.session.sign_on:
             continue
@@ -471,8 +524,9 @@ def expected(case: Case) -> Iterator[tuple[str, str]]:
             case "error message":
                 continue
             case "status":
-                statuses = case.dialect.tokens.statuses
-                yield from ((question, f"{status}={statuses[outcome]}") for outcome in ("accepted", "used", "pending"))
+                yield from ((question, f"{status}={statuses[outcome]}") for outcome in _STATED)
+            case "lockout" | "lockout time":
+                yield question, f"{status}={statuses['locked out']}"
             case _:
                 yield question, ""
 

@@ -272,6 +272,9 @@ def _statuses(learned: Learned) -> Iterator[str]:
     for number, (value, answer) in sorted(shown.items()):
         name = quote(f"{answer.reading} ({value})")
         yield f"{number} = {{ name = {name}, outcome = {quote(answer.reading)}, {_provenance(answer)} }}"
+    for answer in learned.answers:
+        if answer.question in ("lockout", "lockout time") and answer.verdict == SHOWN:
+            yield f"# {answer.question} ({_comment(answer.subject)}): {answer.reading}, {answer.seen}"
 
 
 def _differences(learner: Learner) -> Iterator[str]:

@@ -1,14 +1,13 @@
-"""Flows: what a client reads between a write and the next write.
+"""Flows: what a client does after it has written something, until it writes again.
 
-After a client has written a token, it reads the result. The register that holds the result, and its values, are learned
-from polling: the client reads one register several times in a row. A :class:`Flow` holds one acknowledged write and the
-reads after it. A refused write has no flow. A repeated write has none either, because it is unknown which of the writes
-the meter accepted.
+A token is written, and then the client reads what became of it. Which register tells that, and which values it has, is
+learned from what is polled: a register that is read several times in a row. So a :class:`Flow` holds one acknowledged
+write and the reads after it. A write that the meter did not take has no flow, nor has a repeated one, because it is
+unknown which of the writes the meter took.
 
-A token that was accepted raises a credit, perhaps visible only in the next session. A :class:`Window` lies between two
-reads of one register, and holds the verdicts on the credit tokens that were written in between.
-
-Memory holds one flow for each link, and the last read of each register.
+Whether a token was taken shows in a credit that is read before and after it, perhaps in the next session. A
+:class:`Window` lies between two reads of one register and holds the verdicts of the credit tokens that were written in
+it. Memory holds one flow per link, and the last read of each register.
 """
 
 from collections import deque
@@ -23,19 +22,24 @@ from vtctap.dissector.learning.turns import DataSet, Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens.decode import Token
 from vtctap.dissector.tokens.recognise import ENCODINGS, recognise
+from vtctap.pcap.record import Record
 
 MAX_READS: Final = 200
 """Most reads kept of one flow."""
 MAX_VERDICTS: Final = 64
-"""Most verdicts kept for one link."""
+"""Most verdicts kept of one link."""
+MAX_ENTRIES: Final = 10
+"""Most entries kept before a flow."""
+MAX_TOKENS: Final = 100
+"""Most tokens of a link whose last verdict is kept."""
 MAX_REGISTERS: Final = 1000
 """Most registers of a link whose last value is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A value that was read in a flow. The register had this value at some time between ``asked_ns``, the end of the
-    request, and ``time_ns``, the start of its answer; None if the times are unknown."""
+    """A value that was read in a flow. It was the register's between ``asked_ns``, the end of the request, and
+    ``time_ns``, the beginning of its answer; None where times are unknown."""
 
     place: Place
     subject: str
@@ -47,16 +51,30 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on a token: the last value in a row of reads of the register that was read first after the token."""
+    """The verdict of a token: the last value that was read, in a row, of the register that was read first after it."""
 
     subject: str
     value: str
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A token that was entered, with its verdict, and whether its ``class 2`` shows. It was judged between
+    ``written_ns``, where its write begins, and ``known_ns``, where the answer with the verdict begins; None where times
+    are unknown. ``opens``: tokens may have been entered before it that are not known, as in a session before."""
+
+    verdict: Verdict
+    changes_key: bool
+    written_ns: int | None
+    known_ns: int | None
+    uncertainty_ns: int
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
-    """The time between two reads of the register ``subject``: how its value ``changed`` (-1, 0 or 1), and the verdicts
-    on the credit tokens that were written in between."""
+    """The time between two reads of the register ``subject``: how it ``changed``, one of -1, 0 and 1, and the verdicts
+    of the credit tokens that were written in it."""
 
     place: Place
     subject: str
@@ -68,8 +86,10 @@ class Window:
 class Flow:
     """A write that the meter acknowledged, and what was read after it, up to the next write or the session's end.
 
-    - ``previous`` is the verdict on the previous token (without test tokens), None if it is not known.
-    - ``whole``: the end of the flow was seen, so no read is missing.
+    - ``opens``: tokens may have been entered before it that are not known, as in a session before.
+    - ``entry`` is the token with its verdict; ``before`` are the entries before it, the latest last; ``earlier`` is the
+      verdict that the same token had before, unless keys were changed since. None where they are not known.
+    - ``whole``: the flow's end was seen, so its last read is the last.
     - ``windows`` are those that have ended since the previous flow of the link.
     """
 
@@ -78,10 +98,18 @@ class Flow:
     register: str
     value: str
     end_ns: int | None
-    previous: Verdict | None
+    opens: bool
+    entry: Entry | None
+    before: tuple[Entry, ...]
+    earlier: Verdict | None
     reads: tuple[Read, ...]
     whole: bool
     windows: tuple[Window, ...]
+
+    @property
+    def previous(self) -> Verdict | None:
+        """The verdict of the token directly before this one; None where that is not certain."""
+        return self.before[-1].verdict if self.before and not self.opens else None
 
     @property
     def polled(self) -> tuple[str, ...]:
@@ -90,8 +118,8 @@ class Flow:
         return tuple(dict.fromkeys(one.subject for one, other in pairs if one.subject == other.subject))
 
     def verdict(self, subject: str) -> tuple[tuple[Read, ...], Read | None]:
-        """Returns the reads of a status register that were directly followed by another read of it, and the first read
-        that was not: the verdict. The verdict is None if it is missing."""
+        """Returns the reads of a status register that were followed by another one at once, and the first that was not:
+        the verdict, None where there is none."""
         waiting: list[Read] = []
         own = False
         for read, after in zip(self.reads, (*self.reads[1:], None), strict=True):
@@ -110,25 +138,49 @@ class Flow:
 
 @dataclass(slots=True)
 class _Open:
-    """A flow that has not ended. ``judged``: its verdict is known."""
+    """A flow that has not ended. ``judged``: its verdict is known, and is ``entry`` unless it is of a test token."""
 
     turn: Turn
     register: str
     value: str
-    previous: Verdict | None
+    before: tuple[Entry, ...]
+    earlier: Verdict | None
+    opens: bool
+    entry: Entry | None = None
     reads: list[Read] = field(default_factory=list)
     judged: bool = False
 
-    def done(self, windows: list[Window], *, whole: bool) -> Flow:
+    @property
+    def _written(self) -> Record | None:
+        """The record of the write; None where its time is unknown."""
         request = self.turn.request
-        known = request is not None and self.turn.rest_ns is not None
+        return request.record if request and self.turn.rest_ns is not None else None
+
+    def enter(self, verdict: Verdict, read: Read, *, changes_key: bool) -> Entry:
+        """Makes the entry, of which ``read`` has the verdict."""
+        written = self._written
+        self.entry = Entry(
+            verdict,
+            changes_key,
+            written.time if written else None,
+            read.time_ns,
+            max(written.uncertainty or 0 if written else 0, read.uncertainty_ns),
+            self.opens,
+        )
+        return self.entry
+
+    def done(self, windows: list[Window], *, whole: bool) -> Flow:
+        written = self._written
         return Flow(
             self.turn.link,
             self.turn.place,
             self.register,
             self.value,
-            request.record.end if request and known else None,
-            self.previous,
+            written.end if written else None,
+            self.opens,
+            self.entry,
+            self.before,
+            self.earlier,
             tuple(self.reads),
             whole,
             tuple(windows),
@@ -137,27 +189,41 @@ class _Open:
 
 @dataclass(slots=True)
 class _Link:
-    """The state of a link. ``last`` holds the last value of each register, and the number of verdicts at that time."""
+    """What is kept of a link. ``last`` are the last value of each register, and how many verdicts there were then.
+    ``unclear``: tokens may have been entered since the last entry. ``tokens`` are the last verdicts of tokens."""
 
     open: _Open | None = None
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
     verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=MAX_VERDICTS))
     judged: int = 0
-    previous: Verdict | None = None
+    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    unclear: bool = True
+    tokens: dict[str, Verdict] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
+
+    def keep(self, entry: Entry, token: str) -> None:
+        """Keeps an entry. A token that was refused may be good after a change of keys, so verdicts are forgotten."""
+        self.entries.append(entry)
+        self.tokens.pop(token, None)
+        if entry.changes_key:
+            self.tokens.clear()
+        elif len(self.tokens) >= MAX_TOKENS:
+            del self.tokens[next(iter(self.tokens))]
+        self.tokens[token] = entry.verdict
 
 
 class Flows:
-    """Finds the flows in the turns of one trace, which are fed in order."""
+    """Finds the flows of one trace in its turns, fed in order."""
 
     def __init__(self) -> None:
         self._links: dict[int, _Link] = {}
 
     def feed(self, turn: Turn) -> Iterator[Flow]:
-        """Takes the next turn. Returns the flow that it ends, if any."""
+        """Takes the next turn and returns the flow that it ends, if any."""
         link = self._links.setdefault(turn.link, _Link())
         if link.open and (turn.opening or turn.asked in (MessageName.WriteCommand, MessageName.BreakCommand)):
             yield self._end(link, whole=True)
+        link.unclear |= turn.opening or turn.asks is None
         if turn.asked == MessageName.WriteCommand:
             self._write(link, turn)
             return
@@ -166,7 +232,7 @@ class Flows:
                 self._read(link, turn, turn.answer, read)
 
     def close(self) -> Iterator[Flow]:
-        """Returns the flows that are open at the end of the trace."""
+        """Returns the flows that are open where the trace ends."""
         for link in self._links.values():
             if link.open:
                 yield self._end(link, whole=False)
@@ -175,6 +241,7 @@ class Flows:
         assert link.open is not None
         if whole:
             _judge(link, link.open)
+        link.unclear |= not link.open.judged
         flow, link.open = link.open.done(link.windows, whole=whole), None
         link.windows = []
         return flow
@@ -182,7 +249,12 @@ class Flows:
     def _write(self, link: _Link, turn: Turn) -> None:
         asks = turn.asks
         if turn.fate is Fate.ACKNOWLEDGED and asks and turn.is_new and len(asks.register) == 1 and asks.register[0]:
-            link.open = _Open(turn, asks.register[0], asks.value[0], link.previous)
+            value = asks.value[0]
+            before, earlier = tuple(link.entries), link.tokens.get(value)
+            link.open = _Open(turn, asks.register[0], value, before, earlier, link.unclear)
+            link.unclear = False
+        else:
+            link.unclear = True
 
     def _read(self, link: _Link, turn: Turn, answer: Frame, read: DataSet) -> None:
         opened, record, subject = link.open, answer.record, read.subject
@@ -200,8 +272,7 @@ class Flows:
             link.last[subject] = read.value, link.judged
 
     def _close_window(self, link: _Link, place: Place, read: DataSet, value: str, judged: int) -> None:
-        """Ends the window of a register. Its verdicts cover all tokens since the previous read, unless there are too
-        many."""
+        """Ends the window of a register. Its verdicts are all of the tokens since, or there are too many of them."""
         since = link.judged - judged
         if len(value) == len(read.value) and since <= len(link.verdicts) and len(link.windows) < MAX_READS:
             changed = (read.value > value) - (read.value < value)
@@ -211,18 +282,21 @@ class Flows:
 
 
 def _judge(link: _Link, flow: _Open) -> None:
-    """Keeps the verdict on a token once it is known. Test tokens (class 1) change nothing, and do not count towards a
-    lockout."""
+    """Keeps the verdict of a token, once it is known. Tests (class 1) raise no credit, and may end a lockout or not."""
     if flow.judged or not flow.reads:
         return
     flow.judged = True
     form = token_in(flow.value)
     if form is None or (form[1] is not None and form[1].token_class == 1):
+        link.unclear |= flow.opens or form is not None
         return
     row = takewhile(lambda read: read.subject == flow.reads[0].subject, flow.reads)
-    link.previous = Verdict(flow.reads[0].subject, list(row)[-1].value)
+    read = list(row)[-1]
+    verdict = Verdict(read.subject, read.value)
+    changes_key = form[1] is not None and form[1].token_class == 2
+    link.keep(flow.enter(verdict, read, changes_key=changes_key), flow.value)
     if form[1] is None or form[1].token_class == 0:
-        link.verdicts.append(link.previous)
+        link.verdicts.append(verdict)
         link.judged += 1
 
 

@@ -11,7 +11,17 @@ from typing import Any, Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.learning import characters, identification, refusals, registers, sign_on, syntax, timing, tokens
+from vtctap.dissector.learning import (
+    characters,
+    identification,
+    refusals,
+    registers,
+    sign_on,
+    statuses,
+    syntax,
+    timing,
+    tokens,
+)
 from vtctap.dissector.learning.evidence import Answer, Notes
 from vtctap.dissector.learning.flows import Flow, Flows
 from vtctap.dissector.learning.question import Question
@@ -27,7 +37,7 @@ OF_TURNS: Final[tuple[Question[Turn], ...]] = (
     *refusals.QUESTIONS,
     *timing.QUESTIONS,
 )
-OF_FLOWS: Final[tuple[Question[Flow], ...]] = (*tokens.QUESTIONS, *timing.OF_FLOWS)
+OF_FLOWS: Final[tuple[Question[Flow], ...]] = (*tokens.QUESTIONS, *statuses.QUESTIONS, *timing.OF_FLOWS)
 QUESTIONS: Final[tuple[Question[Any], ...]] = (*OF_TURNS, *OF_FLOWS)
 """All questions, in the order of their answers."""
 MAX_DEVICES: Final = 64

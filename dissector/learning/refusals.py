@@ -1,7 +1,7 @@
 """Questions about refusals: what each side does with messages that it cannot use.
 
 The meter refuses undefined commands, requests with a wrong check character, reads of registers that it does not have,
-and writes that it does not allow. The client refuses answers with a wrong check character.
+and writes that it does not allow. The client refuses answers with a wrong check character, and does not wait for ever.
 
 If a request is damaged only in the recording, the meter understood it, so an answer with data shows no refusal.
 """
@@ -85,6 +85,25 @@ def _bad_answer(turn: Turn, notes: Notes) -> None:
         notes.feed(turn.place, (REPEATS,))
 
 
+ENDS, GOES_ON = "ends the session", "goes on"
+_COMMANDS: Final = frozenset((MessageName.ReadCommand, MessageName.WriteCommand))
+
+
+def _no_answer(turn: Turn, notes: Notes) -> None:
+    """Notes what the client does after a command that is not answered the first time."""
+    before, request = turn.before, turn.request
+    if before is None or request is None or before.asked not in _COMMANDS:
+        return
+    if before.fate is not Fate.SILENT or not before.is_new:
+        return
+    if turn.opening or turn.asked == MessageName.BreakCommand:
+        notes.feed(turn.place, (ENDS,))
+    elif request.name == MessageName.NAK:
+        notes.feed(turn.place, (NAKS,))
+    elif turn.asks is not None:
+        notes.feed(turn.place, (GOES_ON,) if turn.is_new else (REPEATS,))
+
+
 QUESTIONS: Final = (
     Question(
         "undefined command",
@@ -120,5 +139,11 @@ QUESTIONS: Final = (
         "What does the client do after an answer with a wrong check character?",
         _bad_answer,
         "an answer that is damaged on the line",
+    ),
+    Question(
+        "no answer",
+        "What does the client do after a command that is not answered?",
+        _no_answer,
+        "a read or a write that is not answered",
     ),
 )

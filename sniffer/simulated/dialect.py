@@ -64,6 +64,7 @@ PIECES: Final = (
     "unknown register",
     "undefined command",
     "write refused",
+    "once more",
     "credit",
     "key change",
     "used",
@@ -71,7 +72,8 @@ PIECES: Final = (
     "test",
 )
 """The pieces of a session's story. ``early read``: a read before the sign-on. ``several``: reads of several registers,
-or of the first octets of one. ``lockout``: wrong tokens until the meter is locked, and then a good one."""
+or of the first octets of one. ``lockout``: wrong tokens until the meter is locked, and then a good one. ``once more``:
+that good one again, in the next session."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,4 +217,6 @@ def _story(random: Random, session: Session, syntax: Syntax) -> Story:
         pieces[-1:-1] = [piece] if random.getrandbits(1) else []
     pieces += [piece for piece in ("key change", "used", "lockout", "test") if random.random() < 0.7]
     faults = [code for code in ("bcc-bad", "no-response") if random.getrandbits(1)]
+    if "lockout" in pieces and random.random() < 0.7:
+        pieces.insert(pieces.index("credit"), "once more")
     return Story(tuple(pieces), tuple(code for code in faults if syntax.client_check or code != "bcc-bad"))

@@ -17,7 +17,7 @@ from vtctap.sniffer.simulated.faults import Fault, Faults
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.named import GUESS, IDENTIFICATION, KNOWN
 from vtctap.sniffer.simulated.octets import DISC, SNRM
-from vtctap.sniffer.simulated.story import script
+from vtctap.sniffer.simulated.story import scripts
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet
 
 EPOCH: Final = 1_767_225_600_000_000_000
@@ -76,9 +76,9 @@ def play(
         raise ValueError(f"a line of {line} shows no parity errors: leave the fault out, or choose 7E1")
     device = Device(dialect, seed)
     identification, negotiated = _NEGOTIATED.get(mode, (None, ()))
-    story = Random(f"{seed} story")
+    stories = scripts(device, Random(f"{seed} story"))
     disturbance = Faults(Random(f"{seed} faults"), {*faults, *dialect.story.faults}, dialect)
-    write = (lambda: list(negotiated)) if negotiated else lambda: script(device, story)
+    write = (lambda: list(negotiated)) if negotiated else lambda: next(stories)
     wire = VirtualWire(
         {
             "client": ClientMachine(

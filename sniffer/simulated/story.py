@@ -1,6 +1,6 @@
 """What happens in a session: the client's steps, written from the pieces of a dialect's story."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
@@ -25,11 +25,19 @@ _SEVERAL: Final = 3
 """Most registers that are read at once."""
 
 
-def script(device: Device, random: Random) -> list[Step]:
-    """The steps of one session with a device; ``random`` draws its tokens."""
+def scripts(device: Device, random: Random) -> Iterator[list[Step]]:
+    """Yields the steps of each session with a device, without end; ``random`` draws its tokens."""
+    refused = ""
+    while True:
+        writer = _Writer(device, random, refused)
+        yield _script(device, writer)
+        refused = writer.refused
+
+
+def _script(device: Device, writer: "_Writer") -> list[Step]:
+    """The steps of one session."""
     dialect = device.dialect
     session = dialect.session
-    writer = _Writer(device, random)
     pieces = list(dialect.story.pieces)
     steps: list[Step] = []
     if "early read" in pieces:
@@ -47,9 +55,12 @@ def script(device: Device, random: Random) -> list[Step]:
 
 
 class _Writer:
-    """Writes the pieces; the token of ``credit`` is remembered for ``used``."""
+    """Writes the pieces. The token of ``credit`` is remembered for ``used``, and the good token that a lockout refuses
+    (``refused``) for ``once more`` in the next session, which gets it as ``before``."""
 
-    def __init__(self, device: Device, random: Random) -> None:
+    def __init__(self, device: Device, random: Random, before: str) -> None:
+        self.refused = ""
+        self._before = before
         self._dialect = device.dialect
         self._registers = self._dialect.registers
         self._purse = Purse(self._dialect.tokens, random)
@@ -61,6 +72,7 @@ class _Writer:
             "unknown register": self._unknown,
             "undefined command": lambda: [Undefined()],
             "write refused": self._refused,
+            "once more": self._once_more,
             "credit": lambda: [*self._enter(self._credit), self.read("consumption"), self.read("credit")],
             "key change": self._key_change,
             "used": lambda: self._enter(self._credit),
@@ -125,4 +137,9 @@ class _Writer:
         """Refused tokens up to the lockout, and then a good one. A token that was used before is refused, too."""
         wrong = (self._dialect.tokens.lockout_after or 2) - ("used" in self._dialect.story.pieces)
         tokens = [*(self._purse.wrong() for _ in range(wrong)), self._purse.credit()]
+        self.refused = tokens[-1] if self._dialect.tokens.lockout_after else ""
         return [step for digits in tokens for step in self._enter(digits)]
+
+    def _once_more(self) -> list[Step]:
+        """The good token that a lockout refused in the session before, and what it brings."""
+        return [*self._enter(self._before), self.read("credit")] if self._before else []

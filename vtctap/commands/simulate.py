@@ -13,6 +13,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -75,12 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _machine(arguments: argparse.Namespace, device: "Device", first: int) -> "Machine":
     from vtctap.sniffer.simulated.client import ClientMachine
     from vtctap.sniffer.simulated.meter import MeterMachine
-    from vtctap.sniffer.simulated.story import script
+    from vtctap.sniffer.simulated.story import scripts
 
     if arguments.side == "meter":
         return MeterMachine(Random(f"{arguments.seed} meter"), device, speed=first, patience_ns=_PATIENCE_NS)
-    story = Random(f"{arguments.seed} story")
-    steps = (step for _ in range(arguments.sessions) for step in script(device, story))
+    stories = scripts(device, Random(f"{arguments.seed} story"))
+    steps = (step for story in islice(stories, arguments.sessions) for step in story)
     return ClientMachine(steps, Random(f"{arguments.seed} client"), dialect=device.dialect, speed=first)
 
 

@@ -294,6 +294,71 @@ def test_a_counter_is_no_credit() -> None:
     assert (said(found, "status", "FFFE=A1"), said(found, "status", "FFFE=B2")) == ("open", "open")
 
 
+Steps = list[tuple[str, bytes] | float]
+
+
+def enter(number: int, status: str) -> Steps:
+    return [write("FFFF", credit_token(number)), ("M", ACK), *poll("10", status), 5.0]
+
+
+KEY_CHANGE = f"{int(credit_token(999)) + (2 << 27):020}"
+"""A token of class 2."""
+
+
+def locked(*, wrong: int = 3, again: str = "A1", pause: Sequence[tuple[str, bytes] | float] = (60.0,)) -> Steps:
+    """Three sessions: in each a token is taken (A1), wrong ones are refused (B2), and a good one meets the lockout (C3)
+    and is entered again after a pause."""
+    frames: Steps = []
+    balance = 1000
+    for session in range(3):
+        first = 20 * session
+        frames += [*credit(f"{balance:04X}"), *enter(first, "A1"), *credit(f"{balance + 200:04X}")]
+        for number in range(wrong):
+            frames += enter(first + 1 + number, "B2")
+        frames += [*enter(first + 19, "C3"), *credit(f"{balance + 199:04X}"), *pause, *enter(first + 19, again)]
+        balance += 399 if again == "A1" else 199
+        frames += [*credit(f"{balance:04X}"), ("C", BREAK[1]), 300.0]
+        balance -= 1
+    return frames
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 3, 5])
+def test_a_lockout_is_learned_from_a_good_token_that_is_refused_and_taken_later(wrong: int) -> None:
+    found = answers(records(locked(wrong=wrong)))
+    assert said(found, "lockout", "FFFE=C3") == f"shown: {wrong} in a row"
+    assert said(found, "status", "FFFE=C3") == "shown: locked out"
+    assert said(found, "status", "FFFE=B2") != "shown: locked out"
+    shortest, longest = (float(said(found, "lockout time", "FFFE=C3").split()[at]) for at in (1, 3))
+    assert 5 < shortest < 6
+    assert 70 < longest < 75
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(locked(again="B2"), id="the token is never taken, so it may be wrong"),
+        pytest.param(
+            locked(pause=[60.0, write("FFFF", KEY_CHANGE), ("M", ACK), *poll("10", "D4"), 5.0]),
+            id="keys are changed before it is taken, so it may be for the new key",
+        ),
+        pytest.param(locked(wrong=0), id="the status follows on a token that is taken, so it is of another kind"),
+    ],
+)
+def test_what_may_be_another_refusal_is_no_lockout(frames: Steps) -> None:
+    found = answers(records(frames))
+    assert said(found, "lockout", "FFFE=C3") in ("nothing", "open")
+    assert said(found, "status", "FFFE=C3") != "shown: locked out"
+
+
+def test_what_may_have_been_entered_unseen_leaves_the_row_open() -> None:
+    """In each session a damaged write comes between the token that is taken and the wrong ones."""
+    side, octets = write("FFFF", credit_token(7))
+    damaged: Steps = [(side, octets[:-1] + bytes([octets[-1] ^ 1])), ("M", ACK), 5.0]
+    first = [write("FFFF", credit_token(20 * session + 1)) for session in range(3)]
+    frames = [each for step in locked() for each in ([*damaged, step] if step in first else [step])]
+    assert said(answers(records(frames)), "lockout", "FFFE=C3") == "open"
+
+
 def test_refusals() -> None:
     undefined = [("C", block("\x01Q\x020000()")), ("M", NAK)]
     assert shows(undefined * 2, "undefined command") == "shown: NAK"
@@ -303,6 +368,18 @@ def test_refusals() -> None:
     assert shows([read("2099"), data("(ER07)")] * 2, "read refused") == "shown: error message"
     assert shows([write("2011", "1"), ("M", NAK)] * 3, "write refused") == "shown: NAK"
     assert shows([read("2099"), data("(ER07)")] * 2, "error message", "ReadCommand") == "shown: ER07"
+
+
+def test_what_follows_on_silence() -> None:
+    asked, other = read("2006"), read("2010")
+    assert shows([*FIRST, asked, 3.0, *FIRST, *credit("0001")] * 2, "no answer") == "shown: repeats its request"
+    assert shows([*FIRST, asked, 3.0, other, data("(0001)")] * 2, "no answer") == "shown: goes on"
+    assert shows([*FIRST, asked, 3.0, ("C", NAK), data("(1234)")] * 2, "no answer") == "shown: NAK"
+    assert (
+        shows([*FIRST, asked, 3.0, asked, 3.0, asked, 3.0, BREAK, 60.0] * 2, "no answer") != "shown: ends the session"
+    )
+    assert shows([*FIRST, asked, 3.0, BREAK, 60.0] * 3, "no answer") == "shown: ends the session"
+    assert shows([*FIRST, asked, 3.0, *FIRST], "no answer") == "open", "once may be damage"
 
 
 def test_times() -> None:
