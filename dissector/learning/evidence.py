@@ -74,7 +74,8 @@ class Tally:
     def feed(self, place: Place, measure: int | None = None, doubt: int = 0) -> None:
         """Counts one observation."""
         self.count += 1
-        if len(self.places) < MAX_PLACES and (not self.places or self.places[-1] != place):
+        places = self.places
+        if len(places) < MAX_PLACES and (not places or places[-1] != place):
             self.places += (place,)
         if measure is not None:
             self.low = measure if self.low is None else min(self.low, measure)

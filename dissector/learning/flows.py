@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.learning.evidence import Place
@@ -86,6 +86,7 @@ class Window:
 class Flow:
     """A write that the meter acknowledged, and what was read after it, up to the next write or the session's end.
 
+    - ``token`` is what was written, as a token; see :func:`token_in`.
     - ``opens``: tokens may have been entered before it that are not known, as in a session before.
     - ``entry`` is the token with its verdict; ``before`` are the entries before it, the latest last; ``earlier`` is the
       verdict that the same token had before, unless keys were changed since. None where they are not known.
@@ -96,7 +97,7 @@ class Flow:
     link: int
     place: Place
     register: str
-    value: str
+    token: "Form | None"
     end_ns: int | None
     opens: bool
     entry: Entry | None
@@ -143,6 +144,7 @@ class _Open:
     turn: Turn
     register: str
     value: str
+    token: "Form | None"
     before: tuple[Entry, ...]
     earlier: Verdict | None
     opens: bool
@@ -175,7 +177,7 @@ class _Open:
             self.turn.link,
             self.turn.place,
             self.register,
-            self.value,
+            self.token,
             written.end if written else None,
             self.opens,
             self.entry,
@@ -251,7 +253,7 @@ class Flows:
         if turn.fate is Fate.ACKNOWLEDGED and asks and turn.is_new and len(asks.register) == 1 and asks.register[0]:
             value = asks.value[0]
             before, earlier = tuple(link.entries), link.tokens.get(value)
-            link.open = _Open(turn, asks.register[0], value, before, earlier, link.unclear)
+            link.open = _Open(turn, asks.register[0], value, token_in(value), before, earlier, link.unclear)
             link.unclear = False
         else:
             link.unclear = True
@@ -286,24 +288,34 @@ def _judge(link: _Link, flow: _Open) -> None:
     if flow.judged or not flow.reads:
         return
     flow.judged = True
-    form = token_in(flow.value)
-    if form is None or (form[1] is not None and form[1].token_class == 1):
+    form = flow.token
+    if form is None or form.token_class == 1:
         link.unclear |= flow.opens or form is not None
         return
     row = takewhile(lambda read: read.subject == flow.reads[0].subject, flow.reads)
     read = list(row)[-1]
     verdict = Verdict(read.subject, read.value)
-    changes_key = form[1] is not None and form[1].token_class == 2
-    link.keep(flow.enter(verdict, read, changes_key=changes_key), flow.value)
-    if form[1] is None or form[1].token_class == 0:
+    link.keep(flow.enter(verdict, read, changes_key=form.token_class == 2), flow.value)
+    if form.token_class in (None, 0):
         link.verdicts.append(verdict)
         link.judged += 1
 
 
-def token_in(value: str) -> tuple[str, Token | None] | None:
-    """Returns the encoding whose form a value has, and the token, None where the number is too large for one; or None
-    where the value has no token's form."""
+class Form(NamedTuple):
+    """A token's form: its encoding, and the token, None where the number is too large for one."""
+
+    encoding: str
+    token: Token | None
+
+    @property
+    def token_class(self) -> int | None:
+        """The class of the token, None where there is none."""
+        return self.token.token_class if self.token else None
+
+
+def token_in(value: str) -> Form | None:
+    """Returns the form of a token that a value has; None where it has none."""
     for encoding, read in ENCODINGS.items():
         if read(value) is not None:
-            return encoding, recognise(value, (encoding,))
+            return Form(encoding, recognise(value, (encoding,)))
     return None

@@ -2,10 +2,10 @@
 
 A :class:`Learner` is fed the dissections of traces in order. It keeps one set of notes per device (a link of a trace),
 and learners that were fed apart merge by ``+``. Questions are independent of each other: each consumes the stream once
-and keeps only its notes.
+and keeps only its notes. Questions that observe the same share their notes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,8 +40,13 @@ OF_TURNS: Final[tuple[Question[Turn], ...]] = (
 OF_FLOWS: Final[tuple[Question[Flow], ...]] = (*tokens.QUESTIONS, *statuses.QUESTIONS, *timing.OF_FLOWS)
 QUESTIONS: Final[tuple[Question[Any], ...]] = (*OF_TURNS, *OF_FLOWS)
 """All questions, in the order of their answers."""
+_OBSERVE_TURNS: Final = tuple(dict.fromkeys(question.observe for question in OF_TURNS))
+_OBSERVE_FLOWS: Final = tuple(dict.fromkeys(question.observe for question in OF_FLOWS))
+_OBSERVERS: Final[tuple[Callable[[Any, Notes], None], ...]] = (*_OBSERVE_TURNS, *_OBSERVE_FLOWS)
+_NOTES_OF: Final = {question.name: _OBSERVERS.index(question.observe) for question in QUESTIONS}
+"""The place of each question's notes among those of a device."""
 MAX_DEVICES: Final = 64
-"""Most devices that are kept apart; all further ones count as one."""
+"""Most devices that are told apart; all further ones count as one."""
 
 Device = tuple[int, int]
 """A device: the number of its trace, from 1, and its link in that trace."""
@@ -49,7 +54,7 @@ Device = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An answer that differs between devices: the devices, by the reading that each shows."""
+    """An answer that differs from device to device: the devices by what they show."""
 
     question: str
     subject: str
@@ -82,7 +87,7 @@ class Learner:
             self._learn(self._open, exchange)
 
     def close(self) -> None:
-        """Ends the trace. Exchanges at its end may lack their answers."""
+        """Ends the trace; exchanges at its end may lack their answers."""
         trace, self._open = self._open, None
         if trace is None:
             return
@@ -95,15 +100,15 @@ class Learner:
     def _learn(self, trace: "_Trace", exchange: Exchange, *, ends: bool = False) -> None:
         turn = trace.turns.feed(exchange, ends=ends)
         notes = self._notes(trace.number, exchange.link)
-        for question, own in zip(OF_TURNS, notes, strict=False):
-            question.observe(turn, own)
+        for observe, own in zip(_OBSERVE_TURNS, notes, strict=False):
+            observe(turn, own)
         for flow in trace.flows.feed(turn):
             self._follow(trace, flow)
 
     def _follow(self, trace: "_Trace", flow: Flow) -> None:
         notes = self._notes(trace.number, flow.link)
-        for question, own in zip(OF_FLOWS, notes[len(OF_TURNS) :], strict=True):
-            question.observe(flow, own)
+        for observe, own in zip(_OBSERVE_FLOWS, notes[len(_OBSERVE_TURNS) :], strict=True):
+            observe(flow, own)
 
     def _notes(self, trace: int, link: int) -> list[Notes]:
         device = trace, link
@@ -111,11 +116,11 @@ class Learner:
             return self.devices[device]
         if len(self.devices) >= MAX_DEVICES:
             return self.devices[next(reversed(self.devices))]
-        notes = self.devices[device] = [Notes() for _ in QUESTIONS]
+        notes = self.devices[device] = [Notes() for _ in _OBSERVERS]
         return notes
 
     def __add__(self, other: "Learner") -> "Learner":
-        """Returns a learner with the notes of both; notes on the same device are added."""
+        """Returns a learner that has learned what both have; the notes of the same device add up."""
         both = Learner()
         both.records = self.records + other.records
         for learner in (self, other):
@@ -127,18 +132,20 @@ class Learner:
     @property
     def registers(self) -> bool:
         """Whether any register was named in an undamaged frame."""
-        at = [at for at, question in enumerate(QUESTIONS) if question.name in ("register width", "value length")]
+        at = [_NOTES_OF[name] for name in ("register width", "value length")]
         return any(notes[number].subjects() for notes in self.devices.values() for number in at)
 
     def answers(self) -> Iterator[Answer]:
-        """Returns the answers for all devices together, in the order of the questions."""
-        for at, question in enumerate(QUESTIONS):
+        """Returns what all devices show together, question by question."""
+        for question in QUESTIONS:
+            at = _NOTES_OF[question.name]
             yield from question.answers([notes[at] for notes in self.devices.values()])
 
     def differences(self) -> Iterator[Difference]:
-        """Returns the questions whose shown answers differ between devices."""
-        for at, question in enumerate(QUESTIONS):
+        """Returns the answers that are shown of several devices, and differ."""
+        for question in QUESTIONS:
             if question.compares:
+                at = _NOTES_OF[question.name]
                 yield from _differences(question, {device: notes[at] for device, notes in self.devices.items()})
 
 

@@ -28,7 +28,7 @@ from vtctap.dissector.learning.evidence import (
     total,
     weigh,
 )
-from vtctap.dissector.learning.flows import Entry, Flow, Window, token_in
+from vtctap.dissector.learning.flows import Entry, Flow, Window
 from vtctap.dissector.learning.question import SUBJECT, Question, interval, only, together
 
 ACCEPTED, REJECTED, LOCKED_OUT, PENDING = TOKEN_OUTCOMES
@@ -50,7 +50,7 @@ def _evidence(flow: Flow, notes: Notes) -> None:
     before it, and which registers rose, or did not, by the tokens with that verdict."""
     for window in flow.windows:
         _note_window(window, notes)
-    if not token_in(flow.value):
+    if not flow.token:
         return
     for subject in (flow.polled or tuple(dict.fromkeys(read.subject for read in flow.reads)))[:MAX_RIVALS]:
         waiting, verdict = flow.verdict(subject)

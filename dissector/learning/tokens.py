@@ -7,33 +7,32 @@ Nothing here depends on the numbers of a standard. A value with the form of a to
 from typing import Final
 
 from vtctap.dissector.learning.evidence import Notes
-from vtctap.dissector.learning.flows import Flow, token_in
+from vtctap.dissector.learning.flows import Flow, Form
 from vtctap.dissector.learning.question import READING, SUBJECT, Question
 from vtctap.dissector.learning.statuses import MAX_RIVALS
-from vtctap.dissector.tokens.decode import Token
 from vtctap.dissector.tokens.recognise import proven
 
 TOKEN, OTHER = "tokens", "another value"
 
 
-def _is_token(flow: Flow, token: Token | None) -> bool:
-    return bool(flow.polled) or (token is not None and proven(token))
+def _is_token(flow: Flow, form: Form) -> bool:
+    return bool(flow.polled) or (form.token is not None and proven(form.token))
 
 
 def _register(flow: Flow, notes: Notes) -> None:
-    form = token_in(flow.value)
+    form = flow.token
     if form:
-        notes.feed(flow.place, (TOKEN,) if _is_token(flow, form[1]) else (TOKEN, OTHER), flow.register)
+        notes.feed(flow.place, (TOKEN,) if _is_token(flow, form) else (TOKEN, OTHER), flow.register)
 
 
 def _encoding(flow: Flow, notes: Notes) -> None:
-    form = token_in(flow.value)
-    if form and _is_token(flow, form[1]):
-        notes.feed(flow.place, (form[0],), flow.register)
+    form = flow.token
+    if form and _is_token(flow, form):
+        notes.feed(flow.place, (form.encoding,), flow.register)
 
 
 def _status_register(flow: Flow, notes: Notes) -> None:
-    if token_in(flow.value):
+    if flow.token:
         subjects = flow.polled or tuple(dict.fromkeys(read.subject for read in flow.reads))
         if subjects:
             notes.feed(flow.place, subjects[:MAX_RIVALS])
