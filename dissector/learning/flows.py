@@ -1,13 +1,18 @@
-"""Flows: what a client does after it has written something, until it writes again.
+"""Flows: what a client reads between a write and the next write.
 
-A token is written, and then the client reads what became of it. Which register tells that, and which values it has, is
-learned from what is polled: a register that is read several times in a row. So a :class:`Flow` holds one acknowledged
-write and the reads after it. A write that the meter did not take has no flow, nor has a repeated one, because it is
-unknown which of the writes the meter took.
+After a client has written a token, it reads the result. The register that holds the result, and its values, are learned
+from polling: the client reads one register several times in a row. A :class:`Flow` holds one acknowledged write and the
+reads after it. A refused write has no flow. A repeated write has none either, because it is unknown which of the writes
+the meter accepted.
 
-Whether a token was taken shows in a credit that is read before and after it, perhaps in the next session. A
-:class:`Window` lies between two reads of one register and holds the verdicts of the credit tokens that were written in
-it. Memory holds one flow per link, and the last read of each register.
+A token that was accepted raises a credit, perhaps visible only in the next session. A :class:`Window` lies between two
+reads of one register, and holds the verdicts on the credit tokens that were written in between.
+
+Whether the meter locked its token entry shows in the verdicts on the tokens before, and in a later verdict on the same
+token. An :class:`Entry` is a token with its verdict. A flow holds the entries before it. Test tokens (class 1) are no
+entries.
+
+Memory holds one flow for each link, the last read of each register, and the last entries and tokens.
 """
 
 from collections import deque
@@ -27,7 +32,7 @@ from vtctap.pcap.record import Record
 MAX_READS: Final = 200
 """Most reads kept of one flow."""
 MAX_VERDICTS: Final = 64
-"""Most verdicts kept of one link."""
+"""Most verdicts kept for one link."""
 MAX_ENTRIES: Final = 10
 """Most entries kept before a flow."""
 MAX_TOKENS: Final = 100
@@ -38,8 +43,8 @@ MAX_REGISTERS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A value that was read in a flow. It was the register's between ``asked_ns``, the end of the request, and
-    ``time_ns``, the beginning of its answer; None where times are unknown."""
+    """A value that was read in a flow. The register had this value at some time between ``asked_ns``, the end of the
+    request, and ``time_ns``, the start of its answer; None if the times are unknown."""
 
     place: Place
     subject: str
@@ -51,7 +56,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict of a token: the last value that was read, in a row, of the register that was read first after it."""
+    """The verdict on a token: the last value in a row of reads of the register that was read first after the token."""
 
     subject: str
     value: str
@@ -59,9 +64,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A token that was entered, with its verdict, and whether its ``class 2`` shows. It was judged between
-    ``written_ns``, where its write begins, and ``known_ns``, where the answer with the verdict begins; None where times
-    are unknown. ``opens``: tokens may have been entered before it that are not known, as in a session before."""
+    """A token that was entered, with the verdict on it. The meter judged it between ``written_ns``, the start of the
+    write, and ``known_ns``, the start of the answer with the verdict; None if the times are unknown. ``changes_key``:
+    it is of class 2. ``opens``: unknown tokens may have been entered before it, as between two sessions."""
 
     verdict: Verdict
     changes_key: bool
@@ -73,8 +78,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time between two reads of the register ``subject``: how it ``changed``, one of -1, 0 and 1, and the verdicts
-    of the credit tokens that were written in it."""
+    """The time between two reads of the register ``subject``: how its value ``changed`` (-1, 0 or 1), and the verdicts
+    on the credit tokens that were written in between."""
 
     place: Place
     subject: str
@@ -87,10 +92,10 @@ class Flow:
     """A write that the meter acknowledged, and what was read after it, up to the next write or the session's end.
 
     - ``token`` is what was written, as a token; see :func:`token_in`.
-    - ``opens``: tokens may have been entered before it that are not known, as in a session before.
-    - ``entry`` is the token with its verdict; ``before`` are the entries before it, the latest last; ``earlier`` is the
-      verdict that the same token had before, unless keys were changed since. None where they are not known.
-    - ``whole``: the flow's end was seen, so its last read is the last.
+    - ``opens``: unknown tokens may have been entered before it, as between two sessions.
+    - ``entry`` is the token with its verdict; ``before`` holds the entries before it, the latest last; ``earlier`` is
+      the previous verdict on the same token, unless a key was changed since. None if they are not known.
+    - ``whole``: the end of the flow was seen, so no read is missing.
     - ``windows`` are those that have ended since the previous flow of the link.
     """
 
@@ -109,7 +114,7 @@ class Flow:
 
     @property
     def previous(self) -> Verdict | None:
-        """The verdict of the token directly before this one; None where that is not certain."""
+        """The verdict on the token directly before this one; None if that is not certain."""
         return self.before[-1].verdict if self.before and not self.opens else None
 
     @property
@@ -119,8 +124,8 @@ class Flow:
         return tuple(dict.fromkeys(one.subject for one, other in pairs if one.subject == other.subject))
 
     def verdict(self, subject: str) -> tuple[tuple[Read, ...], Read | None]:
-        """Returns the reads of a status register that were followed by another one at once, and the first that was not:
-        the verdict, None where there is none."""
+        """Returns the reads of a status register that were directly followed by another read of it, and the first read
+        that was not: the verdict. The verdict is None if it is missing."""
         waiting: list[Read] = []
         own = False
         for read, after in zip(self.reads, (*self.reads[1:], None), strict=True):
@@ -191,8 +196,8 @@ class _Open:
 
 @dataclass(slots=True)
 class _Link:
-    """What is kept of a link. ``last`` are the last value of each register, and how many verdicts there were then.
-    ``unclear``: tokens may have been entered since the last entry. ``tokens`` are the last verdicts of tokens."""
+    """The state of a link. ``last`` holds the last value of each register, and the number of verdicts at that time.
+    ``unclear``: tokens may have been entered since the last entry. ``tokens`` holds the last verdict on each token."""
 
     open: _Open | None = None
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -215,13 +220,13 @@ class _Link:
 
 
 class Flows:
-    """Finds the flows of one trace in its turns, fed in order."""
+    """Finds the flows in the turns of one trace, which are fed in order."""
 
     def __init__(self) -> None:
         self._links: dict[int, _Link] = {}
 
     def feed(self, turn: Turn) -> Iterator[Flow]:
-        """Takes the next turn and returns the flow that it ends, if any."""
+        """Takes the next turn. Returns the flow that it ends, if any."""
         link = self._links.setdefault(turn.link, _Link())
         if link.open and (turn.opening or turn.asked in (MessageName.WriteCommand, MessageName.BreakCommand)):
             yield self._end(link, whole=True)
@@ -234,7 +239,7 @@ class Flows:
                 self._read(link, turn, turn.answer, read)
 
     def close(self) -> Iterator[Flow]:
-        """Returns the flows that are open where the trace ends."""
+        """Returns the flows that are open at the end of the trace."""
         for link in self._links.values():
             if link.open:
                 yield self._end(link, whole=False)
@@ -274,7 +279,8 @@ class Flows:
             link.last[subject] = read.value, link.judged
 
     def _close_window(self, link: _Link, place: Place, read: DataSet, value: str, judged: int) -> None:
-        """Ends the window of a register. Its verdicts are all of the tokens since, or there are too many of them."""
+        """Ends the window of a register. Its verdicts cover all tokens since the previous read, unless there are too
+        many."""
         since = link.judged - judged
         if len(value) == len(read.value) and since <= len(link.verdicts) and len(link.windows) < MAX_READS:
             changed = (read.value > value) - (read.value < value)
@@ -284,7 +290,8 @@ class Flows:
 
 
 def _judge(link: _Link, flow: _Open) -> None:
-    """Keeps the verdict of a token, once it is known. Tests (class 1) raise no credit, and may end a lockout or not."""
+    """Keeps the verdict on a token once it is known. Test tokens (class 1) raise no credit; whether they end a lockout
+    is not known."""
     if flow.judged or not flow.reads:
         return
     flow.judged = True

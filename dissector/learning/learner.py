@@ -46,7 +46,7 @@ _OBSERVERS: Final[tuple[Callable[[Any, Notes], None], ...]] = (*_OBSERVE_TURNS, 
 _NOTES_OF: Final = {question.name: _OBSERVERS.index(question.observe) for question in QUESTIONS}
 """The place of each question's notes among those of a device."""
 MAX_DEVICES: Final = 64
-"""Most devices that are told apart; all further ones count as one."""
+"""Most devices that are kept apart; all further ones count as one."""
 
 Device = tuple[int, int]
 """A device: the number of its trace, from 1, and its link in that trace."""
@@ -54,7 +54,7 @@ Device = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An answer that differs from device to device: the devices by what they show."""
+    """An answer that differs between devices: the devices, by the reading that each shows."""
 
     question: str
     subject: str
@@ -87,7 +87,7 @@ class Learner:
             self._learn(self._open, exchange)
 
     def close(self) -> None:
-        """Ends the trace; exchanges at its end may lack their answers."""
+        """Ends the trace. Exchanges at its end may lack their answers."""
         trace, self._open = self._open, None
         if trace is None:
             return
@@ -120,7 +120,7 @@ class Learner:
         return notes
 
     def __add__(self, other: "Learner") -> "Learner":
-        """Returns a learner that has learned what both have; the notes of the same device add up."""
+        """Returns a learner with the notes of both; notes on the same device are added."""
         both = Learner()
         both.records = self.records + other.records
         for learner in (self, other):
@@ -136,13 +136,13 @@ class Learner:
         return any(notes[number].subjects() for notes in self.devices.values() for number in at)
 
     def answers(self) -> Iterator[Answer]:
-        """Returns what all devices show together, question by question."""
+        """Returns the answers for all devices together, in the order of the questions."""
         for question in QUESTIONS:
             at = _NOTES_OF[question.name]
             yield from question.answers([notes[at] for notes in self.devices.values()])
 
     def differences(self) -> Iterator[Difference]:
-        """Returns the answers that are shown of several devices, and differ."""
+        """Returns the questions whose shown answers differ between devices."""
         for question in QUESTIONS:
             if question.compares:
                 at = _NOTES_OF[question.name]

@@ -4,11 +4,12 @@ Nothing here depends on the numbers of a standard. A status is *pending* where t
 *accepted* or *refused* where a credit register always, or never, rises after it. Tokens of class 1 and 2 do not raise a
 credit, so they say nothing of that.
 
-A refused token may be wrong, or the meter may have locked its token entry. It is the lockout where the same token is
-taken later, with no change of keys in between, and where the status never follows directly on a token that was taken.
-A *row* is the number of tokens that were refused directly before: the lockout after ``n`` is met in a row of ``n``, and
-a shorter row excludes it. Where a token that is not known may lie in between (a damaged write, another session, a
-change of keys), the row is a range. A lockout that is over before the next token comes is not seen.
+A refused token may be wrong, or the meter may have locked its token entry. A status is the lockout if the same token is
+accepted later, without a key change in between, and if the status never follows directly on an accepted token. A *row*
+is the number of tokens that were refused directly before a token. A lockout at a row of ``n`` excludes that more than
+``n`` refusals are needed; a token that is judged at a row of ``n`` excludes that ``n`` or fewer suffice. If an unknown
+token may lie in between (a damaged write, another session, a key change), the row is a range. A lockout that ends
+before the next token is not seen.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,21 +34,20 @@ from vtctap.dissector.learning.question import SUBJECT, Question, interval, only
 
 ACCEPTED, REJECTED, LOCKED_OUT, PENDING = TOKEN_OUTCOMES
 MAX_RIVALS: Final = 8
-"""Most registers noted of one flow that may tell the result."""
+"""Most registers noted of one flow that may hold the result."""
 _FINAL, _RISES, _STAYS, _FALLS, _AFTER, _LATER = "final", "+", "-", "v", "<", ">"
 _ROW, _SINCE = "row", "since"
 """The first words of what is noted of a row, before the statuses of the tokens, the latest last."""
 _CLEAR, _KEY = "", "?"
-"""Before a status: whether tokens that are not known may have come before it (then it is :data:`_OPENS`). After it: the
-token changes a key."""
+"""Before a status: :data:`_OPENS` if unknown tokens may have been entered before. After it: the token changes a key."""
 _OPENS: Final = "|"
 _MANY: Final = 99
 """A row whose beginning is not known may be as long as this."""
 
 
 def _evidence(flow: Flow, notes: Notes) -> None:
-    """Notes, for each value that a register had after a token, whether the client asked again, which status came
-    before it, and which registers rose, or did not, by the tokens with that verdict."""
+    """Notes, for each value that a register had after a token: whether the client asked again, which status came
+    before, and which registers rose (or did not) with the tokens of that verdict."""
     for window in flow.windows:
         _note_window(window, notes)
     if not flow.token:
@@ -67,8 +67,8 @@ def _evidence(flow: Flow, notes: Notes) -> None:
 
 
 def _note_window(window: Window, notes: Notes) -> None:
-    """Notes what a register's change says of the verdicts in between. A rise is by the only token, if there was one;
-    if there was none, no token of several was taken."""
+    """Notes what a register's change shows about the verdicts in between. If the register rose and there was one token,
+    that token raised it. If it did not rise, no token of these verdicts was accepted."""
     if window.changed < 0:
         notes.feed(window.place, (_FALLS,), window.subject)
     elif window.changed > 0 and not window.verdicts:
@@ -81,8 +81,8 @@ def _note_window(window: Window, notes: Notes) -> None:
 
 
 def _note_entry(flow: Flow, entry: Entry, notes: Notes) -> None:
-    """Notes what the same token was told before, and what the tokens before this one were told, with the time since
-    the last of them, and since the last that was told something else than the one before this."""
+    """Notes the previous verdict on the same token, and the verdicts on the tokens before it, with two times: since the
+    previous token, and since the last token whose verdict differs from that on the previous one."""
     subject = entry.verdict.subject
     if flow.earlier and flow.earlier.subject == subject and flow.earlier.value != entry.verdict.value:
         notes.feed(flow.place, (_LATER + entry.verdict.value,), _key(subject, flow.earlier.value))
@@ -165,8 +165,8 @@ def _statuses(devices: Sequence[Notes]) -> Iterator[Statuses]:
 
 
 def _credit(status: str, statuses: Mapping[str, Evidence], alone: Mapping[str, Evidence]) -> str:
-    """Returns the register that rises by tokens with some verdicts alone, and falls otherwise; empty where none does,
-    or several do. A counter rises by itself, and never falls."""
+    """Returns the register that rises only with tokens of certain verdicts, and falls otherwise; empty if there is
+    none, or several. A counter rises by itself, and never falls."""
     found = []
     for register, tallies in alone.items():
         if register == status or not only(tallies, _FALLS).count or only(tallies, _RISES).count:
@@ -199,7 +199,7 @@ def _status(question: Question[Flow], key: str, own: Evidence, statuses: Statuse
     if waited.count:
         return question.answer(key, weigh({(PENDING,): waited, (ACCEPTED, REJECTED, LOCKED_OUT): final}))
     if rose.count or stayed.count:
-        # What follows directly on a token that was taken is no lockout.
+        # A status that follows directly on an accepted token is no lockout.
         rejected = (REJECTED,) if _follows_taken(own, statuses) >= ENOUGH else (REJECTED, LOCKED_OUT)
         return question.answer(key, weigh({(ACCEPTED,): rose, rejected: stayed}, (ACCEPTED, REJECTED)))
     return question.open(key, *(Reading(name, final, Tally()) for name in (ACCEPTED, REJECTED, LOCKED_OUT, PENDING)))
@@ -212,10 +212,10 @@ def _follows_taken(own: Evidence, statuses: Statuses) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What was noted of tokens before which at least ``least`` and at most ``most`` were refused in a row.
+    """What was noted of tokens after a row of at least ``least`` and at most ``most`` refused ones.
 
-    ``met``: a lockout refused the token, otherwise the meter judged it; ``over``: it judged it after a lockout that the
-    row led to. ``first``: the row is certain, and no lockout was met in it.
+    ``met``: a lockout refused the token, otherwise the meter judged it. ``over``: the meter judged it after the lockout
+    that followed the row. ``first``: the row is certain, and contains no lockout.
     """
 
     least: int
@@ -270,7 +270,7 @@ def _row(words: Explaining, seen: Tally, status: str, taken: Sequence[str], refu
 
 def _length(words: Sequence[str], status: str, taken: Sequence[str], refused: Sequence[str]) -> tuple[int, int, bool]:
     """Returns how many tokens were refused directly before the last one, at least and at most, and whether that is
-    certain. A status whose meaning is not known may be a refusal; a lockout may end a row, and so begin a new one."""
+    certain. A status of unknown meaning may be a refusal or not; a lockout may begin a new row or not."""
     least = most = 0
     certain = True
     for word, after in zip(reversed(words[:-1]), reversed(words[1:]), strict=True):
@@ -285,8 +285,8 @@ def _length(words: Sequence[str], status: str, taken: Sequence[str], refused: Se
 
 
 def _after(question: Question[Flow], locks: _Locks) -> Answer:
-    """Judges how long a row is that a lockout follows. A row excludes the longer ones where the lockout was met, and
-    those that are no longer than itself where it was not."""
+    """Judges which row a lockout follows. A row that met the lockout excludes longer ones; a row that did not excludes
+    itself and shorter ones."""
     rows = [row for row in locks.rows if not row.over]
     longest = max((row.least + 1 for row in rows), default=1)
     explained: dict[Explaining, Tally] = {}
@@ -309,8 +309,8 @@ def _by_rows(question: Question[Flow], devices: Sequence[Notes]) -> Iterator[Ans
 
 
 def _by_times(question: Question[Flow], devices: Sequence[Notes]) -> Iterator[Answer]:
-    """Measures the lockout that comes first: it is longer than from the refusal to the token that meets it, and no
-    longer than from the refusal to the next token that is judged. A token that meets it may begin it anew."""
+    """Measures the first lockout after an accepted token. It lasts at least from the last refusal to the first token
+    that meets the lockout, and at most to the next token that the meter judges."""
     found = False
     for locks in filter(None, map(_locks, _statuses(devices))):
         after = _after(LOCKOUT, locks).reading

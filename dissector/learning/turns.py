@@ -1,8 +1,10 @@
-"""Turns: exchanges with what a question needs to know about them.
+"""Turns: exchanges, with the facts that questions need.
 
-A :class:`Turn` says what was asked, if that is certain, and what became of it. What a damaged request asked for is
-unknown, and so is what its answer means. After the client's NAK, the meter answers the request before it once more. The
-order of two taps may be uncertain; then it is unknown who answered whom. Memory is constant: a few values per link.
+A :class:`Turn` states what was requested, if that is certain, and the outcome. The content of a damaged request is
+unknown, and so is the meaning of its answer. After the client's NAK, the meter answers the previous request once more.
+If the order of two taps is uncertain, it is unknown which request an answer belongs to.
+
+Memory is constant: a few values for each link.
 """
 
 import re
@@ -23,11 +25,11 @@ from vtctap.pcap.record import Flag, Sender
 MAX_VALUES: Final = 5000
 """Most registers of a link whose last value is kept."""
 HABIT: Final = 2
-"""From this many messages without a check character on, with none before, a side's habit is to send none."""
+"""A side omits check characters by habit from this many messages without one on, if none before had one."""
 
 
 class Fate(StrEnum):
-    """What became of a request: the kind of its first answer."""
+    """The outcome of a request: the kind of its first answer."""
 
     ANSWERED = "data"
     ACKNOWLEDGED = "ACK"
@@ -42,7 +44,7 @@ class Fate(StrEnum):
     DOUBTFUL = "data or an error message"
     """The answer to a read is a text such as ``E11``, which may be a value or an error code."""
     UNKNOWN = "unknown"
-    """Which frame answers is not certain, or the capture ends."""
+    """It is not certain which frame answers, or the capture ends."""
 
 
 _FATES: Final = {
@@ -54,7 +56,7 @@ _FATES: Final = {
     **dict.fromkeys(READOUT, Fate.ANSWERED),
 }
 CERTAIN: Final = frozenset(Fate) - {Fate.DAMAGED, Fate.UNKNOWN, Fate.DOUBTFUL}
-"""The fates that say what the meter did."""
+"""The fates that show what the meter did."""
 _ERROR_TEXT: Final = re.compile(r"E[0-9]{2}|E(?=[A-Z]?[G-Z])[A-Z]{1,2}[0-9]{1,3}")
 """Matches what may be an error code although the standard has another form for these (``ER`` and two characters), and
 no octets in hexadecimal."""
@@ -62,13 +64,13 @@ no octets in hexadecimal."""
 
 SAME, UP, RISEN, DOWN, FALLEN = "same", "up", "up after a write", "down", "down after a write"
 CLIMBS, DROPS, OTHER = "up while polled", "down while polled", "other"
-"""How a value may differ from the one that was read before. After a write: the meter took a write in between. While
-polled: the client's previous request was the same read. Other: at least one of the values is no number."""
+"""How a value may differ from the previous one. After a write: the meter accepted a write in between. While polled: the
+client's previous request was the same read. Other: at least one of the values is no number."""
 
 
 class DataSet(NamedTuple):
-    """A value that the meter sent, the register that it is of, the read's count in ``limit`` (0 without one), and how
-    it changed since it was last read with that count (empty the first time)."""
+    """A value that the meter sent: its register, the read's count in ``limit`` (0 without one), and its change since
+    the last read with that count (empty the first time)."""
 
     register: str
     value: str
@@ -78,12 +80,12 @@ class DataSet(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """The register, with the count where it limits the value."""
+        """The register, with the count if it limits the value."""
         return f"{self.register} count {self.limit}" if self.limit else self.register
 
 
 def count_of(message: Message) -> int | None:
-    """Returns the count of a read: the digit without brackets, or the number within them; None where there is none."""
+    """Returns the count of a read: the digit without brackets, or the number within them; None if there is none."""
     if message.count is not None:
         return message.count
     values = [value for value in message.value if value]
@@ -98,16 +100,15 @@ class Turn:
     """An exchange as questions see it.
 
     - ``place`` is the record of the request, or of the first answer.
-    - ``asks`` is the undamaged message that the meter had to answer, and ``asked`` its name; None where that is not
-      known.
+    - ``asks`` is the undamaged message that the meter had to answer, ``asked`` is its name; None if it is not known.
     - ``answer`` is the first undamaged answer; ``fate`` is its kind.
     - ``position`` counts the turns of a session, from 1. ``signed_on``: the session has had a sign-on before this turn;
-      ``password`` and ``selected``: it has had a password, an option select. ``certainly_unsigned``: it has had no
-      sign-on, and the session before it was over, by a break or by a long silence.
-    - ``rest_ns`` is the silence before the request, None where it is unknown.
-    - ``before`` is the previous turn of the link, which has none itself.
-    - ``data`` are the values that the meter sent in an undamaged answer. A data set without an id belongs to the
-      register asked for, one for one where several were asked; where that is not certain, there are none.
+      ``password`` and ``selected``: it has had a password or an option select. ``certainly_unsigned``: it has had no
+      sign-on, and a break or a long silence ended the session before it.
+    - ``rest_ns`` is the silence before the request, None if it is unknown.
+    - ``before`` is the previous turn of the link; that turn's own ``before`` is None.
+    - ``data`` are the values that the meter sent in an undamaged answer. Data sets without an id belong to the
+      requested registers, in their order; if that is not certain, there are none.
     """
 
     trace: int
@@ -139,12 +140,12 @@ class Turn:
 
     @property
     def request(self) -> Frame | None:
-        """The client's frame, which may be damaged; None where the server sent unasked."""
+        """The client's frame, which may be damaged; None if the server sent without a request."""
         return self.exchange.request
 
     @property
     def undamaged(self) -> tuple[Frame, ...]:
-        """The request and the first answer, as far as they are undamaged."""
+        """The request and the first answer, each only if it is undamaged."""
         request = self.request if self.request and self.request.message is self.asks else None
         return tuple(frame for frame in (request, self.answer) if frame)
 
@@ -168,7 +169,7 @@ def _fate(answer: Message, asks: Message | None) -> Fate:
 
 
 def _values(asks: Message | None, answer: Frame | None) -> Iterator[tuple[str, str, str]]:
-    """Yields register, value and unit of each data set of an answer, where the registers are certain."""
+    """Yields register, value and unit of each data set of an answer, if the registers are certain."""
     if answer is None or answer.message.message not in READOUT:
         return
     message = answer.message
@@ -201,7 +202,7 @@ _SIGN_ON: Final = frozenset((MessageName.IDRequest, MessageName.IDResponse, Mess
 
 
 class Turns:
-    """Makes the turns of one trace from its exchanges, fed in order.
+    """Makes turns from the exchanges of one trace, which are fed in order.
 
     ``trace`` is the number of the trace; a session is certainly over after a silence of ``rest_ns``.
     """
@@ -212,7 +213,7 @@ class Turns:
         self._links: dict[int, _Link] = {}
 
     def feed(self, exchange: Exchange, *, ends: bool = False) -> Turn:
-        """Takes the next exchange; ``ends`` says that the trace ends with it, so that an answer may be missing."""
+        """Takes the next exchange. ``ends``: the trace ends with it, so an answer may be missing."""
         link = self._links.setdefault(exchange.link, _Link())
         frames = exchange.frames
         rest_ns = self._rest(link, frames[0])
@@ -251,7 +252,7 @@ class Turns:
         return turn
 
     def _rest(self, link: _Link, first: Frame) -> int | None:
-        """Returns the silence before a frame, None where it is unknown."""
+        """Returns the silence before a frame, None if it is unknown."""
         if link.end_ns is None or first.record.flags & Flag.SYNTHETIC:
             return None
         return max(first.record.time - link.end_ns, 0)
@@ -284,7 +285,7 @@ class Turns:
         return request.message if self._is_sound(link, request) else None
 
     def _fate(self, link: _Link, exchange: Exchange, asks: Message | None, *, ends: bool) -> tuple[Frame | None, Fate]:
-        """Returns the first undamaged answer, and what became of the request."""
+        """Returns the first undamaged answer, and the outcome of the request."""
         before = link.before.exchange.frames[-2:] if link.before else ()
         if unordered((*before, *exchange.frames)):
             return None, Fate.UNKNOWN
@@ -296,7 +297,8 @@ class Turns:
         return sound[0], _fate(sound[0].message, asks)
 
     def _is_sound(self, link: _Link, frame: Frame) -> bool:
-        """Whether a frame is undamaged; without a check character it is, where its side's habit is to send none."""
+        """Whether a frame is undamaged. Without a check character it is undamaged only if its side omits them by
+        habit."""
         record = frame.record
         if frame.damaged or record.parity_errors or record.flags & (Flag.OVERRUN | Flag.BREAK):
             return False
@@ -310,7 +312,7 @@ class Turns:
 
 
 def _change(was: str, value: str, *, written: bool, polled: bool) -> str:
-    """Returns how a value differs from the one before. A longer number is larger; others compare as texts."""
+    """Returns how a value differs from the previous one. A longer number is larger; others are compared as text."""
     if value == was:
         return SAME
     if not (_NUMBER.fullmatch(value) and _NUMBER.fullmatch(was)):
@@ -327,7 +329,7 @@ _NUMBER: Final = re.compile(r"[0-9A-F]+|[0-9]+\.[0-9]*")
 
 
 def sides(exchange: Exchange) -> Iterator[tuple[str, Frame]]:
-    """Yields the frames of an exchange, each with the word for its side: client or server."""
+    """Yields the frames of an exchange, each with the name of its side: client or server."""
     for frame in exchange.frames:
         if frame.record.sender is not Sender.UNKNOWN:
             yield frame.record.sender.name.lower(), frame
