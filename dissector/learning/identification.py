@@ -47,6 +47,12 @@ def _whole(turn: Turn, notes: Notes) -> None:
         notes.feed(turn.place, (text,))
 
 
+def _own_text(turn: Turn, notes: Notes) -> None:
+    """Notes the text after the maker's letters and the digit for the speed, which is no part of a number."""
+    if _text(turn) and turn.answer and turn.answer.message.id_text:
+        notes.feed(turn.place, (turn.answer.message.id_text,))
+
+
 def kinds(devices: Sequence[Sequence[str]]) -> list[str]:
     """Returns the kind of each position in identifications of one length, given by device."""
     texts = [text for own in devices for text in own]
@@ -103,18 +109,25 @@ def _usual(seen: dict[Explaining, Tally]) -> int:
 
 def _check_digit(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
     """Judges whether the digits of the identification end in a check digit."""
-    texts = [text for (text,) in together(devices).subjects().get("", {})]
-    numbers = {_number(text) for text in texts} - {""}
+    numbers: dict[str, Tally] = {}
+    for (text,), tally in together(devices).subjects().get("", {}).items():
+        number = _number(text)
+        if number:
+            numbers[number] = numbers.get(number, Tally()) + tally
     if not numbers:
         yield question.not_seen()
         return
-    fitting = [number for number in numbers if is_luhn(number)]
-    seen, against = Tally(len(fitting)), Tally(len(numbers) - len(fitting))
-    rivals = Reading("Luhn", seen, against), Reading("none", Tally(len(numbers)), Tally())
-    if len(fitting) == len(numbers) >= PROVEN:
-        yield question.shown("", "Luhn", seen)
+    fitting, failing = (_different(numbers, luhn=luhn) for luhn in (True, False))
+    if fitting.count >= PROVEN and not failing.count:
+        yield question.shown("", "Luhn", fitting)
     else:
-        yield question.open("", *rivals)
+        yield question.open("", Reading("none", fitting + failing, Tally()), Reading("Luhn", fitting, failing))
+
+
+def _different(numbers: dict[str, Tally], *, luhn: bool) -> Tally:
+    """Counts the different numbers whose last digit is, or is not, their Luhn check digit."""
+    places = [tally.places for number, tally in numbers.items() if is_luhn(number) is luhn]
+    return Tally(len(places), total(Tally(1, each) for each in places).places)
 
 
 def _number(text: str) -> str:
@@ -144,7 +157,7 @@ QUESTIONS: Final = (
     Question(
         "identification check digit",
         "Does the number in the identification end in a check digit?",
-        _whole,
+        _own_text,
         f"sign-ons of {PROVEN} devices",
         _check_digit,
         read=False,

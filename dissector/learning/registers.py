@@ -102,8 +102,8 @@ def _codings(value: str) -> Explaining:
 
 def _length(turn: Turn, notes: Notes) -> None:
     for read in turn.data:
-        point = read.value.find(".")
-        places = f", {len(read.value) - point - 1} after the point" if point >= 0 else ""
+        _, point, after = read.value.partition(".")
+        places = f", {len(after)} after the point" if point and _DECIMAL.fullmatch(read.value) else ""
         notes.feed(turn.place, (f"{count(len(read.value), 'character')}{places}",), read.subject)
 
 

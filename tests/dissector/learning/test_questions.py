@@ -232,6 +232,22 @@ def test_identifications_of_several_devices() -> None:
     assert said(found, "identification check digit") == "open"
 
 
+def test_a_check_digit_of_identifications() -> None:
+    """The speed's digit before a number is no part of it, and a few numbers may fit by chance."""
+    numbers = ["10009", "10017", "10025", "10033", "10041", "10058"]
+    devices = [records([CALL, identification(f"ABC5{number}"), *FIRST, BREAK]) for number in numbers]
+    assert said(answers(*devices), "identification check digit") == "shown: Luhn"
+    assert said(answers(*devices[:5]), "identification check digit") == "open"
+    other = records([CALL, identification("ABC510059"), *FIRST, BREAK])
+    assert said(answers(*devices, other), "identification check digit") == "open"
+
+
+def test_a_list_of_numbers_has_no_point() -> None:
+    turns = [read("2006"), data("(000046.24,000031.14)")] * 2
+    assert shows(turns, "value length", "2006") == "shown: 19 characters"
+    assert shows(turns, "value coding", "2006") == "shown: text"
+
+
 def session(*steps: tuple[str, bytes]) -> list[tuple[str, bytes]]:
     return [turn for step in steps for turn in ([step, ("M", ACK)] if step[1][1:2] == b"W" else [step])]
 
