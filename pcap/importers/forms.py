@@ -2,8 +2,8 @@ r"""The table of forms: how each program writes the lines of its log.
 
 A form is one row. Its patterns match whole lines without their end:
 
-- ``line``: a line that states octets, with the group ``octets`` and optional groups ``time`` and ``side``. The function
-  ``octets`` decodes the group of that name.
+- ``line``: a line that states octets, with the group ``octets`` and optional groups ``time``, ``side`` and ``port``.
+  The function ``octets`` decodes the group of that name. Of several ports, the first is read.
 - ``head``: a line whose octets follow on further lines, with optional groups ``time``, ``side`` and ``length`` (the
   number of those octets).
 - ``rest``: a line that is known to state no octets.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from vtctap.pcap.importers import escapes, hexadecimal
+from vtctap.pcap.importers import calls, escapes, hexadecimal
 from vtctap.pcap.importers.stamps import STAMP
 from vtctap.pcap.record import Sender
 
@@ -56,8 +56,8 @@ class Form:
 
 
 def _lines(pattern: str) -> re.Pattern[str]:
-    for name, part in _PARTS.items():
-        pattern = pattern.replace(name, part)
+    while _NAMED.search(pattern):
+        pattern = _NAMED.sub(lambda found: _PARTS[found[0]], pattern)
     return re.compile(pattern, re.ASCII)
 
 
@@ -65,14 +65,17 @@ _PARTS: Final = {
     "LEAD": r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?",
     "TIME": r"(?:.{0,40}?(?P<time>STAMP))?",
     "BEFORE": r"\s*+(?:\[?(?P<time>STAMP)\]?(?=\s)\s*+)?(?:[:;|]\s*+)?",
+    "CALL": r"(?:\[pid\s++\d++\] |\d++ ++)?(?:(?P<time>STAMP|\d{9,}\.\d{6}) |\s*+\d++\.\d{6} )?",
     "STAMP": STAMP,
     "SIDE": r"\[?(?P<side><?-+>?O?|[<>]{1,5}|[CM]>|(?i:sent|send|tx|write|wrote|received|recv|rx|read)(?![A-Za-z]))\]?",
     "OCTETS": r"(?P<octets>[0-9A-Fa-fxX][0-9A-Fa-fxX\s:,;-]*)",
     "PROTOCOL": r"/[A-Za-z?0-9!].*|[^\s(]{0,30}\([^()]*\).*|![0-9A-Fa-f]{0,4}|[\x01-\x06\x15].*|",
 }
-"""The parts that patterns share, by the name that stands for each; a part may contain later ones. BEFORE is what may
-precede a line's text, LEAD also its direction; TIME is a time near the beginning of a line. PROTOCOL is a line of a
-readout: an identification, data sets, the end, a line that begins with a control character, an empty line."""
+"""The parts that patterns share, by the name that stands for each; a part may contain others. BEFORE is what may
+precede a line's text, LEAD also its direction; TIME is a time near the beginning of a line. CALL is what strace writes
+before a call. PROTOCOL is a line of a readout: an identification, data sets, the end, a line that begins with a control
+character, an empty line."""
+_NAMED: Final = re.compile("|".join(_PARTS))
 
 
 def _literal(text: str) -> bytes:
@@ -172,6 +175,18 @@ FORMS: Final = (
         "https://sigrok.org/wiki/Protocol_decoder:Uart",
         _lines(r"(?:\d+-\d+ )?(?:uart-\d+|UART[^:]*): (?:(?P<side>[RT]X)(?: data)?: )?(?P<octets>[0-9A-F]{2})"),
         rest=_lines(r"(?:\d+-\d+ )?(?:uart-\d+|UART[^:]*): (?:[RT]X [a-z ]+: )?(?:[01]|(?:Start|Stop) bit|[ST]|)"),
+    ),
+    Form(
+        "strace",
+        "strace of a program that reads a meter",
+        "https://man7.org/linux/man-pages/man1/strace.1.html",
+        _lines(r"CALL(?P<side>read|write)\((?P<port>(?:[3-9]|\d\d+)(?:</dev/.*>)?|\d<(?!/dev/pts).*>), (?P<octets>.*)"),
+        calls.transferred,
+        rest=_lines(
+            r"CALL(?:(?:read|write)\((?:[0-2]|\d+<(?!/dev/).*>),.*|(?:read|write)\(.*\)\s+= (?:-1|\?).*"
+            r"|(?:<\.\.\. )?(?!p?(?:read|write)(?:v2?|64)?\b)\w+(?:\(| resumed>).*|(?:---|\+\+\+) .*)"
+            r"| \| [0-9a-f]{5}  .*| > .*|strace: .*|"
+        ),
     ),
     Form(
         "hterm",

@@ -44,6 +44,7 @@ class LogReader:
         self._account = account
         self._clock = Clock(padded=form.padded)
         self._sides = _Sides(form)
+        self._ports = _Ports()
         self._rows = _Offsets()
         self._ends = _LineEnds()
         self._open = bytearray()
@@ -83,10 +84,10 @@ class LogReader:
                     yield from self._begin(head)
                 elif form.rest and form.rest.fullmatch(line):
                     pass
-                elif found:
+                elif found and self._ports.is_read(found):
                     octets = self._octets(found, whole)
                     yield from self._add(found, octets)
-                else:
+                elif not found:
                     account.skip("no octets in it that this form knows", number)
                     yield from self._end()
                     if form.head:  # Whose octets follow is not known.
@@ -161,7 +162,7 @@ class LogReader:
     def _conclude(self) -> None:
         """Notes what was assumed."""
         account = self._account
-        for note in (*self._sides.notes(), *self._ends.notes()):
+        for note in (*self._ports.notes(), *self._sides.notes(), *self._ends.notes()):
             account.note(note)
         if self._flags & Flag.OVERRUN:
             account.fault("octets are missing at the end")
@@ -206,6 +207,28 @@ class _Sides:
                 + (f", {self._own[1]} for the server" if self._own[1:] else "")
                 + "; --swap turns that"
             )
+
+
+class _Ports:
+    """The port whose octets are read, where lines name theirs: the first one."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._others = 0
+
+    def is_read(self, found: re.Match[str]) -> bool:
+        """Whether a line is of the port that is read, or names none."""
+        if "port" not in found.re.groupindex:
+            return True
+        self._name = self._name or found["port"]
+        self._others += found["port"] != self._name
+        return found["port"] == self._name
+
+    def notes(self) -> Iterator[str]:
+        """Yields which port was read, and how many lines of others were not."""
+        if self._name:
+            others = f"; {count(self._others, 'line')} of others left out" if self._others else ""
+            yield f"{self._name} is taken for the port{others}"
 
 
 _IN_ORDER: Final = (Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN)

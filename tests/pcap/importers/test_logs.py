@@ -66,6 +66,16 @@ def jpnevulator(at: int, octets: bytes) -> str:
     return f"2021-09-14 20:12:{at:02}.152379: /dev/ttyUSB{at % 2}\n{lines}"
 
 
+def c_string(octets: bytes) -> str:
+    """As strace writes a string: octal has three digits where a digit follows."""
+    names = {10: "\\n", 13: "\\r"}
+    after = [*octets[1:], 0]
+    return "".join(
+        names.get(octet) or (chr(octet) if octet >= 0x20 else f"\\{octet:0{3 if chr(next).isdecimal() else 1}o}")
+        for octet, next in zip(octets, after, strict=True)
+    )
+
+
 def hexdump(at: int, octets: bytes) -> str:
     if at:
         return ""
@@ -103,6 +113,9 @@ SAMPLES = {
     "sigrok-uart": lambda at, octets: "".join(
         f"50104-50938 UART: {side(at, 'TX', 'RX')} data: {octet:02X}\n" for octet in octets
     ),
+    "strace": lambda at, octets: (
+        f'20:12:{at:02}.144738 {side(at, "write", "read")}(3, "{c_string(octets)}", 256) = {len(octets)}\n'
+    ),
     "hterm": lambda at, octets: (
         "".join(f"<{octet}>" if octet < 7 else chr(octet) for octet in octets)
         .replace("\r", "<\\r>")
@@ -127,7 +140,7 @@ SAMPLES = {
 
 TIMED = {
     *("esphome", "vzlogger", "socat", "jpnevulator", "gurux", "docklight", "python", "node-buffer", "json"),
-    *("tasmota", "stamped-text"),
+    *("tasmota", "stamped-text", "strace"),
 }
 SIDED = (TIMED | {"hex-rows", "sigrok-uart"}) - {"tasmota", "stamped-text"}
 LITERAL = {"text", "stamped-text", "hterm", "marks", "escaped"}
@@ -264,6 +277,47 @@ def test_a_length_that_is_not_met() -> None:
     bursts, account = bursts_of("socat", socat(0, REQUEST).replace("length=5", "length=9"))
     assert [burst.flags for burst in bursts] == [Flag.OVERRUN]
     assert not account.complete
+
+
+CALLS = """\
+write(1, "reading\\n", 8) = 8
+openat(AT_FDCWD, "/dev/ttyUSB0", O_RDWR) = 3
+write(3, "/?!\\r\\n", 5)                  = 5
+read(4, "other", 5)                       = 5
+read(5</usr/lib/libc.so.6>, "\\177ELF"..., 832) = 832
+read(3, 0x7ffd, 256)                    = -1 EAGAIN (Resource temporarily unavailable)
+read(3, "\\2\\33\\377\\0\\0001\\\\1\\"", 256)   = 9
+write(3, "\\006050\\r\\n", 6)                = 4
+--- SIGALRM {si_signo=SIGALRM} ---
+[pid    12] 1795722663.239342 read(3, "A", 256) = 1 <0.305313>
+ | 00000  41                                                A                |
++++ exited with 0 +++
+"""
+
+
+def test_calls_of_strace() -> None:
+    """Octal escapes, a call that failed, one that wrote a part, other files, and lines of other calls."""
+    bursts, account = bursts_of("strace", CALLS)
+    assert joined(bursts) == b"/?!\r\n" + b'\x02\x1b\xff\0\x001\\1"' + b"\x06050" + b"A"
+    assert account.complete, [*account.report()]
+    assert "3 is taken for the port; 1 line of others left out" in account.notes
+
+
+@pytest.mark.parametrize(
+    ("line", "octets", "reason"),
+    [
+        ('read(3, "/ISk5"..., 256) = 17', b"/ISk5", "strace shows only the first octets of a string"),
+        ('read(3, "/ISk", 256) = 5', b"", "the result is another number of octets"),
+        ('read(3, "/ISk", 256) = 3', b"", "the result is another number of octets"),
+        ('read(3, "\\777", 256) = 1', b"", "no octet is \\777"),
+        ("read(3,  <unfinished ...>", b"", "in two parts (strace -f)"),
+    ],
+)
+def test_calls_that_strace_shows_in_part(line: str, octets: bytes, reason: str) -> None:
+    bursts, account = bursts_of("strace", line + '\nwrite(3, "A", 1) = 1\n')
+    assert [(burst.octets, burst.flags) for burst in bursts if burst.octets != octets] == [(b"A", Flag.OVERRUN)]
+    assert joined(bursts) == octets + b"A"
+    assert reason in "".join(account.report())
 
 
 def test_times_that_go_back_are_told() -> None:
