@@ -98,7 +98,7 @@ test-peers: check
 	VTCTAP_NODE_MODULES=$(CURDIR)/$(PEERS)/node_modules $(BIN)/python -m pytest -m "slow or not slow" \
 		tests/commands/test_independent_client.py
 
-# The proof by difference, whole, with the installed Wireshark (4.0 in Debian 12) and with those of other Debian releases:
+# The differential test, whole, with the installed Wireshark (4.0 in Debian 12) and with those of other Debian releases:
 # 4.4 in trixie, 4.6 and Python 3.14 in forky. The first time they are set up. Each run ends with its report. There also
 # the other tests that ask a Wireshark, and those of Scapy and pyshark.
 DIFFERENCE := -m slow tests/dissector/wireshark/test_lua_difference.py

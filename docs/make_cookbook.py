@@ -1,4 +1,4 @@
-"""Makes docs/cookbook.md from the scripts in examples/scripts and their output (``make docs``)."""
+"""Makes docs/cookbook.md from the scripts in examples/scripts and their output (``make pages``)."""
 
 import os
 import re
@@ -30,8 +30,8 @@ WRONG: Final = b"\x020021(00128.4*kWh)\x03\x55"
 
 _HEAD: Final = """# Cookbook
 
-Made from `examples/scripts` by `make docs`; do not edit. Run the scripts as printed, here in the folder `examples`; the
-tests run them, too.
+Made from `examples/scripts` by `make pages`; do not edit. Run the scripts as printed, here in the folder `examples`;
+the tests run them, too.
 
 `vtctap.open` opens a trace and yields its records. `vtctap.exchanges` groups records by request and answers,
 `vtctap.sessions` by session, `vtctap.token_flows` by token, and `vtctap.check` finds errors. Each reads records one by

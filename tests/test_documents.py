@@ -65,7 +65,7 @@ def run(script: Path, *arguments: object, cwd: Path | None = None, **more: str) 
 def test_the_cookbook_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     text = module(ROOT / "docs" / "make_cookbook.py").cookbook()
-    assert text == (ROOT / "docs" / "cookbook.md").read_text("utf-8"), "make pages"
+    assert text == (ROOT / "docs" / "cookbook.md").read_text("utf-8"), "docs/cookbook.md: make pages"
 
 
 # The reference, which Sphinx makes from the docstrings.

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
-from vtctap.dissector import catalogue
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -28,10 +27,6 @@ def test_the_examples_are_current(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_every_example_is_explained() -> None:
     described = (EXAMPLES / "README.md").read_text()
     assert all(f"`{path.name}`" in described for path in EXAMPLES.glob("*.pcapng"))
-
-
-def test_the_field_reference_is_current() -> None:
-    assert (ROOT / "docs" / "fields.md").read_text() == catalogue.reference()
 
 
 def test_the_faults_that_the_example_lists_are_in_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 """Findings: everything that a check of a trace can find, by code.
 
 This table is the only place that states a code's meaning, severity and source; docs/findings.md is generated from it
-(``make docs``). Sources are clauses of public standards; where a rule is vtctap's own conclusion, the source says so.
+(``make pages``). Sources are clauses of public standards; where a rule is vtctap's own conclusion, the source says so.
 """
 
 from dataclasses import dataclass
@@ -220,7 +220,7 @@ def _in_wireshark(kind: Kind) -> str:
 
 _REFERENCE: Final = """# Findings
 
-Generated from `dissector/analysis/findings.py` by `make docs`; do not edit.
+Generated from `dissector/analysis/findings.py` by `make pages`; do not edit.
 
 Everything that `vtctap check` can find. A finding has a code, a severity, the numbers of the records that show it, a
 sentence and a source. The severity here is the usual one: a NAK is a note where the message that it refuses

@@ -48,7 +48,8 @@ ENCODINGS: Final[Mapping[str, Callable[[str], int | None]]] = {
     "packed": _packed,
 }
 """The forms that a token may have on the wire, by the word of ``vtc.token.encoding``. All three are guesses for IEC
-62055-52; a profile says which ones apply, and with what confidence."""
+62055-52; a profile says which ones apply, and with what confidence. The fourth word, ``bcd``, is that of tokens over
+DLMS."""
 
 ANYWHERE: Final = ("decimal", "hexadecimal")
 """The encodings searched for where no profile names any: ten characters too often mean something else."""

@@ -146,7 +146,7 @@ def plain(name: str, value: object) -> str | int:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A row of the proof by difference: how much of a source was compared, and in how much Wireshark differs."""
+    """A row of the differential test: how much of a source was compared, and in how much Wireshark differs."""
 
     source: str
     records: int

@@ -72,7 +72,7 @@ def test_every_attribute_of_a_message_is_a_field() -> None:
 
 def test_the_reference_is_made_from_the_catalogue() -> None:
     written = Path(__file__).parents[2] / "docs" / "fields.md"
-    assert written.read_text("utf-8") == catalogue.reference()
+    assert written.read_text("utf-8") == catalogue.reference(), "docs/fields.md: make pages"
 
 
 # Fields.

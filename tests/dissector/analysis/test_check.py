@@ -392,7 +392,7 @@ def test_each_finding_is_an_expert_or_says_why_not(kind: findings.Kind) -> None:
 
 def test_the_reference_is_current() -> None:
     written = Path(__file__).parents[3] / "docs" / "findings.md"
-    assert written.read_text() == findings.reference()
+    assert written.read_text() == findings.reference(), "docs/findings.md: make pages"
     assert all(f"`{code}`" in written.read_text() for code in KINDS)
     assert {kind.severity for kind in KINDS.values()} == set(SEVERITIES)
 

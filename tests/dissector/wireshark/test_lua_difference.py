@@ -1,4 +1,4 @@
-"""The proof by difference: on the same traces the generated dissector in tshark and ``vtctap read --json`` say the same
+"""The differential test: on the same traces the generated dissector in tshark and ``vtctap read --json`` say the same
 in every field of the catalogue, and no octets whatever make an error of the script.
 
 Records are the corpus and every prefix of its records, the examples, the demonstration with its faults, conversations
