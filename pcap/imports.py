@@ -151,7 +151,9 @@ def _unfit(name: str | os.PathLike[str]) -> ImportFormatError:
     """Makes the error that shows the beginning of a file that no form fits. Raises OSError and TraceError."""
     first = next(lines_of(name), "").rstrip("\r\n")
     shown = ascii(first[:_SHOWN]) + ("..." if len(first) > _SHOWN else "")
-    return ImportFormatError(f"{os.fspath(name)}: no form fits (first line: {shown}); {_LISTED}, and --from states one")
+    return ImportFormatError(
+        f"{os.fspath(name)}: no form fits (first line: {shown}); {_LISTED}, and --from selects one"
+    )
 
 
 def _capture_format(name: str | os.PathLike[str]) -> str:

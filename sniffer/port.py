@@ -55,7 +55,7 @@ class Port(Protocol):
 _NO_PERMISSION: Final = "no permission; join the port's group (usually: sudo usermod -aG dialout $USER), log in again"
 _IN_USE: Final = "the port is in use by another program"
 _REASONS: Final = {
-    errno.ENOENT: "there is no such port; 'vtctap ports' lists those that there are",
+    errno.ENOENT: "there is no such port; 'vtctap ports' lists the ports",
     errno.EACCES: _NO_PERMISSION,
     errno.EPERM: _NO_PERMISSION,
     errno.EBUSY: _IN_USE,

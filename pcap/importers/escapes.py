@@ -34,7 +34,7 @@ _HTERM: Final = re.compile(r"<(?:(\d{1,3})|\\([rnt0]))>")
 def unescape(text: str) -> bytes:
     r"""Decodes printable ASCII with escapes such as ``\r``, ``\x02``, ``\u0002`` or ``\002``."""
     if not (text.isascii() and text.isprintable()):
-        raise Unreadable("damaged: a character that the program would have written as an escape")
+        raise Unreadable("damaged: the program would have written this character as an escape")
     return _unescape(text)
 
 
@@ -53,7 +53,7 @@ def _unescaped(found: re.Match[str]) -> str:
     if octal:
         return chr(int(octal, 8))
     if letter not in _LETTERS:
-        raise Unreadable(f"damaged: no escape is {found[0]}")
+        raise Unreadable(f"damaged: {found[0]} is no escape")
     return _LETTERS[letter]
 
 
@@ -61,7 +61,7 @@ def _octets(text: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        raise Unreadable("a character that is no octet: the program lost what it was") from None
+        raise Unreadable("a character that is no octet: the program lost the octet") from None
 
 
 def json_string(text: str) -> bytes:
@@ -81,7 +81,7 @@ def only_literal(text: str, inside: Callable[[str], bytes]) -> bytes:
     if not found:
         raise Unreadable("damaged: the string in quotes has no end")
     if _SECOND.search(text, found.end()):
-        raise Unreadable("several strings in quotes: which were the octets is not known")
+        raise Unreadable("several strings in quotes: it is not known which one holds the octets")
     return inside(found[0][1:-1])
 
 
@@ -95,7 +95,7 @@ def _marked(found: re.Match[str]) -> str:
         return chr(int(found[2], 16))
     octet = _NAMES.get(found[1].upper())
     if octet is None:
-        raise Unreadable(f"damaged: no control character is {found[0]}")
+        raise Unreadable(f"damaged: {found[0]} is no control character")
     return octet
 
 
@@ -108,7 +108,7 @@ def _number(found: re.Match[str]) -> str:
     if found[2]:
         return _LETTERS[found[2]]
     if int(found[1]) > 255:
-        raise Unreadable(f"damaged: no octet is {found[0]}")
+        raise Unreadable(f"damaged: {found[0]} is no octet")
     return chr(int(found[1]))
 
 

@@ -141,14 +141,14 @@ class LogReader:
     def _stamp(self, text: str) -> int | None:
         time = self._clock.read(text)
         if time is None:
-            raise Unreadable(f"no time is {text!r}")
+            raise Unreadable(f"{text!r} is no time")
         return time
 
     def _end(self) -> Iterator[Burst]:
         """Ends the open burst, and the block that a head began."""
         missing = self._missing - len(self._open) if self._missing else 0
         if missing:
-            self._account.skip("the line states another number of octets than follow it", self._account.lines)
+            self._account.skip("the number of octets differs from the number that the line states", self._account.lines)
             self._flags |= Flag.OVERRUN
         self._missing = 0
         yield from self._close()
@@ -203,9 +203,9 @@ class _Sides:
             yield f"more than two sides: {', '.join(self._own)}; only the first two are taken for client and server"
         elif self._own:
             yield (
-                f"{self._own[0]} spoke first and is taken for the client"
+                f"{self._own[0]} sent first and is taken for the client"
                 + (f", {self._own[1]} for the server" if self._own[1:] else "")
-                + "; --swap turns that"
+                + "; --swap reverses that"
             )
 
 

@@ -69,7 +69,7 @@ class Wires:
         if self._own:
             client, *others = (self._names[channel] for channel in self._own)
             server = f", {others[0]} for the server" if others else ""
-            self._account.note(f"channel {client} spoke first and is taken for the client{server}; --swap turns that")
+            self._account.note(f"channel {client} sent first and is taken for the client{server}; --swap reverses that")
 
     def _push(self, channel: int, characters: Iterable[Character]) -> None:
         for character in characters:

@@ -1,4 +1,5 @@
-"""What the tests of this room share: the generated dissector run by tshark, and how it compares to our own decoder."""
+"""Fixtures of the tests in this folder: the generated dissector run by tshark, and its comparison with vtctap's own
+decoder."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,7 @@ from vtctap.pcap import Record, create_trace
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of Wireshark's tree: its field, its value, the text that the tree shows, and which octets it stands
-    for."""
+    """An item of Wireshark's tree: its field, its value, its text in the tree, and the octets that it stands for."""
 
     name: str
     shown: str
@@ -29,7 +29,7 @@ class Item:
 
 
 class Wireshark:
-    """tshark with the dissector of a profile, or of several: the first is that of our own decoder."""
+    """tshark with the dissector of one or several profiles. The first profile is that of vtctap's own decoder."""
 
     def __init__(self, folder: Path, *profiles: Profile) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Wireshark:
         return path
 
     def run(self, trace: Path, *more: str) -> str:
-        """What tshark prints; that it has nothing to complain of is asserted."""
+        """Returns tshark's output, and asserts that tshark reports no error."""
         command = ["tshark", "-r", str(trace), "-X", f"lua_script:{self.script}", *more]
         done = subprocess.run(command, capture_output=True, text=True)
         assert [line for line in done.stderr.splitlines() if not line.startswith("Running as user")] == []
@@ -53,8 +53,8 @@ class Wireshark:
         return done.stdout
 
     def items(self, trace: Path, *more: str) -> list[list[Item]]:
-        """The items of each packet's tree that are fields of ours or faults, in order. An error of the script, which
-        Wireshark tells in the tree alone, is asserted not to be there."""
+        """Returns the items of each packet's tree that are vtctap's fields or errors, in order. Asserts that the tree
+        shows no error of the script, which Wireshark reports only there."""
         shown = self.run(trace, "-T", "pdml", *more)
         assert "_ws.lua.error" not in shown
         assert "_ws.malformed" not in shown
@@ -74,8 +74,8 @@ class Wireshark:
         ]
 
     def each(self, trace: Path, *more: str) -> Iterator[dict[str, list[str | int]]]:
-        """The values of each packet, in turn: for traces whose trees are gigabytes. That neither the script nor
-        Wireshark found an error is asserted."""
+        """Yields the values of each packet in turn, for traces whose trees take gigabytes. Asserts that neither the
+        script nor Wireshark reports an error."""
         packets: list[dict[str, list[str | int]]] = []
 
         def begin(tag: str, attributes: dict[str, str]) -> None:
@@ -101,8 +101,8 @@ class Wireshark:
         assert tool.returncode == 0
 
     def differences(self, records: Sequence[Record], *more: str) -> list[object]:
-        """Where tshark's fields are not those of :class:`Dissector`: the record's octets, the fields that we have, and
-        those that Wireshark has."""
+        """Yields the records in which tshark's fields differ from those of :class:`Dissector`: octets, vtctap's fields
+        and Wireshark's fields."""
         dissect = Dissector(self.profile).dissect
         ours = [dissect(record) for record in records]
         shown = self.items(self.trace(records), *more)
@@ -119,7 +119,7 @@ class Wireshark:
 
     @staticmethod
     def values(items: Sequence[Item]) -> dict[str, list[str | int]]:
-        """The values of each field in a tree, in order."""
+        """Returns the values of each field in a tree, in order."""
         found: dict[str, list[str | int]] = {}
         for item in items:
             if item.name in FIELDS:
@@ -128,7 +128,7 @@ class Wireshark:
 
     @staticmethod
     def comparable(fields: dict[str, Value]) -> dict[str, list[str | int]]:
-        """Our fields in the same form, without those that a Python library reads."""
+        """Returns vtctap's fields in the same form, without those that a Python library reads."""
         return {
             name: [plain(name, item) for item in (value if isinstance(value, list) else [value])]
             for name, value in fields.items()
@@ -137,7 +137,8 @@ class Wireshark:
 
 
 def plain(name: str, value: object) -> str | int:
-    """Times as whole nanoseconds, since we have them as binary fractions; booleans as 0 or 1; the others as text."""
+    """Returns times as whole nanoseconds (vtctap's are binary fractions), booleans as 0 or 1, and other values as
+    text."""
     type = FIELDS[name].type
     if type is SECONDS:
         return round(float(str(value)) * 1e9)
@@ -159,7 +160,7 @@ PROOF = pytest.StashKey[list[Compared]]()
 
 @pytest.fixture(scope="session")
 def proof(pytestconfig: pytest.Config) -> Callable[..., None]:
-    """Adds a row to the proof, which is shown when the tests have ended."""
+    """Adds a row to the table that is shown when the tests have ended."""
     rows = pytestconfig.stash.setdefault(PROOF, [])
     return lambda *row: rows.append(Compared(*row))
 
@@ -179,5 +180,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def wireshark(tmp_path: Path) -> Callable[..., Wireshark]:
-    """Makes a Wireshark with the dissector of these profiles, the default one if none is given."""
+    """Makes a Wireshark with the dissector of these profiles, by default the default profile."""
     return lambda *profiles: Wireshark(tmp_path, *(profiles or (load(),)))

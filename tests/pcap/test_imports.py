@@ -312,7 +312,9 @@ def test_what_is_in_no_known_format_is_refused(name: str, content: bytes, first:
     path.write_bytes(content)
     with pytest.raises(ImportFormatError) as refused:
         detect(str(path))
-    said = f"{path}: no form fits (first line: {first}); 'vtctap help importing' lists the forms, and --from states one"
+    said = (
+        f"{path}: no form fits (first line: {first}); 'vtctap help importing' lists the forms, and --from selects one"
+    )
     assert str(refused.value) == said
 
 

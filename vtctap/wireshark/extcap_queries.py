@@ -104,7 +104,7 @@ def _ports(interface: str) -> Iterator[str]:
     """Yields the values of ``--server``: none, and every port except the interface's own."""
     from vtctap.sniffer.ports import serial_ports
 
-    yield sentence("value", arg=3, value="", display="none: one tap hears both", default="true")
+    yield sentence("value", arg=3, value="", display="none: one tap receives both", default="true")
     for port in serial_ports():
         if PREFIX + port.device.rpartition("/")[2] != interface:
             yield sentence("value", arg=3, value=port.device, display=port.device, default="false")

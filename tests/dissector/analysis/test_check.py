@@ -1,5 +1,5 @@
-"""The check: stories told by hand, each with the findings that it must lead to and no others; and the demonstration,
-whose faults the simulated line itself lists."""
+"""The check: stories written by hand, each with exactly the findings that it must give, and the demo, whose faults the
+simulated line itself lists."""
 
 import tracemalloc
 from collections import Counter
@@ -42,8 +42,9 @@ Frame = tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]
 
 
 def found(story: Sequence[Frame], *, quiet: int = 5 * SECOND) -> list[tuple[str, str, tuple[int, ...]]]:
-    """What the check says of a story: ``C`` client, ``S`` server, ``N`` noise by the client, ``E`` event. Each frame
-    lasts 10 ms; the next begins 250 ms later, but for ``after`` (ns). The capture goes on for ``quiet`` (ns)."""
+    """Returns the findings in a story: ``C`` client, ``S`` server, ``N`` noise by the client, ``E`` event. Each frame
+    lasts 10 ms, and the next one begins 250 ms later unless ``after`` (ns) says otherwise. The capture continues for
+    ``quiet`` (ns)."""
     dissector = Dissector(PROFILE)
     records = []
     time = EPOCH
@@ -128,7 +129,7 @@ SEQUENCE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([("C", CALL), ("C", SELECT), ("S", DATA)],
      [("no-response", "warning", (1,)), ("out-of-sequence", "warning", (2,))]),
     ([("C", SELECT), ("S", DATA)], []),
-    # Pairs that never sign on break all the same.
+    # Pairs of devices without a sign-on send a break all the same.
     ([("C", READ), ("S", DATA), ("C", BREAK), ("C", READ, {"after": 600 * SECOND}), ("S", DATA)], []),
     ([("C", READ), ("S", NAK), ("C", READ), ("S", DATA)], [("nak", "note", (2,)), ("repeat", "note", (3,))]),
     ([("C", WRITE), ("S", NAK), ("C", READ), ("S", DATA)], [("nak", "warning", (2,))]),
@@ -145,7 +146,7 @@ SIGN_ON = [("C", b"/?1!\r\n"), ("S", IDENT)], [("C", b"/?2!\r\n"), ("S", IDENT)]
 """Sessions with two meters of the same make."""
 BARE_READ, BARE_DATA = READ[:-1], DATA[:-1]
 CHECKS: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
-    # The rule is the meter's, not the link's: another address, another identification, or nothing that tells.
+    # The rule belongs to the meter, not to the link: another address or identification shows another meter.
     ([*SIGN_ON[0], ("C", READ), ("S", DATA), ("C", BREAK), *SIGN_ON[1], ("C", SUM_READ), ("S", DATA)], []),
     ([*SIGN_ON[0], ("C", READ), ("S", DATA), *SIGN_ON[0], ("C", SUM_READ), ("S", DATA)],
      [("bcc-rule-changed", "warning", (7,))]),
@@ -156,13 +157,13 @@ CHECKS: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
      [("bcc-rule-changed", "warning", (8,))]),
     ([*GOOD, ("C", BREAK), ("C", CALL), ("C", SUM_READ), ("S", DATA)], [("no-response", "warning", (6,))]),
     ([("C", READ), ("S", DATA), ("C", SUM_READ, {"after": 600 * SECOND}), ("S", DATA)], []),
-    # Who sends no check characters at all does so by habit.
+    # A side that never sends check characters does so by habit.
     ([("C", BARE_READ), ("S", DATA)], [("bcc-missing", "warning", (1,))]),
     ([("C", BARE_READ), ("S", DATA)] * 3, [("bcc-missing", "note", (1, 3, 5))]),
     ([("C", BARE_READ), ("S", BARE_DATA)] * 2, [("bcc-missing", "note", (1, 3)), ("bcc-missing", "note", (2, 4))]),
     ([("C", BARE_READ), ("S", DATA)] * 2 + [("C", READ), ("S", DATA), ("C", BARE_READ), ("S", DATA)],
      [("bcc-missing", "warning", (1,)), ("bcc-missing", "warning", (3,)), ("bcc-missing", "warning", (7,))]),
-    # A habit is said once, and what comes later is held against the habit that it breaks.
+    # A habit is reported once, and later messages are compared with the habit.
     ([("C", BARE_READ), ("S", DATA)] * 30, [("bcc-missing", "note", tuple(range(1, 40, 2)))]),
     ([("C", BARE_READ), ("S", DATA)] * 30 + [("C", READ), ("S", DATA), ("C", BARE_READ), ("S", DATA)],
      [("bcc-missing", "note", tuple(range(1, 40, 2))), ("bcc-missing", "warning", (63,))]),
@@ -191,7 +192,7 @@ SPEED: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 300})],
      [("speed-mismatch", "warning", (3, 4))]),
     ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 0})], []),
-    # The speed of what was recorded elsewhere is what the user stated.
+    # The speed of an imported recording is the one that the user stated.
     ([("C", CALL), ("S", IDENT), ("C", SELECT), ("S", DATA, {"speed": 300, "uncertainty": None})], []),
 ]  # fmt: skip
 
@@ -207,7 +208,7 @@ def test_stories(story: list[Frame], expected: list[tuple[str, str, tuple[int, .
 LOST, BACK = {"event": "lost octets=7", "tap": 1}, {"event": "opened port=x", "tap": 1}
 MISSED = {"event": "missed octets=7", "tap": 1}
 OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
-    # Nobody is blamed for what was said while a tap was away; before and after they are.
+    # No device is accused of messages while a tap was away. Before and after that time, devices are.
     ([*GOOD, ("E", b"", LOST), ("C", READ), ("C", READ), ("E", b"", BACK), ("C", READ), ("S", DATA)],
      [("repeat", "note", (7,)), ("repeat", "note", (9,)), ("tap-lost", "warning", (5, 8))]),
     ([*GOOD, ("C", READ), ("E", b"", LOST), ("E", b"", BACK), ("C", WRITE), ("S", ACK)],
@@ -218,7 +219,7 @@ OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([*GOOD, ("E", b"", LOST | {"link": 1}), ("C", READ), ("C", WRITE), ("S", ACK)],
      [("no-response", "warning", (6,)), ("tap-lost", "warning", (5,))]),
     ([("E", b"", BACK), *GOOD], []),
-    # Another program reads the tap's port: nobody is blamed for what it took.
+    # Another program reads the tap's port: no device is accused of the missing octets.
     ([*GOOD, ("C", READ), ("E", b"", MISSED), ("C", WRITE), ("S", ACK)], [("missed", "error", (6,))]),
 ]  # fmt: skip
 
@@ -248,7 +249,8 @@ LINES = with_check(b"\x021.8.0(1)\r\n2.8.0(2)\r\n1.8.1(4)\r\n!\x03")
 @pytest.mark.parametrize("octets", [P1, LINES], ids=["CRC", "check character"])
 @pytest.mark.parametrize(("kept", "lost"), [(b"\n", True), (b"\r", True), (b"\r\n", False)])
 def test_line_ends_that_the_recording_lost(octets: bytes, kept: bytes, lost: bool) -> None:
-    """A wrong check stays one; but where it is right with CR LF the recording lost them, and the device is sound."""
+    """A check character that is wrong either way stays wrong. If it is right with CR LF, the recording lost the CRs and
+    the device is sound."""
     for damage in (b"8", b"9"):
         text = octets.replace(b"\r\n", kept).replace(b"8", damage)
         record = Record(EPOCH, text, sender=Sender.SERVER)
@@ -274,7 +276,7 @@ def long_frame(link: int, began: float, lasted: float) -> Record:
 
 
 def bad_exchanges(*times: float) -> list[Record]:
-    """A call at each of the times (s), and a second later an answer with an error."""
+    """A call at each of the times (s), and an answer with an error one second later."""
     return [record for at in times for record in (call(at), long_frame(0, at + 1, 1))]
 
 
@@ -289,11 +291,11 @@ def call(at: float) -> Record:
 @pytest.mark.parametrize(
     "records",
     [
-        # A link's frame that ended first began last.
+        # A link's first frame to end was the last to begin.
         [long_frame(0, 5, 1), long_frame(1, 2, 8), long_frame(0, 100, 1)],
         # An outage is found when it is over.
         [event("lost", 1), *bad_exchanges(70, 140, 210), event("opened", 300)],
-        # Requests wait for the server to be heard.
+        # Requests wait until the server was received.
         [replace(call(at), link=1) for at in (1, 2)] + bad_exchanges(70, 140, 210) +
         [replace(record, link=1) for record in [call(215), *bad_exchanges(220)]],
     ],
@@ -323,7 +325,7 @@ def test_every_code_is_shown_by_a_story() -> None:
 
 
 def test_what_a_reader_skipped_is_a_finding_in_its_place() -> None:
-    """A packet that is no record has its number; other damage has none. All later numbers stay Wireshark's."""
+    """A packet that is no record has its number; other damage has none. All later numbers stay those of Wireshark."""
     records = bad_exchanges(1, 2, 3)
     whole = list(check(records, PROFILE))
     skipped = Skipped(100, 76, "a block of 0 octets is impossible", "t.pcapng"), Skipped(200, 9, "no record", "", 7)
@@ -339,12 +341,12 @@ def test_what_a_reader_skipped_is_a_finding_in_its_place() -> None:
 
 
 def test_what_the_end_of_the_capture_hides() -> None:
-    """The last request had no time to be answered."""
+    """The capture ends before the last request could be answered."""
     assert found([*GOOD, ("C", READ)], quiet=100 * MS) == []
 
 
 def test_a_tap_on_one_wire() -> None:
-    """Of a side that is not tapped nothing is said."""
+    """Nothing is reported on a side without a tap."""
     assert found([("S", IDENT), ("S", DATA), ("S", DATA)]) == []
     assert found([("C", CALL), ("C", READ), ("C", BREAK)]) == [("no-response", "note", (1, 2))]
 
@@ -356,7 +358,7 @@ def test_links_are_told_apart() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_demonstration(seed: int) -> None:
-    """Each fault is named, at the record that shows it, and nothing else is more than a note."""
+    """Each fault is found at the record that shows it, and all other findings are notes."""
     codes = ("bcc-bad", "parity", "no-response", "cut", "noise", "response-late", "char-gap", "undefined-command",
              "break")  # fmt: skip
     playing = play(seed, faults=codes, sessions=2, dialect=GUESS)
@@ -378,7 +380,7 @@ def test_the_demonstration(seed: int) -> None:
 
 @pytest.mark.parametrize("kind", [*KINDS.values(), *findings.MARKS], ids=lambda kind: kind.code)
 def test_each_finding_is_an_expert_or_says_why_not(kind: findings.Kind) -> None:
-    """And what is marked in Wireshark is marked somewhere in the Lua code, by the expert's name."""
+    """Each Wireshark filter of a finding is used as an expert in the Lua code."""
     assert bool(kind.group) != bool(kind.untold)
     assert kind.severity in SEVERITIES
     assert kind.group in ("", "CHECKSUM", "SEQUENCE", "RESPONSE_CODE", "PROTOCOL", "UNDECODED")
@@ -444,7 +446,7 @@ def test_junit() -> None:
 
 
 def test_memory_does_not_grow_with_telegrams_that_nobody_asked_for() -> None:
-    """One a second, as a P1 port sends them. Only the times of the last 10 000 records are kept, not the records."""
+    """A P1 port sends one Telegram a second. Only the times of the last 10 000 records are kept, not the records."""
     body = b"/KFM5KAIFA-METER\r\n\r\n" + b"1-0:1.8.1(001581.123*kWh)\r\n" * 20 + b"!"
     telegram = body + b"%04X\r\n" % crc16(body)
 

@@ -1,4 +1,4 @@
-"""Exchanges and sessions, against stories told by hand and against the places that they are gathered from."""
+"""Exchanges and sessions, compared with stories written by hand and with the places that they are built from."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,8 @@ BREAK, NAK, NULS = b"\x01B0\x03q", b"\x15", bytes(9)
 
 
 def dissections(story: str, *octets: bytes, link: Sequence[int] = ()) -> list[Dissection]:
-    """A story's frames: ``C`` client, ``S`` server, ``E`` the client's heard on the server's tap, ``N`` noise."""
+    """Returns a story's frames: ``C`` client, ``S`` server, ``E`` the client's echo on the server's tap, ``N``
+    noise."""
     dissector = Dissector(load())
     found = []
     for number, (side, text) in enumerate(zip(story, octets, strict=True)):
@@ -82,7 +83,7 @@ def test_sessions() -> None:
 
 
 def test_the_demonstration() -> None:
-    """Every frame is in one exchange, of its own session, once, and answers its request."""
+    """Every frame is in exactly one exchange, in its own session, and answers its request."""
     playing = play(5, faults=("no-response", "bcc-bad", "noise"), sessions=3, dialect=GUESS)
     dissector = Dissector(load())
     records = virtual.capture(
@@ -108,7 +109,7 @@ def test_records_are_dissected_on_the_way() -> None:
 
 
 def test_a_server_that_goes_on_for_ever_is_not_held() -> None:
-    """Neither where it sends by itself, as a P1 meter does, nor after a request."""
+    """The server sends without a request, as a P1 meter does, or after one."""
     for story in ("", "C"):
         found = exchanges(dissections(story + "S" * 2500, *[READ] * len(story), *[DATA] * 2500))
         assert max(len(exchange.responses) for exchange in found) == (1000 if story else 1)

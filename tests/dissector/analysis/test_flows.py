@@ -1,4 +1,4 @@
-"""Token flows, against stories told by hand."""
+"""Token flows, compared with stories written by hand."""
 
 from functools import reduce
 from operator import xor
@@ -45,7 +45,8 @@ def flows(*said: tuple[str, bytes], flags: int = 0) -> list[TokenFlow]:
 
 
 def test_written_and_answered_as_a_token() -> None:
-    """To a register that the profile does not know: the answer tells; without it nothing is said."""
+    """The profile does not know the register: the answer shows that it takes tokens, and without an answer nothing is
+    reported."""
     unknown = ("C", checked(b"\x01W1\x027777(%s)\x03" % TOKEN.encode()))
     hexadecimal = ("C", checked(b"\x01W1\x027777(%017X)\x03" % int(TOKEN)))
     for written in (unknown, hexadecimal):

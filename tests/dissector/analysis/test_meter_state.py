@@ -1,4 +1,4 @@
-"""The server's state, followed through stories told by hand; and that its tables hang together."""
+"""The server's state, followed through stories written by hand, and the consistency of its tables."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Records whose order is uncertain, by brute force: what is said of them is said in every order that may be true."""
+"""Records whose order is uncertain, by brute force: a finding is reported only if every possible order leads to it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +38,8 @@ AFTER: list[list[Said]] = [[], said("C", READ), said("S", DATA), [("C", READ), (
 
 
 def records(before: list[Said], doubtful: list[Said], after: list[Said]) -> list[Record]:
-    """Frames of 5 ms, 250 ms apart; those that are doubtful lie 10 ms apart, and each is as much uncertain."""
+    """Returns frames of 5 ms, 250 ms apart. Those with an uncertain order are 10 ms apart, and each time is uncertain
+    by as much."""
     made: list[Record] = []
     time = 1_000 * SECOND
     for part, gap in ((before, 250 * MS), (doubtful, 10 * MS), (after, 250 * MS)):
@@ -53,7 +54,7 @@ def records(before: list[Said], doubtful: list[Said], after: list[Said]) -> list
 
 
 def orders(row: list[Record]) -> Iterator[list[int]]:
-    """All orders of the flagged records, which stand together, that keep each tap's own."""
+    """Yields all orders of the flagged records, which are consecutive, that keep the order of each tap."""
     flagged = [at for at, record in enumerate(row) if record.flags]
     for sides in set(product((0, 1), repeat=len(flagged))):
         by_tap = [[at for at in flagged if row[at].tap == tap] for tap in (0, 1)]
@@ -63,7 +64,7 @@ def orders(row: list[Record]) -> Iterator[list[int]]:
 
 
 def findings(row: list[Record], order: list[int]) -> set[tuple[str, str, tuple[int, ...]]]:
-    """What is found where the order is that one, and certain; by the numbers of the records in ``row``."""
+    """Returns the findings with this order taken as certain, by the numbers of the records in ``row``."""
     times = sorted(record.time for record in row)
     told = [replace(row[at], flags=0, time=time) for at, time in zip(order, times, strict=True)]
     return {
@@ -91,14 +92,14 @@ def test_what_is_said_is_said_in_every_order(before: list[Said], after: list[Sai
 
 
 def test_a_token_that_is_rejected_is_said_in_every_order() -> None:
-    """An ACK and what the client says next are what 16 ms adapters cannot tell apart."""
+    """Behind adapters of 16 ms, the order of an ACK and the client's next message is uncertain."""
     write, rejected = with_check(b"\x01W1\x02FFFF(1)\x03"), with_check(b"\x02FFFE(0A)\x03")
     row = records([("C", CALL), ("S", IDENT), ("C", write)], [("S", ACK), ("C", READ)], said("S", rejected))
     assert [(found.code, found.frames) for found in check(row, PROFILE)] == [("token-rejected", (3, 6))]
 
 
 def test_what_is_certain_is_said_all_the_same() -> None:
-    """The order matters only beside the frames that are uncertain: not an exchange later, nor where times tell it."""
+    """The order matters only beside the uncertain frames, not one exchange later, nor where the times decide."""
     lonely = records([("C", CALL), ("S", IDENT)], said("C", READ), [])
     assert [(found.code, found.frames) for found in check(lonely, PROFILE)] == [("no-response", (3,))]
     later = [("C", READ), ("S", DATA), ("C", READ), ("S", DATA), ("S", DATA)]

@@ -1,4 +1,4 @@
-"""The report: what is on the page is what the trace holds, bounded, and nothing in a trace can become code."""
+"""The report: the page shows what the trace holds, its size is bounded, and nothing in a trace can become code."""
 
 import json
 import re
@@ -72,7 +72,7 @@ def test_the_page_holds_what_the_trace_holds() -> None:
 
 
 def test_a_trace_that_begins_in_1970() -> None:
-    """As one without times does: its first record counts as the start all the same."""
+    """A trace without times begins in 1970; its first record counts as the start all the same."""
     records = [replace(record, time=record.time - EPOCH) for record in demonstration(1)]
     assert records[0].time == 0
     data = data_of(page_of(records))
@@ -133,8 +133,8 @@ def test_an_empty_trace() -> None:
 
 
 PART = r"Messages (\d+) to (\d+) of (\d+): ([\d.]+) to ([\d.]+) s of the trace's [\d.]+ s\."
-# Looks at the page as it is drawn: what is wider than its place, labels that lie over each other or are cut off by
-# their plot, the buttons of the plots, and what the ladder says of itself.
+# Checks the page as it is drawn: elements that are too wide, labels that overlap or are cut off by their plot, the
+# buttons of the plots, and the text of the ladder.
 PROBE = """<script>
 window.addEventListener("load", () => setTimeout(() => {
   const frame = document.getElementById("page").contentWindow, page = frame.document;
@@ -175,8 +175,8 @@ window.addEventListener("load", () => setTimeout(() => {
 @pytest.mark.parametrize("width", [360, 1200])
 @pytest.mark.parametrize("dark", [False, True])
 def test_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
-    """Drawn without an error, light and dark; nothing is wider than its place, and no label lies over another; the
-    ladder says what it shows, a click shows a message's octets, and no button sends a chart away."""
+    """The page is drawn without an error, light and dark. No element is too wide and no labels overlap. The ladder
+    states which part it shows, a click shows a message's octets, and no button sends a chart to a server."""
     records = demonstration()
     page = page_of(records)
     (tmp_path / "page.html").write_text(page, "utf-8")
@@ -215,7 +215,7 @@ def test_in_a_browser(width: int, dark: bool, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 def test_the_drawn_page_leads_nowhere(tmp_path: Path) -> None:
-    """Registers named as Plotly's tags are shown as text; no link, form or address of another place is in the page."""
+    """Registers named like Plotly's tags are shown as text. The page has no link, form or address of another site."""
     register = b'<b>x</b><a href="https://example.org">y</a>'
     command, answer = b"\x01R1\x02" + register + b"()\x03", b"\x02" + register + b"(1)\x03"
     records = []

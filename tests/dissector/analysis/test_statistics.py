@@ -1,4 +1,4 @@
-"""Statistics, against counts made by hand and against other ways to count the same."""
+"""Statistics, compared with counts made by hand and with other ways to count."""
 
 import statistics as stdlib
 from collections import Counter
@@ -73,7 +73,7 @@ def test_by_hand() -> None:
 
 
 def test_the_demonstration() -> None:
-    """Sums over the demonstration, counted a second time in another way."""
+    """Sums over the demo, counted a second time in another way."""
     playing = play(2, faults=("no-response", "cut", "parity"), sessions=4, dialect=GUESS)
     records = list(
         virtual.capture(playing, start=EPOCH, speed=9600, line=LINE, gap_limit_ns=1_500 * MS, profile="demo")
@@ -95,7 +95,7 @@ def test_the_demonstration() -> None:
 
 
 def test_registers_and_sessions_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond it they are counted, and all else goes on."""
+    """Beyond the limit, registers and sessions are only counted, and everything else continues."""
     monkeypatch.setattr("vtctap.dissector.analysis.statistics.MOST_REGISTERS", 3)
     monkeypatch.setattr("vtctap.dissector.analysis.statistics.MOST_SESSIONS", 2)
     records = []

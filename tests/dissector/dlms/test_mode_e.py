@@ -1,5 +1,5 @@
-"""Tokens over mode E: Gurux makes the frames of both sides, and what is decoded of them is compared with what it was
-told to send."""
+"""Tokens over mode E: Gurux encodes the frames of both sides, and the decoded values are compared with those given to
+Gurux."""
 
 import csv
 import io
@@ -62,19 +62,19 @@ def flow(optical: Optical) -> TokenFlow:
 
 
 def of_mode_e(fields: Iterable[str]) -> set[str]:
-    """The fields that only a decoded APDU gives."""
+    """Returns the fields that only a decoded APDU gives."""
     return {name for name in fields if name.startswith(("vtc.dlms", "vtc.token", "vtc.status"))}
 
 
 def frame(apdu: bytes, control: int = 0x10, llc: bytes = b"\xe6\xe6\x00", segmented: int = 0) -> bytes:
-    """An HDLC frame by this file's own hand."""
+    """Returns an HDLC frame, encoded by this file."""
     head = (0xA000 | segmented | 10 + len(llc + apdu) - 1).to_bytes(2, "big") + b"\x03\x21" + bytes([control])
     head += fcs16(head).to_bytes(2, "little")
     body = head + llc + apdu
     return b"~" + body + fcs16(body).to_bytes(2, "little") + b"~"
 
 
-# What is written, and what becomes of it.
+# Tokens that are written, and their outcome.
 
 
 def test_a_token_written_to_the_data_object() -> None:
@@ -115,7 +115,7 @@ def test_a_token_entered_at_the_gateway() -> None:
 
 @pytest.mark.parametrize("write", [Optical.write, Optical.enter], ids=["data", "gateway"])
 def test_what_becomes_of_it(write: Callable[..., None]) -> None:
-    """Success takes the token over, and says no more; the gateway's status is the verdict."""
+    """Success means that the meter has received the token; the verdict is the gateway's status."""
     for result, outcome in ((0, "unknown"), (3, "refused"), (10, "refused"), (250, "refused"), (None, "unanswered")):
         optical = Optical()
         write(optical, PACKED, result)
@@ -136,7 +136,7 @@ def test_what_becomes_of_it(write: Callable[..., None]) -> None:
     optical = Optical()
     write(optical, PACKED, 3)
     optical.poll(3)
-    assert flow(optical).outcome == "refused"  # The status is of an earlier token.
+    assert flow(optical).outcome == "refused"  # The status belongs to an earlier token.
     assert "vtc.status.token_in" not in dissected(optical.said)[-1].fields()
 
 
@@ -149,7 +149,7 @@ def test_a_result_that_the_standard_does_not_list() -> None:
 
 
 def test_an_answer_to_another_request() -> None:
-    """By its invoke id: it says nothing of the token."""
+    """The invoke id shows that the answer is not about the token."""
     optical = Optical()
     optical.write(PACKED)
     optical.said[-1] = "S", frame(b"\xc5\x01\xc2\x03", llc=b"\xe6\xe7\x00")
@@ -199,12 +199,12 @@ def test_ciphered() -> None:
     assert list(token_flows(records(optical.said))) == []
 
 
-# What is not whole, or not as it should be.
+# Incomplete and damaged frames.
 
 
 @pytest.mark.parametrize("write", [Optical.write, Optical.enter], ids=["data", "gateway"])
 def test_damage_and_cuts(write: Callable[..., None]) -> None:
-    """Every octet changed, every beginning and every end: nothing is claimed."""
+    """No token is claimed if any octet is changed, or if the beginning or the end is missing."""
     optical = Optical()
     write(optical, PACKED)
     for side, octets in optical.said[2:]:
@@ -219,7 +219,7 @@ def test_damage_and_cuts(write: Callable[..., None]) -> None:
 
 
 def test_several_frames_of_one_apdu() -> None:
-    """HDLC split it: the service is not known before the end, and it is not put together."""
+    """HDLC split the APDU. Its service is not known before the end, and it is not put together."""
     optical = Optical()
     optical.write(b"x" * 300)
     segments = [octets for side, octets in optical.said[2:] if side == "C"]
@@ -316,7 +316,7 @@ def test_scapy(trace: Path, optical: Optical) -> None:
 
 
 def test_from_one_wire(optical: Optical) -> None:
-    """Both directions on one wire, without the sign-on: the frames and their senders are found, and the tokens."""
+    """Both directions share a wire, and the sign-on is missing. Frames, senders and tokens are found."""
     bursts = [
         Burst(octets, Sender.UNKNOWN, START + 60 * MS * number) for number, (_, octets) in enumerate(optical.said)
     ]
@@ -326,7 +326,8 @@ def test_from_one_wire(optical: Optical) -> None:
 
 
 def test_wireshark(optical: Optical, wireshark: Callable[..., Any]) -> None:
-    """Its fields are ours but for what the APDU says; and its own dissector, where it has one, reads the same of it."""
+    """Wireshark has vtctap's fields without those of the APDU. Its own dissector, if it has one, decodes the same
+    values."""
     tool = wireshark()
     trace = tool.trace(records(optical.said))
     for dissection, items in zip(dissected(optical.said), tool.items(trace), strict=True):
@@ -345,7 +346,7 @@ def test_wireshark(optical: Optical, wireshark: Callable[..., Any]) -> None:
 
 
 def test_without_the_library(trace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Frames stand as HDLC, and one line says which extra shows more."""
+    """Frames are shown as HDLC, and one line names the extra that shows more."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "dlms_cosem"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "dlms_cosem", None)

@@ -1,4 +1,4 @@
-"""The assembler: records in order, with all that the taps know."""
+"""The assembler: records in order, with everything that the taps know."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
 
 @dataclass(frozen=True)
 class Said:
-    """A message on the line: by whom, how long after what was said before (ns), and what."""
+    """A message on the line: its sender, the pause since the previous message (ns), and its octets."""
 
     sender: Sender
     after: int
@@ -125,7 +125,8 @@ def assembler(taps: Sequence[Tap], link: int = 0, *, synthetic: bool = False) ->
 
 
 def live(taps: Sequence[Tap], session: Iterable[Said], every: int, *, line: Line = SEVEN_EVEN) -> list[Record]:
-    """As a capture has it: each ``every`` ns all octets that are over are fed, tap by tap, and the time is told."""
+    """Feeds an assembler as a capture does: every ``every`` ns, all octets that have ended, tap by tap, and then the
+    time."""
     new = assembler(taps)
     waiting: dict[int, list[Octet]] = {tap.number: [] for tap in taps}
     for said, octets in on_the_line(session, line):
@@ -161,7 +162,8 @@ SESSIONS = {"programming": PROGRAMMING, "readout": READOUT}
 @pytest.mark.parametrize("line", [SEVEN_EVEN, EIGHT], ids=str)
 @pytest.mark.parametrize("every", [MS, 16 * MS, 100 * MS, 900 * MS])
 def test_session(session: list[Said], line: Line, every: int) -> None:
-    """However its octets arrive: on two wires, and on one with the senders inferred."""
+    """The session gives the same records in whatever pieces its octets arrive, on two wires, and on one with inferred
+    senders."""
     two = live(two_taps(line), session, every, line=line)
     check(two, session, line=line, inferred=False)
     assert [record.tap for record in two] == [0 if said.sender is CLIENT else 1 for said in session]
@@ -176,8 +178,8 @@ def test_session(session: list[Said], line: Line, every: int) -> None:
 @pytest.mark.parametrize("every", [MS, 100 * MS])
 @pytest.mark.parametrize("merged", [False, True])
 def test_mode_e(merged: bool, every: int) -> None:
-    """Binary frames keep their eighth bit, and are 8N1 on a 7E1 line; the next sign-on ends the mode."""
-    # The server confirms the option select in the same words: that is no echo.
+    """Binary frames keep their eighth bit, and are 8N1 on a 7E1 line. The next sign-on ends mode E."""
+    # The server repeats the option select to confirm it: that is no echo.
     records = live(one_tap() if merged else two_taps(), MODE_E, every)
     assert [(record.octets, record.kind) for record in records[:9]] == [
         (said.octets, Kind.FRAME) for said in MODE_E[:9]
@@ -186,7 +188,8 @@ def test_mode_e(merged: bool, every: int) -> None:
     assert {record.line for record in (*records[:4], records[8])} == {SEVEN_EVEN}
     assert {record.flags & Flag.PARITY for record in records[:9]} == {0}
     assert [record.sender for record in records[4:8]] == [CLIENT, SERVER, CLIENT, SERVER]
-    # After the sign-on a frame without a right check sequence is none: noise, or what the SOH in it seems to be.
+    # After the sign-on, octets without a right check sequence are no HDLC frame, but noise or what the SOH in them
+    # seems to begin.
     assert {record.line for record in records[9:]} == {SEVEN_EVEN}
     assert b"".join(record.octets for record in records[9:]) == bytes(octet & 0x7F for octet in HDLC_BAD)
 
@@ -210,7 +213,7 @@ def test_one_wire_does_not_depend_on_chunks(session: list[Said], chance: random.
 
 
 def test_order_of_start_not_of_end() -> None:
-    """The server's long frame began first and is complete last."""
+    """The server's long frame begins first and is complete last."""
     new = assembler(two_taps())
     records = new.feed(1, timed(with_even_parity(b"\x02(1"), T0))
     records += new.feed(0, timed(with_even_parity(b"/?!\r\n"), T0 + CHARACTER))
@@ -223,7 +226,7 @@ def test_order_of_start_not_of_end() -> None:
 
 def test_nothing_waits_longer_than_it_must() -> None:
     new = assembler(two_taps())
-    assert new.feed(0, timed(with_even_parity(b"/?!\r\n"))) == []  # the other tap may have heard something before
+    assert new.feed(0, timed(with_even_parity(b"/?!\r\n"))) == []  # the other tap may have received something before
     assert new.advance(T0) == []
     (record,) = new.advance(T0 + 1)
     assert record.octets == b"/?!\r\n"
@@ -233,7 +236,7 @@ def test_nothing_waits_longer_than_it_must() -> None:
 
 
 def test_held_too_long() -> None:
-    """The other tap has a frame open that began before: a second later the record is written, and flagged."""
+    """The other tap has a frame open that began earlier. The record is written after one second, and flagged."""
     new = assembler(two_taps())
     assert new.feed(1, timed(with_even_parity(b"\x02(1"))) == []
     start = T0 + 10 * CHARACTER
@@ -247,7 +250,7 @@ def test_held_too_long() -> None:
 
 
 def test_noise_on_one_tap_does_not_hold_the_other_up() -> None:
-    """A disturbance as the client ends, and an answer that is longer than a record is held."""
+    """A disturbance at the end of the client's message, and an answer that takes longer than a record is held."""
     slow = 300 * MS
     new = assembler(two_taps())
     records = new.feed(0, timed(with_even_parity(b"/?!\r\n\x7f")))
@@ -262,7 +265,7 @@ def test_noise_on_one_tap_does_not_hold_the_other_up() -> None:
 
 
 def test_order_within_a_tap_is_that_of_the_octets() -> None:
-    """Even where their times go back, as in a trace whose clock was set."""
+    """The order stays even if the times go back, as in a trace whose clock was set."""
     new = assembler(two_taps())
     records = new.feed(0, timed(with_even_parity(b"/?1!\r\n"), T0))
     records += new.feed(0, timed(with_even_parity(b"/?2!\r\n"), T0 - 10 * MS))
@@ -273,7 +276,7 @@ def test_order_within_a_tap_is_that_of_the_octets() -> None:
 
 
 def test_the_other_side_is_not_heard_before_it_can_have_reacted() -> None:
-    """A disturbance on the other wire does not end an ACK that goes on as an option select."""
+    """A disturbance on the other wire does not end an ACK that continues as an option select."""
     new = assembler(two_taps(EIGHT))
     records = new.feed(0, timed(b"\x06"))
     records += new.feed(1, timed(b"\xff", T0 + CHARACTER + 10 * MS))
@@ -335,7 +338,7 @@ def test_an_event_waits_for_what_began_before_it() -> None:
 @pytest.mark.parametrize("octets", [b"/?!\r\n", b"\x01R1\x020004()\x03\x67", b"\x06", b"\x06051\r\n"])
 @pytest.mark.parametrize("late", [0, MS // 2])
 def test_echo(octets: bytes, late: int) -> None:
-    """The optical head sends the client's octets back: the server's tap hears them as they are sent."""
+    """The optical head sends the client's octets back, and the server's tap receives them as they are sent."""
     new = assembler(two_taps())
     records = new.feed(0, timed(with_even_parity(octets)))
     records += new.feed(1, timed(with_even_parity(octets), T0 + late))
@@ -351,7 +354,7 @@ def test_a_late_echo_is_known_by_who_says_such_a_thing() -> None:
 
 
 def test_the_same_answer_is_no_echo() -> None:
-    """A client that acknowledges, and a server that does so later; the same octets twice on one tap; data that look
+    """A client's acknowledgement and a later one of the server, the same octets twice on one tap, and data that look
     like an echo of themselves."""
     new = assembler(two_taps())
     records = new.feed(0, timed(with_even_parity(b"\x06")))
@@ -381,14 +384,14 @@ def test_one_wire_has_no_echo() -> None:
     assert [record.flags for record in records + new.close()] == [0, 0]
 
 
-# What the tap knows of each octet.
+# Errors and pauses of each octet.
 
 OF_EACH_KIND = [*dict.fromkeys(said.octets for said in PROGRAMMING + READOUT), b"noise"]
 
 
 @pytest.mark.parametrize("parity", "EO")
 def test_wrong_parity_of_every_octet(parity: str) -> None:
-    """Bit 7 of each octet of each message flipped in turn: that position is listed, and nothing else changes."""
+    """Bit 7 of each octet of each message is inverted in turn: its position is listed, and nothing else changes."""
     line = Line(7, parity, 1)
     for octets in OF_EACH_KIND:
         sent = with_even_parity(octets)
@@ -414,7 +417,7 @@ def test_framing_errors_breaks_and_overruns() -> None:
 
 
 def test_pauses() -> None:
-    """Silence of a character or more is listed, in whole microseconds, and counts in the duration."""
+    """Silence of a character or more is listed in whole microseconds, and counts in the duration."""
     steps = [0, CHARACTER, 2 * CHARACTER - 1, 2 * CHARACTER, 500 * MS + 999, CHARACTER, GAP + CHARACTER]
     start, octets = T0, []
     for value, step in zip(with_even_parity(b"\x02(16)\x03\x05"), steps, strict=True):
@@ -454,7 +457,7 @@ def test_an_ack_with_nothing_before_it_has_no_sender() -> None:
 
 
 def test_natural_senders() -> None:
-    """Of the octets that only one side says; a challenge is the server's though it is a command."""
+    """Octets that only one side sends. A challenge is the server's, although it is a command."""
     for said in PROGRAMMING + READOUT:
         natural = natural_sender(decode(said.octets))
         assert natural is (UNKNOWN if said.octets in (b"\x06", b"\x15") else said.sender)
@@ -494,7 +497,7 @@ def test_the_parts_of_a_long_frame_have_one_sender(merged: bool) -> None:
 
 
 def test_the_later_part_of_a_frame_is_no_message() -> None:
-    """Mode E goes on, though the second part begins like the sign-on that would end it."""
+    """Mode E continues, although the second part begins like the sign-on that would end it."""
     long = (b"\x02" + b"a" * (MAX_OCTETS - 1) + b"/?!\r\n").ljust(MAX_OCTETS + 99, b"b") + b"\x03\x55"
     new = assembler(one_tap(line=EIGHT))
     records = new.feed(0, timed(b"\x06252\r\n" + long + HDLC_2)) + new.close()
@@ -510,7 +513,7 @@ def test_without_a_speed_there_are_no_pauses() -> None:
 
 
 def test_too_many_pauses_for_one_record() -> None:
-    """The data of each packet stays well below what Wireshark takes; no octet and no pause is lost."""
+    """The data of each packet stays well below Wireshark's limit; no octet and no pause is lost."""
     body = b"\x02" + b"a" * 45_000 + b"\x03\x55"
     new = assembler(one_tap(line=EIGHT))
     step = 3 * CHARACTER
@@ -532,7 +535,7 @@ def test_long_noise_with_pauses_stays_noise() -> None:
 
 
 def test_binary_parts_stay_binary() -> None:
-    """A wire that turned to mode E on one tap turned on both."""
+    """A wire that changed to mode E on one tap changed on both."""
     new = assembler(two_taps())
     records = new.feed(0, timed(with_even_parity(b"\x06252\r\n")))
     records += new.feed(1, timed(HDLC_2, T0 + 100 * MS))
@@ -551,7 +554,8 @@ def test_records_are_whole_when_they_leave() -> None:
 
 
 def test_what_is_open_when_a_tap_is_lost_is_cut() -> None:
-    """Its check character may have come unheard; at the end of a capture it may as well have had none."""
+    """Its check character may have been sent while the tap was lost. At the end of a capture, the frame may have had
+    none."""
     for text, flags in (
         (b"\x020004(1)\x03", Flag.CUT),
         (b"\x020004(1)\x037", 0),

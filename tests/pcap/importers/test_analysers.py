@@ -118,9 +118,9 @@ def test_both_wires(format: str, write: Callable[[list[Drawing]], bytes], speed:
 
 def test_names_of_channels_tell_the_sides() -> None:
     _, account = bursts_of("logic", sigrok_csv(drawn()))
-    assert not any("spoke first" in note for note in account.notes)
+    assert not any("sent first" in note for note in account.notes)
     _, account = bursts_of("logic", saleae(drawn()))
-    assert any("Channel 0 spoke first and is taken for the client" in note for note in account.notes)
+    assert any("Channel 0 sent first and is taken for the client" in note for note in account.notes)
 
 
 def test_one_wire_alone_is_nobodys() -> None:

@@ -48,7 +48,7 @@ def test_row(name: str, what: str, direction: str, time: str, tmp_path: Path) ->
     senders = {burst.sender for burst in bursts}
     if direction in ("yes", "two names"):
         assert senders == {Sender.CLIENT, Sender.SERVER}
-        assert any("spoke first" in note for note in account.notes) == (direction == "two names")
+        assert any("sent first" in note for note in account.notes) == (direction == "two names")
     elif direction == "no":
         assert senders == {Sender.UNKNOWN}
     timed = {burst.time is not None for burst in bursts}
