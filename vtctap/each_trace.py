@@ -24,7 +24,7 @@ __all__ = ["each_trace"]
 
 Work = Callable[[argparse.Namespace, list[str]], Any]
 """What is done with a trace: takes the command's arguments and the trace's file or ring files. It is importable by its
-name, and its result is pickled."""
+name, and its result is pickled. ``arguments.number`` is the number of the trace, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,12 @@ def each_trace(
     """Yields the names of each trace, in order, and what ``work`` returns for it. Sets ``arguments.damaged`` where a
     trace, or a part of one, was skipped."""
     if len(groups) == 1 and not arguments.cluster:
+        arguments.number = 1
         yield groups[0], work(arguments, groups[0])
         return
     vars(arguments).setdefault("traces_read", [])  # The exit status is that of reading.
-    jobs = [list(map(os.path.abspath, names)) for names in groups] if arguments.cluster else list(groups)
+    place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
+    jobs = [(number, list(map(place, names))) for number, names in enumerate(groups, 1)]
     processes = arguments.jobs if all(map(_is_file, groups)) else 1
     found = results(partial(_done, work, arguments), jobs, processes=processes, cluster=arguments.cluster)
     shown = in_order(with_count(found, len(jobs), "traces"))
@@ -67,8 +69,9 @@ def _is_file(names: Sequence[str]) -> bool:
     return all(name != STANDARD and (os.path.isfile(name) or not os.path.exists(name)) for name in names)
 
 
-def _done(work: Work, arguments: argparse.Namespace, names: list[str]) -> _Done:
-    own = argparse.Namespace(**(vars(arguments) | {"traces_read": []}))
+def _done(work: Work, arguments: argparse.Namespace, job: tuple[int, list[str]]) -> _Done:
+    number, names = job
+    own = argparse.Namespace(**(vars(arguments) | {"traces_read": [], "number": number}))
     with redirect_stderr(io.StringIO()) as said:
         try:
             result, why = work(own, names), ""

@@ -16,17 +16,19 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--jobs`` and ``--cluster``."""
+def add_jobs(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """Adds ``--jobs`` and ``--cluster``; ``when`` precedes their help."""
     parser.add_argument(
         "--jobs",
         type=_number,
         default=processors(),
         metavar="N",
-        help="processes that work on several traces (default: one for each processor)",
+        help=f"{when}processes that work on several traces (default: one for each processor)",
     )
     parser.add_argument(
-        "--cluster", metavar="ADDRESS", help="let the workers of this Dask scheduler do it, such as tcp://host:8786"
+        "--cluster",
+        metavar="ADDRESS",
+        help=f"{when}let the workers of this Dask scheduler do it, such as tcp://host:8786",
     )
 
 

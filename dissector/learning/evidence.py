@@ -22,10 +22,11 @@ Damage that no check character reveals is rare: a single failure among many succ
 (:data:`DAMAGE`), is set aside. The answer keeps the count and the record numbers, so that the reader sees it.
 
 The state of a question is a :class:`Notes`: one count for each subject and each set of readings that explained
-something. Two such states merge by adding counts, in any order and grouping, so traces and devices can be processed
-separately. Each count keeps the first few record numbers. Memory is bounded by :data:`MAX_KEYS`.
+something. Two such states merge by adding counts, so traces and devices can be learned from apart: any order and
+grouping gives the same. Each count keeps the first few record numbers. Memory is bounded by :data:`MAX_KEYS`.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -137,17 +138,14 @@ class Notes:
         tally.feed(place, measure, doubt)
 
     def __add__(self, other: "Notes") -> "Notes":
-        """Returns the sum of two notes."""
-        both = Notes()
-        both.left_out = self.left_out + other.left_out
+        """Returns both together. Of too many counts, those with the lowest hashes stay: the same ones in any order."""
         merged = dict(self._tallies)
         for key, tally in other._tallies.items():
-            if key in merged:
-                merged[key] += tally
-            elif len(merged) < MAX_KEYS:
-                merged[key] = tally
-            else:
-                both.left_out += tally.count
+            merged[key] = merged[key] + tally if key in merged else tally
+        both = Notes()
+        both.left_out = self.left_out + other.left_out
+        for key in sorted(merged, key=_hash)[MAX_KEYS:] if len(merged) > MAX_KEYS else ():
+            both.left_out += merged.pop(key).count
         both._tallies = merged
         return both
 
@@ -156,11 +154,20 @@ class Notes:
         return ((subject, explaining, tally) for (subject, explaining), tally in self._tallies.items())
 
     def subjects(self) -> dict[str, dict[Explaining, Tally]]:
-        """Returns the tallies by subject, in sorted order."""
+        """Returns the tallies by subject, sorted by it, and then by where each was seen first."""
         found: dict[str, dict[Explaining, Tally]] = {}
-        for subject, explaining, tally in self:
+        for subject, explaining, tally in sorted(self, key=_rank):
             found.setdefault(subject, {})[explaining] = tally
-        return dict(sorted(found.items()))
+        return found
+
+
+def _hash(key: tuple[str, Explaining]) -> tuple[int, tuple[str, Explaining]]:
+    return zlib.crc32(repr(key).encode()), key
+
+
+def _rank(noted: tuple[str, Explaining, Tally]) -> tuple[str, Place, Explaining]:
+    subject, explaining, tally = noted
+    return subject, min(tally.places, default=Place(0, 0)), explaining
 
 
 def _is_long(*texts: str) -> bool:

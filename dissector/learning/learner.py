@@ -1,8 +1,9 @@
 """The learner: puts every question to every turn of every trace, and collects the answers.
 
-A :class:`Learner` is fed the dissections of traces in order. It keeps one set of notes per device (a link of a trace),
-and learners that were fed apart merge by ``+``. Questions are independent of each other: each consumes the stream once
-and keeps only its notes. Questions that observe the same share their notes.
+A :class:`Learner` is fed the dissections of traces in order. It keeps one set of notes per device (a link of a trace).
+Learners that were fed apart, each with the numbers of its traces, merge by ``+``; any order and grouping gives the same
+answers. Questions are independent of each other: each consumes the stream once and keeps only its notes. Questions that
+observe the same share their notes.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ _OBSERVERS: Final[tuple[Callable[[Any, Notes], None], ...]] = (*_OBSERVE_TURNS, 
 _NOTES_OF: Final = {question.name: _OBSERVERS.index(question.observe) for question in QUESTIONS}
 """The place of each question's notes among those of a device."""
 MAX_DEVICES: Final = 64
-"""Most devices that are kept apart; all further ones count as one."""
+"""Most devices that are told apart: those of the first traces. Others count only where devices are not compared."""
 
 Device = tuple[int, int]
 """A device: the number of its trace, from 1, and its link in that trace."""
@@ -67,13 +68,14 @@ class Learner:
     def __init__(self) -> None:
         self.devices: dict[Device, list[Notes]] = {}
         self.records = 0
+        self._others = [Notes() for _ in _OBSERVERS]
         self._trace = 0
         self._open: _Trace | None = None
 
-    def begin(self, *, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
-        """Begins the next trace."""
+    def begin(self, number: int | None = None, *, session_timeout_ns: int = SESSION_TIMEOUT_NS) -> None:
+        """Begins a trace: the next one, or the one with this number."""
         self.close()
-        self._trace += 1
+        self._trace = self._trace + 1 if number is None else number
         self._open = _Trace(self._trace, session_timeout_ns)
 
     def feed(self, dissection: Dissection) -> None:
@@ -115,7 +117,7 @@ class Learner:
         if device in self.devices:
             return self.devices[device]
         if len(self.devices) >= MAX_DEVICES:
-            return self.devices[next(reversed(self.devices))]
+            return self._others
         notes = self.devices[device] = [Notes() for _ in _OBSERVERS]
         return notes
 
@@ -123,30 +125,42 @@ class Learner:
         """Returns a learner with the notes of both; notes on the same device are added."""
         both = Learner()
         both.records = self.records + other.records
-        for learner in (self, other):
-            for device, notes in learner.devices.items():
-                held = both.devices.get(device)
-                both.devices[device] = [one + more for one, more in zip(held, notes, strict=True)] if held else notes
+        both._others = _sum(self._others, other._others)
+        held = dict(self.devices)
+        for device, notes in other.devices.items():
+            held[device] = _sum(held[device], notes) if device in held else notes
+        for at, device in enumerate(sorted(held)):
+            if at < MAX_DEVICES:
+                both.devices[device] = held[device]
+            else:
+                both._others = _sum(both._others, held[device])
         return both
 
     @property
     def registers(self) -> bool:
         """Whether any register was named in an undamaged frame."""
         at = [_NOTES_OF[name] for name in ("register width", "value length")]
-        return any(notes[number].subjects() for notes in self.devices.values() for number in at)
+        every = (*self.devices.values(), self._others)
+        return any(notes[number].subjects() for notes in every for number in at)
 
     def answers(self) -> Iterator[Answer]:
         """Returns the answers for all devices together, in the order of the questions."""
+        told_apart = [self.devices[device] for device in sorted(self.devices)]
         for question in QUESTIONS:
             at = _NOTES_OF[question.name]
-            yield from question.answers([notes[at] for notes in self.devices.values()])
+            every = told_apart if question.by_device else [*told_apart, self._others]
+            yield from question.answers([notes[at] for notes in every])
 
     def differences(self) -> Iterator[Difference]:
         """Returns the questions whose shown answers differ between devices."""
         for question in QUESTIONS:
             if question.compares:
                 at = _NOTES_OF[question.name]
-                yield from _differences(question, {device: notes[at] for device, notes in self.devices.items()})
+                yield from _differences(question, {device: self.devices[device][at] for device in sorted(self.devices)})
+
+
+def _sum(some: list[Notes], more: list[Notes]) -> list[Notes]:
+    return [one + other for one, other in zip(some, more, strict=True)]
 
 
 class _Trace:

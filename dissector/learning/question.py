@@ -73,6 +73,11 @@ class Question(Generic[Observed]):
         """Whether answers of several devices can differ. Measured ranges always do."""
         return self.judge is not measured
 
+    @property
+    def by_device(self) -> bool:
+        """Whether the judgement needs to know which device showed what."""
+        return self.judge not in (None, measured)
+
     def answers(self, devices: Sequence[Notes]) -> Iterator[Answer]:
         """Returns the answers from all devices' notes, one for each subject."""
         return (self.judge or by_elimination)(self, devices)

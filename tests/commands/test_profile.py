@@ -218,3 +218,30 @@ def test_wrong_use(inside: Run, tmp_path: Path, arguments: list[str], reason: st
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert reason in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_many_processes_learn_what_one_learns(inside: Run, trace: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.pcapng"
+    with create_trace(other) as writer:
+        for record in FRAMES[:9]:
+            writer.write(record)
+    texts = []
+    for jobs in ("1", "3"):
+        done = inside("profile", "learn", trace, other, trace, "--jobs", jobs)
+        assert (done.returncode, done.stderr) == (0, "")
+        texts.append(done.stdout)
+    assert texts[0] == texts[1]
+    assert "Records of a second trace" in texts[0]
+    assert "2:5" in texts[0]
+
+
+def test_a_trace_that_cannot_be_read_is_named_and_the_others_are_learned_from(
+    inside: Run, trace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "no.pcapng").write_text("this is no trace")
+    done = inside("profile", "learn", "no.pcapng", trace, "nowhere.pcapng")
+    assert done.returncode == 1
+    assert [line.partition(":")[2].split()[0] for line in done.stderr.splitlines()] == ["skipped", "skipped"]
+    assert "7001" in done.stdout
+    done = inside("profile", "learn", "no.pcapng", "nowhere.pcapng")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "vtctap: no trace could be read")

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, add_profile, load_profile
+from vtctap.each_trace import each_trace
 from vtctap.errors import CommandError
 from vtctap.inputs import Traces, settle
+from vtctap.jobs import add_jobs
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import output_errors, write_text
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evidence", metavar="FILE", help="for learn: write a page (.html or .md) without data of customers"
     )
     parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on")
+    add_jobs(parser, "for learn: ")
     add_profile(parser)
 
 
@@ -168,13 +171,11 @@ def _learn(arguments: argparse.Namespace) -> int:
     page = _page(arguments.evidence)
     arguments.profile = _base(arguments)[0] if arguments.inherits else None
     learner, base = Learner(), None
-    for _, dissections, profile in _traces(arguments):
+    for _, (learned, profile) in each_trace(_learned, arguments, [[name] for name in arguments.names]):
         base = base or profile
-        learner.begin(session_timeout_ns=profile.timing.session_timeout_ns)
-        for dissection in dissections:
-            learner.feed(dissection)
-    learner.close()
-    assert base is not None
+        learner += learned
+    if base is None:
+        raise CommandError("no trace could be read")
     parent = arguments.inherits or parent_of(Learned(learner.answers()), base)
     if parent != base.name and not arguments.inherits:
         base = load(parent)
@@ -187,6 +188,20 @@ def _learn(arguments: argparse.Namespace) -> int:
         write_text(arguments.evidence, page(learner), force=arguments.force, encoding="utf-8")
     write_text(output, draft(learner, base, parent=parent, name=name, traces=traces), force=arguments.force)
     return 0
+
+
+def _learned(arguments: argparse.Namespace, names: list[str]) -> "tuple[Learner, Profile]":
+    """Returns what a trace shows, and its profile."""
+    from vtctap.dissector.dissect import Dissector
+    from vtctap.dissector.learning.learner import Learner
+
+    several, learner = len(arguments.names) > 1, Learner()
+    records, profile = settle(arguments, Traces(names, bar=False), names[0] if several else "")
+    learner.begin(arguments.number, session_timeout_ns=profile.timing.session_timeout_ns)
+    for dissection in Dissector(profile).each(records):
+        learner.feed(dissection)
+    learner.close()
+    return learner, profile
 
 
 def _page(name: str | None) -> "Callable[[Learner], str] | None":

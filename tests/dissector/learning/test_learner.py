@@ -1,6 +1,7 @@
 """The learner: traces merge, devices are compared, hostile traces do no harm, and memory is bounded."""
 
 import gc
+import pickle
 import random
 import tracemalloc
 
@@ -25,6 +26,7 @@ from equipment.conversation import (
 )
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.learning import evidence, flows, turns
+from vtctap.dissector.learning import learner as learner_module
 from vtctap.dissector.learning.draft import draft
 from vtctap.dissector.learning.learner import QUESTIONS, Learner
 from vtctap.dissector.learning.page import html, markdown
@@ -84,6 +86,48 @@ def test_learners_of_the_same_devices_add_up() -> None:
     assert both == contents(other + one)
     assert sum(tally.count for notes in one.devices[1, 0] for _, _, tally in notes) > 100
     assert (one + other).records == one.records + other.records
+
+
+def learned_apart(traces: list[list[Record]]) -> list[Learner]:
+    """What each trace shows, learned by a learner of its own, as another process does it."""
+    learners = []
+    for number, trace in enumerate(traces, 1):
+        learner, dissector = Learner(), Dissector(load())
+        learner.begin(number)
+        for record in trace:
+            learner.feed(dissector.dissect(record))
+        learner.close()
+        learners.append(pickle.loads(pickle.dumps(learner)))
+    return learners
+
+
+@pytest.mark.parametrize(("devices", "keys"), [(64, 2000), (3, 2000), (3, 12)])
+def test_any_order_and_grouping_gives_the_same(monkeypatch: pytest.MonkeyPatch, devices: int, keys: int) -> None:
+    """Also where there are more devices, and more counts, than are kept."""
+    monkeypatch.setattr(learner_module, "MAX_DEVICES", devices)
+    monkeypatch.setattr(evidence, "MAX_KEYS", keys)
+    traces = [demo(1), records(FIRST * 4), records(OTHER * 4), demo(2), records(OTHER * 2, link=3)]
+    apart = learned_apart(traces)
+    wanted = everything(sum(apart, Learner()))
+    if keys == 2000:
+        assert everything(learn(*traces)) == wanted
+    chance = random.Random(1)
+    for _ in range(5):
+        learners = chance.sample(apart, len(apart))
+        while len(learners) > 1:
+            at = chance.randrange(len(learners) - 1)
+            learners[at : at + 2] = [learners[at] + learners[at + 1]]
+        assert everything(learners[0]) == wanted
+        assert len(learners[0].devices) == min(devices, len(traces))
+
+
+def test_devices_that_are_not_told_apart_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their identifications differ because they are several devices, not because one device counts."""
+    monkeypatch.setattr(learner_module, "MAX_DEVICES", 3)
+    traces = [records([CALL, identification(f"ABC5{number:09}")] * 3) for number in (11, 23, 35, 47, 58, 69)]
+    parts = [answer.reading for answer in learn(*traces).answers() if answer.question == "identification parts"]
+    assert parts
+    assert "counting" not in parts[0]
 
 
 def test_links_are_devices() -> None:

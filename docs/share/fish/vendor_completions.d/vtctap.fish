@@ -281,6 +281,8 @@ complete -c vtctap -n '_shtab_vtctap_using profile' -s o -xka "(__fish_complete_
 complete -c vtctap -n '_shtab_vtctap_using profile' -l force -d 'overwrite the file if it exists'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l evidence -xka "(__fish_complete_path (commandline -ct))" -d 'for learn: write a page (.html or .md) without data of customers'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l inherits -x -d 'for learn and new: the profile to build on'
+complete -c vtctap -n '_shtab_vtctap_using profile' -l jobs -x -d 'for learn: processes that work on several traces (default: one for each processor)'
+complete -c vtctap -n '_shtab_vtctap_using profile' -l cluster -x -d 'for learn: let the workers of this Dask scheduler do it, such as tcp://host:8786'
 complete -c vtctap -n '_shtab_vtctap_using profile' -l profile -x -d 'protocol profile: a name from '"'"'vtctap profile list'"'"', or a file (default: the first in that list)'
 complete -c vtctap -n '_shtab_vtctap_using profile; and test $_shtab_vtctap_npos -eq 0' -ka "list show check learn new" -d 'the action, see above'
 complete -c vtctap -n '_shtab_vtctap_using profile; and test $_shtab_vtctap_npos -ge 1' -ka "(__fish_complete_path (commandline -ct))" -d 'a profile'"'"'s name, or traces'
