@@ -170,7 +170,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not rows:
         return
     version = subprocess.run(["tshark", "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
-    terminalreporter.section("Proof by difference")
+    terminalreporter.section("Differential test")
     terminalreporter.line(f"vtctap read --json against {version}")
     terminalreporter.line(f"{'':52}{'records':>10}{'values':>12}{'differences':>14}")
     total = Compared("in all", *(sum(getattr(row, name) for row in rows) for name in Compared.__slots__[1:]))
