@@ -1,4 +1,5 @@
-"""The fast ways give what the exact ones do: ``bench/decode_difference.py`` tries a million records, this a few."""
+"""The fast ways give the results of the exact ones: ``bench/decode_difference.py`` compares a million records, this
+test a few."""
 
 import random
 
@@ -20,14 +21,14 @@ def test_random_and_damaged_traces(profile: str, seed: int) -> None:
 
 
 def test_many_of_these_frames_are_common() -> None:
-    """Otherwise the comparison is one of the exact way with itself."""
+    """Otherwise the test would compare the exact way with itself."""
     chance = random.Random(1)
     found = [common_frames.decode(octets(chance)) is not None for _ in range(1000)]
     assert 100 < sum(found) < 900
 
 
 def one_by_one(frame: bytes) -> list[bytes]:
-    """Returns the frame with each octet replaced by each other one, and with each left out."""
+    """Yields the frame with each octet replaced by each other one, and with each octet left out."""
     changed = [frame[:at] + bytes([octet]) + frame[at + 1 :] for at in range(len(frame)) for octet in range(256)]
     return (
         changed + [frame[:at] + frame[at + 1 :] for at in range(len(frame))] + [frame[:at] for at in range(len(frame))]
@@ -36,7 +37,7 @@ def one_by_one(frame: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("body", [READ, ANSWER, b"\x02a(1)b(2*V)\r\n!\r\n\x03", b"\x02(ER1)\x03", b"\x02()\x03"])
 def test_every_changed_octet(body: bytes) -> None:
-    """With the check character that fits the change, too, so that the structure alone decides."""
+    """The check character also fits the change, so that the structure alone decides."""
     for changed in one_by_one(body):
         for frame in (changed + bytes([bcc_xor(body[1:])]), changed + bytes([bcc_xor(changed[1:])])):
             common = common_frames.decode(frame)

@@ -1,4 +1,4 @@
-"""Requests, answers, repeats and sessions: stories told by hand, with what each of their frames must be."""
+"""Requests, answers, repeats and sessions: stories written by hand, with the expected place of each frame."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ ACK, NAK, NULS = b"\x06", b"\x15", bytes(9)
 
 
 def places(story: Sequence[tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]]) -> list[Place]:
-    """The places of a story's frames: ``C`` or ``S`` (``?``: unknown), octets, and what is special of the record. Each
-    frame lasts 10 ms and the next begins 30 ms later, but for ``after`` (ns)."""
+    """Returns the places of a story's frames: ``C`` or ``S`` (``?``: unknown), octets, and special attributes of the
+    record. Each frame lasts 10 ms, and the next one begins 30 ms later unless ``after`` (ns) says otherwise."""
     pairing = Pairing()
     time = START
     found = []
@@ -87,7 +87,8 @@ def test_who_answers_whom(story: Sequence[Any], expected: dict[int, int]) -> Non
 @pytest.mark.parametrize(
     ("story", "expected"),
     [
-        # The client's: nothing came, or a NAK, or what was damaged; its own damage excuses other octets after a NAK.
+        # The client repeats after silence, a NAK or a damaged answer. Damage of the repeat itself excuses different
+        # octets after a NAK.
         ([("C", READ), ("C", READ), ("C", READ), ("S", DATA), ("C", READ)], {2: 1, 3: 1}),
         ([("C", READ), ("C", OTHER)], {}),
         ([("C", READ), ("S", NAK), ("C", READ)], {3: 1}),
@@ -99,7 +100,7 @@ def test_who_answers_whom(story: Sequence[Any], expected: dict[int, int]) -> Non
         ([("C", READ), ("S", DATA, {"flags": Flag.ORDER_UNCERTAIN}), ("C", READ)], {}),
         ([("C", READ), ("S", DATA), ("C", READ), ("S", DATA)], {}),
         ([("C", CALL), ("C", CALL), ("S", IDENT)], {2: 1}),
-        # The server's: after a NAK whatever it sends, after a repeated request the same octets.
+        # The server repeats: after a NAK whatever it sends, after a repeated request the same octets.
         ([("C", READ), ("S", DATA_BAD), ("C", NAK), ("S", DATA)], {4: 2}),
         ([("C", READ), ("S", DATA_BAD), ("C", NAK), ("S", DATA_BAD), ("C", NAK), ("S", DATA)], {4: 2, 6: 2}),
         ([("C", READ), ("S", DATA, {"flags": Flag.PARITY}), ("C", READ), ("S", DATA)], {3: 1, 4: 2}),
@@ -107,7 +108,7 @@ def test_who_answers_whom(story: Sequence[Any], expected: dict[int, int]) -> Non
         ([("C", READ), ("S", DATA), ("C", READ), ("C", READ), ("S", DATA)], {4: 3}),
         ([("C", NAK), ("S", DATA)], {}),
         ([("C", READ), ("S", NAK), ("S", NAK), ("C", NAK), ("C", NAK)], {}),
-        # A break parts what looks the same, and so does time.
+        # A break, or a long time, separates equal messages.
         ([("C", READ), ("C", BREAK), ("C", CALL), ("C", READ)], {}),
         ([("C", BREAK), ("C", BREAK)], {2: 1}),
         ([("C", READ), ("C", READ, {"after": SESSION_TIMEOUT_NS + 1})], {}),
@@ -155,7 +156,7 @@ def test_a_request_in_two_records_ends_with_the_second() -> None:
 
 
 def test_tshark_agrees(wireshark: Callable[..., Any]) -> None:
-    """Random stories of several links, in one pass and in two; in two the answer is linked from its request."""
+    """Random stories of several links, in one pass and in two; in two passes the request links to its answer."""
     chance = random.Random(21)
     octets = (CALL, IDENT, READ, READ_BAD, OTHER, DATA, DATA_BAD, WRITE, BREAK, PART, ACK, NAK, NULS, b"1)\x03\x11")
     time, records = START, []

@@ -52,7 +52,7 @@ def test_summary(octets: bytes, line: str) -> None:
 
 
 def test_the_summaries_themselves() -> None:
-    """Each check character is what arithmetic makes it, or the line says so."""
+    """Each check character is computed by arithmetic, or the line reports it."""
     for octets, line in SUMMARIES:
         checked, etx, bcc = octets[1:].partition(b"\x03")
         if not bcc:
@@ -147,7 +147,7 @@ def lines(how: str) -> list[str]:
 
 
 def test_marks_of_what_is_not_known() -> None:
-    """A time that was made up, and who is taken to have sent it."""
+    """A synthetic time, and an inferred sender."""
     printer, dissector = Printer(), Dissector(load())
     shown = [
         printer.line(dissector.dissect(Record(T0, b"\x06", sender=sender, inferred=inferred, flags=flags)))
@@ -192,7 +192,7 @@ def test_all_of_it() -> None:
 
 @pytest.mark.parametrize("flags", [0, Flag.CUT | Flag.BREAK])
 def test_colours(flags: int) -> None:
-    """Standard sequences only, each ended on its line; without them it is the same line."""
+    """The colours are standard sequences that end on their line; without them the line is the same."""
     for sender, colour in ((Sender.CLIENT, "36"), (Sender.SERVER, "33"), (Sender.UNKNOWN, "39")):
         said = dissect(b"/?!\r\n", sender=sender, flags=flags)
         line, plain = Printer(colour=True).line(said), Printer().line(said)

@@ -1,5 +1,5 @@
-"""Verdicts: stories told by hand, with the token that each status is about; the token flows, which follow whole
-exchanges, as a twin; and the Lua dissector, in one pass and in two."""
+"""Verdicts: stories written by hand, with the token that each status is about. Token flows, which follow whole
+exchanges, are the twin; so is the Lua dissector, in one pass and in two."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ Story = Sequence[tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]]
 
 
 def records_of(story: Story) -> list[Record]:
-    """The records of a story: ``C`` or ``S``, octets, and what is special of the record."""
+    """Returns the records of a story: ``C`` or ``S``, octets, and special attributes of the record."""
     return [
         Record(EPOCH + number * 40 * MS, octets, sender=Sender.CLIENT if side == "C" else Sender.SERVER,
                duration=10 * MS, **(more[0] if more else {}))
@@ -41,7 +41,7 @@ def records_of(story: Story) -> list[Record]:
 
 
 def tokens(records: Sequence[Record]) -> dict[int, int]:
-    """The record of the token that each status is about."""
+    """Returns the record of the token that each status is about."""
     shown = [dissection.fields() for dissection in map(Dissector(PROFILE).dissect, records)]
     return {at: fields["vtc.status.token_in"] for at, fields in enumerate(shown, 1) if "vtc.status.token_in" in fields}  # type: ignore[misc]
 
@@ -55,14 +55,14 @@ def tokens(records: Sequence[Record]) -> dict[int, int]:
         ([GIVE, ("S", NAK), ASK, USED], {}),
         ([GIVE, ASK, USED], {}),
         ([("C", WRITE), GOOD, ASK, TAKEN], {}),
-        # Of a write that came again, the one that was answered counts.
+        # Of a repeated write, the one that was answered counts.
         ([GIVE, ("S", NAK), GIVE, GOOD, ASK, TAKEN], {6: 3}),
         ([GIVE, GIVE, GOOD, ASK, TAKEN], {5: 2}),
         # Another token takes its place.
         ([GIVE, GOOD, ("C", OTHER), GOOD, ASK, TAKEN], {6: 3}),
         ([GIVE, GOOD, ("C", OTHER), ("S", NAK), ASK, TAKEN], {6: 1}),
         ([GIVE, GOOD, ("C", WRITE), GOOD, ASK, TAKEN], {6: 1}),
-        # Damaged, unasked, and an echo.
+        # Damaged frames, unrequested ones, and an echo.
         ([GIVE, GOOD, ASK, WRONG, ASK, TAKEN], {6: 1}),
         ([GIVE, GOOD, TAKEN, ASK, USED], {5: 1}),
         ([GIVE, ("C", TOKEN, ECHO), GOOD, ("S", ACK, ECHO), ASK, ("S", *TAKEN[1:], ECHO), TAKEN], {7: 1}),
@@ -95,7 +95,7 @@ def test_token_flows_say_the_same(seed: int) -> None:
 
 
 def test_wireshark_links_both_ways(wireshark: Callable[..., Any]) -> None:
-    """Random conversations: a status names its token in one pass, the token its verdict in two."""
+    """Random conversations: a status links to its token in one pass, and the token to its verdict in two."""
     chance = random.Random(7)
     steps = [(GIVE, GOOD), (ASK, WAIT), (ASK, TAKEN), (ASK, USED), (ASK, WRONG), (GIVE, ("S", NAK)),
              (("C", OTHER), GOOD), (("C", WRITE), GOOD), (("C", BREAK), ("C", CALL)), (GIVE,), (TAKEN,)]  # fmt: skip

@@ -1,6 +1,7 @@
-"""What is not ours: other protocols and inverted lines are noise, in few pieces, and are known for what they are.
+"""Other protocols and inverted lines: they are noise, in few pieces, and are recognised.
 
-The octets are made up after the standards and public reports; no length, sum or check is ours to compute.
+The octets are made up from the standards and public reports. Lengths, sums and check sequences are not computed by
+vtctap.
 """
 
 import random
@@ -41,7 +42,8 @@ def pieces(octets: bytes, *, synthetic: bool, pauses: dict[int, int] | None = No
 
 
 def inverted(text: bytes) -> bytes:
-    """What a receiver of 8N1 makes of text that is sent back to back on an inverted line: bit by bit."""
+    """Returns what an 8N1 receiver receives from text that is sent back to back on an inverted line, computed bit by
+    bit."""
     line = "".join("1" + f"{~octet & 0xFF:08b}"[::-1] + "0" for octet in text)
     heard, at = bytearray(), 0
     while (at := line.find("0", at)) >= 0 and at + 10 <= len(line):
@@ -59,7 +61,7 @@ TELEGRAM = (
 @pytest.mark.parametrize("foreign", [SML, MBUS, SHORT + MBUS, WRAPPER, CIPHERED])
 @pytest.mark.parametrize("before", [b"", b"\xdd", b"x\xff"])
 def test_one_piece_of_noise(foreign: bytes, before: bytes, synthetic: bool) -> None:
-    """And what is ours behind it is found."""
+    """Messages behind the noise are found."""
     found = pieces(before + foreign + OURS, synthetic=synthetic)
     assert [(piece.is_frame, piece.values) for piece in found] == [(False, before + foreign), (True, OURS)]
     assert look(before + foreign) in HINTS
@@ -77,7 +79,8 @@ def test_sml_that_is_cut_ends_with_the_pause() -> None:
 
 @pytest.mark.parametrize("whole", [MBUS, SHORT, WRAPPER, CIPHERED])
 def test_what_only_begins_as_foreign_hides_nothing(whole: bytes) -> None:
-    """Each damaged variant, and ours at once behind it: where the octets prove nothing, ours is found."""
+    """Every damaged variant is followed at once by a message. If the octets do not prove another protocol, the message
+    is found."""
     for cut in range(1, len(whole)):
         *_, last = pieces(whole[:cut] + b"\x15" + OURS, synthetic=False, pauses={cut: 2 * GAP + 1})
         assert last.values == OURS
@@ -89,7 +92,7 @@ def test_what_only_begins_as_foreign_hides_nothing(whole: bytes) -> None:
 
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_an_inverted_line(synthetic: bool) -> None:
-    """Its octets are full of what NAK, ACK, SOH and STX are."""
+    """Its octets are full of the codes of NAK, ACK, SOH and STX."""
     heard = inverted(TELEGRAM * 3)
     assert heard.translate(bytes(octet & 0x7F for octet in range(256))).count(0x15) > 10
     assert look(heard) == "inverted"
@@ -99,7 +102,7 @@ def test_an_inverted_line(synthetic: bool) -> None:
 
 
 def test_a_nak_after_noise_is_one() -> None:
-    """What an answer that was damaged is refused with: after a pause, or after what is no inverted text."""
+    """The client refuses a damaged answer with NAK: after a pause, or after octets that are no inverted text."""
     heard = inverted(TELEGRAM)
     assert [piece.is_frame for piece in pieces(heard + b"\x15", synthetic=False, pauses={len(heard): 10 * CHARACTER})][
         -1
@@ -138,7 +141,7 @@ PARTS = [
 
 @given(st.lists(st.sampled_from([*PARTS, OURS, b"\x02(1)\x03\x33", b"\x15", b"~", b"\x00"]), max_size=6), st.data())
 def test_every_octet_is_in_one_piece(parts: list[bytes], data: st.DataObject) -> None:
-    """In order, whatever is cut or lost, with pauses in any place."""
+    """The pieces are in order, whatever is cut or lost, with pauses in any place."""
     octets = bytearray(b"".join(parts))
     for _ in range(data.draw(st.integers(0, 2))):
         at = data.draw(st.integers(0, len(octets)))
@@ -151,7 +154,7 @@ def test_every_octet_is_in_one_piece(parts: list[bytes], data: st.DataObject) ->
     "unit", [b"h\xff\xffh", b"\x10[\x01", b"\xdb\x08ABC123456\x82\x0f\xff", b"\x00\x01\x00\x01\x00\x01\x0f\xff"]
 )
 def test_linear(unit: bytes) -> None:
-    """What begins again and again is looked at again no more often than it may be long."""
+    """Octets that begin a foreign frame again and again are examined no more often than such a frame may be long."""
     framer = Framer(sender=Sender.UNKNOWN, character_time_ns=CHARACTER, gap_limit_ns=GAP)
     for at, value in enumerate(unit * 3000):
         framer.feed([Octet(value, T0 + at * CHARACTER)])

@@ -1,4 +1,4 @@
-"""A record with its message is the record, to whoever does not ask for the message."""
+"""A frame with its decoded message equals the record without it."""
 
 import pickle
 from dataclasses import fields, replace
@@ -45,7 +45,7 @@ def test_the_message_is_handed_on_or_decoded() -> None:
 
 @pytest.mark.parametrize("without", [frozenset(), frozenset({Sender.SERVER})], ids=["parity", "no parity"])
 def test_an_assembler_hands_on_what_the_records_octets_say(without: frozenset[Sender]) -> None:
-    """With a value in eight bits, which is another where bit 7 is no parity bit."""
+    """A value in eight bits differs if bit 7 is no parity bit."""
     tap = Tap(0, Sender.SERVER, Line(7, "E", 1), 300, without_parity=without)
     assembler = Assembler(0, [tap], gap_limit_ns=1_500_000_000)
     octets = [Octet(value, at * 40_000_000) for at, value in enumerate(b"x\x020004(\xe41)\x03S")]

@@ -1,4 +1,4 @@
-"""The framer, against a slow twin and against what its docstring promises."""
+"""The framer, compared with a slow twin and with the laws in its docstring."""
 
 import random
 import re
@@ -23,11 +23,11 @@ GAP = 1_500_000_000
 CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
 
 Form = tuple[str, bytes]
-"""A piece in short: ``frame``, ``cut`` or ``noise``, and its octets."""
+"""A piece in short form: ``frame``, ``cut`` or ``noise``, and its octets."""
 
 
 def timed(octets: bytes, pauses: Sequence[int] = ()) -> list[Octet]:
-    """Octets back to back, but for the pause (ns) before each for which one is given."""
+    """Returns octets back to back, except for the pauses (ns) that are given for single octets."""
     result, start = [], T0
     for at, value in enumerate(octets):
         start += pauses[at] if at < len(pauses) else 0
@@ -37,7 +37,7 @@ def timed(octets: bytes, pauses: Sequence[int] = ()) -> list[Octet]:
 
 
 def paused(octets: bytes, at: int, pause: int) -> list[Octet]:
-    """Octets back to back, but for one pause."""
+    """Returns octets back to back, except for one pause."""
     return timed(octets, [0] * at + [pause])
 
 
@@ -61,7 +61,7 @@ def forms(octets: Iterable[Octet], sender: Sender = SERVER, **settings: bool) ->
 
 
 # The twin: the docstring's table as regular expressions over a whole buffer of seven-bit text, without pauses. A match
-# without the group ``end`` is a frame that is cut.
+# without the group ``end`` is a cut frame.
 
 BLOCK = re.compile(rb"[\x01\x02][^\x03\x04]*(?:(?P<end>[\x03\x04])(?P<check>.)?)?", re.DOTALL)
 REQUEST = re.compile(rb"/\?[^!\r\n/\x01\x02]{0,94}(?:(?P<end>!(?:\r\n?|\n)?|\r\n?|\n)|(?=[/\x01\x02])|\Z)")
@@ -80,7 +80,7 @@ TELEGRAM_END = re.compile(
 
 
 def lacks_check(block: re.Match[bytes]) -> bool:
-    """SOH or STX where the check character should be, and is not."""
+    """Whether SOH or STX stands in place of the check character, and is not the right one."""
     body = block[0][1 : block.end("end") - block.start()]
     by_xor = 0
     for octet in body:
@@ -89,7 +89,7 @@ def lacks_check(block: re.Match[bytes]) -> bool:
 
 
 def telegram_begins(text: bytes, at: int, identification: re.Match[bytes]) -> int | None:
-    """Where the Telegram that the identification heads has its first line; None where none follows."""
+    """Returns where the first line of a Telegram begins after its identification; None if no Telegram follows."""
     empty = EMPTY_LINES.match(text, identification.end())
     if not identification["end"].endswith(b"\n") or not empty or empty.end() - at > MAX_IDENTIFICATION:
         return None
@@ -97,13 +97,13 @@ def telegram_begins(text: bytes, at: int, identification: re.Match[bytes]) -> in
 
 
 def cut_by_head(text: bytes, at: int, end: int) -> int | None:
-    """Where in text[at:end] an identification with an empty line begins another message; None where none does."""
+    """Returns where in text[at:end] an identification with an empty line begins another message; None if none does."""
     heads = (head for head in HEAD.finditer(text[:end], at + 1) if len(head[0]) <= MAX_IDENTIFICATION)
     return next((head.start() for head in heads), None)
 
 
 def scan(text: bytes, at: int, sender: Sender, synthetic: bool) -> tuple[str, int]:
-    """What begins at a position, and where it ends."""
+    """Returns what begins at a position, and where it ends."""
     octet = text[at]
     if octet == 0x15:
         return "frame", at + 1
@@ -179,7 +179,7 @@ FRAMES = [
     b"\x00" * (MIN_WAKE_UP - 1),
     b"\x01R1\x02x()\x03",
 ]
-"""Whole messages, and two that are not quite."""
+"""Complete messages, and two incomplete ones."""
 
 SPECIAL = [bytes([octet]) for octet in b"\x00\x01\x02\x03\x04\x06\x15\r\n/?!()05Ag~\x7f\xaf\x8d"]
 
@@ -188,7 +188,8 @@ NOISY = st.lists(st.one_of(st.sampled_from(FRAMES), st.sampled_from(SPECIAL), st
 
 @st.composite
 def lines(draw: st.DrawFn) -> bytes:
-    """What may be on a line: frames, noise, frames with an octet changed, lost or put in, parity bits or none."""
+    """Draws what may be on a line: frames, noise, frames with an octet changed, lost or inserted, with parity bits or
+    without."""
     octets = bytearray(b"".join(draw(NOISY)))
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(octets)))
@@ -230,7 +231,7 @@ ONE_OF_A_KIND = b"\x00\x01\x02\x03\x06\x15\r\n/?!(5Ag \x7f"
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_twin_for_all_that_is_short(beginning: bytes) -> None:
-    """Every text of three octets, one of each kind that the grammar distinguishes, after each beginning."""
+    """Every text of three octets, one of each kind that the grammar distinguishes, follows each beginning."""
     for octets in product(ONE_OF_A_KIND, repeat=3):
         text = beginning + bytes(octets)
         assert forms(timed(text)) == twin(text), text
@@ -244,12 +245,12 @@ def test_long_candidates(beginning: bytes, end: bytes, length: int) -> None:
     text = beginning.ljust(length, b"x") + end
     found = forms(timed(text), CLIENT)
     assert found == twin(text, CLIENT)
-    falls = beginning == b"/ABC5" and end[:1] in (b"!", b"\x02")  # a bracket or mark before the line end
+    falls = beginning == b"/ABC5" and end[:1] in (b"!", b"\x02")  # a bracket or a mark before the line end
     assert (found[0][0] == "noise") is (length > MAX_IDENTIFICATION or falls)
 
 
 def test_the_twin_itself() -> None:
-    """Where the twin stands still, so may the framer: some lines by hand."""
+    """Checks the twin itself: some lines by hand."""
     assert twin(b"x/ABC5x\r\n\x02(1)\x0333\x15") == [
         ("noise", b"x"), ("frame", b"/ABC5x\r\n"), ("frame", b"\x02(1)\x033"), ("noise", b"3"), ("frame", b"\x15"),
     ]  # fmt: skip
@@ -261,11 +262,11 @@ def test_the_twin_itself() -> None:
     ]  # fmt: skip
 
 
-# What holds whatever comes in.
+# Laws for every input.
 
 
 def check_law(octets: list[Octet], found: list[Piece]) -> None:
-    """Every octet in one piece, in order, as it was."""
+    """Checks that every octet is in one piece, in order and unchanged."""
     assert [octet for piece in found for octet in piece.octets] == octets
     assert all(piece.octets for piece in found)
     assert not any(piece.cut or piece.binary or piece.later for piece in found if not piece.is_frame)
@@ -292,8 +293,8 @@ def test_every_split_gives_the_same(
 def test_silence_says_nothing_that_octets_do_not(
     octets: bytes, pauses: list[int], wire: tuple[Sender, bool], data: st.DataObject
 ) -> None:
-    """Telling the time at any moment before the next octet begins gives the same pieces, only earlier; and
-    ``open_since_ns`` is the first octet that is in no piece yet."""
+    """Stating the time at any moment before the next octet gives the same pieces, only earlier. ``open_since_ns`` is
+    the start of the first octet that is in no piece yet."""
     sender, synthetic = wire
     stream = timed(octets, pauses)
     new = framer(sender, synthetic=synthetic)
@@ -332,7 +333,7 @@ def test_a_pause_in_each_place(octets: bytes, at: int) -> None:
     before, after = octets[:at], octets[at:]
     apart = twin(before, CLIENT) + twin(after, CLIENT)
     whole = twin(octets, CLIENT)
-    soft = before.endswith(b"a(1!\r\n")  # After a soft end a pause that is long for the speed ends the message.
+    soft = before.endswith(b"a(1!\r\n")  # After a possible end, a pause that is long for the speed ends the message.
     assert forms(paused(octets, at, GAP), CLIENT) == (apart if soft else whole)
     assert forms(paused(octets, at, PATIENCE * GAP + 1), CLIENT) == apart
     for pause in (GAP + 1, PATIENCE * GAP):
@@ -357,7 +358,7 @@ def test_a_slash_in_a_value_ends_no_telegram() -> None:
 
 
 def test_a_telegram_makes_no_pause_that_is_long_for_its_speed() -> None:
-    """Where the next message begins behind it: else the sender, or a network between, was slow."""
+    """The next message begins right behind it; otherwise the sender, or a network in between, was slow."""
     fast = 86_806
     for rest, apart in ((b"/ENE5x\r\n", True), (b"0)\r\n!\r\n", False)):
         for pause, splits in ((990 * fast, False), (1010 * fast, apart)):
@@ -375,7 +376,7 @@ def test_a_telegram_makes_no_pause_that_is_long_for_its_speed() -> None:
 @pytest.mark.parametrize(
     ("octets", "whole"),
     [
-        (b"a(1!\r\nb(2)\r\n!4DBC\r\n", 1),  # A ) that was received as a !.
+        (b"a(1!\r\nb(2)\r\n!4DBC\r\n", 1),  # A ``)`` that was received as a ``!``.
         (b"1.6*1(000013,0)!\r\n", 1),
         (b"1.6*1(000013,0)!\r\n/KAM MC\r\n", 2),
         (b"1.6*1(000013,0)!\r\n\x06", 2),
@@ -438,7 +439,7 @@ def test_the_pause_is_counted_from_the_end_of_the_octet() -> None:
     assert [form(piece) for piece in slow.feed(octets) + slow.close()] == [("noise", b"abc")]
 
 
-# Soft ends.
+# Possible ends.
 
 
 @pytest.mark.parametrize("sender", [CLIENT, SERVER, UNKNOWN])
@@ -486,7 +487,7 @@ def test_the_other_side_begins() -> None:
         assert [form(piece) for piece in made_up.turn()] == twin(octets, CLIENT)
 
 
-# Check characters that are not there.
+# Missing check characters.
 
 READ = b"\x01R1\x021.8.0()\x03"  # its check character would be 5Ah
 ANSWER = b"\x02(1)\x033"
@@ -513,14 +514,14 @@ def test_missing_check_with_made_up_times() -> None:
 @pytest.mark.parametrize("block", [b"\x02X(\x1d)\x03", b"\x02Y(\x03"])
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_a_right_check_character_is_none_that_begins(block: bytes, synthetic: bool) -> None:
-    """Whatever its code, and by either rule."""
+    """The code of the check character does not matter, by either rule."""
     body = block[1:]
     by_xor = 0
     for octet in body:
         by_xor ^= octet
     for right in (by_xor, sum(body) % 128):
         for wanted in (0x01, 0x02, 0x06, 0x15):
-            # One more octet in the block makes the check character what is wanted.
+            # One more octet in the block gives the check character the wanted code.
             more = bytes([by_xor ^ wanted] if right == by_xor else [(wanted - sum(body)) % 128])
             if more[0] in (0x03, 0x04):
                 continue
@@ -541,13 +542,13 @@ HDLC = b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"
 
 
 INITIATE = bytes.fromhex("7ea020230373cb2d8180140502008006020080070400000001080400000001ce6a7e")
-"""A frame with information, and so with both check sequences. It holds an STX."""
+"""A frame with information, and therefore both check sequences. It holds an STX."""
 
 
 @pytest.mark.parametrize("frame", [HDLC, INITIATE])
 @pytest.mark.parametrize("before", [b"", b"noise", b"/?!\r\n", b"\x06", b"\x7e\x7e", b"\x93\xbf\x32\x7e"])
 def test_hdlc_proves_itself(frame: bytes, before: bytes) -> None:
-    """In mid-session, after a late start, with flags between."""
+    """Frames are found in mid-session, after a late start, and with flags in between."""
     found = pieces(timed(before + frame + b"/?!\r\n"), SERVER)
     assert b"".join(piece.values for piece in found) == before + frame + b"/?!\r\n"
     assert [piece.values for piece in found if piece.binary] == [frame]
@@ -556,7 +557,7 @@ def test_hdlc_proves_itself(frame: bytes, before: bytes) -> None:
 
 @pytest.mark.parametrize("frame", [HDLC, INITIATE])
 def test_hdlc_with_a_bit_flipped(frame: bytes) -> None:
-    """It is none where nothing proves it; in mode E, or where its header proves it, it is one with a bad check."""
+    """Without proof it is no frame. In mode E, or with a good header, it is a frame with a bad check sequence."""
     header = 8 if frame == INITIATE else len(frame)
     for bit in range(8, 8 * (len(frame) - 1)):
         damaged = bytearray(frame)
@@ -570,12 +571,12 @@ def test_hdlc_with_a_bit_flipped(frame: bytes) -> None:
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_two_hdlc_frames_that_share_a_flag(binary: bool) -> None:
-    """The flag is the second one's; the first is whole without."""
+    """The flag belongs to the second frame; the first one is complete without it."""
     shared = [HDLC[:-1], INITIATE[:-1], HDLC[:-1], HDLC]
     for split in range(4):
         frames = shared[split:]
         assert forms(timed(b"".join(frames)), SERVER, binary=binary) == [("frame", frame) for frame in frames]
-    # What does not prove itself is no second frame.
+    # A second frame without proof is none.
     assert forms(timed(HDLC + b"\xa0xyz")) == [("frame", HDLC[:-1]), ("noise", b"\x7e\xa0xyz")]
     apart = paused(HDLC + INITIATE[1:], len(HDLC), STREAM_PAUSE * CHARACTER + 1)
     assert form(pieces(apart, SERVER, binary=binary)[0]) == ("frame", HDLC)
@@ -602,7 +603,7 @@ def test_hdlc_within_what_looked_like_a_block(tail: bytes) -> None:
 )
 @pytest.mark.parametrize("binary", [True, False])
 def test_a_block_that_holds_no_hdlc(body: bytes, binary: bool) -> None:
-    """Whether it ends, is cut, or goes on for long."""
+    """The block ends, is cut, or continues for long."""
     for block in (b"\x02" + body, b"\x02" + body + b"b(1)\r\n", b"\x02" + body.ljust(3000, b"x")):
         stop = block.find(b"\x03")
         if stop >= 0:
@@ -615,7 +616,7 @@ def test_a_block_that_holds_no_hdlc(body: bytes, binary: bool) -> None:
 
 @pytest.mark.parametrize("frame", [HDLC, INITIATE])
 def test_hdlc_that_lost_or_gained_octets(frame: bytes) -> None:
-    """What follows it is found, and no octet is lost."""
+    """The next message is found, and no octet is lost."""
     for at in range(1, len(frame)):
         for damaged in (frame[:at] + frame[at + 1 :], frame[:at] + b"\x7e" + frame[at:], frame[:at] + frame[at + 3 :]):
             found = pieces(timed(damaged + INITIATE + INITIATE), SERVER)
@@ -633,7 +634,7 @@ def test_hdlc_of_mode_e() -> None:
 
 
 def test_hdlc_by_its_length() -> None:
-    """Flags inside do not end a frame; the next frame may follow at once; an identification is still found."""
+    """Flags inside do not end a frame, the next frame may follow at once, and an identification is still found."""
     inside = b"\x7e\xa0\x08\x03\x7e\x93\x7e\x7e\x01\x7e"
     found = pieces(timed(inside + HDLC + b"/?!\r\n"), UNKNOWN, binary=True)
     assert [form(piece) for piece in found] == [("frame", inside), ("frame", HDLC), ("frame", b"/?!\r\n")]
@@ -649,9 +650,9 @@ def test_hdlc_lengths(length: int) -> None:
 @pytest.mark.parametrize(
     "octets",
     [
-        b"\x7e\xa0\x07\x23\x21\x93\x0f\x11\x7d",  # no flag where the length says
+        b"\x7e\xa0\x07\x23\x21\x93\x0f\x11\x7d",  # no flag where the length says so
         b"\x7e\x50\x07\x23\x21\x93\x0f\x11\x7e",  # another format type
-        b"\x7e\xa0\x00" + b"\x7e" * 8,  # lengths that cannot be
+        b"\x7e\xa0\x00" + b"\x7e" * 8,  # impossible lengths
         b"\x7e\xa8\x00" + b"\x7e" * 8,
         b"\x7e\xa0\x00\x7e",
     ],
@@ -679,7 +680,7 @@ def test_hdlc_that_is_cut() -> None:
     assert form(found[0]) == ("cut", HDLC[:5])
 
 
-# What does not fit into one record.
+# Frames that do not fit into one record.
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 2])
@@ -696,7 +697,7 @@ def test_hdlc_that_is_cut() -> None:
     ],
 )
 def test_a_long_frame_goes_on(head: bytes, tail: bytes, more: int) -> None:
-    """At each place that its end can have against the end of the piece, followed by a request."""
+    """The end of the frame has every possible place relative to the end of the piece, and a request follows."""
     frame = head.ljust(MAX_OCTETS + more - len(tail), b"a") + tail
     stream = timed(frame) + [Octet(octet.value, octet.start + 10**14) for octet in timed(b"/?!\r\n")]
     found = pieces(stream, UNKNOWN)
@@ -771,11 +772,11 @@ def test_wake_up_with_parity_bits_or_framing_errors() -> None:
     assert piece.octets == tuple(octets)
 
 
-# Settings that are not known.
+# Unknown settings.
 
 
 def test_garbage_is_noise_whatever_it_looks_like() -> None:
-    """From when it is said to when it is taken back; what was open before is cut."""
+    """Octets are garbage until the framer is told otherwise; a message that was open is cut."""
     new = framer(UNKNOWN)
     octets = timed(b"\x02(1" + b"/?!\r\n\x06" + b"\x06/?!\r\n")
     found = new.feed(octets[:3])
@@ -793,7 +794,7 @@ def test_garbage_is_noise_whatever_it_looks_like() -> None:
 
 
 def calls(octets: bytes, **settings: bool) -> int:
-    """How many calls, of functions and of built-in methods, the octets cost."""
+    """Counts the calls of functions and built-in methods that the octets cost."""
     stream = timed(octets)
     new = framer(UNKNOWN, **settings)
     count = 0
@@ -840,7 +841,8 @@ def test_linear_time(unit: bytes) -> None:
 
 
 def test_linear_time_in_mode_e() -> None:
-    """Every third octet opens a frame that ends in no flag: each is looked at again as often as frames begin in one."""
+    """Every third octet opens a frame without a closing flag. Each octet is examined as often as frames begin in such a
+    frame."""
     size, length = 1500, 0x3F
     once, twice = (calls((bytes([0x7E, 0xA0, length]) * size)[: size * n], binary=True) for n in (1, 2))
     assert once <= 12 * size * (length // 3)
@@ -849,7 +851,7 @@ def test_linear_time_in_mode_e() -> None:
 
 @pytest.mark.parametrize("before", [b"", b"\x02"])
 def test_linear_time_of_hdlc_headers(before: bytes) -> None:
-    """Every eighth octet begins what is an HDLC frame by its header, and does not end where it says."""
+    """Every eighth octet begins an HDLC frame by its header, which does not end where it states."""
     head = b"\x7e\xa7\xf9\x03\x21\x93"
     head += fcs16(head[1:]).to_bytes(2, "little")
     once, twice = (calls((before + head * 2000)[: 7000 * n]) for n in (1, 2))

@@ -1,6 +1,6 @@
-"""Lines as people have them: habits and echoes, from imported octets to the records with their senders.
+"""Lines with habits and echoes, from imported octets to records with their senders.
 
-The octets are made up after what people have reported; check characters are recomputed.
+The octets are made up from reports of users; check characters are recomputed.
 """
 
 import pytest
@@ -17,7 +17,7 @@ CLIENT, SERVER, UNKNOWN = Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN
 READ = b"\x01R1\x022006()\x03"
 WRITE = b"\x01W1\x022006(12)\x03"
 DATA = b"\x02(1234)\x03\x06"
-"""Its check character is that of an ACK."""
+"""Its check character has the code of an ACK."""
 
 
 def framed(bursts: list[Burst]) -> list[Record]:
@@ -30,7 +30,8 @@ def framed(bursts: list[Burst]) -> list[Record]:
 
 
 def said(bursts: list[Burst]) -> list[tuple[Sender, str | None, str]]:
-    """Who said what, with ``echo`` and ``cut``, or the status of a check character that is not good."""
+    """Returns the senders and octets, with ``echo`` and ``cut``, and the status of check characters that are not
+    good."""
     found = []
     for record in framed(bursts):
         message = decode(record.octets) if record.kind is Kind.FRAME else None
@@ -57,7 +58,7 @@ SPOKEN = [(CLIENT, READ), (SERVER, DATA), (CLIENT, WRITE), (SERVER, b"\x06"), (C
 @pytest.mark.parametrize("timed", [True, False])
 @pytest.mark.parametrize("wired", [True, False])
 def test_the_clients_habit_decides(timed: bool, wired: bool) -> None:
-    """Also where the answer begins with what could be a check character."""
+    """The answer may begin with an octet that could be a check character."""
     bursts = [
         Burst(octets, sender if wired else UNKNOWN, 10**18 + at * 10**9 if timed else None)
         for at, (sender, octets) in enumerate(SPOKEN)
@@ -67,7 +68,7 @@ def test_the_clients_habit_decides(timed: bool, wired: bool) -> None:
 
 @pytest.mark.parametrize("timed", [True, False])
 def test_the_habit_decides_on_an_echo(timed: bool) -> None:
-    """On the meter's wire the answer follows the echo, which has no check character either."""
+    """On the meter's wire, the answer follows the echo, which has no check character either."""
     bursts, expected = [], []
     for at, (sender, octets) in enumerate(SPOKEN):
         time = 10**18 + at * 10**9 if timed else None
@@ -80,7 +81,7 @@ def test_the_habit_decides_on_an_echo(timed: bool) -> None:
 
 
 def test_a_habit_is_what_always_was() -> None:
-    """A right check character, of whatever code, is one; and a client that has sent one has another habit."""
+    """A right check character is one, whatever its code. A client that has sent one does not omit them by habit."""
     good = READ + b"\x67"
     assert said([Burst(READ + DATA + good + DATA + WRITE + b"\x06" + READ + b"\x66")])[-3:] == [
         (SERVER, "Data", ""), (CLIENT, "WriteCommand", "bad"), (CLIENT, "ReadCommand", "bad"),
@@ -91,7 +92,7 @@ def test_a_habit_is_what_always_was() -> None:
 
 
 def test_an_echo_without_times() -> None:
-    """Of what either side may say, too, where the tap has echoed all that was said before."""
+    """Octets that either side may send are echoes if the tap has echoed everything before."""
     text = (
         "C> 01 52 31 02 29 03 7b\nM> 01 52 31 02 29 03 7b\nM> 02 28 31 29 03 33\nC> 15\nM> 15\nM> 02 28 31 29 03 33\n"
     )
@@ -105,7 +106,7 @@ def test_an_echo_without_times() -> None:
 
 
 def test_a_pair_that_both_taps_hear() -> None:
-    """An ACK that both hear at the same time is said by the side that did not speak last."""
+    """If both taps receive an ACK at the same time, its sender is the side that did not send last."""
     time, bursts = 10**18, []
     write = WRITE + b"\x61"
     for sender, octets in ((CLIENT, READ + b"\x67"), (SERVER, DATA), (CLIENT, write), (SERVER, b"\x06")):
@@ -124,6 +125,6 @@ HEARD = "7e a0 20 20 41 27 93 0c 0c 81 80 13 05 01 80 06 02 02 00 07 04 00 00 00
 
 @pytest.mark.parametrize("echo", [f"{HEARD[:20]} 93{HEARD[20:]} b4", f"{HEARD[:29]}", HEARD[:50]])
 def test_a_lossy_echo_of_hdlc_is_no_answer(echo: str) -> None:
-    """A frame with the client's control octet, on the meter's wire."""
+    """A frame on the meter's wire with the client's control octet."""
     text = f"C> 06 32 35 32 0d 0a\nM> 06 32 35 32 0d 0a\nC> {HEARD} b4 f9 7e\nM> {echo}\n"
     assert said(exchange(text))[2:] == [(CLIENT, "HDLC", ""), (SERVER, "HDLC", "echo cut")]

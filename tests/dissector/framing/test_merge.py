@@ -1,4 +1,4 @@
-"""The order of two taps' records: by time where that is certain, by the protocol where it is not."""
+"""The order of two taps' records: by time if that is certain, otherwise by the protocol."""
 
 import itertools
 import random
@@ -31,7 +31,7 @@ PARTIAL, ACK, NAK, BREAK = b"\x02P.01(1)\r\n\x04\x7f", b"\x06", b"\x15", b"\x01B
 
 
 def frame(side: Sender, octets: bytes, time: int, uncertainty: int | None = 10 * MS) -> Record:
-    """A frame of a side, ``time`` ns after the beginning; the client's tap is 0, the server's 1."""
+    """Returns a frame of a side, ``time`` ns after the start; the client's tap is 0, the server's 1."""
     duration = len(octets) * CHARACTER
     tap = int(side is SERVER)
     return Record(
@@ -40,7 +40,7 @@ def frame(side: Sender, octets: bytes, time: int, uncertainty: int | None = 10 *
 
 
 def merged(records: Iterable[Record], *, bounded: bool = True) -> list[Record]:
-    """All at once: everything has come before the first leaves. ``bounded``: the server's time stamps are."""
+    """Merges records that have all arrived before the first one leaves. ``bounded``: the server's timestamps are."""
     order = Order(GAP)
     order.add(0)
     order.add(1, bounded=bounded)
@@ -62,10 +62,10 @@ def said(records: Iterable[Record]) -> list[tuple[bytes, int]]:
 )  # fmt: skip
 @pytest.mark.parametrize("early", [0, 2 * MS, 20 * MS])
 def test_an_answer_comes_after_its_request(request_: bytes, answer: bytes, early: int) -> None:
-    """Though it is stamped up to both uncertainties before it."""
+    """Its timestamp is earlier than the request's by up to both uncertainties."""
     records = [frame(SERVER, answer, 0), frame(CLIENT, request_, early)]
     if early > len(answer) * CHARACTER and early + len(request_) * CHARACTER > 20 * MS:
-        expected = [(answer, 0), (request_, 0)]  # neither overlap, nor room for the request before the answer
+        expected = [(answer, 0), (request_, 0)]  # neither overlap, nor time for the request before the answer
     else:
         expected = [(request_, UNCERTAIN), (answer, UNCERTAIN)]
     assert said(merged(records)) == expected
@@ -84,7 +84,7 @@ def test_what_does_not_answer_came_before(before: bytes, reaction: bytes) -> Non
 
 
 def test_the_answer_that_is_waited_for_comes_first() -> None:
-    """The same two messages: the answer to the request before, or to the one it is stamped with."""
+    """The same two messages: the answer belongs to the previous request, or to the one at the same time."""
     heads = [frame(CLIENT, READ, 1000 * MS), frame(SERVER, DATA, 1001 * MS)]
     answered = [frame(CLIENT, READ, 0), frame(SERVER, DATA, 200 * MS)]
     assert [octets for octets, _ in said(merged([*answered, *heads]))] == [READ, DATA, READ, DATA]
@@ -106,7 +106,7 @@ def test_a_wake_up_is_not_answered() -> None:
 
 
 def test_a_turnaround_is_never_in_doubt() -> None:
-    """20 ms between the sides and an uncertainty of 1 ms: no flag, whatever the frames' lengths."""
+    """With 20 ms between the sides and an uncertainty of 1 ms, no flag is set, whatever the frames' lengths."""
     now, records = 0, []
     for side, octets in itertools.islice(
         itertools.cycle([(CLIENT, NAK), (SERVER, NAK), (CLIENT, READ), (SERVER, ACK)]), 40
@@ -117,14 +117,14 @@ def test_a_turnaround_is_never_in_doubt() -> None:
 
 
 def test_the_bound_of_doubt() -> None:
-    """Short frames that do not overlap: in doubt as long as the later one may have ended before the other began."""
+    """Short frames that do not overlap are uncertain as long as the later one may have ended before the other began."""
     for apart in (20 * MS - CHARACTER, 20 * MS - CHARACTER + 1):
         flags = {record.flags for record in merged([frame(CLIENT, ACK, 0), frame(SERVER, ACK, apart)])}
         assert flags == {UNCERTAIN if apart == 20 * MS - CHARACTER else 0}
 
 
 def test_an_overlap_beyond_the_uncertainty_is_no_doubt() -> None:
-    """A collision: who began first is certain."""
+    """In a collision, it is certain who began first."""
     records = [frame(SERVER, DATA, 0, MS), frame(CLIENT, READ, 2 * MS + 1, MS)]
     assert merged(records) == records
     records = [frame(SERVER, DATA, 0, MS), frame(CLIENT, READ, 2 * MS, MS)]
@@ -139,7 +139,7 @@ def test_without_an_uncertainty_the_time_stamps_hold(uncertainties: tuple[int | 
 
 @pytest.mark.parametrize("apart", [0, 2 * MS, 40 * MS])
 def test_a_tap_whose_time_stamps_nothing_bounds_is_in_doubt(apart: int) -> None:
-    """As much as any tap can be."""
+    """It is as uncertain as any tap can be."""
     records = [frame(SERVER, DATA, 0, None), frame(CLIENT, READ, apart)]
     assert said(merged(records, bounded=False)) == [(READ, UNCERTAIN), (DATA, UNCERTAIN)]
     assert said(merged(records)) == [(DATA, 0), (READ, 0)]
@@ -151,7 +151,7 @@ def test_beyond_all_doubt_the_time_stamps_hold_for_any_tap() -> None:
 
 
 def test_more_uncertainty_than_any_adapter_has() -> None:
-    """Counts as the most that is believed: a record waits for no more."""
+    """It counts as the largest one that is believed: a record waits no longer."""
     for apart in (2 * MAX_UNCERTAINTY_NS, 2 * MAX_UNCERTAINTY_NS + 1):
         records = [frame(SERVER, DATA * 30, 0, 10**9), frame(CLIENT, READ, apart, 10**9)]
         assert merged(records)[0].octets == (READ if apart == 2 * MAX_UNCERTAINTY_NS else DATA * 30)
@@ -167,13 +167,13 @@ def test_noise_and_unknown_senders_stay_in_the_order_of_their_times() -> None:
 
 
 def test_within_a_tap_nothing_moves() -> None:
-    """The answer's tap heard an identification after it: neither passes the other."""
+    """The answer's tap received an identification after it; neither passes the other."""
     records = [frame(SERVER, DATA, 0), frame(SERVER, IDENTIFICATION, 8 * MS), frame(CLIENT, SIGN_ON, 9 * MS)]
     assert [record.octets for record in merged(records)] == [DATA, SIGN_ON, IDENTIFICATION]
 
 
 def test_the_rest_of_a_long_frame_says_nothing() -> None:
-    """Octets that begin as no message: the times' order stays."""
+    """Octets that begin no message stay in the order of the times."""
     for records in (
         [frame(SERVER, DATA, 0), frame(CLIENT, b"16)", MS)],
         [frame(CLIENT, READ, 0), frame(SERVER, b"16)", MS)],
@@ -205,13 +205,13 @@ def test_an_echo_stamped_before_its_original(octets: bytes, early: int) -> None:
 
 
 def test_an_echo_of_the_server() -> None:
-    """The head's other side: what only a server says is its own."""
+    """Echoes on the other side of the head: messages that only a server sends are its own."""
     first, second = merged([frame(CLIENT, DATA, 0), frame(SERVER, DATA, MS)])
     assert [(first.tap, first.flags), (second.tap, second.flags)] == [(1, 0), (0, ECHO)]
 
 
 def test_an_echo_does_not_answer() -> None:
-    """The tap hears the request's echo, then the answer, which is stamped before the next request."""
+    """The tap receives the request's echo, then the answer, whose timestamp is before the next request."""
     records = [
         frame(SERVER, READ, 0),
         frame(CLIENT, READ, MS),
@@ -223,7 +223,7 @@ def test_an_echo_does_not_answer() -> None:
     ]  # fmt: skip
 
 
-# The truth: sessions whose order is known, seen by two taps that are wrong within what they state.
+# The truth: sessions with a known order, seen by two taps that are wrong within their uncertainties.
 
 SESSION = [
     (CLIENT, SIGN_ON), (SERVER, IDENTIFICATION), (CLIENT, SELECT), (SERVER, PASSWORD_0), (CLIENT, PASSWORD_1),
@@ -234,8 +234,8 @@ SESSION = [
 
 
 def stamped(chance: random.Random, uncertainty: int, turnaround: int) -> tuple[list[Record], list[Record]]:
-    """The session as it was, and with each record's stamp off by up to ``uncertainty``; on a tap none
-    begins before the one before it has ended."""
+    """Returns the session as it was, and with each record's timestamp wrong by up to ``uncertainty``. On a tap, no
+    record begins before the previous one has ended."""
     truth, seen, now, ends = [], [], 0, [0, 0]
     for side, octets in SESSION:
         truth.append(frame(side, octets, now, uncertainty))
@@ -249,7 +249,7 @@ def stamped(chance: random.Random, uncertainty: int, turnaround: int) -> tuple[l
 @pytest.mark.parametrize("uncertainty", [MS, 5 * MS, 18 * MS, 40 * MS])
 @pytest.mark.parametrize("turnaround", [MS, 20 * MS])
 def test_the_order_that_was(uncertainty: int, turnaround: int) -> None:
-    """Is found again, and what the stamps had wrong is flagged."""
+    """The true order is found, and records with a wrong order of timestamps are flagged."""
     chance = random.Random(f"{uncertainty} {turnaround}")
     for _ in range(100):
         truth, seen = stamped(chance, uncertainty, turnaround)
@@ -261,7 +261,7 @@ def test_the_order_that_was(uncertainty: int, turnaround: int) -> None:
             assert {record.flags for record in found} == {0}
 
 
-# Each way of coming gives the same.
+# Every way of arrival gives the same.
 
 
 def octets_of(record: Record) -> list[Octet]:
@@ -269,7 +269,7 @@ def octets_of(record: Record) -> list[Octet]:
 
 
 def live(records: Sequence[Record], chance: random.Random, doubt: int = MAX_UNCERTAINTY_NS) -> list[Record]:
-    """Octet by octet of each tap in chunks of any size, and the time told as far as both taps have come."""
+    """Feeds the octets of each tap in chunks of any size, and states the time that both taps have reached."""
     taps = [Tap(0, CLIENT, EIGHT, SPEED, doubt_ns=doubt), Tap(1, SERVER, EIGHT, SPEED, doubt_ns=doubt)]
     assembler = Assembler(0, taps, gap_limit_ns=GAP)
     rows: list[list[Octet]] = [[], []]
@@ -293,7 +293,7 @@ def test_the_split_does_not_matter(chance: random.Random, uncertainty: int, turn
     _, seen = stamped(chance, uncertainty, turnaround)
     whole = live(seen, random.Random(0))
     assert live(seen, chance) == whole
-    assert live(seen, chance, uncertainty) == whole  # The taps' time stamps are no worse.
+    assert live(seen, chance, uncertainty) == whole  # The timestamps of the taps are no worse.
     assert sorted((record.tap, record.octets) for record in whole) == sorted((r.tap, r.octets) for r in seen)
     again = list(reframe(whole, gap_limit_ns=GAP))
     assert [(record.tap, record.octets, record.time) for record in again] == [
@@ -319,11 +319,11 @@ def test_held_no_longer_than_another_could_come_before() -> None:
         (Bound(T0 + 15 * MS, 10 * MS, T0 + 20 * MS), UNCERTAIN),  # may have ended before the request began
         (Bound(T0 + 15 * MS, 10 * MS, T0 + 20 * MS + 1), 0),
         (Bound(T0 + 12 * MS, 10 * MS, T0 + 900 * MS), UNCERTAIN),  # overlaps with it
-        (Bound(T0 + 15 * MS), UNCERTAIN),  # nothing heard
+        (Bound(T0 + 15 * MS), UNCERTAIN),  # nothing was received
     ],
 )
 def test_held_too_long(heard: Bound, flags: int) -> None:
-    """A long answer does not put its request's place in doubt if nothing else is possible."""
+    """A long answer does not make its request's order uncertain if nothing else is possible."""
     request = frame(CLIENT, READ, 0)
     order = Order(GAP)
     order.add(0)
@@ -336,7 +336,7 @@ def test_held_too_long(heard: Bound, flags: int) -> None:
 
 
 def test_an_answer_that_has_begun_late_enough_releases_its_request() -> None:
-    """Though it has not ended: its own uncertainty is known by then."""
+    """It has not ended, but its own uncertainty is known by then."""
     order = Order(GAP)
     order.add(0)
     order.add(1)
@@ -347,7 +347,8 @@ def test_an_answer_that_has_begun_late_enough_releases_its_request() -> None:
 
 
 def test_the_assembler_releases_what_is_certain() -> None:
-    """A request as its answer begins; and an ACK before an answer that takes longer than a record is held."""
+    """A request is released as its answer begins, and an ACK before an answer that takes longer than a record is
+    held."""
     taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
     assembler = Assembler(0, taps, gap_limit_ns=GAP)
     assert assembler.feed(0, octets_of(frame(CLIENT, READ, 0, MS))) == []
@@ -393,7 +394,7 @@ ANSWERS = {"rd", "si", "wa", "ad"}
 
 
 def wrong(row: Sequence[Record], at: int, later: Record) -> bool:
-    """Whether, by the rules as the module's text has them, ``later`` of the other tap should stand at ``at``."""
+    """Whether, by the rules in the module's text, ``later`` of the other tap should stand at ``at``."""
     here = row[at]
     early, late = sorted((here, later), key=lambda record: (record.time, record.tap))
     uncertainty = (here.uncertainty or 0) + (later.uncertainty or 0)
@@ -413,7 +414,7 @@ def wrong(row: Sequence[Record], at: int, later: Record) -> bool:
 
 @pytest.mark.parametrize("uncertainty", [MS, 10 * MS])
 def test_against_every_interleaving(uncertainty: int) -> None:
-    """Of all orders that leave each tap's alone, one breaks no rule; that is ours."""
+    """Of all orders that keep each tap's own, one breaks no rule; the merge finds it."""
     chance = random.Random(uncertainty)
     for _ in range(1500):
         taps: list[list[Record]] = []

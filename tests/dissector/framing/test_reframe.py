@@ -1,4 +1,4 @@
-"""Octets that were received earlier: restored bit for bit, and framed again."""
+"""Octets of earlier captures: restored bit for bit, and framed again."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -40,14 +40,14 @@ def with_even_parity(octets: bytes) -> bytes:
 
 
 def parity_is_good(octet: int, parity: str) -> bool:
-    """On a line with seven data bits, of all eight."""
+    """Whether the parity of all eight bits is right, on a line with seven data bits."""
     return {"E": ones(octet) % 2 == 0, "O": ones(octet) % 2 == 1, "M": octet >= 0x80, "S": octet < 0x80}[parity]
 
 
 @pytest.mark.parametrize("parity", "EOMS")
 @given(octets=st.binary())
 def test_received(parity: str, octets: bytes) -> None:
-    """What the record keeps of octets is enough to restore them."""
+    """The record holds enough to restore the octets."""
     record = Record(
         T0,
         bytes(octet & 0x7F for octet in octets),
@@ -65,8 +65,8 @@ def test_received_without_a_parity_bit(line: Line | None) -> None:
 
 
 def test_octets_of() -> None:
-    """By hand: 10 characters a second, a pause of half a second before the third octet, and 60 ms more of silence that
-    is too short to be listed, shared by the other two places."""
+    """By hand: 10 characters a second, a pause of half a second before the third octet, and 60 ms more of silence, too
+    short to be listed, shared by the other two places."""
     record = Record(
         T0,
         b"abcd",
@@ -88,7 +88,7 @@ def test_octets_of() -> None:
 
 @pytest.mark.parametrize(("uncertainty", "kept"), [(None, Flag.ORDER_UNCERTAIN), (5, 0)])
 def test_an_order_that_the_tap_called_uncertain_stays_so(uncertainty: int | None, kept: int) -> None:
-    """What was found by comparing time stamps is found again."""
+    """The comparison of timestamps gives the same result again."""
     record = Record(T0, b"ab", line=EIGHT, speed=100, uncertainty=uncertainty, flags=Flag.ORDER_UNCERTAIN)
     assert [octet.flags for octet in octets_of(record)] == [kept, 0]
 
@@ -100,10 +100,10 @@ def test_an_order_that_the_tap_called_uncertain_stays_so(uncertainty: int | None
         (Record(T0, b"abc", line=EIGHT, speed=100), [0, 100, 200]),  # the duration is not known
         (Record(T0, b"abc", duration=900 * MS), [0, 300, 600]),  # neither are line and speed
         (Record(T0, b"abc"), [0, 0, 0]),
-        (Record(T0, b"abc", line=EIGHT, speed=100, duration=100 * MS), [0, 0, 0]),  # pressed together
+        (Record(T0, b"abc", line=EIGHT, speed=100, duration=100 * MS), [0, 0, 0]),  # compressed
         (Record(T0, b"ab", line=EIGHT, speed=100, duration=700 * MS, pauses_us=((1, 500_000),)), [0, 600]),
         (Record(T0, b"abc", line=EIGHT, duration=900 * MS, pauses_us=((2, 600_000),)), [0, 100, 800]),
-        (Record(T0, b"ab", duration=900 * MS, pauses_us=((1, 950_000),)), [0, 900]),  # more pause than there was time
+        (Record(T0, b"ab", duration=900 * MS, pauses_us=((1, 950_000),)), [0, 900]),  # more pause than time
     ],
 )
 def test_octet_times(record: Record, starts: list[int]) -> None:
@@ -135,7 +135,7 @@ SAYINGS = [
 
 @st.composite
 def traces(draw: st.DrawFn, *, merged: bool) -> list[Record]:
-    """What a tap makes of a half-duplex session with every kind of pause and fault, and events in it."""
+    """Draws what a tap makes of a half-duplex session with every kind of pause, fault and event."""
     line = draw(st.sampled_from([SEVEN_EVEN, EIGHT]))
     taps = [Tap(0, UNKNOWN if merged else CLIENT, line, SPEED)]
     if not merged:
@@ -173,7 +173,7 @@ def stored(records: Sequence[Record]) -> list[Record]:
 @pytest.mark.parametrize("merged", [True, False])
 @given(data=st.data())
 def test_a_trace_framed_again_is_the_same(merged: bool, data: st.DataObject) -> None:
-    """Every record: octets, times, durations, pauses, faults, senders, events."""
+    """Every record is the same: octets, times, durations, pauses, faults, senders and events."""
     records = data.draw(traces(merged=merged))
     assume(not any(record.flags & Flag.ORDER_UNCERTAIN for record in records))
     again = list(reframe(stored(records), gap_limit_ns=GAP))
@@ -207,7 +207,7 @@ def session(line: Line, *, merged: bool) -> list[Record]:
 
 @pytest.mark.parametrize("merged", [True, False])
 def test_another_line(merged: bool) -> None:
-    """An 8N1 capture of a 7E1 line, read as 7E1, is the 7E1 capture; and back."""
+    """An 8N1 capture of a 7E1 line, read as 7E1, is the 7E1 capture, and the other way round."""
     eight, seven = session(EIGHT, merged=merged), session(SEVEN_EVEN, merged=merged)
     assert any(record.octets[0] >= 0x80 for record in eight)
     assert list(reframe(eight, gap_limit_ns=GAP, line=SEVEN_EVEN)) == seven
@@ -224,7 +224,7 @@ def test_a_wrong_parity_bit_of_an_eight_bit_capture() -> None:
 
 
 def test_another_gap_limit() -> None:
-    """What a pause cut becomes whole where longer pauses are allowed, and the other way round."""
+    """A frame that a pause cut is complete with a longer limit, and the other way round."""
     assembler = Assembler(0, [Tap(0, SERVER, EIGHT, SPEED)], gap_limit_ns=GAP)
     octets = [Octet(value, T0 + at * CHARACTER + (3_100 * MS if at > 2 else 0)) for at, value in enumerate(DATA)]
     cut = assembler.feed(0, octets) + assembler.close()
@@ -237,7 +237,7 @@ def test_another_gap_limit() -> None:
 
 
 def test_an_echo_in_the_first_record_of_a_tap() -> None:
-    """The assembler learns of the server's tap when the client's first frame has been heard already."""
+    """The assembler learns about the server's tap when the client's first frame has already ended."""
     taps = [Tap(0, CLIENT, EIGHT, SPEED), Tap(1, SERVER, EIGHT, SPEED)]
     assembler = Assembler(0, taps, gap_limit_ns=GAP)
     octets = [Octet(value, T0 + at * CHARACTER) for at, value in enumerate(REQUEST)]
@@ -249,7 +249,7 @@ def test_an_echo_in_the_first_record_of_a_tap() -> None:
 
 
 def test_a_tap_that_changes_sides() -> None:
-    """Two traces in one: what is open ends, and nothing is lost."""
+    """Two traces in one: open messages end, and nothing is lost."""
     client = Record(T0, REQUEST[:3], line=EIGHT, speed=SPEED, sender=CLIENT, duration=3 * CHARACTER)
     server = replace(client, time=T0 + MS * 100, octets=DATA, sender=SERVER, duration=len(DATA) * CHARACTER)
     assert list(reframe([client, server], gap_limit_ns=GAP)) == [client, server]
@@ -263,7 +263,7 @@ def test_a_wired_trace_after_a_tap_that_changed_sides() -> None:
 
 
 def test_a_trace_with_made_up_times() -> None:
-    """Where pauses say nothing, the change of sides still ends the ACK."""
+    """Pauses mean nothing here, but the change of sides still ends the ACK."""
     bursts = [
         Burst(b"\x06", CLIENT),
         Burst(DATA, SERVER),
@@ -277,7 +277,7 @@ def test_a_trace_with_made_up_times() -> None:
 
 
 def test_a_long_trace_is_not_gathered() -> None:
-    """Records come out while the trace is read, though one tap is heard no more."""
+    """Records come out while the trace is read, although one tap is silent from some time on."""
     first, *_ = session(EIGHT, merged=False)
     server = replace(first, time=T0, tap=1, sender=SERVER, octets=DATA, duration=len(DATA) * CHARACTER)
     read = 0
@@ -345,9 +345,9 @@ def test_a_change_of_speed_stays() -> None:
 
 
 def test_a_trace_whose_speed_is_unknown() -> None:
-    """As an import without a speed is: characters last as long as they took."""
+    """Such a trace comes from an import without a speed: characters last as long as they took."""
     bursts = [
-        Burst(REQUEST, CLIENT, T0),  # pressed together
+        Burst(REQUEST, CLIENT, T0),  # compressed
         Burst(IDENTIFICATION, SERVER, T0 + 2 * MS),
         Burst(READ[:4], CLIENT, T0 + 500 * MS),
         Burst(READ[4:], CLIENT, T0 + 900 * MS),
@@ -358,7 +358,7 @@ def test_a_trace_whose_speed_is_unknown() -> None:
     assert list(reframe(records, gap_limit_ns=GAP)) == records
 
 
-# What other tools recorded.
+# Recordings of other tools.
 
 
 def import_bursts(bursts: Sequence[Burst], **settings: Line) -> list[Record]:
@@ -366,7 +366,7 @@ def import_bursts(bursts: Sequence[Burst], **settings: Line) -> list[Record]:
 
 
 def test_without_times() -> None:
-    """One after another at the speed; marked; soft ends told by the change of sides."""
+    """Octets follow each other at the speed, and are flagged; the change of sides decides possible ends."""
     bursts = [
         Burst(REQUEST, CLIENT),
         Burst(IDENTIFICATION, SERVER),
@@ -420,7 +420,7 @@ def test_with_times() -> None:
 )
 @pytest.mark.parametrize("line", [None, EIGHT, SEVEN_EVEN])
 def test_the_order_of_the_runs_is_kept(times: list[int | None], line: Line | None) -> None:
-    """Equal times, overlapping times, times that go back: the lines of an ``.exchange`` file are in order."""
+    """With equal, overlapping or decreasing times, the lines of an ``.exchange`` file keep their order."""
     said = [REQUEST, IDENTIFICATION, OPTION, b"\x06", READ, DATA]
     parity = with_even_parity if line == SEVEN_EVEN else bytes
     bursts = [
@@ -436,7 +436,7 @@ def test_the_order_of_the_runs_is_kept(times: list[int | None], line: Line | Non
 
 
 def durations(*bursts: Burst) -> list[float]:
-    """How long the records of bursts last, in characters."""
+    """Returns the durations of the bursts' records, in characters."""
     return [round(record.duration / CHARACTER, 2) for record in import_bursts(bursts)]
 
 
@@ -449,7 +449,7 @@ def test_octets_are_pressed_together_to_end_before_the_same_side_goes_on() -> No
 
 
 def test_the_sides_may_overlap() -> None:
-    """An echo begins before its original has ended, and so does who interrupts."""
+    """An echo begins before its original has ended, and so does a side that interrupts."""
     interrupted = [Burst(IDENTIFICATION, SERVER, T0), Burst(OPTION, CLIENT, T0 + 3 * CHARACTER)]
     assert durations(*interrupted) == [len(IDENTIFICATION), 6]
     wake_up = bytes(8) + REQUEST
@@ -466,7 +466,7 @@ def test_the_sides_may_overlap() -> None:
 
 
 def test_an_echo_of_an_import_shortens_nothing() -> None:
-    """A head at 300 bit/s, whose echo comes 50 us after what it echoes: .167 s, and the answer .233 s later."""
+    """A head at 300 bit/s, whose echo comes 50 us after the original: .167 s, and the answer .233 s later."""
     bursts = [
         Burst(b"/?!\r\n", CLIENT, T0),
         Burst(b"/?!\r\n", SERVER, T0 + 50_000),
@@ -487,7 +487,7 @@ def test_the_order_of_the_bursts_is_kept_where_the_speed_is_too_slow() -> None:
 
 
 def test_an_import_waits_as_long_as_it_takes() -> None:
-    """A frame that lasts longer than a capture would hold the other side's records back."""
+    """A frame that takes longer than a capture would hold the other side's records."""
     bursts = [
         Burst(DATA[:3], SERVER, T0),
         Burst(REQUEST, CLIENT, T0 + 100 * MS),
@@ -514,7 +514,7 @@ def test_runs_are_not_frames() -> None:
 
 
 def test_parity_is_decided_for_each_side() -> None:
-    """One side's octets plainly carry even parity, the other's do not."""
+    """One side's octets clearly carry even parity, the other's do not."""
     bursts = [Burst(with_even_parity(READ), CLIENT), Burst(DATA, SERVER), Burst(with_even_parity(BREAK), CLIENT)]
     records = import_bursts(bursts)
     assert [(record.octets, record.line) for record in records] == [
@@ -524,7 +524,8 @@ def test_parity_is_decided_for_each_side() -> None:
 
 
 def test_a_format_that_the_recording_states() -> None:
-    """Eight bits and parity do not show in the octets; where a side's bursts contradict, the most octets decide."""
+    """Eight bits with parity do not show in the octets. If a side's bursts contradict each other, most octets
+    decide."""
     line = Line(8, "E", 1)
     burst = Burst(b"/?!\r\n", CLIENT, T0, 0, 1000, 9600, line)
     (record,) = import_bursts([burst])

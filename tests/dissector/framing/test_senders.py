@@ -1,4 +1,4 @@
-"""Who spoke, on a wire that carries both directions."""
+"""The senders of messages on a wire that carries both directions."""
 
 import pytest
 
@@ -36,7 +36,8 @@ SESSION = [
 @pytest.mark.parametrize("server", ["03", "0223", "00020023"])
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_hdlc(server: str, confirmed: bool) -> None:
-    """With addresses of one, two and four octets; frames in a row from one side; with and without a confirmation."""
+    """Addresses have one, two or four octets; one side sends several frames in a row; the confirmation is there or
+    not."""
     opening = [b"/?!\r\n", b"/ISK5\\2x\r\n", SELECT, *[SELECT] * confirmed]
     frames, expected = [], []
     for octets, sender in SESSION:
@@ -44,7 +45,7 @@ def test_hdlc(server: str, confirmed: bool) -> None:
         frames.append(hdlc(addresses, octets[-4]))
         expected.append(sender)
     assert inferred([*opening, *frames])[len(opening) :] == expected
-    # Without the opening, and without what only one side says, nothing is known.
+    # Without the opening, and without messages that only one side sends, nothing is known.
     assert inferred(frames[2:6]) == [UNKNOWN] * 4
 
 
@@ -55,7 +56,7 @@ def test_control_octets_that_one_side_sends(control: int) -> None:
 
 
 def test_hdlc_that_is_cut() -> None:
-    """Every beginning of a frame: never an error, and known as soon as the control octet is there."""
+    """No beginning of a frame raises an error, and the sender is known from the control octet on."""
     whole = hdlc("00020023" + "21", 0x93)
     for length in range(1, len(whole) + 1):
         assert inferred([whole[:length]]) == [CLIENT if length > 8 else UNKNOWN]
@@ -75,7 +76,7 @@ def test_an_address_from_before_the_sign_on_says_nothing() -> None:
 @pytest.mark.parametrize("mode", ["", *MODES])
 @pytest.mark.parametrize("faults", [(), FAULTS], ids=["clean", "faults"])
 def test_simulated_sessions(mode: str, faults: frozenset[str]) -> None:
-    """Every frame's sender, at both speeds of a session, whatever goes wrong in it."""
+    """The sender of every frame is found, at both speeds of a session, with all faults."""
     truth: dict[int, Sender] = {}
     speeds = {LINE.character_time_ns(speed): speed for speed in (300, 2400, 9600)}
     tap = Tap(0, UNKNOWN, LINE, 300)
@@ -94,6 +95,6 @@ def test_simulated_sessions(mode: str, faults: frozenset[str]) -> None:
 
 
 def test_a_command_that_is_not_defined_is_the_clients() -> None:
-    """Also where it comes again: each frame that begins with SOH is a command."""
+    """Repeated commands count as well: each frame that begins with SOH is a command."""
     undefined = b"\x01Q0\x02()\x03\x61"
     assert inferred([undefined, undefined, b"\x15", undefined]) == [CLIENT, CLIENT, SERVER, CLIENT]

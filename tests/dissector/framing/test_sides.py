@@ -1,4 +1,4 @@
-"""Sides that a recording states: believed, but for what its messages contradict."""
+"""Senders that a recording states: they are believed unless its messages contradict them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A run of octets, against the same octets one by one: the same pieces, records and state, whatever they are."""
+"""A run of octets, compared with the same octets one by one: pieces, records and state are equal for any octets."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ T0: Final = 1_700_000_000_000_000_000
 CHARACTER: Final = 1_041_666
 GAP: Final = 1_500_000_000
 MOST: Final = 3000
-"""Octets of a recording that are divided and damaged in many ways."""
+"""The octets of a recording, divided and damaged in many ways."""
 Settings = tuple[Sender, bool, bool, bool]
 SETTINGS: Final[list[Settings]] = [
     (Sender.UNKNOWN, False, False, False),
@@ -27,7 +27,7 @@ SETTINGS: Final[list[Settings]] = [
     (Sender.CLIENT, False, False, True),
     (Sender.SERVER, True, False, False),
 ]
-"""Senders, and whether times are synthetic, mode E was agreed on, and the client omits check characters."""
+"""Senders, and whether times are synthetic, mode E was selected, and the client omits check characters."""
 PARTS: Final = [
     b"/?!\r\n", b"/?12!\r\n", b"/ISk5MT174-0001\r\n", b"\x06050\r\n", b"\x06", b"\x15", b"\0" * 12, b"\0\0",
     b"\x020.0.0(1)\r\n!\r\n\x03", b"\x02a\x03b", b"\x01R1\x021.8.0()\x03Z", b"\x01B0\x03q", b"\x020(1)\x04",
@@ -45,7 +45,7 @@ def framer(settings: Settings) -> Framer:
 
 
 def pieces(runs: Iterable[Run], settings: Settings, *, single: bool) -> list[Piece]:
-    """The pieces of runs, taken as they are, or octet by octet."""
+    """Returns the pieces of runs that are fed whole, or octet by octet."""
     taken = framer(settings)
     found = [piece for run in runs for piece in taken.feed(list(run) if single else run)]
     return found + taken.close()
@@ -64,7 +64,7 @@ def agree(runs: Sequence[Run], settings: Settings) -> None:
 
 
 def runs_of(octets: bytes, cuts: Iterable[int], *, pause: int = 0, step: int = CHARACTER, flags: int = 0) -> list[Run]:
-    """Octets as runs that end at these places, with a pause (ns) between."""
+    """Returns the octets as runs that end at these places, with a pause (ns) between them."""
     ends = sorted({min(cut, len(octets)) for cut in cuts} | {len(octets)})
     runs, begin, start = [], 0, T0
     for end in ends:

@@ -1,4 +1,4 @@
-"""The page of evidence: nothing of a customer's is on it, whatever the trace holds."""
+"""The page of evidence holds no data of a customer, whatever the trace holds."""
 
 import re
 

@@ -26,7 +26,7 @@ def test_published_exclusive_or(octets: bytes, value: int) -> None:
 
 
 def test_published_sum() -> None:
-    """The break command of meters that add; recorded from Energomera meters."""
+    """The break command of meters that use the sum, recorded from Energomera meters."""
     assert bcc_sum(b"B0\x03") == 0x75
 
 
@@ -45,7 +45,7 @@ def test_seven_bits(octets: bytes) -> None:
 
 
 def bitwise_crc(octets: bytes) -> int:
-    """The textbook way round: most significant bit first, polynomial 8005h, then input and output reflected."""
+    """Computes the textbook form: most significant bit first, polynomial 8005h, then input and output reflected."""
     register = 0
     for octet in octets:
         for bit in range(8):

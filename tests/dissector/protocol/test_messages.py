@@ -1,4 +1,4 @@
-"""Messages: hand-written octets against what they say."""
+"""Messages: hand-written octets and their decoded values."""
 
 from dataclasses import replace
 from functools import reduce
@@ -145,11 +145,11 @@ TABLE: list[tuple[bytes, Message]] = [
         b"\x021.8.0(1*kWh)2.8.0(2*kWh)\x03\x03",
         message("Data", register=("1.8.0", "2.8.0"), value=("1", "2"), unit=("kWh", "kWh"), **good(0x03)),
     ),
-    (  # inner brackets: the value runs to its own closing bracket, and a star there makes no unit
+    (  # inner brackets: the value runs to its own closing bracket, and a star inside makes no unit
         b"\x02E12(A(7)B(2*x))\r\nF(1)\x03\x61",
         message("Data", register=("E12", "F"), value=("A(7)B(2*x)", "1"), unit=("", ""), **good(0x61)),
     ),
-    (  # the first value never closes; the line end does it
+    (  # the first value has no closing bracket; the line end closes it
         b"\x02a(b\r\nc(d*e)\x03\x2c",
         message("Data", register=("a", "c"), value=("b", "d"), unit=("", "e"), **good(0x2C, "sum")),
     ),
@@ -178,7 +178,7 @@ TABLE: list[tuple[bytes, Message]] = [
         b"\x02a(ER01)\x03\x75",
         message("Data", register=("a",), value=("ER01",), unit=("",), **good(0x75)),
     ),
-    (  # both rules agree: it counts as the standard's
+    (  # both rules fit: it counts as the standard's rule
         b"\x02P.01(1)(2)\r\n\x04\x7f",
         message("PartialData", register=("P.01", ""), value=("1", "2"), unit=("", ""), **good(0x7F)),
     ),
@@ -196,7 +196,7 @@ TABLE: list[tuple[bytes, Message]] = [
         INITIATE.replace(b"\xcb\x2d", b"\xca\x2d"),
         message("HDLC", hcs=0x2DCA, hcs_status="bad", fcs=0x6ACE, fcs_status="bad"),
     ),
-    # what begins as no message does
+    # octets that begin no message
     (b"", message(None, bcc_status=None)),
     (b"1.8.0(1)", message(None, text="1.8.0(1)", bcc_status=None)),
     (b"\x04", message(None, text="<EOT>", bcc_status=None)),
@@ -206,7 +206,7 @@ IDS = [repr(octets)[2:-1][:40] for octets, _ in TABLE]
 
 
 def crc16(octets: bytes) -> int:
-    """x16+x15+x2+1, bit by bit."""
+    """Computes x16+x15+x2+1 bit by bit."""
     register = 0
     for octet in octets:
         register ^= octet
@@ -236,7 +236,7 @@ def test_decode(octets: bytes, expected: Message) -> None:
 
 
 def test_the_table_itself() -> None:
-    """Every message is in it, and its check characters are what arithmetic makes them."""
+    """Every message is in the table, and its check characters are computed by arithmetic."""
     assert {expected.message for _, expected in TABLE} | {"Telegram"} == {*MESSAGES, None}
     for octets, expected in TABLE:
         if expected.bcc_expected is None:
@@ -262,7 +262,7 @@ def test_telegram_with_bad_crc() -> None:
 
 
 def test_telegram_with_unpadded_crc() -> None:
-    """A real meter leaves the leading zeros out."""
+    """A real meter omits the leading zeros."""
     number = next(number for number in range(10_000) if crc16(b"/ABC5x\r\n\r\na(%d)\r\n!" % number) < 0x100)
     telegram = b"/ABC5x\r\n\r\na(%d)\r\n!" % number
     crc = crc16(telegram)
@@ -282,7 +282,7 @@ def test_telegram_that_is_cut() -> None:
 
 
 def test_telegram_with_text_and_a_mark_inside() -> None:
-    """``!`` ends a Telegram only where nothing but its CRC follows."""
+    """``!`` ends a Telegram only if nothing but its CRC follows."""
     decoded = decode(b"/ABC5x\r\n\r\nhello\r\na(1!2)\r\n!\r\n")
     assert (decoded.register, decoded.value, decoded.text) == (("a",), ("1!2",), "hello")
 
@@ -304,7 +304,7 @@ def test_parity_bits_left_in_bit_7(octets: bytes, expected: Message) -> None:
 
 
 def test_bit_7_stays_visible_where_it_is_no_parity_bit() -> None:
-    """One eight-bit character in plain text is shown, not stripped, and the check character is that of seven bits."""
+    """One eight-bit character in plain text is shown, not stripped, and the check character has seven bits."""
     decoded = decode(b"\x02a(caf\xe9)\x03\x0e")
     assert decoded.value == ("caf<E9>",)
     expected = reduce(lambda value, octet: value ^ octet, b"a(caf\xe9)\x03") & 0x7F
@@ -313,7 +313,7 @@ def test_bit_7_stays_visible_where_it_is_no_parity_bit() -> None:
 
 
 def began_as(octets: bytes, cut: int) -> set[str | None]:
-    """The words that the first ``cut`` octets may have: what they began as, as far as they tell."""
+    """Returns the names that the first ``cut`` octets may have, as far as the octets show it."""
     head = octets[:cut]
     if head[:1] == b"\x01":
         letters = {"P": "Password", "R": "Read", "W": "Write", "E": "Execute", "B": "Break"}
@@ -341,7 +341,7 @@ def test_every_prefix_keeps_its_word(octets: bytes) -> None:
     for cut in range(1, len(octets) + 1):
         part = decode(octets[:cut])
         assert {part.message} == began_as(octets, cut)
-        # What is complete does not change by what follows.
+        # A complete message does not change by the octets that follow.
         for name in ("register", "value", "unit"):
             items, all_items = getattr(part, name), getattr(whole, name)
             assert items[:-1] == all_items[: max(len(items) - 1, 0)]
@@ -365,7 +365,8 @@ BODIES = st.lists(
 @given(BEGINNINGS, BODIES)
 @example(b"\x02", b"(" * 50)
 def test_anything_decodes(beginning: bytes, body: bytes) -> None:
-    """Never an exception; parallel lists; words and types of the catalogue; printable ASCII alone."""
+    """Decoding raises no exception. Parallel lists have equal lengths, names and types are those of the catalogue, and
+    text is printable ASCII."""
     decoded = decode(beginning + body)
     assert decoded.message in {*MESSAGES, None}
     assert len({len(getattr(decoded, name)) for name in LISTS}) == 1
@@ -388,7 +389,8 @@ def test_parity_bits_change_nothing(beginning: bytes, body: bytes) -> None:
 
 
 def slow_data_sets(text: str) -> list[tuple[str, str, str]]:
-    """Data sets of well-formed text, octet by octet: brackets counted, line ends and ``!`` between them skipped."""
+    """Reads the data sets of well-formed text octet by octet: counts brackets, and skips line ends and ``!`` between
+    data sets."""
     sets, register, value, depth = [], "", "", 0
     for character in text:
         if depth == 0 and character == "(":
@@ -424,7 +426,8 @@ def test_data_sets_against_counting_brackets(sets: list[tuple[str, str, str]]) -
 
 
 def test_a_hostile_body_takes_linear_time() -> None:
-    """A body of a whole record's length, made to backtrack, decodes; the quadratic way would take minutes."""
+    """A body of the length of a whole record, made to cause backtracking, decodes. In quadratic time it would take
+    minutes."""
     for body in (b"(" * 65_000, b"a(" * 32_000, b"a)" * 32_000, b"a" * 65_000, b"(*" * 32_000, b"!" * 65_000):
         assert decode(b"\x02" + body).message == "Data"
         assert decode(b"/ABC5x\r\n\r\n" + body).message == "Telegram"

@@ -1,4 +1,4 @@
-"""The rules: one row a message, whole, and in keeping with how octets decode."""
+"""The rules: one complete row for each message, consistent with decoding."""
 
 import json
 

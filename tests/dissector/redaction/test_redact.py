@@ -1,4 +1,4 @@
-"""Redaction: planted secrets do not survive, and what is no secret stays."""
+"""Redaction: planted secrets do not survive, and data that are no secret stay."""
 
 import json
 import random

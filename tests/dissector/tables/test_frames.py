@@ -1,4 +1,4 @@
-"""What is exported is the same in pandas, Polars and DuckDB: every value of every row (``make test-frames``)."""
+"""An exported table is the same in pandas, Polars and DuckDB: every value of every row (``make test-frames``)."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Rows = list[dict[str, Any]]
     ids=lambda of: f"{of[0]}-{of[1].stem}",
 )
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cells]]:
-    """A folder with a table in each form, and its rows."""
+    """A folder with a table in each format, and its rows."""
     table, trace = request.param
     folder = tmp_path_factory.mktemp("table")
     with open_trace(trace) as records:
@@ -105,7 +105,7 @@ def duckdb_json(path: Path) -> Rows:
 
 
 def plain(column: Column, value: Any) -> Any:
-    """A value as rows have it; None for nothing."""
+    """Returns a value as rows hold it, None for an empty cell."""
     value = value.tolist() if hasattr(value, "tolist") else value  # numpy's
     if isinstance(value, list):
         return [plain(column, item) for item in value]
@@ -120,7 +120,7 @@ def plain(column: Column, value: Any) -> Any:
 
 
 def of_text(column: Column, text: str | None) -> Any:
-    """What a cell of CSV says, by docs/export.md."""
+    """Returns the value of a CSV cell by docs/export.md."""
     if not text:
         return None
     if column.repeats or column.type in (ColumnType.INTEGER, ColumnType.BOOLEAN):
@@ -148,6 +148,6 @@ def test_every_value_is_the_same(written: tuple[Path, list[Cells]], library: str
         {name: said for name, cell in row.items() if (said := value(columns[name], cell)) is not None}
         for row in read(stem.with_suffix(form))
     ]
-    if form == ".csv":  # It knows no difference between empty text and nothing.
+    if form == ".csv":  # CSV does not distinguish empty text from no value.
         cells = [{name: item for name, item in row.items() if item != ""} for row in cells]
     assert rows == cells

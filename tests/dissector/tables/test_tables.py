@@ -1,4 +1,4 @@
-"""Tables: their columns hold what their rows have, and what is written is read back as the same values."""
+"""Tables: their columns hold the values of their rows, and written tables are read back with the same values."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def dissected(records: Sequence[Record]) -> list[Any]:
 
 
 def hostile() -> list[Record]:
-    """A trace of messages in any order, and damaged."""
+    """A trace of messages in random order, some of them damaged."""
     chance, records, time = random.Random(14), [], 1_767_225_600_123_456_789
     for number in range(600):
         octets = bytearray(chance.choice(SAID))
@@ -142,7 +142,7 @@ def test_registers() -> None:
 
 
 def as_cell(column: Column, text: str) -> Any:
-    """What a cell of CSV says, by docs/export.md."""
+    """Returns the value of a CSV cell by docs/export.md."""
     if column.repeats:
         return json.loads(text)
     if column.type in (ColumnType.INTEGER, ColumnType.BOOLEAN):
@@ -163,7 +163,7 @@ def test_csv_is_read_back(table: str, trace: str) -> None:
         {column.name: as_cell(column, text) for column, text in zip(columns, line, strict=True) if text}
         for line in lines
     ]
-    # CSV knows no difference between empty text and nothing.
+    # CSV does not distinguish empty text from no value.
     assert read == [{name: value for name, value in row.items() if value != ""} for row in cells]
     numbers = {at for at, column in enumerate(columns) if column.type is ColumnType.SPAN}  # One may be negative.
     assert not [

@@ -1,4 +1,4 @@
-"""Key files: what they hold, and what is refused, with file, line, key and reason but never a key's value."""
+"""Key files: their contents, and the errors, which state file, line, key and reason, but never a key's value."""
 
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 @given(st.data())
 def test_a_damaged_file_is_taken_or_refused(data: st.DataObject) -> None:
-    """Nothing else, whatever stands in it; no error shows a key."""
+    """A damaged file is accepted or refused, whatever it holds; no error shows a key."""
     text = DERIVED + GIVEN
     at = data.draw(st.integers(0, len(text)))
     damaged = (
