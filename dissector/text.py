@@ -1,8 +1,10 @@
 """Formats a record as a line of text, as ``read`` and ``capture`` print it.
 
 Guesses are marked: a question mark follows assumed names and inferred senders, a tilde follows invented timestamps.
+Text of the wire that could be taken for vtctap's own is in double quotes, as in a filter.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +30,10 @@ _COLOURS: Final = {Sender.CLIENT: 36, Sender.SERVER: 33, Sender.UNKNOWN: 39}
 """Foreground colours of ISO 6429 (SGR): cyan, yellow, the terminal's own. Errors are red, which differs from each."""
 _FAINT, _RED = 2, 31
 
+_LIKE_OURS: Final = re.compile(r'[][ "=?(),]')
+"""The characters that separate vtctap's words from each other and from what they are about."""
+_QUOTED: Final = str.maketrans({'"': '\\"', "\\": "\\\\"})
+
 _NOTES: Final = (
     (Flag.CUT, "cut"),
     (Flag.ECHO, "echo"),
@@ -35,6 +41,16 @@ _NOTES: Final = (
     (Flag.OVERRUN, "octets lost"),
     (Flag.ORDER_UNCERTAIN, "order uncertain"),
 )
+
+
+def quoted(text: str) -> str:
+    """Returns text of the wire in double quotes, inside which a backslash precedes quotes and backslashes."""
+    return f'"{text.translate(_QUOTED)}"'
+
+
+def told(text: str) -> str:
+    """Returns text of the wire, in quotes where it could be taken for vtctap's own words."""
+    return quoted(text) if _LIKE_OURS.search(text) else text
 
 
 def summary(dissection: Dissection, *, full: bool = False) -> str:
@@ -63,7 +79,7 @@ def _words(event: str) -> str:
 def _noise(octets: bytes, full: bool) -> str:
     limit = len(octets) if full else MAX_NOISE
     more = len(octets) - limit
-    return show(octets[:limit]) + (f" ... {count(more, 'more octet')}" if more > 0 else "")
+    return told(show(octets[:limit])) + (f" ... {count(more, 'more octet')}" if more > 0 else "")
 
 
 def _contents(frame: Frame, full: bool) -> str:
@@ -73,8 +89,10 @@ def _contents(frame: Frame, full: bool) -> str:
     maker = frame.meaning.id_manufacturer_name
     if maker:
         maker = f"({maker}{_doubt(frame, 'vtc.id.manufacturer.name')})"
-    words = [message.cmd, message.address, *identification, maker, *option, *_data_sets(frame, full), *_apdu(frame)]
-    return " ".join(word for word in (*words, message.text, _token(frame)) if word)
+    wire = [told(word or "") for word in (message.cmd, message.address, *identification)]
+    words = [*wire, maker, *(told(sign or "") for sign in option), *_data_sets(frame, full), *_apdu(frame)]
+    text = quoted(message.text) if message.text else ""
+    return " ".join(word for word in (*words, text, _token(frame)) if word)
 
 
 def _apdu(frame: Frame) -> Iterator[str]:
@@ -106,6 +124,7 @@ def _data_sets(frame: Frame, full: bool) -> list[str]:
         message.register[:limit], message.value, message.unit, names, decoded, strict=False
     ):
         bare = message.count is not None
+        register = told(register)
         text = register if bare else f"{register}({value}*{unit})" if unit else f"{register}({value})"
         if name:
             text += f" {name}{name_doubt}" + (f"={word}{word_doubt}" if word else "")

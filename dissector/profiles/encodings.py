@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.protocol.characters import show
+from vtctap.dissector.protocol.characters import LESS_THAN, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,10 @@ _PAIRS: Final = re.compile(r"(?:[0-9A-Fa-f]{2}){1,256}")
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 MAX_PACKED: Final = 256
 """Most characters of seven bits that are read."""
-_CODES: Final = {name: octet for octet in reversed(range(256)) if len(name := show(bytes([octet]))) > 1}
+_CODES: Final = {
+    LESS_THAN: ord("<"),
+    **{name: octet for octet in reversed(range(256)) if len(name := show(bytes([octet]))) > 1},
+}
 """Octets by their names; ``<FF>`` is the form feed, since lines of seven bits have no octet 255."""
 _NAMED: Final = re.compile("|".join(map(re.escape, _CODES)))
 

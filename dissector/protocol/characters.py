@@ -3,6 +3,7 @@
 The control characters are those of ISO 646 (ASCII), as IEC 62056-21 clause 6.3 uses them.
 """
 
+import re
 from typing import Final
 
 from vtctap.pcap.record import Line, Record
@@ -44,11 +45,17 @@ SEVEN_BITS: Final = bytes(octet & 0x7F for octet in range(256))
 _ALWAYS_EVEN = bytes(EVEN)
 
 
+LESS_THAN: Final = "<3C>"
+"""The display of a ``<`` that begins what looks like a name of :data:`SHOWN`."""
+_LIKE_A_NAME: Final = re.compile(rb"<(?=[0-9A-Z]{2,3}>)")
+
+
 def show(octets: bytes) -> str:
-    """Shows octets as text: ``/?!<CR><LF>``."""
+    """Shows octets as text: ``/?!<CR><LF>``. Only FFh and the form feed are the same text."""
     if octets.isascii() and (text := octets.decode("ascii")).isprintable():
-        return text
-    return "".join([SHOWN[octet] for octet in octets])
+        return text if "<" not in text else _LIKE_A_NAME.sub(LESS_THAN.encode(), octets).decode()
+    parts = _LIKE_A_NAME.split(octets)
+    return LESS_THAN.join(["".join([SHOWN[octet] for octet in part]) for part in parts])
 
 
 def show_text(text: str) -> str:

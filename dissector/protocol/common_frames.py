@@ -32,7 +32,7 @@ _NAMES: Final[dict[str, MessageName]] = {
 
 def decode(octets: bytes) -> Message | None:
     """Decodes a frame's octets; None where they do not have the common form."""
-    if not octets.isascii():
+    if not octets.isascii() or b"<" in octets:
         return None
     text = octets.decode("ascii")
     register: tuple[str, ...]

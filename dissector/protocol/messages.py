@@ -105,7 +105,7 @@ def data_sets(text: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     units: list[str] = []
     rest: list[str] = []
     at, end = 0, len(text)
-    plain = text.isascii() and text.translate(None, b"\r\n").decode().isprintable()
+    plain = text.isascii() and text.translate(None, b"\r\n").decode().isprintable() and b"<" not in text
     if plain and (sets := _plain_sets(text.decode())):
         return sets
     shown = bytes.decode if plain else show  # The same for plain text, which most is, and faster.

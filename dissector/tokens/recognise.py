@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from vtctap.dissector.protocol.characters import SHOWN
+from vtctap.dissector.protocol.characters import LESS_THAN, SHOWN
 from vtctap.dissector.tokens.decode import Token, decode
 from vtctap.dissector.tokens.keys import Keys
 from vtctap.dissector.tokens.number import DIGITS, LIMIT
 
-_SHOWN_OCTET: Final = re.compile("|".join(re.escape(shown) for shown in SHOWN if len(shown) > 1) + "|.", re.DOTALL)
-_OCTETS: Final = {SHOWN[octet]: octet for octet in range(0x80)}
+_OCTETS: Final = {LESS_THAN: ord("<")} | {SHOWN[octet]: octet for octet in range(0x80)}
+_NAMES: Final = (LESS_THAN, *(shown for shown in SHOWN if len(shown) > 1))
+_SHOWN_OCTET: Final = re.compile("|".join(map(re.escape, _NAMES)) + "|.", re.DOTALL)
 
 
 def _decimal(value: str) -> int | None:

@@ -42,7 +42,14 @@ SUMMARIES = [
     (b"/ABC5x\r\n\r\na(1)\r\n!\r\n", "Telegram ABC 5 x a(1)"),
     (b"\x02a(\x1b[2J\x07)\x03\x05", "Data a(<ESC>[2J<BEL>) [bad check character 05h, not 5Ch]"),
     (b"\x00" * 9, "WakeUp"),
-    (b"later part", "continued later part"),
+    (b"later part", 'continued "later part"'),
+    # Text of the wire is told from vtctap's own.
+    (b"/ISK5abc [cut]\r\n", 'IDResponse ISK 5 "abc [cut]" (Iskraemeco, Slovenia?)'),
+    (b"\x02a(1) tokenStatus=accepted\x03\x01", 'Data a(1) " tokenStatus=accepted"'),
+    (b"\x02 x=y b(1)\x03m", 'Data " x=y b"(1)'),
+    (b'\x02a(1)"\\\x03,', 'Data a(1) "\\"\\\\"'),
+    (b"\x02a(<ESC>\x1b<3C><b>)\x03=", "Data a(<3C>ESC><ESC><3C>3C><b>)"),
+    (b"\x02a(<FF>)\x03a", "Data a(<3C>FF>)"),
 ]
 
 

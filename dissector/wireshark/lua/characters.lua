@@ -3,6 +3,7 @@
 local CONTROLS = { [0] = "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR",
     "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS",
     "US", [127] = "DEL" }
+local LESS_THAN = "<3C>"
 local SHOWN, SEVEN, ODD = {}, {}, {}
 for value = 0, 255 do
     local character = char(value)
@@ -20,12 +21,13 @@ for value = 0, 255 do
     ODD[character] = ones % 2 == 1 or nil
 end
 
--- Shows octets as text: printable ASCII unchanged, others as a name in angle brackets.
+-- Shows octets as text: printable ASCII unchanged, others as a name in angle brackets. A "<" that begins
+-- what looks like such a name is shown by its number.
 local function show(octets)
-    if find(octets, "^[ -~]*$") then
+    if find(octets, "^[ -;=-~]*$") then
         return octets
     end
-    return (octets:gsub("[^ -~]", SHOWN))
+    return (gsub(gsub(octets, "<([0-9A-Z][0-9A-Z][0-9A-Z]?>)", LESS_THAN .. "%1"), "[^ -~]", SHOWN))
 end
 
 local function has_high(octets)
@@ -98,4 +100,4 @@ local function fcs16(octets, first, last)
     return bxor(value, 0xFFFF)
 end
 
-return show, has_high, carries_even_parity, bcc_xor, bcc_sum, crc16, fcs16, SHOWN, SEVEN
+return show, has_high, carries_even_parity, bcc_xor, bcc_sum, crc16, fcs16, SHOWN, SEVEN, LESS_THAN

@@ -1,10 +1,20 @@
--- Columns: a message in one line. A question mark follows what is assumed.
+-- Columns: a message in one line. A question mark follows what is assumed. Text of the wire that could be taken for
+-- vtctap's own is in double quotes.
 
 local MAX_SETS, MAX_NOISE = 4, 32
 
+local function quoted(text)
+    return '"' .. gsub(text, '["\\]', "\\%0") .. '"'
+end
+
+local function told(text)
+    return find(text, '[%]%[ "=?(),]') and quoted(text) or text
+end
+
 local function set_text(set)
-    return set.bare and set.register or set.unit == "" and set.register .. "(" .. set.value .. ")"
-        or set.register .. "(" .. set.value .. "*" .. set.unit .. ")"
+    local register = told(set.register)
+    return set.bare and register or set.unit == "" and register .. "(" .. set.value .. ")"
+        or register .. "(" .. set.value .. "*" .. set.unit .. ")"
 end
 
 -- A data set with the names of its register and value.
@@ -34,7 +44,7 @@ local function info(message)
     local text = message.name or "continued"
     for at = 1, #message do
         if message[at][1] ~= "vtc.count" then
-            text = text .. " " .. message[at][2]
+            text = text .. " " .. told(message[at][2])
         end
     end
     if message.maker then
@@ -42,7 +52,7 @@ local function info(message)
     end
     text = message.sets and text .. sets_text(message) or text
     text = message["vtc.count"] and text .. " count " .. message["vtc.count"] or text
-    text = message.text and text .. " " .. message.text or text
+    text = message.text and text .. " " .. quoted(message.text) or text
     text = message.token and text .. token_text(message) or text
     if message.bcc_status == "bad" then
         return text .. format(" [bad check character %02Xh, not %02Xh]", message.bcc, message.bcc_expected)
@@ -54,7 +64,7 @@ end
 
 local function noise_text(octets)
     local more = #octets - MAX_NOISE
-    return "noise " .. show(sub(octets, 1, MAX_NOISE)) .. (more > 0 and " ... " .. more .. " more octets" or "")
+    return "noise " .. told(show(sub(octets, 1, MAX_NOISE))) .. (more > 0 and " ... " .. more .. " more octets" or "")
 end
 
 local function hexadecimal(octets)

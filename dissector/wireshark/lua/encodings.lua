@@ -1,7 +1,7 @@
 -- Encodings: reads values by the rules of vtctap's encodings. Doubles hold every number here exactly.
 
 -- Octets by their names; <FF> is the form feed, since lines of seven bits have no octet 255.
-local CODES = {}
+local CODES = { [LESS_THAN] = "<" }
 for value = 255, 0, -1 do
     local name = SHOWN[char(value)]
     if name then

@@ -60,14 +60,14 @@ end
 -- printable characters, which a single pattern recognises.)
 local function data_sets(message, text, first, last)
     local register, value, unit, after =
-        match(text, "^([^%c%(!\128-\255]*)%(([^%c%(%)%*\128-\255]*)%*?([^%c%(%)\128-\255]*)%)()", first)
+        match(text, "^([^%c%(!<\128-\255]*)%(([^%c%(%)%*<\128-\255]*)%*?([^%c%(%)<\128-\255]*)%)()", first)
     if after == last + 1 then
         message.sets = { { register = register, value = value, unit = unit, raw = value, first = first,
             open = first + #register, after = last, last = last, name = nil, word = nil, title = nil } }
         return
     end
     local sets = {}
-    local odd = find(text, "[^ -~]", first)
+    local odd = find(text, "[^ -;=-~]", first)
     local plain = not odd or odd > last
     local at = first
     while at <= last do

@@ -422,7 +422,7 @@ def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
     record = Record(START, b"\x02FFFE(05)x\x03D", sender=Sender.SERVER, inferred=True, line=Line(7, "E", 1), speed=300)
     tree = tool.run(tool.trace([record]), "-O", "vtc").splitlines()
     assert [line.strip() for line in tree[1:] if line.strip()] == [
-        "Virtual token carrier, Data FFFE(05) tokenStatus=KeyTypeError x [bad check character 44h, not 7Ch]",
+        'Virtual token carrier, Data FFFE(05) tokenStatus=KeyTypeError "x" [bad check character 44h, not 7Ch]',
         "Tap header",
         "Kind: frame",
         "Sender: server",
