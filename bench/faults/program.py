@@ -10,6 +10,8 @@ from faults.ends import QUIET_S
 from faults.oracle import Verdict
 from faults.readers import small
 from faults.scene import Failed, Scene
+from vtctap.dissector.analysis.check import check
+from vtctap.pcap.trace import open_trace
 from vtctap.sniffer import capture as sniffer
 from vtctap.sniffer.clock import Clock
 
@@ -135,10 +137,15 @@ def swapped_taps(scene: Scene) -> Verdict:
     scene.ports.reverse()
     scene.capture()
     scene.ports.reverse()
-    scene.traffic()
+    for number in range(scene.random.randint(5, 20)):
+        scene.say(scene.message(number, b"\x01R1\x02"), 0)
+        scene.say(scene.message(number), 1)
     scene.settle()
     scene.signal()
     scene.ended(0)
+    with open_trace(scene.path) as trace:
+        if not any(finding.code == "taps-swapped" for finding in check(trace)):
+            raise Failed("the taps are swapped, and the check does not say so")
     return scene.whole(taps=(1, 0))
 
 

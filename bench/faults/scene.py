@@ -288,13 +288,14 @@ class Scene:
         for port in self.ports:
             port.ends.append(len(port.sent))
 
-    def message(self, number: int) -> bytes:
-        """Returns a data message with a number and its check character, as octets with parity bits."""
-        text = f"{number}({self.random.randbytes(self.random.randint(0, 30)).hex()})".encode() + b"\x03"
+    def message(self, number: int, head: bytes = b"\x02") -> bytes:
+        """Returns a message with a number and its check character, as octets with parity bits: data, unless ``head``
+        begins something else."""
+        text = head + f"{number}({self.random.randbytes(self.random.randint(0, 30)).hex()})".encode() + b"\x03"
         check = 0
-        for octet in text:
+        for octet in text[1:]:
             check ^= octet
-        return bytes(received(octet, LINE) for octet in (2, *text, check))
+        return bytes(received(octet, LINE) for octet in (*text, check))
 
     def settle(self, quiet_s: float = QUIET_S) -> None:
         """Waits until the capture has read everything, and nothing has been waiting for some time."""

@@ -63,6 +63,6 @@ FAULTS: Final = (
     Fault("port lost", _WHOLE, program.port_lost),
     Fault("stalls", _WHOLE, program.stalls_at_full_speed, 2),
     Fault("noise", _WHOLE, program.noise),
-    Fault("swapped taps", _WHOLE, program.swapped_taps, 2),
+    Fault("swapped taps", f"{_WHOLE}; said", program.swapped_taps, 2),
     Fault("mixed", _WHOLE, program.mixed, 2),
 )

@@ -24,6 +24,7 @@ from vtctap.dissector.profiles.files import Timing
 from vtctap.dissector.protocol.characters import LF
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
+from vtctap.dissector.protocol.swapped import Swapped
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.verdicts import refuses, takes_over, writes
 from vtctap.pcap.record import Flag, Sender
@@ -80,19 +81,21 @@ class _Judge:
     def __init__(self) -> None:
         self._session = 0
         self._of_session: list[Rule] = []
-        self._of_link = [rule() for rule in OF_LINK]
+        self._swapped = _SwappedTaps()
+        self._of_link = [self._swapped, *(rule() for rule in OF_LINK)]
 
     def feed(self, case: Case) -> Iterator[Finding]:
         if case.exchange.session != self._session:
             self._session = case.exchange.session
             yield from _close(self._of_session)
             self._of_session = [rule() for rule in OF_SESSION]
-        unordered = case.unordered
-        for judge in () if unordered else OF_CASE:
+        self._swapped.see(case)
+        withheld = case.unordered or self._swapped.holds
+        for judge in () if withheld else OF_CASE:
             yield from judge(case)
         for rule in (*self._of_session, *self._of_link):
             found = list(rule.feed(case))
-            if not (unordered and rule.by_order):
+            if not (withheld and rule.by_order):
                 yield from found
 
     @property
@@ -100,7 +103,8 @@ class _Judge:
         return min((number for rule in self._of_link if (number := rule.oldest) is not None), default=None)
 
     def close(self) -> Iterator[Finding]:
-        yield from _close((*self._of_session, *self._of_link))
+        rules = (*self._of_session, *self._of_link)
+        yield from _close(rule for rule in rules if not (self._swapped.holds and rule.by_order))
 
 
 def _close(rules: Iterable[Rule]) -> Iterator[Finding]:
@@ -212,6 +216,40 @@ class _Refusals(Rule):
 
 
 # Rules with state per link.
+
+
+class _SwappedTaps(Rule):
+    """Finds that each tap is on the other side's wire. While all is as if it were, the rules that depend on who asked
+    say nothing: they would accuse the devices of it."""
+
+    by_order = False
+
+    def __init__(self) -> None:
+        self._evidence = Swapped()
+        self._first: dict[Sender, int] = {}
+
+    def see(self, case: Case) -> None:
+        """Takes the evidence of a case before any rule judges it."""
+        for frame in case.exchange.frames:
+            if frame.name and not frame.damaged and not frame.record.inferred:
+                self._evidence.feed(frame.record.sender, frame.name)
+                self._first.setdefault(frame.record.sender, frame.number)
+
+    @property
+    def holds(self) -> bool:
+        return self._evidence.holds
+
+    @property
+    def oldest(self) -> int | None:
+        return min(self._first.values()) if self.holds else None
+
+    def feed(self, case: Case) -> Iterator[Finding]:
+        yield from ()
+
+    def close(self) -> Iterator[Finding]:
+        if self.holds:
+            text = "requests come from the server's tap alone, and answers from the client's: are the taps swapped?"
+            yield finding("taps-swapped", tuple(sorted(self._first.values())), text)
 
 
 class _Silence(Rule):

@@ -95,6 +95,13 @@ _KINDS: Final = (
         _OURS,
         untold="`vtc.event` says when it was lost and opened",
     ),
+    Kind(
+        "taps-swapped",
+        "warning",
+        "Requests come from the server's tap alone, and answers from the client's",
+        _OURS,
+        untold="only the whole trace shows it; `vtc.sender` is the side whose tap heard the message",
+    ),
     Kind("overrun", "error", "The tap lost octets before they could be read", _OURS, "SEQUENCE"),
     Kind(
         "missed",

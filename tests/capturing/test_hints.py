@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from vtctap.capturing.hints import Hints
-from vtctap.pcap.record import Flag, Kind, Line, Record
+from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 E71, O71, N81 = Line(7, "E", 1), Line(7, "O", 1), Line(8, "N", 1)
 TEXT = b"/ZZz5vtctap-test\r\n0.9.1(120000)\r\n1.8.0(001234.5*kWh)\r\n" * 4
@@ -139,3 +139,16 @@ def test_noise_that_is_another_protocols() -> None:
     hints = Hints(["/dev/a"])
     hints.feed(heard(b"noise", kind=Kind.NOISE), 0.5)
     assert hints.advise(1.0) == []
+
+
+CALL, IDENT = b"/?!\r\n", b"/ZZz5vtctap\r\n"
+SWAPPED = "A: requests come from the server's tap alone, and answers from the client's: are the taps swapped?"
+
+
+def test_swapped_taps() -> None:
+    ask, answer = heard(CALL, 1, sender=Sender.SERVER), heard(IDENT, 0, sender=Sender.CLIENT)
+    assert hints([ask, answer, ask, answer], names="AB") == [SWAPPED]
+    assert hints([ask, answer, heard(IDENT, 1, sender=Sender.SERVER)], names="AB") == []
+    assert hints([ask, replace(answer, flags=Flag.CUT)], names="AB") == []
+    assert hints([ask, replace(answer, inferred=True)], names="AB") == []
+    assert hints([ask, replace(answer, link=1)], names="AB") == []

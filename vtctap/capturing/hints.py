@@ -12,6 +12,8 @@ The evidence, and the hint that follows from it:
   always 0, the line has eight data bits; if nearly every octet has a parity error, the parity is the opposite one.
 - Steady framing errors: the speed is wrong.
 - Noise belongs to another protocol, or is text on an inverted line (:mod:`~vtctap.dissector.protocol.foreign`).
+- Requests come from the server's tap alone and answers from the client's
+  (:mod:`~vtctap.dissector.protocol.swapped`): the taps are swapped.
 - The driver received octets that vtctap did not get (a ``missed`` event): another program reads the port.
 
 Silence after traffic, single errors, and errors during a search for the speed are not evidence.
@@ -22,8 +24,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vtctap.dissector.framing.framed import message_of
+from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.foreign import HINTS, look
+from vtctap.dissector.protocol.swapped import Swapped
 from vtctap.pcap.record import Flag, Kind, Record
 
 SILENCE: Final = 10.0
@@ -38,6 +43,8 @@ NEARLY_ALL: Final = 0.95
 RARE: Final = 0.02
 
 _NOTHING: Final = f"nothing heard for {SILENCE:.0f} s: is the tap wired, is it the right port, does the link talk?"
+
+_SWAPPED: Final = "requests come from the server's tap alone, and answers from the client's: are the taps swapped?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Hints:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._taps = [_Tap(name) for name in names]
+        self._links: dict[int, Swapped] = {}
 
     def feed(self, record: Record, now: float) -> None:
         """Takes a record that was received at ``now`` (seconds since the start)."""
@@ -89,6 +97,7 @@ class Hints:
             return
         if not record.octets:
             return
+        self._hear(record)
         if record.kind is Kind.NOISE and not tap.seems:
             tap.seems = look(received(record))
         is_break = bool(record.flags & Flag.BREAK) and not any(record.octets)
@@ -99,6 +108,14 @@ class Hints:
         tap.heard += len(record.octets)
         tap.good += 0 if is_break else len(record.octets) - len(record.framing_errors)
         self._add(tap, record)
+
+    def _hear(self, record: Record) -> None:
+        """Takes the message of a frame as evidence of whose wire the tap is on."""
+        if record.kind is not Kind.FRAME or record.inferred or record.flags & Flag.ECHO:
+            return
+        message = message_of(record)
+        if message.message and not is_damaged(record, message):
+            self._links.setdefault(record.link, Swapped()).feed(record.sender, message.message)
 
     def _add(self, tap: _Tap, record: Record) -> None:
         ones = 0
@@ -115,6 +132,9 @@ class Hints:
     def advise(self, now: float) -> list[str]:
         """Returns the hints that are due at ``now`` (seconds) and were not given before."""
         found = [self._once(tap, *hint) for tap in self._taps if not tap.lost for hint in _line_hints(tap, now)]
+        found += [
+            self._once(self._taps[0], f"swapped {link}", _SWAPPED) for link, heard in self._links.items() if heard.holds
+        ]
         silent = [tap for tap in self._taps if not tap.heard and not tap.lost] if now >= SILENCE else []
         all_are = len(silent) == len(self._taps)
         for tap in silent:

@@ -205,6 +205,49 @@ def test_stories(story: list[Frame], expected: list[tuple[str, str, tuple[int, .
     assert found(story) == expected
 
 
+def swapped(story: Sequence[Frame]) -> list[Frame]:
+    """The story as two taps tell it of which each is on the other side's wire."""
+    return [({"C": "S", "S": "C"}.get(side, side), *more) for side, *more in story]  # type: ignore[list-item]
+
+
+WHOLE = [*GOOD, ("C", WRITE), ("S", ACK), ("C", READ), ("S", STATUS[16]), ("C", BREAK), ("C", NULS), *GOOD]
+TAPS: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
+    (swapped(WHOLE), [("taps-swapped", "warning", (1, 2))]),
+    (swapped(GOOD[2:]), [("taps-swapped", "warning", (1, 2))]),
+    # Damage is said all the same, and is no evidence.
+    ([*swapped(GOOD), ("C", DATA[:-1] + b"8")], [("bcc-bad", "error", (5,)), ("taps-swapped", "warning", (1, 2))]),
+    ([*swapped(GOOD), ("S", DATA[:-1] + b"8")], [("bcc-bad", "error", (5,)), ("taps-swapped", "warning", (1, 2))]),
+    # Echoes of the swapped sides are none of their messages.
+    ([("S", CALL), ("C", CALL, {"flags": Flag.ECHO}), ("C", IDENT)], [("taps-swapped", "warning", (1, 3))]),
+]
+NOT_SWAPPED: list[list[Frame]] = [
+    WHOLE,
+    [*swapped(GOOD), ("C", READ)],  # a tap that hears both
+    [*swapped(GOOD), ("S", DATA)],
+    [("S", CALL), ("S", READ)],  # one tap alone
+    [("C", IDENT), ("C", DATA)],
+    [("C", ACK), ("S", NULS), ("C", NAK)],  # either side sends these, or noise looks like them
+    [(side, octets, {"inferred": True}) for side, octets in swapped(GOOD)],  # type: ignore[misc]
+    [("S", CALL), ("C", DATA[:-1] + b"8")],
+]
+
+
+@pytest.mark.parametrize(("story", "expected"), TAPS)
+def test_swapped_taps(story: list[Frame], expected: list[tuple[str, str, tuple[int, ...]]]) -> None:
+    """Said once, and nothing else that follows from it: no device is accused."""
+    assert found(story) == expected
+
+
+@pytest.mark.parametrize("story", NOT_SWAPPED)
+def test_taps_that_another_reading_explains(story: list[Frame]) -> None:
+    assert "taps-swapped" not in {code for code, *_ in found(story)}
+
+
+def test_each_link_has_its_own_taps() -> None:
+    story = [*WHOLE, *((side, octets, {"link": 1}) for side, octets in swapped(GOOD))]  # type: ignore[misc]
+    assert found(story) == [("taps-swapped", "warning", (len(WHOLE) + 1, len(WHOLE) + 2))]
+
+
 LOST, BACK = {"event": "lost octets=7", "tap": 1}, {"event": "opened port=x", "tap": 1}
 MISSED = {"event": "missed octets=7", "tap": 1}
 OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
@@ -320,7 +363,7 @@ def test_findings_do_not_wait_for_the_end() -> None:
 
 
 def test_every_code_is_shown_by_a_story() -> None:
-    told = {code for _, expected in (*STORIES, *OUTAGE) for code, _, _ in expected}
+    told = {code for _, expected in (*STORIES, *OUTAGE, *TAPS) for code, _, _ in expected}
     assert told | {"trace-damaged"} == KINDS.keys()
 
 
