@@ -6,6 +6,7 @@ generated from the grammar and then damaged. tshark runs the generated dissector
 
 import json
 import random
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,14 @@ from scapy.sendrecv import sniff
 from equipment.recordings import REAL, bursts_of
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, SECONDS
-from vtctap.dissector.dissect import Dissector, Value
+from vtctap.dissector.dissect import Dissection, Dissector, Frame, Value, dissections
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.scapy import VTCSession
 from vtctap.dissector.wireshark import pyshark
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace
+from vtctap.pcap.capture_file import Interface
+from vtctap.pcap.record import LINKTYPE_USER0
 
 ROOT = Path(__file__).parent.parent
 
@@ -142,6 +145,46 @@ def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     obis = tmp_path / "obis.lua"
     assert main(["wireshark", "lua", "--profile", "iec62056-21", "-o", str(obis)]) == 0
     assert compare(trace, obis, monkeypatch, "iec62056-21") > 2500
+
+
+def _named(source: Path, target: Path, *names: str) -> None:
+    """Writes a trace again as that of other ports."""
+    with (
+        open_trace(source) as reader,
+        create_trace(target, taps=[Interface(LINKTYPE_USER0, name) for name in names]) as to,
+    ):
+        for record in reader:
+            to.write(record)
+
+
+@pytest.mark.skipif(not shutil.which("mergecap"), reason="no mergecap here")
+@pytest.mark.parametrize("suffix", ["pcapng", "pcap"])
+def test_links_joined_by_mergecap(
+    suffix: str, dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stay apart: each has the sessions, requests and response times that it has alone."""
+    paths = [tmp_path / f"{number}.{suffix}" for number in range(3)]
+    for number, path in enumerate(paths):
+        demo = tmp_path / f"demo{number}.pcapng"
+        assert main(["demo", "--fast", "--faults", "--seed", str(number), "-q", "-w", str(demo)]) == 0
+        _named(demo, path, *(f"{side} {number}" for side in ("client", "server")))
+    trace = tmp_path / "joined.pcapng"
+    subprocess.run(["mergecap", "-w", trace, *paths], check=True)
+    assert compare(trace, dissector, monkeypatch) > 1500
+    with open_trace(trace) as reader:
+        joined = [*dissections(reader)]
+    assert {found.record.link for found in joined} == {0, 1, 2}
+    for path in paths:
+        with open_trace(path) as reader:
+            alone = [_by_itself(found) for found in dissections(reader)]
+        links = [[_by_itself(found) for found in joined if found.record.link == link] for link in range(3)]
+        assert alone in links
+
+
+def _by_itself(dissection: Dissection) -> tuple[bytes, str, object]:
+    """What a record says in whatever trace: numbers of records and sessions are the trace's."""
+    place = dissection.place if isinstance(dissection, Frame) else None
+    return dissection.record.octets, dissection.record.event, place and place.response_time_ns
 
 
 def _on_link(record: Record, link: int) -> Record:

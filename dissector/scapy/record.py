@@ -185,6 +185,7 @@ class VTC(Derived):
         except RecordError:
             return {}
         context = self.dissection.fields() if self.dissection else {}
+        fields |= {name: context[name] for name in ("vtc.link",) if context}
         names = [field.name for field in CATALOGUE if field.name in (context if field.context else fields)]
         return {name: context[name] if FIELDS[name].context else fields[name] for name in names}
 

@@ -6,6 +6,7 @@ this module passes the result to Scapy.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from scapy.config import conf
@@ -14,6 +15,7 @@ from scapy.sessions import DefaultSession
 
 from vtctap.dissector.analysis import exchanges as analysis
 from vtctap.dissector.profiles.stated import settled
+from vtctap.dissector.scapy.links import NamedLinks
 from vtctap.dissector.scapy.record import VTC
 from vtctap.dissector.scapy.settings import dissector
 from vtctap.pcap.record import RecordError
@@ -29,12 +31,17 @@ class VTCSession(DefaultSession):
 
     The profile is that of ``conf.contribs["vtctap"]`` at the session's start; else that of the first record, if it is a
     tap's ``opened`` event; else the default one. Memory holds a few values per link.
+
+    The links of traces that mergecap(1) joined stay apart by the names of their interfaces
+    (:mod:`vtctap.dissector.scapy.links`): ``fields_vtc()`` has the link's number in the file, ``link`` the
+    record's.
     """
 
     def __init__(self, supersession: Any = None) -> None:
         super().__init__(supersession)
         self._dissector = dissector()
         self._settled = False
+        self._links = NamedLinks()
 
     def process(self, pkt: Any) -> Any:
         """Returns the packet with its place. A packet with a damaged header has none."""
@@ -46,7 +53,8 @@ class VTCSession(DefaultSession):
                     self._settled = True
                     conf.contribs.setdefault("vtctap", {})["stated"] = settled([record])[1]
                     self._dissector = dissector()
-                pkt.dissection = self._dissector.dissect(record)
+                link = self._links.number(record, pkt.sniffed_on)
+                pkt.dissection = self._dissector.dissect(replace(record, link=link) if link != record.link else record)
             except RecordError:
                 pkt.dissection = None
         return pkt

@@ -20,6 +20,7 @@ PARTS: Final = (
     "encodings",
     "meaning",
     "understanding",
+    "links",
     "places",
     "pairing",
     "columns",

@@ -132,7 +132,7 @@ function protocol.dissector(tvb, pinfo, tree)
     end
     local raw = octets_of(tvb)
     local size = #raw
-    local start = sub(raw, 1, 20)
+    local start = with_its_link(sub(raw, 1, 20))
     local head = size >= HEADER and header(length_of(tvb) > size and cut_short(start) or start)
     if not head or head.length > size then
         return 0

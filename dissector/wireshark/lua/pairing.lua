@@ -30,6 +30,7 @@ local latest, latest_time, latest_octets, latest_link
 function protocol.init()
     links, sessions, latest, origin = {}, 0, nil, nil
     forget_places()
+    forget_links()
 end
 
 local function new_link()
