@@ -1,8 +1,9 @@
 """Compares what a trace's ``closed`` events state with the octets that its records hold.
 
 When a tap is closed or lost, an event states how many octets it received (docs/link-type.md). Every octet is in the
-trace once, so a difference means that octets are missing, or were taken out. Only a tap whose ``opened`` event is in
-the trace is compared: a slice and a later ring file hold a part.
+trace once, so if the trace holds fewer, octets are missing, or were taken out. (It holds more where traces with equal
+interfaces were joined.) Only a tap whose ``opened`` event is in the trace is compared: a slice and a later ring file
+hold a part.
 """
 
 from vtctap.nouns import count
@@ -34,7 +35,7 @@ class Tally:
             held = self.octets[tap] - (self._opened.pop(tap) if name == "closed" else self._opened[tap])
             octets = _number(stated.get("octets"))
             held += (_number(stated.get("unwritten")) or 0) if name == "closed" else 0
-            if octets is not None and octets != held:
+            if octets is not None and octets > held:
                 return f"tap {record.tap} received {count(octets, 'octet')} until it was {name}, and {held} are here"
         return None
 

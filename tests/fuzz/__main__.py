@@ -75,6 +75,18 @@ def lua(seconds: int, seed: int) -> tuple[int, list[str]]:
     return tried, wrong
 
 
+def browser(seconds: int, seed: int) -> tuple[int, list[str]]:
+    """Shows batches of hostile reports in a browser for so long; returns how many, and what was wrong."""
+    from fuzz.browser import BROWSER, PAGES, batch
+    from fuzz.targets import seeds
+
+    inputs, tried, wrong, until = list(seeds("browser")), 0, list[str](), time.monotonic() + seconds
+    while BROWSER and time.monotonic() < until and not wrong:
+        wrong = batch(inputs, seed * 1_000_000 + tried)
+        tried += PAGES
+    return tried, wrong
+
+
 def main() -> int:
     """Runs all targets, as many at a time as asked for."""
     from fuzz.targets import TARGETS
@@ -100,9 +112,11 @@ def main() -> int:
                 found = True
                 print(said[-3000:])
     if not arguments.targets:
-        tried, wrong = lua(share, arguments.seed)
-        print(f"{'lua':12}{tried:12}{'-':>10}   {'FOUND' if wrong else 'good'}", *wrong[:5], sep="\n")
-        total, found = total + tried, found or bool(wrong)
+        for name, run in (("lua", lua), ("browser", browser)):
+            tried, wrong = run(share, arguments.seed)
+            verdict = "FOUND" if wrong else "good" if tried else "not possible here"
+            print(f"{name:12}{tried:12}{'-':>10}   {verdict}", *wrong[:5], sep="\n", flush=True)
+            total, found = total + tried, found or bool(wrong)
     print(f"{'in all':12}{total:12}")
     return int(found)
 
