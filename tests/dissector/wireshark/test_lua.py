@@ -30,7 +30,7 @@ from vtctap.pcap.record import RecordError, decode, encode
 
 START = 1_767_225_600_000_000_000
 API = {
-    "Address", "DissectorTable", "Listener", "MENU_TOOLS_UNSORTED", "NSTime", "Pref", "Proto", "ProtoExpert",
+    "Address", "DissectorTable", "Field", "Listener", "MENU_TOOLS_UNSORTED", "NSTime", "Pref", "Proto", "ProtoExpert",
     "ProtoField", "Struct", "TextWindow", "UInt64", "apply_filter", "base", "bit", "collectgarbage", "expert",
     "frametype", "ftypes", "get_filter", "gui_enabled", "ipairs", "math", "next", "pairs", "pcall", "print",
     "register_menu", "register_packet_menu", "register_stat_cmd_arg", "retap_packets", "set_filter", "set_plugin_info",
