@@ -19,8 +19,8 @@ and brings octets that had ended by then. What is known is a system of inequalit
 ``L[k]`` is how long the adapter keeps an octet. A packet of :data:`PACKET` octets that fills before the timer ends
 starts the timer again, and the host may collect several such packets. So where packets can fill, n octets in one read
 may have waited for ``n // PACKET + 1`` timer periods. A FIFO that handed on n octets had kept the first one for the
-n - 1 characters after it, and for the :data:`TIMEOUT` characters after the last one; :data:`PAUSES` more are allowed
-for.
+n - 1 characters after it and, if that is not its threshold, for the :data:`TIMEOUT` characters after the last one;
+:data:`PAUSES` more are allowed for.
 
 ``w[k]`` is the most time between the moment when the adapter handed the octets of read k on and the read. A waiting
 program is woken within ``W``. A program that has not looked for ``late_ns`` may be late by that, plus
@@ -115,10 +115,13 @@ class Bounds:
         """How many octets make a FIFO hand them on."""
         self._latency_ns = latency_ns
 
-    def kept(self, count: int) -> int:
-        """Returns L: the longest time that the adapter keeps the first of ``count`` octets of one read, ns."""
+    def kept(self, count: int, late: int) -> int:
+        """Returns L: the longest time that the adapter keeps the first of ``count`` octets of one read, ns, if it
+        handed on all of them within ``late`` ns."""
         if self.fifo:
-            return min(self._latency_ns, math.ceil((count - 1 + TIMEOUT + PAUSES) * self.longest_ns))
+            once = late < TIMEOUT * self.shortest_ns  # A FIFO does not hand on twice in that time.
+            waited = 0 if once and count == self.threshold else TIMEOUT
+            return min(self._latency_ns, math.ceil((count - 1 + waited + PAUSES) * self.longest_ns))
         return self._latency_ns * (count // PACKET + 1 if self.fills else 1)
 
     def first_ended(self, chunk: Chunk, waking: int, lasted: int = 0) -> int:
@@ -127,9 +130,10 @@ class Bounds:
         The program is woken within ``waking`` ns. ``lasted`` is how long the chunk's octets took to come, ns, if they
         came without a pause.
         """
-        kept = self.kept(len(chunk.octets))
+        late = lateness(chunk.late_ns, waking)
+        kept = self.kept(len(chunk.octets), late)
         missed = min(lateness(chunk.before_late_ns, waking), kept + waking)
-        ended = max(chunk.arrival - lateness(chunk.late_ns, waking) - max(kept, lasted), chunk.before - missed)
+        ended = max(chunk.arrival - late - max(kept, lasted), chunk.before - missed)
         if self.fifo and waking < self.shortest_ns:
             ended = max(ended, self._handed_on(chunk, waking) + int(self.shortest_ns))
         return ended
@@ -151,12 +155,12 @@ class Bounds:
         earliest: list[float] = []
         shortest = self.shortest_ns
         for chunk in chunks[:count]:
-            kept = self.kept(len(chunk.octets))
             if self.fifo:
                 ended = max(ended, float(self._handed_on(chunk, self.waking_ns) - base))
             end = max(ended + shortest, float(self.first_ended(chunk, self.waking_ns) - base))
             most = latest[len(earliest)] + shortest
             if end > most:
+                kept = self.kept(len(chunk.octets), lateness(chunk.late_ns, self.waking_ns))
                 end = min(float(chunk.before - base) - kept - self.waking_ns, most)
                 ended = end - self.longest_ns
             earliest.append(max(end - self.longest_ns, ended))

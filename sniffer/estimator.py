@@ -169,7 +169,7 @@ class Estimator:
                 chunk = self._chunks[self._settled]
                 ended = bounds.first_ended(chunk, bounds.waking_ns)
             else:
-                ended = max(now - bounds.kept(_COLLECTED * PACKET), self._arrival) - bounds.waking_ns
+                ended = max(now - bounds.kept(_COLLECTED * PACKET, 0), self._arrival) - bounds.waking_ns
             ended = max(ended, self._ended + int(bounds.shortest_ns))
             horizon = max(self._start, ended - int(bounds.longest_ns) - 1)
         self._promised = max(self._promised, horizon)

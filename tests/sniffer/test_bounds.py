@@ -46,11 +46,12 @@ def solved(
     for octets, arrival, late, before, before_late in chunks:
         fills = 0 < (PACKET - 1) * shortest < latency
         kept = latency * (len(octets) // PACKET + 1) if fills and not fifo else latency
-        if fifo:  # The octets after the first, four characters of timeout, three of pauses.
-            kept = min(kept, math.ceil((len(octets) - 1 + 4 + 3) * most))
         was_late, before_was_late = (
             max(bounds.waking_ns, each + TRANSFER_NS) if each else bounds.waking_ns for each in (late, before_late)
         )
+        if fifo:  # The octets after the first, four characters of timeout below the threshold, three of pauses.
+            reached = len(octets) == max(round(latency / most) - 3, 1) and was_late < 4 * shortest
+            kept = min(kept, math.ceil((len(octets) - 1 + 4 * (not reached) + 3) * most))
         start, end = 1 + 2 * at, 2 + 2 * at
         differences.append(Difference(0, end, arrival - was_late - kept))
         differences.append(Difference(0, end, before - min(before_was_late, kept + bounds.waking_ns)))
