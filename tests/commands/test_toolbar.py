@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.wireshark import toolbar as toolbar_module
 from vtctap.wireshark.toolbar import Command, Decoder, Message, Toolbar
 
@@ -69,7 +70,7 @@ def test_both_pipes_meet_whichever_end_is_opened_first(pipes: tuple[Path, Path])
             theirs.write(SPEED_9600[5:] + INITIALIZED)
             assert ours.read(9) == b"T\x00\x00\x05\x01\x017E1"
             received: list[Message] = []
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while len(received) < 2 and time.monotonic() < deadline:
                 received += toolbar.received()
             assert received == [Message(0, 1, "9600"), Message(0, 0)]

@@ -69,17 +69,18 @@ def played(session: Sequence[Said], pause: int = 30 * MS) -> list[WireOctet]:
 def capture(links: Sequence[Link], lines: Iterable[tuple[PatientTaps, Sequence[Said]]], **options: int) -> list[Record]:
     """Returns the records of a capture of these links once all lines are played."""
     lines = list(lines)
+    sent = sum(len(octets) for _, session in lines for _, octets in session)
     records = []
     with Capture(links, SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
         for taps, session in lines:
             taps.start(played(session), beginning=0)
         while any(taps.playing for taps, _ in lines):
             records += tap.poll(0.02)
-        end = time.monotonic() + 0.1
-        while time.monotonic() < end:
+        end = time.monotonic() + PATIENCE
+        while tap.octets < sent and time.monotonic() < end:
             records += tap.poll(0.02)
         records += tap.close()
-        assert tap.octets == sum(len(octets) for _, session in lines for _, octets in session)
+        assert tap.octets == sent
         assert tap.lost == []
     return records
 

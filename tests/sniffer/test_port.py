@@ -68,7 +68,7 @@ def opened(terminal: Terminal) -> Iterator[PosixPort]:
     port.close()
 
 
-def read_all(port: Any, count: int, seconds: float = 5) -> list[tuple[int, int]]:
+def read_all(port: Any, count: int, seconds: float = PATIENCE) -> list[tuple[int, int]]:
     """Reads from a port until there are ``count`` octets."""
     octets: list[tuple[int, int]] = []
     end = time.monotonic() + seconds
