@@ -1,7 +1,8 @@
 """The adapters of the machine, each with its line: what is played on it, and what is seen at its pins from outside.
 
-A UART is QEMU's: its line is a pseudo-terminal here, and its registers are in QEMU's trace. All others are USB chips in
-Python that run in the guest (:mod:`guest.chips`), and say in a log what the host does to them.
+A UART is QEMU's: its line is a pseudo-terminal here, and its registers are in QEMU's trace. What arrives on it is
+played in the guest, by the guest's clock, and put in here. All others are USB chips in Python that run in the guest
+(:mod:`guest.chips`), and say in a log what the host does to them.
 """
 
 import fcntl
@@ -9,17 +10,13 @@ import os
 import re
 import struct
 import termios
-import threading
-import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
 from machine import Machine
-from wire import SOON, Wire, session
 
-from vtctap.pcap.record import Flag
-
-TURN: Final = 0.001
+TURN, IDLE = 0.002, 0.02
+"""Seconds between two looks at a UART: while something is played, and else."""
 PLUGGED: Final = 30
 """Seconds in which an adapter that was plugged in must have its port, and one that was pulled out must have none."""
 _SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}
@@ -75,7 +72,7 @@ def pulses(levels: Iterator[tuple[float, int]]) -> list[Pulse]:
 
 
 class Uart:
-    """One of QEMU's 16550As. ``traced``: its registers are the only ones in the trace that change."""
+    """One of QEMU's 16550As. While one is used, only its registers may change: the trace names none."""
 
     driver = "8250"
 
@@ -84,27 +81,31 @@ class Uart:
         self._line, self._terminal = machine.lines[name], machine.terminals[name]
         self._trace = machine.trace
         self._ended = machine.ended
-        self._qmp, self._name = machine.qmp, name
-        self._wire = Wire()
+        self._machine, self._name = machine, name
+        self._arriving = machine.share / f"{name}.log"
+        self._played = self._streams = False
         self._began = 0
         self._set: list[int] = []
-        self.lost = 0
-        """Octets that found no room: QEMU takes none while the guest's FIFO is full."""
-        threading.Thread(target=self._run, daemon=True).start()
+        machine.chips.tell(f"line {name}")
+        machine.run_beside(self._run)
 
     def _run(self) -> None:
-        while not self._ended.wait(TURN):
-            speed = _SPEEDS.get(termios.tcgetattr(self._terminal)[5], 9600)
-            if speed != (self._set or [0])[-1]:
-                self._set.append(speed)
-            octets = [(octet.value, octet.flags) for octet in self._wire.receive(time.monotonic_ns(), speed)]
-            for value, flags in octets:
-                if flags & Flag.BREAK:
-                    self._qmp("chardev-send-break", id=self._name)
-                elif self._wire.streams and self._unread():
-                    continue  # A port that is closed takes none; they would all come at once when it is opened.
-                else:
-                    self.put(bytes((value,)))
+        while not self._arriving.exists() and not self._ended.wait(IDLE):
+            continue
+        with self._arriving.open() as arriving:
+            while not self._ended.wait(TURN if self._played else IDLE):
+                speed = _SPEEDS.get(termios.tcgetattr(self._terminal)[5], 9600)
+                if speed != (self._set or [0])[-1]:
+                    self._set.append(speed)
+                    self._tell(f"speed {speed}")
+                for word in arriving.read().split():
+                    self._put(word)
+
+    def _put(self, word: str) -> None:
+        if word == "B":
+            self.send_break()
+        elif not (self._streams and self._unread()):
+            self.put(bytes.fromhex(word))  # A port that is closed takes none; they would all come when it is opened.
 
     def _unread(self) -> int:
         """Octets that QEMU has not taken yet."""
@@ -112,25 +113,29 @@ class Uart:
 
     def put(self, octets: bytes) -> None:
         """Octets come in at once."""
-        try:
-            self.lost += len(octets) - os.write(self._line, octets)
-        except BlockingIOError:
-            self.lost += len(octets)
+        os.write(self._line, octets)
 
     def send_break(self) -> None:
         """The line is broken."""
-        self._qmp("chardev-send-break", id=self._name)
+        self._machine.qmp("chardev-send-break", id=self._name)
+
+    def _tell(self, text: str) -> None:
+        self._machine.chips.tell(f"{self._name} {text}")
 
     def play(self, *words: str) -> None:
-        self._wire.play(session(*words), time.monotonic_ns() + SOON)
+        self._played = True
+        self._tell(" ".join(("play", *words)))
 
     def stream(self) -> None:
-        self._wire.stream(time.monotonic_ns())
+        self._played = self._streams = True
+        self._tell("stream")
 
     def clear(self) -> None:
-        self._wire.clear()
+        self._played = self._streams = False
+        self._tell("clear")
 
     def forget(self) -> None:
+        self._played = False
         self.sent()
         self._began = self._trace.stat().st_size
         del self._set[:-1]

@@ -17,19 +17,24 @@ OPENED: Final = 90.0
 
 class Capture:
     """A capture of one link an adapter, or as ``options`` say. In the context it runs, and all ports are open; after it
-    ``done`` and ``records`` are there."""
+    ``done`` and ``records`` are there. A ``fresh`` one imports its modules itself, as on a real machine, so that it is
+    seen what is done while ports are opened."""
 
-    def __init__(self, machine: Machine, *adapters: Adapter, options: str = "", ports: int = 0) -> None:
+    def __init__(
+        self, machine: Machine, *adapters: Adapter, options: str = "", ports: int = 0, fresh: bool = False
+    ) -> None:
         self._machine = machine
         self._path = machine.share / "trace.pcapng"
         links = " ".join(f"--link {at}={adapter.port}" for at, adapter in enumerate(adapters))
-        self._command = f"exec vtctap capture {links} {options} -w /mnt/{self._path.name} --force"
+        self._fresh = fresh
+        self._command = f"vtctap capture {links} {options} -w /mnt/{self._path.name} --force"
         self._ports = ports or len(adapters)
         self.records: list[Record] = []
 
     def __enter__(self) -> Self:
         self._path.unlink(missing_ok=True)
-        self._job = self._machine.start(self._command)
+        machine, command = self._machine, self._command
+        self._job = machine.start(f"exec {command}") if self._fresh else machine.start_program(command)
         end = time.monotonic() + OPENED
         while self.opened() < self._ports:
             if not self._job.ended.empty() or time.monotonic() > end:

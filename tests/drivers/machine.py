@@ -15,6 +15,7 @@ import json
 import os
 import pty
 import queue
+import shlex
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ import tempfile
 import threading
 import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -86,6 +88,7 @@ class Machine:
         self._jobs: dict[int, Job] = {}
         self._asking = threading.Lock()
         self.ended = threading.Event()
+        self._beside: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._logs, ignore_errors=True)
@@ -100,18 +103,26 @@ class Machine:
         booted = self._jobs[0] = Job(self, 0, "the boot")
         threading.Thread(target=self._listen, daemon=True).start()
         booted.wait()
-        self.chips = self.start(f"exec python {HERE}/guest/chips.py /mnt >/mnt/chips.log 2>&1")
+        self.chips = self.start_program("chips /mnt")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended.set()
+        for thread in self._beside:
+            thread.join()
         self._qemu.kill()
         self._qemu.wait()
-        self.ended.set()
         for descriptor in (*self.lines.values(), *self.terminals.values()):
             os.close(descriptor)
         shutil.rmtree(self._folder)
+
+    def run_beside(self, work: Callable[[], None]) -> None:
+        """Runs something that returns soon after :attr:`ended` is set, beside all else."""
+        thread = threading.Thread(target=work, daemon=True)
+        self._beside.append(thread)
+        thread.start()
 
     @property
     def running(self) -> bool:
@@ -165,19 +176,32 @@ class Machine:
 
     def ask(self, **asked: object) -> None:
         """Asks the guest's agent."""
-        self._agent.write(json.dumps(asked) + "\n")
-        self._agent.flush()
+        with self._asking:
+            self._agent.write(json.dumps(asked) + "\n")
+            self._agent.flush()
 
-    def start(self, command: str, user: int = 0) -> Job:
+    def start(self, command: str) -> Job:
         """Starts a shell's command in the guest."""
+        return self._start(command, run=command, user=0)
+
+    def start_program(self, command: str, user: int = 0, **environment: str) -> Job:
+        """Starts vtctap, or the chips, in a process of the guest that has their modules: it need not import them, which
+        takes seconds in an emulated machine."""
+        return self._start(command, program=shlex.split(command), user=user, environment=environment)
+
+    def _start(self, command: str, **asked: object) -> Job:
         number = len(self._jobs)
         job = self._jobs[number] = Job(self, number, command)
-        self.ask(id=number, run=command, user=user)
+        self.ask(id=number, **asked)
         return job
 
-    def run(self, command: str, user: int = 0) -> Done:
+    def run(self, command: str) -> Done:
         """Runs a shell's command in the guest, to its end."""
-        return self.start(command, user).wait()
+        return self.start(command).wait()
+
+    def run_program(self, command: str, user: int = 0, **environment: str) -> Done:
+        """Runs vtctap in the guest, to its end."""
+        return self.start_program(command, user, **environment).wait()
 
     def sleep(self, seconds: float) -> None:
         """Lets so much of the guest's time pass."""

@@ -24,7 +24,7 @@ def first_openings(bench: Bench) -> Iterator[Row]:
         yield Row(adapter.driver, "octets echoed, first opening, no udev rule", None, count)
     seen = "some" if _echoed_carelessly(bench, careless) else "none"
     yield Row(careless.driver, "echoed for who sets nothing, no rule", "some", seen)
-    done = bench.machine.run(f"PATH={_WITHOUT_WIRESHARK} vtctap doctor --fix")
+    done = bench.machine.run_program("vtctap doctor --fix", PATH=_WITHOUT_WIRESHARK)
     installed = bench.machine.run("cat /etc/udev/rules.d/70-vtctap.rules")
     yield Row("-", "doctor --fix installs the rule", "0, said so", f"{installed.status}, {_said_so(done.output)}")
     bench.machine.run("udevadm trigger --action=add /sys/class/tty/ttyS2")
@@ -59,7 +59,7 @@ def _echoed(bench: Bench, adapters: Sequence[Uart | UsbAdapter]) -> list[tuple[A
     for adapter in adapters:
         adapter.forget()
         adapter.stream()
-    with Capture(bench.machine, *adapters, options="--speed 9600") as capture:
+    with Capture(bench.machine, *adapters, options="--speed 9600", fresh=True) as capture:
         bench.machine.sleep(1)
     for adapter in adapters:
         adapter.clear()
@@ -75,7 +75,7 @@ def whole_sessions(bench: Bench) -> Iterator[Row]:
     played = bytes(octet.octet for octet in session())
     for adapter in bench.all:
         adapter.forget()
-    with Capture(bench.machine, *bench.all, options="--speed 9600") as capture:
+    with Capture(bench.machine, *bench.all, options="--speed 9600", fresh=True) as capture:
         for adapter in bench.all:
             adapter.play()
         capture.rest(length())

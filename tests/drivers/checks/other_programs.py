@@ -24,13 +24,13 @@ def in_use(bench: Bench) -> Iterator[Row]:
     with Capture(bench.machine, bench.uart):
         bench.uart.forget()
         for who, user in (("root", 0), ("a user", 1000)):
-            done = bench.machine.run(f"HOME=/tmp {second}", user)
+            done = bench.machine.run_program(second, user, HOME="/tmp")
             yield Row(bench.uart.driver, f"{who}'s second capture", "3, in use", _refused(done.status, done.output))
         yield Row(bench.uart.driver, "DTR and RTS meanwhile", "0 pulses", counted(bench.uart.pulses()))
     holder = bench.machine.start(f"exec {HOLDER.format(port=bench.uart.port)}")
     bench.machine.run("until [ -e /tmp/held ]; do sleep 0.1; done")
     bench.uart.forget()
-    done = bench.machine.run(second)
+    done = bench.machine.run_program(second)
     yield Row(bench.uart.driver, "TIOCEXCL of another, root", "3, in use", _refused(done.status, done.output))
     yield Row(bench.uart.driver, "DTR and RTS meanwhile", "0 pulses", counted(bench.uart.pulses()))
     holder.stop()
@@ -53,7 +53,7 @@ def read_by_another(bench: Bench) -> Iterator[Row]:
     for thief in thieves:
         thief.stop()
         thief.wait()
-    findings = bench.machine.run("vtctap check /mnt/trace.pcapng").output
+    findings = bench.machine.run_program("vtctap check /mnt/trace.pcapng").output
     for link, adapter in enumerate(adapters):
         taken = int(bench.machine.run(f"stat -c %s /tmp/{link}").output)
         events = [text.split("octets=")[1] for text in capture.events(link) if text.startswith("missed")]

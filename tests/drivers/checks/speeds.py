@@ -68,6 +68,8 @@ def not_reached(bench: Bench) -> Iterator[Row]:
         (ftdi, "--speed 4000000", "3, does not reach 4000000 bit/s"),
         (ftdi, "--line 6N1", "3, cannot be set to 6N1"),
     ):
-        done = bench.machine.run(f"vtctap capture -i {adapter.port} {options} -a duration:1 -w /tmp/x.pcapng --force")
+        done = bench.machine.run_program(
+            f"vtctap capture -i {adapter.port} {options} -a duration:1 -w /tmp/x.pcapng --force"
+        )
         seen = done.output.strip().partition("this port ")[2].partition(",")[0] or done.output.strip()
         yield Row(adapter.driver, options, expected, f"{done.status}, {seen}")

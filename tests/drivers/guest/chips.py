@@ -1,9 +1,11 @@
 """Serial adapters as USB devices: FT232B, CP2102 (genuine or not), CH340 and one of the class CDC-ACM.
 
-  chips.py FOLDER      all adapters of the machine, in one program
+  chips FOLDER         all adapters of the machine, in one program (:mod:`agent` runs it)
 
 Standard input, a line each:
   plug CHIP PORT SERIAL                  plugs one in, at a port of the virtual controller
+  line SERIAL                            a UART of the machine has a line of this name, which is played, streamed and
+                                         cleared as below; SERIAL speed 300 states what the UART is set to
   SERIAL play speed=9600 mode=C          a simulated session, or one side of it, as a receiver set like ours has it
   SERIAL give 41 42:F 00:FB ff:P 43:O    octets, each with the error that the chip is to report with it
   SERIAL stream                          octets over and over, until ...
@@ -11,6 +13,8 @@ Standard input, a line each:
   SERIAL unplug
 FOLDER/SERIAL.log says what the host does to the line, which is what stands at the adapter's pins:
   TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16
+and of a UART what arrives:
+  41 42 B (a break) 43
 
 Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which the chips are to satisfy; for the FT232B's
 packets note AN232B-04.
@@ -250,25 +254,60 @@ class CdcAcm(Chip):
 CHIPS: Final = {chip.__name__: chip for chip in (FT232B, CP2102, Counterfeit, CH340, CdcAcm)}
 
 
+class UartLine:
+    """What arrives at one of the machine's own UARTs. The host puts it there; it is played here because the guest's
+    clock counts, which goes slower where the host is busy."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log.open("a", buffering=1)
+        self._wire = Wire()
+        self._speed = 9600
+
+    def told(self, words: list[str]) -> None:
+        """A line of standard input."""
+        if words[0] == "speed":
+            self.hand_on()
+            self._speed = int(words[1])
+        elif words[0] == "clear":
+            self._wire.clear()
+        elif words[0] == "stream":
+            self._wire.stream(time.monotonic_ns())
+        else:
+            self._wire.play(session(*words[1:]), time.monotonic_ns() + SOON)
+
+    def hand_on(self) -> None:
+        """Logs what has arrived by now: octets, and ``B`` for a break."""
+        arrived = self._wire.receive(time.monotonic_ns(), self._speed)
+        words = ["B" if octet.flags & Flag.BREAK else f"{octet.value:02x}" for octet in arrived]
+        if words:
+            print(*words, file=self._log)
+
+    def due(self) -> float:
+        """Seconds until the next look at the line."""
+        return TURN if self._wire.busy else IDLE
+
+
 class Bench:
-    """All chips that are plugged in, by serial number. Logs are written in ``folder``."""
+    """All chips that are plugged in, by serial number, and the lines of UARTs. Logs are written in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._chips: dict[str, Chip] = {}
+        self._lines: dict[str, UartLine] = {}
         self._line = b""
 
     def serve(self) -> None:
         """Lets all live until standard input ends."""
         while True:
-            for chip in self._chips.values():
-                chip.hand_on()
-            wait = min((chip.due() for chip in self._chips.values()), default=IDLE)
+            every = (*self._chips.values(), *self._lines.values())
+            for one in every:
+                one.hand_on()
+            wait = min((one.due() for one in every), default=IDLE)
             ready, _, _ = select.select([*self._chips.values(), sys.stdin.fileno()], [], [], wait)
-            for one in ready:
-                if isinstance(one, Chip):
-                    one.hear()
-                elif more := os.read(one, 1 << 16):
+            for heard in ready:
+                if isinstance(heard, Chip):
+                    heard.hear()
+                elif more := os.read(heard, 1 << 16):
                     *lines, self._line = (self._line + more).split(b"\n")
                     for line in lines:
                         self._told(line.decode().split())
@@ -279,11 +318,17 @@ class Bench:
         if words[0] == "plug":
             kind, port, serial = words[1:]
             self._chips[serial] = CHIPS[kind](int(port), serial, self._folder / f"{serial}.log")
+        elif words[0] == "line":
+            self._lines[words[1]] = UartLine(self._folder / f"{words[1]}.log")
+        elif words[0] in self._lines:
+            self._lines[words[0]].told(words[1:])
         elif words[1] == "unplug":
             self._chips.pop(words[0]).unplug()
         else:
             self._chips[words[0]].told(words[1:])
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Serves until standard input ends."""
     Bench(Path(sys.argv[1])).serve()
+    return 0
