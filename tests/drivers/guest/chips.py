@@ -299,7 +299,7 @@ class Bench:
     def serve(self) -> None:
         """Lets all live until standard input ends."""
         while True:
-            every = (*self._chips.values(), *self._lines.values())
+            every: list[Chip | UartLine] = [*self._chips.values(), *self._lines.values()]
             for one in every:
                 one.hand_on()
             wait = min((one.due() for one in every), default=IDLE)
