@@ -141,9 +141,10 @@ bound: $(VENV)/dev
 # Every parser on octets that an engine invents, guided by coverage, in two processes.
 FUZZ_SECONDS := 60
 FUZZ_SEED := 1
+FUZZ_ENGINE := atheris>=3,<4
 
 fuzz: $(VENV)/dev
-	@$(call quietly,$(PIP) install 'atheris>=3,<4')
+	@$(call quietly,$(PIP) install '$(FUZZ_ENGINE)')
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 # Every single bit of a trace flipped in turn: what is read, what is said. Ten minutes.

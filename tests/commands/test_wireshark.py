@@ -328,6 +328,23 @@ def test_an_installation_that_fails_is_undone(tmp_path: Path) -> None:
     assert mine.files == {}
 
 
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the part of a file that was still written."""
+    mine = Installation(tmp_path / "conf" / "vtctap.json", {}, [])
+    written = Path.write_text
+
+    def failing(path: Path, text: str, **how: str) -> int:
+        written(path, text[:2], **how)
+        if "plugins" in path.parts:
+            raise OSError(28, "No space left on device", str(path))
+        return written(path, text, **how)
+
+    monkeypatch.setattr(Path, "write_text", failing)
+    with pytest.raises(OutputError, match="No space"):
+        mine.install([File(tmp_path / "plugins" / "a.lua", "new")], force=False)
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_an_update_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Installation(tmp_path / "vtctap.json", {}, [])
     names = [tmp_path / "a", tmp_path / "b"]

@@ -153,10 +153,7 @@ class Installation:
         if not self.dry:
             with output_errors(str(file.path)):
                 self._make(file.path.parent)
-                partial = file.path.with_name(f".{file.path.name}.partial")
-                partial.write_text(file.text, encoding="utf-8", newline="\n")
-                partial.chmod(0o755 if file.executable else 0o644)
-                os.replace(partial, file.path)
+                _replace(file.path, file.text, 0o755 if file.executable else 0o644)
             self.files[file.path] = digest
         return Step("updated" if there else "installed", file.path)
 
@@ -215,9 +212,19 @@ class Installation:
                 "folders": sorted(map(str, self.folders)),
                 **self.choices._asdict(),
             }
-            partial = self.manifest.with_name(f".{self.manifest.name}.partial")
-            partial.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
-            os.replace(partial, self.manifest)
+            _replace(self.manifest, json.dumps(stated, indent=1) + "\n", 0o644)
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
+    """Writes a file whole or not at all; what was written of it before an error is removed."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.chmod(mode)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _digest(path: Path) -> str | None:
