@@ -1,8 +1,9 @@
-"""Configures all tests: the same Hypothesis examples in each run, a tshark that loads Lua scripts for every user, and
-one line that counts the skipped tests."""
+"""Configures all tests: the same Hypothesis examples in each run, a tshark that loads Lua scripts for every user,
+programs that heed signals, and one line that counts the skipped tests."""
 
 import os
 import shutil
+import signal
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,13 @@ TOO_SLOW = [HealthCheck.too_slow]
 settings.register_profile("same", deadline=None, suppress_health_check=TOO_SLOW, database=None, derandomize=True)
 settings.register_profile("search", deadline=None, suppress_health_check=TOO_SLOW)
 settings.load_profile("same")
+
+if os.name == "posix":
+    # A shell's background jobs ignore SIGINT, and nohup's programs SIGHUP. Whatever is ignored stays ignored in every
+    # program that the tests start; a handler, even one that does nothing, becomes the default action there.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 AS_NOBODY = (
     "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=+dac_override --ambient-caps=+dac_override "

@@ -1,7 +1,6 @@
 """Fixtures of the tests of commands: each runs a command as a user does, in a process of its own."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -69,7 +68,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
         if shell:
             command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        running.append(subprocess.Popen(command, **pipes | {"cwd": tmp_path, "preexec_fn": heed_ctrl_c} | options))
+        running.append(subprocess.Popen(command, **pipes | {"cwd": tmp_path} | options))
         return running[-1]
 
     yield run
@@ -77,11 +76,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=PATIENCE)
-
-
-def heed_ctrl_c() -> None:
-    """Restores SIGINT: a shell's background jobs, such as the tests, ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Taps:

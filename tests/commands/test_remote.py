@@ -24,11 +24,6 @@ from vtctap.pcap import Flag, Kind, Record
 pytest.importorskip("termios")
 
 
-def heed_ctrl_c() -> None:
-    """Restores SIGINT: a shell's background jobs, such as the tests, ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Records = Callable[[Path | str], list[Record]]
 PATIENCE = 60
@@ -55,9 +50,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_over_ssh(ssh: Path, taps: Any, until: Callable[..., None]) -> None:
     """The reader gets each record as soon as it is complete. Its timestamp and uncertainty are those of the host."""
     command = f"ssh host vtctap capture -i {taps.names[0]} -w - | vtctap read --follow --json -"
-    reading = subprocess.Popen(
-        ["sh", "-c", command], stdout=subprocess.PIPE, cwd=ssh, process_group=0, preexec_fn=heed_ctrl_c
-    )
+    reading = subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, cwd=ssh, process_group=0)
     try:
         assert reading.stdout
         assert b'"opened"' in reading.stdout.readline()

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -33,7 +32,6 @@ class Terminal:
         """Starts a command with this terminal as standard input, output and error, unless stated otherwise."""
 
         def take_terminal() -> None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
             fcntl.ioctl(self.near, termios.TIOCSCTTY, 0)
 
         streams = {"stdin": self.near, "stdout": self.near, "stderr": self.near}
