@@ -166,18 +166,13 @@ redact-trial: $(VENV)/dev
 learn-trial: $(VENV)/dev
 	$(BIN)/python bench/learn_trial.py
 
+# All that is said of speed, beside the peers, into docs/performance.md: two hours. BENCH=--quick tries it in minutes;
+# BENCH='--tshark tshark --tshark PATH' measures several versions of tshark.
+BENCH :=
+
 bench: $(VENV)/dev
-	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/accuracy.py
-	$(BIN)/python bench/bound.py --sessions 20000
-	$(BIN)/python bench/load.py
-	$(BIN)/python bench/hash_rate.py
-	$(BIN)/python bench/decode_rate.py
-	$(BIN)/python bench/check_rate.py
-	$(BIN)/python bench/import_rate.py
-	$(BIN)/python bench/export_rate.py
-	$(BIN)/python bench/scapy_rate.py
-	$(BIN)/python bench/lua_rate.py
+	$(call install,tshark:tshark)
+	$(BIN)/python bench/performance.py $(BENCH)
 
 report-pictures: $(VENV)/dev
 	$(call install,chromium:chromium pngquant:pngquant)

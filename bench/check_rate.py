@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from measuring import verdict
+
 from vtctap.pcap.record import Line
 from vtctap.pcap.trace import create_trace
 from vtctap.sniffer import virtual
@@ -75,7 +77,7 @@ def main() -> int:
                 missed.append(f"{command}: {ratio:.2f} of read, not {MOST[command]}")
             if command in ("check", "profile learn") and growth > MOST_GROWTH:
                 missed.append(f"{command}: {growth:.2f} times the memory for ten times the records")
-    print("\n" + ("Missed:\n- " + "\n- ".join(missed) if missed else "All targets are met."))
+    print(f"\n{verdict(missed)}")
     return bool(missed)
 
 

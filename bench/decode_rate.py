@@ -31,6 +31,7 @@ from statistics import median
 from typing import Final
 
 import check_rate
+from measuring import verdict
 from scapy_rate import record
 
 from vtctap.dissector.dissect import dissections
@@ -236,7 +237,7 @@ def main() -> int:
         print(f"| {line.work} | {line.trace} | {rate:.0f} | {line.beside} | {ratio:.2f} | {least} | {each} |")
         if line.least and ratio < line.least:
             missed.append(f"{line.work} of {line.trace}: {ratio:.2f} of {line.beside}, not {line.least}")
-    print("\n" + ("Missed:\n- " + "\n- ".join(missed) if missed else "All targets are met."))
+    print(f"\n{verdict(missed)}")
     return int(bool(missed))
 
 

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Final
 
 from check_rate import write
+from measuring import verdict
 
 READ: Final = "read --json"
 COMMANDS: Final = {
@@ -60,7 +61,9 @@ def main() -> int:
     for name, seconds in times.items():
         peak = max(memory for _, memory in measured[name])
         print(f"| {name} | {arguments.records} | {seconds:.2f} | {seconds / times[READ]:.2f} | {peak:.1f} |")
-    return int(times["export .jsonl"] > times[READ] * 1.03)
+    missed = ["export .jsonl takes longer than read --json"] if times["export .jsonl"] > times[READ] * 1.03 else []
+    print(f"\n{verdict(missed)}")
+    return int(bool(missed))
 
 
 if __name__ == "__main__":

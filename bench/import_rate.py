@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from measuring import verdict
+
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.imports import IMPORTERS
@@ -151,7 +153,7 @@ def main() -> int:
         else:
             missed = reading(folder, megabytes)
             missed += importing(folder, [*FORMS, "raw"], [max(megabytes // 10, 1), megabytes])
-    print("\n" + ("Missed:\n- " + "\n- ".join(missed) if missed else "All targets are met."))
+    print(f"\n{verdict(missed)}")
     return bool(missed)
 
 

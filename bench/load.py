@@ -36,6 +36,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
+from measuring import verdict
+
 from vtctap.pcap.record import Line, Sender
 from vtctap.pcap.trace import create_trace, open_trace
 from vtctap.sniffer.simulated.named import GUESS
@@ -293,7 +295,7 @@ def main() -> int:
     failures = [f"{load.label}: {text}" for load in LOADS if (text := measure(load, arguments.seconds))]
     if text := memory(arguments.links):
         failures.append(text)
-    print("\n".join(["", "Missed:", *(f"- {text}" for text in failures)] if failures else ["", "All targets are met."]))
+    print(f"\n{verdict(failures)}")
     return int(bool(failures))
 
 

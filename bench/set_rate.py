@@ -1,46 +1,213 @@
-"""What ``vtctap export -o DIR.parquet`` takes beside ``tshark -T fields`` and dpkt's bare reader, its memory and size.
+"""What ``vtctap export -o DIR.parquet`` takes beside other programs that read the same trace, its memory and size.
 
-    python bench/set_rate.py [--records N] [--rounds N]
+    python bench/set_rate.py [--records N] [--largest N] [--rounds N]
 
-The trace: N (1 000 000) distinct frames with one register, as in ``bench/decode_rate.py``; tshark reads a tenth of it.
-Rounds (3) are interleaved, and the median of CPU time (user and system, the whole process) counts, as a rate. Memory is
-the peak resident set. Then the same export of two such traces by one and by two processes, beside bare loops of Python
-alone and in a pair: what two processors are worth on this machine at that time (wall).
+The trace has N (1 000 000) distinct frames with one register, as in ``bench/decode_rate.py``. Slow programs read a part
+of it, and their rate counts. All are whole processes with their start; rounds (3) are interleaved, and medians count.
+Memory is the peak resident set. Then exports of 10 000 records, ten times as many and so on, up to the largest
+(10 000 000); and of two traces by one and by two processes, beside bare loops of Python alone and in a pair: what two
+processors are worth on this machine at that time. Exit status 1 where a target is missed.
+
+tshark is that of PATH, or what VTCTAP_TSHARK names.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from shutil import which
 from statistics import median
 from typing import Final
 
 from decode_rate import plain, write
+from measuring import Used, middle, table, used, verdict
 
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.wireshark.generator import generate
 
+TSHARK: Final = os.environ.get("VTCTAP_TSHARK", "tshark")
+EXPORT: Final = "export -o DIR.parquet"
+TWO_PROCESSES: Final = 1.7
+"""Of one process, at least, where two bare loops are worth two."""
+MOST_MEMORY: Final = 500
+"""MiB at 10 000 000 records."""
+MOST_GROWTH: Final = 12
+"""Times the time for ten times the records, from 1 000 000 on."""
+MOST_SIZE: Final = 0.25
+"""Of the trace."""
 _FIELDS: Final = (
     *("frame.number", "frame.time_epoch", "vtc.sender", "vtc.message", "vtc.register", "vtc.value"),
     *("vtc.request_in", "vtc.response_time"),
 )
 _DPKT: Final = "from dpkt.pcapng import Reader\nimport sys\nfor _ in Reader(open(sys.argv[1], 'rb')): pass"
+_SCAPY: Final = """
+import sys
+from scapy.utils import PcapReader
+import vtctap.dissector.scapy
+for _ in PcapReader(sys.argv[1]): pass
+"""
+_PYSHARK: Final = """
+import sys
+from vtctap.dissector.wireshark.pyshark import open_trace
+capture = open_trace(sys.argv[1], use_json=True, keep_packets=False)
+for _ in capture: pass
+capture.close()
+"""
+_RECORDS: Final = "import sys, vtctap\nwith vtctap.open(sys.argv[1]) as trace:\n    for _ in trace: pass"
 _SPIN: Final = "x = 0\nfor n in range(30_000_000): x += n"
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Returns the CPU time (s) and the peak memory (MiB) of a command."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)}: exit status {process.returncode}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A program that reads the trace, or one part in ``share`` of it. ``least`` is how many times faster the export is
+    to be. ``needs`` is the package or program without which it is left out."""
+
+    name: str
+    command: Callable[[Path], list[str]]
+    share: int = 1
+    least: float | None = None
+    needs: str = ""
+
+    @property
+    def there(self) -> bool:
+        """Whether it can run here."""
+        return not self.needs or bool(shutil.which(self.needs) or find_spec(self.needs))
+
+
+def _python(code: str) -> Callable[[Path], list[str]]:
+    return lambda trace: [sys.executable, "-c", code, str(trace)]
+
+
+def _vtctap(*words: str) -> list[str]:
+    return [sys.executable, "-m", "vtctap", *words]
+
+
+def _tshark(script: Path | None, *fields: str) -> Callable[[Path], list[str]]:
+    lua = ["-X", f"lua_script:{script}"] if script else []
+    told = [word for field in fields for word in ("-e", field)]
+    return lambda trace: [TSHARK, "-n", *lua, "-T", "fields", *told, "-r", str(trace)]
+
+
+def export(out: Path, *words: str) -> list[str]:
+    """Returns the command that exports to a set which is not there yet."""
+    shutil.rmtree(out, ignore_errors=True)
+    return _vtctap("export", "-q", "-o", str(out), *words)
+
+
+def readers(folder: Path) -> list[Reader]:
+    """Returns the programs that are compared, those that are there."""
+    script, out = folder / "vtctap.lua", folder / "set.parquet"
+    script.write_text(generate(load(), version="bench"), "ascii")
+    question = "select message, count(*), max(response_time) from records group by all"
+    every = [
+        Reader(EXPORT, lambda trace: export(out, str(trace))),
+        Reader("query, of the set", lambda trace: _vtctap("query", str(out), question), needs="duckdb"),
+        Reader("records, plain", _python(_RECORDS)),
+        Reader("read --json", lambda trace: _vtctap("read", "--json", str(trace)), 10),
+        Reader("dpkt, bare", _python(_DPKT), 1, 2.5, "dpkt"),
+        Reader("Scapy, our layer", _python(_SCAPY), 50, needs="scapy"),
+        Reader("pyshark, our dissector", _python(_PYSHARK), 100, needs="pyshark"),
+        Reader("tshark, bare", _tshark(None, *_FIELDS[:2]), needs=TSHARK),
+        Reader(
+            "tshark -T fields, our dissector", _tshark(script, *_FIELDS), 10, 30 if version() < (4, 4) else 15, TSHARK
+        ),
+    ]
+    return [each for each in every if each.there]
+
+
+def version() -> tuple[int, int]:
+    """Returns the version of tshark; zeros where there is none."""
+    if not shutil.which(TSHARK):
+        return 0, 0
+    found = re.search(r"(\d+)\.(\d+)", subprocess.run([TSHARK, "--version"], capture_output=True, text=True).stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def peers(folder: Path, records: int, rounds: int) -> tuple[str, list[str]]:
+    """Returns the table of all programs, and which targets are missed."""
+    every = readers(folder)
+    traces = {share: folder / f"{share}.pcapng" for share in {reader.share for reader in every}}
+    for share, path in traces.items():
+        write(path, max(records // share, 10), plain)
+        path.chmod(0o644)
+    found: dict[str, list[Used]] = {reader.name: [] for reader in every}
+    for _ in range(rounds):
+        for reader in every:
+            found[reader.name].append(used(reader.command(traces[reader.share]), (0, 1)))
+    rows, missed = [], []
+    ours = middle(found[EXPORT])
+    for reader in every:
+        took, count = middle(found[reader.name]), max(records // reader.share, 10)
+        wall, cpu = (records / one / (count / other) for one, other in zip(_times(ours), _times(took), strict=True))
+        rows.append((reader.name, count, f"{count / took.wall:.0f}", f"{wall:.2f}", f"{cpu:.2f}", f"{took.peak:.0f}"))
+        if reader.least and wall < reader.least:
+            missed.append(f"the export is {wall:.2f} times {reader.name} (tshark {version()}), not {reader.least}")
+    for path in traces.values():
+        path.unlink()
+    heads = ("program", "records", "records/s", "export is times that, wall", "CPU", "peak, MiB")
+    return table(heads, rows), missed
+
+
+def _times(took: Used) -> tuple[float, float]:
+    return took.wall, took.cpu
+
+
+def _sizes(largest: int) -> Iterator[int]:
+    size = min(10_000, largest)
+    while size <= largest:
+        yield size
+        size *= 10
+
+
+def growth(folder: Path, largest: int) -> tuple[str, list[str]]:
+    """Returns the table of exports of more and more records, and which targets are missed."""
+    trace, out = folder / "grown.pcapng", folder / "grown.parquet"
+    rows: list[tuple[object, ...]] = []
+    missed, before = [], 0.0
+    for records in _sizes(largest):
+        write(trace, records, plain)
+        took = used(export(out, str(trace)))
+        octets = sum(path.stat().st_size for path in out.rglob("*.parquet"))
+        size = octets / trace.stat().st_size
+        times = took.wall / before if before else 0.0
+        before = took.wall
+        figures = (
+            f"{took.wall:.1f} {took.cpu:.1f} {times:.1f} {took.peak:.0f} {trace.stat().st_size / 1e6:.1f} {size:.3f}"
+        )
+        rows.append((records, *figures.split()))
+        if size > MOST_SIZE and records >= 1_000_000:
+            missed.append(f"{records} records: {size:.2f} of the trace, not {MOST_SIZE}")
+        if took.peak > MOST_MEMORY:
+            missed.append(f"{records} records: {took.peak:.0f} MiB, not {MOST_MEMORY}")
+        if records > 1_000_000 and times > MOST_GROWTH:
+            missed.append(f"{records} records: {times:.1f} times the time of a tenth, not {MOST_GROWTH}")
+        trace.unlink()
+        shutil.rmtree(out)
+    heads = ("records", "wall, s", "CPU, s", "times that before", "peak, MiB", "trace, MB", "set, of the trace")
+    return table(heads, rows), missed
+
+
+def pairs(folder: Path, records: int, rounds: int) -> tuple[str, list[str]]:
+    """Returns the table of two processes beside two bare loops, and whether the target is missed."""
+    traces = [str(folder / "one.pcapng"), str(folder / "two.pcapng")]
+    write(Path(traces[0]), records, plain)
+    write(Path(traces[1]), records + 1, plain)
+    out, spin = folder / "set.parquet", [sys.executable, "-c", _SPIN]
+    exports, loops = [], []
+    for _ in range(rounds):
+        exports.append(wall(export(out, *traces, "--jobs", "1")) / wall(export(out, *traces, "--jobs", "2")))
+        loops.append(2 * wall(spin) / wall(spin, spin))
+    two, bare = median(exports), median(loops)
+    # Two processors that others use as well are not worth two.
+    missed = [f"two processes are worth {two:.2f} of one"] if two < TWO_PROCESSES * min(bare / 2, 1) else []
+    return table(("", "two are times one"), [("export", f"{two:.2f}"), ("bare loops", f"{bare:.2f}")]), missed
 
 
 def wall(*commands: list[str]) -> float:
@@ -51,61 +218,27 @@ def wall(*commands: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def export(out: Path, *words: str) -> list[str]:
-    """Returns the command that exports to a set which is not there yet."""
-    shutil.rmtree(out, ignore_errors=True)
-    return [sys.executable, "-m", "vtctap", "export", "-q", "-o", str(out), *words]
-
-
-def main() -> None:
-    """Prints the tables."""
+def main() -> int:
+    """Prints the tables; 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--largest", type=int, default=10_000_000, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     arguments = parser.parse_args()
+    missed = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _alone(folder, arguments.records, arguments.rounds)
-        _pairs(folder, arguments.records // 10, arguments.rounds)
-
-
-def _alone(folder: Path, records: int, rounds: int) -> None:
-    trace, tenth, out = folder / "t.pcapng", folder / "tenth.pcapng", folder / "set.parquet"
-    write(trace, records, plain)
-    write(tenth, records // 10, plain)
-    found: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(rounds):
-        found.setdefault("export", []).append(measure(export(out, str(trace))))
-        found.setdefault("dpkt", []).append(measure([sys.executable, "-c", _DPKT, str(trace)]))
-        if which("tshark"):
-            script = folder / "bench.lua"
-            script.write_text(generate(load(), version="bench"), "ascii")
-            words = [word for field in _FIELDS for word in ("-e", field)]
-            command = ["tshark", "-n", "-X", f"lua_script:{script}", "-T", "fields", *words, "-r", str(tenth)]
-            found.setdefault("tshark -T fields", []).append(measure(command))
-    rates = {
-        name: (records // 10 if "tshark" in name else records) / median(seconds for seconds, _ in each)
-        for name, each in found.items()
-    }
-    print("| | records/s of CPU | export is times that | peak, MiB |\n|---|---:|---:|---:|")
-    for name, rate in rates.items():
-        peak = max(memory for _, memory in found[name])
-        print(f"| {name} | {rate:.0f} | {rates['export'] / rate:.2f} | {peak:.0f} |")
-    size = sum(path.stat().st_size for path in out.rglob("*.parquet"))
-    print(f"\nThe set has {size / trace.stat().st_size:.3f} of the size of the trace.")
-
-
-def _pairs(folder: Path, records: int, rounds: int) -> None:
-    traces = [str(folder / "one.pcapng"), str(folder / "two.pcapng")]
-    write(Path(traces[0]), records, plain)
-    write(Path(traces[1]), records + 1, plain)
-    out, spin = folder / "set.parquet", [sys.executable, "-c", _SPIN]
-    exports, loops = [], []
-    for _ in range(rounds):
-        exports.append(wall(export(out, *traces, "--jobs", "1")) / wall(export(out, *traces, "--jobs", "2")))
-        loops.append(2 * wall(spin) / wall(spin, spin))
-    print(f"\nTwo processes are {median(exports):.2f} times one; two bare loops {median(loops):.2f} times one.")
+        folder.chmod(0o755)
+        for text, more in (
+            peers(folder, arguments.records, arguments.rounds),
+            growth(folder, arguments.largest),
+            pairs(folder, arguments.records // 5, arguments.rounds),
+        ):
+            print(f"{text}\n", flush=True)
+            missed += more
+    print(verdict(missed))
+    return int(bool(missed))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+from measuring import table, verdict
+
 BASE = "import serial"
 TARGETS = {"vtctap --help": 2.5, "vtctap ports": 2.5, "extcap query": 4.0}
 """The most that a command may take, as a multiple of the base."""
@@ -38,9 +40,14 @@ def main() -> int:
             if number:  # The first run fills the caches.
                 times[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, median in medians.items():
-        print(f"{name:16} {median * 1000:6.1f} ms   {median / medians[BASE]:5.2f} of {BASE}")
-    return int(any(medians[name] > target * medians[BASE] for name, target in TARGETS.items()))
+    rows = [
+        (f"`{name}`", f"{median * 1000:.1f}", f"{median / medians[BASE]:.2f}", TARGETS.get(name, ""))
+        for name, median in medians.items()
+    ]
+    print(table(("", "ms", f"of `{BASE}`", "at most"), rows), end="\n\n")
+    slow = [name for name, target in TARGETS.items() if medians[name] > target * medians[BASE]]
+    print(verdict([f"{name}: {medians[name] / medians[BASE]:.2f} of {BASE}, not {TARGETS[name]}" for name in slow]))
+    return int(bool(slow))
 
 
 if __name__ == "__main__":
