@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from vtctap.dissector.framing.assembler import Tap
-from vtctap.pcap.record import Record
+from vtctap.pcap.record import Line, Record
 from vtctap.sniffer.adapter import Adapter, ask_low_latency, find_adapter
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
@@ -21,10 +21,17 @@ from vtctap.sniffer.reader import MANY, REST_NS, PortRead, Reader
 from vtctap.sniffer.reopening import Opened, Reopening
 from vtctap.sniffer.speed import Follower
 
-__all__ = ["Capture", "Following", "Link", "Wire"]
+__all__ = ["Capture", "Following", "Link", "Wire", "first_settings"]
 
 Following = Literal["fixed", "follow", "auto"]
 """``fixed`` keeps the speed, ``follow`` follows its changes, ``auto`` also searches for the first speed."""
+
+
+def first_settings(speed: int | Following, line: Line, *, usual: int) -> tuple[Settings, Following]:
+    """Returns the settings to begin with, and how their speed is followed. A ``speed`` of bit/s is fixed; a word says
+    how to follow the ``usual`` one (bit/s), that of the profile."""
+    return (Settings(speed, line), "fixed") if isinstance(speed, int) else (Settings(usual, line), speed)
+
 
 _SWEEP_NS: Final = 20_000_000
 """How often complete records are released while octets come without a pause."""

@@ -14,8 +14,7 @@ from typing import Final, Self
 
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.pcap.record import Line, Record, Sender
-from vtctap.sniffer.capture import Capture, Following, Link, Wire
-from vtctap.sniffer.port import Settings
+from vtctap.sniffer.capture import Capture, Following, Link, Wire, first_settings
 
 _TURN_S: Final = 0.1
 """The longest time before :meth:`LiveRecords.stop` takes effect."""
@@ -94,9 +93,7 @@ def tap(
     chosen = load(profile)
     wires = ((port, Sender.UNKNOWN), (client, Sender.CLIENT), (server, Sender.SERVER))
     link = Link(tuple(Wire(name, sender) for name, sender in wires if name is not None))
-    bits = speed if isinstance(speed, int) else chosen.speed
-    following: Following = "fixed" if isinstance(speed, int) else speed
-    settings = Settings(bits, Line.parse(line) if line else chosen.line)
+    settings, following = first_settings(speed, Line.parse(line) if line else chosen.line, usual=chosen.speed)
     return LiveRecords(
         Capture([link], settings, gap_limit_ns=chosen.timing.gap_limit_ns, profile=chosen.name, following=following)
     )

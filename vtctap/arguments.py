@@ -27,6 +27,7 @@ __all__ = [
     "positive",
     "seconds",
     "speed",
+    "speed_or_following",
     "traces_of",
 ]
 
@@ -101,6 +102,11 @@ def speed(text: str) -> int:
     if text.isascii() and text.isdecimal() and 0 < int(text) < 1 << 32:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a speed in bit/s")
+
+
+def speed_or_following(text: str) -> int | str:
+    """Returns the speed of a ``--speed`` argument in bit/s, or the word that says how to follow it (argparse type)."""
+    return text if text in ("follow", "auto") else speed(text)
 
 
 def link_type(text: str) -> int:

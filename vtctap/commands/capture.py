@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_profile, line, load_profile, speed
+from vtctap.arguments import add_profile, line, load_profile, speed_or_following
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
 from vtctap.errors import CommandError
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=speed_or_following,
         default="follow",
         metavar="N|follow|auto",
         help="speed in bit/s; follow: begin with the profile's, follow changes (default); auto: detect speed and line",
@@ -78,24 +78,17 @@ def _latency(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a latency in milliseconds")
 
 
-def _speed(text: str) -> int | str:
-    return text if text in ("follow", "auto") else speed(text)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     if arguments.list_ports:
         from vtctap.commands import ports
 
         return ports.run(arguments)
-    from vtctap.sniffer.capture import Capture, Following
-    from vtctap.sniffer.port import Settings
+    from vtctap.sniffer.capture import Capture, first_settings
 
     profile = load_profile(arguments)
     links = _links(arguments)
-    fixed = isinstance(arguments.speed, int)
-    settings = Settings(arguments.speed if fixed else profile.speed, arguments.line or profile.line)
-    following: Following = "fixed" if fixed else arguments.speed
+    settings, following = first_settings(arguments.speed, arguments.line or profile.line, usual=profile.speed)
     listening = f"at {settings.speed} {settings.line}" if following != "auto" else "for the speed"
     sink = build_sink(arguments, profile)
     capture = Capture(

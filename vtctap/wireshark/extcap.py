@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.arguments import add_profile, line, load_profile, speed
+from vtctap.arguments import add_profile, line, load_profile, speed, speed_or_following
 from vtctap.capturing.signals import Signals
 from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
 from vtctap.messages import warn
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
     from vtctap.pcap.trace import TraceWriter
-    from vtctap.sniffer.capture import Capture, Following, Link
+    from vtctap.sniffer.capture import Capture, Link
     from vtctap.wireshark.toolbar import Message, Toolbar
 
 _TURN: Final = 0.05
 """Seconds that one turn of the loop waits for octets."""
 _ENDLESS: Final = 1 << 31
+"""A number of sessions that no capture reaches."""
 _DEMO_PAUSE_MS: Final = 3_000
 """The pause between the sessions of the demonstration, for people who wait for the next."""
-"""A number of sessions that no capture reaches."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def _parse(texts: list[str]) -> argparse.Namespace:
     parser.add_argument("--extcap-control-in", metavar="FIFO")
     parser.add_argument("--extcap-control-out", metavar="FIFO")
     parser.add_argument("--fifo", metavar="FIFO")
-    parser.add_argument("--speed", type=_speed, default="follow", metavar="N|follow|auto")
+    parser.add_argument("--speed", type=speed_or_following, default="follow", metavar="N|follow|auto")
     parser.add_argument("--line", type=_line, metavar="7E1")
     parser.add_argument("--server", metavar="PORT", default="")
     parser.add_argument("--faults", action="store_true")
@@ -70,10 +70,6 @@ def _parse(texts: list[str]) -> argparse.Namespace:
     if unknown:
         parser.error(f"unknown arguments: {' '.join(unknown)}")
     return known
-
-
-def _speed(text: str) -> int | str:
-    return text if text in ("follow", "auto") else speed(text)
 
 
 def _line(text: str) -> object:
@@ -120,17 +116,15 @@ class _Live:
     """One capture from the ports to the fifo, controlled by the toolbar."""
 
     def __init__(self, arguments: argparse.Namespace, toolbar: "Toolbar") -> None:
-        from vtctap.sniffer.port import Settings
+        from vtctap.sniffer.capture import first_settings
 
         if arguments.extcap_capture_filter:
             raise CommandError(_NO_FILTER)
         self._arguments = arguments
         self._toolbar = toolbar
         self._profile: Profile = load_profile(arguments)
-        fixed = isinstance(arguments.speed, int)
-        self._following: Following = "fixed" if fixed else arguments.speed
-        self._settings: Settings = Settings(
-            arguments.speed if fixed else self._profile.speed, arguments.line or self._profile.line
+        self._settings, self._following = first_settings(
+            arguments.speed, arguments.line or self._profile.line, usual=self._profile.speed
         )
         self._shown: dict[int, str] = {}
         self._obeys = False
