@@ -6,5 +6,6 @@
   :mod:`~vtctap.pcap.importers.stamps` times; :mod:`~vtctap.pcap.importers.lines` splits a file into lines.
 - :mod:`~vtctap.pcap.importers.levels`, :mod:`~vtctap.pcap.importers.sigrok` and :mod:`~vtctap.pcap.importers.saleae`
   read logic analysers' files; :mod:`~vtctap.pcap.importers.wires` and :mod:`~vtctap.pcap.importers.uart` decode them.
+- :mod:`~vtctap.pcap.importers.sides` assigns senders where a recording names none.
 - :mod:`~vtctap.pcap.importers.account` notes which parts of a file could not be used.
 """

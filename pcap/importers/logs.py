@@ -17,6 +17,7 @@ from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS, MARKED, WORDS, Form
 from vtctap.pcap.importers.hexadecimal import Unreadable
 from vtctap.pcap.importers.lines import lines_of
+from vtctap.pcap.importers.sides import FirstCome
 from vtctap.pcap.importers.stamps import Clock
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
@@ -183,30 +184,18 @@ class _Sides:
     def __init__(self, form: Form) -> None:
         self._names = WORDS if form.sides is None else form.sides
         self._in_words = form.in_words
-        self._own: list[str] = []
+        self._unnamed = FirstCome()
 
     def of(self, name: str | None) -> Sender:
         if not name:
             return Sender.UNKNOWN
         if self._in_words:
             return _sender_in(name)
-        known = self._names.get(name) or WORDS.get(name.lower())
-        if known:
-            return known
-        if name not in self._own and len(self._own) < 3:
-            self._own.append(name)
-        return _IN_ORDER[self._own.index(name)] if name in self._own else Sender.UNKNOWN
+        return self._names.get(name) or WORDS.get(name.lower()) or self._unnamed.of(name)
 
     def notes(self) -> Iterator[str]:
         """Yields which side was taken for which."""
-        if len(self._own) > 2:
-            yield f"more than two sides: {', '.join(self._own)}; only the first two are taken for client and server"
-        elif self._own:
-            yield (
-                f"{self._own[0]} sent first and is taken for the client"
-                + (f", {self._own[1]} for the server" if self._own[1:] else "")
-                + "; --swap reverses that"
-            )
+        return self._unnamed.notes()
 
 
 class _Ports:
@@ -229,9 +218,6 @@ class _Ports:
         if self._name:
             others = f"; {count(self._others, 'line')} of others left out" if self._others else ""
             yield f"{self._name} is taken for the port{others}"
-
-
-_IN_ORDER: Final = (Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN)
 
 
 class _LineEnds:

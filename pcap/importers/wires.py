@@ -12,6 +12,7 @@ from typing import Final
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import WORDS
+from vtctap.pcap.importers.sides import FirstCome
 from vtctap.pcap.importers.uart import Character, Edge, Uart
 from vtctap.pcap.record import Sender
 
@@ -42,7 +43,7 @@ class Wires:
         self._levels: list[int | None] = [None] * len(names)
         self._rows: list[tuple[int, int, Character]] = []
         self._senders = [sender_of(name) for name in names]
-        self._own: list[int] = []
+        self._unnamed = FirstCome("channel")
         self._alone = len(names) == 1
 
     def feed(self, time: int, channel: int, level: int) -> Iterator[Burst]:
@@ -66,10 +67,8 @@ class Wires:
                 inverted = ", inverted" if uart.inverted else ""
                 passed = f", pulses too short for a bit: {uart.glitches}" if uart.glitches else ""
                 self._account.note(f"channel {name}: {speeds} bit/s, {uart.format.bits} bits{inverted}{passed}")
-        if self._own:
-            client, *others = (self._names[channel] for channel in self._own)
-            server = f", {others[0]} for the server" if others else ""
-            self._account.note(f"channel {client} sent first and is taken for the client{server}; --swap reverses that")
+        for note in self._unnamed.notes():
+            self._account.note(note)
 
     def _push(self, channel: int, characters: Iterable[Character]) -> None:
         for character in characters:
@@ -86,11 +85,11 @@ class Wires:
 
     def _of(self, channel: int) -> Sender:
         """Returns the sender of a channel: by its name, or because another channel sent first."""
-        if self._senders[channel] or self._alone:
-            return self._senders[channel]
-        if channel not in self._own:
-            self._own.append(channel)
-        return (Sender.CLIENT, Sender.SERVER, Sender.UNKNOWN)[min(self._own.index(channel), 2)]
+        stated = self._senders[channel]
+        if stated or self._alone:
+            return stated
+        name = self._names[channel]
+        return self._unnamed.of(name if self._names.count(name) == 1 else f"{channel} ({name})")
 
 
 def sender_of(name: str) -> Sender:

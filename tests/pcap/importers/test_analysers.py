@@ -182,3 +182,25 @@ def test_the_table_of_an_analyser() -> None:
     assert account.skipped == 1
     with pytest.raises(ImportFormatError):
         bursts_of("saleae", b"name,x\n")
+
+
+def test_the_analyser_that_sent_first_is_the_clients_from_its_first_octet() -> None:
+    rows = [("A", "0x2F"), ("A", "0x3F"), ("B", "0x06"), ("A", "0x15")]
+    table = "name,type,start_time,duration,data\n" + "".join(
+        f"{name},data,{at}.0,0.001,{octet}\n" for at, (name, octet) in enumerate(rows)
+    )
+    bursts, account = bursts_of("saleae", table.encode())
+    assert [burst.sender for burst in bursts] == [Sender.CLIENT, Sender.CLIENT, Sender.SERVER, Sender.CLIENT]
+    assert [*account.notes] == [
+        "analyser A sent first and is taken for the client, B for the server; --swap reverses that"
+    ]
+    alone, account = bursts_of("saleae", table.replace("B,", "A,").encode())
+    assert {burst.sender for burst in alone} == {Sender.UNKNOWN}
+    assert not account.notes
+
+
+def test_channels_of_one_name_are_two_sides() -> None:
+    lines = sigrok_csv(drawn()).splitlines(keepends=True)
+    bursts, account = bursts_of("logic", b"".join(line for line in lines if b"Channels (" not in line))
+    assert {burst.sender for burst in bursts} == {Sender.CLIENT, Sender.SERVER}
+    assert any("channel 0 (logic) sent first" in note for note in account.notes)
