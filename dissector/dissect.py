@@ -6,31 +6,26 @@ decodes the message (:mod:`vtctap.dissector.protocol.messages`), looks up its me
 constant: a few values per link.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from json import dumps
+from typing import Final, TypeAlias
 
-from vtctap.dissector.catalogue import CATALOGUE, POSITIONS
+from vtctap.dissector import fields
 from vtctap.dissector.dlms import Apdu, Requests
 from vtctap.dissector.dlms import decode as decode_apdu
+from vtctap.dissector.fields import Fields
 from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.meaning import Meaning, Meanings, answered, registers_of
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.profiles.stated import settled
-from vtctap.dissector.protocol.characters import show_text
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys
 from vtctap.dissector.verdicts import Verdicts
 from vtctap.pcap.construction import fast_init
-from vtctap.pcap.hash_chain import HashLink
-from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.pcap.record import Flag, Kind, Record
 from vtctap.pcap.skipped import Skipped
-
-Value = str | int | float | bool | list[str] | list[int] | list[float]
-"""The value of a field in JSON."""
 
 
 @fast_init
@@ -45,19 +40,18 @@ class Dissection:
     record: Record
     since_first_ns: int
 
-    def fields(self) -> dict[str, Value]:
+    def fields(self) -> Fields:
         """Returns the fields of the catalogue that apply, by name, in catalogue order."""
-        return _by_name(_record_fields(self.record))
+        return fields.record_fields(self)
 
-    def as_json(self) -> dict[str, Value]:
+    def as_json(self) -> Fields:
         """Returns the fields, those of the frame and ``vtc.octets``, as ``read --json`` prints them."""
-        return {
-            "frame.number": self.number,
-            "frame.time_epoch": epoch(self.record.time),
-            "frame.time_relative": epoch(self.since_first_ns),
-            **self.fields(),
-            "vtc.octets": self.record.octets.hex(),
-        }
+        return fields.record_json(self)
+
+    def json_text(self, trace: str = "") -> str:
+        """Returns the text that :func:`json.dumps` makes of :meth:`as_json`; the ``trace`` comes first, if it is
+        given."""
+        return fields.record_text(self, _beginning(trace))
 
 
 @fast_init
@@ -88,123 +82,22 @@ class Frame(Dissection):
         """Whether octets are known to be wrong or missing."""
         return is_damaged(self.record, self.message)
 
-    def fields(self) -> dict[str, Value]:
+    def fields(self) -> Fields:
         """Returns the fields of the catalogue that apply, by name, in catalogue order."""
-        values = _record_fields(self.record)
-        values |= _content(self.message, self.meaning)
-        values |= _place_fields(self.place)
-        if self.gap_ns is not None:
-            values["gap"] = self.gap_ns / 1e9
-        return _by_name(values)
+        return fields.frame_fields(self)
+
+    def as_json(self) -> Fields:
+        """Returns the fields, those of the frame and ``vtc.octets``, as ``read --json`` prints them."""
+        return fields.frame_json(self)
+
+    def json_text(self, trace: str = "") -> str:
+        """Returns the text that :func:`json.dumps` makes of :meth:`as_json`; the ``trace`` comes first, if it is
+        given."""
+        return fields.frame_text(self, _beginning(trace))
 
 
-def content(message: Message, meaning: Meaning) -> dict[str, Value]:
-    """Returns the fields that follow from a message and its meaning, by name, in catalogue order."""
-    return _by_name(_content(message, meaning))
-
-
-_NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
-_KINDS: Final = {kind: kind.name.lower() for kind in Kind}
-_SENDERS: Final = {sender: sender.name.lower() for sender in Sender}
-_OF_BLOCKS: Final = (
-    *("message", "cmd", "register", "value", "unit", "count", "error_code", "text"),
-    *("bcc", "bcc_expected", "bcc_status", "bcc_rule"),
-)
-"""All that a message with a good check character can have."""
-_Taker: TypeAlias = Callable[[Any], tuple[Any, ...]]
-_take_of_blocks: Final[_Taker] = attrgetter(*_OF_BLOCKS)
-_take_of_messages: Final[_Taker] = attrgetter(*Message.__slots__)
-_take_of_meanings: Final[_Taker] = attrgetter(*Meaning.__slots__)
-
-FLAG_FIELDS: Final = (
-    (Flag.BREAK, "error_break"),
-    (Flag.OVERRUN, "error_overrun"),
-    (Flag.CUT, "cut"),
-    (Flag.ECHO, "echo"),
-    (Flag.ORDER_UNCERTAIN, "order_uncertain"),
-    (Flag.SYNTHETIC, "time_synthetic"),
-)
-"""Flags of a record that are fields of their own, and their attributes."""
-
-
-def epoch(time_ns: int) -> str:
-    """Formats nanoseconds since 1970 as seconds with nine decimals."""
-    sign, time_ns = ("-", -time_ns) if time_ns < 0 else ("", time_ns)
-    return f"{sign}{time_ns // 1_000_000_000}.{time_ns % 1_000_000_000:09d}"
-
-
-def _record_fields(record: Record) -> dict[str, Value]:
-    values: dict[str, Value] = {
-        "kind": _KINDS[record.kind],
-        "sender": _SENDERS[record.sender],
-        "link": record.link,
-        "tap": record.tap,
-        "duration": record.duration / 1e9,
-    }
-    if record.inferred:
-        values["sender_inferred"] = True
-    if record.speed:
-        values["speed"] = record.speed
-    if record.line:
-        values["line"] = str(record.line)
-    if record.uncertainty is not None:
-        values["uncertainty"] = record.uncertainty / 1e9
-    if record.pauses_us:
-        values["pause"] = [pause / 1e6 for _, pause in record.pauses_us]
-    if record.event:
-        values["event"], _, detail = show_text(record.event).partition(" ")
-        if detail:
-            values["event_detail"] = detail
-    if record.parity_errors:
-        values["error_parity"] = list(record.parity_errors)
-    if record.framing_errors:
-        values["error_framing"] = list(record.framing_errors)
-    if record.flags:
-        values |= {name: True for flag, name in FLAG_FIELDS if record.flags & flag}
-    if record.chain and (link := HashLink.decode(record.chain)):
-        values["chain"] = link.id.hex()
-        values["chain_number"] = link.number
-        values["chain_hash"] = link.start.hex()
-    return values
-
-
-def _by_name(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Turns values by attribute into values by field name, in catalogue order."""
-    return {name: values[attribute] for attribute, name in _ordered(tuple(values))}
-
-
-@lru_cache(maxsize=1024)
-def _ordered(attributes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Returns the attributes that are fields, with the fields' names, in catalogue order; most frames have the same."""
-    return tuple(
-        (each, _NAMES[each]) for each in sorted(filter(_NAMES.__contains__, attributes), key=POSITIONS.__getitem__)
-    )
-
-
-def _content(message: Message, meaning: Meaning) -> dict[str, Value]:
-    names, taken = (_OF_BLOCKS, _take_of_blocks) if message.bcc_rule else (Message.__slots__, _take_of_messages)
-    values = _present(names, taken(message))
-    values |= _present(Meaning.__slots__, _take_of_meanings(meaning))
-    for each in (meaning.apdu, meaning.token):
-        if each:
-            values |= each.attributes()
-    return values
-
-
-def _present(names: Iterable[str], values: Iterable[Any]) -> dict[str, Value]:
-    """Returns the values that are there, by name: neither None nor an empty tuple."""
-    return {
-        name: list(value) if value.__class__ is tuple else value
-        for name, value in zip(names, values, strict=True)
-        if value or (value is not None and value.__class__ is not tuple)
-    }
-
-
-def _place_fields(place: Place) -> dict[str, Value]:
-    values = _present(Place._fields, place)
-    if place.response_time_ns is not None:
-        values["response_time"] = place.response_time_ns / 1e9
-    return values
+def _beginning(trace: str) -> str:
+    return f'{{"trace": {dumps(trace)}, ' if trace else "{"
 
 
 _FRAME: Final = Kind.FRAME
@@ -319,11 +212,3 @@ def with_skipped(items: Iterable[Item], profile: Profile | None = None) -> Itera
         else:
             passed += isinstance(item, Skipped) and item.number is not None
             yield item
-
-
-def field_values(fields: Mapping[str, Value], name: str) -> list[Value]:
-    """Returns the values of one of a record's fields as a list, whether it repeats, is single or is absent."""
-    value = fields.get(name)
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]

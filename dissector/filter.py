@@ -38,7 +38,7 @@ from vtctap.dissector.catalogue import (
     Field,
     FieldType,
 )
-from vtctap.dissector.dissect import Value, field_values
+from vtctap.dissector.fields import Value, field_values
 from vtctap.errors import Error
 
 Fields = Mapping[str, Value]

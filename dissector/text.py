@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from vtctap.dissector.dissect import Dissection, Frame, epoch
+from vtctap.dissector.dissect import Dissection, Frame
+from vtctap.dissector.fields import epoch
 from vtctap.dissector.protocol.characters import show, show_text
 from vtctap.nouns import count
 from vtctap.pcap.record import Flag, Kind, Record, Sender

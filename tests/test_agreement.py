@@ -18,7 +18,8 @@ from scapy.sendrecv import sniff
 from equipment.recordings import REAL, bursts_of
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, SECONDS
-from vtctap.dissector.dissect import Dissection, Dissector, Frame, Value, dissections
+from vtctap.dissector.dissect import Dissection, Dissector, Frame, dissections
+from vtctap.dissector.fields import Value
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.scapy import VTCSession

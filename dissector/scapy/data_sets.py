@@ -4,7 +4,7 @@
 from typing import Any, Final
 
 from vtctap.dissector.catalogue import FIELDS
-from vtctap.dissector.dissect import Value, content
+from vtctap.dissector.fields import Value, content
 from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket

@@ -5,7 +5,7 @@ own."""
 from typing import Any, Final
 
 from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE
-from vtctap.dissector.dissect import Value
+from vtctap.dissector.fields import Value
 from vtctap.dissector.scapy.exact import Exact
 
 BY_ATTRIBUTE: Final = {field.attribute: field for field in CATALOGUE}

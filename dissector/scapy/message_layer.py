@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from vtctap.dissector.dissect import Value
 from vtctap.dissector.dlms import Apdu
+from vtctap.dissector.fields import Value
 from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.pairing import Place
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity

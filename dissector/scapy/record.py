@@ -15,7 +15,7 @@ from scapy.fields import (
 )
 
 from vtctap.dissector.catalogue import CATALOGUE, FIELDS
-from vtctap.dissector.dissect import Value
+from vtctap.dissector.fields import Value
 from vtctap.dissector.protocol.messages import name_of
 from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, Derived, absent
 from vtctap.dissector.scapy.exact import Exact, set_slot

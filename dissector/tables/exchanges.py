@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vtctap.dissector.analysis.exchanges import exchanges
-from vtctap.dissector.dissect import Dissection, Frame, Value, epoch
+from vtctap.dissector.dissect import Dissection, Frame
+from vtctap.dissector.fields import Value, epoch
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.tables.model import Cells, Column, ColumnType, Row, Table, field_columns, side_name
 

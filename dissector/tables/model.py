@@ -22,7 +22,8 @@ from vtctap.dissector.catalogue import (
     Field,
     FieldType,
 )
-from vtctap.dissector.dissect import Dissection, Value
+from vtctap.dissector.dissect import Dissection
+from vtctap.dissector.fields import Value
 from vtctap.dissector.profiles.files import Profile
 
 _UNITS: Final = {"vtc.speed": "bit/s", "vtc.token.mpl": "W", "vtc.token.mppul": "W"}

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import IO, Any, Final
 
-from vtctap.dissector.dissect import Value
+from vtctap.dissector.fields import Value
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 from vtctap.extras import extra
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import IO, Final
 
-from vtctap.dissector.dissect import Value
+from vtctap.dissector.fields import Value
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -11,7 +11,7 @@ from typing import Final
 from vtctap.dissector.analysis.exchange_rules import MAX_SILENT
 from vtctap.dissector.analysis.findings import KINDS, MARKS, MESSAGE_FINDINGS, OUTCOME_FINDINGS, Kind
 from vtctap.dissector.catalogue import CATALOGUE, UNSIGNED
-from vtctap.dissector.dissect import FLAG_FIELDS
+from vtctap.dissector.fields import FLAG_FIELDS
 from vtctap.dissector.profiles.encodings import TEXT, Encoding, date_parts
 from vtctap.dissector.profiles.manufacturers import manufacturers
 from vtctap.dissector.profiles.model import OBIS, TOKEN_STATUS, Profile, Register, Table

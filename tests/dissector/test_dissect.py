@@ -22,9 +22,11 @@ from vtctap.dissector.catalogue import (
     Field,
     FieldType,
 )
-from vtctap.dissector.dissect import Dissection, Dissector, Frame, Value, epoch, field_values
+from vtctap.dissector.dissect import Dissection, Dissector, Frame
+from vtctap.dissector.fields import Value, epoch, field_values
 from vtctap.dissector.profiles.files import load, parse
 from vtctap.dissector.protocol.messages import Message
+from vtctap.pcap.hash_chain import HashChain
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
 MS = 1_000_000
@@ -244,6 +246,7 @@ def test_any_trace_gives_fields_of_the_catalogue_and_json(records: list[Record])
         written = dissection.as_json()
         assert list(written) == ["frame.number", "frame.time_epoch", "frame.time_relative", *fields, "vtc.octets"]
         assert json.loads(json.dumps(written, allow_nan=False)) == written
+        assert dissection.json_text() == json.dumps(written)
         assert bytes.fromhex(str(written["vtc.octets"])) == record.octets
 
 
@@ -266,6 +269,22 @@ def test_time_and_number_in_json() -> None:
     assert written["frame.number"] == 1
     assert written["frame.time_epoch"] == "1700000000.123456789"
     assert written["vtc.octets"] == "06"
+
+
+def test_json_begins_with_the_trace_if_it_is_named() -> None:
+    dissection = dissect(frame(b"\x06"))
+    named = '"\u00e9".pcapng'
+    assert dissection.json_text(named) == json.dumps({"trace": named, **dissection.as_json()})
+
+
+def test_json_of_records_with_all_there_is() -> None:
+    """Its text is that of :mod:`json`: with a place in a hash chain, a token, signs that JSON writes in another way."""
+    told = HashChain().feed(Record(T0, b"", Kind.EVENT, event='mark "\u20ac\x01" \udc80'))
+    token = frame(b'\x01W1\x02FFFF(12345678901234567890*"\\\x7f)\x03\x00', pauses_us=((1, 7), (2, 500_000)))
+    for dissection in (dissect(told), dissect(token)):
+        assert dissection.json_text() == json.dumps(dissection.as_json())
+    assert dissect(told).fields()["vtc.chain.number"] == 1
+    assert dissect(token).fields()["vtc.token.class"]
 
 
 def test_time_since_the_first_record() -> None:

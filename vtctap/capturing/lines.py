@@ -63,7 +63,7 @@ def shower(arguments: argparse.Namespace, printer: "Printer", trace: str = "") -
 
     Each JSON object names ``trace``, if it is given.
     """
-    shown = _shower(arguments, printer, {"trace": trace} if trace else {})
+    shown = _shower(arguments, printer, trace)
     if arguments.names:
         return shown
     from vtctap.dissector.text import without_names
@@ -71,13 +71,11 @@ def shower(arguments: argparse.Namespace, printer: "Printer", trace: str = "") -
     return lambda dissection: shown(without_names(dissection))
 
 
-def _shower(arguments: argparse.Namespace, printer: "Printer", named: dict[str, str]) -> "Callable[[Dissection], str]":
+def _shower(arguments: argparse.Namespace, printer: "Printer", trace: str) -> "Callable[[Dissection], str]":
     from vtctap.dissector.text import hex_dump
 
     if arguments.json:
-        from vtctap.dissector.json_text import json_text
-
-        return lambda dissection: json_text({**named, **dissection.as_json()})
+        return lambda dissection: dissection.json_text(trace)
     if arguments.octets:
         return lambda dissection: f"{printer.line(dissection)}\n{hex_dump(dissection.record.octets)}".removesuffix("\n")
     return printer.line

@@ -191,7 +191,7 @@ class _Junit(_Output):
 
 
 def _as_json(finding: "Finding") -> dict[str, object]:
-    from vtctap.dissector.dissect import epoch
+    from vtctap.dissector.fields import epoch
 
     return {
         "code": finding.code,

@@ -31,7 +31,7 @@ from vtctap.messages import visible
 from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
-    from vtctap.dissector.dissect import Value
+    from vtctap.dissector.fields import Value
     from vtctap.dissector.tokens import Keys
 
     Passes = Callable[[dict[str, Value]], bool]

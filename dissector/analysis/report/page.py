@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any, Final
 
 from vtctap.dissector.analysis.report.collect import Collected
-from vtctap.dissector.dissect import epoch
+from vtctap.dissector.fields import epoch
 from vtctap.dissector.profiles.files import Profile
 from vtctap.extras import extra
 

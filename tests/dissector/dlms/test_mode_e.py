@@ -92,6 +92,7 @@ def test_a_token_written_to_the_data_object() -> None:
     assert (fields["vtc.token"], fields["vtc.token.encoding"], fields["vtc.token.class"]) == (TOKEN, "bcd", 1)
     assert fields["vtc.token.crc.status"] == "good"
     assert fields["vtc.confidence"] == "derived"
+    assert request.json_text() == json.dumps(request.as_json())
     told = answer.fields()
     assert told["vtc.request_in"] == request.number
     assert {name: told[name] for name in told if name.startswith("vtc.dlms")} == {

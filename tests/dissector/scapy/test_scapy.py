@@ -29,7 +29,8 @@ from scapy.utils import EDecimal
 import vtctap.dissector.scapy as layer
 from equipment.recordings import REAL, RECORDINGS, octets_of
 from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE, FIELDS, MESSAGES
-from vtctap.dissector.dissect import Dissector, Value
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.fields import Value
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.dissector.profiles import files as profile
 from vtctap.dissector.protocol import messages

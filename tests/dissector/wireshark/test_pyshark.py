@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
-from vtctap.dissector.dissect import Dissector, field_values
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.fields import field_values
 from vtctap.dissector.profiles.files import ProfileError, load
 from vtctap.pcap import Interface, Kind, Record, Sender, create_trace
 from vtctap.pcap import open_trace as open_records

@@ -1,0 +1,276 @@
+"""The fields of a dissection: as a dictionary by name, and as the text of a JSON object, in catalogue order.
+
+Theory
+======
+
+A frame has some 25 of the catalogue's fields. To find out which, and to write them, took most of the time of every
+display as long as it was done by loops. So :func:`_made` writes the function that a patient person would write, one
+statement per field in the order of the catalogue, and compiles it. Of the dictionary::
+
+    values["vtc.link"] = record.link
+    if message.cmd is not None:
+        values["vtc.cmd"] = message.cmd
+
+and of the text, which is what :func:`json.dumps` makes of the dictionary, octet for octet::
+
+    text += f'"vtc.link": {record.link!r}, '
+    if message.cmd is not None:
+        text += f'"vtc.cmd": {quoted(message.cmd)}, '
+
+What is known of a field is known once: its name, its place in the order and its type, which says how JSON writes it, in
+the catalogue; where its value comes from, and when it applies, in the tables of sources here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from json import dumps
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final, TypeAlias
+
+from vtctap.dissector.catalogue import CATALOGUE, Field, FieldType
+from vtctap.dissector.meaning import Meaning
+from vtctap.dissector.pairing import Place
+from vtctap.dissector.protocol.characters import show_text
+from vtctap.dissector.protocol.messages import Message
+from vtctap.pcap.hash_chain import HashLink
+from vtctap.pcap.record import Flag, Kind, Sender
+
+Value: TypeAlias = str | int | float | bool | list[str] | list[int] | list[float]
+"""The value of a field in JSON."""
+Fields: TypeAlias = dict[str, Value]
+"""Fields by name."""
+
+FLAG_FIELDS: Final = (
+    (Flag.BREAK, "error_break"),
+    (Flag.OVERRUN, "error_overrun"),
+    (Flag.CUT, "cut"),
+    (Flag.ECHO, "echo"),
+    (Flag.ORDER_UNCERTAIN, "order_uncertain"),
+    (Flag.SYNTHETIC, "time_synthetic"),
+)
+"""Flags of a record that are fields of their own, and their attributes."""
+
+
+def epoch(time_ns: int) -> str:
+    """Formats nanoseconds since 1970 as seconds with nine decimals."""
+    digits = str(time_ns).zfill(11 if time_ns < 0 else 10)
+    return f"{digits[:-9]}.{digits[-9:]}"
+
+
+def field_values(fields: Mapping[str, Value], name: str) -> list[Value]:
+    """Returns the values of one of a record's fields as a list, whether it repeats, is single or is absent."""
+    value = fields.get(name)
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+_NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
+
+
+def _by_name(values: Mapping[str, Any]) -> Fields:
+    """Turns values by attribute into values by name."""
+    return {_NAMES[attribute]: value for attribute, value in values.items()}
+
+
+# Where the values come from.
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An expression of a field's value, and the condition on which the field applies. The value of a ``group`` is a
+    dictionary of the field and of those behind it. ``text`` is what JSON writes, where that is known without the
+    value."""
+
+    value: str
+    condition: str = "True"
+    group: bool = False
+    text: str = ""
+
+
+_Sources: TypeAlias = dict[str, _Source]
+"""Sources by the field's name in Python."""
+
+_RECORD: Final[_Sources] = {
+    "kind": _Source("KINDS[record.kind]"),
+    "sender": _Source("SENDERS[record.sender]"),
+    "sender_inferred": _Source("True", "record.inferred"),
+    "link": _Source("record.link"),
+    "tap": _Source("record.tap"),
+    "speed": _Source("record.speed", "record.speed"),
+    "line": _Source("str(record.line)", "record.line"),
+    "duration": _Source("record.duration / 1e9", text="seconds(record.duration)"),
+    "uncertainty": _Source(
+        "record.uncertainty / 1e9", "record.uncertainty is not None", text="seconds(record.uncertainty)"
+    ),
+    "pause": _Source("[pause / 1e6 for _, pause in record.pauses_us]", "record.pauses_us"),
+    "event": _Source("event[0]", "event"),
+    "event_detail": _Source("event[2]", "event and event[2]"),
+    "error_parity": _Source("record.parity_errors", "record.parity_errors"),
+    "error_framing": _Source("record.framing_errors", "record.framing_errors"),
+    **{attribute: _Source("True", f"record.flags & {flag}") for flag, attribute in FLAG_FIELDS},
+    "chain": _Source("chain.id.hex()", "chain"),
+    "chain_number": _Source("chain.number", "chain"),
+    "chain_hash": _Source("chain.start.hex()", "chain"),
+}
+_RECORD_TERMS: Final = (
+    "record = self.record",
+    "event = record.event and show_text(record.event).partition(' ')",
+    "chain = HashLink.decode(record.chain) if record.chain else None",
+)
+"""Statements of the names that the sources use."""
+
+
+def _present(owner: str, attributes: tuple[str, ...]) -> dict[str, _Source]:
+    """Returns the sources of the attributes that are fields. One applies unless it is None, or an empty tuple."""
+    return {
+        field.attribute: _Source(value, value if field.repeats else f"{value} is not None")
+        for field in CATALOGUE
+        if field.attribute in attributes and (value := owner + field.attribute)
+    }
+
+
+_CONTENT: Final[_Sources] = {
+    **_present("message.", Message.__slots__),
+    "value": _Source("message.value", "message.register"),
+    "unit": _Source("message.unit", "message.register"),
+    **_present("meaning.", Meaning.__slots__),
+    "confidence": _Source("meaning.confidence"),
+    "dlms_service": _Source("by_name(meaning.apdu.attributes())", "meaning.apdu", group=True),
+    "token": _Source("by_name(meaning.token.attributes())", "meaning.token", group=True),
+}
+_FRAME: Final[_Sources] = {
+    **_RECORD,
+    **_CONTENT,
+    **_present("", Place._fields),
+    "session": _Source("session"),
+    "gap": _Source("gap_ns / 1e9", "gap_ns is not None"),
+    "response_time": _Source("response_time_ns / 1e9", "response_time_ns is not None"),
+}
+_FRAME_TERMS: Final = (
+    *_RECORD_TERMS,
+    "message, meaning, gap_ns = self.message, self.meaning, self.gap_ns",
+    f"{', '.join(Place._fields)} = self.place",
+)
+
+_BEFORE: Final = (
+    Field("frame.number", FieldType.RECORD, "Number of the record"),
+    Field("frame.time_epoch", FieldType.STRING, "Its time"),
+    Field("frame.time_relative", FieldType.STRING, "Its time since the first record"),
+)
+_BEHIND: Final = (Field("vtc.octets", FieldType.STRING, "Its octets"),)
+"""What JSON says before and behind the fields."""
+_AROUND: Final[_Sources] = {
+    "frame_number": _Source("self.number"),
+    "frame_time_epoch": _Source("epoch(record.time)"),
+    "frame_time_relative": _Source("epoch(self.since_first_ns)"),
+    "octets": _Source("record.octets.hex()"),
+}
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    """Writes a list of texts as JSON does; most have one."""
+    first, *others = map(encode_basestring_ascii, texts)
+    return f"[{', '.join((first, *others))}]" if others else f"[{first}]"
+
+
+@lru_cache(maxsize=1024)
+def _seconds(time_ns: int) -> str:
+    """Writes what takes few values on a link, in seconds."""
+    return repr(time_ns / 1e9)
+
+
+_WORDS: Final[Mapping[str, object]] = {
+    "KINDS": {kind: kind.name.lower() for kind in Kind},
+    "SENDERS": {sender: sender.name.lower() for sender in Sender},
+    "HashLink": HashLink,
+    "by_name": _by_name,
+    "epoch": epoch,
+    "show_text": show_text,
+    "quoted": encode_basestring_ascii,
+    "listed": _listed,
+    "seconds": _seconds,
+    "members": lambda fields: dumps(fields)[1:-1],
+}
+"""The names that the functions use and do not state."""
+
+
+# What is done with them.
+
+
+_Run: TypeAlias = list[tuple[Field, _Source]]
+"""Fields that apply on the same condition, one behind the other."""
+
+
+def _into_dictionary(run: _Run) -> str:
+    """Returns the statements that add fields to ``values``."""
+    return "; ".join(
+        f"values.update({source.value})"
+        if source.group
+        else f"values[{field.name!r}] = {f'list({source.value})' if field.repeats else source.value}"
+        for field, source in run
+    )
+
+
+def _into_text(run: _Run) -> str:
+    """Returns the statement that adds fields to ``text``."""
+    return "text += " + " ".join(
+        f"f'{{members({source.value})}}, '" if source.group else f"f'\"{field.name}\": {_json(field, source)}, '"
+        for field, source in run
+    )
+
+
+def _json(field: Field, source: _Source) -> str:
+    """Returns how an f-string writes a value as JSON does. Numbers and lists of numbers look as in Python."""
+    if field.type is FieldType.BOOLEAN:
+        return "true"
+    if source.text:
+        return f"{{{source.text}}}"
+    if field.type in (FieldType.STRING, FieldType.ENUMERATION):
+        return f"{{{'listed' if field.repeats else 'quoted'}({source.value})}}"
+    return f"{{list({source.value})!r}}" if field.repeats else f"{{{source.value}!r}}"
+
+
+def _made(
+    parameters: str, terms: tuple[str, ...], sources: _Sources, add: Callable[[_Run], str], result: str
+) -> Callable[..., Any]:
+    """Makes the function that adds one field after the other, and returns the ``result``."""
+    ordered = (*_BEFORE, *CATALOGUE, *_BEHIND)
+    present = [(field, sources[field.attribute]) for field in ordered if field.attribute in sources]
+    runs = groupby(present, key=lambda each: each[1].condition)
+    lines = (
+        f"def made({parameters}):",
+        *terms,
+        *(f"if {condition}: {add(list(run))}" for condition, run in runs),
+        f"return {result}",
+    )
+    names = dict(_WORDS)
+    exec("\n ".join(lines), names)
+    made: Callable[..., Any] = names["made"]  # type: ignore[assignment]
+    return made
+
+
+def _dictionary(parameters: str, terms: tuple[str, ...], sources: _Sources) -> Callable[..., Fields]:
+    return _made(parameters, ("values = {}", *terms), sources, _into_dictionary, "values")
+
+
+def _text(terms: tuple[str, ...], sources: _Sources) -> Callable[[Any, str], str]:
+    return _made("self, text", terms, sources, _into_text, "text[:-2] + '}'")
+
+
+record_fields: Final[Callable[[Any], Fields]] = _dictionary("self", _RECORD_TERMS, _RECORD)
+"""Returns the fields of a :class:`~vtctap.dissector.dissect.Dissection`."""
+record_json: Final[Callable[[Any], Fields]] = _dictionary("self", _RECORD_TERMS, _RECORD | _AROUND)
+"""Returns its JSON object."""
+record_text: Final = _text(_RECORD_TERMS, _RECORD | _AROUND)
+"""Returns the text of its JSON object, from what precedes the first field on (``text``)."""
+frame_fields: Final[Callable[[Any], Fields]] = _dictionary("self", _FRAME_TERMS, _FRAME)
+"""Returns the fields of a :class:`~vtctap.dissector.dissect.Frame`."""
+frame_json: Final[Callable[[Any], Fields]] = _dictionary("self", _FRAME_TERMS, _FRAME | _AROUND)
+"""Returns its JSON object."""
+frame_text: Final = _text(_FRAME_TERMS, _FRAME | _AROUND)
+"""Returns the text of its JSON object, from what precedes the first field on (``text``)."""
+content: Final[Callable[[Message, Meaning], Fields]] = _dictionary("message, meaning", (), _CONTENT)
+"""Returns the fields that follow from a message and its meaning."""
