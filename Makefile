@@ -185,7 +185,7 @@ test-report: $(VENV)/dev
 # What is exported, read by pandas, Polars and DuckDB (0.6 GB): every value compared, and the page's recipes.
 test-frames: $(VENV)/dev
 	$(call quietly,$(PIP) install --editable '.[frames]' --config-settings editable_mode=strict)
-	$(BIN)/python -m pytest tests/dissector/tables tests/test_export_page.py
+	$(BIN)/python -m pytest tests/dissector/tables tests/dataset tests/test_export_page.py tests/test_query_page.py
 
 # The pages that are made from the code, and the site of all pages: build/site/index.html.
 pages: $(VENV)/dev

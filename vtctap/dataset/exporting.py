@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 
@@ -46,14 +47,17 @@ class Exporting:
         jobs = [tuple(map(place, names)) for names in groups]
         adds = partial(add_or_skip, options=self.options)
         found = results(adds, jobs, processes=self._jobs, cluster=self._cluster)
-        all_added: list[Added] = []
+        all_added, ids = list[Added](), set[str]()
         for number, result in with_count(found, len(jobs), self.options.folder):
             added = Added(jobs[number][0], "skipped", why=result.why) if isinstance(result, Lost) else result
+            if added.state == "added" and added.id in ids:
+                added = replace(added, state="there")  # Another process added the same content meanwhile.
+            ids.add(added.id)
             all_added.append(added)
             self.skipped |= added.state == "skipped" or added.skipped > 0
             _tell_trouble(added)
             done()
-        clean(self.options.folder, [added.id for added in all_added])
+        clean(self.options.folder, ids)
         if not self._quiet:
             warn(_summary(all_added, self.options.folder))
 
