@@ -19,7 +19,8 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
 .PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound learn-trial faults flips fuzz \
-	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames
+	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames \
+	columns-difference
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -157,6 +158,10 @@ FAULTS_SEED := $(shell date +%F)
 
 faults: $(VENV)/dev
 	cd bench && $(abspath $(BIN))/python -m faults --times $(FAULTS_TIMES) --seed $(FAULTS_SEED)
+
+# Every column of a million random and damaged records, by batches and one by one.
+columns-difference: $(VENV)/dev
+	$(BIN)/python bench/columns_difference.py
 
 # Random sessions with planted secrets: none may survive redaction.
 redact-trial: $(VENV)/dev

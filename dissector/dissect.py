@@ -109,24 +109,31 @@ where no message recurs: they do not fit into the processor's cache."""
 
 class Dissector:
     """Dissects the records of one trace, in order; ``keys`` decrypt its encrypted tokens. ``passed`` is the number of
-    packets before the first record."""
+    packets before the first record.
+
+    Frames that change nothing but the number of the next record and the end of their link's last frame may be left out
+    (:meth:`settled`, :meth:`leave_out`): :mod:`vtctap.dissector.columns` dissects these by arrays.
+    """
 
     def __init__(self, profile: Profile, keys: Keys | None = None, *, passed: int = 0) -> None:
-        self._meanings = Meanings(profile, keys)
-        self._number = passed
-        self._first_ns: int | None = None
+        self.meanings = Meanings(profile, keys)
+        self.session_timeout_ns = profile.timing.session_timeout_ns
+        self.number = passed
+        """The number of the record dissected last."""
+        self.first_ns: int | None = None
+        """The time of the first record; None before it."""
         self._frame_end: dict[int, int] = {}
-        self._pairing = Pairing(profile.timing.session_timeout_ns)
+        self._pairing = Pairing(self.session_timeout_ns)
         self._verdicts = Verdicts()
         self._requests = Requests()
         self._known: dict[tuple[bytes, tuple[str, ...]], tuple[Message, Meaning]] = {}
 
     def dissect(self, record: Record) -> Dissection:
         """Dissects the next record; a frame gives a :class:`Frame`."""
-        self._number = number = self._number + 1
-        if self._first_ns is None:
-            self._first_ns = record.time
-        since_first_ns = record.time - self._first_ns
+        self.number = number = self.number + 1
+        if self.first_ns is None:
+            self.first_ns = record.time
+        since_first_ns = record.time - self.first_ns
         if record.kind is not _FRAME:
             return Dissection(number, record, since_first_ns)
         gap_ns = self._gap(record)
@@ -156,13 +163,26 @@ class Dissector:
         """Passes over what was skipped; returns it with its number in all that was dissected."""
         if skipped.number is None:
             return skipped
-        self._number += 1
-        return replace(skipped, number=self._number)
+        self.number += 1
+        return replace(skipped, number=self.number)
 
     def meaning(self, message: Message, asked: tuple[str, ...] = (), apdu: Apdu | None = None) -> Meaning:
         """Returns the meaning of a message by the profile; ``asked`` are the registers of data sets that name none,
         ``apdu`` is the APDU of an HDLC frame."""
-        return self._meanings.of(message, asked, apdu)
+        return self.meanings.of(message, asked, apdu)
+
+    def ended(self, link: int) -> int | None:
+        """Returns when the last frame of a link ended, ns; None where there was none."""
+        return self._frame_end.get(link)
+
+    def settled(self, link: int) -> int | None:
+        """See :meth:`~vtctap.dissector.pairing.Pairing.settled`."""
+        return self._pairing.settled(link)
+
+    def leave_out(self, link: int, end_ns: int) -> None:
+        """Passes over frames of a settled link; the last one ended at ``end_ns``."""
+        self._frame_end[link] = end_ns
+        self._pairing.leave_out(link, end_ns)
 
     def _gap(self, record: Record) -> int | None:
         """Returns the time since the end of the link's previous frame, ns."""

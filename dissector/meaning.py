@@ -153,24 +153,30 @@ class Meanings:
         registers = registers_of(message, asked)
         key = message.message, registers, not asked, message.id_manufacturer, message.id_text
         meaning = self._known.get(key)
-        if meaning is not None and _TOKEN_LENGTHS.isdisjoint(map(len, message.value)):
+        if meaning is not None and TOKEN_LENGTHS.isdisjoint(map(len, message.value)):
             return meaning
         meaning = interpret(message, self._profile, self._keys, asked)
-        if _TOKEN_LENGTHS.isdisjoint(map(len, message.value)) and not any(map(self._reads, registers)):
+        if TOKEN_LENGTHS.isdisjoint(map(len, message.value)) and not any(map(self.reads, registers)):
             if len(self._known) == _MANY:
                 self._known.clear()
             self._known[key] = meaning
         return meaning
 
-    def _reads(self, id: str) -> bool:
+    def reads(self, id: str) -> bool:
         """Whether what a register means depends on its value."""
         register = self._profile.register(id)
         return register is not None and bool(register.table or register.token_encodings or reads(register.encoding))
 
+    def concerns_tokens(self, id: str) -> bool:
+        """Whether a register may hold a token or the status of one."""
+        register = self._profile.register(id)
+        table = register.table if register else None
+        return register is not None and bool(register.token_encodings or (table and table.name == TOKEN_STATUS))
+
 
 _MANY = 4096
 """Most meanings that are remembered."""
-_TOKEN_LENGTHS = frozenset(LENGTHS)
+TOKEN_LENGTHS = frozenset(LENGTHS)
 """Where the profile names no token, a value of another length has no meaning without its register."""
 
 

@@ -135,6 +135,19 @@ class Pairing:
         # Faster than Place(...), which is a function in Python.
         return tuple.__new__(Place, (link.session, request_in, response_time_ns, repeat_of, None, asked, None))
 
+    def settled(self, number: int) -> int | None:
+        """Returns the session of a link where the next request, with a good answer behind it, relates to no earlier
+        frame, nor does the server's next frame; None where one might."""
+        link = self._links.get(number)
+        if link is None or link.over or (link.request and link.request.answer != "good"):
+            return None
+        return link.session
+
+    def leave_out(self, number: int, end_ns: int) -> None:
+        """Passes over such requests with their answers, and such frames of the server, of a settled link, up to one
+        that ended at ``end_ns``. The next frames to be placed are of the same kind."""
+        self._links[number].end_ns = end_ns
+
     def _turn(self, link: _LinkPairing, name: MessageName, *, anew: bool) -> None:
         """Begins a session at a new call, or at anything after a break; a repeat begins none."""
         calls, breaks = name in OPENING, name in ENDING

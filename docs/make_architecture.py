@@ -50,6 +50,7 @@ PARTS: Final = (
         "pcap",
         (
             "vtctap.pcap.record",
+            "vtctap.pcap.batch",
             "vtctap.pcap.burst",
             "vtctap.pcap.construction",
             "vtctap.pcap.hash_chain",
@@ -91,6 +92,13 @@ PARTS: Final = (
         ("vtctap.dissector.tables",),
         ("record", "protocol", "catalogue", "profiles", "meaning", "analysis"),
         "rows and typed columns",
+    ),
+    Part(
+        "columns",
+        "dissector",
+        ("vtctap.dissector.columns",),
+        ("record", "protocol", "framing", "meaning", "tables"),
+        "many records at once",
     ),
     Part(
         "redaction",
@@ -154,7 +162,7 @@ PARTS: Final = (
         ("vtctap.dataset",),
         (
             *("record", "trace files", "catalogue", "profiles", "tokens", "meaning", "analysis"),
-            *("tables", "command line"),
+            *("tables", "columns", "command line"),
         ),
         "many traces, one database",
     ),

@@ -27,14 +27,14 @@ _REST: Final = struct.Struct(">IQ")
 """The rest of the header: uncertainty and duration."""
 _TAIL: Final = struct.Struct("<IIII")
 """The end of a block: the flags' option (code and length in one word, value), the end of the options, the length."""
-_DATA, _REST_AT, _OCTETS, _LEAST = 28, 48, 60, 64
+_DATA, _REST_AT, _OCTETS, LEAST = 28, 48, 60, 64
 _HEADER_SIZE: Final = HEADER.size
 _TAIL_SIZE: Final = _TAIL.size
-_PACKET, _FLAGS_OPTION = 6, 4 << 16 | 2
+PACKET, FLAGS_OPTION = 6, 4 << 16 | 2
 _MOST: Final = 4096
 """Most headers that are remembered."""
 
-_Known = tuple[tuple[int, int], Kind, Sender, bool, int, int, Line | None, int, int]
+Known = tuple[tuple[int, int], Kind, Sender, bool, int, int, Line | None, int, int]
 """A record's interface and tap, and its fields from ``kind`` to ``speed``."""
 
 
@@ -46,7 +46,7 @@ class CommonBlocks:
         self._parser = parser
         self._octets = tally.octets
         self._counts = parser.counts
-        self._known: dict[tuple[int, bytes], _Known] = {}
+        self._known: dict[tuple[int, bytes], Known] = {}
 
     def learn(self, record: Record, interface: int) -> None:
         """Takes what the exact way made of the block that it returned last, and the number of the interface in the
@@ -56,10 +56,10 @@ class CommonBlocks:
             self._known.clear()
             self._counts = parser.counts
         at, following = parser.began, self._input.at
-        if not parser.plain(interface) or record.kind is Kind.EVENT or following - at < _LEAST:
+        if not parser.plain(interface) or record.kind is Kind.EVENT or following - at < LEAST:
             return
         kind, length, number, _, _, size, original, header = _HEAD.unpack_from(buffer, at)
-        common = kind == _PACKET and number < len(self._counts) and length == following - at and size == original
+        common = kind == PACKET and number < len(self._counts) and length == following - at and size == original
         if common and size == HEADER.size + len(record.octets):
             if len(self._known) == _MOST:
                 self._known.clear()
@@ -80,15 +80,15 @@ class CommonBlocks:
         at, end = source.at, len(buffer)
         if not known or parser.counts is not counts:
             return
-        while at + _LEAST <= end:
+        while at + LEAST <= end:
             kind, length, number, high, low, size, original, header = _HEAD.unpack_from(buffer, at)
             entry = known.get((number, header))
             tail, following = at + _DATA + (size + 3 & ~3), at + length
-            if entry is None or kind != _PACKET or size != original or size < _HEADER_SIZE or following > end:
+            if entry is None or kind != PACKET or size != original or size < _HEADER_SIZE or following > end:
                 return
             if following - tail == _TAIL_SIZE:
                 option, _, _, trailer = _TAIL.unpack_from(buffer, tail)
-                if option != _FLAGS_OPTION or trailer != length:
+                if option != FLAGS_OPTION or trailer != length:
                     return
             elif following - tail != 4 or buffer[tail:following] != buffer[at + 4 : at + 8]:
                 return

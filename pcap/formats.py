@@ -17,7 +17,7 @@ from vtctap.pcap.common_blocks import CommonBlocks
 from vtctap.pcap.completeness import Tally
 from vtctap.pcap.recovery import Recovering
 from vtctap.pcap.skipped import Skipped
-from vtctap.pcap.streams import Input, Output, Source, is_special, name_of
+from vtctap.pcap.streams import CHUNK, Input, Output, Source, is_special, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,10 @@ class CaptureReader(Closing):
     :meth:`close` or ``with`` closes a file given as a path; a file object stays open.
     """
 
-    def __init__(self, source: Source) -> None:
-        """Raises NotATrace where the file begins with no known magic, and OSError."""
-        self._input = Input(source)
+    def __init__(self, source: Source, *, chunk: int = CHUNK) -> None:
+        """``chunk`` is the most octets requested by one read. Raises NotATrace where the file begins with no known
+        magic, and OSError."""
+        self._input = Input(source, chunk)
         self._parser: Parser | None = None
         self._recovering: Recovering | None = None
         self._running: Iterator[Packet | Skipped] | None = None
@@ -122,11 +123,11 @@ class CaptureReader(Closing):
         """While a packet is returned: its offset in the file."""
         return self._input.offset(self._parser.began if self._parser else 0)
 
-    def common_blocks(self, tally: Tally) -> CommonBlocks | None:
+    def common_blocks(self, tally: Tally, reader: type[CommonBlocks] = CommonBlocks) -> CommonBlocks | None:
         """Returns the fast reader of what the exact one has met before, which counts in ``tally``; None where the
         format has none."""
         parser = self._parser
-        return CommonBlocks(self._input, parser, tally) if isinstance(parser, pcapng.PcapngParser) else None
+        return reader(self._input, parser, tally) if isinstance(parser, pcapng.PcapngParser) else None
 
     @property
     def own(self) -> int | None:

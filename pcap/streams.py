@@ -29,10 +29,11 @@ class Input:
     Compressed files are unpacked (:mod:`~vtctap.pcap.compressed`).
     """
 
-    __slots__ = ("_before", "_file", "_head", "_owned", "_read", "_unpacker", "at", "buffer", "name")
+    __slots__ = ("_before", "_chunk", "_file", "_head", "_owned", "_read", "_unpacker", "at", "buffer", "name")
 
-    def __init__(self, source: Source) -> None:
-        """Opens a path. Raises OSError."""
+    def __init__(self, source: Source, chunk: int = CHUNK) -> None:
+        """Opens a path; ``chunk`` is the most octets requested by one read. Raises OSError."""
+        self._chunk = chunk
         self._owned = isinstance(source, (str, os.PathLike))
         self._file: IO[bytes] = io.FileIO(source) if isinstance(source, (str, os.PathLike)) else source
         # read1 returns what is there; read of a buffered pipe would wait until the chunk is full.
@@ -60,12 +61,12 @@ class Input:
 
     def _plain(self) -> bytes | None:
         """Returns octets of the file. The first ones are held back until they tell whether the file is compressed."""
-        chunk: bytes | None = self._read(CHUNK)
+        chunk: bytes | None = self._read(self._chunk)
         if self._head is None:
             return chunk
         self._head += chunk or b""
         while chunk and len(self._head) < LONGEST_MAGIC and may_be(self._head):
-            chunk = self._read(CHUNK)
+            chunk = self._read(self._chunk)
             self._head += chunk or b""
         head, self._head = self._head, None if self._head else b""
         if not Unpacker.unpacks(head):
@@ -84,7 +85,7 @@ class Input:
                 raise TraceError(f"{self.name} is damaged, it cannot be unpacked further: {error}") from None
             if octets:
                 return octets
-            packed = self._read(CHUNK)
+            packed = self._read(self._chunk)
             if not packed:
                 return b""
             self._unpacker.feed(packed)

@@ -29,7 +29,7 @@ from vtctap.pcap.record import (
     stated_profile,
 )
 from vtctap.pcap.skipped import Skipped
-from vtctap.pcap.streams import Source
+from vtctap.pcap.streams import CHUNK, Source
 
 UNKNOWN_DIRECTION, INBOUND, OUTBOUND = 0, 1, 2
 """Bits 0 and 1 of ``epb_flags``."""
@@ -75,8 +75,9 @@ class TraceReader(Closing):
     no record at all.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._capture = CaptureReader(source)
+    def __init__(self, source: Source, *, chunk: int = CHUNK) -> None:
+        """``chunk`` is the most octets requested by one read. Raises NotATrace and OSError."""
+        self._capture = CaptureReader(source, chunk=chunk)
         self._running: Iterator[Record | Skipped] | None = None
         self._profile: str | None = None
         self._links = Links()

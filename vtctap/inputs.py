@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vtctap.dissector.profiles.files import Profile
     from vtctap.pcap.record import Record
     from vtctap.pcap.skipped import Skipped
+    from vtctap.pcap.streams import Source
     from vtctap.pcap.trace import TraceReader
 
 __all__ = ["Traces", "one_link", "settle", "status"]
@@ -63,19 +64,23 @@ class Traces:
     def _items(self, name: str) -> "Iterator[Record | Skipped]":
         """Yields the items of one trace (``-``: standard input)."""
         from vtctap.pcap.streams import is_special
-        from vtctap.pcap.trace import open_trace
         from vtctap.progress import with_bar
 
         if name == STANDARD or is_special(name):
-            with open_trace(sys.stdin.buffer if name == STANDARD else name) as self.reader:
+            with self._open(sys.stdin.buffer if name == STANDARD else name) as self.reader:
                 yield from self.reader.items()
                 yield from self._end()
             return
-        with open(name, "rb") as file, open_trace(file) as self.reader:
+        with open(name, "rb") as file, self._open(file) as self.reader:
             yield from with_bar(self.reader.items(), file, name) if self._bar else self.reader.items()
             if self._follow and name == self._names[-1]:
                 yield from self.reader.follow()
             yield from self._end()
+
+    def _open(self, source: "Source") -> "TraceReader":
+        from vtctap.pcap.trace import open_trace
+
+        return open_trace(source)
 
     def _end(self) -> "Iterator[Skipped]":
         """Yields the record that the end of the trace cuts, if any. Reports an empty file."""

@@ -86,7 +86,7 @@ class Gatherer:
     """Gathers exchanges from dissections that are fed in order."""
 
     def __init__(self) -> None:
-        self._links: dict[int, _Open] = {}
+        self._links: dict[int, _Open | None] = {}
 
     def feed(self, dissection: Dissection) -> Exchange | None:
         """Takes the next dissection and returns the exchange that it completes, if any."""
@@ -106,15 +106,28 @@ class Gatherer:
         self._links[record.link] = _Open(session, dissection if asks else None, responses)
         return before.done(record.link) if before else None
 
+    def asked(self, link: int) -> bool:
+        """Whether the current exchange of a link has a request."""
+        before = self._links.get(link)
+        return bool(before and before.request)
+
+    def complete(self, link: int) -> Exchange | None:
+        """Ends the current exchange of a link, and returns it; None where there is none."""
+        before = self._links.get(link)
+        if before is None:
+            return None
+        self._links[link] = None
+        return before.done(link)
+
     @property
     def oldest(self) -> int | None:
         """The number of the first record of the open exchanges."""
-        firsts = (held.request or held.responses[0] for held in self._links.values() if held.request or held.responses)
-        return min((first.number for first in firsts), default=None)
+        firsts = (held.request or next(iter(held.responses), None) for held in self._links.values() if held)
+        return min((first.number for first in firsts if first), default=None)
 
     def close(self) -> list[Exchange]:
         """Returns the exchanges still open at the end of the trace, one per link."""
-        return [last.done(link) for link, last in self._links.items()]
+        return [last.done(link) for link, last in self._links.items() if last]
 
 
 def exchanges(records: Iterable[Item], profile: Profile | None = None) -> Iterator[Exchange]:

@@ -23,7 +23,7 @@ _END: Final = r"\x03[\x00-\x7f]"
 _ONE: Final = re.compile(_BEGINNING + _DATA_SET + _END)
 _SEVERAL: Final = re.compile(f"{_BEGINNING}(?:{_DATA_SET}){{2,}}{_END}")
 _EACH: Final = re.compile(_DATA_SET)
-_NAMES: Final[dict[str, MessageName]] = {
+NAMES: Final[dict[str, MessageName]] = {
     "": MessageName.Data,
     **{letter + type: name for letter, name in COMMANDS.items() for type in ("", *"0123456789")},
 }
@@ -46,7 +46,7 @@ def decode(octets: bytes) -> Message | None:
         register, value, unit = zip(*_EACH.findall(text, len(cmd) + 2 if cmd else 1), strict=True)
     else:
         return None
-    name = _NAMES.get(cmd)
+    name = NAMES.get(cmd)
     bcc = octets[-1]
     if name is None or bcc_xor(octets[1:-1]) != bcc:
         return None

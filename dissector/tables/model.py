@@ -84,6 +84,9 @@ TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; with `--join
 """The first column of every exported table."""
 
 NUMBER_COLUMN: Final = Column("frame.number", ColumnType.INTEGER, "Number of the record in its trace, from 1")
+TIME_NS_COLUMN: Final = Column(
+    "frame.time_ns", ColumnType.INTEGER, "Start, ns since 1970; frame.time_epoch is cut to us"
+)
 TIME_COLUMN: Final = Column("frame.time_epoch", ColumnType.TIME, "Start of the record, since 1970")
 
 _TYPES: Final[Mapping[FieldType, ColumnType]] = {

@@ -10,26 +10,31 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vtctap.dataset.entries import ID, Content, Entry, content, entries, remove_files, write_entry
-from vtctap.dataset.writing import TRACE, TRACE_ID, TableFiles, columns, move
+from vtctap.dataset.tokens import Tokens
+from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of, move
 from vtctap.dissector.analysis.check import check
-from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
-from vtctap.dissector.analysis.flows import Follower, TokenFlow
 from vtctap.dissector.dissect import Dissection, Dissector
 from vtctap.dissector.profiles.files import Profile, load
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.tables.findings import finding_cells
 from vtctap.dissector.tables.model import Cells
-from vtctap.dissector.tables.tokens import token_cells
 from vtctap.dissector.tokens import load_keys
 from vtctap.errors import CommandError, Error, MissingExtra, OutputError
 from vtctap.inputs import Traces
 from vtctap.outputs import APPLICATION, FULL, output_errors
 from vtctap.pcap.record import Record
 from vtctap.pcap.skipped import Skipped
+from vtctap.pcap.streams import Source
+from vtctap.pcap.trace import TraceReader
+
+if TYPE_CHECKING:
+    from vtctap.dissector.columns.batches import BatchDissector
+    from vtctap.pcap.batch import Batch
 
 __all__ = ["Added", "Options", "add", "add_or_skip", "clean"]
 
@@ -144,7 +149,8 @@ def _as_wanted(entry: Entry, options: Options) -> bool:
 
 def _decoded(names: tuple[str, ...], found: Content, options: Options, staging: Path) -> Entry:
     """Writes the files of a trace into the staging folder. Raises Error and OSError."""
-    traces = Traces(names, bar=options.bar, told=False)
+    reads = Traces if options.findings or find_spec("numpy") is None else _Batches
+    traces = reads(names, bar=options.bar, told=False)
     items, profile = settled(traces, load(options.profile) if options.profile else None)
     try:
         with output_errors(options.folder):
@@ -171,6 +177,15 @@ def _decoded(names: tuple[str, ...], found: Content, options: Options, staging: 
     )
 
 
+class _Batches(Traces):
+    """The records of traces, many at a time where they are common (:class:`~vtctap.pcap.batches.BatchReader`)."""
+
+    def _open(self, source: Source) -> TraceReader:
+        from vtctap.pcap.batches import BatchReader
+
+        return BatchReader(source)
+
+
 class _Adding:
     """Decodes a trace into its tables."""
 
@@ -178,17 +193,16 @@ class _Adding:
         names = ("records", "tokens", "findings") if options.findings else ("records", "tokens")
         id = found.digest[:ID]
         common: Cells = {TRACE.name: name, TRACE_ID.name: id}
-        self.tables = {
-            table: TableFiles(staging, table, id, common, columns(table, octets=options.octets)) for table in names
-        }
+        self.columns = {table: columns(table, octets=options.octets) for table in names}
+        self.tables = {table: TableFiles(staging, table, id, common, self.columns[table]) for table in names}
         self.records = 0
         self.start_ns: int | None = None
         self.end_ns: int | None = None
         self._keys = load_keys(options.keys) if options.keys else None
-        self._gatherer = Gatherer()
-        self._follower = Follower()
+        self._tokens = Tokens(self.tables["tokens"].feed)
+        self._batches: BatchDissector | None = None
 
-    def run(self, items: Iterator[Record | Skipped], profile: Profile) -> None:
+    def run(self, items: "Iterator[Record | Skipped | Batch]", profile: Profile) -> None:
         """Writes all tables in one pass."""
         try:
             self._run(items, profile)
@@ -197,7 +211,7 @@ class _Adding:
                 files.abandon()
             raise
 
-    def _run(self, items: Iterator[Record | Skipped], profile: Profile) -> None:
+    def _run(self, items: "Iterator[Record | Skipped | Batch]", profile: Profile) -> None:
         decoded = self._written(items, Dissector(profile, self._keys))
         findings = self.tables.get("findings")
         if findings:
@@ -206,35 +220,46 @@ class _Adding:
         else:
             for _ in decoded:
                 pass
-        for exchange in self._gatherer.close():
-            self._follow(exchange)
-        self._write_tokens(self._follower.close())
+        self._tokens.close()
         for files in self.tables.values():
             files.close()
 
-    def _written(self, items: Iterator[Record | Skipped], dissector: Dissector) -> Iterator[Dissection | Skipped]:
-        """Yields the dissected items after they have been written to the tables of records and tokens."""
+    def _written(
+        self, items: "Iterator[Record | Skipped | Batch]", dissector: Dissector
+    ) -> Iterator[Dissection | Skipped]:
+        """Yields the dissected items after they have been written to the tables of records and tokens; a batch is
+        written alone."""
         records = self.tables["records"]
         for item in items:
             if isinstance(item, Skipped):
                 yield dissector.skip(item)
-                continue
-            dissection = dissector.dissect(item)
-            records.feed(dissection.as_json(), item.link)
-            self._count(item)
-            exchange = self._gatherer.feed(dissection)
-            if exchange:
-                self._follow(exchange)
-            yield dissection
+            elif isinstance(item, Record):
+                dissection = dissector.dissect(item)
+                records.feed(dissection.as_json(), item.link)
+                self._count(1, item.time, item.end)
+                self._tokens.feed(dissection)
+                yield dissection
+            else:
+                self._write_batch(item, dissector)
 
-    def _count(self, record: Record) -> None:
-        self.records += 1
-        self.start_ns = record.time if self.start_ns is None else min(self.start_ns, record.time)
-        self.end_ns = record.end if self.end_ns is None else max(self.end_ns, record.end)
+    def _write_batch(self, batch: "Batch", dissector: Dissector) -> None:
+        from vtctap.dissector.columns.assembly import parts
 
-    def _follow(self, exchange: Exchange) -> None:
-        self._write_tokens(self._follower.feed(exchange))
+        records = self.tables["records"]
+        table = self._columns_of(dissector).dissect(batch)
+        for row, part in parts(table, batch.time // DAY_NS, batch.link):
+            records.feed_table(part, (day_of(int(batch.time[row])), int(batch.link[row])))
+        self._count(len(batch), int(batch.time.min()), int((batch.time + batch.duration).max()))
 
-    def _write_tokens(self, flows: Iterable[TokenFlow]) -> None:
-        for flow in flows:
-            self.tables["tokens"].feed(token_cells(flow))
+    def _columns_of(self, dissector: Dissector) -> "BatchDissector":
+        from vtctap.dissector.columns.batches import BatchDissector
+
+        if self._batches is None:
+            complete = self.tables["records"].complete
+            self._batches = BatchDissector(dissector, self._tokens, self.columns["records"], complete)
+        return self._batches
+
+    def _count(self, records: int, start_ns: int, end_ns: int) -> None:
+        self.records += records
+        self.start_ns = start_ns if self.start_ns is None else min(self.start_ns, start_ns)
+        self.end_ns = end_ns if self.end_ns is None else max(self.end_ns, end_ns)

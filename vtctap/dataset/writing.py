@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vtctap.dataset.entries import sync
 from vtctap.dissector.tables import TABLES
-from vtctap.dissector.tables.model import Cells, Column, ColumnType
-from vtctap.dissector.tables.parquet import BATCH, ParquetFile, nanoseconds
+from vtctap.dissector.tables.arrow import INT64, nanoseconds
+from vtctap.dissector.tables.model import TIME_COLUMN, TIME_NS_COLUMN, Cells, Column, ColumnType
+from vtctap.dissector.tables.parquet import BATCH, ParquetFile
 from vtctap.outputs import private
 
 __all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"]
@@ -23,14 +24,12 @@ _MOST_OPEN: Final = 16
 """Most files that a table of a trace is written to at a time."""
 _MOST_WAITING: Final = 5 * BATCH
 """Most rows held until their partition has a whole batch."""
-_DAY_NS: Final = 86_400_000_000_000
-_INT64: Final = range(-(1 << 63), 1 << 63)
+DAY_NS: Final = 86_400_000_000_000
 _NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"
 """The partition value that data tools read as null."""
 
 TRACE: Final = Column("trace", ColumnType.TEXT, "Name of the trace; of ring files that are joined, that of the first")
 TRACE_ID: Final = Column("trace.id", ColumnType.TEXT, "First digits of the SHA-256 digest of the trace's octets")
-TIME_NS: Final = Column("frame.time_ns", ColumnType.INTEGER, "Start, ns since 1970; frame.time_epoch is cut to us")
 
 Day = tuple[str, int]
 """A partition of records: the day (UTC), as in 2026-01-31, and the number of the link."""
@@ -39,13 +38,13 @@ Day = tuple[str, int]
 def columns(table: str, *, octets: bool = True) -> tuple[Column, ...]:
     """Returns the columns of a table in the set."""
     own = (column for column in TABLES[table].columns if octets or column.name != "vtc.octets")
-    return (TRACE, TRACE_ID, TIME_NS, *own)
+    return (TRACE, TRACE_ID, TIME_NS_COLUMN, *own)
 
 
 def day_of(time_ns: int) -> str:
     """Returns the day of a time since 1970, as in 2026-01-31."""
     try:
-        return date.fromordinal(date(1970, 1, 1).toordinal() + time_ns // _DAY_NS).isoformat()
+        return date.fromordinal(date(1970, 1, 1).toordinal() + time_ns // DAY_NS).isoformat()
     except (ValueError, OverflowError):
         return _NO_DAY
 
@@ -68,11 +67,7 @@ class TableFiles:
 
     def feed(self, cells: Cells, link: int | None = None) -> None:
         """Takes the next row; ``link`` is its link where the table is partitioned. ``cells`` are kept and changed."""
-        cells.update(self._common)
-        time = cells.get("frame.time_epoch")
-        time_ns = None if time is None else nanoseconds(str(time))
-        if time_ns is not None and time_ns in _INT64:
-            cells[TIME_NS.name] = time_ns
+        time_ns = self.complete(cells)
         day = None if link is None else (day_of(time_ns or 0), link)
         rows = self._waiting.setdefault(day, [])
         rows.append(cells)
@@ -81,6 +76,21 @@ class TableFiles:
             self._write(day)
         elif self._count >= _MOST_WAITING:
             self._write(max(self._waiting, key=lambda each: len(self._waiting[each])))
+
+    def complete(self, cells: Cells) -> int | None:
+        """Adds the cells that all rows share, and the time in ns; returns that, None where the row has none."""
+        cells.update(self._common)
+        time = cells.get(TIME_COLUMN.name)
+        time_ns = None if time is None else nanoseconds(str(time))
+        if time_ns is not None and time_ns in INT64:
+            cells[TIME_NS_COLUMN.name] = time_ns
+        return time_ns
+
+    def feed_table(self, table: Any, day: Day) -> None:
+        """Takes the next rows of a partition as an Arrow table."""
+        if day in self._waiting:
+            self._write(day)
+        self._file(day).feed_table(table)
 
     def close(self) -> None:
         """Writes the held rows, and ends all files."""
@@ -98,9 +108,13 @@ class TableFiles:
     def _write(self, day: Day | None) -> None:
         rows = self._waiting.pop(day)
         self._count -= len(rows)
-        file = self._open.pop(day, None) or self._new(day)
-        self._open[day] = file  # The file used last stands last.
-        file.feed(rows)
+        self._file(day).feed(rows)
+
+    def _file(self, day: Day | None) -> ParquetFile:
+        """Returns the file of a partition; the one used last stands last."""
+        file = self._open.pop(day) if day in self._open else self._new(day)
+        self._open[day] = file
+        return file
 
     def _new(self, day: Day | None) -> ParquetFile:
         if len(self._open) >= _MOST_OPEN:

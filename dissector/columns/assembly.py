@@ -1,0 +1,155 @@
+"""Assembles Arrow tables of a batch: columns of regular rows by arrays and forms, and the exact rows at their places.
+
+A column of regular rows has one of two sources. What counts, measures or repeats octets is computed for all rows at
+once (:func:`_computed`). Everything else is the same in all rows of a form: the cells of one of them, decoded the exact
+way.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy
+import pyarrow
+
+from vtctap.dissector.columns.content import Content
+from vtctap.dissector.columns.octets import Booleans, Integers, hexadecimal
+from vtctap.dissector.columns.places import Places
+from vtctap.dissector.dissect import Dissection, Dissector, Frame
+from vtctap.dissector.framing.framed import message_of
+from vtctap.dissector.pairing import Place
+from vtctap.dissector.tables.arrow import PER_UNIT_NS, array, record_batch, schema_of
+from vtctap.dissector.tables.model import TIME_COLUMN, TIME_NS_COLUMN, Cells, Column
+from vtctap.pcap.batch import Batch
+
+__all__ = ["Assembly", "parts"]
+
+_MOST_PIECES: Final = 64
+"""Most pieces that a table is put together of; where it has more, its rows are taken one by one."""
+_NS: Final = 1e9
+_UNIT: Final = "us"
+"""The unit of timestamps."""
+
+
+class Assembly:
+    """Assembles tables with these columns; ``complete`` adds the cells to a row that all rows of the trace share."""
+
+    def __init__(self, columns: Sequence[Column], complete: Callable[[Cells], object], dissector: Dissector) -> None:
+        self._columns = columns
+        self._complete = complete
+        self._dissector = dissector
+        self._schema = schema_of(columns, _UNIT)
+        self._nulls: dict[str, Any] = {}
+
+    def exact(self, dissections: Iterable[Dissection]) -> Any:
+        """Returns the table of dissections."""
+        rows = [self._cells(dissection) for dissection in dissections]
+        return pyarrow.Table.from_batches([record_batch(rows, self._columns, self._schema, _UNIT)])
+
+    def table(self, batch: Batch, content: Content, places: Places, exact: Mapping[int, Dissection]) -> Any:
+        """Returns the table of a batch of which some rows are dissected already."""
+        rows = numpy.flatnonzero(places.regular)
+        forms = content.forms(rows)
+        codes = numpy.zeros(len(batch), numpy.int64)
+        codes[rows] = forms.codes
+        cells = [self._example(int(row), batch, content) for row in rows[forms.examples()].tolist()]
+        computed = _computed(batch, content, places)
+        arrays = [
+            computed[column.name]() if column.name in computed else self._shared(column, field.type, cells, codes)
+            for column, field in zip(self._columns, self._schema, strict=True)
+        ]
+        regular = pyarrow.table(arrays, schema=self._schema)
+        return _interleaved(regular, sorted(exact), self.exact(exact[row] for row in sorted(exact)))
+
+    def _cells(self, dissection: Dissection) -> Cells:
+        cells = dissection.as_json()
+        self._complete(cells)
+        return cells
+
+    def _example(self, row: int, batch: Batch, content: Content) -> Cells:
+        """Returns the cells of a row as if it stood alone, after the request that named its registers."""
+        record, asked = batch.record(row), content.asked(row)
+        message = message_of(record)
+        meaning = self._dissector.meaning(message, asked)
+        return self._cells(Frame(1, record, 0, message, meaning, Place(1, register_asked=asked)))
+
+    def _shared(self, column: Column, kind: Any, cells: Sequence[Cells], codes: Integers) -> Any:
+        """Returns a column whose values are those of the rows' forms."""
+        values = [each.get(column.name) for each in cells]
+        if not any(value is not None for value in values):
+            return self._none(kind, len(codes))
+        if not column.repeats and values.count(values[0]) == len(values):
+            return pyarrow.repeat(array(column, kind, values[:1], _UNIT)[0], len(codes))
+        return array(column, kind, values, _UNIT).take(pyarrow.array(codes))
+
+    def _none(self, kind: Any, count: int) -> Any:
+        """Returns a column of nulls, a part of the longest one so far."""
+        nulls = self._nulls.get(str(kind))
+        if nulls is None or len(nulls) < count:
+            nulls = self._nulls[str(kind)] = pyarrow.nulls(count, kind)
+        return nulls.slice(0, count)
+
+
+def _computed(batch: Batch, content: Content, places: Places) -> dict[str, Callable[[], Any]]:
+    """Returns the columns that are computed, by name."""
+    answers = places.answers
+    return {
+        "frame.number": lambda: pyarrow.array(places.number),
+        TIME_COLUMN.name: lambda: _timestamps(batch.time),
+        TIME_NS_COLUMN.name: lambda: pyarrow.array(batch.time),
+        "frame.time_relative": lambda: _decimals(places.since_first_ns),
+        "vtc.duration": lambda: pyarrow.array(batch.duration / _NS),
+        "vtc.uncertainty": lambda: _seconds(batch.uncertainty, batch.uncertainty >= 0),
+        "vtc.gap": lambda: _seconds(places.gap_ns, places.gap_ns >= 0),
+        "vtc.session": lambda: pyarrow.array(places.session),
+        "vtc.request_in": lambda: pyarrow.array(places.request_in, mask=~answers),
+        "vtc.response_time": lambda: _seconds(places.response_time_ns, answers & (places.response_time_ns >= 0)),
+        "vtc.register": lambda: _lists(content.sets.offsets, content.register),
+        "vtc.value": lambda: _lists(content.sets.offsets, content.value),
+        "vtc.unit": lambda: _lists(content.sets.offsets, content.unit),
+        "vtc.bcc": lambda: pyarrow.array(content.sets.check.astype(numpy.int64)),
+        "vtc.bcc.expected": lambda: pyarrow.array(content.sets.check.astype(numpy.int64)),
+        "vtc.octets": lambda: hexadecimal(content.octets, content.offsets),
+    }
+
+
+def _timestamps(time: Integers) -> Any:
+    return pyarrow.array(time // PER_UNIT_NS[_UNIT]).cast(pyarrow.timestamp(_UNIT, tz="UTC"))
+
+
+def _decimals(ns: Integers) -> Any:
+    """Returns seconds as decimal numbers with nine decimals, which have 128 bits."""
+    halves = numpy.empty((len(ns), 2), numpy.int64)
+    halves[:, 0], halves[:, 1] = ns, ns >> 63
+    return pyarrow.Array.from_buffers(pyarrow.decimal128(20, 9), len(ns), [None, pyarrow.py_buffer(halves)])
+
+
+def _seconds(ns: Integers, known: Booleans) -> Any:
+    return pyarrow.array(ns / _NS, mask=~known)
+
+
+def _lists(offsets: Integers, values: Any) -> Any:
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets.astype(numpy.int32)), values)
+
+
+def _interleaved(regular: Any, rows: Sequence[int], exact: Any) -> Any:
+    """Returns a table in which the exact rows have taken the places ``rows`` of the regular table."""
+    starts = [at for at, row in enumerate(rows) if not at or rows[at - 1] != row - 1]
+    if len(starts) > _MOST_PIECES:
+        chosen = numpy.arange(len(regular))
+        chosen[list(rows)] = len(regular) + numpy.arange(len(rows))
+        return pyarrow.concat_tables([regular, exact]).combine_chunks().take(pyarrow.array(chosen))
+    pieces, done = [], 0
+    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        pieces += [regular.slice(done, rows[start] - done), exact.slice(start, stop - start)]
+        done = rows[stop - 1] + 1
+    return pyarrow.concat_tables([*pieces, regular.slice(done)])
+
+
+def parts(table: Any, *keys: Integers) -> Iterator[tuple[int, Any]]:
+    """Yields the parts of a table whose rows agree in all keys, each with the number of its first row."""
+    if all((key == key[0]).all() for key in keys):
+        yield 0, table
+        return
+    _, firsts, codes = numpy.unique(numpy.stack(keys), axis=1, return_index=True, return_inverse=True)
+    for code in numpy.argsort(firsts).tolist():
+        yield int(firsts[code]), table.take(pyarrow.array(numpy.flatnonzero(codes.reshape(-1) == code)))
