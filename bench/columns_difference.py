@@ -63,7 +63,7 @@ def exactly(trace: bytes, profile: str) -> Decoded:
     rows: list[Cells] = []
     tokens: list[Cells] = []
     following, dissector = Tokens(tokens.append), Dissector(load(profile))
-    told = []
+    told: list[str] = []
     with open_trace(io.BytesIO(trace)) as reader:
         for item in _whole(reader.items(), told):
             if isinstance(item, Record):

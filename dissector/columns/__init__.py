@@ -2,9 +2,9 @@
 
 How a batch of records (:class:`~vtctap.pcap.batch.Batch`) becomes a table:
 
-1. :mod:`~vtctap.dissector.columns.content`: which frames are plain, their data sets, and their *forms*: what many frames
-   have in common. :mod:`~vtctap.dissector.columns.data_sets` finds the data sets by a structural index over all octets,
-   :mod:`~vtctap.dissector.columns.octets` takes text from the file's octets as Arrow slices, and
+1. :mod:`~vtctap.dissector.columns.content`: which frames are plain, their data sets, and their *forms*, which are what
+   many frames have in common. :mod:`~vtctap.dissector.columns.data_sets` finds the data sets by a structural index
+   over all octets, :mod:`~vtctap.dissector.columns.octets` takes text from the file's octets as Arrow slices, and
    :mod:`~vtctap.dissector.columns.forms` numbers what is equal.
 2. :mod:`~vtctap.dissector.columns.links`: which of them are regular: requests with their answers, and data that nobody
    requested. :mod:`~vtctap.dissector.columns.places` holds their numbers, times and sessions.

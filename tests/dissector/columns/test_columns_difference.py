@@ -1,0 +1,127 @@
+"""Batches become the same columns as records do one by one: all columns, tokens and what was skipped, of all traces.
+
+``bench/columns_difference.py`` tries a million random and damaged records, this a few; here also are recordings,
+sessions in all dialects, every size of a batch, and every prefix of a file.
+"""
+
+import io
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from columns_difference import PROFILES, SIZES, answer, block, conversation, difference, exactly, in_batches, trace
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equipment.recordings import EXAMPLES, RECORDINGS, bursts_of
+from vtctap.dissector.framing.reframe import assemble
+from vtctap.pcap import Record, Sender, create_trace
+from vtctap.pcap.record import Line
+from vtctap.sniffer import virtual
+from vtctap.sniffer.simulated.drawn import dialect
+from vtctap.sniffer.simulated.named import NAMED
+from vtctap.sniffer.simulated.session import EPOCH, play
+
+each_profile = pytest.mark.parametrize("profile", PROFILES)
+FEW = (1, 3, 1 << 20)
+"""Sizes of batches, where all would take long."""
+
+
+def written(records: Iterable[Record]) -> bytes:
+    target = io.BytesIO()
+    with create_trace(target) as writer:
+        for record in records:
+            writer.write(record)
+    return target.getvalue()
+
+
+def talk(count: int, *, start: int = EPOCH) -> list[Record]:
+    """Reads with their answers on one link."""
+    chance = random.Random(count)
+    made = []
+    for number in range(count):
+        asks = number % 2 == 0
+        register = b"%d.8.0" % (number // 2 % 3)
+        octets = block(b"\x01R1\x02%s()\x03" % register) if asks else answer(chance, register)
+        sender = Sender.CLIENT if asks else Sender.SERVER
+        made.append(Record(start + number * 10**8, octets, sender=sender, duration=10**6))
+    return made
+
+
+@each_profile
+@pytest.mark.parametrize("seed", range(6))
+def test_random_and_damaged_traces(profile: str, seed: int) -> None:
+    assert difference(trace(random.Random(seed), 250), profile, SIZES[seed % 3 :: 3]) == ""
+
+
+@each_profile
+@pytest.mark.parametrize("size", (1, 2, 3, 5, 7, 11, 13))
+def test_every_size_of_a_batch(profile: str, size: int) -> None:
+    assert difference(written(conversation(random.Random(5), 60)), profile, [size]) == ""
+
+
+@each_profile
+@pytest.mark.parametrize("entry", RECORDINGS, ids=[entry["name"] for entry in RECORDINGS])
+def test_recordings(profile: str, entry: dict[str, Any]) -> None:
+    records = list(assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000))
+    assert difference(written(records), profile, FEW[1:]) == ""
+
+
+@each_profile
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.pcapng")), ids=lambda path: path.stem)
+def test_examples(profile: str, path: Any) -> None:
+    assert difference(path.read_bytes(), profile, FEW) == ""
+
+
+@pytest.mark.parametrize("name", [*NAMED, *map(str, range(3))])
+def test_dialects(name: str) -> None:
+    playing = play(3, dialect=dialect(name), sessions=2, faults=("bcc-bad", "no-response", "cut", "noise"))
+    line = Line.parse("7E1")
+    records = virtual.capture(
+        playing, start=EPOCH, speed=2400, line=line, gap_limit_ns=1_500_000_000, profile=PROFILES[0]
+    )
+    made = written(records)
+    for profile in PROFILES:
+        assert difference(made, profile, FEW[1:]) == ""
+
+
+def test_every_prefix_of_a_file() -> None:
+    made = written(talk(6))
+    for length in range(28, len(made)):
+        assert difference(made[:length], PROFILES[length % 2], FEW[-1:]) == "", length
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    at=st.integers(28, 1900),
+    put_in=st.binary(max_size=9),
+    left_out=st.integers(0, 9),
+    profile=st.sampled_from(PROFILES),
+)
+def test_any_damage(at: int, put_in: bytes, left_out: int, profile: str) -> None:
+    made = written(talk(20))
+    assert difference(made[:at] + put_in + made[at + left_out :], profile, FEW[-1:]) == ""
+
+
+@pytest.mark.parametrize("chunk", [128, 997, 4096])
+def test_any_chunk_of_the_file(chunk: int) -> None:
+    made = written(conversation(random.Random(2), 200))
+    assert difference(made, PROFILES[0], FEW[-1:], chunk) == ""
+
+
+def test_times_at_the_end_of_the_range() -> None:
+    late = [Record((1 << 63) + number, b"/?!\r\n", sender=Sender.CLIENT) for number in range(3)]
+    assert difference(written([*talk(9), *late, *talk(9)]), PROFILES[0]) == ""
+
+
+def test_a_day_passes_and_silence_begins_sessions() -> None:
+    made = written([*talk(9), *talk(9, start=EPOCH + 86_400 * 10**9), *talk(9, start=EPOCH)])
+    assert difference(made, PROFILES[0]) == ""
+
+
+def test_most_records_are_batched_here() -> None:
+    """Otherwise the comparison is one of the exact way with itself."""
+    made = written(talk(1000))
+    assert in_batches(made, PROFILES[0], 1 << 20).batched > 990
+    assert exactly(made, PROFILES[0]).batched == 0
