@@ -56,7 +56,7 @@ def test_random_and_damaged_traces(profile: str, seed: int) -> None:
 
 
 @each_profile
-@pytest.mark.parametrize("size", (1, 2, 3, 5, 7, 11, 13))
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 13])
 def test_every_size_of_a_batch(profile: str, size: int) -> None:
     assert difference(written(conversation(random.Random(5), 60)), profile, [size]) == ""
 
