@@ -171,7 +171,8 @@ redact-trial: $(VENV)/dev
 learn-trial: $(VENV)/dev
 	$(BIN)/python bench/learn_trial.py
 
-# All that is said of speed, beside the peers, into docs/performance.md: two hours. BENCH=--quick tries it in minutes;
+# All that is said of speed, beside the peers, into docs/performance.md: hours. BENCH=--quick tries it in
+# minutes, BENCH=--short takes a tenth of the records;
 # BENCH='--tshark tshark --tshark PATH' measures several versions of tshark.
 BENCH :=
 

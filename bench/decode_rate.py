@@ -228,6 +228,7 @@ def main() -> int:
         check_rate.write(Path(folder, "sessions.pcapng"), count)
         times = measured(Path(folder), lines, found, arguments.rounds)
     missed = []
+    print(f"Traces of {count} records, medians of {arguments.rounds} rounds.\n")
     print("| | trace | records/s | beside | ratio | least | of the rounds |\n|---|---|---:|---|---:|---:|---|")
     for line in lines:
         ours, others = times[line.work, line.trace], times[line.beside, line.trace]

@@ -178,6 +178,7 @@ def main() -> int:
                 spent(script, trace, told)[1] / 1024 for script, told in zip((minimal, ours), WAYS["-2"], strict=True)
             ]
             judge("memory of two passes", peaks[1], peaks[0], "MiB", MOST_MEMORY)
+    print(f"{arguments.frames} frames; memory: {arguments.records} records.\n")
     print(table((f"tshark {number[0]}.{number[1]}", "vtctap", "minimal", "ratio", "at most"), rows), end="\n\n")
     print(verdict(missed))
     return int(bool(missed))

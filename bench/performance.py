@@ -1,11 +1,12 @@
 """Measures all that the project says of speed, beside its peers, and writes ``docs/performance.md``.
 
-    python bench/performance.py [--quick] [--only WORD] [--tshark PATH ...] [--largest N] [-o FILE]
+    python bench/performance.py [--quick | --short] [--only WORD] [--tshark PATH ...] [--largest N] [-o FILE]
 
 The table below names the measurements. Each is a script of its own that prints tables in Markdown and ends with what it
 missed; it runs as a process of its own, since a process inherits the peak memory of the one that starts it. ``--quick``
-tries all of them with few records, and writes nothing unless told where. ``--tshark`` measures the dissector and the
-export beside these, one after the other, instead of the one of PATH. Exit status 1 where a target is missed.
+tries all of them with few records, and writes nothing unless told where; ``--short`` takes a tenth of the records.
+``--tshark`` measures the dissector and the export beside these, one after the other, instead of the one of PATH. Exit
+status 1 where a target is missed.
 """
 
 import argparse
@@ -33,12 +34,14 @@ MISSED: Final = "Missed:"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A script, what its tables show, and its arguments for a trial. ``tsharks``: it is repeated with each tshark."""
+    """A script, what its tables show, and its arguments for a trial and for a short run. ``tsharks``: it is repeated
+    with each tshark."""
 
     script: str
     title: str
     shows: str
     quick: tuple[str, ...]
+    short: tuple[str, ...] = ()
     tsharks: bool = False
 
 
@@ -46,26 +49,29 @@ MEASUREMENTS: Final = (
     Measurement(
         "decode_rate",
         "Reading and decoding",
-        "CPU time, of traces of 200 000 records. `ratio` is our rate by that of the program beside, "
+        "CPU time. `ratio` is our rate by that of the program beside, "
         "`least` the target. The traces: `plain`, reads and answers with one data set, none equal; `known`, of "
         "registers that the profile knows; `sets`, answers with eight data sets; `sessions`, simulated sessions with "
         "faults.",
         ("--records", "4000", "--rounds", "1"),
+        ("--records", "20000"),
     ),
     Measurement(
         "set_rate",
         "Export to Parquet",
-        "Whole processes with their start. Slow programs read a part of the trace of 1 000 000 distinct frames. Below: "
+        "Whole processes with their start. Slow programs read a part of the trace of distinct frames. Below: "
         "exports of more and more records; and what two processes are worth beside two bare loops in the same run.",
         ("--records", "10000", "--largest", "10000", "--rounds", "1"),
+        ("--records", "100000", "--largest", "1000000"),
         tsharks=True,
     ),
     Measurement(
         "lua_rate",
         "The dissector in Wireshark",
         "User time of tshark with the generated dissector, beside a dissector in Lua with two fields, on the same "
-        "trace of 200 000 frames.",
+        "trace.",
         ("--frames", "5000", "--records", "0"),
+        ("--frames", "50000", "--records", "100000"),
         tsharks=True,
     ),
     Measurement(
@@ -74,29 +80,43 @@ MEASUREMENTS: Final = (
         "The layer beside a layer of two flat fields and one that is written by hand; a trace read by Scapy beside "
         "pyshark.",
         ("--records", "500"),
+        ("--records", "5000"),
     ),
     Measurement(
         "check_rate",
         "check, stats and profile learn",
         "User time beside `vtctap read`, and memory beside that for a tenth of the trace.",
         ("--records", "10000"),
+        ("--records", "100000"),
     ),
     Measurement(
         "export_rate",
         "Export to tables",
         "User time beside `vtctap read --json`.",
         ("--records", "4000", "--rounds", "1"),
+        ("--records", "20000"),
     ),
     Measurement(
-        "import_rate", "Import of logs", "Beside a bare loop over the lines of the file.", ("--megabytes", "1")
+        "import_rate",
+        "Import of logs",
+        "Beside a bare loop over the lines of the file.",
+        ("--megabytes", "1"),
+        ("--megabytes", "2"),
     ),
-    Measurement("hash_rate", "The hash chain", "Processor time of a capture per record.", ("--sessions", "2")),
+    Measurement(
+        "hash_rate",
+        "The hash chain",
+        "Processor time of a capture per record.",
+        ("--sessions", "2"),
+        ("--sessions", "5"),
+    ),
     Measurement("startup", "Start of the commands", "Whole processes, beside `import serial`.", ("3",)),
     Measurement(
         "load",
         "Captures under load",
         "Pseudo-terminals that send without a pause; the bare loop polls, reads and counts.",
         ("--seconds", "1"),
+        ("--seconds", "4"),
     ),
 )
 
@@ -150,11 +170,11 @@ def measured(measurement: Measurement, words: Sequence[str], tshark: str) -> str
 
 
 def sections(
-    chosen: Sequence[Measurement], tsharks: Sequence[str], *, quick: bool, largest: int | None
+    chosen: Sequence[Measurement], tsharks: Sequence[str], size: str, largest: int | None
 ) -> Iterator[tuple[str, str]]:
     """Yields the title and the text of each section as it is measured."""
     for measurement in chosen:
-        words = list(measurement.quick) if quick else []
+        words = list({"quick": measurement.quick, "short": measurement.short}.get(size, ()))
         if measurement.script == "set_rate" and largest:
             words += ["--largest", str(largest)]
         before, texts = os.getloadavg()[0], []
@@ -193,7 +213,8 @@ def page(parts: Sequence[tuple[str, str]], tsharks: Sequence[str]) -> str:
 def main() -> int:
     """Measures, and writes the page; 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--quick", dest="size", action="store_const", const="quick", default="", help="a trial")
+    parser.add_argument("--short", dest="size", action="store_const", const="short", help="a tenth of the records")
     parser.add_argument("--only", default="", metavar="WORD", help="the scripts whose name has this word")
     parser.add_argument("--tshark", action="append", metavar="PATH")
     parser.add_argument("--largest", type=int, metavar="N", help="records of the longest export")
@@ -202,10 +223,10 @@ def main() -> int:
     tsharks = arguments.tshark or ["tshark"]
     chosen = [each for each in MEASUREMENTS if arguments.only in each.script]
     parts = []
-    for title, text in sections(chosen, tsharks, quick=arguments.quick, largest=arguments.largest):
+    for title, text in sections(chosen, tsharks, arguments.size, arguments.largest):
         print(f"## {title}\n\n{text}\n", flush=True)
         parts.append((title, text))
-    output = arguments.output or (None if arguments.quick or arguments.only else PAGE)
+    output = arguments.output or (None if arguments.size == "quick" or arguments.only else PAGE)
     if output:
         output.write_text(page(parts, tsharks), "utf-8")
     return int(any(MISSED in text for _, text in parts))

@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -65,12 +67,20 @@ def entries(folder: Path) -> dict[str, Entry]:
     """Returns the entries of a set by digest. Raises CommandError for a set that this release cannot read."""
     found = {}
     for path in sorted(folder.glob(f"{_FOLDER}/*.json")):
-        try:
-            entry = Entry(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError):
-            raise CommandError(f"{path} is no entry of this release: remove it and export its trace again") from None
-        found[entry.digest] = entry
+        with suppress(FileNotFoundError):  # Another process has replaced it meanwhile.
+            state = path.stat()
+            entry = _entry(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
+            found[entry.digest] = entry
     return found
+
+
+@lru_cache(maxsize=1 << 17)
+def _entry(path: str, *state: int) -> Entry:
+    """Reads an entry; once, as long as its file keeps its ``state``, because each new trace is compared with all."""
+    try:
+        return Entry(**json.loads(Path(path).read_text("utf-8")))
+    except (ValueError, TypeError):
+        raise CommandError(f"{path} is no entry of this release: remove it and export its trace again") from None
 
 
 def content(names: Sequence[str], known: Iterable[Entry]) -> Content:
