@@ -1,4 +1,4 @@
-"""The Scapy layer: every octet kept, fields that are the dissector's, and packets built by hand."""
+"""The Scapy layer keeps every octet, has the fields of the dissector, and builds packets."""
 
 import contextlib
 import copy
@@ -152,33 +152,34 @@ def with_parity(octets: bytes) -> bytes:
     return bytes(octet | (octet.bit_count() & 1) << 7 for octet in octets)
 
 
-def decodable(packet: Packet) -> bytes:
-    """The packet's octets, from its fields and not from what Scapy remembers of the dissection."""
+def rebuilt(packet: Packet) -> bytes:
+    """Returns the packet's octets as built from its fields, not from Scapy's cache of the dissected ones."""
     packet.clear_cache()
     return bytes(packet)
 
 
 def assert_exact(cls: type[Packet], octets: bytes) -> Any:
+    """Asserts that a class keeps the octets, also if built from the fields, and dissects them the same each time."""
     packet = cls(octets)
     assert bytes(packet) == octets
-    assert decodable(packet) == octets
+    assert rebuilt(packet) == octets
     assert cls(octets) == packet
     return packet
 
 
 def shown(octets: bytes, frame: bytes) -> str:
-    """A field's octets, as the decoder shows them: without parity bits where the frame plainly carries them."""
+    """Returns a field's octets as the decoder shows them: without parity bits if the frame clearly has even parity."""
     return show(octets.translate(SEVEN_BITS) if carries_even_parity(frame) else octets)
 
 
 def alone(record: Record) -> dict[str, Value]:
-    """The fields that our decoder gives a record by itself."""
+    """Returns the fields that the decoder finds in a record without the records before it."""
     fields = Dissector(PROFILE).dissect(record).fields()
     return {name: value for name, value in fields.items() if not FIELDS[name].context}
 
 
 def assert_as_decoded(octets: bytes) -> Any:
-    """A frame's layer is exact, and its fields are those of the decoder."""
+    """Asserts that a frame's layer keeps the octets and has the decoder's fields; returns the record's packet."""
     record = Record(0, octets, line=LINE, speed=9600, sender=Sender.CLIENT)
     packet = assert_exact(VTC, codec.encode(record))
     assert packet.fields_vtc() == alone(record)
@@ -206,7 +207,7 @@ MESSAGE_FIELDS = [field.name for field in CATALOGUE][[field.name for field in CA
 
 @pytest.fixture(autouse=True)
 def _strict() -> Iterator[None]:
-    """Scapy hides what a dissector raises behind a Raw; here it shall not."""
+    """Lets a dissector's exceptions pass, which Scapy otherwise turns into a Raw layer."""
     before, conf.debug_dissector = conf.debug_dissector, True
     yield
     conf.debug_dissector = before
@@ -228,6 +229,7 @@ def test_no_field_of_a_layer_is_an_attribute_of_packet() -> None:
 
 
 def test_every_message_has_its_layer_and_every_field_of_a_record_can_be_read() -> None:
+    """Fields that depend on other records raise AttributeError on a packet by itself."""
     assert set(MESSAGES) == {cls.__name__ for cls in MESSAGE_LAYERS} - {"Continuation"}
     for cls in MESSAGE_LAYERS:
         packet = VTC() / cls()
@@ -252,13 +254,15 @@ def test_a_frame_has_its_layer_and_its_fields(cls: type[Packet], octets: bytes, 
 
 
 @pytest.mark.parametrize(("cls", "octets", "fields"), FRAMES, ids=FRAME_IDS)
-def test_every_prefix_and_the_parity_bits(cls: type[Packet], octets: bytes, fields: dict[str, Any]) -> None:
+def test_prefixes_and_parity_bits_are_decoded_as_by_the_decoder(
+    cls: type[Packet], octets: bytes, fields: dict[str, Any]
+) -> None:
     for end in range(1, len(octets)):
         assert_as_decoded(octets[:end])
     assert_as_decoded(with_parity(octets))
 
 
-def test_parity_bits_stay_in_the_fields_and_are_not_in_what_is_derived() -> None:
+def test_parity_bits_stay_in_the_octets_and_are_removed_from_derived_fields() -> None:
     packet = assert_as_decoded(with_parity(b"\x01R1\x0200000034()\x03\x64"))
     assert packet.cmd == b"\xd2\xb1"
     assert packet.fields_vtc()["vtc.cmd"] == "R1"
@@ -268,7 +272,9 @@ def test_parity_bits_stay_in_the_fields_and_are_not_in_what_is_derived() -> None
 
 
 @pytest.mark.parametrize(("cls", "octets", "fields"), FRAMES, ids=FRAME_IDS)
-def test_mutated_octets(cls: type[Packet], octets: bytes, fields: dict[str, Any]) -> None:
+def test_frames_with_a_changed_octet_are_decoded_as_by_the_decoder(
+    cls: type[Packet], octets: bytes, fields: dict[str, Any]
+) -> None:
     for at in range(min(len(octets), 24)):
         for octet in b"\x00\x01\x02\x03\x04\x06\x0d!()*/\xa8\xaa\xff":
             assert_as_decoded(octets[:at] + bytes([octet]) + octets[at + 1 :])
@@ -288,20 +294,21 @@ OCTETS = st.binary(min_size=1, max_size=60) | MIXED.map(b"".join).filter(len)
 
 @settings(max_examples=1000)
 @given(OCTETS, st.sampled_from(ALL))
-def test_any_octets_of_any_class(octets: bytes, cls: type[Packet]) -> None:
+def test_any_class_keeps_any_octets(octets: bytes, cls: type[Packet]) -> None:
     assert_exact(cls, octets)
 
 
 @settings(max_examples=200)
 @given(OCTETS)
-def test_any_octets_are_decoded_as_the_decoder_does(octets: bytes) -> None:
+def test_any_octets_are_decoded_as_by_the_decoder(octets: bytes) -> None:
     assert_as_decoded(octets)
     assert_as_decoded(with_parity(octets))
 
 
 @settings(max_examples=200)
 @given(st.binary(max_size=80), st.integers(0, 3), st.integers(0, 64))
-def test_any_header(octets: bytes, kind: int, length: int) -> None:
+def test_any_header_is_kept(octets: bytes, kind: int, length: int) -> None:
+    """The packet has no fields if the record reader refuses the header, and otherwise those of the decoder."""
     packet = assert_exact(VTC, b"VT\x01" + bytes([kind]) + length.to_bytes(4, "big") + octets)
     if isinstance(packet, VTC):
         try:
@@ -333,7 +340,7 @@ def test_any_header(octets: bytes, kind: int, length: int) -> None:
         st.lists(st.tuples(st.integers(0, 9), st.integers(0, 10**6)), max_size=3).map(tuple),
     )
 )
-def test_any_record(record: Record) -> None:
+def test_any_record_has_the_fields_of_the_decoder(record: Record) -> None:
     packet = assert_exact(VTC, codec.encode(record))
     assert packet.fields_vtc() == alone(record)
     for field in CATALOGUE:
@@ -342,7 +349,7 @@ def test_any_record(record: Record) -> None:
             assert getattr(packet, field.attribute) == packet.fields_vtc().get(field.name, absent)
 
 
-def test_recordings() -> None:
+def test_recordings_have_the_fields_of_the_decoder() -> None:
     frames = 0
     for entry in RECORDINGS:
         session, dissector = VTCSession(), Dissector(PROFILE)
@@ -365,7 +372,7 @@ HEADER = bytes.fromhex(
 )
 
 
-def test_a_header_by_hand() -> None:
+def test_a_hand_made_header_is_read() -> None:
     packet = assert_exact(VTC, HEADER + b"\x06")
     assert (packet.magic, packet.version, packet.kind, packet.length) == (b"VT", 1, 0, 52)
     assert (packet.sender, packet.sender_inferred, packet.link, packet.tap, packet.line) == (1, 1, 2, 3, "7E1")
@@ -496,7 +503,7 @@ def test_a_telegram_is_built() -> None:
     assert bytes(telegram) == TELEGRAM + b"\r\n"
 
 
-def test_what_is_given_is_built_and_b_leaves_out() -> None:
+def test_a_given_value_is_built_and_empty_octets_leave_a_field_out() -> None:
     assert bytes(ReadCommand(bcc=b"")) == b"\x01R1\x03"
     assert bytes(ReadCommand(end=b"")) == b"\x01R1"
     assert bytes(ReadCommand(bcc=RawVal(b"xy"))) == b"\x01R1\x03xy"
@@ -504,7 +511,7 @@ def test_what_is_given_is_built_and_b_leaves_out() -> None:
     assert bytes(DataSet(unit="V", separator="")) == b"(V)"
 
 
-def test_every_empty_packet_is_built_and_is_what_it_says() -> None:
+def test_a_packet_without_arguments_is_built_as_its_own_message() -> None:
     for cls in MESSAGE_LAYERS:
         octets = bytes(cls())
         if octets and cls not in (Error, Telegram, UndefinedCommand):
@@ -572,8 +579,8 @@ RECORDS = st.builds(
 )
 
 
-def assert_built_as_it_is_read(record: Any, message: Any) -> None:
-    """What is built is dissected as the same packet, and built from it once more."""
+def assert_dissected_as_built(record: Any, message: Any) -> None:
+    """Asserts that a built packet is dissected as an equal packet, which builds the same octets."""
     octets = bytes(message)
     assert type(message)(octets) == message
     again = VTC(bytes(record / message))
@@ -588,30 +595,30 @@ def assert_built_as_it_is_read(record: Any, message: Any) -> None:
         assert again.bcc_status == "good"
     if "crc" in message.fieldtype and message.crc is None:
         assert again.crc_status == "good"
-    assert decodable(again)[-len(octets) :] == octets
+    assert rebuilt(again)[-len(octets) :] == octets
 
 
 @settings(max_examples=1000)
 @given(RECORDS, GRAMMAR)
-def test_what_is_built_is_dissected_as_it_was(record: Any, message: Any) -> None:
-    assert_built_as_it_is_read(record, message)
+def test_built_packets_are_dissected_as_equal_packets(record: Any, message: Any) -> None:
+    assert_dissected_as_built(record, message)
 
 
 @pytest.mark.slow
 @settings(max_examples=50_000)
 @given(RECORDS, GRAMMAR)
-def test_what_is_built_is_dissected_as_it_was_in_many_cases(record: Any, message: Any) -> None:
-    assert_built_as_it_is_read(record, message)
+def test_built_packets_are_dissected_as_equal_packets_in_many_cases(record: Any, message: Any) -> None:
+    assert_dissected_as_built(record, message)
 
 
 @pytest.mark.slow
 @settings(max_examples=50_000)
 @given(OCTETS, st.sampled_from(ALL))
-def test_any_octets_of_any_class_in_many_cases(octets: bytes, cls: type[Packet]) -> None:
+def test_any_class_keeps_any_octets_in_many_cases(octets: bytes, cls: type[Packet]) -> None:
     assert_exact(cls, octets)
 
 
-def test_what_is_left_to_building_is_equal_to_what_it_builds() -> None:
+def test_an_unset_field_equals_the_value_that_is_built_for_it() -> None:
     assert ReadCommand() == ReadCommand(bcc=0x60)
     assert ReadCommand(bcc=0x60) == ReadCommand()
     assert ReadCommand() != ReadCommand(bcc=0x61)
@@ -625,7 +632,8 @@ def test_what_is_left_to_building_is_equal_to_what_it_builds() -> None:
 # --- What Scapy does with packets
 
 
-def test_a_change_is_built_and_the_check_character_only_on_demand() -> None:
+def test_a_changed_field_is_built_without_a_new_check_character() -> None:
+    """After a change the old check character stays, and is bad, until it is deleted."""
     packet = VTC(bytes(VTC()) + b"\x01R1\x0200000034()\x03\x64")
     packet[ReadCommand].data_sets[0].register = b"00000000"
     assert bytes(packet)[32:] == b"\x01R1\x0200000000()\x03\x64"
@@ -645,7 +653,7 @@ def test_flags_and_options_are_changed_in_place() -> None:
     assert bytes(packet)[:12] + bytes(packet)[32:] == b"VT\x01\x00\x00\x00\x00\x28" + HEADER[8:12] + HEADER[32:40]
 
 
-def test_a_list_item_gives_back_what_follows() -> None:
+def test_a_list_item_leaves_the_octets_after_it_as_padding() -> None:
     first = DataSet(b"\r\na(1)b(2)")
     assert (first.before, first.register, first.value) == (b"\r\n", b"a", b"1")
     assert first.payload == Padding(b"b(2)")
@@ -654,13 +662,14 @@ def test_a_list_item_gives_back_what_follows() -> None:
 
 @pytest.mark.parametrize(("cls", "octets", "fields"), FRAMES, ids=FRAME_IDS)
 def test_command_pickle_copy_and_json(cls: type[Packet], octets: bytes, fields: dict[str, Any]) -> None:
+    """command(), pickle and deepcopy give the packet back; json() has its speed, show2() its layer."""
     packet = VTC(HEADER + octets)
     names = {each.__name__: each for each in (*ALL, Raw)}
     typed = eval(packet.command(), names)
     assert bytes(typed) == bytes(packet)
     for other in (pickle.loads(pickle.dumps(packet)), copy.deepcopy(packet)):
         assert other == packet
-        assert decodable(other) == HEADER + octets
+        assert rebuilt(other) == HEADER + octets
     assert json.loads(packet.json())["speed"] == 9600
     with contextlib.redirect_stdout(io.StringIO()) as out:
         packet.show2()
@@ -668,12 +677,14 @@ def test_command_pickle_copy_and_json(cls: type[Packet], octets: bytes, fields: 
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
-def test_fuzz(cls: type[Packet]) -> None:
+def test_fuzzed_packets_keep_their_octets(cls: type[Packet]) -> None:
+    """Packets with random fields are built, and dissecting what was built keeps every octet."""
     for _ in range(10):
         assert_exact(cls, bytes(fuzz(cls())) or b"x")
 
 
 def test_an_answer_is_known_by_link_sender_and_message() -> None:
+    """An answer has the link of its request, the other sender, and a message that may answer it."""
     request = VTC(sender="client") / ReadCommand()
     answer = VTC(sender="server") / Data()
     assert answer.answers(request)
@@ -739,6 +750,7 @@ def test_summaries() -> None:
 
 
 def test_derived_fields_in_filters_and_formats() -> None:
+    """Derived fields can be formatted and searched for, but not set."""
     packet = VTC(bytes(VTC(flags="cut")) + b"\x01B0\x03\x75")
     assert packet.sprintf("%BreakCommand.cmd% %BreakCommand.bcc_rule% %VTC.cut%") == "b'B0' sum True"
     assert packet.getlayer(BreakCommand, bcc_rule="sum") is packet.payload
@@ -766,7 +778,7 @@ SESSION = [
 
 
 def python(code: str, folder: Path, *options: str) -> str:
-    """What a fresh interpreter prints, in a folder where nothing is to be found."""
+    """Returns what a new interpreter prints that runs the code in a folder."""
     done = subprocess.run(
         [sys.executable, *options, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )
@@ -820,8 +832,8 @@ print(vtctap.dissector.scapy.__file__)
 """
 
 
-def test_scapys_extension_manager_loads_it(tmp_path: Path) -> None:
-    """With the metadata that Scapy asks for, as they stand in a wheel."""
+def test_scapys_extension_manager_loads_the_layer(tmp_path: Path) -> None:
+    """The extension manager finds the layer by a distribution's metadata, which are written by hand here."""
     metadata = tmp_path / "vtctap-0.dist-info"
     metadata.mkdir()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -833,7 +845,7 @@ def test_scapys_extension_manager_loads_it(tmp_path: Path) -> None:
     assert Path(python(code, tmp_path).strip()).resolve() == Path(layer.__file__).resolve()
 
 
-def test_scapys_extension_manager_loads_it_from_a_wheel(tmp_path: Path, wheel: Path) -> None:
+def test_scapys_extension_manager_loads_the_layer_from_a_wheel(tmp_path: Path, wheel: Path) -> None:
     site = tmp_path / "site"
     shutil.unpack_archive(wheel, site, "zip")
     scapy = Path(importlib.util.find_spec("scapy").origin).parent  # type: ignore[union-attr, arg-type]
@@ -842,7 +854,7 @@ def test_scapys_extension_manager_loads_it_from_a_wheel(tmp_path: Path, wheel: P
     assert python(code, tmp_path, "-S", "-I").strip().startswith(str(site))
 
 
-def test_the_campaign_of_utscapy(tmp_path: Path) -> None:
+def test_the_campaign_of_utscapy_passes(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scapy.tools.UTscapy", "-t", ROOT / "tests/dissector/scapy/vtctap.uts", "-f", "text"],
         cwd=tmp_path,

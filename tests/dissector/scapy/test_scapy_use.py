@@ -1,4 +1,4 @@
-"""The Scapy layer as it is used: sessions, live captures, settings, misuse, the documents' examples."""
+"""The Scapy layer in use: sessions, live captures, settings, misuse, and the examples of docs/scapy.md."""
 
 import copy
 import itertools
@@ -94,7 +94,9 @@ def test_a_session_changes_and_holds_back_nothing(tmp_path: Path) -> None:
     assert session.process(None) is None
 
 
-def test_a_session_stands_behind_another() -> None:
+def test_a_session_takes_the_packets_of_another_session() -> None:
+    """Only the client's packets reach the session, which numbers them from 1."""
+
     class Half(DefaultSession):  # type: ignore[misc]
         def process(self, pkt: Any) -> Any:
             return pkt if pkt.sender == 1 else None
@@ -117,7 +119,7 @@ def test_without_a_session_the_error_says_so() -> None:
     assert (packet.session, packet.repeat_of) == (1, None)
 
 
-def test_copies_and_pickles_know_their_place() -> None:
+def test_copies_and_pickles_keep_their_place() -> None:
     packet = sniff(offline=str(SESSION), session=VTCSession)[3]
     for other in (packet.copy(), copy.deepcopy(packet), pickle.loads(pickle.dumps(packet))):
         assert other == packet
@@ -125,7 +127,8 @@ def test_copies_and_pickles_know_their_place() -> None:
         assert (other.request_in, other.response_time) == (3, 0.244597252)
 
 
-def test_a_changed_packet_says_what_it_is_now() -> None:
+def test_a_changed_packet_has_the_fields_of_its_new_octets() -> None:
+    """Its place among the other records stays that of the record that was read."""
     packet = sniff(offline=str(SESSION), session=VTCSession)[5]
     assert (packet.bcc_status, packet.value) == ("good", ["00"])
     packet.data_sets[0].value = b"02"
@@ -137,7 +140,7 @@ def test_a_changed_packet_says_what_it_is_now() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_exchanges_are_the_pairs_that_request_in_names(path: Path) -> None:
-    """By the numbers alone, without what gathers them."""
+    """The pairs are the same for packets that were read without a session and in one."""
     expected = [
         (each.place.request_in, each.number)
         for each in dissected(path)
@@ -155,12 +158,13 @@ def test_exchanges_are_the_pairs_that_request_in_names(path: Path) -> None:
 
 
 def test_exchanges_of_a_part_and_of_other_packets() -> None:
+    """Exchanges are found in any part of a trace; packets without a counterpart are left over."""
     packets = sniff(offline=str(SESSION), session=VTCSession)
     pairs, others = exchanges(packet for packet in packets if packet.sender == 1)
     assert (len(pairs), len(others)) == (0, sum(packet.sender == 1 for packet in packets))
     pairs, others = exchanges([Raw(b"x"), *packets[2:4]])
     assert (len(pairs), others.res) == (1, [Raw(b"x")])
-    assert packets[3].request_in == 3  # As it was read, not as the first of two.
+    assert packets[3].request_in == 3  # The number in the trace, not in this list.
     fresh = rdpcap(str(SESSION))
     pairs, _ = exchanges([packets[2], *fresh[3:5]])
     assert [pair.answer for pair in pairs] == [fresh[3]]
@@ -190,7 +194,7 @@ esac
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A user's folder, with a capture program in Wireshark's place for it."""
+    """Returns a home folder with a capture program in Wireshark's folder of extcap programs."""
     folder = tmp_path / "home" / ".local" / "lib" / "wireshark" / "extcap"
     folder.mkdir(parents=True)
     program = folder / "vtctap"
@@ -238,7 +242,7 @@ def test_scapy_captures_live_through_the_capture_program(home: Path) -> None:
     assert folders.count(str(home / ".local/lib/wireshark/extcap")) == 1
 
 
-def test_every_block_of_the_document_runs(home: Path) -> None:
+def test_every_code_block_of_the_scapy_page_runs(home: Path) -> None:
     text = (ROOT / "docs" / "scapy.md").read_text()
     kinds = [line for line in text.splitlines() if line.startswith("```") and line != "```"]
     assert set(kinds) == {"```python", "```pycon"}
@@ -255,7 +259,7 @@ def test_every_block_of_the_document_runs(home: Path) -> None:
 KEYS = '[[meter]]\npan = "600727000000000009"\nea = 11\ndecoder_key = "00112233445566778899aabbccddeeff"\n'
 
 
-def test_settings_that_cannot_be_used_say_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unusable_settings_are_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     packet = VTC(bytes(VTC()) + b"\x02FFFE(10)\x03\x00")
     monkeypatch.setitem(conf.contribs, "vtctap", {"profile": "nonsense"})
     for look in (lambda: packet.register_name, packet.summary, lambda: packet.show(dump=True), VTCSession):
@@ -288,8 +292,8 @@ def test_a_session_takes_the_profile_that_its_first_record_states(monkeypatch: p
     assert "vtc.register.name" not in packets[-1].dissection.fields()
 
 
-def test_keys_are_handed_to_the_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A key that fits opens the token: our own decryption stands in for one, so that no real key is needed."""
+def test_keys_reach_the_token_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a key file, by its path or loaded, an encrypted token is tried with the key, which does not fit here."""
     path = tmp_path / "keys.toml"
     path.write_text(KEYS)
     packet = WriteCommand(register="FFFF", value="01062065899601840219")
@@ -304,7 +308,7 @@ def test_keys_are_handed_to_the_decoder(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_data_sets_mean_what_their_message_says(path: Path) -> None:
+def test_each_data_set_has_the_meaning_that_its_message_lists(path: Path) -> None:
     for packet in rdpcap(str(path)):
         if not hasattr(packet, "data_sets"):
             continue
@@ -317,7 +321,7 @@ def test_data_sets_mean_what_their_message_says(path: Path) -> None:
         assert statuses[:1] == ([] if packet.status_token is None else [packet.status_token])
 
 
-def test_show_tells_what_is_meant() -> None:
+def test_show_tells_the_meaning_of_fields() -> None:
     packet = Data(bytes(Data(register=["FFFE", "FFFF", "9"], value=["10", "00000000000150997584", "1"])))
     shown = packet.show(dump=True)
     assert "register  = b'FFFE' (tokenStatus)" in shown
@@ -335,7 +339,7 @@ def test_show_tells_what_is_meant() -> None:
         octet | (octet.bit_count() & 1) << 7 for octet in b"\x02FFFE(10)\r\nFFFE(10)\r\nFFFE(10)\x03\x07"
     )
     octets[6] ^= 0x80
-    octets[7] ^= 0x80  # In one data set it cannot be told any more that the others are parity bits.
+    octets[7] ^= 0x80  # This data set alone no longer clearly has even parity; the message has.
     carried = Data(bytes(octets))
     assert [each.value_decoded for each in carried.data_sets] == carried.value_decoded == ["status not ready"] * 3
     for layer in (Data(register="1"), VTC() / Telegram(), Error(value="ER1")):
@@ -343,7 +347,7 @@ def test_show_tells_what_is_meant() -> None:
         assert fuzz(layer).show2(dump=True)
 
 
-def test_what_is_fuzzed_stays_a_record_with_a_message() -> None:
+def test_a_fuzzed_packet_is_still_a_record_with_a_message() -> None:
     for _ in range(20):
         packet = VTC(bytes(fuzz(VTC(kind=0, options=[])) / fuzz(ReadCommand(cmd="R1"))))
         assert isinstance(packet, VTC)
@@ -354,6 +358,7 @@ def test_what_is_fuzzed_stays_a_record_with_a_message() -> None:
     "record", [VTC(kind="event", options=[VTCOption(value="mark x")]), VTC(kind=1) / Noise(octets=b"x")]
 )
 def test_fields_of_messages_are_absent_from_other_records(record: Any) -> None:
+    """Fields of messages are empty, and no errors, on records of events and noise."""
     packet = VTC(bytes(record))
     for field in CATALOGUE:
         if not field.context and field.attribute not in {*VTC.derived, *VTC().fieldtype}:
@@ -415,12 +420,12 @@ MISUSES = [
 
 
 @pytest.mark.parametrize(("misuse", "error", "message"), MISUSES, ids=range(len(MISUSES)))
-def test_misuse_is_told(misuse: Any, error: type[Exception], message: str) -> None:
+def test_misuse_raises_an_error_that_names_it(misuse: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         misuse()
 
 
-def test_misuse_in_assignments_is_told() -> None:
+def test_misuse_in_assignments_raises_an_error_that_names_it() -> None:
     packet = VTC() / ReadCommand(register="1")
     for name, value in (("sender", "meter"), ("bcc", 999), ("session", 1), ("register", ["2"])):
         with pytest.raises((TypeError, ValueError), match=name):
@@ -429,7 +434,7 @@ def test_misuse_in_assignments_is_told() -> None:
         packet.data_sets[0].value = 1
 
 
-def test_lists_stand_for_as_many_packets() -> None:
+def test_lists_make_a_packet_for_each_combination_of_values() -> None:
     assert "(tokenStatus)" in repr(ReadCommand(data_sets=[DataSet(register=["FFFE", "FFFF"])]))
     several = [bytes(packet) for packet in ReadCommand(cmd=["R1", b"R2"], bcc=[1, "x"])]
     assert sorted(several) == [b"\x01R1\x03\x01", b"\x01R1\x03x", b"\x01R2\x03\x01", b"\x01R2\x03x"]
@@ -440,7 +445,7 @@ def test_lists_stand_for_as_many_packets() -> None:
     )
 
 
-def test_what_is_given_raw_is_taken() -> None:
+def test_raw_values_are_built_unchanged() -> None:
     assert bytes(ReadCommand(cmd=RawVal(b"x"), bcc=b"")) == b"\x01x\x03"
     assert bytes(ReadCommand(data_sets=[b"raw"], bcc=b"")) == b"\x01R1\x02raw\x03"
     assert bytes(VTC(line=0xFF, uncertainty=0, duration=1e-9))[11:32].hex() == "ff" + "00" * 19 + "01"
@@ -471,8 +476,8 @@ def slots(packet: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_they_are_as_scapy_makes_them(path: Path) -> None:
-    """Octets that are not ``bytes`` take Scapy's own way."""
+def test_copied_packets_equal_those_that_scapy_makes(path: Path) -> None:
+    """Scapy itself makes the packets of a bytearray, and every slot of them is the same."""
 
     class Carrier(Raw):
         pass
@@ -492,7 +497,7 @@ def test_they_are_as_scapy_makes_them(path: Path) -> None:
         split_layers(Carrier, VTC)
 
 
-def test_they_share_nothing_that_changes() -> None:
+def test_copied_packets_share_no_mutable_state() -> None:
     first, second = (VTC(bytes(VTC() / ReadCommand())) for _ in range(2))
     for slot in ("fields", "overloaded_fields", "post_transforms"):
         assert getattr(first, slot) is not getattr(second, slot)

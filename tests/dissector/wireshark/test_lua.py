@@ -1,6 +1,6 @@
-"""The generated dissector as a program: it compiles, leaves no globals, takes nothing for code, declines what is
-foreign. It decodes whatever octets as our own decoder does, and the tree shows it well. (Traces as they are in life are
-tests/test_agreement.py's.)"""
+"""The generated dissector as a program: it compiles, sets no globals, runs no text of a profile as code, and declines
+packets of others. It decodes any octets as our own decoder does, and shows them in the tree. (tests/test_agreement.py
+compares traces of sessions.)"""
 
 import json
 import random
@@ -72,7 +72,7 @@ def trace(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("version", ["5.2", "5.4"])
-def test_compiles_and_uses_no_global_but_the_api(version: str, tmp_path: Path) -> None:
+def test_the_script_compiles_and_uses_no_global_but_the_api(version: str, tmp_path: Path) -> None:
     script = write(tmp_path / "vtctap.lua")
     listing = subprocess.run(
         [f"luac{version}", "-l", "-l", "-o", "/dev/null", str(script)], capture_output=True, text=True, check=True
@@ -84,14 +84,14 @@ def test_compiles_and_uses_no_global_but_the_api(version: str, tmp_path: Path) -
 
 
 def test_a_second_copy_leaves_the_decoding_to_the_first(trace: Path, tmp_path: Path) -> None:
-    """As when the installed dissector is loaded and ``-X`` names another."""
+    """Loading another copy by ``-X`` beside the installed dissector changes no line of the output."""
     first, second = write(tmp_path / "first.lua"), write(tmp_path / "second.lua")
     alone = tshark(trace, first, "-V")
     assert tshark(trace, first, "-X", f"lua_script:{second}", "-V") == alone
     assert any("Data" in line for line in alone)
 
 
-def test_is_the_same_each_time_and_names_what_it_is_made_of() -> None:
+def test_the_script_is_the_same_each_time_and_names_its_version_profile_and_parts() -> None:
     first, second = (lua.generate(load(), version="1.2.3") for _ in range(2))
     assert first == second
     assert "vtctap 1.2.3, profile iec62055-52" in first.splitlines()[0]
@@ -99,14 +99,14 @@ def test_is_the_same_each_time_and_names_what_it_is_made_of() -> None:
     assert first.isascii()
 
 
-def test_no_line_of_the_code_by_hand_is_longer_than_120() -> None:
+def test_no_line_of_the_hand_written_code_is_longer_than_120() -> None:
     code = lua.generate(load(), version="1.2.3").partition("local bxor")[2]
     assert [line for line in code.splitlines() if len(line) > 120] == []
 
 
 def test_the_tree_has_a_part_for_each_field_of_a_message() -> None:
-    """A field without an entry in PARTS would be looked for in the tap header, and not be shown when it alone is
-    requested. test_each_field_by_itself tries it in tshark, slowly."""
+    """A field without an entry in PARTS counts as one of the tap header, and is missing when it alone is requested.
+    (test_each_field_by_itself shows the same in tshark, slowly.)"""
     source = (Path(lua.__file__).parent / "lua" / "tree.lua").read_text("ascii")
     (table,) = re.findall(r"local PARTS = \{(.*?)\}", source, re.DOTALL)
     parts = {quoted or plain for quoted, plain in re.findall(r'(?:\["([\w.]+)"\]|(\w+)) = "', table)}
@@ -152,8 +152,8 @@ def test_text_of_a_profile_is_never_code(text: str, trace: Path, tmp_path: Path)
         assert names == [text]
 
 
-def test_links_say_what_they_link_to(trace: Path, tmp_path: Path) -> None:
-    """Wireshark draws requests, answers and repeats beside its list of packets."""
+def test_fields_that_link_packets_have_their_kind_of_link(trace: Path, tmp_path: Path) -> None:
+    """Wireshark draws requests, answers and repeats beside its packet list by the kinds of these fields."""
     script = write(tmp_path / "vtctap.lua")
     told = """
 local made = ProtoField.framenum
@@ -171,7 +171,7 @@ print("kinds", frametype.REQUEST, frametype.RESPONSE, frametype.RETRANS_PREV)
     assert len(set(kinds)) == 4
 
 
-def test_packets_without_the_magic_are_declined(tmp_path: Path) -> None:
+def test_packets_of_others_are_declined(tmp_path: Path) -> None:
     path = tmp_path / "foreign.pcapng"
     with create_capture(path, linktype=147) as writer:
         writer.add_interface(Interface(147))
@@ -188,8 +188,8 @@ def test_packets_without_the_magic_are_declined(tmp_path: Path) -> None:
     assert len(tshark(path, script)) == 5
 
 
-def test_every_cut_of_a_packet_passes(tmp_path: Path) -> None:
-    """A header that is cut anywhere, options included, is declined or decoded, and never a Lua error."""
+def test_a_packet_that_is_cut_anywhere_is_no_error(tmp_path: Path) -> None:
+    """A packet that is cut anywhere is declined or decoded, and never a Lua error or malformed."""
     from vtctap.pcap.record import encode
 
     whole = encode(Record(0, b"\x02FFFE(10)\x03\x04", parity_errors=(1, 2), pauses_us=((3, 9000),), event="mark x=1"))
@@ -203,7 +203,7 @@ def test_every_cut_of_a_packet_passes(tmp_path: Path) -> None:
     assert [line for line in shown if "Lua Error" in line or "Malformed" in line] == []
 
 
-def test_another_link_type_is_registered_alone(trace: Path, tmp_path: Path) -> None:
+def test_a_script_for_another_link_type_decodes_that_one_only(trace: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.pcapng"
     with create_trace(other, linktype=150) as writer:
         writer.write(Record(10**18, b"\x15"))
@@ -212,7 +212,7 @@ def test_another_link_type_is_registered_alone(trace: Path, tmp_path: Path) -> N
     assert tshark(trace, script, "-Y", "vtc") == []
 
 
-def test_faults_can_be_filtered(trace: Path, tmp_path: Path) -> None:
+def test_display_filters_find_faults(trace: Path, tmp_path: Path) -> None:
     script = write(tmp_path / "vtctap.lua")
     assert len(tshark(trace, script, "-Y", "vtc.expert.bcc_bad")) == 2
     assert len(tshark(trace, script, "-Y", "vtc.expert.token_rejected")) == 1
@@ -238,7 +238,7 @@ HOSTILE_OCTETS = b"\x00\x80\xff()*\r\n\x01\x02\x03\x04!5"
 
 
 def even(frame: bytes) -> bytes:
-    """As a line of 7E1 sends it."""
+    """Returns a frame with even parity bits, as a line of 7E1 sends it."""
     return bytes(octet | (octet.bit_count() & 1) << 7 for octet in frame)
 
 
@@ -246,7 +246,7 @@ def frames(octets: Iterable[bytes]) -> list[Record]:
     return [Record(START + number * 10**9, each, duration=5 * 10**6) for number, each in enumerate(octets)]
 
 
-def test_every_prefix_and_every_octet_replaced(wireshark: Callable[..., Any]) -> None:
+def test_frames_cut_anywhere_or_with_a_replaced_octet_are_decoded_the_same(wireshark: Callable[..., Any]) -> None:
     octets = [variant[:end] for frame in SMALL for variant in (frame, even(frame)) for end in range(len(frame) + 1)]
     octets += [
         variant[:at] + bytes([hostile]) + variant[at + 1 :]
@@ -259,7 +259,7 @@ def test_every_prefix_and_every_octet_replaced(wireshark: Callable[..., Any]) ->
     assert wireshark().differences(frames(octets)) == []
 
 
-def test_random_words(wireshark: Callable[..., Any]) -> None:
+def test_random_sequences_of_words_are_decoded_the_same(wireshark: Callable[..., Any]) -> None:
     chance = random.Random(55)
     octets = [
         chance.choice((b"\x01R1\x02", b"\x01", b"\x02", b"\x02", b"/", b"/?", b"/ISK5X\r\n\r\n", b"\x06", b""))
@@ -273,8 +273,8 @@ def test_random_words(wireshark: Callable[..., Any]) -> None:
 EVENTS = (b"mark note=Z\xc3\xa4hler \xe2\x98\x83 \xf0\x9f\x98\x80", b"lost", b"a b c", b" x", b"y ", b"")
 
 
-def test_random_headers(wireshark: Callable[..., Any]) -> None:
-    """Headers and options of any content: declined where our reader refuses them, the same fields where it does not."""
+def test_random_headers_are_decoded_the_same_or_declined(wireshark: Callable[..., Any]) -> None:
+    """Packets with random headers and options are declined if our reader refuses them, and decoded the same if not."""
     chance = random.Random(62)
     packets = []
     for _ in range(2000):
@@ -314,7 +314,7 @@ def test_random_headers(wireshark: Callable[..., Any]) -> None:
     assert 1000 < len(taken) < 1900
 
 
-def test_the_longest_frames(wireshark: Callable[..., Any]) -> None:
+def test_the_longest_frames_are_decoded_the_same(wireshark: Callable[..., Any]) -> None:
     long = (b"\x02" + b"()" * 32767, b"/A\r\n" + b"a(b*c)" * 10921)
     octets = [
         (start + 65535 * fill)[:65535] for start in (b"\x02", b"/?!", b"/A\r\n") for fill in (b"(", b"\r", b"!", b"x")
@@ -324,8 +324,9 @@ def test_the_longest_frames(wireshark: Callable[..., Any]) -> None:
     assert wireshark().differences(records) == []
 
 
-def test_the_gap(wireshark: Callable[..., Any]) -> None:
-    """From link to link, back in time, over noise and after made-up times; in one pass, in two, and filtered."""
+def test_the_gap_is_that_of_the_decoder(wireshark: Callable[..., Any]) -> None:
+    """The gap is right across links, backwards in time, over noise and beside synthetic times; in one pass, in two, and
+    with a display filter."""
     records = [
         Record(START + 10**9, b"\x06", duration=10**6),
         Record(START, b"\x15", link=1, duration=7),
@@ -370,7 +371,7 @@ confidence = "confirmed"
 
 
 @pytest.mark.parametrize("profile", ["iec62056-21", "odd"])
-def test_other_profiles(profile: str, wireshark: Callable[..., Any]) -> None:
+def test_other_profiles_are_read_the_same(profile: str, wireshark: Callable[..., Any]) -> None:
     chance = random.Random(profile)
     registers = (b"a.b", b"FFFE", b"FFFF", b"", b"x")
     numbers = (b"5", b"12", b"05", b"7", b"", b"5*k", b"000000012", b"0000000012")
@@ -383,8 +384,8 @@ def test_other_profiles(profile: str, wireshark: Callable[..., Any]) -> None:
     assert tool.differences(frames(octets)) == []
 
 
-def test_items_stand_for_their_octets(wireshark: Callable[..., Any]) -> None:
-    """What a field shows is what stands in the packet where the item points to."""
+def test_items_mark_their_octets(wireshark: Callable[..., Any]) -> None:
+    """Each field that is not generated shows the octets of the packet that its item marks."""
     tool = wireshark()
     records = frames([*SMALL, b"\x02a(b*c)d(e*)(*f)\x03g", b"\x02x\r\ny(1)z\x03!", b"/?12!ab\r\n",
                       b"\x7e\xa0\x0b\x23\x03\x73\x8d\x62ab\xff\xff\x7e"])  # fmt: skip
@@ -415,9 +416,8 @@ def test_items_stand_for_their_octets(wireshark: Callable[..., Any]) -> None:
     assert seen == {field.name for field in CATALOGUE if not field.generated and not field.extra}
 
 
-def test_what_the_tree_says(wireshark: Callable[..., Any]) -> None:
-    """The tree of one answer: what is concluded stands in brackets (the tap header is in the octets), what is assumed
-    says so."""
+def test_the_tree_of_an_answer(wireshark: Callable[..., Any]) -> None:
+    """Derived fields and expert infos are in brackets; fields that the octets hold are not."""
     tool = wireshark()
     record = Record(START, b"\x02FFFE(05)x\x03D", sender=Sender.SERVER, inferred=True, line=Line(7, "E", 1), speed=300)
     tree = tool.run(tool.trace([record]), "-O", "vtc").splitlines()
@@ -477,7 +477,7 @@ FAULTS = {
 }
 
 
-def test_each_fault_is_found_by_its_name(wireshark: Callable[..., Any]) -> None:
+def test_each_fault_is_marked_by_its_own_expert_info_alone(wireshark: Callable[..., Any]) -> None:
     sound = frames([b"/?!\r\n", b"\x01B0\x03q", b"\x06", b"/ISK5X\r\n\r\n1(2)\r\n!\r\n", b"\x00"])
     statuses = [b"\x02FFFE(%02X)\x03" % status for status in range(20)]
     rejected = [status + bytes([bcc_xor(status[1:])]) for status in statuses]
@@ -502,8 +502,8 @@ FORMER = {
 
 
 @pytest.mark.parametrize("former", FORMER)
-def test_former_names_of_filters_still_find(former: str, wireshark: Callable[..., Any]) -> None:
-    """In one pass and in two, with and without the tree; nobody sees them."""
+def test_former_names_of_filters_find_their_packets(former: str, wireshark: Callable[..., Any]) -> None:
+    """Former names find their packets in one pass, in two and with the tree, and are never shown."""
     record, name = FORMER[former]
     tool = wireshark()
     trace = tool.trace([FAULTS["bcc_bad"], record])
@@ -514,7 +514,7 @@ def test_former_names_of_filters_still_find(former: str, wireshark: Callable[...
     assert f"vtc.expert.{former}" not in tool.run(trace, "-V")
 
 
-def test_columns(wireshark: Callable[..., Any]) -> None:
+def test_the_columns_name_the_sides_and_summarise_the_record(wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
     records = [
         Record(START, b"", Kind.EVENT, event="opened speed=9600"),
@@ -537,7 +537,7 @@ def test_columns(wireshark: Callable[..., Any]) -> None:
     ]
 
 
-def test_flow_graph_has_two_sides(wireshark: Callable[..., Any]) -> None:
+def test_the_flow_graph_has_two_addresses(wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
     records = [Record(START, b"/?!\r\n", sender=Sender.CLIENT), Record(START, b"\x06", sender=Sender.SERVER)]
     # tshark 4.0 takes the graph's addresses from the columns in one of its two modes, 4.4 in the other.
@@ -546,8 +546,9 @@ def test_flow_graph_has_two_sides(wireshark: Callable[..., Any]) -> None:
     assert "10.0.0.2" in graph
 
 
-def test_events_of_odd_octets_are_text_all_the_same(wireshark: Callable[..., Any]) -> None:
-    """A NUL would end the string, and wrong UTF-8 would make the output of tshark unreadable."""
+def test_octets_of_an_event_that_are_no_text_are_shown_by_name(wireshark: Callable[..., Any]) -> None:
+    """Octets of an event that are no text are shown by name: a NUL would end the string, and invalid UTF-8 would make
+    the output of tshark unreadable."""
     tool = wireshark()
     odd = [b"mark a\0b", b"mark \xff", b"mark \xc3\xa4\xa4", b"mark \xe2\x98", b"mark \xed\xa0\x80", b"mark \xc0\xaf"]
     whole = encode(Record(START, b"", Kind.EVENT, event="mark " + "x" * 7))
@@ -561,7 +562,8 @@ def test_events_of_odd_octets_are_text_all_the_same(wireshark: Callable[..., Any
 
 
 def test_the_text_of_a_long_record_takes_linear_time(tmp_path: Path) -> None:
-    """A Telegram with 32 000 soft ends, whose pieces of text were once joined one by one: five times the time."""
+    """A Telegram with 32 000 soft ends takes less than 2.5 times as long as one with 500; joining its pieces of text
+    one by one took five times as long."""
     script = write(tmp_path / "vtctap.lua")
 
     def seconds(count: int) -> float:

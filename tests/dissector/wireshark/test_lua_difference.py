@@ -1,10 +1,10 @@
-"""The differential test: on the same traces the generated dissector in tshark and ``vtctap read --json`` say the same
-in every field of the catalogue, and no octets whatever make an error of the script.
+"""The differential test: on the same traces, the generated dissector in tshark and ``vtctap read --json`` agree in
+every field of the catalogue, and no octets cause an error of the script.
 
-Records are the corpus and every prefix of its records, the examples, the demonstration with its faults, conversations
-made by the grammar and then damaged, and random octets. Neither decoder is asked how the octets are made, but for the
-check characters of good frames. A quick part runs with the other tests, the whole as ``make test-wireshark``; what was
-compared is printed when the tests have ended.
+The records are the corpus and every prefix of its records, the examples, the demonstration with its faults,
+conversations that the grammar makes and that are then damaged, and random octets. They are made without either decoder,
+except for the check characters of good frames. A quick part runs with the other tests, all of it by
+``make test-wireshark``; what was compared is printed when the tests have ended.
 """
 
 import contextlib
@@ -34,13 +34,13 @@ from vtctap.pcap.record import RecordError, decode, encode
 ROOT = Path(__file__).parents[3]
 START = 1_767_225_600_000_000_000
 BETWEEN = "\x1f"
-"""Between the values of a field in tshark's columns: no text that is shown has it."""
+"""Separates the values of a field in tshark's columns; no displayed text contains it."""
 WITH_KEYS = set(list(FIELDS)[list(FIELDS).index("vtc.token.pan") : list(FIELDS).index("vtc.token.nkmo1") + 1])
-"""The fields that need a key file, which Wireshark has none of."""
+"""The fields that need a key file; Wireshark has none."""
 WITH_EXTRAS = {name for name, field in FIELDS.items() if field.extra}
-"""The fields that a library of Python reads."""
+"""The fields that an optional Python library decodes."""
 OF_EXTRAS = {"vtc.token.encoding": {"bcd"}}
-"""Words that only such a library gives."""
+"""Words of other fields that only such a library returns."""
 
 sizes = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "whole"])
 
@@ -115,13 +115,13 @@ def token(chance: Chance) -> int:
 
 
 def digits(chance: Chance) -> bytes:
-    """Of a base, in lengths about those that the decoders allow."""
+    """Returns digits of base 10 or 16, in lengths around the decoders' limits."""
     size = chance.choice((*range(20), 13, 14, 63, 64, 65, 256, 257, 512, 514))
     return bytes(chance.choices(chance.choice(ALPHABETS[:2]), k=size))
 
 
 def moment(chance: Chance) -> bytes:
-    """A date or a time, sometimes with a number that no calendar or clock has."""
+    """Returns a date or a time, sometimes with a number that no calendar or clock has."""
     time = datetime(2000, 1, 1) + timedelta(seconds=chance.randrange(3_000_000_000))
     shown = time.strftime(chance.choice(FORMATS)).encode()
     if chance.random() < 0.6:
@@ -149,7 +149,7 @@ VALUES: dict[str, Callable[[Chance], bytes]] = {
 FITTING = {b"FFFE": "word", b"FFFF": "token", b"k": "token", b"d": "decimal", b"D": "decimal", b"h": "hexadecimal",
            b"a": "hexadecimal", b"t": "date", b"T": "date", b"s": "count", b"m": "count", b"b": "hexadecimal",
            b"B": "word", b"e": "word"}  # fmt: skip
-"""The kinds of values that registers are mostly given; others are given any."""
+"""The kind of value that a register mostly has; all other registers have any kind."""
 
 
 def value(chance: Chance, register: bytes = b"") -> bytes:
@@ -158,7 +158,7 @@ def value(chance: Chance, register: bytes = b"") -> bytes:
 
 
 def register(chance: Chance, registers: Registers) -> bytes:
-    """One that the profile knows, often, as it stands or as OBIS codes are extended."""
+    """Returns a register, mostly one of the profile, as it is or extended like an OBIS code."""
     if chance.random() < 0.2:
         return text(chance, 6)
     known = chance.choice(registers)
@@ -176,7 +176,7 @@ def data_sets(chance: Chance, registers: Registers) -> bytes:
 
 
 def block(chance: Chance, octets: bytes, end: bytes = b"\x03") -> bytes:
-    """A frame from its SOH or STX on, with its check character, by one of the two rules, a wrong one or none."""
+    """Ends a frame that begins with SOH or STX, with a check character of either rule, a wrong one or none."""
     octets += end
     by_xor, by_sum = bytes([bcc_xor(octets[1:])]), bytes([bcc_sum(octets[1:])])
     return octets + chance.choice((by_xor, by_xor, by_xor, by_sum, by_sum, b"", b"U", by_xor + text(chance, 3)))
@@ -191,7 +191,7 @@ def command(letters: bytes, types: bytes) -> Callable[[Chance, Registers], bytes
 
 
 def read(chance: Chance, registers: Registers) -> bytes:
-    """With brackets, or register and count alone."""
+    """Returns a read with brackets, or one of register and count alone."""
     bare = chance.choice((b"", b"", b"", b"1", b"5")) + b"\x02" + chance.choice((b"FFFE1", b"FFFF0", b"2010", b"2006F"))
     return chance.choice((command(b"R", b"0123456")(chance, registers), block(chance, b"\x01R" + bare)))
 
@@ -201,7 +201,7 @@ def with_names(chance: Chance, registers: Registers) -> bytes:
 
 
 def nameless(chance: Chance, registers: Registers) -> bytes:
-    """An answer that names none of its registers, or a few."""
+    """Returns an answer that names none of its registers, or all but the first."""
     sets = data_sets(chance, registers)
     return block(chance, b"\x02" + re.sub(rb"[^()]*\(", b"(", sets, count=chance.choice((0, 0, 1))))
 
@@ -216,7 +216,7 @@ def telegram(chance: Chance, registers: Registers) -> bytes:
 
 
 def hdlc(chance: Chance, _: Registers) -> bytes:
-    """A frame whose check sequences are right or wrong, whose length may be, too, and which may be cut."""
+    """Returns a frame whose check sequences and length may be wrong, and which may be cut."""
     head = chance.choice((b"\x03\x21", b"\x02\x23\x21", b"\x00\x02\x04\x07\x03", b"\x02\x02\x02\x02\x03\x21")) + b"\x93"
     information = chance.choice((b"", text(chance, 20)))
     length = 2 + len(head) + (2 + len(information) if information else 0) + 2 + chance.choice((0, 0, 0, 1, -1, -3))
@@ -257,7 +257,7 @@ ANSWERED = [name for name in MESSAGES if name not in ASKED or name.endswith("K")
 
 
 def damaged(octets: bytes, chance: Chance) -> bytes:
-    """Octets changed, put in, left out, doubled, cut off; each with its parity bit, or some with bit 7."""
+    """Changes, inserts, removes, doubles or cuts octets, and may then set parity bits or bit 7 of some octets."""
     changed = bytearray(octets)
     for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 4))):
         at = chance.randrange(len(changed) + 1)
@@ -276,7 +276,7 @@ def damaged(octets: bytes, chance: Chance) -> bytes:
 
 
 def header(chance: Chance) -> dict[str, Any]:
-    """What a tap may say of a record."""
+    """Returns what a tap may state of a record."""
     often = chance.random() < 0.5
     positions = tuple(chance.choices((0, 1, 5, 65535), k=chance.choice((0, 0, 0, 1, 3))))
     return {
@@ -294,7 +294,7 @@ def header(chance: Chance) -> dict[str, Any]:
 
 
 def conversations(chance: Chance, registers: Registers, count: int) -> Iterator[Record]:
-    """Who asks and who answers on several links: mostly in turn, sometimes again, glued, damaged, out of order."""
+    """Yields requests and answers on several links, mostly in turn; some are repeated, joined or damaged."""
     time = START
     before: dict[object, Any] = {}
     for _ in range(count):
@@ -325,7 +325,7 @@ def conversations(chance: Chance, registers: Registers, count: int) -> Iterator[
 
 
 def later_links(records: Iterable[dict[str, Any]]) -> dict[int, dict[str, int]]:
-    """What the records say of earlier ones, as a second pass is to show it there: the answer to a request, and the
+    """Returns the fields that a second pass adds to earlier records, by their numbers: the answer to a request, and the
     verdict on a token."""
     links: dict[int, dict[str, int]] = {}
     for record in records:
@@ -338,7 +338,7 @@ def later_links(records: Iterable[dict[str, Any]]) -> dict[int, dict[str, int]]:
 
 
 class Difference:
-    """Compares traces of one source, by one profile."""
+    """Compares traces of one source, decoded with one profile."""
 
     def __init__(self, tool: Any, profile: str) -> None:
         self.tool, self.profile = tool, profile
@@ -347,7 +347,7 @@ class Difference:
         self.seen: dict[str, set[str]] = {}
 
     def read(self, trace: Path) -> Iterator[dict[str, Any]]:
-        """What ``vtctap read --json`` says of each record."""
+        """Yields what ``vtctap read --json`` prints for each record."""
         path = self.tool.folder / "read.jsonl"
         with path.open("w") as output, contextlib.redirect_stdout(output):
             assert main(["read", "--json", "--profile", self.profile, str(trace)]) == 0
@@ -355,7 +355,7 @@ class Difference:
             yield from map(json.loads, lines)
 
     def compare(self, trace: Path, *, twice: bool = True) -> None:
-        """In one pass; and in two, where each request names its answer too."""
+        """Compares in one pass and, if ``twice``, in two, in which each request names its answer, too."""
         links = later_links(self.read(trace))
         for passes in ((), ("-2",)) if twice else ((),):
             for ours, shown in zip(self.read(trace), self.tool.each(trace, *passes), strict=True):
@@ -378,7 +378,7 @@ class Difference:
         return path
 
     def same(self, proof: Callable[..., None], source: str) -> None:
-        """Reports what was compared, and fails where anything differs."""
+        """Reports what was compared, and fails if anything differs."""
         proof(source, self.records, self.values, len(self.found))
         assert self.found[:3] == [], "record, field, vtctap, tshark, octets"
 
@@ -413,7 +413,7 @@ def test_demonstration(difference: Callable[..., Difference], proof: Callable[..
 
 
 def corpus() -> Iterator[Record]:
-    """All recordings, each on a link of its own."""
+    """Yields the records of all recordings, each recording on a link of its own."""
     for number, entry in enumerate(RECORDINGS):
         for record in assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000):
             yield replace(record, link=number)
@@ -429,7 +429,7 @@ def test_corpus(profile: str, difference: Callable[..., Difference], proof: Call
 
 @sizes
 def test_prefixes_of_the_corpus(whole: bool, difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
-    """Every prefix of every record; what several records begin with is there once."""
+    """Every prefix of every record agrees; a prefix that several records share is compared once."""
     records = sorted({(record.octets, record.sender, record.line) for record in corpus()}, key=repr)
     if not whole:
         records = random.Random(4).sample([each for each in records if len(each[0]) < 50], 15)
@@ -460,8 +460,8 @@ def test_conversations(
 
 @pytest.mark.slow
 def test_each_field_by_itself(difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
-    """Where one field alone is asked for, the dissector leaves the others out: what stands in its column, in the second
-    of two passes, and which records a display filter finds by it, in one pass."""
+    """If one field alone is requested, the dissector skips the others: its column in the second of two passes, and the
+    records that a display filter finds by it in one pass, are right nevertheless."""
     compared = difference("every-encoding")
     registers = [number.encode() for number in load(compared.profile).registers]
     trace = compared.write(conversations(random.Random(16), registers, 1500))
@@ -491,7 +491,7 @@ def test_each_field_by_itself(difference: Callable[..., Difference], proof: Call
 
 @sizes
 def test_random_octets(whole: bool, difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
-    """A megabyte, by itself and behind beginnings of frames; some from all octets, some from those of the syntax."""
+    """Random octets agree, by themselves and after the beginnings of frames; some are octets of the syntax only."""
     chance = random.Random(8)
     beginnings = (b"", b"", b"", b"\x01", b"\x01R1\x02", b"\x02", b"/", b"/?", b"/ISK5X\r\n\r\n", b"\x06", b"\x7e")
     records: list[Record] = []
@@ -508,8 +508,8 @@ def test_random_octets(whole: bool, difference: Callable[..., Difference], proof
 
 @sizes
 def test_random_headers(whole: bool, difference: Callable[..., Difference], proof: Callable[..., None]) -> None:
-    """Packets whose tap headers and options were changed, and packets of random octets: what our reader refuses is
-    declined, the others are the same."""
+    """Packets with changed tap headers and options, and packets of random octets, are declined if our reader refuses
+    them, and decoded the same if not."""
     chance = random.Random(32)
     taken: list[Packet] = []
     refused: list[Packet] = []

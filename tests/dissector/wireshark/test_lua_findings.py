@@ -1,5 +1,5 @@
-"""What the generated dissector marks as wrong is what ``check`` finds; its statistics and sessions as text, in tshark
-and in a window."""
+"""The generated dissector marks the faults that ``check`` finds, and shows statistics and sessions as text, in tshark
+and in windows."""
 
 import random
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from vtctap.pcap import Flag, Record, Sender, open_trace
 
 START = 1_767_225_600_000_000_000
 APART = {"bcc-bad", "cut", "token-rejected", "token-lockout"}
-"""Findings that are of something else than their experts: a rejected token is found once, and shown wherever the meter
-says so; of a message that is cut, and of a Telegram, more is found."""
+"""Findings that differ from their expert infos: ``check`` reports a rejected token once, and the dissector marks it
+wherever the meter says so; of cut messages and Telegrams, ``check`` reports more."""
 CODES = {kind.code: kind.expert for kind in KINDS.values() if kind.group and kind.code not in APART}
 SECOND, MILLI = 10**9, 10**6
 
 
 def found_by_check(records: list[Record]) -> set[tuple[int, str]]:
-    """What ``check`` finds, as faults of Wireshark."""
+    """Returns what ``check`` finds: the record's number, and the name of the expert info."""
     return {
         (finding.frames[-1], CODES[finding.code])
         for finding in check(records, load())
@@ -33,8 +33,8 @@ def found_by_check(records: list[Record]) -> set[tuple[int, str]]:
 
 
 def at_the_end(records: list[Record]) -> set[tuple[int, str]]:
-    """What ``check`` says of the last request of each link because the trace ends: Wireshark does not know that it
-    does."""
+    """Returns the findings about the last request of each link, which has no answer because the trace ends: the
+    dissector does not know that it ends."""
     requests = {record.link: number for number, record in enumerate(records, 1) if record.sender is Sender.CLIENT}
     return {(number, "no_response") for number in requests.values()}
 
@@ -58,7 +58,7 @@ SERVER = (b"/ABC5X\r\n", block(b"\x02FFFE(05)\x03"), b"\x02FFFE(05)\x03!", b"\x1
 
 
 def story(chance: random.Random, count: int) -> list[Record]:
-    """Frames in no order that makes sense, at times about the limits."""
+    """Returns frames in random order, at times around the limits."""
     time, records = START, []
     for _ in range(count):
         sender = chance.choice((Sender.CLIENT, Sender.CLIENT, Sender.SERVER, Sender.SERVER, Sender.UNKNOWN))
@@ -89,8 +89,8 @@ def story(chance: random.Random, count: int) -> list[Record]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_frames(seed: int, wireshark: Callable[..., Any]) -> None:
-    """More than two pages of places: answers come from a page to the next, and late."""
+def test_frames_in_random_order_are_marked_as_check_finds_them(seed: int, wireshark: Callable[..., Any]) -> None:
+    """The 1300 frames fill more than two pages of places, so some answers are on a later page."""
     tool = wireshark()
     records = story(random.Random(seed), 1300)
     trace = tool.trace(records)
@@ -98,7 +98,7 @@ def test_any_frames(seed: int, wireshark: Callable[..., Any]) -> None:
         stored = list(reader)
     naks = {(number, "nak") for number, record in enumerate(stored, 1) if record.octets == b"\x15"}
     found, wanted = marked(tool, trace), found_by_check(stored)
-    # A NAK by itself is marked wherever it stands; check tells it only where it refuses something.
+    # The dissector marks every NAK; check reports only those that refuse something.
     assert found - naks <= wanted
     assert wanted - found <= at_the_end(stored)
     assert naks <= found
@@ -106,7 +106,9 @@ def test_any_frames(seed: int, wireshark: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_demonstration(seed: int, wireshark: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_demonstration_is_marked_as_check_finds_it(
+    seed: int, wireshark: Callable[..., Any], tmp_path: Path
+) -> None:
     path = tmp_path / "demo.pcapng"
     assert main(["demo", "--fast", "--faults", "--seed", str(seed), "-q", "-w", str(path)]) == 0
     with open_trace(path) as reader:
@@ -142,7 +144,7 @@ Response times, ms                 answers      least       mean       most
 """
 
 
-def test_statistics(wireshark: Callable[..., Any]) -> None:
+def test_statistics_as_text(wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
     trace = tool.trace(exchange())
     for more in (("-z", "vtc,stats"), ("-X", "lua_script1:stats"), ("-2", "-z", "vtc,stats")):
@@ -198,8 +200,8 @@ menus["vtctap/Session as text"]()
 """
 
 
-def test_windows(wireshark: Callable[..., Any]) -> None:
-    """The menus' own code, with windows that print what they are given and a person who presses their buttons."""
+def test_statistics_and_sessions_in_windows(wireshark: Callable[..., Any]) -> None:
+    """The code of the menus runs with stand-ins for Wireshark's windows, which print their text and press buttons."""
     tool = wireshark()
     tool.script.write_text(BEFORE + tool.script.read_text() + AFTER)
     shown = tool.run(tool.trace(exchange()), "-q")
@@ -213,7 +215,8 @@ def test_windows(wireshark: Callable[..., Any]) -> None:
 
 
 def test_flow_graphs_have_client_and_server(wireshark: Callable[..., Any]) -> None:
-    """Of both kinds of addresses that Wireshark draws; the columns stay as they are unless it is asked for."""
+    """With the preference ``vtc.addresses`` both kinds of flow graphs, and the columns, have an address for each side;
+    without it the columns name the sides."""
     tool = wireshark()
     trace = tool.trace(exchange())
     for kind in ("standard", "network"):
@@ -224,8 +227,8 @@ def test_flow_graphs_have_client_and_server(wireshark: Callable[..., Any]) -> No
     assert "10.0.0.1 → 10.0.0.2" in tool.run(trace, "-o", "vtc.addresses:TRUE").splitlines()[0]
 
 
-def test_preferences(wireshark: Callable[..., Any]) -> None:
-    """The limits are the profile's until the user has others."""
+def test_preferences_set_the_limits_and_show_the_octets(wireshark: Callable[..., Any]) -> None:
+    """The limits are the profile's unless a preference sets others; another preference shows the octets."""
     tool = wireshark()
     trace = tool.trace(exchange()[:2])
     late = tool.run(trace, "-o", "vtc.reaction_max:249", "-Y", "vtc.expert.response_late")
@@ -239,8 +242,8 @@ def test_preferences(wireshark: Callable[..., Any]) -> None:
     assert shown[0].endswith("IDRequest | 2f 3f 21 0d 0a")
 
 
-def test_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
-    """The first is used until the user has another: of its names, and of its limits."""
+def test_a_preference_selects_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
+    """Registers have the names of the first profile unless a preference selects another one."""
     obis = load("iec62056-21")
     tool = wireshark(load(), obis)
     ask = Record(START, block(b"\x01R1\x022011()\x03"), sender=Sender.CLIENT, uncertainty=0)
@@ -256,9 +259,9 @@ def test_one_of_several_profiles(wireshark: Callable[..., Any]) -> None:
     assert tool.run(trace, *name, "-o", "vtc.profile:iec62056-21").splitlines() == ["", "", second]
 
 
-def test_frames_of_mode_e_go_to_whom_they_are_for(wireshark: Callable[..., Any]) -> None:
-    """Wireshark 4.6 has a dissector "dlms"; the one here stands for it, since 4.0 and 4.4 have none. It is given whole
-    frames alone, and may fail."""
+def test_frames_of_mode_e_are_handed_to_wiresharks_dlms_dissector(wireshark: Callable[..., Any]) -> None:
+    """Wireshark's dissector "dlms" (from 4.6 on; a stand-in here) receives undamaged frames only, and an error in it is
+    no Lua error of ours."""
     frame, damaged = bytes.fromhex("7ea0070321930f017e"), bytes.fromhex("7ea0070321931f0f7e")
     tool = wireshark()
     said = [frame, damaged, b"\x06"]

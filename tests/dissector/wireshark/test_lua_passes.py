@@ -1,5 +1,5 @@
-"""What the generated dissector knows of a packet stays the same however Wireshark comes to it: past a read filter,
-which gives numbers anew, from a time reference on, and in any order."""
+"""The generated dissector finds the same for a packet however Wireshark reads it: with a read filter, which renumbers
+packets, after a time reference, and in any order."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def places(tool: Any, trace: Path, *more: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_what_a_read_filter_leaves_out_is_no_request_and_no_answer(side: str, wireshark: Callable[..., Any]) -> None:
-    """Its number is the next packet's."""
+    """A packet that is filtered out leaves its number to the next one, which must not inherit its links."""
     tool = wireshark()
     trace = tool.trace([*sessions(3), Record(START + 9 * SECOND, b"\x06")])
     shown = places(tool, trace, "-R", f'vtc.sender == "{side}" || vtc.sender == "unknown"')
@@ -57,7 +57,7 @@ def test_what_a_read_filter_leaves_out_is_no_request_and_no_answer(side: str, wi
 
 
 REGISTERED = 'DissectorTable.get("wtap_encap")'
-# Puts something between Wireshark and the dissector: what pinfo says, by a function of the packet and the name.
+# Stands between Wireshark and the dissector: pinfo with another relative time.
 BETWEEN = """
 local first
 local function seen(pinfo, relative)
@@ -66,14 +66,14 @@ local function seen(pinfo, relative)
     end })
 end
 """
-# As if the user had set time references and then changed a preference: packets are dissected from the first on.
+# As if the user had set time references and then changed a preference, so that all packets are dissected again.
 REFERENCES = """
 function protocol.dissector(tvb, pinfo, tree)
     first = (pinfo.number % 5 == 0 or not first) and pinfo.rel_ts or first
     return dissect(tvb, seen(pinfo, pinfo.rel_ts - first), tree)
 end
 """
-# As Wireshark's window reads a file with a read filter that lets everything pass.
+# As Wireshark's window reads a file with a read filter that passes everything: each packet is dissected twice.
 TWICE = """
 function protocol.dissector(tvb, pinfo, tree)
     if not pinfo.visited then
@@ -99,12 +99,12 @@ def test_places_do_not_depend_on_the_way_of_reading(way: str, wireshark: Callabl
     for ours, theirs in zip(wanted, shown, strict=True):
         assert ours.keys() == theirs.keys()
         for name, (value,) in ours.items():
-            # From a reference on, times are known as well as a double holds those since 1970.
+            # After a reference, times are only as exact as a double holds times since 1970.
             assert theirs[name] == [value] or abs(int(theirs[name][0]) - int(value)) < 1000
 
 
 def test_gaps_of_years(wireshark: Callable[..., Any]) -> None:
-    """On the first pass and when they are looked up again: traces that were put together may lie far apart."""
+    """Gaps of years, as between merged traces, are right on the first pass and when they are looked up again."""
     year = 365 * 86_400 * SECOND
     records = [Record(START + age * year, b"\x06") for age in (0, 1, 3, 53)]
     records += [Record(START + 53 * year, b"\x06")] * 1100
@@ -114,8 +114,8 @@ def test_gaps_of_years(wireshark: Callable[..., Any]) -> None:
         assert [round(float(gap) / 31_536_000, 6) for gap in shown[1:4]] == [1, 2, 50]
 
 
-def test_frames_that_a_snapshot_length_cut(wireshark: Callable[..., Any]) -> None:
-    """They are cut frames, and nothing is held against their form; in our own reader, too."""
+def test_frames_that_a_snapshot_length_cut_are_flagged_as_cut(wireshark: Callable[..., Any]) -> None:
+    """Frames that a snapshot length cut are flagged as cut and have no other fault, here and in our own reader."""
     tool = wireshark()
     whole = [
         Record(START, block(b"\x02FFFE(10)\x03")),
@@ -140,8 +140,9 @@ def test_frames_that_a_snapshot_length_cut(wireshark: Callable[..., Any]) -> Non
 
 
 @pytest.mark.skipif(not shutil.which("sharkd"), reason="sharkd is not here")
-def test_packets_are_asked_for_other_fields_from_one_to_the_next(wireshark: Callable[..., Any]) -> None:
-    """As in Wireshark's window, when lines are painted and somebody searches from the next packet on."""
+def test_the_requested_fields_may_change_from_one_packet_to_the_next(wireshark: Callable[..., Any]) -> None:
+    """Columns are right if one packet is requested for some fields and the next for others, as when Wireshark's window
+    draws rows and a search continues after them."""
     tool = wireshark()
     trace = tool.trace(sessions(1))
     home = tool.folder / "home"

@@ -1,4 +1,4 @@
-"""Through pyshark: traces and live links, decoded by the tshark that is installed, as our own decoder does."""
+"""Traces and live links through pyshark, by the installed tshark, have the fields of our own decoder."""
 
 import os
 import pty
@@ -38,7 +38,7 @@ def trace(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_trace(trace: Path) -> None:
+def test_a_trace_has_the_fields_of_the_decoder(trace: Path) -> None:
     dissect = Dissector(load()).dissect
     with open_records(trace) as reader:
         ours = [dissect(record).fields() for record in reader]
@@ -77,7 +77,7 @@ def test_a_trace_is_read_with_the_profile_that_it_states(tmp_path: Path) -> None
 
 
 def values(tree: object, name: str) -> list[str]:
-    """A field's values, wherever in a JSON tree they are."""
+    """Returns a field's values from anywhere in a JSON tree."""
     if isinstance(tree, list):
         return [value for item in tree for value in values(item, name)]
     if not isinstance(tree, dict):
@@ -86,7 +86,7 @@ def values(tree: object, name: str) -> list[str]:
     return own + [word for item in tree.values() for word in values(item, name)]
 
 
-def test_as_json(trace: Path) -> None:
+def test_json_mode_has_the_messages_of_the_decoder(trace: Path) -> None:
     capture = pyshark.open_trace(trace, use_json=True)
     try:
         messages = [word for packet in capture for word in values(packet.vtc._all_fields, "vtc.message")]
@@ -107,7 +107,7 @@ def test_options_reach_pyshark(trace: Path) -> None:
         capture.close()
 
 
-def test_nothing_is_left(trace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_closing_removes_the_temporary_folder(trace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     capture = pyshark.open_trace(trace)
     assert list(tmp_path.glob("vtctap-*"))
@@ -124,7 +124,7 @@ def line() -> Iterator[tuple[int, str]]:
     os.close(slave)
 
 
-def test_a_live_link(line: tuple[int, str]) -> None:
+def test_a_live_link_is_decoded(line: tuple[int, str]) -> None:
     master, name = line
     capture = pyshark.open_live(name, speed=9600, line="8N1")
     stop = threading.Event()
@@ -146,7 +146,7 @@ def test_a_live_link(line: tuple[int, str]) -> None:
         capture.close()
 
 
-def test_what_is_refused(trace: Path) -> None:
+def test_an_unsupported_option_and_an_unknown_profile_are_refused(trace: Path) -> None:
     with pytest.raises(ValueError, match="use_ek"):
         pyshark.open_trace(trace, use_ek=True)
     with pytest.raises(ProfileError, match="no profile"):

@@ -1,4 +1,4 @@
-"""Tokens in Wireshark: what the generated dissector says of them is what our own decoder says."""
+"""The generated dissector decodes tokens as our own decoder does."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ PUBLISHED = (
 
 
 def numbers(chance: random.Random) -> Iterable[int]:
-    """Published tokens, any tokens, tokens of class 1 with a good CRC, and what is just no token."""
+    """Yields published tokens, random ones, tokens of class 1 with a good CRC, and numbers at and over 66 bits."""
     yield from map(int, PUBLISHED)
     for _ in range(200):
         yield chance.randrange(1 << 66)
@@ -43,8 +43,8 @@ def frames(values: Iterable[bytes], registers: tuple[bytes, ...]) -> list[Record
     ]
 
 
-def test_digits(wireshark: Callable[..., Any]) -> None:
-    """In a token register, in another and in none; whole, too short and damaged."""
+def test_tokens_in_digits(wireshark: Callable[..., Any]) -> None:
+    """Tokens in digits are decoded the same in any register and in none, whole, too short or damaged."""
     found = list(numbers(random.Random(41)))
     values = [f"{number:020}" for number in found] + [f"{number:017{case}}" for number in found for case in "xX"]
     values += [value[:at] + value[at + 1 :] for value in values[:3] for at in range(len(value))]
@@ -54,8 +54,8 @@ def test_digits(wireshark: Callable[..., Any]) -> None:
     assert wireshark().differences(records) == []
 
 
-def test_packed(wireshark: Callable[..., Any]) -> None:
-    """Seven bits a character, as long as none is a bracket, a line end or another sign of the syntax."""
+def test_packed_tokens(wireshark: Callable[..., Any]) -> None:
+    """Tokens in characters of seven bits are decoded the same, even if a character belongs to the syntax."""
     profile: Profile = load()
     register = profile.registers["FFFF"]
     packed = replace(register, encoding=replace(register.encoding, tokens=("packed", "hexadecimal", "decimal")))
@@ -67,16 +67,16 @@ def test_packed(wireshark: Callable[..., Any]) -> None:
     assert tool.differences(frames(values, (b"FFFF", b"2011"))) == []
 
 
-def test_registers_that_are_obis_codes(wireshark: Callable[..., Any]) -> None:
-    """A token register is one however its code is written."""
+def test_token_registers_that_are_obis_codes(wireshark: Callable[..., Any]) -> None:
+    """A token register is recognised in each form of its OBIS code."""
     profile = replace(load(), numbering="obis")
     registers = (b"1-0:FFFF", b"FFFF*05", b"FFFF&255", b"1-0:1-1:FFFF")
     records = frames((b"%020d" % number for number in numbers(random.Random(43))), registers)
     assert wireshark(profile).differences(records) == []
 
 
-def test_the_tree(wireshark: Callable[..., Any]) -> None:
-    """What is assumed says so; a bad CRC is an expert item."""
+def test_the_tree_of_tokens(wireshark: Callable[..., Any]) -> None:
+    """An encrypted token of an assumed register is marked as assumed; a bad CRC is an expert info."""
     profile = load()
     doubted = replace(profile.registers["FFFF"], provenance=Provenance("here", "assumed"))
     tool = wireshark(replace(profile, registers={**profile.registers, "FFFF": doubted}))
