@@ -1,8 +1,8 @@
 """Meter manufacturers by FLAG id, the three letters of an identification (IEC 62056-21).
 
 The DLMS User Association keeps the list. The names in ``manufacturers.tsv`` are facts from the list that the
-wmbusmeters project publishes as src/manufacturers.h, whose first line puts it under CC0. The file holds the
-manufacturers of electricity meters common in the field, not all of them; a missing code is unknown, not wrong.
+wmbusmeters project publishes as src/manufacturers.h, whose first line puts it under CC0. The file holds a selection,
+mostly of makers of electricity meters; a missing code is unknown, not wrong.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
-"""Answers that name no register: each decoder understands them from what was asked, and from nothing else.
+"""Answers that name no register: each decoder takes the registers from the request, and from nothing else.
 
-The port of prepayment meters, as two public programs speak it, answers so, and so do meters of IEC 62056-21 (ISKRA
-ME162, ELVIN). The same session with and without the names must mean the same to everyone.
+The port of prepayment meters, as two public programs use it, answers so, and so do meters of IEC 62056-21 (ISKRA ME162,
+ELVIN). A session must mean the same with and without the names, to each decoder.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,7 +57,7 @@ ASKED = [
 
 
 def records(said: list[tuple[str, bytes, Any]]) -> list[Record]:
-    """The records of what client (C) and server (S) said, a quarter of a second apart."""
+    """Returns the frames of client (C) and server (S) as records, a quarter of a second apart."""
     senders = {"C": Sender.CLIENT, "S": Sender.SERVER}
     return [
         Record(START + at * 250_000_000, octets, sender=senders[side], duration=10_000_000, uncertainty=0, flags=flags)
@@ -66,7 +66,7 @@ def records(said: list[tuple[str, bytes, Any]]) -> list[Record]:
 
 
 def session(named: bool, *, brackets: bool) -> list[Record]:
-    """Reads, a token, its status until it is accepted, and a read of two registers at once."""
+    """Returns reads, a token, its status until it is accepted, and a read of two registers at once."""
 
     def read(*registers: bytes) -> tuple[str, bytes, int]:
         if brackets or len(registers) > 1:
@@ -85,7 +85,7 @@ def session(named: bool, *, brackets: bool) -> list[Record]:
 
 
 OWN = {"vtc.register", "vtc.register.asked", "vtc.bcc", "vtc.bcc.expected", "vtc.octets"}
-"""The fields that may differ."""
+"""The fields that may differ with and without names."""
 
 
 def dissected(records: Iterable[Record], profile: str = "iec62055-52") -> list[Dissection]:
@@ -94,7 +94,7 @@ def dissected(records: Iterable[Record], profile: str = "iec62055-52") -> list[D
 
 
 @pytest.mark.parametrize("octets", VECTORS)
-def test_vectors(octets: bytes) -> None:
+def test_the_vectors_are_decoded_and_built(octets: bytes) -> None:
     whole = octets + bytes([VECTORS[octets]])
     message = decode(whole)
     assert (message.bcc_status, message.bcc_rule, message.text) == ("good", "xor", None)
@@ -112,15 +112,15 @@ def test_vectors(octets: bytes) -> None:
     "octets",
     [b"FFF1", b"FFFE12", b"fffe1", b"FFFG1", b"FFFE ", b"FFFE1()", b"FFFE(1)", b"", b"\r\nFFFE1"],
 )
-def test_what_is_not_five_digits_stays_as_it_is(octets: bytes) -> None:
+def test_a_read_of_other_than_five_digits_has_no_count(octets: bytes) -> None:
     message = decode(checked(b"\x01R\x02" + octets + b"\x03"))
     assert (message.message, message.count) == ("ReadCommand", None)
     assert decode(checked(b"\x01W\x02FFFE1\x03")).count is None
     assert decode(checked(b"\x01R1FFFE1\x03")).count is None  # There is no STX.
 
 
-def test_vectors_in_wireshark(wireshark: Callable[..., Any]) -> None:
-    """Whole, cut off at each octet, and with each octet damaged."""
+def test_the_vectors_in_wireshark(wireshark: Callable[..., Any]) -> None:
+    """The vectors are decoded the same whole, cut, with parity bits, and (the first one) damaged."""
     whole = [octets + bytes([check]) for octets, check in VECTORS.items()]
     cut = [octets[:end] for octets in whole for end in range(1, len(octets))]
     damaged = [octets[:at] + b"\x03" + octets[at + 1 :] for octets in whole[:1] for at in range(len(octets))]
@@ -132,7 +132,7 @@ def test_vectors_in_wireshark(wireshark: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("brackets", [False, True])
-def test_with_and_without_names_it_is_the_same(brackets: bool) -> None:
+def test_a_session_means_the_same_with_and_without_names(brackets: bool) -> None:
     named, bare = (dissected(session(each, brackets=brackets)) for each in (True, False))
     for one, other in zip(named, bare, strict=True):
         first, second = one.as_json(), other.as_json()
@@ -150,8 +150,8 @@ def test_with_and_without_names_it_is_the_same(brackets: bool) -> None:
     assert summary(frames[1]) == "Data (00123456782) meterNumber=00123456782"
 
 
-def test_analysis_says_the_same() -> None:
-    """Verdicts on tokens, findings, statistics."""
+def test_the_analysis_of_a_session_is_the_same_with_and_without_names() -> None:
+    """Verdicts on tokens, findings and statistics are the same with and without names."""
     named, bare = (dissected(session(each, brackets=False)) for each in (True, False))
     for analyse in (
         lambda each: [(flow.token, flow.outcome, flow.status_name, flow.duration) for flow in token_flows(each)],
@@ -163,8 +163,8 @@ def test_analysis_says_the_same() -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_scapy_and_wireshark_say_the_same(named: bool, wireshark: Callable[..., Any]) -> None:
-    """Wireshark in one pass and in two; Scapy of the packet, its message, and each data set."""
+def test_scapy_and_wireshark_decode_the_same(named: bool, wireshark: Callable[..., Any]) -> None:
+    """Wireshark, in one pass and in two, and Scapy's packet, message and data sets have the decoder's fields."""
     said = session(named, brackets=False)
     tool = wireshark()
     assert tool.differences(said) == []
@@ -217,8 +217,10 @@ TWO = checked(b"\x01R1\x02A()B()\x03")
         ([("S", ANSWER, 0)], ()),
     ],
 )
-def test_what_is_asked(said: list[tuple[str, bytes, Any]], asked: tuple[str, ...], wireshark: Any) -> None:
-    """Of the last frame."""
+def test_an_answer_takes_the_registers_of_its_request(
+    said: list[tuple[str, bytes, Any]], asked: tuple[str, ...], wireshark: Any
+) -> None:
+    """The last frame has the registers of the undamaged read that it answers, or none."""
     pairing, frames = Pairing(), records(said)
     places = [pairing.place(at, record, decode(record.octets)) for at, record in enumerate(frames, 1)]
     assert places[-1].register_asked == asked
@@ -233,7 +235,7 @@ def test_what_is_asked(said: list[tuple[str, bytes, Any]], asked: tuple[str, ...
         ("elvin_elv51234_addr1", "0010", ""),
     ],
 )
-def test_real_meters(name: str, register: str, read: str) -> None:
+def test_answers_of_real_meters_take_the_register_of_their_request(name: str, register: str, read: str) -> None:
     (entry,) = (each for each in REAL if each["name"] == name)
     frames = dissected(assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000), "iec62056-21")
     asked = [each for each in frames if isinstance(each, Frame) and each.place.register_asked]

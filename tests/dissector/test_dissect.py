@@ -1,4 +1,4 @@
-"""What each record says, as fields of the catalogue."""
+"""Dissecting records: their fields, which are those of the catalogue."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ SEVEN_EVEN = Line(7, "E", 1)
 STATUS = b"\x02FFFE(10)\x03\x00"
 
 
-def test_a_frame_says_what_it_is() -> None:
+def test_a_frame_has_a_name_and_knows_whether_it_is_damaged() -> None:
     parts = ((b"\x02FFFE(01)\x03\x00", 0), (b"\x02FFFE(10)", Flag.CUT), (b"4(16)", Flag.CUT))
     dissections = [Dissector(load()).dissect(Record(T0, octets, flags=flags)) for octets, flags in parts]
     frames = [frame for frame in dissections if isinstance(frame, Frame)]
@@ -53,7 +53,7 @@ def frame(octets: bytes, **more: object) -> Record:
 # The catalogue itself.
 
 
-def test_the_catalogue() -> None:
+def test_the_catalogue_is_consistent() -> None:
     names = [field.name for field in CATALOGUE]
     assert len(set(names)) == len({field.attribute for field in CATALOGUE}) == len(names)
     for field in CATALOGUE:
@@ -100,13 +100,13 @@ def fits(field: Field, value: Value) -> bool:
 
 
 def check(fields: Mapping[str, Value]) -> None:
-    """Names of the catalogue, in its order, with its types."""
+    """Asserts that names, their order and the types of values are those of the catalogue."""
     assert [name for name in FIELDS if name in fields] == list(fields)
     for name, value in fields.items():
         assert fits(FIELDS[name], value), (name, value)
 
 
-def test_all_that_a_tap_can_say() -> None:
+def test_all_that_a_tap_can_state_is_in_the_fields() -> None:
     record = Record(
         T0,
         b"\x02FFFE(10)\x03\x00",
@@ -199,7 +199,7 @@ def test_what_does_not_apply_is_absent() -> None:
         ("mark \udcff\ud800", "mark", "??"),
     ],
 )
-def test_events(event: str, name: str | None, detail: str | None) -> None:
+def test_an_event_has_a_name_and_a_detail(event: str, name: str | None, detail: str | None) -> None:
     dissection = dissect(Record(T0, kind=Kind.EVENT, event=event))
     fields = dissection.fields()
     check(fields)
@@ -260,7 +260,7 @@ def test_any_trace_gives_fields_of_the_catalogue_and_json(records: list[Record])
         (-500_000_000, "-0.500000000"),
     ],
 )
-def test_epoch(time: int, shown: str) -> None:
+def test_times_are_seconds_since_1970_to_the_nanosecond(time: int, shown: str) -> None:
     assert epoch(time) == shown
 
 
@@ -288,14 +288,14 @@ def test_json_of_records_with_all_there_is() -> None:
 
 
 def test_time_since_the_first_record() -> None:
-    """Stamps of two taps may go back: then it is negative."""
+    """Timestamps of two taps may go backwards; the relative time is then negative."""
     times = (T0, T0 + 1_250_000_001, T0 - 2_000_000)
     dissector = Dissector(load())
     written = [dissector.dissect(Record(time, b"\x06")).as_json()["frame.time_relative"] for time in times]
     assert written == ["0.000000000", "1.250000001", "-0.002000000"]
 
 
-def test_field_values() -> None:
+def test_the_values_of_a_field_are_a_list() -> None:
     fields: dict[str, Value] = {"vtc.register": ["a", "b"], "vtc.cmd": "R1", "vtc.link": 0}
     assert field_values(fields, "vtc.register") == ["a", "b"]
     assert field_values(fields, "vtc.cmd") == ["R1"]
@@ -315,23 +315,23 @@ def at(time: int, **more: object) -> Record:
     return Record(T0 + time * MS, b"\x06", duration=10 * MS, **more)  # type: ignore[arg-type]
 
 
-def test_gap() -> None:
-    """From the end of the link's previous frame to the start of this; across taps, not across links."""
+def test_the_gap_before_a_frame() -> None:
+    """The gap is from the end of the link's previous frame, of any tap, to the start of this one."""
     assert gaps(at(0), at(30), at(40, tap=1), at(100, link=1), at(300, link=1), at(310)) == [
         None, 0.02, 0.0, None, 0.19, 0.26,
     ]  # fmt: skip
 
 
-def test_gap_passes_over_noise_and_events() -> None:
+def test_the_gap_ignores_noise_and_events() -> None:
     noise = Record(T0 + 15 * MS, b"xx", Kind.NOISE, duration=10 * MS)
     event = Record(T0 + 16 * MS, kind=Kind.EVENT, event="mark")
     assert gaps(at(0), noise, event, at(30)) == [None, None, None, 0.02]
 
 
-def test_gap_that_cannot_be_known() -> None:
-    assert gaps(at(0), at(5)) == [None, None]  # they overlap
+def test_a_gap_that_cannot_be_known_is_absent() -> None:
+    assert gaps(at(0), at(5)) == [None, None]  # The frames overlap.
     assert gaps(at(0), at(30, flags=Flag.SYNTHETIC)) == [None, None]
-    assert gaps(at(30), at(0), at(30)) == [None, None, 0.02]  # time goes back
+    assert gaps(at(30), at(0), at(30)) == [None, None, 0.02]  # Time goes backwards.
 
 
 # Meaning.
@@ -353,7 +353,7 @@ def test_gap_that_cannot_be_known() -> None:
         ("9" * 5000, None, None),
     ],
 )
-def test_token_status(value: str, number: int | None, name: str | None) -> None:
+def test_a_token_status_has_its_number_and_name(value: str, number: int | None, name: str | None) -> None:
     fields = dissect(frame(b"\x02FFFE(" + value.encode() + b")\x03")).fields()
     assert fields.get("vtc.status.token") == number
     assert fields.get("vtc.status.token.name") == name
@@ -362,7 +362,7 @@ def test_token_status(value: str, number: int | None, name: str | None) -> None:
 
 
 def test_meaning_of_several_data_sets() -> None:
-    """The first status counts; unknown registers leave empty strings."""
+    """Of several statuses the first one counts; unknown registers have empty names."""
     fields = dissect(frame(b"\x02x(1)FFFE(09)2002(5)FFFE(01)\x03")).fields()
     assert fields["vtc.register.name"] == ["", "tokenStatus", "meterStatus", "tokenStatus"]
     assert fields["vtc.value.decoded"] == ["", "OldError", "", "Accept"]
@@ -399,7 +399,7 @@ confidence = "{table}"
 @pytest.mark.parametrize("register", CONFIDENCES)
 @pytest.mark.parametrize("table", CONFIDENCES)
 def test_confidence_is_the_weakest(message: str, register: str, table: str) -> None:
-    """Of what the decoding leans on: the message; where the register is known, that; where its value is, the table."""
+    """The confidence is the weakest of the message, the register if known, and the table that names its value."""
     profile = parse(PROFILE.format(whole="confirmed", message=message, register=register, table=table), "test.toml")
 
     def confidence(octets: bytes) -> tuple[Value, Value]:
@@ -441,7 +441,7 @@ def test_the_later_part_of_a_frame_has_text_alone() -> None:
     assert "vtc.bcc.status" not in fields
 
 
-def test_two_profiles() -> None:
+def test_each_profile_has_registers_and_confidences_of_its_own() -> None:
     record = frame(STATUS)
     assert dissect(record, "iec62056-21").fields()["vtc.confidence"] == "confirmed"
     assert "vtc.register.name" not in dissect(record, "iec62056-21").fields()

@@ -1,6 +1,6 @@
-"""Filters: the same records as tshark finds with the same words, and errors that say what to do.
+"""Filters find the records that tshark finds with the same expressions, and their errors say what to do.
 
-tshark judges all filters of a test in one run: a Lua script makes a listener of each.
+tshark evaluates all filters of a test in one run, in which a Lua script makes a listener of each.
 """
 
 import json
@@ -202,7 +202,7 @@ def numbers(trace: Path, text: str) -> list[int]:
 
 
 def judged(trace: Path, dissector: Path, filters: tuple[str, ...]) -> list[list[int] | None]:
-    """The records that each filter finds in tshark; None where tshark refuses it."""
+    """Returns the records that each filter finds in tshark; None for a filter that it refuses."""
     script, lines = dissector.with_name("listeners.lua"), dissector.with_name("filters")
     script.write_text(LISTENERS)
     lines.write_text("\n".join(filters))
@@ -217,7 +217,7 @@ def judged(trace: Path, dissector: Path, filters: tuple[str, ...]) -> list[list[
 
 
 def compare(trace: Path, dissector: Path, filters: tuple[str, ...]) -> list[str]:
-    """Asserts that each filter finds the same; gives those that find some records and not all."""
+    """Asserts that each filter finds the same as in tshark; returns those that find some records but not all."""
     count = len(numbers(trace, "vtc.kind"))
     ours = [numbers(trace, text) for text in filters]
     theirs = judged(trace, dissector, filters)
@@ -226,13 +226,13 @@ def compare(trace: Path, dissector: Path, filters: tuple[str, ...]) -> list[str]
 
 
 @pytest.mark.parametrize("name", ["faults", "programming"])
-def test_finds_what_tshark_finds(name: str, dissector: Path) -> None:
+def test_filters_find_what_tshark_finds(name: str, dissector: Path) -> None:
     assert compare(EXAMPLES / f"{name}.pcapng", dissector, SAME_AS_TSHARK)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trace with fields that repeat, empty values, and times to the nanosecond."""
+    """Returns a trace with fields that repeat, empty values, and times to the nanosecond."""
     path = tmp_path_factory.mktemp("trace") / "made.pcapng"
     line = Line(7, "E", 1)
     frames = [
@@ -261,12 +261,12 @@ only_as_in_4_0 = pytest.mark.skipif(
 
 
 @only_as_in_4_0
-def test_finds_what_tshark_finds_in_made_records(made: Path, dissector: Path) -> None:
+def test_filters_find_what_tshark_finds_in_made_records(made: Path, dissector: Path) -> None:
     assert len(compare(made, dissector, ON_MADE_RECORDS)) > len(ON_MADE_RECORDS) // 2
 
 
 @only_as_in_4_0
-def test_tshark_refuses_what_is_refused(made: Path, dissector: Path) -> None:
+def test_tshark_refuses_what_vtctap_refuses(made: Path, dissector: Path) -> None:
     for text, found in zip(REFUSED_BY_BOTH, judged(made, dissector, REFUSED_BY_BOTH), strict=True):
         assert found is None, text
         with pytest.raises(FilterError):
@@ -298,7 +298,7 @@ def random_filter(generator: random.Random, depth: int) -> str:
 
 
 @only_as_in_4_0
-def test_finds_what_tshark_finds_with_any_filter(made: Path, dissector: Path) -> None:
+def test_random_filters_find_what_tshark_finds(made: Path, dissector: Path) -> None:
     generator = random.Random(62055)
     filters = tuple(random_filter(generator, 3) for _ in range(300))
     assert len(compare(made, dissector, filters)) > 100
@@ -328,7 +328,7 @@ FIELDS = json.loads("""{"vtc.value": ["a", "b"], "vtc.link": 3, "vtc.cut": true,
         (r'vtc.text contains "\x22x"', True),
         ("vtc.value && vtc.unit || vtc.link", True),
         ("vtc.link xor vtc.value", False),
-        # What Wireshark 4.0 does not have yet, or what is not its affair.
+        # What Wireshark 4.0 does not have, fields of vtctap alone, and limits.
         ("vtc.link ^^ vtc.value ^^ vtc.cut", True),
         ("vtc.link ^^ vtc.unit || vtc.unit", True),
         ("vtc.link ^^ vtc.value && vtc.unit", True),
@@ -350,7 +350,7 @@ FIELDS = json.loads("""{"vtc.value": ["a", "b"], "vtc.link": 3, "vtc.cut": true,
         (" or ".join(["vtc.unit"] * 5000) + " or vtc.cut", True),
     ],
 )
-def test_hand_made_truths(text: str, expected: bool) -> None:
+def test_filters_of_a_hand_made_record(text: str, expected: bool) -> None:
     assert compile_filter(text)(FIELDS) is expected
 
 
@@ -397,7 +397,7 @@ def test_hand_made_truths(text: str, expected: bool) -> None:
         ("__import__", "is no field"),
     ],
 )
-def test_errors_say_where_and_what(text: str, says: str) -> None:
+def test_errors_state_the_place_and_the_reason(text: str, says: str) -> None:
     with pytest.raises(FilterError) as error:
         compile_filter(text)
     assert says in str(error.value)

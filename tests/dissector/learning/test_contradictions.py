@@ -1,4 +1,4 @@
-"""Contradictions: each statement of a profile has its record that contradicts it, and damage contradicts nothing."""
+"""Contradictions: each statement of a profile can be contradicted by a record, but never by a damaged one."""
 
 from dataclasses import replace
 
@@ -105,13 +105,14 @@ def test_a_bare_read_contradicts_brackets_and_no_count() -> None:
     ]
 
 
-def test_a_nak_contradicts_where_it_comes_again() -> None:
+def test_a_nak_contradicts_only_if_it_is_repeated() -> None:
     assert contradictions(records([read("2006"), ("M", NAK), read("2006"), data("(1)")])) == []
     twice = contradictions(records([read("2006"), ("M", NAK), read("2006"), ("M", NAK)]))
     assert twice == [(4, "registers", "number cannot be read here")]
 
 
-def test_a_line_is_compared_where_a_tap_shows_it() -> None:
+def test_a_line_is_compared_only_if_a_tap_shows_it() -> None:
+    """Records without an uncertainty, as from an import, contradict no line."""
     made = [replace(record, speed=2400) for record in records([read("2006"), data("(1)")])]
     assert contradictions(made) == [(1, "line", "2400 bit/s, 7E1"), (2, "line", "2400 bit/s, 7E1")]
     assert contradictions([replace(record, uncertainty=None) for record in made]) == []
@@ -124,7 +125,7 @@ def test_what_is_damaged_contradicts_nothing() -> None:
         assert contradictions(records(frames)) == []
 
 
-def test_what_was_learned_is_not_contradicted_by_what_it_was_learned_from() -> None:
+def test_a_learned_profile_is_not_contradicted_by_its_own_trace() -> None:
     made = records([*GOOD * 3, *[read("2006"), data("(12A4)")] * 3, *[read("2099"), data("(ER02)")] * 3])
     text = draft(learn(made), load("iec62056-21"), parent="iec62056-21", name="n", traces=["t"])
     profile = parse(text, "n.toml")

@@ -18,7 +18,7 @@ def poll(*statuses: str) -> list[tuple[str, bytes]]:
 
 
 def sold() -> list[Record]:
-    """Four tokens that raise a credit, and four that do not; the result is told by register 0F01."""
+    """Returns a session with four tokens that raise a credit, and four that do not; register 0F01 is the status."""
     frames: list[tuple[str, bytes] | float] = []
     credit = 1000
     for number in range(4):

@@ -11,7 +11,7 @@ NAMES = ("a", "b", "c")
 
 
 def verdict(*seen: tuple[tuple[str, ...], int], candidates: tuple[str, ...] = ()) -> tuple[str, str]:
-    """The verdict on readings by how often which of them explained something."""
+    """Returns the verdict on readings, from how often each group of them explained an observation."""
     return judge(weigh({explaining: Tally(count) for explaining, count in seen}, candidates))
 
 
@@ -33,7 +33,9 @@ def verdict(*seen: tuple[tuple[str, ...], int], candidates: tuple[str, ...] = ()
         (((("a",), 1500), ((), 3)), ("shown", "a")),
     ],
 )
-def test_verdicts(seen: tuple[tuple[tuple[str, ...], int], ...], said: tuple[str, str]) -> None:
+def test_a_verdict_follows_from_what_the_readings_explained(
+    seen: tuple[tuple[tuple[str, ...], int], ...], said: tuple[str, str]
+) -> None:
     assert verdict(*seen) == said
 
 
@@ -77,7 +79,7 @@ def contents(notes: Notes) -> set[tuple[object, ...]]:
 def test_merging_parts_is_as_noting_all(
     observed: list[tuple[int, int, tuple[str, ...], str, int | None]], one: int, other: int
 ) -> None:
-    """In any grouping and order."""
+    """Notes on three parts, merged in another grouping or order, equal the notes on the whole."""
     first, second = sorted((one, other))
     parts = noted(observed[:first]), noted(observed[first:second]), noted(observed[second:])
     whole = contents(noted(observed))

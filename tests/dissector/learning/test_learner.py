@@ -89,7 +89,7 @@ def test_learners_of_the_same_devices_add_up() -> None:
 
 
 def learned_apart(traces: list[list[Record]]) -> list[Learner]:
-    """What each trace shows, learned by a learner of its own, as another process does it."""
+    """Returns a learner of each trace by itself, pickled as if it came from another process."""
     learners = []
     for number, trace in enumerate(traces, 1):
         learner, dissector = Learner(), Dissector(load())
@@ -102,8 +102,10 @@ def learned_apart(traces: list[list[Record]]) -> list[Learner]:
 
 
 @pytest.mark.parametrize(("devices", "keys"), [(64, 2000), (3, 2000), (3, 12)])
-def test_any_order_and_grouping_gives_the_same(monkeypatch: pytest.MonkeyPatch, devices: int, keys: int) -> None:
-    """Also where there are more devices, and more counts, than are kept."""
+def test_learners_merge_to_the_same_in_any_order_and_grouping(
+    monkeypatch: pytest.MonkeyPatch, devices: int, keys: int
+) -> None:
+    """The result is the same even with more devices, and more counts, than are kept."""
     monkeypatch.setattr(learner_module, "MAX_DEVICES", devices)
     monkeypatch.setattr(evidence, "MAX_KEYS", keys)
     traces = [demo(1), records(FIRST * 4), records(OTHER * 4), demo(2), records(OTHER * 2, link=3)]
@@ -122,7 +124,7 @@ def test_any_order_and_grouping_gives_the_same(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_devices_that_are_not_told_apart_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their identifications differ because they are several devices, not because one device counts."""
+    """With more devices than are kept, different identifications are not taken for those of one device that counts."""
     monkeypatch.setattr(learner_module, "MAX_DEVICES", 3)
     traces = [records([CALL, identification(f"ABC5{number:09}")] * 3) for number in (11, 23, 35, 47, 58, 69)]
     parts = [answer.reading for answer in learn(*traces).answers() if answer.question == "identification parts"]
@@ -136,7 +138,7 @@ def test_links_are_devices() -> None:
 
 
 def everything(learner: Learner) -> list[str]:
-    """All texts that a learner gives; they must come whatever it was fed."""
+    """Returns the draft and both pages of a learner; the draft is a valid profile."""
     text = draft(learner, load(), parent="iec62055-52", name="n", traces=["t"])
     parse(text, "made.toml")
     return [text, html(learner), markdown(learner)]
@@ -205,7 +207,7 @@ HOSTILE = ('"] = 1 } x', "'''", "\\", "Z\xe4hler", "#", "\x7f", "<script>", "|x|
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_trace_says_is_text(text: str) -> None:
+def test_text_of_a_trace_is_no_toml_and_no_html(text: str) -> None:
     frames = [*[read(text), data(f"{text}(1*{text})")] * 3, *[write(text, text), data("(ER01)")] * 3]
     texts = everything(learn(records(frames)))
     assert "<script>" not in texts[1]
@@ -214,8 +216,8 @@ def test_what_a_trace_says_is_text(text: str) -> None:
 MEASURED = {question.name for question in QUESTIONS if question.judge is measured}
 
 
-def test_a_damaged_capture_shows_nothing_else() -> None:
-    """A frame of a hundred is damaged: what is shown then is shown without damage, or open."""
+def test_a_damaged_capture_shows_nothing_false() -> None:
+    """What a capture with one damaged frame in a hundred shows, the undamaged one shows too, or leaves open."""
     clean = demo(3, sessions=12)
     right = answers(clean)
     chance = random.Random(5)
@@ -243,7 +245,7 @@ def _damaged(record: Record, chance: random.Random) -> Record:
 
 
 def test_memory_does_not_grow_with_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers, values and identifications without end."""
+    """Ever new registers, values and identifications take no more memory."""
     for module, name in ((evidence, "MAX_KEYS"), (turns, "MAX_VALUES"), (flows, "MAX_REGISTERS")):
         monkeypatch.setattr(module, name, 50)
 

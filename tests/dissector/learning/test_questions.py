@@ -1,4 +1,4 @@
-"""Questions: what conversations show, what they leave open, and what they do not say."""
+"""Questions: what conversations show, and what they leave open."""
 
 import string
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def test_what_a_damaged_read_asks_for_is_unknown() -> None:
     assert said(found, "value unit", "2006") == "shown: none"
 
 
-def test_after_a_nak_of_the_client_the_answer_is_still_that_to_the_read_before() -> None:
+def test_the_answer_after_a_clients_nak_is_that_to_the_read_before() -> None:
     side, octets = data("(1234)")
     again = [read("2006"), (side, octets[:-1] + b"\0"), ("C", NAK), data("(1234)")]
     found = answers(records(again * 2))
@@ -107,7 +107,7 @@ def test_parity_errors_in_half_of_the_frames_show_another_format() -> None:
 SIGNED_ON = [CALL, identification(), *FIRST * 3, BREAK]
 
 
-def test_sign_on() -> None:
+def test_what_sign_ons_show() -> None:
     found = answers(records(SIGNED_ON * 3))
     assert said(found, "sign-on") == "shown: yes"
     assert said(found, "sign-on required") == "not seen"
@@ -136,7 +136,7 @@ def test_a_password_and_an_option_are_seen_but_not_kept() -> None:
     assert "31415926" not in str(found)
 
 
-def test_syntax() -> None:
+def test_what_commands_show_of_the_syntax() -> None:
     found = answers(records([*FIRST * 2, *[write("2014", "01"), ("M", ACK)] * 2]))
     assert said(found, "type digit", "ReadCommand") == "shown: R1"
     assert said(found, "type digit", "WriteCommand") == "shown: W1"
@@ -233,7 +233,7 @@ def test_identifications_of_several_devices() -> None:
 
 
 def test_a_check_digit_of_identifications() -> None:
-    """The speed's digit before a number is no part of it, and a few numbers may fit by chance."""
+    """Six numbers, without the digit of the speed, show a check digit, unless another number contradicts it."""
     numbers = ["10009", "10017", "10025", "10033", "10041", "10058"]
     devices = [records([CALL, identification(f"ABC5{number}"), *FIRST, BREAK]) for number in numbers]
     assert said(answers(*devices), "identification check digit") == "shown: Luhn"
@@ -261,7 +261,7 @@ def credit(value: str) -> list[tuple[str, bytes]]:
 
 
 def credit_token(number: int) -> str:
-    """The digits of a token of class 0."""
+    """Returns the digits of a token of class 0."""
     digits = 10**19 + number * (1 << 29)
     assert digits >> 27 & 3 == digits % (1 << 29) >> 27
     return f"{digits - digits % (1 << 29):020}"
@@ -301,7 +301,7 @@ def test_without_a_credit_no_status_is_accepted() -> None:
 
 
 def test_a_counter_is_no_credit() -> None:
-    """It stands still in the minute of a token that is taken, and rises until the next session."""
+    """A register that stands still while a token is accepted, and rises from one session to the next, is no credit."""
     frames: list[tuple[str, bytes] | float] = []
     for number in range(5):
         frames += [*credit(f"{number:04X}"), write("FFFF", credit_token(2 * number)), ("M", ACK), *poll("10", "A1")]
@@ -322,8 +322,8 @@ KEY_CHANGE = f"{int(credit_token(999)) + (2 << 27):020}"
 
 
 def locked(*, wrong: int = 3, again: str = "A1", pause: Sequence[tuple[str, bytes] | float] = (60.0,)) -> Steps:
-    """Three sessions: in each a token is taken (A1), wrong ones are refused (B2), and a good one meets the lockout (C3)
-    and is entered again after a pause."""
+    """Returns three sessions: in each, a token is accepted (A1), wrong ones are rejected (B2), and a good one meets the
+    lockout (C3) and is entered again after a pause."""
     frames: Steps = []
     balance = 1000
     for session in range(3):
@@ -339,7 +339,7 @@ def locked(*, wrong: int = 3, again: str = "A1", pause: Sequence[tuple[str, byte
 
 
 @pytest.mark.parametrize("wrong", [1, 2, 3, 5])
-def test_a_lockout_is_learned_from_a_good_token_that_is_refused_and_taken_later(wrong: int) -> None:
+def test_a_lockout_is_learned_from_a_token_that_is_rejected_and_accepted_later(wrong: int) -> None:
     found = answers(records(locked(wrong=wrong)))
     assert said(found, "lockout", "FFFE=C3") == f"shown: {wrong} in a row"
     assert said(found, "status", "FFFE=C3") == "shown: locked out"
@@ -360,14 +360,14 @@ def test_a_lockout_is_learned_from_a_good_token_that_is_refused_and_taken_later(
         pytest.param(locked(wrong=0), id="the status follows on a token that is taken, so it is of another kind"),
     ],
 )
-def test_what_may_be_another_refusal_is_no_lockout(frames: Steps) -> None:
+def test_what_may_be_another_rejection_is_no_lockout(frames: Steps) -> None:
     found = answers(records(frames))
     assert said(found, "lockout", "FFFE=C3") in ("nothing", "open")
     assert said(found, "status", "FFFE=C3") != "shown: locked out"
 
 
-def test_what_may_have_been_entered_unseen_leaves_the_row_open() -> None:
-    """In each session a damaged write comes between the token that is taken and the wrong ones."""
+def test_a_damaged_write_leaves_the_number_before_a_lockout_open() -> None:
+    """A damaged write before the wrong tokens may have been one more of them, so their number is open."""
     side, octets = write("FFFF", credit_token(7))
     damaged: Steps = [(side, octets[:-1] + bytes([octets[-1] ^ 1])), ("M", ACK), 5.0]
     first = [write("FFFF", credit_token(20 * session + 1)) for session in range(3)]
@@ -375,7 +375,7 @@ def test_what_may_have_been_entered_unseen_leaves_the_row_open() -> None:
     assert said(answers(records(frames)), "lockout", "FFFE=C3") == "open"
 
 
-def test_refusals() -> None:
+def test_what_shows_how_a_meter_refuses() -> None:
     undefined = [("C", block("\x01Q\x020000()")), ("M", NAK)]
     assert shows(undefined * 2, "undefined command") == "shown: NAK"
     side, octets = read("2006")
@@ -386,7 +386,7 @@ def test_refusals() -> None:
     assert shows([read("2099"), data("(ER07)")] * 2, "error message", "ReadCommand") == "shown: ER07"
 
 
-def test_what_follows_on_silence() -> None:
+def test_what_a_client_does_without_an_answer() -> None:
     asked, other = read("2006"), read("2010")
     assert shows([*FIRST, asked, 3.0, *FIRST, *credit("0001")] * 2, "no answer") == "shown: repeats its request"
     assert shows([*FIRST, asked, 3.0, other, data("(0001)")] * 2, "no answer") == "shown: goes on"
@@ -398,7 +398,7 @@ def test_what_follows_on_silence() -> None:
     assert shows([*FIRST, asked, 3.0, *FIRST], "no answer") == "open", "once may be damage"
 
 
-def test_times() -> None:
+def test_times_are_shown_with_their_uncertainty() -> None:
     found = answers(records([*FIRST, *FIRST]))
     assert said(found, "reaction") == "shown: 0.1000 to 0.1000 s +-0.0000"
     assert said(found, "gap", "client") == "shown: 0.0000 to 0.0000 s +-0.0000"

@@ -1,4 +1,4 @@
-"""Devices of dialects that the learner does not know: a sample of the trial, and one dialect made by hand."""
+"""Learning dialects that the learner does not know: a sample of the trial, and a dialect made by hand."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ from vtctap.sniffer.simulated.session import EPOCH, play
     ("variant", "seeds"), [("clean", range(4)), ("damaged", (4, 5)), ("faults A", (6, 7)), ("faults B", (8, 9))]
 )
 def test_nothing_false_is_learned_from_random_dialects(variant: str, seeds: list[int]) -> None:
-    """``make learn-trial`` does the same with a thousand."""
+    """Nothing false is learned, and at most one fact in twenty is missed; ``make learn-trial`` tries a thousand."""
     counts = {"recovered": 0, "missed": 0, "open": 0, "false": 0}
     for seed in seeds:
         outcomes, notes = learn_trial.trial(seed, variant)
@@ -91,7 +91,7 @@ BY_HAND = Dialect(
     ),
     story=Story(("early read", "registers", "unknown register", "undefined command", "credit", "used"), ()),
 )
-"""Widths, command letters, statuses, a format and times that no drawn dialect has."""
+"""A dialect with widths, command types, statuses, a format and times that no random dialect has."""
 
 
 def devices(count: int) -> list[list[Record]]:

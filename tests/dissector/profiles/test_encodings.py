@@ -1,4 +1,4 @@
-"""Encodings: what values read as. By hand, against other ways to compute the same, and against the Lua dissector."""
+"""Encodings: the readings of values, against hand-made ones, other computations, and the Lua dissector."""
 
 import random
 import re
@@ -113,11 +113,11 @@ def kwh(scale: int) -> Encoding:
         (Encoding("token", tokens=("decimal",)), "12345678901234567890", None),
     ],
 )
-def test_readings(encoding: Encoding, value: str, text: str | None) -> None:
+def test_a_value_is_read_by_its_encoding(encoding: Encoding, value: str, text: str | None) -> None:
     assert reading(encoding, value) == text
 
 
-def test_the_unit_of_the_data_set_comes_first() -> None:
+def test_the_unit_of_the_data_set_replaces_that_of_the_register() -> None:
     assert reading(kwh(0), "05", "Wh") == "5 Wh"
     assert reading(kwh(0), "05") == "5 kWh"
     assert reading(Encoding("decimal"), "05") == "5"
@@ -136,7 +136,7 @@ def test_a_quantity_keeps_its_value(value: Decimal, scale: int) -> None:
 def test_packed_groups_are_the_bits_of_their_characters(octets: bytes) -> None:
     value = show(octets)
     read = reading(Encoding("packed7"), value)
-    # What looks like the name of an octet in plain characters counts as that octet: the one ambiguity there is.
+    # Plain characters that look like the name of an octet are read as that octet: the only ambiguity.
     if b"<" not in octets:
         whole = 0
         for octet in octets:
@@ -157,16 +157,16 @@ def test_dates_that_count_follow_the_calendar(count: int, step: int, epoch: int)
 
 
 @given(st.dates(datetime(2000, 1, 1).date(), datetime(2099, 12, 31).date()))
-def test_dates_of_this_century(day: Any) -> None:
+def test_two_digits_of_a_year_are_of_this_century(day: Any) -> None:
     assert reading(Encoding("date", format="YYMMDD"), f"{day:%y%m%d}") == f"{day:%Y-%m-%d}"
 
 
-def test_parts_of_a_format() -> None:
+def test_a_date_format_is_split_into_its_parts() -> None:
     assert date_parts("?YYYY-MMmm") == [("?", "?"), ("YYYY", "YYYY"), ("", "-"), ("MM", "MM"), ("mm", "mm")]
     assert all(len(name) == length for name, length in DATE_FIELDS.items())
 
 
-def test_whole_numbers() -> None:
+def test_whole_numbers_are_read_up_to_their_limits() -> None:
     assert [number(text, 10) for text in ("0", "999999999", "1000000000", "", "-1", "٣")] == [
         0, 999_999_999, None, None, None, None,
     ]  # fmt: skip
@@ -234,8 +234,8 @@ PIECES = (
 
 
 @pytest.mark.parametrize("type", TYPES)
-def test_each_type_stands_everywhere(type: str) -> None:
-    """In the Lua dissector, if it reads anything; in the page of profiles with its keys; in what both read below."""
+def test_no_type_is_forgotten(type: str) -> None:
+    """Each type is in the Lua dissector, if it reads values, in docs/profiles.md with its keys, and in ALL_TYPES."""
     lua = (ROOT / "dissector" / "wireshark" / "lua" / "encodings.lua").read_text()
     assert (f"function READERS.{type}(" in lua) == (TYPES[type].reads is not None), "encodings.lua"
     (row,) = re.findall(rf"^\| `{type}` .*$", (ROOT / "docs" / "profiles.md").read_text(), re.MULTILINE)
@@ -245,7 +245,7 @@ def test_each_type_stands_everywhere(type: str) -> None:
 
 
 def test_lua_reads_the_same(wireshark: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random values of every type, in one run of tshark: register names, readings, doubts."""
+    """Random values of every type have the same register names, readings and confidence in tshark."""
     monkeypatch.setattr("vtctap.dissector.profiles.files.shipped", lambda: ("base",))
     monkeypatch.setattr("vtctap.dissector.profiles.files.text", lambda name: ALL_TYPES)
     profile = parse(ADDED, "added.toml")

@@ -1,4 +1,4 @@
-"""Profiles: those that are shipped, and what is wrong with others."""
+"""Profiles: what they state, how their faults are reported, inheritance, and the shipped ones."""
 
 import re
 import tomllib
@@ -95,7 +95,7 @@ def test_registers_and_tables_may_be_left_out() -> None:
     assert (profile.registers, set(profile.messages)) == ({}, set(MESSAGES))
 
 
-# What is changed in the good profile, and what the error says behind the file's name.
+# A part of the good profile, its replacement, and the error after the file's name.
 FAULTS = [
     ("[profile]", "[profile", "Expected ']'"),
     ('name = "mine"', "", "profile.name: is missing"),
@@ -190,7 +190,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("part", "instead", "message"), FAULTS, ids=[message[:50] for *_, message in FAULTS])
-def test_faults(part: str, instead: str, message: str) -> None:
+def test_a_fault_is_refused_with_its_place_and_reason(part: str, instead: str, message: str) -> None:
     assert part in GOOD
     with pytest.raises(ProfileError) as caught:
         parse(GOOD.replace(part, instead, 1), "folder/mine.toml")
@@ -201,23 +201,23 @@ def test_faults(part: str, instead: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("section", ["profile", "line", "timing", "messages", "registers", "tables"])
-def test_sections_are_tables(section: str) -> None:
+def test_a_section_that_is_no_table_is_refused(section: str) -> None:
     others = [part for part in re.split(r"^(?=\[)", GOOD, flags=re.MULTILINE) if not part.startswith(f"[{section}")]
     with pytest.raises(ProfileError, match=rf"^mine\.toml:1: {section}: must be a table$"):
         parse(f"{section} = 3\n{''.join(others)}", "mine.toml")
 
 
-def test_an_empty_file() -> None:
+def test_an_empty_file_is_refused() -> None:
     with pytest.raises(ProfileError, match=r"^mine\.toml: profile\.source: is missing$"):
         parse("", "mine.toml")
 
 
-def test_no_such_profile() -> None:
+def test_the_error_of_an_unknown_name_lists_the_profiles() -> None:
     with pytest.raises(ProfileError, match=r"no profile 'iec': name one of iec62055-52, iec62056-21, or the path of"):
         load("iec")
 
 
-def test_files(tmp_path: Path) -> None:
+def test_a_profile_is_loaded_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     with pytest.raises(ProfileError, match="No such file") as caught:
         load(str(path))
@@ -233,10 +233,10 @@ def test_files(tmp_path: Path) -> None:
     assert text(str(path)) == GOOD
 
 
-# Those that are shipped.
+# The shipped profiles.
 
 
-def test_shipped() -> None:
+def test_the_shipped_profiles() -> None:
     assert shipped() == ("iec62055-52", "iec62056-21")
     assert shipped()[0] == DEFAULT
     assert load() == load(DEFAULT)
@@ -247,7 +247,7 @@ def profile(request: pytest.FixtureRequest) -> Profile:
     return load(request.param)
 
 
-def test_shipped_profiles_say_where_everything_comes_from(profile: Profile) -> None:
+def test_shipped_profiles_state_the_source_of_everything(profile: Profile) -> None:
     document = tomllib.loads(text(profile.name))
     everything = [
         profile.provenance,
@@ -263,8 +263,8 @@ def test_shipped_profiles_say_where_everything_comes_from(profile: Profile) -> N
     assert profile.timing.reaction_min_ns < profile.timing.reaction_max_ns
 
 
-def test_registers_say_how_well_they_are_known() -> None:
-    """Two programs: confirmed; one program: derived; a place between others: assumed."""
+def test_registers_state_their_confidence() -> None:
+    """What two programs use is confirmed, what one uses derived, what follows from its place assumed."""
     registers = load("iec62055-52").registers
     known = {id: register.provenance.confidence for id, register in registers.items()}
     assert known == {
@@ -294,8 +294,8 @@ def test_registers_say_how_well_they_are_known() -> None:
         ("FFFE", "1", None),
     ],
 )
-def test_values_of_the_port(id: str, value: str, read: str | None) -> None:
-    """As the port codes them; a value of another length is read as nothing."""
+def test_values_of_the_port_are_read(id: str, value: str, read: str | None) -> None:
+    """Values are read as the prepayment meters' port encodes them; a value of another length has no reading."""
     data = decode(f"\x02{id}({value})\x03".encode())
     assert interpret(data, load("iec62055-52")).value_decoded == ((read,) if read else ())
 
@@ -306,11 +306,11 @@ def test_statuses_that_were_seen_on_the_wire_are_confirmed() -> None:
         value for value in range(17) if profile.tables["tokenStatus"].provenance_of(value).confidence == "confirmed"
     }
     assert seen == {0x01, 0x08, 0x0A, 0x0D, 0x10}
-    assert "tokenStatus" not in load("iec62056-21").tables  # Other carriers number results otherwise.
+    assert "tokenStatus" not in load("iec62056-21").tables  # Other carriers use other numbers.
 
 
-def test_token_status_table() -> None:
-    """Conlog's printed table, 0 to 16 without a hole."""
+def test_the_table_of_token_statuses() -> None:
+    """The table has every status from 0 to 16, with the names of the table that Conlog prints."""
     table = load("iec62055-52").registers["FFFE"].table
     assert table is not None
     assert sorted(table.values) == list(range(17))
@@ -318,7 +318,7 @@ def test_token_status_table() -> None:
 
 
 def test_outcomes_of_the_shipped_statuses() -> None:
-    """By their names alone: 1 to 3 take a token or a part of a key, 4 to 14 are errors, 0 is reserved."""
+    """By their names, 1 to 3 accept a token or a part of a key, and 4 to 14 are errors; 0 is reserved."""
     outcomes = load("iec62055-52").tables["tokenStatus"].outcomes
     assert outcomes == {
         **dict.fromkeys((1, 2, 3), "accepted"),
@@ -342,7 +342,7 @@ def test_an_outcome_is_one_of_four() -> None:
     }
 
 
-# Lines, types of values, inheritance, the user's own.
+# Line numbers, types of values, inheritance, the user's profiles.
 
 
 def test_errors_name_the_line() -> None:
@@ -357,7 +357,7 @@ def test_errors_name_the_line() -> None:
         with pytest.raises(ProfileError) as caught:
             parse(GOOD.replace(part, instead), "mine.toml")
         assert str(caught.value).startswith(f"mine.toml:{number}: {key}: ")
-    # What is missing: the line of the table that it is missing from.
+    # For a missing key, the line of its table.
     with pytest.raises(ProfileError, match=rf"^mine\.toml:{lines.index('[line]') + 1}: line\.speed: is missing$"):
         parse(GOOD.replace("speed = 2400", ""), "mine.toml")
     with pytest.raises(ProfileError, match=r"^mine\.toml: .*line 3"):
@@ -397,7 +397,7 @@ def entry(keys: str) -> Register:
         ),
     ],
 )
-def test_types(keys: str, encoding: Encoding) -> None:
+def test_the_keys_of_a_register_state_its_encoding(keys: str, encoding: Encoding) -> None:
     assert entry(keys).encoding == encoding
     assert entry(keys).token_encodings == encoding.tokens
 
@@ -447,7 +447,7 @@ def test_types(keys: str, encoding: Encoding) -> None:
         ('type = "token", encodings = [["decimal"]]', "encodings: must be some of"),
     ],
 )
-def test_faults_of_types(keys: str, reason: str) -> None:
+def test_faults_of_an_encoding_are_refused(keys: str, reason: str) -> None:
     with pytest.raises(ProfileError) as caught:
         entry(keys)
     assert f'registers.entries."0002".{reason}' in str(caught.value)
@@ -464,13 +464,13 @@ def test_faults_of_types(keys: str, reason: str) -> None:
         ('fields = [{ name = "a", length = 1 }, { name = "b", size = 1 }]', "fields.2.size: is not known here"),
     ],
 )
-def test_faults_of_the_identification(keys: str, reason: str) -> None:
+def test_faults_of_the_identification_are_refused(keys: str, reason: str) -> None:
     with pytest.raises(ProfileError) as caught:
         parse(f"{GOOD}\n[identification]\n{keys}\n", "mine.toml")
     assert f"identification.{reason}" in str(caught.value)
 
 
-def test_limits_agree_with_one_another() -> None:
+def test_limits_that_contradict_each_other_or_are_out_of_range_are_refused() -> None:
     with pytest.raises(ProfileError, match=r"timing\.reaction_min: must not be more than reaction_max, 1\.5"):
         parse(GOOD.replace("reaction_min = 0.02", "reaction_min = 2"), "mine.toml")
     parse(GOOD.replace("reaction_min = 0.02", "reaction_min = 1.5"), "mine.toml")
@@ -480,7 +480,7 @@ def test_limits_agree_with_one_another() -> None:
         parse(GOOD.replace("gap_limit = 1", "gap_limit = 1e-10"), "mine.toml")
 
 
-def test_session_timeout() -> None:
+def test_the_session_timeout_is_120_seconds_unless_stated() -> None:
     assert parse(GOOD, "mine.toml").timing.session_timeout_ns == 120_000_000_000
     timed = GOOD.replace("gap_limit = 1", "gap_limit = 1\nsession_timeout = 60")
     assert parse(timed, "mine.toml").timing.session_timeout_ns == 60_000_000_000
@@ -489,7 +489,7 @@ def test_session_timeout() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's folder of profiles."""
+    """Returns the user's folder of profiles, here a temporary one."""
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     folder = tmp_path / "vtctap" / "profiles"
@@ -529,7 +529,7 @@ def test_inheritance_is_by_entry_and_keeps_provenance(folder: Path) -> None:
     assert child.registers["0001"].provenance == parent.registers["0001"].provenance
     assert (child.registers["0002"].name, child.registers["0002"].provenance) == ("zwei", mine)
     assert child.registers["0003"].provenance == Provenance("my notes", "assumed")
-    # The table as it now is holds for the register that was inherited as well.
+    # The inherited register uses the changed table, too.
     table = child.registers["0001"].table
     assert table is not None
     assert table is child.registers["0002"].table
@@ -538,7 +538,7 @@ def test_inheritance_is_by_entry_and_keeps_provenance(folder: Path) -> None:
     assert parent.tables["words"].values == {0: "no", 1: "yes"}
 
 
-def test_inheritance_goes_wrong(folder: Path) -> None:
+def test_faults_of_inheritance_are_refused(folder: Path) -> None:
     (folder / "a.toml").write_text(CHILD.replace('"parent"', '"b"'))
     (folder / "b.toml").write_text(CHILD.replace('"parent"', '"a"'))
     with pytest.raises(ProfileError, match=r"a\.toml: profile\.inherits: .*inherit each other"):
@@ -558,7 +558,10 @@ def test_inheritance_goes_wrong(folder: Path) -> None:
         load("a")
 
 
-def test_the_users_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_profiles_are_loaded_from_the_users_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile there does not replace a shipped one; one with a fault is refused with its path."""
     (folder / "mine.toml").write_text(GOOD)
     (folder / "iec62055-52.toml").write_text(GOOD)
     (folder / "notes.txt").write_text("")
@@ -575,7 +578,7 @@ def test_the_users_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert users() == ()
 
 
-def test_where_the_users_folder_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_of_the_users_folder_on_each_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
     for variable in ("XDG_CONFIG_HOME", "APPDATA"):
         monkeypatch.delenv(variable, raising=False)
@@ -603,7 +606,7 @@ def test_where_the_users_folder_is(monkeypatch: pytest.MonkeyPatch) -> None:
         ("0.9.1", "current time"),
         ("F.F", "error code"),
         ("0-0:C.1.0*255", "meter serial number"),
-        # Another channel, another medium, and what heat meters mean by two groups.
+        # Another channel, another medium, and a code of heat meters.
         ("0-1:1.8.0", None),
         ("7-0:1.8.0", None),
         ("6.8", None),
@@ -613,14 +616,14 @@ def test_where_the_users_folder_is(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", None),
     ],
 )
-def test_obis(id: str, name: str | None) -> None:
+def test_registers_are_found_by_each_form_of_their_obis_codes(id: str, name: str | None) -> None:
     register = load("iec62056-21").register(id)
     assert (register and register.name) == name
-    # Only where the profile says that its ids are OBIS codes.
+    # The ids of the other profile are no OBIS codes.
     assert load().register(id) is None
 
 
-def test_every_entry_of_the_shipped_profiles_has_a_use(profile: Profile) -> None:
+def test_shipped_registers_have_names_of_their_own_and_use_their_tables(profile: Profile) -> None:
     names = [register.name for register in profile.registers.values() if profile.numbering != "obis"]
     assert len(names) == len(set(names))
     assert all(
@@ -628,7 +631,7 @@ def test_every_entry_of_the_shipped_profiles_has_a_use(profile: Profile) -> None
     )
 
 
-def test_manufacturers() -> None:
+def test_manufacturers_are_found_by_their_codes() -> None:
     assert manufacturer("ISK") == manufacturer("isK") == "Iskraemeco, Slovenia"
     assert manufacturer("CON") == "Conlog"
     assert manufacturer("QQQ") is None

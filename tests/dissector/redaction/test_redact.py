@@ -28,6 +28,7 @@ TEST_TOKEN = "00000000000150997584"
 
 
 def redacted(*records: Record, profile: str = "iec62055-52", **options: bool) -> list[Record]:
+    """Returns the records redacted, with the proof that no secret survived."""
     test_tokens = options.pop("test_tokens", False)
     redactor = Redactor(load(profile), StandIns(KEY, test_tokens=test_tokens), profiles=shipped(), **options)
     for record in records:
@@ -42,6 +43,7 @@ def frame(octets: bytes, **more: object) -> Record:
 
 
 def of(octets: bytes, **options: bool) -> bytes:
+    """Returns the octets of a frame as redacted."""
     (made,) = redacted(frame(octets), **options)
     return made.octets
 
@@ -93,14 +95,14 @@ def test_what_is_no_secret_stays(octets: bytes) -> None:
         data(b"2016(ABCDEF)"), b"\x15secret", b"xyzzy",
     ],
 )  # fmt: skip
-def test_what_may_be_a_secret_goes(octets: bytes) -> None:
+def test_what_may_be_a_secret_is_replaced(octets: bytes) -> None:
     made = of(octets)
     assert made != octets
     assert len(made) == len(octets)
     assert message_of(frame(made)).bcc_status == message_of(frame(octets)).bcc_status
 
 
-def test_every_value_goes_on_request() -> None:
+def test_every_value_is_replaced_on_request() -> None:
     assert of(data(b"2010(000004D2)"), values=True) != data(b"2010(000004D2)")
 
 
@@ -131,7 +133,7 @@ def test_a_luhn_digit_stays_right_or_wrong(number: str) -> None:
     assert right[0] == right[1]
 
 
-def test_luhn_by_a_published_number() -> None:
+def test_the_luhn_digit_of_a_published_number() -> None:
     assert luhn_digit("7992739871") == 3  # ISO/IEC 7812-1, the usual example.
 
 
@@ -146,7 +148,7 @@ def test_stand_ins_keep_length_and_are_stable(octets: bytes) -> None:
     assert StandIns.payload(standins, octets).count(0x7E) == 0
 
 
-def test_equal_things_stay_equal_and_another_key_gives_others() -> None:
+def test_equal_secrets_stay_equal_and_another_key_gives_other_stand_ins() -> None:
     one, other = redacted(frame(data(b"2006(12345678903)")), frame(b"/?12345678903!\r\n"))
     assert message_of(one).value[0] == message_of(other).address
     assert StandIns(b"another key").text(b"12345678903") != StandIns(KEY).text(b"12345678903")
@@ -227,7 +229,7 @@ def test_events_keep_their_measures_alone() -> None:
     assert TOKEN not in mark.event
 
 
-def test_a_record_keeps_all_else() -> None:
+def test_a_record_keeps_everything_but_its_octets() -> None:
     record = Record(
         NOON, b"12345678", Kind.NOISE, Sender.CLIENT, True, 3, 4, Line(7, "E", 1), Flag.PARITY, 9600, 5, 6, (1,), (2,),
         ((3, 4),),
@@ -239,7 +241,7 @@ def test_a_record_keeps_all_else() -> None:
     )  # fmt: skip
 
 
-def test_forms_of_a_token() -> None:
+def test_the_forms_in_which_a_token_is_searched_for() -> None:
     found = dict(forms(TOKEN.encode()))
     number = int(TOKEN)
     assert found["spaced"] == b"4372 6482 6736 9461 8345"
@@ -251,7 +253,9 @@ def test_forms_of_a_token() -> None:
 Run = Callable[..., int]
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_redacts_reproducibly_and_keeps_the_findings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from vtctap.__main__ import main
 
     monkeypatch.setenv("VTCTAP_REDACT_KEY", "a key for tests alone")

@@ -31,7 +31,7 @@ decoder_key = "{DECODER_KEY}"
 """
 
 
-def test_a_file_of_two_meters(tmp_path: Path) -> None:
+def test_a_file_with_two_meters_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     path.write_text(DERIVED + GIVEN)
     keys = load_keys(path)
@@ -56,7 +56,7 @@ def test_a_key_may_be_grouped() -> None:
     assert parse_keys(GIVEN.replace(DECODER_KEY, grouped), "k") == parse_keys(GIVEN, "k")
 
 
-def test_des_keys() -> None:
+def test_a_des_key_is_derived() -> None:
     pytest.importorskip("Crypto")
     text = DERIVED.replace("ea = 11", "ea = 9").replace("dkga = 4", "dkga = 2").replace("base = 1993\n", "")
     text = text.replace(VENDING_KEY, "ab" * 8).replace("123457", "123456")
@@ -119,14 +119,14 @@ def assert_no_key_in(message: str) -> None:
         assert not any(key[at : at + 6] in message.lower() for at in range(len(key) - 5))
 
 
-def test_dkga02_makes_no_key_for_misty1() -> None:
+def test_dkga02_derives_no_key_for_misty1() -> None:
     pytest.importorskip("Crypto")
     text = DERIVED.replace("dkga = 4", "dkga = 2").replace(VENDING_KEY, "ab" * 8)
     with pytest.raises(KeyFileError, match="line 5: meter 1: dkga: 2 makes keys of 64 bits"):
         parse_keys(text, "k")
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match=r"no\.toml: No such file"):
         load_keys(tmp_path / "no.toml")
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @given(st.data())
-def test_a_damaged_file_is_taken_or_refused(data: st.DataObject) -> None:
+def test_a_damaged_file_is_accepted_or_refused(data: st.DataObject) -> None:
     """A damaged file is accepted or refused, whatever it holds; no error shows a key."""
     text = DERIVED + GIVEN
     at = data.draw(st.integers(0, len(text)))

@@ -1,6 +1,6 @@
-"""Tokens: published test tokens of STS 531, examples of the standards, and every number that 66 bits hold.
+"""Tokens: published test tokens of STS 531, examples of the standards, and any number of 66 bits.
 
-The keys are the published ones of the compliance tests. What DES makes was computed with OpenSSL.
+The keys are those that are published for the compliance tests. The blocks that DES encrypts are made by OpenSSL.
 """
 
 import csv
@@ -25,7 +25,7 @@ from vtctap.dissector.tokens.number import LIMIT, crc, digits, join, parse, spli
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "tokens.tsv"
 
 CLASS_1 = [
-    # control, the form of two-digit makers, that of four-digit makers
+    # The control field, and its token for manufacturers of two digits and of four.
     (0x1, "00000000000150997584", "01152921509036054672"),
     (0x2, "00000000000167774880", "01152921513331042448"),
     (0x4, "00000000000201328896", "01152921521920952465"),
@@ -68,7 +68,7 @@ EA11: list[tuple[str, str, dict[str, object]]] = [
 
 
 @given(st.integers(0, LIMIT - 1))
-def test_digits_number_class_and_block_go_round(number: int) -> None:
+def test_a_number_is_split_and_shown_and_comes_back(number: int) -> None:
     token_class, block = split(number)
     assert 0 <= token_class <= 3
     assert 0 <= block < 1 << 64
@@ -77,7 +77,7 @@ def test_digits_number_class_and_block_go_round(number: int) -> None:
 
 
 @given(st.integers(0, 3), st.integers(0, (1 << 64) - 1))
-def test_class_and_block_number_go_round(token_class: int, block: int) -> None:
+def test_class_and_block_are_joined_and_come_back(token_class: int, block: int) -> None:
     assert split(join(token_class, block)) == (token_class, block)
 
 
@@ -104,17 +104,17 @@ def test_spaces_and_dashes_do_not_count(text: str) -> None:
         ("99999999999999999999", "66 bits"),
     ],
 )
-def test_what_is_no_token(text: str, why: str) -> None:
+def test_what_is_no_token_is_refused(text: str, why: str) -> None:
     with pytest.raises(TokenError, match=why):
         decode(text)
 
 
-def test_the_greatest_token() -> None:
+def test_the_greatest_token_is_decoded() -> None:
     assert decode("73786976294838206463").token_class == 3
 
 
-def test_crc_of_the_standards_example() -> None:
-    """Class 0, subclass 0, RND Bh, TID 19EB23h, amount 0100h: stored CRC 49671."""
+def test_the_standards_example() -> None:
+    """The example (class 0, subclass 0, RND Bh, TID 19EB23h, amount 0100h) has the CRC 49671, and is decoded."""
     assert crc(0, 0x0B19EB230100 << 16) == 49671
     token = decode(join(0, 0), Keys(decrypt=lambda block: bytes.fromhex("0B19EB230100C207")))
     assert token.parts["amount"] == 25.6
@@ -127,7 +127,7 @@ def test_crc_of_the_standards_example() -> None:
 
 
 @pytest.mark.parametrize(("control", "short", "long"), CLASS_1)
-def test_test_tokens(control: int, short: str, long: str) -> None:
+def test_the_published_test_tokens(control: int, short: str, long: str) -> None:
     for subclass, text in enumerate((short, long)):
         fields = decode(text).fields()
         assert fields["vtc.token"] == text
@@ -142,7 +142,7 @@ def test_test_tokens(control: int, short: str, long: str) -> None:
 @pytest.mark.parametrize(
     ("text", "control"), [("56493153725450313471", (1 << 36) - 1), ("02305843005052951967", (1 << 28) - 1)]
 )
-def test_every_test(text: str, control: int) -> None:
+def test_tokens_that_request_every_test(text: str, control: int) -> None:
     token = decode(text)
     assert token.parts["control"] == control
     assert token.parts["control.name"] == ["every test"]
@@ -153,7 +153,7 @@ def clear_token(subclass: int, payload: int) -> Token:
     return decode(join(1, block | crc(1, block)))
 
 
-def test_makers_codes_of_both_widths() -> None:
+def test_manufacturers_codes_of_both_widths() -> None:
     assert clear_token(0, 1 << 8 | 96).parts == {
         "subclass": 0, "crc": clear_token(0, 1 << 8 | 96).parts["crc"], "control": 1,
         "control.name": ["test the load switch"], "manufacturer": 96,
@@ -161,8 +161,8 @@ def test_makers_codes_of_both_widths() -> None:
     assert clear_token(1, 1 << 16 | 4096).parts["manufacturer"] == 4096
 
 
-def test_bits_of_the_control_field() -> None:
-    """Several bits, one of them without a public name; of no bit, no name."""
+def test_the_bits_of_the_control_field_are_named() -> None:
+    """Each set bit is named, by its number if it has no public name; an empty field has no names."""
     token = clear_token(0, (1 << 0 | 1 << 9 | 1 << 30) << 8)
     assert token.parts["control.name"] == ["test the load switch", "display software version", "bit 30"]
     assert token.confidence == "derived"
@@ -171,8 +171,8 @@ def test_bits_of_the_control_field() -> None:
     assert clear_token(0, 0).fields()["vtc.token.control"] == 0
 
 
-def test_a_makers_own_token() -> None:
-    """The commissioning token that a retailer of meters publishes."""
+def test_a_proprietary_token() -> None:
+    """The commissioning token that a retailer of meters publishes is proprietary, and shows its payload."""
     fields = decode("12754194144864505970").fields()
     assert fields["vtc.token.subclass"] == 11
     assert fields["vtc.token.name"] == "proprietary"
@@ -180,8 +180,8 @@ def test_a_makers_own_token() -> None:
     assert fields["vtc.token.crc"] == 0x1072
 
 
-def test_one_wrong_digit_gives_no_numbers() -> None:
-    """Whatever the wrong digit: class 1 with a bad CRC, or another class, of which only the class is told."""
+def test_a_token_with_one_wrong_digit_shows_no_numbers() -> None:
+    """With one wrong digit, a token has a bad CRC or is of another class; only its class is shown."""
     for control, short, long in CLASS_1:
         for text in (short, long):
             for at, digit in itertools.product(range(20), "0123456789"):
@@ -194,8 +194,8 @@ def test_one_wrong_digit_gives_no_numbers() -> None:
 
 
 @given(st.integers(0, LIMIT - 1))
-def test_any_twenty_digits(number: int) -> None:
-    """Never an exception; without a key nothing of an encrypted token but its class."""
+def test_any_token_is_decoded(number: int) -> None:
+    """Any number is decoded without an error; without a key, an encrypted token shows only its class."""
     token = decode(digits(number))
     status = {0: ("encrypted",), 1: ("good", "bad"), 2: ("encrypted",), 3: (None,)}[token.token_class]
     assert token.crc_status in status
@@ -207,8 +207,8 @@ def test_any_twenty_digits(number: int) -> None:
 
 
 @given(st.sampled_from([0, 2]), st.integers(0, (1 << 48) - 1))
-def test_any_clear_block(token_class: int, upper: int) -> None:
-    """Every layout takes every block: each bit is in one part, and each part has a field."""
+def test_any_decrypted_block_is_decoded(token_class: int, upper: int) -> None:
+    """Any decrypted block with a good CRC is decoded by its layout, and each part has a field."""
     block = upper << 16 | crc(token_class, upper << 16)
     token = decode(join(token_class, 0), Keys(decrypt=lambda _: block.to_bytes(8)))
     assert token.crc_status == "good"
@@ -218,6 +218,7 @@ def test_any_clear_block(token_class: int, upper: int) -> None:
 
 
 def test_every_layout_fills_the_block() -> None:
+    """The parts of each layout have 44 bits: a block of 64 without its subclass and CRC."""
     for token_class, subclass in itertools.product(range(3), range(16)):
         assert sum(width for _, width in tables.layout(token_class, subclass).parts) == 44
     assert set(_ATTRIBUTES.values()) == {name for name in FIELDS if name.split(".")[1] == "token"}
@@ -232,16 +233,16 @@ def test_every_layout_fills_the_block() -> None:
      (32769, 180324), (49151, 1818524), (49152, 1818624), (65535, 18201624), (25643, 108974)],
 )  # fmt: skip
 def test_quantities(code: int, value: int) -> None:
-    """The ends of the ranges, and codes of published tokens with their limits and amounts."""
+    """Codes at the ends of the ranges, and of published tokens, stand for their stated quantities."""
     assert tables.quantity(code) == value
 
 
-def test_quantities_rise_and_leave_no_gap() -> None:
+def test_quantities_rise_with_their_codes() -> None:
     values = [tables.quantity(code) for code in range(1 << 16)]
     assert values == sorted(set(values))
 
 
-def test_base_dates() -> None:
+def test_a_token_identifier_is_read_from_each_base_date() -> None:
     assert tables.issued(0) == ("1993-01-01T00:00", "2014-01-01T00:00", "2035-01-01T00:00")
     assert tables.issued(0xFFFFFF) == ("2024-11-24T20:15", "2045-11-24T20:15", "2066-11-24T20:15")
 
@@ -253,18 +254,18 @@ def test_base_dates() -> None:
     ("clear", "secret"), [("0123456789abcdef", "8b1da5f56ab3d07c"), ("fedcba9876543210", "04b68240b13be95d")]
 )
 def test_misty1_vectors(clear: str, secret: str) -> None:
-    """RFC 2994 appendix A."""
+    """MISTY1 encrypts and decrypts the vectors of RFC 2994, appendix A."""
     cipher = Misty1(bytes.fromhex("00112233445566778899aabbccddeeff"))
     assert cipher.encrypt(bytes.fromhex(clear)).hex() == secret
     assert cipher.decrypt(bytes.fromhex(secret)).hex() == clear
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8))
-def test_misty1_goes_round(key: bytes, block: bytes) -> None:
+def test_misty1_decrypts_what_it_encrypts(key: bytes, block: bytes) -> None:
     assert Misty1(key).decrypt(Misty1(key).encrypt(block)) == block
 
 
-def test_misty1_takes_whole_keys_and_blocks() -> None:
+def test_misty1_accepts_whole_keys_and_blocks_only() -> None:
     with pytest.raises(ValueError, match="16 octets"):
         Misty1(bytes(8))
     with pytest.raises(ValueError, match="8 octets"):
@@ -292,7 +293,7 @@ def test_dkga02_with_another_vending_key() -> None:
 
 
 def test_dkga02_common_key() -> None:
-    """Key type 3 is common to the meters of a group: the meter's number is not in it, its issuer's is."""
+    """A key of type 3 is common to the meters of a group: it depends on the issuer's number, not on the meter's."""
     pytest.importorskip("Crypto")
     keys = {
         pan: dkga02(bytes.fromhex("ab" * 8), pan=pan, sgc=123456, ti=1, kt=3, krn=1)
@@ -306,7 +307,7 @@ def test_dkga02_common_key() -> None:
     [(PAN, 1, KEY), (OTHER_PAN, 1, OTHER_KEY), (PAN, 2, "b208834372ef892ef6e04c28593090d4")],
 )
 def test_dkga04_vectors(pan: str, ti: int, key: str) -> None:
-    """The third is the new key that four of the tokens above carry."""
+    """The published keys are derived; the third is the new key that four of the tokens above carry."""
     made = dkga04(VENDING_KEY, pan=pan, sgc=123457, ti=ti, kt=2, krn=1, base=1993, ea=11, octets=16)
     assert made.hex() == key
 
@@ -321,14 +322,14 @@ def test_dkga04_vectors(pan: str, ti: int, key: str) -> None:
     ],
 )
 def test_dkga04_vectors_of_64_bits(pan: str, base: int, krn: int, key: str) -> None:
-    """Keys for EA07, which is not here; the derivation is the same for all."""
+    """Keys of 64 bits are derived in the same way, though they are for EA07, whose cipher vtctap does not have."""
     made = dkga04(VENDING_KEY, pan=pan, sgc=123457, ti=1, kt=2, krn=krn, base=base, ea=7, octets=8)
     assert made.hex() == key
 
 
 @pytest.mark.parametrize(("text", "pan", "expected"), EA11)
 def test_encrypted_tokens_with_keys(text: str, pan: str, expected: dict[str, object]) -> None:
-    """Two meters' keys, of which one fits."""
+    """Of the keys of two meters, the one that fits opens the token, and its fields are shown."""
     fields = decode(text, KEYS).fields(key_sections=True)
     assert fields["vtc.token.crc.status"] == "good"
     assert fields["vtc.token.pan"] == pan
@@ -338,8 +339,8 @@ def test_encrypted_tokens_with_keys(text: str, pan: str, expected: dict[str, obj
     assert decode(text).crc_status == "encrypted"
 
 
-def test_ea09() -> None:
-    """The standard's example block, encrypted by OpenSSL under the key of the DKGA02 vector."""
+def test_a_token_of_ea09() -> None:
+    """The standard's example, encrypted by OpenSSL with the key of the DKGA02 vector, is decrypted."""
     pytest.importorskip("Crypto")
     keys = Keys((Meter(PAN, 9, bytes.fromhex("e653341f9d5bf36f")),))
     token = decode(join(0, 0x9963082AEA9C4126), keys)
@@ -347,7 +348,7 @@ def test_ea09() -> None:
     assert token.confidence == "assumed"  # no token of EA09 is public with its key
 
 
-def test_wrong_keys_give_bad_and_no_numbers() -> None:
+def test_with_wrong_keys_the_crc_is_bad_and_no_numbers_are_shown() -> None:
     for wrong in (bytes(16), bytes.fromhex(OTHER_KEY), bytes.fromhex(KEY)[::-1]):
         keys = Keys((Meter(PAN, 11, wrong),))
         for text, pan, _ in EA11:
@@ -357,8 +358,8 @@ def test_wrong_keys_give_bad_and_no_numbers() -> None:
                 assert (token.parts, token.key_sections, token.pans) == ({}, {}, ())
 
 
-def test_where_two_keys_fit_nothing_is_read() -> None:
-    """A wrong key fits one token in 65 536: then it is not known which is right."""
+def test_a_token_that_two_keys_fit_stays_encrypted() -> None:
+    """A wrong key fits one token in 65 536 by chance, so if two keys fit, neither is trusted."""
     text = EA11[0][0]
     block = split(int(text))[1].to_bytes(8)
     by_chance = next(
@@ -372,12 +373,12 @@ def test_where_two_keys_fit_nothing_is_read() -> None:
     assert set(token.fields()) == {"vtc.token", "vtc.token.class", "vtc.token.name", "vtc.token.crc.status"}
 
 
-def test_the_same_key_twice_is_one() -> None:
+def test_the_same_key_twice_counts_once() -> None:
     meter = Meter(PAN, 11, bytes.fromhex(KEY))
     assert decode(EA11[0][0], Keys((meter, meter))).crc_status == "good"
 
 
-def test_the_users_own_function() -> None:
+def test_the_users_own_decryption_is_used() -> None:
     seen: list[bytes] = []
 
     def decrypt(block: bytes) -> bytes:
@@ -404,7 +405,7 @@ def test_keys_are_in_no_repr() -> None:
 # Recognition.
 
 
-def test_encodings() -> None:
+def test_tokens_are_recognised_in_each_encoding() -> None:
     text = "56493153725450313471"
     octets = [int(text) >> shift & 0x7F for shift in range(63, -1, -7)]
     packed = show(bytes(octets))
@@ -438,13 +439,13 @@ def test_keys_open_tokens_of_token_registers() -> None:
 
 
 @given(st.text(max_size=25))
-def test_any_text(value: str) -> None:
+def test_recognition_accepts_any_text(value: str) -> None:
     recognise(value)
     recognise(value, ("decimal", "hexadecimal", "packed"))
 
 
 @given(st.binary(min_size=10, max_size=10).map(lambda octets: bytes(octet & 0x7F for octet in octets)))
-def test_packed_is_the_seven_bits_in_order(octets: bytes) -> None:
+def test_a_packed_token_has_seven_bits_a_character(octets: bytes) -> None:
     bits = "".join(f"{octet:07b}" for octet in octets)
     token = recognise(show(octets), ("packed",))
     assert (token.number if token else None) == (int(bits, 2) if int(bits, 2) < LIMIT else None)
@@ -489,12 +490,12 @@ def test_corpus_class_1() -> None:
 
 
 LATER = {"18070818655140104337", "59135803195278393273"}
-"""Of these the index states a minute that is the test's, not the token's: a minute or two before."""
+"""The tokens for which the index states the minute of the test, which is not the token's."""
 
 
 @needs_corpus
 def test_corpus_ea11() -> None:
-    """Each opens under one, and only one, of the keys that its row gives, to what the row states."""
+    """Each token opens with exactly one of the keys that its row gives, and shows what the row states."""
     count = 0
     for row in rows("EA11"):
         given = words(row["key_and_algorithm"])
@@ -517,7 +518,7 @@ def test_corpus_ea11() -> None:
             assert isinstance(token.parts["issued"], list)
             assert token.parts["issued"][tables.BASE_DATES.index(base)] == f"{year}-{month}-{day}T{minute}"
         if amount != "?":
-            # A step of 10^e may lie above what was asked for: rounding goes up.
+            # The amount that was asked for is rounded up to a step of 10^e.
             given_tenths, tenths = round(float(amount) * 10), round(float(str(token.parts["amount"])) * 10)
             step = next(10**e for e, end in enumerate((16384, 180224, 1818624, 1 << 60)) if tenths < end)
             assert given_tenths <= tenths < given_tenths + max(step, 1)
@@ -527,8 +528,8 @@ def test_corpus_ea11() -> None:
 
 @needs_corpus
 def test_corpus_clear_fields_of_ea07() -> None:
-    """The cipher is not here, but the fields that others deciphered are: put together again, their CRC is good and they
-    read as stated."""
+    """The fields that others decrypted, joined to a block again, have a good CRC and are decoded as stated (vtctap does
+    not have the cipher)."""
     count = 0
     for row in rows("EA07"):
         if "decrypted" not in row["verification"]:
@@ -555,7 +556,7 @@ def test_corpus_clear_fields_of_ea07() -> None:
 
 
 @needs_corpus
-def test_corpus_what_has_no_key_shows_its_class() -> None:
+def test_corpus_tokens_without_keys_show_their_class() -> None:
     with CORPUS.open() as file:
         for row in csv.DictReader(file, delimiter="\t"):
             token = decode(row["token"])
