@@ -15,11 +15,11 @@ from vtctap.dissector.learning.turns import Fate, Turn
 from vtctap.dissector.tokens.luhn import is_luhn
 
 CONSTANT, DEVICE, COUNTING, EITHER = "constant", "of the device", "counting", "either"
-"""The kinds of parts; ``EITHER``: a digit beside a part that varies, which never varied itself."""
+"""The kinds of parts; ``EITHER``: a digit that never varied, in a run of digits of which others did."""
 PROVEN: Final = 6
-"""From this many different numbers on, a check digit that fits them all is no accident."""
+"""Fewest different numbers whose fitting check digits are no accident."""
 _SHORTEST: Final = 4
-"""Digits of the shortest number that may have a check digit."""
+"""Fewest digits of a number that may have a check digit."""
 
 
 def _text(turn: Turn) -> str:

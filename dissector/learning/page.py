@@ -1,4 +1,4 @@
-"""The page of evidence: what was learned, as a page that can be given away.
+"""The page of evidence: what was learned, on a page that can be given to others.
 
 The page has shapes, counts, record numbers and times, and nothing that belongs to a customer: no token, number, name or
 value. Readings and subjects are words of the questions. Where an answer holds text of a device (an id, a unit, a
@@ -32,7 +32,7 @@ def shape(text: str) -> str:
 
 
 def public(text: str) -> str:
-    """Returns a device's text as it may be given away: itself, or its shape."""
+    """Returns the form of a device's text that can be given to others: the text itself, or its shape."""
     return text if text in _UNITS or _OPEN_TEXT.fullmatch(text) else shape(text)
 
 

@@ -82,8 +82,8 @@ def carries_even_parity(octets: bytes) -> bool:
 
 
 def is_even_parity(count: int, odd: int, *, ascii: bool) -> bool:
-    """Returns the same test for ``count`` octets, of which ``odd`` have an odd number of ones; ``ascii`` says that bit
-    7 is clear in all."""
+    """Does the test of :func:`carries_even_parity` on ``count`` octets, of which ``odd`` have an odd number of ones;
+    ``ascii`` says that bit 7 is clear in all."""
     return not ascii and odd * 8 <= count
 
 

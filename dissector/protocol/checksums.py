@@ -25,12 +25,12 @@ def bcc_xor(octets: bytes) -> int:
 
 
 _FOLDS = tuple(tuple(8 << bit for bit in reversed(range(bits))) for bits in range(33))
-"""The bits by which a number of octets is shifted to halve them until one is left, by the bits of their count."""
+"""The shifts, in bits, that fold octets onto half of them until one is left, by the bit length of their number."""
 
 
 def bcc_sum(octets: bytes) -> int:
-    """Returns the sum of the same octets modulo 128 (in no standard; seen from Energomera, ELVIN and Kamstrup
-    meters)."""
+    """Returns the sum modulo 128 of the octets, which are those of :func:`bcc_xor` (in no standard; seen from
+    Energomera, ELVIN and Kamstrup meters)."""
     if not octets.isascii():
         return sum(octet & 0x7F for octet in octets) & 0x7F
     return sum(octets) & 0x7F

@@ -1,7 +1,7 @@
 """Recognises noise that is another protocol, or an inverted line.
 
 A tap on a wrong port, or with a wrong adapter, receives octets that include SOH, STX, ACK and NAK by chance. They are
-no message of this protocol, and no device is at fault. Each of these is recognised by more than a coincidence:
+no message of this protocol, and no device is at fault. These are recognised, each by more than a coincidence:
 
 - SML (IEC 62056-5-3-8), by its escape sequences: 1B x 4, 01 x 4, ..., 1B x 4, 1A and three octets;
 - M-Bus (EN 13757-2), by its lengths, its sum and its stop octet 16h; it may carry DLMS;

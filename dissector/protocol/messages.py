@@ -89,7 +89,7 @@ separators."""
 
 
 _PLAIN_DATA_SET = re.compile(DATA_SET.pattern.decode())
-"""The same for text."""
+"""Matches as :data:`DATA_SET` does, in text."""
 _BARE_READ = re.compile(rb"([0-9A-F]{4})([0-9A-F])")
 
 

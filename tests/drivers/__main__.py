@@ -1,9 +1,9 @@
-"""Proves what vtctap promises of serial ports on the kernel's own drivers, in emulated machines.
+"""Checks what vtctap promises about serial ports on the kernel's own drivers, in emulated machines.
 
   python tests/drivers [CHECK...]      all checks (checks/), or those named
 
-Sets up what it needs besides QEMU in build/drivers, from Debian packages. Prints a table; exit status 1 where anything
-is not as expected, 2 where a machine cannot be had.
+What it needs besides QEMU it unpacks from Debian packages in build/drivers. It prints a table. Exit status 1 means that
+something is not as expected, 2 that a machine cannot be made.
 """
 
 import compileall
@@ -33,14 +33,14 @@ def show(driver: str, check: str, expected: str, seen: str) -> None:
 
 
 def compile_modules() -> None:
-    """Compiles what runs in the machines, which cannot keep what they compile themselves."""
+    """Compiles the modules that run in the machines, which cannot keep what they compile themselves."""
     tests = Path(__file__).parents[1]
     for folder in (Path(vtctap.__file__).parent, tests / "drivers", tests / "equipment"):
         compileall.compile_dir(folder, quiet=1)
 
 
 def run(name: str, checks: Sequence[Check]) -> list[Row]:
-    """Runs checks on a machine, and shows the rows of each as it ends."""
+    """Runs checks on a machine, and prints the rows of each check when it ends."""
     rows = []
     with Machine(FOLDER, name) as machine:
         bench = Bench(machine)
@@ -54,7 +54,7 @@ def run(name: str, checks: Sequence[Check]) -> list[Row]:
 
 
 def main(names: list[str]) -> int:
-    """Runs the checks; the exit status."""
+    """Runs the checks, and returns the exit status."""
     began = time.monotonic()
     wanted = {
         machine: [check for check in checks if not names or check.__name__ in names]

@@ -1,8 +1,8 @@
-"""The adapters of the machine, each with its line: what is played on it, and what is seen at its pins from outside.
+"""The adapters of the machine and their lines: sessions are played on a line, and the pins are observed from outside.
 
-A UART is QEMU's: its line is a pseudo-terminal here, and its registers are in QEMU's trace. What arrives on it is
-played in the guest, by the guest's clock, and put in here. All others are USB chips in Python that run in the guest
-(:mod:`guest.chips`), and say in a log what the host does to them.
+A UART is QEMU's: its line is a pseudo-terminal here, and QEMU's trace shows its registers. Its octets are played in the
+guest, by the guest's clock, and handed to QEMU here. The other adapters are USB chips in Python that run in the guest
+(:mod:`guest.chips`), and log what the guest's kernel does to them.
 """
 
 import fcntl
@@ -16,22 +16,22 @@ from typing import Final, NamedTuple, Protocol
 from machine import Machine
 
 TURN, IDLE = 0.002, 0.02
-"""Seconds between two looks at a UART: while something is played, and else."""
+"""Seconds between two looks at a UART, while something is played and while nothing is."""
 PLUGGED: Final = 30
-"""Seconds in which an adapter that was plugged in must have its port, and one that was pulled out must have none."""
+"""Seconds within which an adapter must have its port after plugging in, and must have lost it after unplugging."""
 _SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}
 _MCR, _LOOP = 4, 0x10
-"""A 16550's register of DTR and RTS, and the bit that turns it away from the pins."""
+"""A 16550's register of DTR and RTS, and its loopback bit, which disconnects them from the pins."""
 
 
 class Pulse(NamedTuple):
-    """DTR or RTS went up; ``seconds`` until both were down again, None if they never were."""
+    """DTR or RTS were up for ``seconds``; None if they still are."""
 
     seconds: float | None
 
 
 class Adapter(Protocol):
-    """An adapter. What is seen from outside is what has happened since :meth:`forget`."""
+    """An adapter. Observations begin at the last :meth:`forget`."""
 
     driver: str
     port: str
@@ -41,26 +41,26 @@ class Adapter(Protocol):
         """Plays a simulated session on its line, see :func:`wire.session`."""
 
     def stream(self) -> None:
-        """Octets arrive over and over, until ..."""
+        """Lets octets arrive continuously, until :meth:`clear`."""
 
     def clear(self) -> None:
-        """... nothing is to arrive any more."""
+        """Ends what arrives."""
 
     def forget(self) -> None:
-        """What has been seen so far is of no interest."""
+        """Discards all observations so far."""
 
     def sent(self) -> bytes:
-        """What went out on TX."""
+        """Returns the octets that went out on TX."""
 
     def pulses(self) -> list[Pulse]:
-        """When DTR or RTS were up."""
+        """Returns the pulses of DTR and RTS."""
 
     def speeds(self) -> list[int]:
-        """The speeds that were set, one after the other."""
+        """Returns the speeds that were set, in order."""
 
 
 def pulses(levels: Iterator[tuple[float, int]]) -> list[Pulse]:
-    """Pulses, of the times at which DTR and RTS (bits 0 and 1) were set."""
+    """Returns the pulses, given the times at which DTR and RTS (bits 0 and 1) were set to a level."""
     found, up = [], None
     for when, level in levels:
         if level & 3:
@@ -72,7 +72,7 @@ def pulses(levels: Iterator[tuple[float, int]]) -> list[Pulse]:
 
 
 class Uart:
-    """One of QEMU's 16550As. While one is used, only its registers may change: the trace names none."""
+    """One of QEMU's 16550As. QEMU's trace does not tell UARTs apart, so only one may be in use at a time."""
 
     driver = "8250"
 
@@ -105,18 +105,18 @@ class Uart:
         if word == "B":
             self.send_break()
         elif not (self._streams and self._unread()):
-            self.put(bytes.fromhex(word))  # A port that is closed takes none; they would all come when it is opened.
+            self.put(bytes.fromhex(word))  # A closed port accepts none; they would all arrive when it is opened.
 
     def _unread(self) -> int:
-        """Octets that QEMU has not taken yet."""
+        """Returns how many octets QEMU has not accepted yet."""
         return int(struct.unpack("i", fcntl.ioctl(self._terminal, termios.FIONREAD, bytes(4)))[0])
 
     def put(self, octets: bytes) -> None:
-        """Octets come in at once."""
+        """Lets octets arrive at once."""
         os.write(self._line, octets)
 
     def send_break(self) -> None:
-        """The line is broken."""
+        """Lets a break arrive."""
         self._machine.qmp("chardev-send-break", id=self._name)
 
     def _tell(self, text: str) -> None:
@@ -162,8 +162,8 @@ class Uart:
 
 
 class UsbAdapter:
-    """A chip of :mod:`guest.chips`, plugged in. ``driver`` is the kernel's name of its driver, and what kind of chip it
-    is."""
+    """A chip of :mod:`guest.chips`, plugged in. ``driver`` is the kernel's name of its driver, with the kind of chip if
+    several have that driver."""
 
     def __init__(self, machine: Machine, chip: str, driver: str, controller_port: int) -> None:
         self.driver, self._chip = driver, chip
@@ -172,22 +172,22 @@ class UsbAdapter:
         self._log = machine.share / f"{self.serial}.log"
         self._began = 0
         self.port = ""
-        """Its name by its serial number, which stays when it is plugged in again."""
+        """The port's name by the serial number, which stays the same when the adapter is plugged in again."""
         self.plug()
 
     def plug(self) -> None:
-        """Plugs it in, and waits for its port."""
+        """Plugs the adapter in, and waits for its port."""
         self._machine.chips.tell(f"plug {self._chip} {self._at} {self.serial}")
         find = f"ls /dev/serial/by-id/*{self.serial}*"
         self.port = self._machine.run(f"{_until(find)}; {find}").output.strip()
 
     def unplug(self) -> None:
-        """Pulls it out, and waits until its port is gone."""
+        """Unplugs the adapter, and waits until its port is gone."""
         self.tell("unplug")
         self._machine.run(_until(f"[ ! -e {self.port} ]"))
 
     def tell(self, text: str) -> None:
-        """A line for the chip."""
+        """Sends a command to the chip."""
         self._machine.chips.tell(f"{self.serial} {text}")
 
     def play(self, *words: str) -> None:
@@ -200,14 +200,14 @@ class UsbAdapter:
         self.tell("clear")
 
     def give(self, octets: str) -> None:
-        """Octets with errors, as ``41 42:F``."""
+        """Lets octets arrive with errors, stated as ``41 42:F``."""
         self.tell(f"give {octets}")
 
     def forget(self) -> None:
         self._began = self._log.stat().st_size
 
     def seen(self, what: str) -> list[tuple[float, str]]:
-        """What the host did of one kind, and when."""
+        """Returns the times and values of one kind of log line."""
         with self._log.open() as log:
             log.seek(self._began)
             lines = [line.split() for line in log]
@@ -224,5 +224,5 @@ class UsbAdapter:
 
 
 def _until(command: str) -> str:
-    """A shell's loop that runs until the command has succeeded."""
+    """Returns a shell loop that repeats a command until it succeeds, for :data:`PLUGGED` seconds or more."""
     return f"for i in {{1..{PLUGGED * 10}}}; do {command} && break; sleep 0.1; done >/dev/null 2>&1"

@@ -1,4 +1,4 @@
-"""vtctap in the guest: a capture that runs while something else is done, and what is in its trace."""
+"""Captures by vtctap in the guest, and the records of their traces."""
 
 import time
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ import vtctap
 from vtctap.pcap.record import Flag, Kind, Record
 
 OPENED: Final = 90.0
-"""Seconds in which all ports must be open."""
+"""Seconds within which all ports must be open."""
 
 
 class Capture:
-    """A capture of one link an adapter, or as ``options`` say. In the context it runs, and all ports are open; after it
-    ``done`` and ``records`` are there. A ``fresh`` one imports its modules itself, as on a real machine, so that it is
-    seen what is done while ports are opened."""
+    """A capture with a link per adapter, or as ``options`` state. Inside the context it runs with all ports open;
+    afterwards ``done`` and ``records`` hold its result. A ``fresh`` one imports its modules itself, as on a real
+    machine, so what happens while ports are opened is observed as well."""
 
     def __init__(
         self, machine: Machine, *adapters: Adapter, options: str = "", ports: int = 0, fresh: bool = False
@@ -50,11 +50,11 @@ class Capture:
             self.records = list(records)
 
     def opened(self) -> int:
-        """How many ports have been opened, those that came back too."""
+        """Returns how often a port has been opened, including those that were plugged in again."""
         return self._path.read_bytes().count(b"opened profile") if self._path.is_file() else 0
 
     def finish(self) -> Done:
-        """Ends the capture."""
+        """Ends the capture, and returns how it ended."""
         self._job.stop()
         return self._job.wait()
 
@@ -67,22 +67,22 @@ class Capture:
             self._machine.sleep(quiet)
 
     def octets(self, link: int = 0, tap: int | None = None) -> bytes:
-        """All that a link heard, or one of its taps."""
+        """Returns all octets of a link, or of one of its taps."""
         return b"".join(
             record.octets for record in self.records if record.link == link and tap in (None, record.tap)
         )  # fmt: skip
 
     def events(self, link: int = 0) -> list[str]:
-        """A link's events."""
+        """Returns the events of a link."""
         return [record.event for record in self.records if record.kind is Kind.EVENT and record.link == link]
 
     def words(self, event: str, link: int = 0) -> dict[str, str]:
-        """The words of a link's last event of that name."""
+        """Returns the words ``name=value`` of a link's last event with that name."""
         found = [text for text in self.events(link) if text.split()[0] == event]
         return dict(word.split("=", 1) for word in found[-1].split()[1:] if "=" in word) if found else {}
 
     def marked(self, link: int) -> list[str]:
-        """A link's octets: ``41``, ``42f`` with a framing error, ``00b`` a break."""
+        """Returns a link's octets: ``41``, ``42f`` with a framing error, ``00b`` for a break."""
         return [text for record in self.records if record.link == link for text in _marked(record)]
 
 

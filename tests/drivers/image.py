@@ -1,6 +1,6 @@
 """The guest's image: a kernel with its serial drivers, busybox and udev, from Debian packages.
 
-The packages are unpacked, not installed. Made once, in some seconds, in the folder that :func:`make` is given:
+The packages are unpacked, not installed. :func:`make` makes the image once, in some seconds, in a folder:
 
   kernel, initrd.gz    what QEMU boots; the initrd loads the drivers and makes the host's root the guest's
   share/               /mnt in the guest: busybox, udevadm and udev's rules; traces and logs are written there
@@ -20,16 +20,16 @@ MODULES = (
     *("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"),
     *("vhci-hcd", "ftdi_sio", "cp210x", "ch341", "cdc-acm"),
 )
-"""Loaded in this order, each after what it needs; the driver of 8250s is in Debian's kernel."""
+"""The modules, in the order of loading, each after those that it needs; Debian's kernel has the driver of 8250s."""
 RULES = ("50-udev-default.rules", "60-serial.rules")
 
 
 class Missing(Exception):
-    """What the image is made of is not to be had; the message says why."""
+    """Something that the image is made of is not available; the message says why."""
 
 
 def make(folder: Path) -> None:
-    """Makes the image in ``folder``, unless it is there. Raises Missing."""
+    """Makes the image in ``folder`` unless it exists. Raises Missing."""
     ready = folder / "ready"
     if ready.exists():
         return
@@ -52,7 +52,7 @@ def _run(*command: str | Path, **options: object) -> str:
 
 
 def _kernel() -> str:
-    """The package of the newest kernel."""
+    """Returns the name of the newest kernel's package."""
     for line in _run("apt-cache", "depends", "linux-image-amd64").splitlines():
         if line.strip().startswith("Depends: linux-image-"):
             return line.split()[-1]
@@ -94,14 +94,14 @@ def _initrd(unpacked: Path, version: str, folder: Path) -> None:
 
 
 def _unpacked_kernel(kernel: bytes) -> bytes:
-    """Returns the kernel that unpacks itself from XZ, unpacked: an emulated machine takes seconds for that. Another one
-    is returned as it is."""
+    """Unpacks a kernel that is compressed with XZ, since it would take seconds to unpack itself in an emulated machine;
+    any other kernel is returned unchanged."""
     begin = kernel.find(b"\xfd7zXZ\0")
     return lzma.LZMADecompressor().decompress(kernel[begin:]) if begin >= 0 else kernel
 
 
 def _modules(unpacked: Path, version: str, target: Path) -> list[str]:
-    """Copies the modules; their names in the order in which they are to be loaded."""
+    """Copies the modules; returns their names in the order of loading."""
     depmod = unpacked / "depmod"
     depmod.symlink_to(_find(unpacked, "bin/kmod"))
     libraries = _find(unpacked, "libkmod.so.2").parent

@@ -1,13 +1,13 @@
 """The emulated machine: QEMU with UARTs, and commands that run in it on real kernel drivers.
 
-The guest's root is the host's, read-only below a folder in memory, so that Python and vtctap are there as they are
-here. ``share`` is /mnt in it. Whatever runs in it runs as root unless it is told otherwise.
+The guest's root is the host's, read-only under a folder in memory, so that it has the host's Python and vtctap.
+``share`` is /mnt in the guest. Commands run as root unless another user is stated.
 
-The guest's clock counts its instructions: where the host is busy the guest's time goes slower, and nothing in it is
-late. So what is waited for is waited for in the guest (:meth:`Machine.sleep`). All is emulated, without KVM.
+The guest's clock counts its instructions: if the host is busy, the guest's time runs slower, but nothing in it is late.
+Waiting is therefore done in the guest (:meth:`Machine.sleep`). Everything is emulated, without KVM.
 
-Limits: a guest of some 500 million instructions a second is slower than a real machine: durations are upper bounds.
-QEMU's UARTs deliver octets whatever speed is set (:mod:`wire` garbles instead), and make no errors but breaks.
+Limits: a guest of some 500 million instructions a second is slower than a real machine, so durations are upper bounds.
+QEMU's UARTs deliver octets at any speed (:mod:`wire` garbles instead), and make no errors but breaks.
 """
 
 import contextlib
@@ -32,15 +32,15 @@ from typing import Any, NamedTuple, Self
 
 HERE = Path(__file__).parent
 START = 60.0
-"""Seconds in which QEMU must have started."""
+"""Seconds within which QEMU must have started."""
 PATIENCE = 120.0
-"""Seconds in which what runs in it must have ended."""
+"""Seconds within which a command in the guest must have ended."""
 UARTS = {"ttyS1": "isa-serial,index=1", "ttyS2": "pci-serial", "ttyS3": "pci-serial"}
 """The guest's ports and QEMU's devices; ttyS0 is the console."""
 
 
 class Done(NamedTuple):
-    """How a command ended; ``output`` is what it said, on standard error too."""
+    """How a command ended: its exit status, and its output, including standard error."""
 
     status: int
     output: str
@@ -54,15 +54,15 @@ class Job:
         self.ended: queue.Queue[Done] = queue.Queue()
 
     def tell(self, text: str) -> None:
-        """A line for its standard input."""
+        """Writes a line to the command's standard input."""
         self._machine.ask(id=self._number, tell=text)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Sends it a signal."""
+        """Sends the command a signal."""
         self._machine.ask(id=self._number, signal=int(number))
 
     def wait(self) -> Done:
-        """Waits for its end. Raises TimeoutError."""
+        """Waits for the command's end. Raises TimeoutError."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self._machine.running:
             with contextlib.suppress(queue.Empty):
@@ -82,9 +82,9 @@ class Machine:
         self.trace = self._logs / "trace.log"
         self.console = self._logs / "console.log"
         self.lines: dict[str, int] = {}
-        """Descriptors of the pseudo-terminals behind the UARTs: the far end of the line, ..."""
+        """Descriptors of the far ends of the UARTs' lines, which are pseudo-terminals."""
         self.terminals: dict[str, int] = {}
-        """... and the terminals that QEMU sets as the guest sets its ports."""
+        """Descriptors of the near ends, which QEMU sets as the guest sets its ports."""
         self._jobs: dict[int, Job] = {}
         self._asking = threading.Lock()
         self.ended = threading.Event()
@@ -119,7 +119,7 @@ class Machine:
         shutil.rmtree(self._folder)
 
     def run_beside(self, work: Callable[[], None]) -> None:
-        """Runs something that returns soon after :attr:`ended` is set, beside all else."""
+        """Runs a function in a thread of its own; it must return soon after :attr:`ended` is set."""
         thread = threading.Thread(target=work, daemon=True)
         self._beside.append(thread)
         thread.start()
@@ -175,18 +175,18 @@ class Machine:
             self._jobs[said["id"]].ended.put(Done(said["status"], said["output"]))
 
     def ask(self, **asked: object) -> None:
-        """Asks the guest's agent."""
+        """Sends a request to the guest's agent."""
         with self._asking:
             self._agent.write(json.dumps(asked) + "\n")
             self._agent.flush()
 
     def start(self, command: str) -> Job:
-        """Starts a shell's command in the guest."""
+        """Starts a shell command in the guest."""
         return self._start(command, run=command, user=0)
 
     def start_program(self, command: str, user: int = 0, **environment: str) -> Job:
-        """Starts vtctap, or the chips, in a process of the guest that has their modules: it need not import them, which
-        takes seconds in an emulated machine."""
+        """Starts vtctap or the chips as a fork of the agent, which has imported their modules: that takes seconds in an
+        emulated machine."""
         return self._start(command, program=shlex.split(command), user=user, environment=environment)
 
     def _start(self, command: str, **asked: object) -> Job:
@@ -196,19 +196,19 @@ class Machine:
         return job
 
     def run(self, command: str) -> Done:
-        """Runs a shell's command in the guest, to its end."""
+        """Runs a shell command in the guest to its end."""
         return self.start(command).wait()
 
     def run_program(self, command: str, user: int = 0, **environment: str) -> Done:
-        """Runs vtctap in the guest, to its end."""
+        """Runs vtctap in the guest to its end."""
         return self.start_program(command, user, **environment).wait()
 
     def sleep(self, seconds: float) -> None:
-        """Lets so much of the guest's time pass."""
+        """Waits for some seconds of the guest's time."""
         self.run(f"sleep {seconds}")
 
     def qmp(self, command: str, **arguments: object) -> Any:
-        """Asks QEMU itself."""
+        """Sends a command to QEMU, and returns its answer."""
         with self._asking:
             self._control.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
             self._control.flush()
@@ -218,7 +218,7 @@ class Machine:
 
 
 def _folder(name: str, path: Path, options: str = "") -> list[str]:
-    """A folder of the host, for the guest to mount by ``name``."""
+    """Returns the arguments for a folder of the host, which the guest mounts by ``name``."""
     return [
         *("-fsdev", f"local,id={name},path={path},security_model=none{options}"),
         *("-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"),

@@ -1,7 +1,7 @@
-"""The line before a receiver: octets that are played on it at true pace, and what the receiver makes of them.
+"""The line of a receiver: octets are played on it at their own times, and received at the receiver's speed.
 
-One :class:`Wire` a receiver; it garbles as a real line does whose speed is not the receiver's
-(:mod:`equipment.receiver`). It has no clock: whoever owns the receiver asks what has arrived.
+Each receiver has a :class:`Wire`, which garbles octets like a real line whose speed is not the receiver's
+(:mod:`equipment.receiver`). It has no clock: the receiver's owner asks what has arrived by a time.
 """
 
 import functools
@@ -19,14 +19,14 @@ LINE = Line(7, "E", 1)
 STREAM = 1_000_000
 """ns between two octets of a stream."""
 SHORT = ("mode=C",)
-"""The words of a session of some seconds."""
+"""The words for a session of some seconds."""
 SOON = 200_000_000
-"""ns from when a play is asked for to its beginning."""
+"""ns from the command to play a session to its beginning."""
 
 
 @functools.cache
 def session(*words: str) -> tuple[WireOctet, ...]:
-    """The octets of a simulated session, as words say: ``speed=300 mode=C side=client``."""
+    """Returns the octets of a simulated session, which words describe: ``speed=300 mode=C side=client``."""
     options = dict(word.split("=") for word in words)
     mode = options.get("mode", "").replace("_", " ")
     octets = play(0, speed=int(options.get("speed", 9600)), mode=mode, line=LINE, dialect=GUESS)
@@ -34,7 +34,7 @@ def session(*words: str) -> tuple[WireOctet, ...]:
 
 
 def length(*words: str) -> float:
-    """Seconds in which a session is played, the wait before it included."""
+    """Returns the seconds that playing a session takes, including the wait before it."""
     return float(session(*words)[-1].end - EPOCH + SOON) / 1e9
 
 
@@ -46,14 +46,14 @@ class Wire:
         self.clear()
 
     def clear(self) -> None:
-        """Nothing is played any more."""
+        """Ends what is played."""
         with self._lock:
             self._waveform = Waveform(LINE)
             self._receiver = Receiver(self._waveform, 9600, Line(8, "N", 1))
             self._stream: int | None = None
 
     def stream(self, start: int) -> None:
-        """The letter A arrives over and over from ``start`` on, whatever the speed."""
+        """Lets the letter A arrive continuously from ``start`` on, at any speed."""
         self._stream = start
 
     @property
@@ -67,15 +67,15 @@ class Wire:
         return self._stream is not None or self._receiver.busy
 
     def play(self, octets: Iterable[WireOctet], start: int) -> None:
-        """What was recorded from :data:`~vtctap.sniffer.simulated.session.EPOCH` on is played from ``start`` on, after
-        all that was played before."""
+        """Plays octets from ``start`` on, after all that was played before; their own times begin at
+        :data:`~vtctap.sniffer.simulated.session.EPOCH`."""
         shift = start - EPOCH
         with self._lock:
             for octet in octets:
                 self._waveform.feed(replace(octet, start=octet.start + shift, end=octet.end + shift))
 
     def receive(self, now: int, speed: int) -> list[Received]:
-        """What has arrived by ``now`` at a receiver that is set to ``speed``, bit/s."""
+        """Returns what has arrived by ``now`` at a receiver that is set to ``speed`` bit/s."""
         with self._lock:
             self._receiver.speed = speed
             octets = self._receiver.run(now)

@@ -1,8 +1,8 @@
 """Fuzzes every target for some seconds each, guided by coverage: ``make fuzz FUZZ_SECONDS=60``.
 
-The engine is atheris (libFuzzer), a process per target. It begins with the kept seeds; what it finds on the way stays
-in ``build/fuzz``. Prints a row per target: executions, features covered, seconds. Exit status 1 means that a target
-raised something or broke an invariant; the input is then in ``build/fuzz/TARGET``.
+The engine is atheris (libFuzzer), in a process per target. It begins with the kept seeds, and keeps inputs that reach
+new code in ``build/fuzz``. A row per target states executions, features covered and the verdict. Exit status 1 means
+that a target raised an error or broke an invariant; the input is then in ``build/fuzz/TARGET``.
 """
 
 import argparse
@@ -18,7 +18,7 @@ HERE: Final = Path(__file__).parent
 BUILD: Final = HERE.parents[1] / "build" / "fuzz"
 _MOST_OCTETS: Final = {"framer": 300, "assembler": 300, "messages": 500, "analysis": 600, "traces": 1500}
 _MOST_OTHERS: Final = 2000
-"""Octets of an input: few where a target is slow, so that many are tried."""
+"""Most octets of an input; fewer for slow targets, so that many inputs are tried."""
 _SECONDS_PER_INPUT: Final = 20
 _MEGABYTES: Final = 1024
 
@@ -55,7 +55,7 @@ def start(target: str, seconds: int, seed: int) -> "subprocess.Popen[str]":
 
 
 def row(target: str, said: str, status: int) -> str:
-    """The row of a target, from what the engine said."""
+    """Returns the row of a target from the engine's output."""
     executions = re.findall(r"stat::number_of_executed_units: *(\d+)", said) or re.findall(r"#(\d+)\t", said) or ["0"]
     covered = re.findall(r" ft: (\d+)", said) or ["?"]
     verdict = "good" if status == 0 else "FOUND"
@@ -63,7 +63,7 @@ def row(target: str, said: str, status: int) -> str:
 
 
 def lua(seconds: int, seed: int) -> tuple[int, list[str]]:
-    """Tries batches through tshark for so long; returns how many records, and what was wrong."""
+    """Tries batches through tshark for some seconds; returns the number of records, and what was wrong."""
     from fuzz.lua import RECORDS, batch
     from fuzz.targets import seeds
 
@@ -88,7 +88,7 @@ def browser(seconds: int, seed: int) -> tuple[int, list[str]]:
 
 
 def main() -> int:
-    """Runs all targets, as many at a time as asked for."""
+    """Runs the targets, ``--processes`` of them at a time, and returns the exit status."""
     from fuzz.targets import TARGETS
 
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.split("\n")[0])

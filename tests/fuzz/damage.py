@@ -4,7 +4,7 @@ import random
 
 
 def damaged(seed: bytes, chance: random.Random) -> bytes:
-    """The seed with a few parts changed, cut out, said twice or exchanged."""
+    """Returns the seed with a few parts replaced, removed, doubled or reversed."""
     octets = bytearray(seed)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(octets) + 1)

@@ -1,7 +1,7 @@
-"""Fuzzes the Lua dissector: one trace of many damaged messages through one tshark, compared with our own decoder.
+"""Fuzzes the Lua dissector: one run of tshark on a trace of many damaged messages, compared with our own decoder.
 
-Each record is a seed, or what the engine kept for the target ``messages``, damaged. tshark must show every record, no
-error of Lua, and the same message as ``vtctap`` decodes.
+Each record is a damaged seed, or a damaged input that the engine kept for the target ``messages``. tshark must show
+every record, no error of Lua, and the message that our decoder finds.
 """
 
 import random
@@ -22,7 +22,7 @@ _FIELDS: Final = ("frame.number", "vtc.message", "_ws.lua.error")
 
 
 def batch(inputs: Sequence[bytes], seed: int, count: int = RECORDS) -> list[str]:
-    """Tries so many damaged inputs; returns a line for each record that is not as it must be."""
+    """Tries ``count`` damaged inputs; returns a line for each record that differs."""
     chance = random.Random(seed)
     records = [
         Record(

@@ -38,7 +38,7 @@ _SENDERS: Final = tuple(Sender)
 
 
 def framer(data: bytes) -> None:
-    """The framer loses no octet and keeps their order, in whatever parts and with whatever pauses they come."""
+    """The framer keeps every octet in order, in whatever parts and with whatever pauses they arrive."""
     if not data:
         return
     sender, parts, octets = _SENDERS[data[0] % 3], 1 + data[0] // 3 % 7, data[1:]
@@ -55,7 +55,7 @@ def framer(data: bytes) -> None:
 
 
 def assembler(data: bytes) -> None:
-    """What is assembled holds each octet once, per side in order; records can be written and read back."""
+    """Assembled records hold as many octets as went in, and each record, once encoded, is decoded as it was."""
     if not data:
         return
     bursts, at, time = [], 1, 1_700_000_000_000_000_000
@@ -77,7 +77,7 @@ def assembler(data: bytes) -> None:
 
 
 def messages(data: bytes) -> None:
-    """Any octets are a message or none, and its parts have positions that rise."""
+    """Any octets are decoded and dissected, and summarised in one line."""
     decode(data)
     recorded = Record(1_700_000_000_000_000_000, data[:65535], Kind.FRAME, _SENDERS[len(data) % 3])
     dissection = Dissector(_PROFILE).dissect(recorded)
@@ -86,7 +86,7 @@ def messages(data: bytes) -> None:
 
 
 def records(data: bytes) -> None:
-    """What can be decoded is encoded to what decodes to the same."""
+    """A record that was decoded, and is encoded again, is decoded as the same record."""
     try:
         decoded = record.decode(data, 7)
     except RecordError:
@@ -100,7 +100,7 @@ def records(data: bytes) -> None:
 
 
 def traces(data: bytes) -> None:
-    """A trace is read to its end; what is skipped has positions that rise, inside the file."""
+    """A trace is read to its end; skipped parts are inside the file, at rising positions."""
     reader = None
     try:
         reader = open_trace(io.BytesIO(data))
@@ -115,7 +115,7 @@ def traces(data: bytes) -> None:
 
 
 def captures(data: bytes) -> None:
-    """Packets and what is skipped are in the file's order and no more than the file."""
+    """Packets and skipped parts together have no more octets than the file."""
     try:
         items = list(open_capture(io.BytesIO(data)).items())
     except Error:
@@ -126,7 +126,7 @@ def captures(data: bytes) -> None:
 
 
 def analysis(data: bytes) -> None:
-    """Check and statistics take any sequence of frames."""
+    """Check and statistics accept any frames; findings name records that exist, and no octet is counted twice."""
     made, time = [], 1_700_000_000_000_000_000
     for number, octets in enumerate(data.split(b"\xff")):
         time += len(octets) * _CHARACTER_NS + (number % 3) * 100_000_000
@@ -142,7 +142,7 @@ def _text(data: bytes) -> str:
 
 
 def profiles(data: bytes) -> None:
-    """A profile is read or refused."""
+    """A profile is read, or refused with the file's name."""
     said = "fuzz.toml"
     try:
         parse(_text(data), "fuzz.toml")
@@ -152,7 +152,7 @@ def profiles(data: bytes) -> None:
 
 
 def keys(data: bytes) -> None:
-    """A key file is read or refused, and the message quotes nothing of it."""
+    """A key file is read, or refused with the file's name."""
     said = "fuzz.toml"
     try:
         parse_keys(_text(data), "fuzz.toml")
@@ -167,7 +167,8 @@ _FORMS: Final = tuple(sorted(IMPORTERS))
 
 
 def imports(data: bytes) -> None:
-    """Each form of logs takes any text: octets come out that were in it, or it is refused. The first octet chooses."""
+    """Each importer, chosen by the first octet, refuses the rest or imports it: raw octets unchanged, and of text no
+    more octets than it can hold."""
     if not data:
         return
     form = _FORMS[data[0] % len(_FORMS)]
@@ -185,7 +186,7 @@ _FIELDS: Final = Dissector(_PROFILE).dissect(Record(1, b"\x020004(1)\x037", Kind
 
 
 def filters(data: bytes) -> None:
-    """A filter is refused at a place inside it, or is true or false."""
+    """A filter is true or false, or is refused at a position inside it."""
     text, position = _text(data), 0
     try:
         assert compile_filter(text)(_FIELDS) in (True, False)
@@ -195,13 +196,13 @@ def filters(data: bytes) -> None:
 
 
 def tokens(data: bytes) -> None:
-    """A value is a token or none; a token states its number in 20 digits."""
+    """Any text is recognised as a token or as none."""
     token = recognise(_text(data))
     assert token is None or isinstance(token, Token)
 
 
 def page(data: bytes) -> None:
-    """What stands in the report's script cannot end it, and is read back as it was."""
+    """Text in the report's script cannot end the script, and is read back unchanged."""
     text = _text(data)
     written = embedded({"text": text, text: [text]})
     assert not set("<>&\u2028\u2029") & set(written)

@@ -4,5 +4,5 @@ from fuzz.lua import batch
 from fuzz.targets import seeds
 
 
-def test_a_batch_through_tshark() -> None:
+def test_tshark_shows_damaged_messages_as_our_decoder_does() -> None:
     assert batch(list(seeds("messages")), seed=1, count=600) == []

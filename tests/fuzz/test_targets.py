@@ -1,6 +1,6 @@
-"""A short run of the fuzz targets, without an engine: their seeds, what damages them, any octets; and their time.
+"""A short run of the fuzz targets without an engine, on seeds, damaged seeds and any octets; and their run time.
 
-``make fuzz`` runs them guided by coverage, as long as one likes.
+``make fuzz`` runs them guided by coverage, for as long as it is told.
 """
 
 import random
@@ -20,7 +20,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_seeds_and_what_damages_them(name: str) -> None:
+def test_targets_accept_seeds_and_damaged_seeds(name: str) -> None:
     chance = random.Random(name)
     kept = list(seeds(name))
     assert kept
@@ -32,11 +32,11 @@ def test_seeds_and_what_damages_them(name: str) -> None:
 
 @given(data=st.binary(max_size=400))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_octets(name: str, data: bytes) -> None:
+def test_targets_accept_any_octets(name: str, data: bytes) -> None:
     TARGETS[name](data)
 
 
-# Time. Each pattern is the worst known for its parser, said so often that one run takes long enough to be measured.
+# Run time. Each pattern is the worst known for its parser, repeated until one run is long enough to be measured.
 
 SLOW: dict[str, tuple[str, Callable[[int], bytes], int]] = {
     "members of a set": ("filters", lambda n: b"frame.number in {" + b"1," * n + b"2}", 3000),
@@ -60,7 +60,7 @@ SLOW: dict[str, tuple[str, Callable[[int], bytes], int]] = {
 
 
 def seconds(target: Callable[[bytes], None], data: bytes) -> float:
-    """The least processor time of three runs."""
+    """Returns the least processor time of three runs."""
     times = []
     for _ in range(3):
         begin = time.process_time()
@@ -92,7 +92,7 @@ IMPORTED = [
 
 @pytest.mark.parametrize("piece", IMPORTED)
 def test_time_of_imports_grows_linearly(piece: bytes) -> None:
-    """Of each form, on one long line or many."""
+    """The time of each importer grows linearly with a repeated piece of text, on one long line or on many."""
     for form in range(40):
         first = bytes([form])
         short, long = (seconds(TARGETS["imports"], first + piece * (size // len(piece))) for size in (4000, 16_000))

@@ -1,7 +1,7 @@
 -- Messages: decodes a frame's octets.
 
 -- A message is a list of { field, value, first, last }; positions count the record's octets from 1. Data sets, checks
--- and the profile's results are under names of their own.
+-- and the profile's results are under keys of their own.
 local function put(message, field, value, first, last)
     if value ~= nil and value ~= "" then
         message[#message + 1] = { field, value, first, last }

@@ -72,7 +72,7 @@ local function show_sequence(tree, name, size, complete)
         add(tree, "vtc." .. name, base + first, width, message[name])
     end
     local item = status and add(tree, "vtc." .. name .. ".status", base + first, width, status)
-    -- One expert info per frame: a damaged header makes both wrong.
+    -- One expert info per frame: a damaged header makes both check sequences wrong.
     if complete and status == "bad" and (name == "hcs" or message.hcs_status ~= "bad") then
         complain(tree, item, "fcs_bad")
     end

@@ -1,4 +1,4 @@
-"""What is proved of vtctap on real drivers: each check gives rows of what is expected and what is seen."""
+"""The checks of vtctap on real drivers: each yields rows of what is expected and what is seen."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -33,4 +33,4 @@ MACHINES: Final[dict[str, Sequence[Check]]] = {
         not_reached,
     ),
 }
-"""Two machines that run side by side, and what is checked on each, in this order."""
+"""Two machines that run side by side, and the checks of each, in order."""

@@ -1,4 +1,4 @@
-"""The bench: a machine with its adapters; and a row of the table that says what was seen on it."""
+"""The bench, which is a machine with its adapters, and the rows of the table."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -8,7 +8,7 @@ from machine import Machine
 
 
 class Row(NamedTuple):
-    """A line of the table. ``expected`` None: what is seen is the kernel's, and noted."""
+    """A row of the table. ``expected`` None: what is seen is the kernel's behaviour, and only noted."""
 
     driver: str
     check: str
@@ -17,7 +17,7 @@ class Row(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether it is as it should be."""
+        """Whether what is seen is as expected, or only noted."""
         return self.expected in (None, self.seen)
 
 
@@ -28,11 +28,11 @@ DRIVERS: Final = {
     "CH340": "ch341",
     "CdcAcm": "cdc_acm",
 }
-"""Kinds of chips, and how the table names their drivers."""
+"""The kinds of chips, and the names of their drivers in the table."""
 
 
 class Bench:
-    """A machine and its adapters. ``spare`` are UARTs that nobody has opened."""
+    """A machine and its adapters. ``spare`` are UARTs that no program has opened yet."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -42,24 +42,24 @@ class Bench:
         self._chips: dict[tuple[str, int], UsbAdapter] = {}
 
     def chip(self, kind: str, number: int = 1) -> UsbAdapter:
-        """The first or second chip of a kind; it is plugged in when it is wanted first."""
+        """Returns the first or second chip of a kind, which the first call plugs in."""
         if (kind, number) not in self._chips:
             self._chips[kind, number] = UsbAdapter(self.machine, kind, DRIVERS[kind], len(self._chips))
         return self._chips[kind, number]
 
     @property
     def chips(self) -> list[UsbAdapter]:
-        """One chip of each kind."""
+        """Returns one chip of each kind."""
         return [self.chip(kind) for kind in DRIVERS]
 
     @property
     def all(self) -> list[Uart | UsbAdapter]:
-        """One adapter of each driver."""
+        """Returns the UART and one chip of each kind."""
         return [self.uart, *self.chips]
 
 
 def compared(heard: bytes, played: bytes) -> str:
-    """What a row says of octets that should be those that were played. The eighth bit does not count: it is parity."""
+    """Returns what a row says of octets: as played, or where they differ. The eighth bit is parity, and is ignored."""
     heard, played = (bytes(octet & 0x7F for octet in octets) for octets in (heard, played))
     if heard == played:
         return as_played(played)
@@ -68,10 +68,10 @@ def compared(heard: bytes, played: bytes) -> str:
 
 
 def as_played(played: bytes) -> str:
-    """What a row expects of octets."""
+    """Returns what a row says of octets that are as played."""
     return f"{len(played)}, as played"
 
 
 def counted(pulses: Sequence[Pulse]) -> str:
-    """How many pulses, in words."""
+    """Returns the number of pulses in words."""
     return f"{len(pulses)} pulse" + ("s" if len(pulses) != 1 else "")

@@ -1,4 +1,4 @@
-"""Latency: timers and FIFO thresholds are set and put back, and the uncertainty follows them."""
+"""Latency: timers and FIFO thresholds are set and restored, and the uncertainty follows them."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,7 +9,7 @@ from checks.bench import Bench, Row
 
 
 def low_latency(bench: Bench) -> Iterator[Row]:
-    """--low-latency says what it has reached, and puts back what it has changed."""
+    """--low-latency sets thresholds and timers where it can, says whether it could, and restores them."""
     for adapter in bench.all:
         adapter.forget()
     trigger = "cat /sys/class/tty/ttyS1/rx_trig_bytes"
@@ -30,7 +30,7 @@ SLOW: Final = (b"/?!\r\n", b"/ZZZ5x\r\n", b"\x06001\r\n", b"\x01P0\x02(00000000)
 
 
 def fifo_threshold(bench: Bench) -> Iterator[Row]:
-    """The driver lowers the threshold with the speed: what it was at 9600 bit/s must not count at 300."""
+    """The driver lowers the threshold with the speed, and the uncertainty at 300 bit/s follows the lower one."""
     *fast, slow = (bytes(octet | (octet.bit_count() & 1) << 7 for octet in message) for message in SLOW)
     with Capture(bench.machine, bench.uart) as capture:
         for message in fast:

@@ -1,6 +1,6 @@
-"""Marks: breaks, parity, framing and overrun errors, as each driver tells them.
+"""Marks: breaks, parity, framing and overrun errors, as each driver reports them.
 
-What stands in the tables here is what the kernel's drivers do (6.1 and 6.12): docs/wiring.md says the same in words.
+The tables hold what the kernel's drivers do (6.1 and 6.12); docs/wiring.md says the same in words.
 """
 
 from collections.abc import Iterator
@@ -24,19 +24,19 @@ MARKED: Final = {
     "ch341": ("41 42 43", "41 00 43", "41 ff 43", "41 00 43", "41 43 00"),
     "cdc_acm": ("41 42 43", "41 00 43", "41 ff 43", "41 00 43", "41 43 00"),
 }
-"""What arrives: ``f`` with a framing error, ``b`` a break, which has one too, as in a 16550. FTDI's chips tell a
-packet's errors, not an octet's, and their driver takes a break only at a packet's end."""
+"""The octets that arrive: ``f`` has a framing error, ``b`` is a break, which has one, too, as in a 16550. FTDI's chips
+report the errors of a packet, not of an octet, and their driver accepts a break only at the end of a packet."""
 RECORD: Final = 5
-"""Seconds in which what comes next is another record: a record says of itself whether there is a break in it."""
+"""Seconds after which the next octet begins another record; the flag of a break is that of a whole record."""
 COUNTED: Final = {
     "ftdi_sio": "frame=4 overrun=1 parity=1 brk=1",
     "cp210x": "frame=2 overrun=1 parity=1 brk=2",
 }
-"""What the driver counts of these, a parity error and an overrun."""
+"""What the driver counts after the octets of GIVEN, a parity error and an overrun."""
 
 
 def marks(bench: Bench) -> Iterator[Row]:
-    """Errors, as each driver gives them."""
+    """Errors are marked and counted as each driver reports them."""
     chips = bench.chips
     with Capture(bench.machine, *chips, options="--speed 9600 --line 8N1") as capture:
         for given in (*GIVEN.values(), "41 42:P 43", "41 42:O 43"):
@@ -57,7 +57,7 @@ def marks(bench: Bench) -> Iterator[Row]:
 
 
 def breaks_of_a_uart(bench: Bench) -> Iterator[Row]:
-    """A UART tells each octet's errors; QEMU's makes breaks alone."""
+    """A UART reports the errors of each octet; QEMU's makes only breaks, which differ from a NUL and from FFh."""
     with Capture(bench.machine, bench.uart, options="--speed 9600 --line 8N1") as capture:
         for part in (b"A", None, b"\xffC"):
             bench.uart.put(part) if part else bench.uart.send_break()

@@ -1,4 +1,4 @@
-"""Nothing is sent, and DTR and RTS are low: as the adapters' pins show it from outside."""
+"""Nothing is sent, and DTR and RTS are low, as the adapters' pins show from outside."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from wire import length, session
 from checks.bench import Bench, Row, as_played, compared, counted
 
 _WITHOUT_WIRESHARK: Final = f"/mnt:{Path(sys.executable).parent}"
-"""Programs that are enough for the doctor, who otherwise starts tshark. That takes long in an emulated machine."""
+"""A PATH without tshark, which the doctor would start; that takes long in an emulated machine."""
 
 
 def first_openings(bench: Bench) -> Iterator[Row]:
-    """Octets arrive while ports are opened that nobody has opened since they were there; then the same with the rule
-    that 'doctor --fix' installs, the USB adapters plugged in anew."""
+    """Octets arrive while ports are opened for the first time, without a udev rule, and then with the rule that 'doctor
+    --fix' installs and the USB adapters plugged in again: with it none is echoed."""
     chips = [bench.chip(name) for name in ("FT232B", "CH340", "CdcAcm")]
     careless = bench.chip("FT232B", 2)
     for adapter, count in _echoed(bench, [bench.spare["ttyS3"], *chips]):
@@ -42,7 +42,7 @@ CARELESS: Final = "import os, time; os.open({port!r}, os.O_RDWR | os.O_NONBLOCK 
 
 
 def _echoed_carelessly(bench: Bench, chip: UsbAdapter) -> bytes:
-    """What of a stream is sent back while a program has the port open that does not set it."""
+    """Returns the octets of a stream that are echoed while a program has the port open without setting it."""
     chip.forget()
     chip.stream()
     bench.machine.run(f'python -c "{CARELESS.format(port=chip.port)}"')
@@ -55,7 +55,7 @@ def _said_so(output: str) -> str:
 
 
 def _echoed(bench: Bench, adapters: Sequence[Uart | UsbAdapter]) -> list[tuple[Adapter, str]]:
-    """How many octets of a stream each adapter sends back while its port is opened."""
+    """Returns how many octets of a stream each adapter echoes while vtctap opens its port."""
     for adapter in adapters:
         adapter.forget()
         adapter.stream()
@@ -71,7 +71,7 @@ def _echoed(bench: Bench, adapters: Sequence[Uart | UsbAdapter]) -> list[tuple[A
 
 
 def whole_sessions(bench: Bench) -> Iterator[Row]:
-    """A session on each driver, all at once: its octets, and what went out meanwhile."""
+    """Of a session on each driver, all at once, every octet is captured, and nothing is sent meanwhile."""
     played = bytes(octet.octet for octet in session())
     for adapter in bench.all:
         adapter.forget()
@@ -87,7 +87,7 @@ def whole_sessions(bench: Bench) -> Iterator[Row]:
 
 
 def _lines(adapter: Adapter) -> Iterator[Row]:
-    """The kernel raises DTR and RTS as it opens a port, and we lower them; then they are low."""
+    """The kernel raises DTR and RTS when it opens a port; vtctap lowers them, and they stay low."""
     pulses = adapter.pulses()
     longest = max((pulse.seconds or 0 for pulse in pulses), default=0)
     at_rest = "low" if all(pulse.seconds is not None for pulse in pulses) else "high"

@@ -1,4 +1,4 @@
-"""Other programs: a port that is in use is refused, and octets that another program reads are said to be missing."""
+"""Other programs: a port in use is refused, and octets that another program reads are reported missing."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -19,7 +19,7 @@ HOLDER: Final = (
 
 
 def in_use(bench: Bench) -> Iterator[Row]:
-    """A port that another program has for itself is refused, to root too, and nothing happens to its lines."""
+    """A port that another program holds is refused, even to root, and its DTR and RTS do not change."""
     second = f"vtctap capture -i {bench.uart.port} -a duration:1 -w /tmp/second.pcapng --force"
     with Capture(bench.machine, bench.uart):
         bench.uart.forget()
@@ -42,7 +42,7 @@ def _refused(status: int, output: str) -> str:
 
 
 def read_by_another(bench: Bench) -> Iterator[Row]:
-    """Another program, which had the port before, reads octets: all that it got is said to be missing."""
+    """A program that had the port open before reads octets: all of these are reported as missing."""
     adapters: list[Uart | UsbAdapter] = [bench.uart, bench.chip("FT232B")]
     thieves = [bench.machine.start(f"exec cat {adapter.port} >/tmp/{at}") for at, adapter in enumerate(adapters)]
     bench.machine.sleep(0.5)

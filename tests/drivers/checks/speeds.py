@@ -1,4 +1,4 @@
-"""The speed: a capture follows a session that changes it, finds an unknown one, and refuses one that a port does not
+"""The speed: a capture follows a session that changes it, finds an unknown speed, and refuses one that a port does not
 reach."""
 
 from collections.abc import Iterator
@@ -12,19 +12,21 @@ from checks.bench import Bench, Row, as_played, compared
 
 
 class Played(NamedTuple):
-    """A session that changes the speed, on one link: who hears each side (an empty name: both), and the fast speed."""
+    """A session that changes the speed, on one link: the adapter of each side (an empty name: both), and the fast speed
+    in bit/s."""
 
     mode: str
     sides: dict[str, Uart | UsbAdapter]
     fast: int
 
     def words(self, side: str) -> list[str]:
-        """For :func:`wire.session`."""
+        """Returns the words for :func:`wire.session`."""
         return ["speed=300", f"mode={self.mode}", *([f"side={side}"] if side else [])]
 
 
 def modes(bench: Bench) -> Iterator[Row]:
-    """Sessions that change the speed, garbled for who does not follow: mode C on two adapters and on one, B on one."""
+    """Captures follow sessions that change the speed, and get every octet: mode C on two adapters and on one, mode B on
+    one. The wire garbles what is received at another speed."""
     two = Played("C", {"client": bench.chip("FT232B"), "server": bench.chip("FT232B", 2)}, 9600)
     yield from _followed(bench, two, Played("B", {"": bench.uart}, 2400))
     yield from _followed(bench, Played("C", {"": bench.uart}, 9600))
@@ -48,7 +50,7 @@ def _followed(bench: Bench, *links: Played) -> Iterator[Row]:
 
 
 def unknown_speeds(bench: Bench) -> Iterator[Row]:
-    """--speed auto on a line of 2400 bit/s, whether the adapter marks framing errors or not."""
+    """--speed auto finds 2400 bit/s, whether or not the adapter marks framing errors."""
     adapters = [bench.chip(name) for name in ("FT232B", "Counterfeit", "CH340")]
     with Capture(bench.machine, *adapters, options="--speed auto") as capture:
         for adapter in adapters:
@@ -61,7 +63,7 @@ def unknown_speeds(bench: Bench) -> Iterator[Row]:
 
 
 def not_reached(bench: Bench) -> Iterator[Row]:
-    """Settings that a port takes and does not make are refused."""
+    """Settings that a port accepts but does not apply are refused."""
     ftdi = bench.chip("FT232B")
     for adapter, options, expected in (
         (bench.uart, "--speed 921600", "3, does not reach 921600 bit/s"),

@@ -1,4 +1,4 @@
-"""Unplugging: an adapter that comes back under another number is read on."""
+"""Unplugging: the capture continues with an adapter that comes back under another number."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from checks.bench import Bench, Row, as_played, compared
 
 
 def unplugged(bench: Bench) -> Iterator[Row]:
-    """An adapter is pulled out in a session, and comes back under another number, for something holds the old one."""
+    """An adapter is unplugged in a session, and comes back under another number, since a program holds the old one: the
+    next session is captured."""
     chip = bench.chip("FT232B")
     device = f"readlink -f {chip.port}"
     before = bench.machine.run(device).output

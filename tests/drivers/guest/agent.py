@@ -1,5 +1,5 @@
-"""Runs in the guest what the host asks for: a line of JSON each on standard input, and one on standard output for each
-command that has ended.
+"""Runs the host's commands in the guest: each is a line of JSON on standard input, and each end of a command is a line
+on standard output.
 
   {"id": 1, "run": COMMAND of a shell, "user": NUMBER}   runs it
   {"id": 1, "program": [NAME, ARGUMENT...], "user": NUMBER, "environment": {NAME: TEXT}}
@@ -30,7 +30,7 @@ PROGRAMS = {"vtctap": main, "chips": chips.main}
 SERIAL_PORTS = 20
 """The group of serial ports in Debian, dialout."""
 DESCRIPTORS = 256
-"""More than are open here."""
+"""More descriptors than are open here."""
 
 
 @dataclass
@@ -46,20 +46,20 @@ answering = threading.Lock()
 
 
 def answer(number: int, status: int, output: str) -> None:
-    """Tells the host, without a buffer that a fork could copy."""
+    """Sends the end of a command to the host, unbuffered, since a fork would copy the buffer."""
     with answering:
         os.write(1, (json.dumps({"id": number, "status": status, "output": output}) + "\n").encode())
 
 
 def finish(number: int, process: int, output: int) -> None:
-    """Waits for a process's end."""
+    """Waits for the end of a process, and sends it to the host."""
     with open(output, encoding="utf-8", errors="replace") as said:
         text = said.read()
     answer(number, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), text)
 
 
 def start(number: int, asked: dict[str, Any]) -> None:
-    """Starts what is asked for in a fork, with pipes for its standard input and output."""
+    """Starts a command in a fork, with pipes for its standard input and output."""
     stdin, tell = os.pipe()
     said, output = os.pipe()
     process = os.fork()
@@ -84,7 +84,7 @@ def become(user: int, environment: dict[str, str]) -> None:
 
 
 def run(asked: dict[str, Any]) -> int:
-    """Runs what is asked for, and returns its exit status."""
+    """Runs a program, and returns its exit status, or becomes a shell that runs a command."""
     if "run" in asked:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execv("/bin/bash", ["bash", "-c", asked["run"]])

@@ -4,20 +4,20 @@
 
 Standard input, a line each:
   plug CHIP PORT SERIAL                  plugs one in, at a port of the virtual controller
-  line SERIAL                            a UART of the machine has a line of this name, which is played, streamed and
-                                         cleared as below; SERIAL speed 300 states what the UART is set to
-  SERIAL play speed=9600 mode=C          a simulated session, or one side of it, as a receiver set like ours has it
-  SERIAL give 41 42:F 00:FB ff:P 43:O    octets, each with the error that the chip is to report with it
-  SERIAL stream                          octets over and over, until ...
-  SERIAL clear                           ... nothing is played any more
-  SERIAL unplug
-FOLDER/SERIAL.log says what the host does to the line, which is what stands at the adapter's pins:
+  line SERIAL                            makes the line of one of the machine's UARTs, with commands play, stream and
+                                         clear as below; SERIAL speed 300 states the UART's speed
+  SERIAL play speed=9600 mode=C          plays a simulated session, or one side of it, at the host's speed
+  SERIAL give 41 42:F 00:FB ff:P 43:O    lets octets arrive, each with the errors that the chip is to report
+  SERIAL stream                          lets octets arrive continuously, until "clear"
+  SERIAL clear                           ends what is played
+  SERIAL unplug                          unplugs it
+FOLDER/SERIAL.log holds what the host does to the line, as the adapter's pins show it:
   TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16
-and of a UART what arrives:
-  41 42 B (a break) 43
+and, for a UART, the octets that arrive, with B for a break:
+  41 42 B 43
 
-Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which the chips are to satisfy; for the FT232B's
-packets note AN232B-04.
+Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which must accept the chips; FTDI's note AN232B-04 on
+the FT232B's packets.
 """
 
 import os
@@ -35,12 +35,12 @@ from vtctap.pcap.record import Flag
 
 DTR, RTS = 1, 2
 OVERRUN, PARITY, FRAMING, BREAK = 2, 4, 8, 16
-"""Errors as a 16550's line status has them; FTDI and Silicon Labs use the same bits."""
+"""Errors as in a 16550's line status; FTDI and Silicon Labs use the same bits."""
 ERRORS: Final = {"O": OVERRUN, "P": PARITY, "F": FRAMING, "B": BREAK}
 ROOM: Final = 256
-"""Octets that a chip keeps for a host that does not ask."""
+"""Most octets that a chip keeps while the host does not read."""
 TURN, IDLE = 0.008, 1.0
-"""Seconds between two looks at the line: while something is on it, and else."""
+"""Seconds between two looks at the line, while it is busy and while it is idle."""
 
 VENDOR_CLASS: Final = (0xFF, 0, 0)
 BULK_BOTH: Final = (Endpoint(0x81, 2, 64), Endpoint(0x02, 2, 64))
@@ -59,11 +59,11 @@ class Chip(Device):
         super().__init__(port, serial)
 
     def say(self, what: str, value: object) -> None:
-        """What the host does."""
+        """Logs what the host does."""
         print(f"{time.monotonic():.6f} {what} {value}", file=self._log)
 
     def set_speed(self, speed: float) -> None:
-        """The host sets the speed; what has arrived by now came at the old one. Drivers round, so we take the next."""
+        """Sets the nearest usual speed, since drivers round. What has arrived by now was received at the old speed."""
         self._collect()
         self.speed = min((300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200), key=lambda s: abs(s - speed))
         self.say("speed", self.speed)
@@ -72,7 +72,7 @@ class Chip(Device):
         self.say("sent", octets.hex())
 
     def told(self, words: list[str]) -> None:
-        """A line of standard input."""
+        """Runs a command of standard input."""
         if words[0] == "give":
             for word in words[1:]:
                 value, _, errors = word.partition(":")
@@ -85,7 +85,7 @@ class Chip(Device):
             self._wire.play(session(*words[1:]), time.monotonic_ns() + SOON)
 
     def put(self, value: int, errors: int) -> None:
-        """An octet has been received; nobody hears it while the port is closed."""
+        """Keeps a received octet, unless the port is closed."""
         if not self.listening:
             return
         self.buffer.append((value, errors))
@@ -102,15 +102,15 @@ class Chip(Device):
         return 0 if self.buffer and self._waiting else TURN if self._wire.busy else IDLE
 
     def packet(self, size: int) -> bytes | None:
-        """Hands on what is there, without error marks."""
+        """Returns the octets that have been received, without their errors."""
         part = self.buffer[:size]
         del self.buffer[:size]
         return bytes(value for value, _ in part) or None
 
 
 class FT232B(Chip):
-    """Packets of up to 62 octets behind two of status, which tells the errors of all of them; sent when full, or when
-    the latency timer ends. Packets of status alone, which tell nothing new, are left out."""
+    """Sends packets of two octets of status, which report the errors of the whole packet, and up to 62 octets, when a
+    packet is full or the latency timer ends. Packets of status alone, which report nothing new, are left out."""
 
     vendor, product, release, name = 0x0403, 0x6001, 0x0400, "FT232B"
     interfaces = (Interface(VENDOR_CLASS, BULK_BOTH),)
@@ -139,7 +139,7 @@ class FT232B(Chip):
 
     def put(self, value: int, errors: int) -> None:
         now, timer = time.monotonic(), self._latency / 1000
-        if not self.buffer and self._next <= now:  # The timer has gone round.
+        if not self.buffer and self._next <= now:  # The timer has ended.
             self._next += ((now - self._next) // timer + 1) * timer
         super().put(value, errors)
 
@@ -163,7 +163,7 @@ class FT232B(Chip):
 
 
 class CP2102(Chip):
-    """Tells errors by events between the octets, once the driver has asked for those; a counterfeit cannot."""
+    """Reports errors by events between the octets, once the driver has asked for them; a counterfeit cannot."""
 
     vendor, product, release, name = 0x10C4, 0xEA60, 0x0100, "CP2102"
     interfaces = (Interface(VENDOR_CLASS, BULK_BOTH),)
@@ -207,7 +207,7 @@ class Counterfeit(CP2102):
 
 
 class CH340(Chip):
-    """Its driver hears of no errors."""
+    """Reports no errors to its driver."""
 
     vendor, product, release, name = 0x1A86, 0x7523, 0x0264, "CH340"
     data = 2
@@ -255,8 +255,8 @@ CHIPS: Final = {chip.__name__: chip for chip in (FT232B, CP2102, Counterfeit, CH
 
 
 class UartLine:
-    """What arrives at one of the machine's own UARTs. The host puts it there; it is played here because the guest's
-    clock counts, which goes slower where the host is busy."""
+    """The line of one of the machine's own UARTs. The host hands the octets to QEMU, but they are played here by the
+    guest's clock, which runs slower if the host is busy."""
 
     def __init__(self, log: Path) -> None:
         self._log = log.open("a", buffering=1)
@@ -264,7 +264,7 @@ class UartLine:
         self._speed = 9600
 
     def told(self, words: list[str]) -> None:
-        """A line of standard input."""
+        """Runs a command of standard input."""
         if words[0] == "speed":
             self.hand_on()
             self._speed = int(words[1])
@@ -283,7 +283,7 @@ class UartLine:
             print(*words, file=self._log)
 
     def due(self) -> float:
-        """Seconds until the next look at the line."""
+        """Returns the seconds until the next look at the line."""
         return TURN if self._wire.busy else IDLE
 
 
@@ -297,7 +297,7 @@ class Bench:
         self._line = b""
 
     def serve(self) -> None:
-        """Lets all live until standard input ends."""
+        """Runs all chips until standard input ends."""
         while True:
             every: list[Chip | UartLine] = [*self._chips.values(), *self._lines.values()]
             for one in every:

@@ -1,9 +1,9 @@
 """USB devices in Python, on the kernel's own virtual host controller (vhci_hcd, the protocol of USB/IP).
 
-:class:`Device` answers what every device is asked, and says what its host does to it. What a chip is asked beyond that
-is the chip's (:mod:`chips`). Source: Documentation/usb/usbip_protocol.rst of the kernel.
+:class:`Device` answers the requests that all devices share, and calls its methods for what the host does; each chip
+(:mod:`chips`) answers its own requests. Source: Documentation/usb/usbip_protocol.rst of the kernel.
 
-Limits: full-speed devices with one configuration; isochronous transfers are not known.
+Limits: full-speed devices with one configuration, without isochronous transfers.
 """
 
 import socket
@@ -37,7 +37,7 @@ class Endpoint(NamedTuple):
 
 
 class Interface(NamedTuple):
-    """An interface: its class, subclass and protocol, what describes it further, and its endpoints."""
+    """An interface: its class, subclass and protocol, its endpoints, and (``more``) further descriptors."""
 
     classes: tuple[int, int, int]
     endpoints: Sequence[Endpoint]
@@ -45,8 +45,8 @@ class Interface(NamedTuple):
 
 
 class Device:
-    """A device on ``port`` of the controller, plugged in. Whoever owns it lets it live: it calls :meth:`hand_on` after
-    each event, and :meth:`hear` when the host has said something."""
+    """A device plugged into ``port`` of the controller. Its owner calls :meth:`hand_on` after each event, and
+    :meth:`hear` when the host has sent something."""
 
     vendor: ClassVar[int]
     product: ClassVar[int]
@@ -62,7 +62,7 @@ class Device:
         self._waiting: list[tuple[int, int]] = []
         self._came = b""
         self.listening = False
-        """Whether the host wants what is received: its port is open."""
+        """Whether the host reads what is received: the port is open."""
         self._host, kernel = socket.socketpair()
         with kernel, open(_ATTACH, "w") as attach:
             attach.write(f"{port} {kernel.fileno()} {0x10002 + port} {_FULL_SPEED}")
@@ -74,34 +74,34 @@ class Device:
         raise NotImplementedError
 
     def packet(self, size: int) -> bytes | None:
-        """What is handed to the host now, at most ``size`` octets; None: nothing yet."""
+        """Returns at most ``size`` octets for the host; None for nothing yet."""
         raise NotImplementedError
 
     def sent(self, octets: bytes) -> None:
-        """The host sends octets on the line."""
+        """Handles octets that the host sends on the line."""
         raise NotImplementedError
 
     def due(self) -> float:
-        """Seconds after which the device is to be looked at, whatever comes."""
+        """Returns the seconds after which :meth:`hand_on` is to be called at the latest."""
         raise NotImplementedError
 
     # What every device does.
 
     def fileno(self) -> int:
-        """The descriptor on which the host speaks."""
+        """Returns the descriptor on which the host sends."""
         return self._host.fileno()
 
     def unplug(self) -> None:
-        """Pulls it out."""
+        """Unplugs the device."""
         self._host.close()
 
     def hand_on(self) -> None:
-        """Hands to the host what there is."""
+        """Hands to the host what it waits for, as far as it is there."""
         while self._waiting and (octets := self.packet(self._waiting[0][1])) is not None:
             self._reply(self._waiting.pop(0)[0], octets)
 
     def hear(self) -> None:
-        """Answers what the host has said. Raises ConnectionError where it is gone."""
+        """Answers what the host has sent. Raises ConnectionError if it is gone."""
         more = self._host.recv(1 << 16)
         if not more:
             raise ConnectionError(f"the host has left {self._serial}")
@@ -110,7 +110,7 @@ class Device:
             pass
 
     def _take(self) -> bool:
-        """Takes one command of the host, if it is there whole."""
+        """Runs one command of the host, and returns whether a whole one was there."""
         if len(self._came) < _HEADER:
             return False
         command, number, _, to_host, endpoint = struct.unpack(">5I", self._came[:20])
