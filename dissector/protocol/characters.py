@@ -51,7 +51,7 @@ _LIKE_A_NAME: Final = re.compile(rb"<(?=[0-9A-Z]{2,3}>)")
 
 
 def show(octets: bytes) -> str:
-    """Shows octets as text: ``/?!<CR><LF>``. Only FFh and the form feed are the same text."""
+    """Shows octets as text: ``/?!<CR><LF>``. Only FFh and the form feed share a text, ``<FF>``."""
     if octets.isascii() and (text := octets.decode("ascii")).isprintable():
         return text if "<" not in text else _LIKE_A_NAME.sub(LESS_THAN.encode(), octets).decode()
     parts = _LIKE_A_NAME.split(octets)

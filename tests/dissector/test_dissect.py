@@ -277,8 +277,8 @@ def test_json_begins_with_the_trace_if_it_is_named() -> None:
     assert dissection.json_text(named) == json.dumps({"trace": named, **dissection.as_json()})
 
 
-def test_json_of_records_with_all_there_is() -> None:
-    """Its text is that of :mod:`json`: with a place in a hash chain, a token, signs that JSON writes in another way."""
+def test_json_of_records_with_rare_fields() -> None:
+    """The text is that of :mod:`json`, with a place in a hash chain, a token, and characters that JSON escapes."""
     told = HashChain().feed(Record(T0, b"", Kind.EVENT, event='mark "\u20ac\x01" \udc80'))
     token = frame(b'\x01W1\x02FFFF(12345678901234567890*"\\\x7f)\x03\x00', pauses_us=((1, 7), (2, 500_000)))
     for dissection in (dissect(told), dissect(token)):

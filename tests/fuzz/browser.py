@@ -1,9 +1,9 @@
 """Fuzzes the report in a browser: reports of hostile traces, in headless Chromium, compared with those of good ones.
 
-A hostile trace has seeds of ``seeds/browser``, alone, mixed and damaged, wherever strangers write: values, registers
-and identifications on the wire, noise, marks, the trace's name, names in the profile. A page that shows it must raise
-no error, run nothing of it, create no kind of element (with these attributes, in such a parent) that pages of good
-traces do not create, and ask for nothing: its server forbids all, and the browser says what it refuses.
+A hostile trace has seeds of ``seeds/browser``, whole or damaged, in every text that strangers can write: values,
+registers and identifications on the wire, noise, marks, the trace's name, names in the profile. A page that shows it
+must raise no error, run nothing of it, create no kind of element (its parent and attributes included) that pages of
+good traces do not create, and request nothing: the server forbids every request, and the browser logs what it refuses.
 """
 
 import functools
@@ -48,11 +48,11 @@ _FORMS: Final = (
     (b"\x02(ER@)\x03", Sender.SERVER),
     (b"@", Sender.UNKNOWN),
 )
-"""Messages with their sender; a text is in the place of each ``@``."""
+"""Messages with their senders; a text replaces each ``@``."""
 _MS_PER_PAGE: Final = 6000
 _PATIENCE_S: Final = 300
 _NO_FORMULAS: Final = "MathJax is not loaded"
-"""What the plotting library says of a dollar sign: formulas need a library that no report has."""
+"""The plotting library's message on a dollar sign: formulas need a library that no report has."""
 
 _PROBE: Final = """<!DOCTYPE html><html><body><script>
 const PAGES = @PAGES@, seen = [];
@@ -97,13 +97,13 @@ async function look(name) {
 
 
 def batch(texts: Sequence[bytes], seed: int, pages: int = PAGES) -> list[str]:
-    """Shows so many hostile pages; returns a line for all that is not as it must be."""
+    """Shows ``pages`` hostile pages in the browser; returns a line for each fault."""
     chance = random.Random(seed)
     return [f"seed {seed}: {fault}" for fault in faults([_report(texts, chance) for _ in range(pages)])]
 
 
 def faults(hostile: Sequence[str]) -> list[str]:
-    """Shows pages beside two good ones; returns a line for all that is not as it must be."""
+    """Shows pages and two good ones in the browser; returns a line for each fault."""
     good = [good_page(number) for number in range(2)]
     names = [f"{number}.html" for number in range(len(good) + len(hostile))]
     with tempfile.TemporaryDirectory() as folder:
@@ -123,12 +123,12 @@ def faults(hostile: Sequence[str]) -> list[str]:
 
 
 def good_page(seed: int = 0) -> str:
-    """A report with nothing hostile in it."""
+    """Returns a report with nothing hostile in it."""
     return _report([_GOOD.encode()], random.Random(seed))
 
 
 def _browse(folder: Path, pages: int) -> tuple[str, list[str], list[str]]:
-    """Shows the probe: its title, what the browser complains of, and the paths that were asked for."""
+    """Shows the probe; returns its title, the browser's complaints, and the paths that were requested."""
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -159,7 +159,7 @@ def _browse(folder: Path, pages: int) -> tuple[str, list[str], list[str]]:
 
 
 def _report(texts: Sequence[bytes], chance: random.Random) -> str:
-    """A report of a demonstration with texts in every place that strangers write to; as UTF-8 can hold it."""
+    """Returns a report of a demonstration with texts wherever strangers can write, in valid UTF-8."""
 
     def text(most: int = _LONG) -> bytes:
         chosen = chance.choice(texts)
@@ -185,13 +185,13 @@ def _demonstration() -> list[Record]:
 
 
 def _named(profile: Profile, name: Callable[[], str]) -> Profile:
-    """The profile with names that a stranger gave."""
+    """Returns the profile with hostile names."""
     registers = {id: replace(register, name=name()) for id, register in profile.registers.items()}
     return replace(profile, name=name(), title=name(), registers=registers)
 
 
 def _said(text: Callable[[int], bytes], words: Callable[[int], str]) -> Iterator[Record]:
-    """Messages, noise and marks that hold the texts."""
+    """Yields messages, noise and marks that hold the texts."""
     time_ns = EPOCH + 60 * _SECOND_NS
     for form, sender in _FORMS:
         octets = b"".join(text(60_000 // form.count(b"@")) if part is None else part for part in _parts(form))
@@ -205,7 +205,7 @@ def _said(text: Callable[[int], bytes], words: Callable[[int], str]) -> Iterator
 
 
 def _parts(form: bytes) -> Iterator[bytes | None]:
-    """The parts of a form; None where a text stands."""
+    """Yields the parts of a form, and None for each text."""
     for at, part in enumerate(form.split(b"@")):
         if at:
             yield None

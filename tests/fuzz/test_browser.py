@@ -1,4 +1,4 @@
-"""A short run of the fuzzing of the report in a browser; and that each kind of fault would be noticed."""
+"""A short run of the fuzzing of the report in a browser, which notices each kind of fault."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from fuzz.browser import BROWSER, batch, faults, good_page
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 
 
-def test_a_batch_in_a_browser() -> None:
+def test_hostile_traces_make_no_fault_in_a_browser() -> None:
     assert batch(list(seeds("browser")), seed=1, pages=2) == []
 
 
@@ -30,7 +30,7 @@ def planted(plant: str) -> str:
 
 
 @pytest.mark.slow
-def test_faults_are_noticed() -> None:
+def test_each_kind_of_planted_fault_is_noticed() -> None:
     found = faults([planted(plant) for plant in PLANTED])
     for plant, fault in PLANTED.items():
         assert any(fault in line for line in found), (plant, found)
