@@ -1,5 +1,7 @@
 """Characters: how octets are shown, and parity."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,9 +50,12 @@ def test_what_is_shown_is_printable_ascii_and_all_different() -> None:
     assert [show(bytes([octet])) for octet in range(256)] == list(SHOWN)
 
 
-@given(st.binary())
-def test_octets_are_shown_one_by_one(octets: bytes) -> None:
-    assert show(octets) == "".join(SHOWN[octet] for octet in octets)
+@given(st.lists(st.binary(max_size=3) | st.sampled_from([b"<", b"<NUL>", b"<3C>", b"<FF>"])).map(b"".join))
+def test_shown_octets_can_be_read_back(octets: bytes) -> None:
+    """Each name in angle brackets is one octet, each other character itself; FFh and the form feed share a name."""
+    values = {text: octet for octet, text in enumerate(SHOWN)} | {"<3C>": ord("<")}
+    read = bytes(values[part] for part in re.findall("<[0-9A-Z]{2,3}>|.", show(octets)))
+    assert read == octets.replace(b"\x0c", b"\xff")
 
 
 def test_tables() -> None:
