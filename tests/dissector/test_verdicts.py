@@ -1,5 +1,5 @@
-"""Verdicts: stories written by hand, with the token that each status is about. Token flows, which follow whole
-exchanges, are the twin; so is the Lua dissector, in one pass and in two."""
+"""Verdicts: the token that each status is about, in conversations written by hand, and compared with the token flows,
+which follow whole exchanges, and with the Lua dissector in one pass and in two."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -72,12 +72,12 @@ def tokens(records: Sequence[Record]) -> dict[int, int]:
         ([GIVE, GOOD, ASK, ("S", STATUS[15])], {4: 1}),
     ],
 )
-def test_stories(story: Story, expected: dict[int, int]) -> None:
+def test_a_status_is_about_the_token_that_waits_for_it(story: Story, expected: dict[int, int]) -> None:
     assert tokens(records_of(story)) == expected
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_token_flows_say_the_same(seed: int) -> None:
+def test_token_flows_find_the_same(seed: int) -> None:
     faults = ("bcc-bad", "no-response", "cut", "noise")
     playing = play(seed, faults=faults, sessions=4, dialect=GUESS)
     line = Line(7, "E", 1)

@@ -38,13 +38,13 @@ def with_even_parity(octets: bytes) -> bytes:
         (b"\xe4", "<E4>"),
     ],
 )
-def test_show(octets: bytes, text: str) -> None:
+def test_octets_are_shown_as_text(octets: bytes, text: str) -> None:
     assert show(octets) == text
 
 
 def test_what_is_shown_is_printable_ascii_and_all_different() -> None:
     assert all(text.isascii() and text.isprintable() and text for text in SHOWN)
-    # Form feed has the name that FFh has as a number; the record's octets tell them apart.
+    # The form feed has the name that FFh has as a number; the record's octets tell them apart.
     assert SHOWN[0x0C] == SHOWN[0xFF] == "<FF>"
     assert len(set(SHOWN)) == 255
     assert [show(bytes([octet])) for octet in range(256)] == list(SHOWN)
@@ -58,13 +58,13 @@ def test_shown_octets_can_be_read_back(octets: bytes) -> None:
     assert read == octets.replace(b"\x0c", b"\xff")
 
 
-def test_tables() -> None:
+def test_the_tables_of_parity_and_seven_bits() -> None:
     assert list(EVEN) == [ones(octet) % 2 == 0 for octet in range(256)]
     assert list(SEVEN_BITS) == [octet % 128 for octet in range(256)]
 
 
 @given(st.binary())
-def test_odd_count(octets: bytes) -> None:
+def test_octets_with_an_odd_number_of_ones_are_counted(octets: bytes) -> None:
     assert odd_count(octets) == sum(ones(octet) % 2 for octet in octets)
 
 
@@ -81,7 +81,7 @@ def test_odd_count(octets: bytes) -> None:
         (b"\x81\x00\x00\x00\x00\x00\x01", False),  # one of seven: not
     ],
 )
-def test_carries_even_parity(octets: bytes, carries: bool) -> None:
+def test_octets_that_carry_even_parity_are_recognised(octets: bytes, carries: bool) -> None:
     assert carries_even_parity(octets) is carries
 
 
@@ -105,5 +105,5 @@ def test_wrong_parity_of_every_octet(parity: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["8N1", "7N1", "8E1", "8O2"])
-def test_lines_without_a_parity_bit_in_bit_7(line: str) -> None:
+def test_a_line_without_a_parity_bit_in_bit_7_has_no_wrong_parity(line: str) -> None:
     assert wrong_parity(bytes(range(256)), Line.parse(line)) == ()

@@ -21,17 +21,17 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("octets", "value"), PUBLISHED)
-def test_published_exclusive_or(octets: bytes, value: int) -> None:
+def test_the_exclusive_or_of_published_frames(octets: bytes, value: int) -> None:
     assert bcc_xor(octets) == value
 
 
-def test_published_sum() -> None:
+def test_the_sum_of_a_recorded_frame() -> None:
     """The break command of meters that use the sum, recorded from Energomera meters."""
     assert bcc_sum(b"B0\x03") == 0x75
 
 
 @given(st.binary())
-def test_seven_bits(octets: bytes) -> None:
+def test_both_rules_count_seven_bits(octets: bytes) -> None:
     """Each bit of the exclusive or is the parity of that column; the sum counts low seven bits only. Parity bits in
     bit 7 change neither."""
     columns = sum((sum(octet >> bit & 1 for octet in octets) % 2) << bit for bit in range(7))
@@ -54,18 +54,18 @@ def bitwise_crc(octets: bytes) -> int:
     return int(f"{register:016b}"[::-1], 2)
 
 
-def test_catalogued_crc() -> None:
+def test_the_catalogued_value_of_the_crc() -> None:
     """CRC-16/ARC of the digits 1 to 9 is BB3Dh in every catalogue of CRCs."""
     assert crc16(b"123456789") == bitwise_crc(b"123456789") == 0xBB3D
     assert crc16(b"") == 0
 
 
 @given(st.binary())
-def test_crc_against_bitwise(octets: bytes) -> None:
+def test_the_crc_equals_the_one_computed_bit_by_bit(octets: bytes) -> None:
     assert crc16(octets) == bitwise_crc(octets)
 
 
-def test_catalogued_fcs() -> None:
+def test_the_catalogued_value_of_the_frame_check_sequence() -> None:
     """CRC-16/IBM-SDLC (X.25) of the digits 1 to 9 is 906Eh in every catalogue of CRCs."""
     assert fcs16(b"123456789") == 0x906E
     assert fcs16(b"") == 0

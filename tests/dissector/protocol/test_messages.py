@@ -30,7 +30,7 @@ MISSING = {"bcc_status": "missing"}
 
 INITIATE = bytes.fromhex("7ea020230373cb2d8180140502008006020080070400000001080400000001ce6a7e")
 
-# Each octet is written out; test_the_table_itself checks their check characters.
+# Each octet is written out; test_the_table_of_frames_is_complete_and_right checks their check characters.
 TABLE: list[tuple[bytes, Message]] = [
     # IDRequest
     (b"/?!\r\n", message("IDRequest")),
@@ -231,11 +231,11 @@ TELEGRAM_SAYS = message(
 
 
 @pytest.mark.parametrize(("octets", "expected"), TABLE, ids=IDS)
-def test_decode(octets: bytes, expected: Message) -> None:
+def test_frames_are_decoded(octets: bytes, expected: Message) -> None:
     assert decode(octets) == expected
 
 
-def test_the_table_itself() -> None:
+def test_the_table_of_frames_is_complete_and_right() -> None:
     """Every message is in the table, and its check characters are computed by arithmetic."""
     assert {expected.message for _, expected in TABLE} | {"Telegram"} == {*MESSAGES, None}
     for octets, expected in TABLE:
@@ -336,7 +336,7 @@ def began_as(octets: bytes, cut: int) -> set[str | None]:
 
 
 @pytest.mark.parametrize("octets", [*(octets for octets, _ in TABLE), TELEGRAM + b"1234\r\n"])
-def test_every_prefix_keeps_its_word(octets: bytes) -> None:
+def test_every_prefix_keeps_the_name_of_its_message(octets: bytes) -> None:
     whole = decode(octets)
     for cut in range(1, len(octets) + 1):
         part = decode(octets[:cut])
@@ -364,7 +364,7 @@ BODIES = st.lists(
 
 @given(BEGINNINGS, BODIES)
 @example(b"\x02", b"(" * 50)
-def test_anything_decodes(beginning: bytes, body: bytes) -> None:
+def test_any_octets_are_decoded(beginning: bytes, body: bytes) -> None:
     """Decoding raises no exception. Parallel lists have equal lengths, names and types are those of the catalogue, and
     text is printable ASCII."""
     decoded = decode(beginning + body)
@@ -436,7 +436,7 @@ def test_a_hostile_body_takes_linear_time() -> None:
 @given(st.text("()*!\r\n1a", max_size=40))
 @example("1.8.0(1*kWh)\r\n2.8.0(2*kWh)(3)\r\n!\r\nx")
 @example("a)b(c)(")
-def test_plain_data_sets_all_at_once_are_those_one_by_one(text: str) -> None:
+def test_plain_data_sets_are_the_same_all_at_once_and_one_by_one(text: str) -> None:
     at_once = data_sets(text.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(messages, "_plain_sets", lambda text: None)

@@ -48,7 +48,7 @@ EXAMPLES = {
 each = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 
-def test_one_row_a_message() -> None:
+def test_each_message_has_one_row() -> None:
     assert [rule.name for rule in RULES] == list(MessageName) == list(EXAMPLES)
     assert all(name == name.name for name in MessageName)
 
@@ -67,8 +67,8 @@ def test_names_are_plain_strings() -> None:
     assert f"{MessageName.ACK} {MessageName.ACK!r} {json.dumps(MessageName.ACK)}" == "ACK 'ACK' \"ACK\""
 
 
-def test_the_tables_say_what_the_standards_do() -> None:
-    """IEC 62056-21 clauses 6.3 and 6.4 and annex A, written down a second time."""
+def test_the_derived_tables_are_those_of_the_standard() -> None:
+    """The derived tables are those of IEC 62056-21, clauses 6.3 and 6.4 and annex A, written here a second time."""
     assert COMMANDS == {
         "R": "ReadCommand", "W": "WriteCommand", "B": "BreakCommand", "P": "PasswordCommand", "E": "ExecuteCommand",
     }  # fmt: skip
