@@ -42,6 +42,8 @@ from vtctap.pcap.record import decode as decode_record
 CONTEXT: Final = frozenset(field.attribute for field in CATALOGUE if field.context)
 """The fields that exist once :class:`~vtctap.dissector.scapy.sessions.VTCSession` has read the earlier packets."""
 _UNKNOWN: Final = 0xFFFFFFFF
+_LINK_AT: Final = 9
+"""Position of the link in the header."""
 _FLAG_NAMES: Final = {value: name.lower() for name, value in vars(Flag).items() if name.isupper()}
 _FLAGS: Final = [_FLAG_NAMES.get(1 << bit, f"bit_{bit}") for bit in range(16)]
 
@@ -181,11 +183,13 @@ class VTC(Derived):
         """Returns the catalogue's fields that apply, by name, as in ``read --json``; none where the header is damaged.
         Fields that depend on earlier records exist once a session has read the packet."""
         try:
-            fields = dissect(self.record(), getattr(self.dissection, "place", None)).fields()
+            record = self.record()
+            fields = dissect(record, getattr(self.dissection, "place", None)).fields()
         except RecordError:
             return {}
         context = self.dissection.fields() if self.dissection else {}
-        fields |= {name: context[name] for name in ("vtc.link",) if context}
+        if context and self.original[_LINK_AT : _LINK_AT + 1] == bytes([record.link]):  # The link is as it was read.
+            fields["vtc.link"] = context["vtc.link"]
         names = [field.name for field in CATALOGUE if field.name in (context if field.context else fields)]
         return {name: context[name] if FIELDS[name].context else fields[name] for name in names}
 
