@@ -39,9 +39,10 @@ def test_a_meter_for_an_independent_client(start: Start, until: Until, tmp_path:
     assert client.transport.recv(1) == b"\x06"
     assert client.read_single_value("2006").value == "00123456782"
     client.write_single_value("FFFF", "56493153725450313471")
-    assert client.read_single_value("FFFE").value == "10"
-    time.sleep(1.2)
-    assert client.read_single_value("FFFE").value == "01"
+    # The meter works on the token for a second, which a busy machine may miss.
+    while (status := client.read_single_value("FFFE").value) == "10":
+        time.sleep(0.2)
+    assert status == "01"
     with pytest.raises(ValueError, match="NACK"):
         client.write_single_value("2006", "1")
     client.send_break()
