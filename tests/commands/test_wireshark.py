@@ -289,7 +289,14 @@ def test_a_damaged_manifest_is_told(wireshark: Wireshark) -> None:
     from vtctap.errors import CommandError
 
     wireshark.configuration.mkdir()
-    for text in ("{", json.dumps([]), json.dumps({"files": 1, "folders": []})):
+    sound = {"files": {}, "folders": [], "profiles": [], "linktype": None}
+    planted = ({"files": {"/a\0b": "1"}}, {"files": {"b": "1"}}, {"folders": ["/a\0b"]})
+    for text in (
+        "{",
+        json.dumps([]),
+        json.dumps({"files": 1, "folders": []}),
+        *(json.dumps(sound | p) for p in planted),
+    ):
         (wireshark.configuration / "vtctap.json").write_text(text)
         with pytest.raises(CommandError, match=r"vtctap\.json is damaged"):
             Installation.of(wireshark)

@@ -289,6 +289,16 @@ def test_an_export_that_is_ended_half_way_is_repeated(tmp_path: Path, number: in
     assert len(rows(tmp_path / "set.parquet", "records")) == 4000
 
 
+@pytest.mark.parametrize(
+    "name", ["/a.parquet", "../a.parquet", "records/../../a.parquet", "records/a", "a\0.parquet", 1]
+)
+def test_an_entry_names_no_file_outside_its_set(tmp_path: Path, name: object) -> None:
+    add(TRACES[0], tmp_path / "set")
+    path = next(tmp_path.glob("set/traces/*.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"files": {"records": [name]}}))
+    assert "is no entry of this release" in add(TRACES[1], tmp_path / "set").why
+
+
 def test_an_entry_of_another_release_says_so(tmp_path: Path) -> None:
     add(TRACES[0], tmp_path / "set")
     path = next(tmp_path.glob("set/traces/*.json"))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from vtctap.errors import CommandError
@@ -78,9 +78,19 @@ def entries(folder: Path) -> dict[str, Entry]:
 def _entry(path: str, *state: int) -> Entry:
     """Reads an entry; once, as long as its file keeps its ``state``, because each new trace is compared with all."""
     try:
-        return Entry(**json.loads(Path(path).read_text("utf-8")))
-    except (ValueError, TypeError):
+        entry = Entry(**json.loads(Path(path).read_text("utf-8")))
+        if all(_is_of_a_set(name) for names in entry.files.values() for name in names):
+            return entry
+        raise ValueError
+    except (ValueError, TypeError, AttributeError):
         raise CommandError(f"{path} is no entry of this release: remove it and export its trace again") from None
+
+
+def _is_of_a_set(name: str) -> bool:
+    """Whether a file of that name, relative to the set's folder, lies in it. A set may come from a stranger, and files
+    of entries are removed."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and path.suffix == ".parquet" and "\0" not in name
 
 
 def content(names: Sequence[str], known: Iterable[Entry]) -> Content:

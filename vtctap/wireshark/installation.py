@@ -98,10 +98,12 @@ class Installation:
         path = wireshark.configuration / MANIFEST
         try:
             stated = json.loads(path.read_text("utf-8"))
-            files = {Path(name): str(digest) for name, digest in stated["files"].items()}
+            files = {_path(name): str(digest) for name, digest in stated["files"].items()}
             linktype = stated["linktype"]
-            choices = Choices(tuple(map(str, stated["profiles"])), None if linktype is None else int(linktype))
-            return cls(path, files, [Path(name) for name in stated["folders"]], dry, choices)
+            choices = Choices(
+                tuple(str(_path(name)) for name in stated["profiles"]), None if linktype is None else int(linktype)
+            )
+            return cls(path, files, [_path(name) for name in stated["folders"]], dry, choices)
         except FileNotFoundError:
             return cls(path, {}, [], dry)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -225,6 +227,14 @@ def _replace(path: Path, text: str, mode: int) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _path(name: str) -> Path:
+    """The path of that name in a manifest. Raises ValueError if no manifest of ours has such a name."""
+    path = Path(name)
+    if not path.is_absolute() or "\0" in name:
+        raise ValueError(f"{name!r} is not an absolute path")
+    return path
 
 
 def _digest(path: Path) -> str | None:
