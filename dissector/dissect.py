@@ -9,7 +9,7 @@ constant: a few values per link.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from json import dumps
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from vtctap.dissector import fields
 from vtctap.dissector.dlms import Apdu, Requests
@@ -23,7 +23,7 @@ from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys
 from vtctap.dissector.verdicts import Verdicts
-from vtctap.pcap.construction import fast_init
+from vtctap.pcap.construction import fast_init, maker
 from vtctap.pcap.record import Flag, Kind, Record
 from vtctap.pcap.skipped import Skipped
 
@@ -100,11 +100,14 @@ def _beginning(trace: str) -> str:
     return f'{{"trace": {dumps(trace)}, ' if trace else "{"
 
 
+_frame: Final = maker(Frame)
 _FRAME: Final = Kind.FRAME
+_SYNTHETIC: Final = Flag.SYNTHETIC
 _SHORT: Final = 128
 _MANY: Final = 512
-"""Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept. More would cost more than they save
-where no message recurs: they do not fit into the processor's cache."""
+"""Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept, and only when they occur again. More
+would cost more than they save where no message recurs: they do not fit into the processor's cache, and what is kept
+makes work for the garbage collector."""
 
 
 class Dissector:
@@ -126,7 +129,8 @@ class Dissector:
         self._pairing = Pairing(self.session_timeout_ns)
         self._verdicts = Verdicts()
         self._requests = Requests()
-        self._known: dict[tuple[bytes, tuple[str, ...]], tuple[Message, Meaning]] = {}
+        self._known: dict[bytes | tuple[bytes, tuple[str, ...]], tuple[Message, Meaning]] = {}
+        self._seen: set[bytes | tuple[bytes, tuple[str, ...]]] = set()
 
     def dissect(self, record: Record) -> Dissection:
         """Dissects the next record; a frame gives a :class:`Frame`."""
@@ -137,7 +141,7 @@ class Dissector:
         if record.kind is not _FRAME:
             return Dissection(number, record, since_first_ns)
         gap_ns = self._gap(record)
-        message, meaning = self._known.get((record.octets, ())) or self._decode(record)
+        message, meaning = self._known.get(record.octets) or self._decode(record)
         place = self._pairing.place(number, record, message)
         if place.register_asked:
             key = record.octets, place.register_asked
@@ -146,10 +150,11 @@ class Dissector:
             asked = self._requests.feed(number, record.link, meaning.apdu, place.request_in)
             if asked:
                 place, meaning = place._replace(object_asked=asked), answered(meaning, asked)
-        about = self._verdicts.feed(number, record, message, meaning, place)
-        if about is not None:
-            place = place._replace(status_token_in=about)
-        return Frame(number, record, since_first_ns, message, meaning, place, gap_ns)
+        if meaning.token or record.link in self._verdicts.links:
+            about = self._verdicts.feed(number, record, message, meaning, place)
+            if about is not None:
+                place = place._replace(status_token_in=about)
+        return _frame(number, record, since_first_ns, message, meaning, place, gap_ns)
 
     def each(self, items: Iterable[Record | Skipped]) -> Iterator[Dissection]:
         """Dissects records in order. What was skipped between them only counts, so that numbers stay Wireshark's."""
@@ -188,19 +193,26 @@ class Dissector:
         """Returns the time since the end of the link's previous frame, ns."""
         before = self._frame_end.get(record.link)
         self._frame_end[record.link] = record.time + record.duration
-        if before is None or before > record.time or record.flags & Flag.SYNTHETIC:
+        if before is None or before > record.time or record.flags & _SYNTHETIC:
             return None
         return record.time - before
 
     def _decode(self, record: Record, asked: tuple[str, ...] = ()) -> tuple[Message, Meaning]:
-        """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are cached."""
-        message = message_of(record)
-        apdu = decode_apdu(record.octets) if message.fcs_status == "good" and not message.bad_check else None
-        decoded = message, self.meaning(message, asked, apdu)
-        if len(record.octets) <= _SHORT:
-            if len(self._known) == _MANY:
-                self._known.clear()
-            self._known[record.octets, asked] = decoded
+        """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are kept."""
+        message, octets = message_of(record), record.octets
+        apdu = decode_apdu(octets) if message.fcs_status == "good" and not message.bad_check else None
+        decoded = message, self._meanings.of(message, asked, apdu)
+        if len(octets) > _SHORT:
+            return decoded
+        key, seen, known = (octets, asked) if asked else octets, self._seen, self._known
+        if key not in seen:
+            if len(seen) == _MANY:
+                seen.clear()
+            seen.add(key)
+        else:
+            if len(known) == _MANY:
+                known.clear()
+            known[key] = decoded
         return decoded
 
 
@@ -213,22 +225,25 @@ def dissections(items: Iterable[Item], profile: Profile | None = None) -> Iterat
 
     Without ``profile``, the trace's own applies (:func:`~vtctap.dissector.profiles.stated.settled`).
     """
-    for item in with_skipped(items, profile):
-        if isinstance(item, Dissection):
-            yield item
+    return _dissected(items, profile)
 
 
 def with_skipped(items: Iterable[Item], profile: Profile | None = None) -> Iterator[Dissection | Skipped]:
     """Dissects as :func:`dissections`, and also yields what was skipped."""
-    dissector: Dissector | None = None
-    passed = 0
+    return _dissected(items, profile, skipped=True)
+
+
+def _dissected(items: Iterable[Item], profile: Profile | None, *, skipped: bool = False) -> Iterator[Any]:
     each, profile = settled(items, profile)
+    dissector = Dissector(profile)
+    dissect, begun = dissector.dissect, False
     for item in each:
         if isinstance(item, Record):
-            dissector = dissector or Dissector(profile, passed=passed)
-            yield dissector.dissect(item)
-        elif dissector and isinstance(item, Skipped):
-            yield dissector.skip(item)
-        else:
-            passed += isinstance(item, Skipped) and item.number is not None
+            begun = True
+            yield dissect(item)
+        elif isinstance(item, Dissection):
             yield item
+        else:
+            numbered = dissector.skip(item)
+            if skipped:
+                yield numbered if begun else item

@@ -150,7 +150,7 @@ class Meanings:
         """Returns what :func:`interpret` does."""
         if apdu:
             return interpret(message, self._profile, self._keys, asked, apdu)
-        registers = registers_of(message, asked)
+        registers = registers_of(message, asked) if asked else message.register
         key = message.message, registers, not asked, message.id_manufacturer, message.id_text
         meaning = self._known.get(key)
         if meaning is not None and TOKEN_LENGTHS.isdisjoint(map(len, message.value)):

@@ -33,6 +33,9 @@ SESSION_TIMEOUT_NS: Final = 120_000_000_000
 """A session has ended after a longer silence (IEC 62056-21: a meter gives up after 60 to 120 s)."""
 
 _CLIENT, _UNKNOWN = Sender.CLIENT, Sender.UNKNOWN
+_NAK, _DATA, _READ = MessageName.NAK, MessageName.Data, MessageName.ReadCommand
+_TURNS: Final = OPENING | ENDING
+_SYNTHETIC, _ECHO = Flag.SYNTHETIC, Flag.ECHO
 DAMAGE: Final = Flag.PARITY | Flag.FRAMING | Flag.CUT
 
 
@@ -55,12 +58,18 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Frame:
-    """What is kept of a side's last frame; ``number`` is that of the original where the frame was a repeat."""
+    """What is kept of a side's last frame; ``number`` is that of the original where the frame was a repeat, and 0 where
+    there was no frame."""
 
     number: int = 0
     octets: bytes = b""
     damaged: bool = False
     repeats: bool = False
+
+    def keep(self, repeat_of: int | None, number: int, record: Record, damaged: bool) -> None:
+        """Takes the next frame of the side."""
+        self.number, self.octets = repeat_of or number, record.octets
+        self.damaged, self.repeats = damaged, repeat_of is not None
 
 
 @dataclass(slots=True)
@@ -85,7 +94,8 @@ class _LinkPairing:
     over: bool = False
     end_ns: int = 0
     request: _Request | None = None
-    last: dict[Sender, _Frame] = field(default_factory=dict)
+    client: _Frame = field(default_factory=_Frame)
+    server: _Frame = field(default_factory=_Frame)
 
 
 class Pairing:
@@ -101,39 +111,41 @@ class Pairing:
         link = self._links.get(record.link)
         if link is None:
             link = self._links[record.link] = _LinkPairing()
-        end_ns = record.time + record.duration
-        if not link.session or record.time - link.end_ns > self._session_timeout_ns:
+        time_ns, name, sender = record.time, message.message, record.sender
+        if not link.session or time_ns - link.end_ns > self._session_timeout_ns:
             self._begin(link)
-        link.end_ns = end_ns
-        name, sender, flags = message.message, record.sender, record.flags
-        if name is None or flags & Flag.ECHO or sender is _UNKNOWN:
+        link.end_ns = time_ns + record.duration
+        if name is None or sender is _UNKNOWN or record.flags & _ECHO:
             if name is None and sender is _CLIENT and link.request:
-                link.request.end_ns = end_ns
+                link.request.end_ns = link.end_ns
             return Place(link.session)
-        damaged, repeatable = is_damaged(record, message), name not in NOT_REPEATED
-        before = link.last.get(sender)
-        repeat_of = before.number if before and repeatable and _repeats(link, sender, record, before) else None
-        request_in = response_time_ns = None
-        asked: tuple[str, ...] = ()
-        if sender is _CLIENT:
-            self._turn(link, name, anew=repeat_of is None)
-            if name not in NOT_REQUESTS:
-                reads = () if damaged else _reads(link.request, message)
-                request = link.request = link.request or _Request()
-                request.number, request.end_ns, request.synthetic = number, end_ns, bool(flags & Flag.SYNTHETIC)
-                request.is_nak, request.registers, request.answer = name == MessageName.NAK, reads, ""
-        else:
-            link.opening = False
-            answer = "NAK" if name == MessageName.NAK else "damaged" if damaged else "good"
-            request_in, response_time_ns = _answer(link.request, record, answer)
-            if link.request and request_in is not None and name == MessageName.Data:
-                asked = _asked(link.request.registers, message.register)
-        if repeatable:
-            last = link.last.get(sender) or link.last.setdefault(sender, _Frame())
-            last.number, last.octets = repeat_of or number, record.octets
-            last.damaged, last.repeats = damaged, repeat_of is not None
-        # Faster than Place(...), which is a function in Python.
-        return tuple.__new__(Place, (link.session, request_in, response_time_ns, repeat_of, None, asked, None))
+        damaged = bool(record.flags & DAMAGE) or (not message.bcc_rule and message.bad_check)
+        of_side = self._of_client if sender is _CLIENT else _of_server
+        return of_side(link, number, record, message, damaged)
+
+    def _of_client(self, link: _LinkPairing, number: int, record: Record, message: Message, damaged: bool) -> Place:
+        """Returns the place of a client's frame."""
+        request, before, name = link.request, link.client, message.message
+        assert name is not None
+        repeats = (
+            request is not None
+            and request.answer != "good"
+            and before.number != 0
+            and name not in NOT_REPEATED
+            and (record.octets == before.octets or (before.damaged and request.answer == "NAK"))
+        )
+        if link.over or name in _TURNS:
+            self._turn(link, name, anew=not repeats)
+        link.opening = link.opening and name in OPENING
+        repeat_of = before.number if repeats else None
+        if name not in NOT_REQUESTS:
+            reads = () if damaged else _reads(link.request, message)
+            request = link.request = link.request or _Request()
+            request.number, request.end_ns, request.synthetic = number, link.end_ns, record.flags & _SYNTHETIC != 0
+            request.is_nak, request.registers, request.answer = name == _NAK, reads, ""
+        if name not in NOT_REPEATED:
+            link.client.keep(repeat_of, number, record, damaged)
+        return _new(Place, (link.session, None, None, repeat_of, None, (), None))
 
     def settled(self, number: int) -> int | None:
         """Returns the session of a link where the next request, with a good answer behind it, relates to no earlier
@@ -153,14 +165,12 @@ class Pairing:
         calls, breaks = name in OPENING, name in ENDING
         if anew and ((calls and not link.opening) or (link.over and not breaks)):
             self._begin(link)
-        link.opening = link.opening and calls
         link.over = breaks
 
     def _begin(self, link: _LinkPairing) -> None:
         self._sessions += 1
         link.session, link.opening, link.over = self._sessions, True, False
-        link.request = None
-        link.last.clear()
+        link.request, link.client, link.server = None, _Frame(), _Frame()
 
 
 def is_damaged(record: Record, message: Message) -> bool:
@@ -168,25 +178,45 @@ def is_damaged(record: Record, message: Message) -> bool:
     return bool(record.flags & DAMAGE) or message.bad_check
 
 
-def _answer(request: _Request | None, record: Record, answer: str) -> tuple[int | None, int | None]:
-    """Returns the number of the request that a server's frame answers, and the response time in ns."""
-    if request is None or request.answer:
-        return None, None
-    request.answer = answer
-    known = request.end_ns <= record.time and not (request.synthetic or record.flags & Flag.SYNTHETIC)
-    return request.number, record.time - request.end_ns if known else None
+_new: Final = tuple.__new__
+"""Faster than Place(...), which is a function in Python."""
+
+
+def _of_server(link: _LinkPairing, number: int, record: Record, message: Message, damaged: bool) -> Place:
+    """Returns the place of a server's frame."""
+    request, before, name = link.request, link.server, message.message
+    request_in = response_time_ns = repeat_of = None
+    asked: tuple[str, ...] = ()
+    link.opening = False
+    if request is not None and not request.answer:
+        if before.number and name not in NOT_REPEATED and (request.is_nak or _asked_again(link, record)):
+            repeat_of = before.number
+        request.answer = "NAK" if name == _NAK else "damaged" if damaged else "good"
+        request_in, response_time_ns = request.number, _response_time_ns(request, record)
+        if name == _DATA and "" in message.register:
+            asked = _asked(request.registers, message.register)
+    if name not in NOT_REPEATED:
+        before.keep(repeat_of, number, record, damaged)
+    return _new(Place, (link.session, request_in, response_time_ns, repeat_of, None, asked, None))
+
+
+def _response_time_ns(request: _Request, record: Record) -> int | None:
+    """Returns the time from a request to the frame that answers it, if both are known."""
+    if request.end_ns > record.time or request.synthetic or record.flags & _SYNTHETIC:
+        return None
+    return record.time - request.end_ns
 
 
 def _reads(before: _Request | None, message: Message) -> tuple[str, ...]:
     """Returns the registers that a client's message reads; a NAK asks once more for what the request ``before`` did."""
-    if message.message == MessageName.NAK and before:
+    if message.message == _NAK and before:
         return before.registers
-    return message.register if message.message == MessageName.ReadCommand else ()
+    return message.register if message.message == _READ else ()
 
 
 def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the registers that a request named, of an answer's data sets that name none (``own``)."""
-    if len(registers) != len(own) or all(own):
+    if len(registers) != len(own):
         return ()
     if any(each and each != asked for each, asked in zip(own, registers, strict=True)):
         return ()
@@ -194,16 +224,7 @@ def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     return asked if any(asked) else ()
 
 
-def _repeats(link: _LinkPairing, sender: Sender, record: Record, before: _Frame) -> bool:
-    """Whether a frame repeats ``before``, the last one that the same side sent."""
-    request = link.request
-    if request is None:
-        return False
-    if sender is _CLIENT:
-        answer = request.answer
-        return answer != "good" and (record.octets == before.octets or (before.damaged and answer == "NAK"))
-    if request.answer or request.is_nak:
-        return not request.answer
-    asked = link.last.get(_CLIENT)
-    asked_again = asked is not None and asked.repeats and asked.number < before.number
-    return asked_again and record.octets == before.octets
+def _asked_again(link: _LinkPairing, record: Record) -> bool:
+    """Whether a server's frame is the answer that it gave before, and the client repeated its request."""
+    asked, before = link.client, link.server
+    return asked.repeats and asked.number < before.number and record.octets == before.octets

@@ -33,14 +33,15 @@ class Verdicts:
     """Finds the token of each token status of one trace, fed in order."""
 
     def __init__(self) -> None:
-        self._links: dict[int, _LinkTokens] = {}
+        self.links: dict[int, _LinkTokens] = {}
+        """The links on which a token was written, and what is kept of each."""
 
     def feed(self, number: int, record: Record, message: Message, meaning: Meaning, place: Place) -> int | None:
         """Returns the number of the record whose token the status in frame ``number`` is about, or None."""
-        link = self._links.get(record.link)
+        link = self.links.get(record.link)
         if meaning.token and writes(message, meaning) and _is_clients(record):
             if link is None or link.session != place.session:
-                link = self._links[record.link] = _LinkTokens(place.session)
+                link = self.links[record.link] = _LinkTokens(place.session)
             link.written = number
         if place.request_in is None or link is None or link.session != place.session:
             return None

@@ -16,6 +16,7 @@ from typing import Final
 
 from vtctap.pcap.capture_file import Packet
 from vtctap.pcap.completeness import Tally
+from vtctap.pcap.construction import maker
 from vtctap.pcap.pcapng import PcapngParser
 from vtctap.pcap.record import HEADER, UNKNOWN_UNCERTAINTY, Kind, Line, Record, Sender
 from vtctap.pcap.streams import Input
@@ -33,6 +34,8 @@ _TAIL_SIZE: Final = _TAIL.size
 PACKET, FLAGS_OPTION = 6, 4 << 16 | 2
 _MOST: Final = 4096
 """Most headers that are remembered."""
+
+_record: Final = maker(Record)
 
 Known = tuple[tuple[int, int], Kind, Sender, bool, int, int, Line | None, int, int]
 """A record's interface and tap, and its fields from ``kind`` to ``speed``."""
@@ -99,7 +102,7 @@ class CommonBlocks:
             counts[number] += 1
             parser.began, source.at = at, following
             at += _OCTETS
-            yield Record(
+            yield _record(
                 high << 32 | low,
                 buffer[at : at + size],
                 what,

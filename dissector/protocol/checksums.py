@@ -6,6 +6,7 @@ HDLC frames in a check sequence of 16 bits.
 """
 
 from binascii import crc_hqx
+from typing import Final
 
 _CRC16_TABLE: list[int] = []
 for _index in range(256):
@@ -17,15 +18,23 @@ for _index in range(256):
 
 def bcc_xor(octets: bytes) -> int:
     """Returns the exclusive or of the octets, seven bits (ISO 1155; IEC 62056-21 clause 6.3). ``octets`` begin after
-    the first SOH or STX and include ETX or EOT."""
-    value = int.from_bytes(octets, "little")
+    the first SOH or STX and include ETX or EOT.
+
+    The octets are one number, which is folded in halves until one octet is left.
+    """
+    value = _number(octets, "little")
     for half in _FOLDS[len(octets).bit_length()]:
         value ^= value >> half
-    return value & 0x7F
+    value ^= value >> 128
+    value ^= value >> 64
+    value ^= value >> 32
+    value ^= value >> 16
+    return (value ^ value >> 8) & 0x7F
 
 
-_FOLDS = tuple(tuple(8 << bit for bit in reversed(range(bits))) for bits in range(33))
-"""The shifts, in bits, that fold octets onto half of them until one is left, by the bit length of their number."""
+_number: Final = int.from_bytes
+_FOLDS: Final = tuple(tuple(8 << bit for bit in reversed(range(5, bits))) for bits in range(33))
+"""The bits by which a number of more than 32 octets is shifted until 32 are left, by the bits of their count."""
 
 
 def bcc_sum(octets: bytes) -> int:

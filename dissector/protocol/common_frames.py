@@ -15,6 +15,7 @@ from typing import Final
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import COMMANDS, MessageName
+from vtctap.pcap.construction import maker
 
 _BEGINNING: Final = r"(?:\x01([A-Z][0-9]?)\x02|\x02)"
 _DATA_SET: Final = r"([^\x00-\x1f(!\x7f]*)\(([^\x00-\x1f()*\x7f]*)(?:\*([^\x00-\x1f()\x7f]*))?\)[\r\n!]*"
@@ -28,6 +29,9 @@ NAMES: Final[dict[str, MessageName]] = {
     **{letter + type: name for letter, name in COMMANDS.items() for type in ("", *"0123456789")},
 }
 """The name of a message by its command; an answer has none."""
+
+
+_message: Final = maker(Message)
 
 
 def decode(octets: bytes) -> Message | None:
@@ -47,10 +51,10 @@ def decode(octets: bytes) -> Message | None:
     else:
         return None
     name = NAMES.get(cmd)
-    bcc = octets[-1]
-    if name is None or bcc_xor(octets[1:-1]) != bcc:
+    if name is None or bcc_xor(octets) != octets[0]:  # With a good check character, the octets behind the first give 0.
         return None
-    return Message(
+    bcc = octets[-1]
+    return _message(
         name,
         cmd or None,
         None,

@@ -79,6 +79,8 @@ class Message:
     @property
     def bad_check(self) -> bool:
         """Whether any check of the message is wrong."""
+        if self.bcc_rule:  # It is good, and the only one.
+            return False
         bcc, crc = self.bcc_status == "bad", self.crc_status == "bad"
         return bcc or crc or self.hcs_status == "bad" or self.fcs_status == "bad"
 

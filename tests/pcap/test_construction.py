@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
 
-from vtctap.pcap.construction import fast_init
+from vtctap.pcap.construction import fast_init, maker
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,19 @@ def test_it_is_the_dataclass_that_it_was() -> None:
     assert Fast.__match_args__ == Plain.__match_args__
 
 
-def test_it_is_frozen() -> None:
-    fast = Fast(1)
+@pytest.mark.parametrize("kind", [Fast, FastBelow])
+def test_a_maker_makes_the_same(kind: type[Fast]) -> None:
+    made, again = maker(kind)(1, b"a", chain=b"c", hidden=5), kind(1, b"a", chain=b"c", hidden=5)
+    assert type(made) is kind
+    assert [getattr(made, each.name) for each in fields(made)] == [getattr(again, each.name) for each in fields(again)]
+    assert inspect.signature(maker(kind)) == inspect.signature(kind)
+    with pytest.raises(TypeError):
+        maker(kind)()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("make", [Fast, maker(Fast)])
+def test_it_is_frozen(make: Callable[[int], Fast]) -> None:
+    fast = make(1)
     with pytest.raises(FrozenInstanceError):
         fast.time = 2  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
