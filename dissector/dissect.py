@@ -111,17 +111,16 @@ makes work for the garbage collector."""
 
 
 class Dissector:
-    """Dissects the records of one trace, in order; ``keys`` decrypt its encrypted tokens. ``passed`` is the number of
-    packets before the first record.
+    """Dissects the records of one trace, in order; ``keys`` decrypt its encrypted tokens.
 
     Frames that change nothing but the number of the next record and the end of their link's last frame may be left out
     (:meth:`settled`, :meth:`leave_out`): :mod:`vtctap.dissector.columns` dissects these by arrays.
     """
 
-    def __init__(self, profile: Profile, keys: Keys | None = None, *, passed: int = 0) -> None:
+    def __init__(self, profile: Profile, keys: Keys | None = None) -> None:
         self.meanings = Meanings(profile, keys)
         self.session_timeout_ns = profile.timing.session_timeout_ns
-        self.number = passed
+        self.number = 0
         """The number of the record dissected last."""
         self.first_ns: int | None = None
         """The time of the first record; None before it."""
@@ -201,7 +200,7 @@ class Dissector:
         """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are kept."""
         message, octets = message_of(record), record.octets
         apdu = decode_apdu(octets) if message.fcs_status == "good" and not message.bad_check else None
-        decoded = message, self._meanings.of(message, asked, apdu)
+        decoded = message, self.meanings.of(message, asked, apdu)
         if len(octets) > _SHORT:
             return decoded
         key, seen, known = (octets, asked) if asked else octets, self._seen, self._known
