@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from equipment.conversation import data, read, records
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.report import collect as collecting
 from vtctap.dissector.analysis.report.collect import collect
@@ -94,6 +95,12 @@ def test_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert data["left_out"].keys() >= {"sessions", "frames of long sessions", "findings", "gaps", "response times"}
     assert data["left_out"]["sessions"] == 2
     assert data["records"] == len(records)
+
+
+def test_thousands_of_registers_are_no_large_page() -> None:
+    """A page is the plotting library and, of these registers, at most half as much again."""
+    frames = [turn for number in range(5000) for turn in (read(f"{number:04X}"), data(f"{number:04X}(1)"))]
+    assert len(page_of(records(frames))) < 1.5 * len(page_of([]))
 
 
 class Tags(HTMLParser):

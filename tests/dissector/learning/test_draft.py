@@ -87,3 +87,11 @@ def test_limits_of_times_that_were_exceeded_are_widened() -> None:
     assert "# reaction: 2.0000 to 2.0000 s +-0.0000, seen 2 times, records 2, 4" in text
     _, document = drafted(learn(records([read("7001"), data("(12)")] * 2)))
     assert document["timing"] == {}
+
+
+def test_no_value_of_a_customer_is_in_the_draft() -> None:
+    """A register that always has the same value may hold a PIN."""
+    frames = [turn for _ in range(10) for turn in (read("C.90"), data("C.90(7391)"), write("C.91", "7391"), ("M", ACK))]
+    text, _ = drafted(learn(records(frames)))
+    assert "C.90" in text
+    assert "7391" not in text

@@ -43,6 +43,13 @@ def test_a_file_with_two_meters_is_loaded(tmp_path: Path) -> None:
     assert keys.of("1").meters == ()
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors of Windows write one."""
+    path = tmp_path / "keys.toml"
+    path.write_text(DERIVED, encoding="utf-8-sig")
+    assert load_keys(path) == parse_keys(DERIVED, str(path))
+
+
 def test_numbers_may_be_digits_in_quotes() -> None:
     text = DERIVED
     for name, value in (("sgc", "123457"), ("ti", "01"), ("kt", "2"), ("krn", "1"), ("base", "1993"), ("dkga", "04")):

@@ -6,6 +6,7 @@ The samples are those of docs/importing.md. Real programs made them if there are
 import base64
 import io
 import random
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -395,3 +396,17 @@ def test_a_short_row_beside_its_text(count: int) -> None:
         shown = "".join(chr(octet) if 0x20 <= octet < 0x7F else "." for octet in octets)
         assert hexadecimal.perhaps_row(f"{octets.hex(' ').upper():<47}\t{shown}") == octets
         assert hexadecimal.perhaps_row(octets.hex(" ")) == octets
+
+
+def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
+    def peak(lines: int) -> int:
+        path = tmp_path / f"{lines}.log"
+        path.write_text("".join(f"12:00:{at % 60:02} {side(at, 'TX', 'RX')}: {DATA.hex(' ')}\n" for at in range(lines)))
+        tracemalloc.start()
+        assert sum(len(burst.octets) for burst in read(path, BY_NAME["hex"], Account())) == lines * len(DATA)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(20_000) < 1.2 * peak(8_000)
