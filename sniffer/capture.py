@@ -125,7 +125,7 @@ class Capture:
     @property
     def drops(self) -> dict[int, int]:
         """Maps tap numbers to the octets known to be lost, at least; only taps whose driver counts them."""
-        return {tap.tap.number: tap.errors.lost + tap.missed for _, tap in self._of_port if tap.errors}
+        return {tap.tap.number: lost for _, tap in self._of_port if (lost := tap.losses.lost) is not None}
 
     def poll(self, timeout: float) -> list[Record]:
         """Waits for octets, at most ``timeout`` seconds; returns the complete records, ordered by start within a

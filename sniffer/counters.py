@@ -68,6 +68,43 @@ class Balance:
         return 0
 
 
+class Losses:
+    """Finds the octets that a tap lost, by the totals of its driver, over every port that it had. Sans-IO."""
+
+    def __init__(self) -> None:
+        self.errors: Counters | None = None
+        """The errors added to the totals while a port was open; None while no driver has kept any."""
+        self.missed = 0
+        """Octets that a driver counted and no read returned."""
+        self._totals: Counters | None = None
+        self._octets = 0
+        self._balance = Balance()
+
+    @property
+    def lost(self) -> int | None:
+        """Octets known to be lost, at least; None while no driver has kept totals."""
+        return self.errors.lost + self.missed if self.errors else None
+
+    def open(self, totals: Counters | None, octets: int) -> None:
+        """Begins with a port: its totals (None where its driver keeps none), and the octets that the tap has
+        received."""
+        self._totals, self._octets, self._balance = totals, octets, Balance()
+        if totals:
+            self.errors = self.errors or Counters()
+
+    def feed(self, totals: Counters | None, octets: int) -> tuple[Counters, int]:
+        """Feeds the totals, and the octets that the tap has received; returns the errors since the last check, and how
+        many octets another program has read."""
+        if totals is None or self._totals is None:
+            return Counters(), 0
+        added, self._totals = totals.since(self._totals), totals
+        read, self._octets = octets - self._octets, octets
+        self.errors = added.plus(self.errors or Counters())
+        missed = self._balance.feed(added.rx, read + added.buf_overrun)
+        self.missed += missed
+        return added, missed
+
+
 def read(descriptor: int) -> Counters | None:
     """Reads a terminal's totals; None where the driver keeps none."""
     import fcntl

@@ -86,9 +86,9 @@ class Estimator:
         self._ended = 0  # The time after which the last settled octet ended.
         self._promised = 0
         self._ready: list[Octet] = []
-        self._set(character_time_ns, latency_ns, fifo)
+        self._set(character_time_ns, latency_ns, fifo=fifo)
 
-    def _set(self, character_time_ns: int, latency_ns: int, fifo: bool) -> None:
+    def _set(self, character_time_ns: int, latency_ns: int, *, fifo: bool) -> None:
         self._character_time_ns = character_time_ns
         self._latency_ns = latency_ns
         self._fifo = fifo
@@ -97,20 +97,11 @@ class Estimator:
         self._silence_ns = self._latency_ns + 3 * character_time_ns + SCHEDULING_NS
         self._hold_ns = max(HOLD_NS, HOLD_CHARACTERS * character_time_ns)
 
-    @property
-    def character_time_ns(self) -> int:
-        """The length of one character. Setting it settles the held octets with the old length."""
-        return self._character_time_ns
-
-    @character_time_ns.setter
-    def character_time_ns(self, character_time_ns: int) -> None:
-        self.use(character_time_ns, self._latency_ns, fifo=self._fifo)
-
     def use(self, character_time_ns: int, latency_ns: int, *, fifo: bool = False) -> None:
         """Sets line and adapter from now on, and settles the held octets with the old values."""
         if (character_time_ns, latency_ns, fifo) != (self._character_time_ns, self._latency_ns, self._fifo):
             self._settle(len(self._chunks))
-            self._set(character_time_ns, latency_ns, fifo)
+            self._set(character_time_ns, latency_ns, fifo=fifo)
 
     def begin(self, start: int) -> None:
         """Gives no octet a timestamp before ``start`` (ns since 1970 UTC), that of earlier octets that were not

@@ -19,7 +19,7 @@ from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock
-from vtctap.sniffer.counters import Balance, Counters
+from vtctap.sniffer.counters import Losses
 from vtctap.sniffer.estimator import Estimator
 from vtctap.sniffer.port import Port, PortError, Settings
 from vtctap.sniffer.speed import Change, Follower
@@ -57,17 +57,9 @@ class OpenTap:
     port: Port | None = None
     lost: str = ""
     octets: int = 0
-    counted: Counters | None = None
-    """The driver's totals at the last check; None where the driver keeps none."""
-    errors: Counters | None = None
-    """The errors added to the totals while the port was open."""
     overrun: bool = False
     """Whether octets were lost before the next one."""
-    balance: Balance = field(default_factory=Balance)
-    balanced: int = 0
-    """Octets that had been received at the last check of the driver's totals."""
-    missed: int = 0
-    """Octets that the driver counted and no read returned."""
+    losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
         character_time_ns = self.tap.line.character_time_ns(self.tap.speed)
@@ -108,8 +100,7 @@ class OpenLink:
     ) -> None:
         """Connects a tap to its port, which was opened with ``settings``. The event states ``profile`` and ``more``."""
         tap.port, tap.lost, tap.adapter = port, "", adapter
-        tap.counted, tap.balance, tap.balanced = port.counters(), Balance(), tap.octets
-        tap.errors = tap.errors or (Counters() if tap.counted else None)
+        tap.losses.open(port.counters(), tap.octets)
         if settings != self.settings:
             self._set_port(tap, self.settings)
         self._tune(tap)
@@ -173,18 +164,11 @@ class OpenLink:
 
     def look(self, tap: OpenTap) -> None:
         """Checks the totals of a tap's driver for octets that were lost, or read by another program."""
-        now = tap.port.counters() if tap.port and tap.counted else None
-        if now is None or tap.counted is None:
-            return
-        added, tap.counted = now.since(tap.counted), now
-        read, tap.balanced = tap.octets - tap.balanced, tap.octets
-        tap.errors = added.plus(tap.errors or Counters())
+        added, missed = tap.losses.feed(tap.port.counters() if tap.port else None, tap.octets)
         if added.lost:
             tap.overrun = True
             self.event(tap, f"overrun {added.words(*_LOSSES)}")
-        missed = tap.balance.feed(added.rx, read + added.buf_overrun)
         if missed:
-            tap.missed += missed
             self.event(tap, f"missed octets={missed}")
 
     def close(self) -> None:
@@ -192,7 +176,7 @@ class OpenLink:
         self._settle()
         for tap in self.taps:
             self.look(tap)
-            errors = f" {tap.errors.words()}" if tap.errors else ""
+            errors = f" {tap.losses.errors.words()}" if tap.losses.errors else ""
             self.event(tap, f"closed octets={tap.octets}{errors}")
         self.ready += self._assembler.close()
 

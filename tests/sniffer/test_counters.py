@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.sniffer.counters import Balance, Counters, read
+from vtctap.sniffer.counters import Balance, Counters, Losses, read
 
 pytestmark = pytest.mark.skipif(not hasattr(termios, "TIOCGICOUNT"), reason="Linux counts")
 
@@ -79,3 +79,28 @@ def test_every_octet_that_never_came_is_missing(seconds: list[tuple[int, float]]
 
 def test_a_driver_that_counts_errors_alone_misses_nothing() -> None:
     assert not any(balance([0] * 5, [100] * 5))
+
+
+# What a tap lost, over the ports that it had.
+
+
+def test_losses_add_up_over_ports() -> None:
+    losses = Losses()
+    assert losses.lost is None
+    losses.open(Counters(overrun=5, rx=100), octets=0)
+    assert losses.lost == 0
+    assert losses.feed(Counters(overrun=7, rx=110), octets=4) == (Counters(overrun=2, rx=10), 0)
+    assert losses.feed(Counters(overrun=7, rx=110), octets=4) == (Counters(), 6)
+    losses.open(Counters(frame=1, rx=3), octets=4)  # Another port, whose totals are its own.
+    assert losses.feed(Counters(frame=2, buf_overrun=1, rx=3), octets=4) == (Counters(frame=1, buf_overrun=1), 0)
+    assert losses.errors == Counters(frame=1, overrun=2, buf_overrun=1, rx=10)
+    assert (losses.missed, losses.lost) == (6, 9)
+
+
+def test_a_port_without_totals_keeps_the_losses_before() -> None:
+    losses = Losses()
+    losses.open(Counters(), octets=0)
+    losses.feed(Counters(overrun=1), octets=0)
+    losses.open(None, octets=0)
+    assert losses.feed(None, octets=9) == losses.feed(Counters(overrun=9), octets=9) == (Counters(), 0)
+    assert losses.lost == 1

@@ -132,8 +132,7 @@ def test_a_full_packet_starts_the_timer() -> None:
 def test_a_change_of_speed() -> None:
     estimator = Estimator(33 * MS, 0)
     assert estimator.feed(octets(1), START) == []
-    estimator.character_time_ns = MS
-    assert estimator.character_time_ns == MS
+    estimator.use(MS, 0)
     (slow,) = estimator.feed(octets(2), START + 100 * MS)
     fast = estimator.close()
     assert starts([slow, *fast]) == pytest.approx([-33, 98, 99], abs=0.15)
