@@ -87,6 +87,12 @@ class RegisterStatistics:
     refused: int = 0
     times: Distribution = field(default_factory=Distribution)
 
+    def as_json(self) -> dict[str, Any]:
+        """Returns the counts and times; without a name or times where there are none."""
+        name = {"name": self.name} if self.name else {}
+        times = {"response_time": self.times.as_json()} if self.times.count else {}
+        return name | {"reads": self.reads, "writes": self.writes, "refused": self.refused} | times
+
 
 @dataclass(slots=True)
 class SessionStatistics:
@@ -103,6 +109,20 @@ class SessionStatistics:
     repeats: int = 0
     errors: int = 0
     verdicts: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the figures, with times in seconds."""
+        return {
+            "session": self.number,
+            "start": self.start_ns / 1e9,
+            "seconds": (self.end_ns - self.start_ns) / 1e9,
+            "frames": self.frames,
+            "requests": self.requests,
+            "unanswered": self.unanswered,
+            "repeats": self.repeats,
+            "errors": self.errors,
+            "token_verdicts": self.verdicts,
+        }
 
 
 @dataclass(slots=True)
@@ -140,6 +160,23 @@ class LinkStatistics:
             self.left_out["uses of registers"] += 1
             return None
         return self.registers.setdefault(id, RegisterStatistics())
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the figures, with times in seconds."""
+        elapsed_ns = self.end_ns - self.start_ns
+        busy = sorted(self.busy_ns.items())
+        left_out = {"left_out": dict(self.left_out)} if self.left_out else {}
+        return {
+            "seconds": elapsed_ns / 1e9,
+            "records": dict(sorted(self.kinds.items())),
+            "messages": _by_side(self.messages),
+            "errors": _by_side(self.errors),
+            "octets": dict(sorted(self.octets.items())),
+            "line_use": {side: round(busy_ns / elapsed_ns, 6) if elapsed_ns else 0 for side, busy_ns in busy},
+            "response_times": {name: times.as_json() for name, times in sorted(self.times.items())},
+            "registers": {id: register.as_json() for id, register in sorted(self.registers.items())},
+            "sessions": [session.as_json() for session in self.sessions.values()],
+        } | left_out
 
 
 class Statistics:
@@ -184,7 +221,7 @@ class Statistics:
 
     def as_json(self) -> dict[str, Any]:
         """Returns all figures as ``stats --json`` prints them, with times in seconds."""
-        return {"links": [{"link": number} | _link_as_json(link) for number, link in sorted(self.links.items())]}
+        return {"links": [{"link": number} | link.as_json() for number, link in sorted(self.links.items())]}
 
 
 def _errors(dissection: Dissection) -> Iterator[str]:
@@ -258,41 +295,3 @@ def _by_side(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 def _most(item: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
     return -item[1], item[0]
-
-
-def _link_as_json(link: LinkStatistics) -> dict[str, Any]:
-    elapsed = link.end_ns - link.start_ns
-    return {
-        "seconds": elapsed / 1e9,
-        "records": dict(sorted(link.kinds.items())),
-        "messages": _by_side(link.messages),
-        "errors": _by_side(link.errors),
-        "octets": dict(sorted(link.octets.items())),
-        "line_use": {side: round(busy / elapsed, 6) if elapsed else 0 for side, busy in sorted(link.busy_ns.items())},
-        "response_times": {name: times.as_json() for name, times in sorted(link.times.items())},
-        "registers": {
-            number: {
-                **({"name": register.name} if register.name else {}),
-                "reads": register.reads,
-                "writes": register.writes,
-                "refused": register.refused,
-                **({"response_time": register.times.as_json()} if register.times.count else {}),
-            }
-            for number, register in sorted(link.registers.items())
-        },
-        "sessions": [
-            {
-                "session": session.number,
-                "start": session.start_ns / 1e9,
-                "seconds": (session.end_ns - session.start_ns) / 1e9,
-                "frames": session.frames,
-                "requests": session.requests,
-                "unanswered": session.unanswered,
-                "repeats": session.repeats,
-                "errors": session.errors,
-                "token_verdicts": session.verdicts,
-            }
-            for session in link.sessions.values()
-        ],
-        **({"left_out": dict(link.left_out)} if link.left_out else {}),
-    }
