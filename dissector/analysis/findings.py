@@ -50,6 +50,16 @@ class Finding:
     source: str
     time_ns: int | None = None
 
+    def as_json(self) -> dict[str, str | list[int]]:
+        """Returns all but the time, which each output states in its own way."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "frames": list(self.frames),
+            "message": self.message,
+            "source": self.source,
+        }
+
 
 _SYNTAX: Final = "IEC 62056-21 clause 6.3 (messages)"
 _TIMING: Final = "the profile's timing"

@@ -55,6 +55,12 @@ class TokenFlow:
     recognised: bool
     """Whether the written record itself says that it is a token."""
 
+    @property
+    def request(self) -> Frame:
+        """The frame that wrote it."""
+        assert self.write.request  # Every flow begins with one.
+        return self.write.request
+
 
 @dataclass(slots=True)
 class _Open:

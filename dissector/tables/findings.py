@@ -18,13 +18,7 @@ def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
 
 def finding_cells(finding: Finding) -> Cells:
     """Returns the row of a finding."""
-    cells: dict[str, Value] = {
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-        "frames": list(finding.frames),
-        "source": finding.source,
-    }
+    cells: dict[str, Value] = {**finding.as_json()}
     if finding.frames:
         cells["frame.number"] = min(finding.frames)
     if finding.time_ns is not None:

@@ -33,8 +33,7 @@ def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
 
 def token_cells(flow: TokenFlow) -> Cells:
     """Returns the row of a token."""
-    request = flow.write.request
-    assert request  # A flow begins with one.
+    request = flow.request
     said = request.fields()
     cells: dict[str, Value | None] = {
         "frame.number": request.number,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.each_trace import each_trace
+from vtctap.errors import DONE, FOUND
 from vtctap.inputs import Traces, settle
 from vtctap.jobs import add_jobs
 from vtctap.messages import visible, warn
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
                     output.feed(finding)
     for output in outputs:
         output.close(counts)
-    return 1 if any(counts[severity] for severity in failing) else 0
+    return FOUND if any(counts[severity] for severity in failing) else DONE
 
 
 @dataclass(slots=True)
@@ -193,11 +194,5 @@ class _Junit(_Output):
 def _as_json(finding: "Finding") -> dict[str, object]:
     from vtctap.dissector.fields import epoch
 
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "frames": list(finding.frames),
-        "message": finding.message,
-        "source": finding.source,
-        **({"time_epoch": epoch(finding.time_ns)} if finding.time_ns is not None else {}),
-    }
+    time = {"time_epoch": epoch(finding.time_ns)} if finding.time_ns is not None else {}
+    return {**finding.as_json(), **time}

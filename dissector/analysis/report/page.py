@@ -6,10 +6,13 @@ Content of a trace enters the page only as JSON that cannot end a script element
 
 import json
 import re
+from collections import Counter
 from html import escape
 from importlib import resources
 from typing import Any, Final
 
+from vtctap.dissector.analysis.findings import Finding
+from vtctap.dissector.analysis.flows import TokenFlow
 from vtctap.dissector.analysis.report.collect import Collected
 from vtctap.dissector.fields import epoch
 from vtctap.dissector.profiles.files import Profile
@@ -50,10 +53,6 @@ def _statistics(collected: Collected) -> dict[str, Any]:
 
 
 def _data(collected: Collected, profile: Profile, trace: str, application: str) -> dict[str, Any]:
-    confidences: dict[str, int] = {}
-    entries = [*profile.messages.values(), *(register.provenance for register in profile.registers.values())]
-    for entry in entries:
-        confidences[entry.confidence] = confidences.get(entry.confidence, 0) + 1
     return {
         "trace": trace,
         "application": application,
@@ -67,34 +66,35 @@ def _data(collected: Collected, profile: Profile, trace: str, application: str) 
         ],
         "times": collected.times,
         "gaps": collected.gaps,
-        "tokens": [
-            {
-                "token": flow.token,
-                "outcome": flow.outcome,
-                "status": flow.status_name,
-                "meaning": flow.status_meaning,
-                "duration": flow.duration,
-                "frame": flow.write.request.number if flow.write.request else None,
-            }
-            for flow in collected.tokens
-        ],
-        "findings": [
-            {
-                "code": found.code,
-                "severity": found.severity,
-                "frames": list(found.frames),
-                "message": found.message,
-                "source": found.source,
-                "t": (found.time_ns - collected.start_ns) / 1e9 if found.time_ns is not None else None,
-            }
-            for found in collected.findings
-        ],
-        "profile": {
-            "name": profile.name,
-            "title": profile.title,
-            "source": profile.provenance.source,
-            "confidence": profile.provenance.confidence,
-            "entries": confidences,
-        },
+        "tokens": [_token(flow) for flow in collected.tokens],
+        "findings": [_finding(found, collected.start_ns) for found in collected.findings],
+        "profile": _profile(profile),
         "left_out": collected.left_out,
+    }
+
+
+def _token(flow: TokenFlow) -> dict[str, Any]:
+    return {
+        "token": flow.token,
+        "outcome": flow.outcome,
+        "status": flow.status_name,
+        "meaning": flow.status_meaning,
+        "duration": flow.duration,
+        "frame": flow.request.number,
+    }
+
+
+def _finding(found: Finding, start_ns: int) -> dict[str, Any]:
+    return {**found.as_json(), "t": None if found.time_ns is None else (found.time_ns - start_ns) / 1e9}
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    """Returns what the page says of the profile, with the number of its entries by confidence."""
+    entries = [*profile.messages.values(), *(register.provenance for register in profile.registers.values())]
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "source": profile.provenance.source,
+        "confidence": profile.provenance.confidence,
+        "entries": Counter(entry.confidence for entry in entries),
     }
