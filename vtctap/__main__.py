@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from vtctap.errors import INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
+from vtctap.errors import DONE, INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
 from vtctap.messages import warn
 from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         _settle_output()  # The reader is gone, as with 'vtctap read ... | head'.
-        return 0
+        return DONE
     except (Error, OSError) as error:
         _settle_output()
         known = error if isinstance(error, Error) else _of_the_system(error)

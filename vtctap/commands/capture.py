@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from vtctap.arguments import add_profile, line, load_profile, speed_or_following
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, NO_PORT, CommandError
 from vtctap.outputs import refuse_existing
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     for reason in capture.lost:
         sink.screen.insist(f"at the end a port was still lost: {reason}")
     sink.screen.finish()
-    return 3 if capture.lost else 0
+    return NO_PORT if capture.lost else DONE
 
 
 def _wait_for(

@@ -15,7 +15,7 @@ from vtctap.arguments import STANDARD, add_profile, positive, speed
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
 from vtctap.dialects import FITTING, add_dialect, dialect_of, fitting_profile
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, CommandError
 from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_text(kept, to_json(dialect), force=True)
     if arguments.faults:
         _list_faults(arguments.output, faults)
-    return 0
+    return DONE
 
 
 class _Playing:

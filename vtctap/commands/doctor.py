@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vtctap.dissector.profiles.model import ProfileError
-from vtctap.errors import CommandError, Error
+from vtctap.errors import DONE, FOUND, CommandError, Error
 from vtctap.messages import warn
 from vtctap.sniffer import udev
 from vtctap.sniffer.ports import SerialPort, serial_ports
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"    {finding.mend}")
         if not findings:
             print("nothing is missing")
-    return 1 if findings else 0
+    return FOUND if findings else DONE
 
 
 def fix(machine: Machine) -> None:

@@ -6,6 +6,8 @@ A question mark marks an assumed latency: the adapter's maker states none. 'capt
 import argparse
 import sys
 
+from vtctap.errors import DONE
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -36,4 +38,4 @@ def run(arguments: argparse.Namespace) -> int:
             print("  ".join(words).rstrip())
     if not ports:
         print("vtctap: no serial port found; is the adapter plugged in?", file=sys.stderr)
-    return 0
+    return DONE

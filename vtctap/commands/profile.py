@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, add_profile, load_profile
 from vtctap.each_trace import each_trace
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.inputs import Traces, settle
 from vtctap.jobs import add_jobs
 from vtctap.messages import warn
@@ -68,13 +68,13 @@ def _list(arguments: argparse.Namespace) -> int:
 
     if arguments.names:
         raise CommandError("'profile list' takes no name; did you mean 'profile show'?")
-    status = 0
+    status = DONE
     for name in (*profile.shipped(), *profile.users()):
         try:
             entry = profile.load(name)
         except profile.ProfileError as error:
             warn(str(error))
-            status = 1
+            status = FOUND
             continue
         if arguments.json:
             print(json.dumps({"name": name, "title": entry.title, "confidence": entry.provenance.confidence}))
@@ -93,7 +93,7 @@ def _show(arguments: argparse.Namespace) -> int:
         print(json.dumps(asdict(profile.load(name))))
     else:
         sys.stdout.write(profile.text(name))
-    return 0
+    return DONE
 
 
 def _traces(arguments: argparse.Namespace) -> "Iterator[tuple[str, Iterator[Dissection], Profile]]":
@@ -132,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         _print_coverage(coverage)
         print(f"contradictions    {found}")
-    return int(found > 0)
+    return FOUND if found else DONE
 
 
 def _print_coverage(coverage: "Coverage") -> None:
@@ -154,7 +154,7 @@ def _valid(profile: "Profile", *, as_json: bool) -> int:
     else:
         holds = f"{count(len(profile.registers), 'register')}, {count(len(profile.tables), 'table')}"
         print(f"{profile.name} is valid: {holds}")
-    return 0
+    return DONE
 
 
 def _share(part: int, whole: int) -> str:
@@ -187,7 +187,7 @@ def _learn(arguments: argparse.Namespace) -> int:
     if page:
         write_text(arguments.evidence, page(learner), force=arguments.force, encoding="utf-8")
     write_text(output, draft(learner, base, parent=parent, name=name, traces=traces), force=arguments.force)
-    return 0
+    return DONE
 
 
 def _learned(arguments: argparse.Namespace, names: list[str]) -> "tuple[Learner, Profile]":
@@ -250,4 +250,4 @@ def _new(arguments: argparse.Namespace) -> int:
     write_text(output, text, force=arguments.force, public=True)
     if output != STANDARD:
         print(output)
-    return 0
+    return DONE

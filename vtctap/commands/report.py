@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from vtctap.arguments import STANDARD, STATED, add_no_secrets, add_profile, add_traces, traces_of
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, CommandError
 from vtctap.inputs import Traces, settle
 from vtctap.messages import warn
 from vtctap.outputs import APPLICATION, refuse_existing, write_text
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(arguments.output, text, force=True, encoding="utf-8")
     if not arguments.quiet and arguments.output != STANDARD:
         warn(f"the report is in {arguments.output}: any browser shows it")
-    return 0
+    return DONE
 
 
 def _refuse_suffix(name: str) -> None:

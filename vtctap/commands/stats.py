@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.each_trace import each_trace
+from vtctap.errors import DONE
 from vtctap.inputs import Traces, settle
 from vtctap.jobs import add_jobs
 from vtctap.messages import visible
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.named = len(groups) > 1
     for _, text in each_trace(_counted, arguments, groups):
         print(text, end="")
-    return 0
+    return DONE
 
 
 def _counted(arguments: argparse.Namespace, traces: list[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import add_keys, load_keys
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:
     from vtctap.dissector.tokens import Keys, Token
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps({**token.fields(key_sections=True), "vtc.confidence": token.confidence}))
         else:
             print(("\n" if number else "") + "\n".join(_lines(token)))
-    return int(any(token.crc_status == "bad" for token in tokens))
+    return FOUND if any(token.crc_status == "bad" for token in tokens) else DONE
 
 
 def _keys(arguments: argparse.Namespace) -> "Keys | None":

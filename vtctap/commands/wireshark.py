@@ -13,16 +13,17 @@ import io
 import json
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, link_type
-from vtctap.errors import CommandError
+from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.messages import warn
 from vtctap.outputs import output_errors, refuse_existing, write_text
 
 if TYPE_CHECKING:
-    from vtctap.wireshark.installation import Choices
+    from vtctap.wireshark.installation import Choices, Step
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The fixed timestamp of files in a zip, so that the same profile gives the same zip."""
@@ -78,7 +79,7 @@ def _lua(arguments: argparse.Namespace) -> int:
     write_text(arguments.output, dissector(_choices(arguments)), force=arguments.force, public=True)
     if arguments.output != STANDARD and not arguments.quiet:
         warn(f"the dissector is in {arguments.output}: 'wireshark -X lua_script:{arguments.output} TRACE' uses it")
-    return 0
+    return DONE
 
 
 def _profile(arguments: argparse.Namespace) -> int:
@@ -90,33 +91,42 @@ def _profile(arguments: argparse.Namespace) -> int:
             archive.writestr(zipfile.ZipInfo(f"{wireshark_profile.NAME}/{name}", _EPOCH), text)
     if arguments.output == STANDARD:
         sys.stdout.buffer.write(buffer.getvalue())
-        return 0
+        return DONE
     refuse_existing(arguments.output, force=arguments.force)
     with output_errors(arguments.output):
         Path(arguments.output).write_bytes(buffer.getvalue())
     if not arguments.quiet:
         warn(f"the profile is in {arguments.output}: Edit > Configuration Profiles > Import in Wireshark takes it")
-    return 0
+    return DONE
 
 
 def _install(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.wireshark import configuration as wireshark_profile
-    from vtctap.wireshark.installation import Installation, Step, dissector, wanted
+    from vtctap.wireshark.installation import Installation, dissector, wanted
     from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, find, is_root
 
     wireshark = find()
     installation = Installation.of(wireshark, dry=arguments.dry_run)
-    steps: list[Step]
-    if arguments.action == "install":
-        choices = installation.choices = _remember(_choices(arguments), installation.choices)
-        files = wanted(wireshark, dissector(choices), wireshark_profile.files())
-        steps = installation.install(files, force=arguments.force)
-        if is_root() and wireshark.version >= NO_LUA_FOR_ROOT:
-            warn(f"Wireshark {wireshark.version_text} loads no Lua for root: install, and run it, as your own user")
-    else:
-        steps = installation.uninstall(force=arguments.force)
-        if not steps:
-            warn("vtctap is not installed in this Wireshark")
+    choices = installation.choices = _remember(_choices(arguments), installation.choices)
+    files = wanted(wireshark, dissector(choices), wireshark_profile.files())
+    steps = installation.install(files, force=arguments.force)
+    if is_root() and wireshark.version >= NO_LUA_FOR_ROOT:
+        warn(f"Wireshark {wireshark.version_text} loads no Lua for root: install, and run it, as your own user")
+    return _told(arguments, steps)
+
+
+def _uninstall(arguments: argparse.Namespace) -> int:
+    from vtctap.wireshark.installation import Installation
+    from vtctap.wireshark.tshark import find
+
+    steps = Installation.of(find(), dry=arguments.dry_run).uninstall(force=arguments.force)
+    if not steps:
+        warn("vtctap is not installed in this Wireshark")
+    return _told(arguments, steps)
+
+
+def _told(arguments: argparse.Namespace, steps: "Sequence[Step]") -> int:
+    """Prints what was, or would be, done with each file; FOUND if files of the user were left alone."""
     for step in steps:
         if arguments.json:
             print(json.dumps({"path": str(step.path), "action": step.verb, "kept": step.kept}))
@@ -124,8 +134,8 @@ def _install(arguments: argparse.Namespace) -> int:
             print(f"{'would be ' if arguments.dry_run and not step.kept else ''}{step.verb}: {step.path}")
     if any(step.kept for step in steps):
         warn(f"some files are not as vtctap wrote them: 'vtctap wireshark {arguments.action} --force' includes them")
-        return 1
-    return 0
+        return FOUND
+    return DONE
 
 
 def _remember(choices: "Choices", before: "Choices") -> "Choices":
@@ -137,4 +147,4 @@ def _remember(choices: "Choices", before: "Choices") -> "Choices":
     return choices._replace(profiles=choices.profiles or before.profiles, linktype=linktype)
 
 
-_ACTIONS = {"lua": _lua, "install": _install, "uninstall": _install, "profile": _profile}
+_ACTIONS = {"lua": _lua, "install": _install, "uninstall": _uninstall, "profile": _profile}

@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _capture(arguments)
     elif arguments.extcap_capture_filter:
         print(_NO_FILTER)
-    return 0
+    return DONE
 
 
 _NO_FILTER: Final = "vtctap captures every octet: leave the capture filter empty, and use a display filter"
