@@ -143,6 +143,11 @@ class Line:
         return f"{self.data_bits}{self.parity}{self.stop_bits}"
 
 
+EIGHT_BITS: Final = Line(8, "N", 1)
+"""Octets as they are: the format of a line without parity, and of a receiver that leaves the parity to software."""
+SEVEN_EVEN: Final = Line(7, "E", 1)
+"""The character format of IEC 62056-21."""
+
 _LINES = [Line.from_octet(octet) for octet in range(256)]
 
 

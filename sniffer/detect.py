@@ -46,13 +46,12 @@ from typing import Final
 
 from vtctap.dissector.protocol.characters import ACK, CR, EOT, ETX, LF, NAK, NUL, SOH, STX, wrong_parity
 from vtctap.dissector.protocol.checksums import fcs16
-from vtctap.pcap.record import Flag, Line
+from vtctap.pcap.record import EIGHT_BITS, SEVEN_EVEN, Flag, Line
 from vtctap.sniffer.port import Settings
 
 SPEEDS: Final = (115200, 57600, 38400, 19200, 9600, 4800, 2400, 1200, 600, 300)
 """Candidate speeds, bit/s: those of IEC 62056-21, that of P1 ports, and two more."""
-EIGHT_BITS: Final = Line(8, "N", 1)
-LINES: Final = (Line(7, "E", 1), EIGHT_BITS, Line(7, "O", 1))
+LINES: Final = (SEVEN_EVEN, EIGHT_BITS, Line(7, "O", 1))
 
 MARGIN: Final = 14.0
 """The lead that the best pair needs over all others, as a natural logarithm: a million to one."""

@@ -18,8 +18,7 @@ from enum import Enum, auto
 from typing import Final
 
 from vtctap.dissector.protocol.characters import NUL, wrong_parity
-from vtctap.pcap.record import Flag, Line, Sender
-from vtctap.sniffer.detect import EIGHT_BITS
+from vtctap.pcap.record import EIGHT_BITS, Flag, Line, Sender
 from vtctap.sniffer.parity import SUSPECT, ParityWatch
 
 WINDOW: Final = 64

@@ -19,13 +19,12 @@ from typing import Final, Protocol
 import serial
 
 from vtctap.closing import Closing
-from vtctap.pcap.record import Line
+from vtctap.pcap.record import EIGHT_BITS, Line
 from vtctap.sniffer.port import PortError
 from vtctap.sniffer.simulated.machine import Machine
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.wire import OTHER, Disturbance, Side, VirtualWire, WireOctet, undisturbed
 
-EIGHT_BITS: Final = Line(8, "N", 1)
 _TURN: Final = 0.002
 """Seconds between two looks at the port."""
 _WRITE_PATIENCE: Final = 10.0

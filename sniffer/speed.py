@@ -29,8 +29,8 @@ from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.characters import LF, NUL, SEVEN_BITS
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import SLASH, MessageName
-from vtctap.pcap.record import Sender
-from vtctap.sniffer.detect import EIGHT_BITS, Detector
+from vtctap.pcap.record import EIGHT_BITS, Sender
+from vtctap.sniffer.detect import Detector
 from vtctap.sniffer.negotiation import Negotiation
 from vtctap.sniffer.port import Settings
 from vtctap.sniffer.quality import CHOSEN, STATED, Patience, Quality, Verdict

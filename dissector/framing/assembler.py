@@ -19,7 +19,7 @@ from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import EIGHT_BITS, MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
 
 MAX_HOLD_NS: Final = 1_000_000_000
 """Longest time, in ns, that a record waits for the other tap; then it is written and flagged."""
@@ -29,7 +29,6 @@ MAX_PAUSES: Final = 20_000
 packet of more than 262 144 octets, and each pause takes eight."""
 
 _Others = Sequence[tuple[int, Framer]]
-EIGHT_BITS: Final = Line(8, "N", 1)
 
 
 @dataclass(slots=True)

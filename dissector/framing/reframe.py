@@ -6,14 +6,14 @@ deliver. Both restore what the tap received and feed it to the assembler that li
 
 from collections.abc import Iterable, Iterator
 
-from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
+from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.pieces import Octet, Run
 from vtctap.dissector.framing.spacing import spaced
 from vtctap.dissector.framing.survey import Survey
 from vtctap.dissector.protocol.characters import received
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.hash_chain import unchained
-from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import EIGHT_BITS, Flag, Kind, Line, Record, Sender
 
 
 def octets_of(record: Record) -> list[Octet]:

@@ -7,15 +7,12 @@ framing.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
-from vtctap.dissector.framing.assembler import EIGHT_BITS, Tap
+from vtctap.dissector.framing.assembler import Tap
 from vtctap.dissector.framing.sides import Sides
 from vtctap.dissector.protocol.characters import is_even_parity, odd_count
 from vtctap.pcap.burst import Burst
-from vtctap.pcap.record import Line, Sender
-
-SEVEN_EVEN: Final = Line(7, "E", 1)
+from vtctap.pcap.record import EIGHT_BITS, SEVEN_EVEN, Line, Sender
 
 
 @dataclass(slots=True)

@@ -15,10 +15,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from vtctap.closing import Closing
-from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
-SEVEN_EVEN: Final = Line(7, "E", 1)
 PATIENCE_S: Final = 5.0
 """The longest wait for a thread to end, which is woken and has nothing else to wait for."""
 

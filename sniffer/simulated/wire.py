@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from vtctap.pcap.record import Line
+from vtctap.pcap.record import EIGHT_BITS, Line
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Machine, Send
 from vtctap.sniffer.simulated.octets import NUL
 
@@ -23,7 +23,6 @@ Side = Literal["client", "server"]
 """The sender; with two taps, also the tap that hears it."""
 OTHER: Final[dict[Side, Side]] = {"client": "server", "server": "client"}
 
-_EIGHT_BITS: Final = Line(8, "N", 1)
 BREAK_CHARACTERS: Final = 2
 """The length of a break in character times; it must exceed one (ITU-T V.4)."""
 
@@ -166,7 +165,7 @@ class VirtualWire:
                     both: tuple[Side, ...] = (side,) if OTHER[side] in self._machines else (side, OTHER[side])
                     for changed in both:
                         self._speeds[changed] = speed  # Octets sent before have their times already.
-                        self._lines[changed] = _EIGHT_BITS if binary else self._line
+                        self._lines[changed] = EIGHT_BITS if binary else self._line
                 case Done():
                     self._done = True
 

@@ -19,9 +19,9 @@ from equipment import PATIENCE
 from equipment.meter_port import MeterPort
 from equipment.patient import PatientTaps, unread
 from equipment.receiver import Received, Receiver, Waveform
-from vtctap.pcap.record import Flag, Line
+from vtctap.pcap.record import SEVEN_EVEN, Flag, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import SEVEN_EVEN, Pty
+from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.wire import Side, VirtualWire, WireOctet
 
 _STEP: Final = 1_000_000

@@ -9,9 +9,9 @@ import threading
 import time
 
 from vtctap.closing import Closing
-from vtctap.pcap.record import Line
+from vtctap.pcap.record import SEVEN_EVEN, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import PATIENCE_S, SEVEN_EVEN, Pty
+from vtctap.sniffer.simulated.ptys import PATIENCE_S, Pty
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet, received
 
 

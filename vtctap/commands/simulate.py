@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.pcap.record import Line
+    from vtctap.pcap.record import EIGHT_BITS, Line
     from vtctap.sniffer.simulated.device import Device
-    from vtctap.sniffer.speaking import EIGHT_BITS, Speaker, is_line
+    from vtctap.sniffer.speaking import Speaker, is_line
 
     dialect = dialect_of(arguments)
     line = Line.parse(dialect.wiring.format)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vtctap.dissector.framing.assembler import EIGHT_BITS, Assembler, Tap
+from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.reframe import assemble, octets_of, reframe
 from vtctap.dissector.protocol.characters import received
 from vtctap.pcap.burst import Burst
-from vtctap.pcap.record import Flag, Kind, Line, Record, Sender, decode, encode
+from vtctap.pcap.record import EIGHT_BITS, Flag, Kind, Line, Record, Sender, decode, encode
 
 MS = 1_000_000
 T0 = 1_700_000_000_000_000_000
