@@ -1,6 +1,7 @@
 """The arguments that several commands share: options, value types, and the objects that they name."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Final
 
 from vtctap.errors import CommandError
@@ -20,15 +21,16 @@ __all__ = [
     "add_profile",
     "add_traces",
     "groups_of",
+    "keys_of",
     "line",
     "link_type",
-    "load_keys",
-    "load_profile",
     "positive",
+    "profile_of",
     "seconds",
     "speed",
     "speed_or_following",
     "traces_of",
+    "whole",
 ]
 
 STANDARD: Final = "-"
@@ -48,7 +50,7 @@ STATED: Final = "the one that the trace states"
 """The default of ``--profile`` in commands that read traces."""
 
 
-def load_profile(arguments: argparse.Namespace) -> "Profile":
+def profile_of(arguments: argparse.Namespace) -> "Profile":
     """Returns the profile of ``--profile``, or the default profile."""
     from vtctap.dissector.profiles.files import DEFAULT, load
 
@@ -60,7 +62,7 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", metavar="FILE", help="key file that decrypts tokens ('vtctap help tokens')")
 
 
-def load_keys(arguments: argparse.Namespace) -> "Keys | None":
+def keys_of(arguments: argparse.Namespace) -> "Keys | None":
     """Returns the keys of the ``--keys`` file; None without one."""
     if arguments.keys is None:
         return None
@@ -79,11 +81,16 @@ def line(text: str) -> "Line":
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def positive(text: str) -> int:
-    """Parses a whole number from 1 on."""
-    if text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000:
+def whole(text: str, what: str, most: int = sys.maxsize) -> int:
+    """Parses a whole number from 1 to ``most``; ``what`` says in the error what it should have been."""
+    if text.isascii() and text.isdecimal() and 0 < int(text) <= most:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 1000000")
+    raise argparse.ArgumentTypeError(f"{text!r} is {what}")
+
+
+def positive(text: str) -> int:
+    """Parses a whole number from 1 on (argparse type)."""
+    return whole(text, "no whole number from 1 to 1000000", 1_000_000)
 
 
 def seconds(text: str) -> float:
@@ -99,9 +106,7 @@ def seconds(text: str) -> float:
 
 def speed(text: str) -> int:
     """Returns the speed of a ``--speed`` argument in bit/s (argparse type)."""
-    if text.isascii() and text.isdecimal() and 0 < int(text) < 1 << 32:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a speed in bit/s")
+    return whole(text, "not a speed in bit/s", (1 << 32) - 1)
 
 
 def speed_or_following(text: str) -> int | str:

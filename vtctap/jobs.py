@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from vtctap.arguments import whole
 from vtctap.lost import Lost
 
 __all__ = ["add_jobs", "in_order", "results"]
@@ -33,9 +34,7 @@ def add_jobs(parser: argparse.ArgumentParser, when: str = "") -> None:
 
 
 def _number(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 0 < int(text) < 10_000:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
+    return whole(text, "no number of processes", 9_999)
 
 
 def processors() -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_profile, line, load_profile, speed_or_following
+from vtctap.arguments import add_profile, line, profile_of, speed_or_following
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
 from vtctap.errors import DONE, NO_PORT, CommandError
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         return ports.run(arguments)
     from vtctap.sniffer.capture import Capture, first_settings
 
-    profile = load_profile(arguments)
+    profile = profile_of(arguments)
     links = _links(arguments)
     settings, following = first_settings(arguments.speed, arguments.line or profile.line, usual=profile.speed)
     listening = f"at {settings.speed} {settings.line}" if following != "auto" else "for the speed"

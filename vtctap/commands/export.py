@@ -21,7 +21,7 @@ from vtctap.arguments import (
     add_profile,
     add_traces,
     groups_of,
-    load_keys,
+    keys_of,
     seconds,
 )
 from vtctap.errors import DONE, FOUND, CommandError
@@ -154,7 +154,7 @@ def _dissected(
     from vtctap.dissector.dissect import Dissector
 
     records, profile = settle(arguments, Traces(names), name)
-    return Dissector(profile, load_keys(arguments)).each(records), profile
+    return Dissector(profile, keys_of(arguments)).each(records), profile
 
 
 # Sets.
@@ -168,7 +168,7 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     exporting = Exporting(
         _options(arguments, bar=len(groups) == 1), arguments.jobs, arguments.cluster, quiet=arguments.quiet
     )
-    load_keys(arguments)
+    keys_of(arguments)
     if arguments.watch:
         watch(arguments.watch, exporting, every=arguments.every)
     else:

@@ -24,7 +24,7 @@ from heapq import merge
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_output, add_profile, line, load_profile, speed
+from vtctap.arguments import STANDARD, add_output, add_profile, line, profile_of, speed
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.messages import warn
 from vtctap.outputs import whole_trace
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.pcap.importers.account import Account
     from vtctap.pcap.record import MAX_TAPS
 
-    profile = load_profile(arguments)
+    profile = profile_of(arguments)
     complete = True
     with _recordings(arguments) as recordings:
         surveyed = []

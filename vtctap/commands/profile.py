@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_profile, load_profile
+from vtctap.arguments import STANDARD, add_profile, profile_of
 from vtctap.each_trace import each_trace
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.inputs import Traces, settle
@@ -114,7 +114,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if wrong:
         raise CommandError(f"{wrong[0]} is a profile, not a trace: write --profile {wrong[0]}")
     if not arguments.names:
-        return _valid(load_profile(arguments), as_json=arguments.json)
+        return _valid(profile_of(arguments), as_json=arguments.json)
     coverage, found = Coverage(), 0
     listed: list[dict[str, object]] = []
     for name, dissections, profile in _traces(arguments):

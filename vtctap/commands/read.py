@@ -22,7 +22,8 @@ from vtctap.arguments import (
     add_profile,
     add_traces,
     groups_of,
-    load_keys,
+    keys_of,
+    whole,
 )
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
 from vtctap.errors import DONE, CommandError
@@ -57,16 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _number(text: str) -> int:
-    if text.isascii() and text.isdecimal() and int(text):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of records")
+    return whole(text, "not a number of records")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     groups = groups_of(arguments)
     passes = _filter(arguments.filter)
-    keys = load_keys(arguments)
+    keys = keys_of(arguments)
     if arguments.output:
         return _write(arguments, groups, passes, keys)
     if arguments.follow and len(groups) > 1:

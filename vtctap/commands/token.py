@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_keys, load_keys
+from vtctap.arguments import add_keys, keys_of
 from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _keys(arguments: argparse.Namespace) -> "Keys | None":
-    keys = load_keys(arguments)
+    keys = keys_of(arguments)
     if arguments.pan is None:
         return keys
     if keys is None:

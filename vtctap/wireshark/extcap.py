@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.arguments import add_profile, line, load_profile, speed, speed_or_following
+from vtctap.arguments import add_profile, line, profile_of, speed, speed_or_following
 from vtctap.capturing.signals import Signals
 from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
 from vtctap.messages import warn
@@ -122,7 +122,7 @@ class _Live:
             raise CommandError(_NO_FILTER)
         self._arguments = arguments
         self._toolbar = toolbar
-        self._profile: Profile = load_profile(arguments)
+        self._profile: Profile = profile_of(arguments)
         self._settings, self._following = first_settings(
             arguments.speed, arguments.line or self._profile.line, usual=self._profile.speed
         )
