@@ -68,7 +68,7 @@ class RingWriter(Closing):
         self._taps = tuple(taps)
         self._force = force
         self._writer: TraceWriter | None = None
-        self._began = 0
+        self._opened_at = 0
         self._records = 0
         self._closed_size = 0
         self.kept: deque[str] = deque()
@@ -77,7 +77,7 @@ class RingWriter(Closing):
         """How many files were completed, including those deleted since."""
         self.full = False
         """Whether the last of ``total`` files has reached its limit."""
-        self._begun = 0
+        self._number = 0
 
     @property
     def size(self) -> int:
@@ -95,7 +95,7 @@ class RingWriter(Closing):
         self.advance(record.time)
         if self._writer is None:
             self._writer = self._open(record.time)
-            self._began, self._records = record.time, 0
+            self._opened_at, self._records = record.time, 0
         self._writer.write(record, comment)
         self._records += 1
         limits = self._limits
@@ -104,12 +104,12 @@ class RingWriter(Closing):
 
     def advance(self, time: int) -> None:
         """Completes the current file if its duration is over at ``time`` (ns since 1970 UTC), without a new record."""
-        if self._writer and self._limits.duration_ns and time - self._began >= self._limits.duration_ns:
+        if self._writer and self._limits.duration_ns and time - self._opened_at >= self._limits.duration_ns:
             self._next()
 
     def _next(self) -> None:
         """Completes the current file, unless it is the last."""
-        self.full = self._begun == self._limits.total
+        self.full = self._number == self._limits.total
         if not self.full:
             self.close()
 
@@ -118,9 +118,9 @@ class RingWriter(Closing):
             # Delete before creating: the disk may be full. A file that somebody else has deleted is no error.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.kept.popleft())
-        self._begun += 1
+        self._number += 1
         moment = datetime.fromtimestamp(time // 1_000_000_000)
-        name = f"{self._stem}_{self._begun % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
+        name = f"{self._stem}_{self._number % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
         writer = create_trace(
             name, linktype=self._linktype, application=self._application, taps=self._taps, force=self._force
         )
