@@ -21,6 +21,7 @@ from vtctap.pcap.importers.forms import FORMS, PLAIN, Form
 from vtctap.pcap.importers.lines import lines_of
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
 from vtctap.pcap.streams import Input, Source, is_special
+from vtctap.pcap.trace import INBOUND, OUTBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def read_raw(source: Source, account: Account) -> Iterator[Burst]:
         file.close()
 
 
-_DIRECTIONS: Final = {1: Sender.CLIENT, 2: Sender.SERVER}
+_DIRECTIONS: Final = {INBOUND: Sender.CLIENT, OUTBOUND: Sender.SERVER}
 _OWN_PACKET: Final = MAGIC + bytes([VERSION])
 _OWN: Final = "{}: a trace of vtctap needs no import; 'vtctap reframe' frames its octets again"
 

@@ -61,6 +61,11 @@ class Kind(IntEnum):
     NOISE = 1
     EVENT = 2
 
+    @property
+    def word(self) -> str:
+        """Its name in fields, events and messages."""
+        return self.name.lower()
+
 
 class Sender(IntEnum):
     """Who sent the octets."""
@@ -73,6 +78,11 @@ class Sender(IntEnum):
     def other(self) -> "Sender":
         """The opposite side; unknown for an unknown sender."""
         return _OTHER[self]
+
+    @property
+    def word(self) -> str:
+        """Its name in fields, events and messages."""
+        return self.name.lower()
 
 
 _OTHER = {Sender.UNKNOWN: Sender.UNKNOWN, Sender.CLIENT: Sender.SERVER, Sender.SERVER: Sender.CLIENT}
@@ -89,6 +99,10 @@ class Flag:
     ORDER_UNCERTAIN: Final = 32
     SYNTHETIC: Final = 64
     ECHO: Final = 128
+
+
+ERROR_FLAGS: Final = Flag.PARITY | Flag.FRAMING | Flag.BREAK | Flag.OVERRUN | Flag.CUT
+"""The flags that say that octets are wrong or missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from vtctap.pcap.completeness import Tally
 from vtctap.pcap.formats import CaptureReader, create_capture
 from vtctap.pcap.links import Links
 from vtctap.pcap.record import (
+    ERROR_FLAGS,
     LINKTYPE_USER0,
     LINKTYPES,
     Flag,
@@ -44,7 +45,7 @@ START_FRAME_DELIMITER_ERROR: Final = 1 << 29
 UNALIGNED_FRAME_ERROR: Final = 1 << 28
 PACKET_TOO_SHORT_ERROR: Final = 1 << 26
 
-ERRORS: Final = {
+LINK_ERRORS: Final = {
     Flag.PARITY: SYMBOL_ERROR,
     Flag.FRAMING: UNALIGNED_FRAME_ERROR,
     Flag.BREAK: START_FRAME_DELIMITER_ERROR,
@@ -62,8 +63,9 @@ readers would take it for a result of the BCC check, which a record does not con
 _MOST_REFUSED: Final = 100
 """Most packets and damaged parts before the first record; after more, the file is no trace."""
 _DIRECTION_WORDS = tuple(DIRECTIONS[sender] for sender in sorted(Sender))
-_FLAG_BITS = 31
-_ERROR_WORDS = tuple(sum({ERRORS[flag] for flag in ERRORS if flags & flag}) for flags in range(_FLAG_BITS + 1))
+_ERROR_WORDS = tuple(
+    sum({LINK_ERRORS[flag] for flag in LINK_ERRORS if flags & flag}) for flags in range(ERROR_FLAGS + 1)
+)
 
 
 class TraceReader(Closing):
@@ -292,7 +294,7 @@ class TraceWriter(Closing):
         data = record_codec.encode(record)
         while self._taps <= record.tap:
             self.add_tap(Interface(self._linktype))
-        flags = _DIRECTION_WORDS[record.sender] | _ERROR_WORDS[record.flags & _FLAG_BITS]
+        flags = _DIRECTION_WORDS[record.sender] | _ERROR_WORDS[record.flags & ERROR_FLAGS]
         comments = (comment,) if comment else ()
         self._writer.write(Packet(record.time, data, self._linktype, record.tap, len(data), comments, flags))
         self.records += 1

@@ -59,7 +59,7 @@ class Change:
 
     def event(self, before: Settings) -> str:
         """Returns the text of the event that states the change."""
-        line, of = (EIGHT_BITS, f" sender={self.sender.name.lower()}") if self.sender else (self.settings.line, "")
+        line, of = (EIGHT_BITS, f" sender={self.sender.word}") if self.sender else (self.settings.line, "")
         return f"speed from={before.speed} to={self.settings.speed} line={line} why={self.why}{of}"
 
 

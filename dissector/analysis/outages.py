@@ -59,4 +59,4 @@ class Outages:
 
 def _tap(dissection: Dissection) -> str:
     side = dissection.record.sender
-    return f"tap {dissection.record.tap}" + (f", the {side.name.lower()}'s," if side is not Sender.UNKNOWN else "")
+    return f"tap {dissection.record.tap}" + (f", the {side.word}'s," if side is not Sender.UNKNOWN else "")

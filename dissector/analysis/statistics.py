@@ -193,8 +193,8 @@ class Statistics:
         if link is None:
             link = self.links[record.link] = LinkStatistics(start_ns=record.time)
         link.end_ns = max(link.end_ns, record.end)
-        link.kinds[record.kind.name.lower()] += 1
-        side = record.sender.name.lower()
+        link.kinds[record.kind.word] += 1
+        side = record.sender.word
         if record.kind is not Kind.EVENT:
             link.octets[side] += len(record.octets)
             link.busy_ns[side] += record.duration - sum(pause for _, pause in record.pauses_us) * 1000
@@ -238,7 +238,7 @@ def _errors(dissection: Dissection) -> Iterator[str]:
 def _count_frame(link: LinkStatistics, frame: Frame, errors: int) -> None:
     record, number = frame.record, frame.place.session
     if frame.name:
-        link.messages[record.sender.name.lower(), frame.name] += 1
+        link.messages[record.sender.word, frame.name] += 1
     session = link.session(number, record)
     if session:
         session.end_ns = max(session.end_ns, record.end)
@@ -287,7 +287,7 @@ def statistics(records: Iterable[Item], profile: Profile | None = None) -> Stati
 
 
 def _by_side(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    sides = sorted({side for side, _ in counts}, key=[sender.name.lower() for sender in Sender].index)
+    sides = sorted({side for side, _ in counts}, key=[sender.word for sender in Sender].index)
     return {
         side: {word: count for (of, word), count in sorted(counts.items(), key=_most) if of == side} for side in sides
     }

@@ -68,7 +68,7 @@ def places_of(records: Iterable[Record]) -> dict[str, bytes]:
     for record in records:
         octets = record.octets + record.event.encode(errors="replace")
         link = f"the records of link {record.link}"
-        for name in ("the records", link, f"{link} from the {record.sender.name.lower()}"):
+        for name in ("the records", link, f"{link} from the {record.sender.word}"):
             joined[name] += octets
     return {name: bytes(octets) for name, octets in joined.items()}
 

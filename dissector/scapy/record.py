@@ -96,10 +96,10 @@ class VTC(Derived):
     fields_desc = (
         MagicField("magic", MAGIC, 2),
         VersionField("version", VERSION),
-        ByteWordField("kind", 0, {kind.value: kind.name.lower() for kind in Kind}),
+        ByteWordField("kind", 0, {kind.value: kind.word for kind in Kind}),
         IntField("length", None),
         BitField("sender_inferred", 0, 1),
-        BitWordField("sender", 0, 7, {sender.value: sender.name.lower() for sender in Sender}),
+        BitWordField("sender", 0, 7, {sender.value: sender.word for sender in Sender}),
         ByteField("link", 0),
         ByteField("tap", 0),
         LineField("line", 0),

@@ -47,7 +47,7 @@ class Counts(Passive):
         from vtctap.dissector.framing.framed import message_of
         from vtctap.pcap.record import Flag, Kind
 
-        self.kinds[record.kind.name.lower()] += 1
+        self.kinds[record.kind.word] += 1
         self.octets += len(record.octets)
         self.parity += len(record.parity_errors)
         self.framing += len(record.framing_errors)

@@ -22,7 +22,7 @@ def interfaces(
     described = []
     for link in links:
         for wire in link.wires:
-            what = "both directions" if wire.sender == 0 else f"the {wire.sender.name.lower()}'s octets"
+            what = "both directions" if wire.sender == 0 else f"the {wire.sender.word}'s octets"
             hardware = str(find_adapter(wire.port).stated(latency_ns))
             name = f"{link.name}:{wire.port}" if link.name else wire.port
             described.append(

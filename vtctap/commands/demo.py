@@ -170,4 +170,4 @@ def _list_faults(trace: str, faults: "list[Fault]") -> None:
 
 
 def _side(record: "Record") -> str:
-    return record.sender.name.lower()
+    return record.sender.word

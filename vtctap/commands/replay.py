@@ -174,5 +174,5 @@ def _one_side(arguments: argparse.Namespace, first: "Record", records: "Iterator
         speaker.run(machine, "client" if side is Sender.CLIENT else "server")
     if not arguments.quiet:
         spoke = f"{machine.heard} of {machine.expected} times, {machine.same} as in the trace"
-        warn(f"played; the {side.other.name.lower()} spoke {spoke}")
+        warn(f"played; the {side.other.word} spoke {spoke}")
     return DONE

@@ -16,6 +16,7 @@ from vtctap.dissector.analysis.statistics import Statistics
 from vtctap.dissector.dissect import Dissection, Frame, Item, with_skipped
 from vtctap.dissector.profiles.files import Profile
 from vtctap.dissector.text import summary
+from vtctap.pcap.record import ERROR_FLAGS
 from vtctap.pcap.skipped import Skipped
 
 MOST_SESSIONS: Final = 40
@@ -113,9 +114,9 @@ def _show(collected: Collected, frame: Frame) -> None:
         "frame": frame.number,
         "t": seconds,
         "d": record.duration / 1e9,
-        "side": record.sender.name.lower(),
+        "side": record.sender.word,
         "text": summary(frame),
-        "bad": bool(record.flags & 31) or frame.message.bad_check,
+        "bad": bool(record.flags & ERROR_FLAGS) or frame.message.bad_check,
         "octets": record.octets[:MOST_OCTETS].hex(" "),
         "more": max(0, len(record.octets) - MOST_OCTETS),
         "uncertainty": None if record.uncertainty is None else record.uncertainty / 1e9,
