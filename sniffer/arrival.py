@@ -2,7 +2,7 @@
 
 No device is opened before all of them exist, because opening one may change its DTR and RTS. The system sets the
 permissions of a device a moment after it appears, so a device that cannot be opened is tried again for
-:data:`SETTLING_S`.
+:data:`SETTLING`.
 """
 
 import os
@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 from vtctap.sniffer.opening import is_url
 from vtctap.sniffer.port import PortError
 
-PERIOD_S: Final = 0.5
+PERIOD: Final = 0.5
 """Time between two looks for the ports."""
-SETTLING_S: Final = 5.0
+SETTLING: Final = 5.0
 """Longest time from the appearance of a device until it can be opened."""
 
 Opened = TypeVar("Opened")
@@ -37,7 +37,7 @@ def opened_when_there(
     """Returns the result of ``attempt``, which opens the ports, once all devices exist and all URLs can be opened.
 
     It waits without a limit, and passes each reason for waiting to ``say`` once. Raises PortError if a device exists
-    and still cannot be opened after :data:`SETTLING_S`.
+    and still cannot be opened after :data:`SETTLING`.
     """
     told: set[str] = set()
     since: float | None = None
@@ -52,9 +52,9 @@ def opened_when_there(
             except PortError as error:
                 if any(is_url(name) and str(error).startswith(name) for name in names):
                     waited_for = str(error)
-                elif clock() - since >= SETTLING_S:
+                elif clock() - since >= SETTLING:
                     raise
         if waited_for and waited_for not in told:
             told.add(waited_for)
             say(f"waiting for {waited_for}")
-        wait(PERIOD_S)
+        wait(PERIOD)

@@ -37,7 +37,7 @@ _SWEEP_NS: Final = 20_000_000
 """How often complete records are released while octets come without a pause."""
 _WATCH_NS: Final = 1_000_000_000
 """How often the wall clock and the drivers' error counters are checked."""
-_RETURN_S: Final = 0.1
+_RETURN: Final = 0.1
 """The longest wait while a port is being reopened, so that its return is noticed soon."""
 _WAITING_READS: Final = 16
 """Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
@@ -133,7 +133,7 @@ class Capture:
         for index in list(self._reopening):
             self._reopen(index)
         asked = self._clock.now()  # All octets that had arrived by then are read below.
-        chunks = self._reader.wait(min(timeout, _RETURN_S) if self._reopening else timeout)
+        chunks = self._reader.wait(min(timeout, _RETURN) if self._reopening else timeout)
         for chunk in chunks:
             self._feed(chunk)
         if not chunks or asked - self._swept >= _SWEEP_NS:

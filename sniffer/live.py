@@ -16,7 +16,7 @@ from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.pcap.record import Line, Record, Sender
 from vtctap.sniffer.capture import Capture, Following, Link, Wire, first_settings
 
-_TURN_S: Final = 0.1
+_TURN: Final = 0.1
 """The longest time before :meth:`LiveRecords.stop` takes effect."""
 
 
@@ -56,7 +56,7 @@ class LiveRecords:
                 self._closed = True
                 self._ready += self._capture.close()
             else:
-                self._ready += self._capture.poll(_TURN_S)
+                self._ready += self._capture.poll(_TURN)
         return self._ready.popleft()
 
     def stop(self) -> None:

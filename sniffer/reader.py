@@ -28,7 +28,7 @@ MANY: Final = 8
 """With more ports than this, the reader rests after each read."""
 REST_NS: Final = 2_000_000
 """The length of this rest, so that one wake-up reads several busy ports."""
-_TURN_S: Final = 0.002
+_TURN: Final = 0.002
 """The pause between two rounds of reading ports that cannot be polled."""
 _ABSENT_NS: Final = 1_000_000
 """A delay longer than this is stated, and octets that are already there are read as late."""
@@ -121,7 +121,7 @@ class Reader:
             chunks = [chunk for index in list(self._ports) for chunk in self._read(index, looked)]
             if chunks or time.monotonic() >= deadline:
                 return chunks
-            time.sleep(_TURN_S)
+            time.sleep(_TURN)
 
     def _wait_polling(self, timeout: float) -> list[PortRead]:
         assert self._poll is not None

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from vtctap.sniffer.adapter import Adapter, LowLatency
 from vtctap.sniffer.port import Port, PortError, Settings
 
-PERIOD_S: Final = 0.5
+PERIOD: Final = 0.5
 """The pause between two attempts."""
 
 
@@ -53,10 +53,10 @@ class Reopening:
             if self._opened:
                 self._opened.close()
                 self._opened = None
-        self._thread.join(PERIOD_S)
+        self._thread.join(PERIOD)
 
     def _run(self) -> None:
-        while not self._ended.wait(PERIOD_S):
+        while not self._ended.wait(PERIOD):
             try:
                 opened = self._attempt()
             except PortError:

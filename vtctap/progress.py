@@ -1,6 +1,6 @@
 """A progress bar on the terminal that shows how much of a file, or how many of several traces, have been read.
 
-The bar appears only if standard error is a terminal, and only after :data:`PATIENCE_S` seconds.
+The bar appears only if standard error is a terminal, and only after :data:`PATIENCE` seconds.
 """
 
 import os
@@ -13,7 +13,7 @@ from vtctap.messages import visible
 
 __all__ = ["with_bar", "with_count"]
 
-PATIENCE_S = 2.0
+PATIENCE = 2.0
 """Seconds before the bar appears."""
 _INTERVAL: Final = 0.1
 """Seconds between two updates of the bar."""
@@ -57,7 +57,7 @@ def with_count(items: Iterable[Item], total: int, name: str) -> Iterator[Item]:
 
 def _shown(items: Iterable[Item], bar: Callable[[], str], step: int) -> Iterator[Item]:
     """Yields the items, and updates the bar at every ``step`` of them when it is time."""
-    due = time.monotonic() + PATIENCE_S
+    due = time.monotonic() + PATIENCE
     shown = ""
     try:
         for number, item in enumerate(items):

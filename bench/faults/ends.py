@@ -12,7 +12,7 @@ from typing import Final
 
 from vtctap.sniffer.simulated.ptys import Pty
 
-QUIET_S: Final = 0.02
+QUIET: Final = 0.02
 """Seconds after which octets that were written to a terminal can be read; the system hands them on in between."""
 _SURE: Final = 2048
 """Most octets waiting in a terminal by which it surely counts all of them; more wait uncounted behind 4095."""
@@ -57,7 +57,7 @@ class Port:
     def left(self) -> bytes:
         """Takes the octets that the capture did not read before it ended."""
         left = b""
-        while select.select([self._pty.terminal], [], [], QUIET_S)[0]:
+        while select.select([self._pty.terminal], [], [], QUIET)[0]:
             left += os.read(self._pty.terminal, 4096)
         return left.replace(b"\xff\xff", b"\xff")  # A tap's settings double this octet (PARMRK).
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from mmap import mmap
 
-from faults.ends import QUIET_S
+from faults.ends import QUIET
 from faults.oracle import Verdict
 from faults.readers import small
 from faults.scene import Failed, Scene
@@ -104,7 +104,7 @@ def _lose(scene: Scene) -> None:
     tap = scene.ports.index(port)
     scene.traffic()
     scene.say(scene.message(0)[: scene.random.randint(1, 10)], tap)
-    scene.settle(5 * QUIET_S)
+    scene.settle(5 * QUIET)
     port.unplug()
     time.sleep(scene.random.random() / 5)
     port.plug_in()

@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from faults import oracle
-from faults.ends import QUIET_S, Port, Reader
+from faults.ends import QUIET, Port, Reader
 from faults.oracle import LINE, Verdict
 from vtctap.__main__ import main
 from vtctap.sniffer.simulated.wire import received
 
-PATIENCE_S: Final = 60.0
+PATIENCE: Final = 60.0
 """Seconds for what takes a fraction of one."""
-COMPLETE_S: Final = 0.05
+COMPLETE: Final = 0.05
 """Seconds for which a message must have been complete to survive a kill."""
-_GLANCE_S: Final = 0.001
+_GLANCE: Final = 0.001
 """Longest time that a look at the capture's process takes, seconds."""
 SPEED: Final = 115_200
 OPENED: Final = b"opened profile="
@@ -183,7 +183,7 @@ class Scene:
 
     def until(self, holds: Callable[[], object], otherwise: str) -> None:
         """Waits for something, and reads meanwhile what the capture writes."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + PATIENCE
         while not holds():
             if time.monotonic() > end:
                 raise Failed(otherwise)
@@ -212,7 +212,7 @@ class Scene:
             waited, asleep, again = self._waited(), self._asleep(), self._waited()
         except (OSError, IndexError, ValueError):
             return began
-        undisturbed = waited == again and time.monotonic() - began < _GLANCE_S
+        undisturbed = waited == again and time.monotonic() - began < _GLANCE
         return began - waited if asleep and undisturbed else None
 
     def _waited(self) -> float:
@@ -232,7 +232,7 @@ class Scene:
         given when the trace was last seen to be smaller."""
         looks = [look for look in self._looks if size is None or look.size < size]
         last = max((look.time for look in looks if look.time), default=0.0)
-        early = [look.read for look in looks if look.time and look.time <= last - COMPLETE_S]
+        early = [look.read for look in looks if look.time and look.time <= last - COMPLETE]
         read = early[-1] if early else [0 for _ in self.ports]
         return [max(end for end in port.ends if end <= count) for port, count in zip(self.ports, read, strict=True)]
 
@@ -256,7 +256,7 @@ class Scene:
 
     def talk_until(self, holds: Callable[[], object], otherwise: str) -> None:
         """Gives the ports messages until something holds."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + PATIENCE
         while not holds():
             if time.monotonic() > end:
                 raise Failed(otherwise)
@@ -297,7 +297,7 @@ class Scene:
             check ^= octet
         return bytes(received(octet, LINE) for octet in (*text, check))
 
-    def settle(self, quiet_s: float = QUIET_S) -> None:
+    def settle(self, quiet_s: float = QUIET) -> None:
         """Waits until the capture has read everything, and nothing has been waiting for some time."""
         quiet = time.monotonic()
 

@@ -17,7 +17,7 @@ from typing import Final
 from vtctap.closing import Closing
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
-PATIENCE_S: Final = 5.0
+PATIENCE: Final = 5.0
 """The longest wait for a thread to end, which is woken and has nothing else to wait for."""
 
 
@@ -119,7 +119,7 @@ class PtyTaps(Closing):
     def close(self) -> None:
         """Stops playing and closes the pseudo-terminals."""
         self._stop.set()
-        self.wait(PATIENCE_S)
+        self.wait(PATIENCE)
         for pty in set(self._ptys.values()):
             pty.close()
 

@@ -162,7 +162,7 @@ def test_the_ring_file_that_is_being_written_is_looked_after(path: Path) -> None
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes fifos")
 def test_a_pipe_that_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vtctap.capturing.recording.HELD", 200_000)
-    monkeypatch.setattr("vtctap.capturing.recording.PATIENCE_S", 0.05)
+    monkeypatch.setattr("vtctap.capturing.recording.PATIENCE", 0.05)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

@@ -11,7 +11,7 @@ import time
 from vtctap.closing import Closing
 from vtctap.pcap.record import SEVEN_EVEN, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import PATIENCE_S, Pty
+from vtctap.sniffer.simulated.ptys import PATIENCE, Pty
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet, received
 
 
@@ -43,7 +43,7 @@ class MeterPort(Closing):
     def close(self) -> None:
         """Stops the meter and closes the pseudo-terminals."""
         os.write(self._wake, b".")
-        self._thread.join(PATIENCE_S)
+        self._thread.join(PATIENCE)
         self._close_all()
 
     def _wired(self, meter: MeterMachine, speed: int) -> VirtualWire:

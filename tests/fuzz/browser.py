@@ -50,7 +50,7 @@ _FORMS: Final = (
 )
 """Messages with their senders; a text replaces each ``@``."""
 _MS_PER_PAGE: Final = 6000
-_PATIENCE_S: Final = 300
+_PATIENCE: Final = 300
 _NO_FORMULAS: Final = "MathJax is not loaded"
 """The plotting library's message on a dollar sign: formulas need a library that no report has."""
 
@@ -148,7 +148,7 @@ def _browse(folder: Path, pages: int) -> tuple[str, list[str], list[str]]:
                    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--enable-logging=stderr",
                    f"--virtual-time-budget={_MS_PER_PAGE * pages}", f"--user-data-dir={folder / 'browser'}",
                    "--dump-dom", f"http://127.0.0.1:{server.server_port}/probe.html"]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_PATIENCE_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_PATIENCE)
     finally:
         server.shutdown()
         server.server_close()

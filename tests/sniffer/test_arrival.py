@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vtctap.sniffer.arrival import PERIOD_S, SETTLING_S, missing, opened_when_there
+from vtctap.sniffer.arrival import PERIOD, SETTLING, missing, opened_when_there
 from vtctap.sniffer.port import PortError
 
 
@@ -71,7 +71,7 @@ def test_a_device_that_cannot_be_opened_is_an_error(world: World) -> None:
     world.failing = f"{port}: no permission"
     with pytest.raises(PortError, match="no permission"):
         world.run(str(port))
-    assert world.now == SETTLING_S
+    assert world.now == SETTLING
 
 
 def test_a_network_is_waited_for_for_ever(world: World) -> None:
@@ -79,4 +79,4 @@ def test_a_network_is_waited_for_for_ever(world: World) -> None:
     world.happens = {100.0: lambda: setattr(world, "failing", "")}
     assert world.run("socket://host:1") == "open"
     assert world.said == ["waiting for socket://host:1: Could not open port"]
-    assert len(world.attempts) == 100 / PERIOD_S + 1
+    assert len(world.attempts) == 100 / PERIOD + 1

@@ -205,7 +205,7 @@ def hardware(tmp_path: Path) -> Iterator[tuple[Hardware, Hardware]]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opens ports again without delay, and checks slow changes each time."""
-    monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD_S", 0.02)
+    monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD", 0.02)
     monkeypatch.setattr("vtctap.sniffer.capture._WATCH_NS", 0)
 
 

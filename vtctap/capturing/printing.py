@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELD: Final = 1 << 20
 """Most octets of lines buffered for a reader that stalls: about ten thousand lines."""
-PATIENCE_S: Final = 1.0
+PATIENCE: Final = 1.0
 """Seconds that the reader may stall at the end before the rest is given up."""
 
 
@@ -76,6 +76,6 @@ class Printing(Passive):
         """See :meth:`~vtctap.capturing.parts.Part.close`. Raises OutputError."""
         try:
             with output_errors("standard output"):
-                self._outlet.finish(PATIENCE_S)
+                self._outlet.finish(PATIENCE)
         except BrokenPipeError:
             self.unread = True

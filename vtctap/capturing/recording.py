@@ -30,7 +30,7 @@ Create: TypeAlias = "Callable[[str | IO[bytes], Sequence[Interface]], TraceWrite
 HELD: Final = 16 << 20
 """Most octets buffered for the reader of a pipe: 80 minutes of a busy line at 9600 bit/s, six at 115200 bit/s
 (with messages of 64 octets, each of which takes 196 octets in the trace)."""
-PATIENCE_S: Final = 2.0
+PATIENCE: Final = 2.0
 """Seconds that the reader of a pipe may stall at the end before the rest is given up."""
 
 
@@ -183,7 +183,7 @@ class PipeRecording(Recording):
         super().close()
         assert self._outlet
         with output_errors(self._name):
-            left = self._outlet.finish(PATIENCE_S)
+            left = self._outlet.finish(PATIENCE)
         if self._name != STANDARD:
             self._outlet.close()
         if left:

@@ -19,7 +19,7 @@ HELD: Final = 1 << 16
 """Most octets buffered for a terminal or pipe that stalls."""
 INTERVAL: Final = 0.25
 """Seconds between two updates of the status line."""
-PATIENCE_S: Final = 0.5
+PATIENCE: Final = 0.5
 """Seconds that the terminal may stall at the end before the rest is given up."""
 
 
@@ -84,12 +84,12 @@ class Screen:
         self._dropped += not self._put(f"vtctap: {text}\n")
 
     def finish(self) -> None:
-        """Waits until all messages are written, or for :data:`PATIENCE_S` seconds."""
+        """Waits until all messages are written, or for :data:`PATIENCE` seconds."""
         with suppress(OSError):
-            self._outlet.finish(PATIENCE_S)
+            self._outlet.finish(PATIENCE)
             if self._dropped:
                 self._count_dropped()
-                self._outlet.finish(PATIENCE_S)
+                self._outlet.finish(PATIENCE)
 
     def _count_dropped(self) -> None:
         """Shows how many messages were dropped, if any were and there is room now."""
