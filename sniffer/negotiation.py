@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from vtctap.dissector.framing.senders import selects_binary
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.protocol.speeds import MODE_B, MODE_C
@@ -105,8 +106,7 @@ class Negotiation:
             speed = self.offered if said is Said.SPEED_OF_MODE_B else None
         elif said in (Said.SELECT, Said.READOUT_SELECT):
             speed = MODE_C.get(message.option_speed or "")
-        binary = (message.option_protocol, message.option_mode) == ("2", "2")
-        return SpeedStep(message.message or "", said in _BEGINS, said is Said.BREAK, speed, binary)
+        return SpeedStep(message.message or "", said in _BEGINS, said is Said.BREAK, speed, selects_binary(message))
 
     def _said(self, message: Message) -> Said | None:
         name = message.message

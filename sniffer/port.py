@@ -13,6 +13,9 @@ from vtctap.errors import NO_PORT, Error
 from vtctap.pcap.record import Line
 from vtctap.sniffer.counters import Counters
 
+PSEUDO_TERMINALS: Final = range(136, 144)
+"""Linux's major numbers of pseudo-terminals, which accept every character format and always report the same one."""
+
 
 class PortError(Error):
     """A port cannot be opened, cannot be set, or was lost; the message says what to do."""

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from vtctap.sniffer import counters as driver
 from vtctap.sniffer.counters import Counters
 from vtctap.sniffer.marks import Marks
-from vtctap.sniffer.port import PortError, Settings, port_error
+from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError, Settings, port_error
 
 _READ_SIZE: Final = 4096
 _LINUX: Final = sys.platform == "linux"
@@ -31,8 +31,6 @@ _CMSPAR: Final = 0x40000000 if _LINUX else 0
 """The flag of mark and space parity, where the system has it; :mod:`termios` does not define it."""
 _TIOCGEXCL: Final = 0x80045440
 """Linux's request that tells whether TIOCEXCL was set; :mod:`termios` does not define it either."""
-_PSEUDO_TERMINALS: Final = range(136, 144)
-"""Linux's major numbers of pseudo-terminals, which accept every character format and always report the same one."""
 _FORMAT: Final = termios.CSIZE | termios.PARENB | termios.PARODD | _CMSPAR
 _REPLACED: Final = _FORMAT | termios.CSTOPB | getattr(termios, "CRTSCTS", 0)
 _PARITY: Final = {
@@ -232,4 +230,4 @@ def _is_exclusive(descriptor: int) -> bool:
 
 
 def _is_pseudo_terminal(descriptor: int) -> bool:
-    return not _LINUX or os.major(os.fstat(descriptor).st_rdev) in _PSEUDO_TERMINALS
+    return not _LINUX or os.major(os.fstat(descriptor).st_rdev) in PSEUDO_TERMINALS

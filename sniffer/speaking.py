@@ -20,7 +20,8 @@ import serial
 
 from vtctap.closing import Closing
 from vtctap.pcap.record import EIGHT_BITS, Line
-from vtctap.sniffer.port import PortError
+from vtctap.sniffer.opening import is_url
+from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError
 from vtctap.sniffer.simulated.machine import Machine
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.wire import OTHER, Disturbance, Side, VirtualWire, WireOctet, undisturbed
@@ -29,8 +30,6 @@ _TURN: Final = 0.002
 """Seconds between two looks at the port."""
 _WRITE_PATIENCE: Final = 10.0
 """Seconds in which a port must take what is written."""
-_PSEUDO_TERMINALS: Final = range(136, 144)
-"""The major numbers of pseudo-terminals on Linux."""
 
 
 class _End(Protocol):
@@ -50,7 +49,7 @@ class _SerialEnd:
             self._serial = serial.serial_for_url(
                 name, baudrate=speed, timeout=0, write_timeout=_WRITE_PATIENCE, do_not_open=True
             )
-            if "://" not in name:
+            if not is_url(name):
                 _check_free(name)
                 self._serial.exclusive = True
             self._serial.open()
@@ -92,10 +91,10 @@ def _check_free(name: str) -> None:
 def is_line(name: str | None) -> bool:
     """Returns whether a port has a line, on which octets take their time and may carry a parity bit in bit 7. A
     pseudo-terminal or a URL has none: programs there get octets at once, and expect them without the bit."""
-    if name is None or "://" in name:
+    if name is None or is_url(name):
         return False
     with contextlib.suppress(OSError):
-        return os.major(os.stat(name).st_rdev) not in _PSEUDO_TERMINALS
+        return os.major(os.stat(name).st_rdev) not in PSEUDO_TERMINALS
     return True
 
 

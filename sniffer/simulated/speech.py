@@ -3,9 +3,6 @@
 from vtctap.sniffer.simulated.dialect import Dialect, Register
 from vtctap.sniffer.simulated.octets import command, data, with_check
 
-MAX_COUNT = 15
-"""The largest count that a read can have: one hexadecimal digit."""
-
 
 def read(dialect: Dialect, register: str, count: int) -> bytes:
     """A read of a register."""
