@@ -191,7 +191,6 @@ class PcapngParser:
             SIMPLE_PACKET: self._take_simple_packet,
             OBSOLETE_PACKET: self._take_obsolete_packet,
             STATISTICS: self._take_statistics,
-            PACKET: self._pass_over,
         }.get(kind, self._pass_over)
         if length < LEAST.get(kind, 0):
             raise Damage(at, f"a block of type {kind} cannot have only {length} octets")

@@ -23,7 +23,7 @@ class Sides:
     """Checks a recording's messages against its stated sides, fed its bursts in order."""
 
     def __init__(self, gap_limit_ns: int) -> None:
-        self._gap_limit = gap_limit_ns
+        self._gap_limit_ns = gap_limit_ns
         self._framers: dict[Sender, Framer] = {}
         self._said: dict[Sender, set[Sender]] = {}
 
@@ -37,7 +37,7 @@ class Sides:
         if burst.sender not in self._framers:
             self._said[burst.sender] = set()
             self._framers[burst.sender] = Framer(
-                sender=Sender.UNKNOWN, character_time_ns=0, gap_limit_ns=self._gap_limit, synthetic=True
+                sender=Sender.UNKNOWN, character_time_ns=0, gap_limit_ns=self._gap_limit_ns, synthetic=True
             )
         if not self._settled(burst.sender):
             framer = self._framers[burst.sender]

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from vtctap.pcap.importers.stamps import SECOND
 from vtctap.pcap.record import Flag, Line
 
 SPEEDS: Final = (
@@ -61,10 +62,9 @@ _EIGHT_EVEN: Final = Line(8, "E", 1)
 _EIGHT_ODD: Final = Line(8, "O", 1)
 _REST: Final = 12
 """Rest that ends a run, in bits."""
-_LONGEST_REST: Final = _REST * 1_000_000_000 // min(SPEEDS)
+_LONGEST_REST: Final = _REST * SECOND // min(SPEEDS)
 _BEGINNING: Final = 16
 """Fewest edges before a place where a run is split."""
-_SECOND: Final = 1_000_000_000
 _TOLERATED: Final = 8
 """In a run that fits, at most one in this many characters, or edges, is wrong."""
 
@@ -97,7 +97,7 @@ class Format:
     @property
     def bit(self) -> float:
         """The duration of a bit, ns."""
-        return _SECOND / self.speed
+        return SECOND / self.speed
 
 
 @dataclass(slots=True)
@@ -308,7 +308,7 @@ def _measured(widths: Sequence[int]) -> list[int]:
     short = widths[len(widths) // 10]
     alike = [width for width in widths if short * 3 <= width * 4 and width * 4 <= short * 5]
     bit = sum(alike) / len(alike)
-    return [speed for speed in (round(_SECOND / bit), round(2 * _SECOND / bit)) if speed] if bit else []
+    return [speed for speed in (round(SECOND / bit), round(2 * SECOND / bit)) if speed] if bit else []
 
 
 def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = True) -> _Reading:

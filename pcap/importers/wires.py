@@ -13,10 +13,12 @@ from vtctap.pcap.burst import Burst
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import WORDS
 from vtctap.pcap.importers.sides import FirstCome
+from vtctap.pcap.importers.stamps import SECOND
 from vtctap.pcap.importers.uart import Character, Edge, Uart
 from vtctap.pcap.record import Sender
 
-SECOND: Final = 1_000_000_000
+_REST: Final = SECOND
+"""How long the levels after the last change are assumed to last, ns."""
 RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)Hz")
 """How sigrok writes a sample rate."""
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
@@ -57,9 +59,9 @@ class Wires:
             yield from self._pop(min([time, *(one for one in since if one is not None)]))
 
     def close(self, end: int) -> Iterator[Burst]:
-        """Yields the remaining bursts, and notes what was found on each wire."""
+        """Yields the remaining bursts, and notes what was found on each wire. The recording ends at ``end`` (ns)."""
         for channel, uart in enumerate(self._uarts):
-            self._push(channel, uart.close(end))
+            self._push(channel, uart.close(end + _REST))
         yield from self._pop(None)
         for name, uart in zip(self._names, self._uarts, strict=True):
             if uart.format:
