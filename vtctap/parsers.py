@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "replay": ("replay", "play a trace again, to a tap or to one of the devices"),
     "simulate": ("simulate", "play a meter or a hand-held unit, as a partner for a real device"),
     "token": ("token", "decode STS tokens"),
-    "profile": ("profile", "list and show protocol profiles"),
+    "profile": ("profile", "list, show, check, learn and make protocol profiles"),
     "wireshark": ("wireshark", "install dissector, live capture and profile in Wireshark, or remove them"),
     "doctor": ("doctor", "find problems with capture and Wireshark on this machine, and their fixes"),
     "completion": ("completion", "print the shell completion script"),

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
     counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
     whole = named or arguments.cluster
-    for traces, checked in each_trace(_checked if whole else _check, arguments, groups):
+    for traces, checked in each_trace(_check_whole if whole else _check_lazily, arguments, groups):
         for output in outputs:
             output.begin(", ".join(traces), checked)
         for finding in checked.findings:
@@ -88,8 +88,8 @@ class _Checked:
     time: int = 0
 
 
-def _check(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
-    """Checks a trace as its findings are taken."""
+def _check_lazily(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
+    """Checks a trace while its findings are taken."""
     from vtctap.dissector.analysis.check import check
 
     checked = _Checked()
@@ -99,9 +99,9 @@ def _check(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
     return checked
 
 
-def _checked(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
-    """Checks a trace, all of it."""
-    checked = _check(arguments, traces)
+def _check_whole(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
+    """Checks a trace at once, for another process."""
+    checked = _check_lazily(arguments, traces)
     checked.findings = list(checked.findings)
     return checked
 
