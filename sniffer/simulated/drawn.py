@@ -26,11 +26,12 @@ from vtctap.sniffer.simulated.dialect import (
     Wiring,
 )
 from vtctap.sniffer.simulated.named import NAMED
+from vtctap.sniffer.simulated.octets import MODE_C
 
 _COMMANDS: Final = (("R", "W"), ("R1", "W1"), ("R2", "W2"), ("R5", "W5"))
 _FORMATS: Final = ("7E1", "7E1", "7E1", "7O1", "8N1")
-_SPEEDS: Final = (300, 600, 1200, 2400, 4800, 9600, 19200)
-_IDENTIFICATION_SPEEDS: Final = {300: "0", 600: "1", 1200: "2", 2400: "3", 4800: "4", 9600: "5", 19200: "6"}
+_IDENTIFICATION_SPEEDS: Final = {speed: letter for letter, speed in MODE_C.items()}
+_SPEEDS: Final = tuple(_IDENTIFICATION_SPEEDS)
 _LETTERS: Final = "ABCDEFGHKLMNPRSTUVWXYZ"
 _OCTETS: Final = {"version": 1, "tariffIndex": 1, "keyRevisionAndType": 1, "supplyGroupCode": 3, "tokenStatus": 1}
 _OCTETS_OF_OTHERS: Final = (2, 4)
