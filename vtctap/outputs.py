@@ -27,6 +27,7 @@ __all__ = [
     "partial_name",
     "private",
     "refuse_existing",
+    "shown_name",
     "whole_file",
     "whole_trace",
     "write_text",
@@ -39,6 +40,11 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors that only writing causes."""
 
 
+def shown_name(name: str) -> str:
+    """Returns the name of an output for messages."""
+    return "standard output" if name == STANDARD else name
+
+
 @contextmanager
 def output_errors(name: str) -> Iterator[None]:
     """Turns an OSError into an OutputError for the output ``name``. BrokenPipeError passes unchanged."""
@@ -48,7 +54,7 @@ def output_errors(name: str) -> Iterator[None]:
         raise
     except OSError as error:
         done = "" if error.filename else "; the part written before is readable"
-        named = "standard output" if name == STANDARD else name
+        named = shown_name(name)
         folder = Path(name).parent
         missing = f"; create the folder {folder}" if error.errno == errno.ENOENT and not folder.exists() else ""
         raise OutputError(f"{named}: {error.strerror}{done}{missing}") from None
@@ -116,7 +122,7 @@ def _write_errors(name: str) -> Iterator[None]:
     except OSError as error:
         if error.filename is not None:
             raise
-        raise OutputError(f"{'standard output' if name == STANDARD else name}: {error.strerror}") from None
+        raise OutputError(f"{shown_name(name)}: {error.strerror}") from None
 
 
 def partial_name(final: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from vtctap.arguments import STANDARD
 from vtctap.capturing.lines import link_names
 from vtctap.capturing.parts import Passive
 from vtctap.nouns import count
@@ -61,7 +62,7 @@ class Printing(Passive):
         return records
 
     def _print(self, text: str) -> None:
-        with self._screen.above(), output_errors("standard output"):
+        with self._screen.above(), output_errors(STANDARD):
             printed = self._outlet.put(f"{text}\n")
         if not printed:
             if not self._gap:
@@ -75,7 +76,7 @@ class Printing(Passive):
     def close(self) -> None:
         """See :meth:`~vtctap.capturing.parts.Part.close`. Raises OutputError."""
         try:
-            with output_errors("standard output"):
+            with output_errors(STANDARD):
                 self._outlet.finish(PATIENCE)
         except BrokenPipeError:
             self.unread = True

@@ -15,7 +15,7 @@ from vtctap.capturing.outlet import ServedOutlet
 from vtctap.capturing.parts import Passive
 from vtctap.errors import OutputError
 from vtctap.nouns import count
-from vtctap.outputs import output_errors
+from vtctap.outputs import output_errors, shown_name
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
@@ -97,7 +97,7 @@ class Recording(Passive):
             self._moved = True
             self._say(f"{self.files[-1]} was moved while it is being written; the capture goes on in the moved file")
         elif gone and gone != "moved":
-            raise OutputError(f"{_named(self.files[-1])} was {gone} while it was being written")
+            raise OutputError(f"{shown_name(self.files[-1])} was {gone} while it was being written")
 
     def close(self) -> None:
         """See :meth:`~vtctap.capturing.parts.Part.close`. Raises OutputError; BrokenPipeError if the reader is gone."""
@@ -188,9 +188,5 @@ class PipeRecording(Recording):
             self._outlet.close()
         if left:
             raise OutputError(
-                f"the reader of {_named(self._name)} stalls: the last {count(left, 'octet')} of the trace are lost"
+                f"the reader of {shown_name(self._name)} stalls: the last {count(left, 'octet')} of the trace are lost"
             )
-
-
-def _named(name: str) -> str:
-    return "standard output" if name == STANDARD else name
