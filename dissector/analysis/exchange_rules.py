@@ -1,4 +1,4 @@
-"""The rules for exchanges: missing, late and unexpected answers, and the outcome of tokens.
+"""The rules for exchanges: missing, late, refused and unexpected answers.
 
 The end of an exchange is known when the next one begins, so a rule judges a
 :class:`~vtctap.dissector.analysis.cases.Case`: an exchange with the next one on its link. A rule without state is a
@@ -17,16 +17,15 @@ from typing import Final
 from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks, unordered
 from vtctap.dissector.analysis.check_characters import CheckRules, MissingChecks
 from vtctap.dissector.analysis.exchanges import Exchange
-from vtctap.dissector.analysis.findings import OUTCOME_FINDINGS, Finding, finding
+from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.meter_state import MeterState
+from vtctap.dissector.analysis.token_rules import TokenRules
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.profiles.files import Timing
 from vtctap.dissector.protocol.characters import LF
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C
-from vtctap.dissector.protocol.swapped import Swapped
-from vtctap.dissector.tokens.number import digits
-from vtctap.dissector.verdicts import refuses, takes_over, writes
+from vtctap.dissector.protocol.swapped import SWAPPED, Swapped
 from vtctap.pcap.record import Flag, Sender
 
 LOOP: Final = 3
@@ -248,8 +247,7 @@ class _SwappedTaps(Rule):
 
     def close(self) -> Iterator[Finding]:
         if self.holds:
-            text = "requests come from the server's tap alone, and answers from the client's: are the taps swapped?"
-            yield finding("taps-swapped", tuple(sorted(self._first.values())), text)
+            yield finding("taps-swapped", tuple(sorted(self._first.values())), SWAPPED)
 
 
 class _Silence(Rule):
@@ -332,57 +330,6 @@ class _AfterBreak(Rule):
         self._broken = case.asked in ENDING
 
 
-class _Verdicts(Rule):
-    """Finds a token that the meter does not accept, once per written token or when the token status changes."""
-
-    by_order = False  # The meter reports it itself, about the token that it took last.
-
-    def __init__(self) -> None:
-        self._status: int | None = None
-        self._written: Exchange | None = None
-        """The write that waits for its verdict."""
-
-    def feed(self, case: Case) -> Iterator[Finding]:
-        if self._written and self._written.session != case.exchange.session:
-            self._written = None
-        request, response = case.request, case.response
-        if request and response and writes(request.message, request.meaning):
-            if takes_over(response.message, response.meaning, response.place):
-                self._written = case.exchange
-            yield from _refusal(request, response)
-        status = response.meaning.status_token if response else None
-        if response is None or status is None or damaged(response):
-            return
-        if self._written or status != self._status:
-            yield from _verdict(self._written, response, status)
-        if response.meaning and response.meaning.status_token_outcome not in (None, "pending"):
-            self._written = None
-        self._status = status
-
-
-def _refusal(request: Frame, response: Frame) -> Iterator[Finding]:
-    """Returns the finding that a DLMS result is which refuses a token."""
-    token, apdu = request.meaning.token, response.meaning.apdu
-    if token and apdu and refuses(response.message, response.meaning, response.place):
-        said = apdu.dlms_result_name or "result"
-        text = f"token {digits(token.number)}: the meter answers {said} ({apdu.dlms_result})"
-        yield finding("token-rejected", numbers(request, response), text)
-
-
-def _verdict(written: Exchange | None, response: Frame, status: int) -> Iterator[Finding]:
-    """Returns the finding that a token status implies for the token that was ``written``."""
-    meaning = response.meaning
-    code = OUTCOME_FINDINGS.get(meaning.status_token_outcome or "")
-    if not code:
-        return
-    request = written.request if written else None
-    token = request.meaning.token if request else None
-    about = f"token {digits(token.number)}: " if token else ""
-    frames = numbers(request, response) if request else (response.number,)
-    why = f": {meaning.status_token_meaning}" if meaning.status_token_meaning else ""
-    yield finding(code, frames, f"{about}the meter says {meaning.status_token_name} ({status}){why}")
-
-
 class _Meter(Rule):
     """Finds what the meter's state does not allow it to do."""
 
@@ -402,5 +349,13 @@ OF_CASE: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     _speed_used,
 )
 OF_SESSION: Final[tuple[type[Rule], ...]] = (_Negotiation, _Refusals)
-OF_LINK: Final[tuple[type[Rule], ...]] = (CheckRules, MissingChecks, _Silence, _Unasked, _AfterBreak, _Verdicts, _Meter)
+OF_LINK: Final[tuple[type[Rule], ...]] = (
+    CheckRules,
+    MissingChecks,
+    _Silence,
+    _Unasked,
+    _AfterBreak,
+    TokenRules,
+    _Meter,
+)
 """The rules, by how long they keep state."""

@@ -11,6 +11,9 @@ from typing import Final
 from vtctap.dissector.protocol.rules import ALONE, SENDERS
 from vtctap.pcap.record import Sender
 
+SWAPPED: Final = "requests come from the server's tap alone, and answers from the client's: are the taps swapped?"
+"""What hints and findings say of it."""
+
 _TELLING: Final[Mapping[str, Sender]] = {
     name: sender for name, sender in SENDERS.items() if sender is not Sender.UNKNOWN and name not in ALONE.values()
 }

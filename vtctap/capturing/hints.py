@@ -28,7 +28,7 @@ from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.foreign import HINTS, look
-from vtctap.dissector.protocol.swapped import Swapped
+from vtctap.dissector.protocol.swapped import SWAPPED, Swapped
 from vtctap.pcap.record import Flag, Kind, Record
 
 SILENCE: Final = 10.0
@@ -43,8 +43,6 @@ NEARLY_ALL: Final = 0.95
 RARE: Final = 0.02
 
 _NOTHING: Final = f"nothing heard for {SILENCE:.0f} s: is the tap wired, is it the right port, does the link talk?"
-
-_SWAPPED: Final = "requests come from the server's tap alone, and answers from the client's: are the taps swapped?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +131,7 @@ class Hints:
         """Returns the hints that are due at ``now`` (seconds) and were not given before."""
         found = [self._once(tap, *hint) for tap in self._taps if not tap.lost for hint in _line_hints(tap, now)]
         found += [
-            self._once(self._taps[0], f"swapped {link}", _SWAPPED) for link, heard in self._links.items() if heard.holds
+            self._once(self._taps[0], f"swapped {link}", SWAPPED) for link, heard in self._links.items() if heard.holds
         ]
         silent = [tap for tap in self._taps if not tap.heard and not tap.lost] if now >= SILENCE else []
         all_are = len(silent) == len(self._taps)
