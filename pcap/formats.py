@@ -196,7 +196,7 @@ def create_capture(target: Source, *, linktype: int, application: str = "vtctap"
             if not is_special(target):
                 raise TraceError(f"{name_of(target, '')}: the name must end in {' or '.join(FORMATS)}")
             suffix = DEFAULT_SUFFIX
-    output = Output(target, force)
+    output = Output(target, force=force)
     try:
         return FORMATS[suffix].writer(output, linktype, application)
     except BaseException:

@@ -114,7 +114,7 @@ class Output:
 
     __slots__ = ("_file", "_owned", "_watched", "name", "size", "torn")
 
-    def __init__(self, target: Source, force: bool = False) -> None:
+    def __init__(self, target: Source, *, force: bool = False) -> None:
         """Opens a path. Raises TraceExists, and OSError (EBUSY where another program writes the file)."""
         self.name = name_of(target, "standard output")
         self._owned = isinstance(target, (str, os.PathLike))

@@ -251,7 +251,7 @@ class OpenLink:
             if self._follower:
                 tap.tap.without_parity = self._follower.without_parity
         if self._follower:
-            self._assembler.garbage(self._follower.searching)
+            self._assembler.use(garbage=self._follower.searching)
 
     def _tune(self, tap: OpenTap) -> None:
         """Adapts a tap's timestamps to the speed and to its adapter."""

@@ -165,10 +165,10 @@ class Assembler:
         self._add(tap, self._framers[tap].close(torn=True))
         return self._release()
 
-    def garbage(self, unknown: bool) -> None:
-        """Makes everything that is fed from now on noise, or ends this."""
+    def use(self, *, garbage: bool) -> None:
+        """Makes everything that is fed from now on noise (``garbage``), or ends this."""
         for framer in self._framers.values():
-            framer.garbage = unknown
+            framer.garbage = garbage
 
     def event(self, record: Record) -> list[Record]:
         """Adds an event of this link to the records."""

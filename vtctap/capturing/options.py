@@ -103,11 +103,11 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
     end, ring = limits(arguments)
     if arguments.stats_json:
         refuse_existing(arguments.stats_json, force=arguments.force)
-    watched, printed = _displays(arguments, live)
+    watched, printed = _displays(arguments, live=live)
     signals, keyboard, counts = Signals(), Keyboard(), Counts()
     marks = Marks(keyboard, signals, watched)
     trigger = Trigger(arguments.trigger, Dissector(profile))
-    recording = _recording(arguments, ring, watched.say, live) if arguments.output else None
+    recording = _recording(arguments, ring, watched.say, live=live) if arguments.output else None
     printing = _printing(arguments, profile, printed, watched)
     ending = Ending(end, trigger, recording, printing, Dissector(profile))
 
@@ -134,7 +134,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
     return Sink(Chain([part for part in parts if part]), ending, signals, keyboard, marks, watched, report)
 
 
-def _displays(arguments: argparse.Namespace, live: bool) -> tuple[Screen, Outlet]:
+def _displays(arguments: argparse.Namespace, *, live: bool) -> tuple[Screen, Outlet]:
     """Returns standard error and standard output. If both are one terminal they share an outlet, which keeps the order
     of their lines."""
     if not live:
@@ -157,7 +157,7 @@ def _printing(arguments: argparse.Namespace, profile: "Profile", out: Outlet, wa
 
 
 def _recording(
-    arguments: argparse.Namespace, ring: "RingLimits | None", say: Callable[[str], None], live: bool
+    arguments: argparse.Namespace, ring: "RingLimits | None", say: Callable[[str], None], *, live: bool
 ) -> Recording:
     name: str = arguments.output
 
