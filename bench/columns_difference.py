@@ -40,6 +40,7 @@ SIZES: Final = (1, 2, 3, 7, 61, 997, 1 << 20)
 _COLUMNS: Final = columns("records")
 _SCHEMA: Final = schema_of(_COLUMNS, "us")
 _REGISTERS: Final = (b"1.8.0", b"2.8.0", b"2006", b"200C", b"0030", b"F.F", b"", b"C.1.0", b"1-0:1.8.1*255", b"2011")
+_BARE: Final = (b"2006", b"200C", b"0030", b"2011", b"FFFE")
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def conversation(chance: random.Random, count: int) -> Iterator[Record]:
         asks = register is None and chance.random() < 0.97
         made = request(chance) if asks else answer(chance, register or chance.choice(_REGISTERS))
         if asks:
-            open_requests[link] = made[4 : made.index(b"(")]
+            open_requests[link] = made[4 : made.index(b"(")] if b"(" in made else made[-7:-3]
         yield Record(
             time,
             made,
@@ -172,13 +173,17 @@ def conversation(chance: random.Random, count: int) -> Iterator[Record]:
 
 
 def request(chance: random.Random) -> bytes:
-    """Returns a read or a write."""
+    """Returns a read, with or without brackets, or a write."""
+    if chance.random() < 0.2:
+        return block(b"\x01R%s\x02%s%X\x03" % (chance.choice((b"", b"1")), chance.choice(_BARE), chance.randrange(16)))
     command = chance.choice((b"R1", b"R1", b"R1", b"R1", b"W1", b"R2", b"E2", b"P1"))
     return block(b"\x01%s\x02%s(%s)\x03" % (command, chance.choice(_REGISTERS), value(chance)))
 
 
 def answer(chance: random.Random, register: bytes) -> bytes:
     """Returns data: of the register, or with others, or with none named."""
+    if chance.random() < 0.05:
+        return b"\x06"
     named = chance.choice((register, register, b""))
     sets = [b"%s(%s)" % (named, value(chance))]
     if chance.random() < 0.1:

@@ -167,6 +167,11 @@ class Meanings:
         register = self._profile.register(id)
         return register is not None and bool(register.table or register.token_encodings or reads(register.encoding))
 
+    def reading(self, id: str, value: str, unit: str) -> tuple[str, str] | None:
+        """Returns the meaning of a register's value, and its confidence; None where it has none."""
+        read = _read(self._profile.register(id), value, unit)
+        return (read.word, read.confidence) if read else None
+
     def concerns_tokens(self, id: str) -> bool:
         """Whether a register may hold a token or the status of one."""
         register = self._profile.register(id)

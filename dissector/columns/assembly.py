@@ -12,7 +12,8 @@ import numpy
 import pyarrow
 
 from vtctap.dissector.columns.content import Content
-from vtctap.dissector.columns.octets import Booleans, Integers, hexadecimal
+from vtctap.dissector.columns.data_sets import ACKNOWLEDGED
+from vtctap.dissector.columns.octets import Booleans, Integers, hexadecimal, lists
 from vtctap.dissector.columns.places import Places
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.framing.framed import message_of
@@ -91,7 +92,8 @@ class Assembly:
 
 def _computed(batch: Batch, content: Content, places: Places) -> dict[str, Callable[[], Any]]:
     """Returns the columns that are computed, by name."""
-    answers = places.answers
+    answers, offsets = places.answers, content.sets.offsets
+    some, unchecked = content.sets.counts > 0, content.sets.command == ACKNOWLEDGED
     return {
         "frame.number": lambda: pyarrow.array(places.number),
         TIME_COLUMN.name: lambda: _timestamps(batch.time),
@@ -103,11 +105,12 @@ def _computed(batch: Batch, content: Content, places: Places) -> dict[str, Calla
         "vtc.session": lambda: pyarrow.array(places.session),
         "vtc.request_in": lambda: pyarrow.array(places.request_in, mask=~answers),
         "vtc.response_time": lambda: _seconds(places.response_time_ns, answers & (places.response_time_ns >= 0)),
-        "vtc.register": lambda: _lists(content.sets.offsets, content.register),
-        "vtc.value": lambda: _lists(content.sets.offsets, content.value),
-        "vtc.unit": lambda: _lists(content.sets.offsets, content.unit),
-        "vtc.bcc": lambda: pyarrow.array(content.sets.check.astype(numpy.int64)),
-        "vtc.bcc.expected": lambda: pyarrow.array(content.sets.check.astype(numpy.int64)),
+        "vtc.register": lambda: lists(offsets, content.register, some),
+        "vtc.value": lambda: lists(offsets, content.value, some),
+        "vtc.unit": lambda: lists(offsets, content.unit, some),
+        "vtc.value.decoded": lambda: content.readings.column(offsets),
+        "vtc.bcc": lambda: pyarrow.array(content.sets.check.astype(numpy.int64), mask=unchecked),
+        "vtc.bcc.expected": lambda: pyarrow.array(content.sets.check.astype(numpy.int64), mask=unchecked),
         "vtc.octets": lambda: hexadecimal(content.octets, content.offsets),
     }
 
@@ -125,10 +128,6 @@ def _decimals(ns: Integers) -> Any:
 
 def _seconds(ns: Integers, known: Booleans) -> Any:
     return pyarrow.array(ns / _NS, mask=~known)
-
-
-def _lists(offsets: Integers, values: Any) -> Any:
-    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets.astype(numpy.int32)), values)
 
 
 def _interleaved(regular: Any, rows: Sequence[int], exact: Any) -> Any:

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import numpy
 
-from vtctap.dissector.columns.data_sets import COMMANDS, DataSets, data_sets
+from vtctap.dissector.columns.data_sets import ACKNOWLEDGED, COMMANDS, DataSets, data_sets
 from vtctap.dissector.columns.forms import Codes, any_of, combined, numbered
 from vtctap.dissector.columns.octets import Booleans, Integers, gathered, texts
+from vtctap.dissector.columns.readings import CERTAINTIES, Readings
 from vtctap.dissector.meaning import TOKEN_LENGTHS, Meanings
 from vtctap.dissector.protocol.common_frames import NAMES
 from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, OPENING, MessageName
@@ -17,9 +18,9 @@ from vtctap.pcap.record import Kind, Sender
 __all__ = ["Content"]
 
 _UNUSUAL: Final = OPENING | ENDING | NOT_REPEATED | NOT_REQUESTS
-_REQUESTS: Final = numpy.array([NAMES[command] not in _UNUSUAL and command != "" for command in COMMANDS])
+_REQUESTS: Final = numpy.array([NAMES[each] not in _UNUSUAL and each != "" for each in COMMANDS] + [False])
 """Which commands are requests that change nothing on the link."""
-_READS: Final = numpy.array([NAMES[command] == MessageName.ReadCommand for command in COMMANDS])
+_READS: Final = numpy.array([NAMES[each] == MessageName.ReadCommand for each in COMMANDS] + [False])
 
 
 class Content:
@@ -56,8 +57,9 @@ class Content:
         return requests
 
     def answers(self) -> Booleans:
-        """Returns which rows are data of the server."""
-        answers: Booleans = self.sent_by(Sender.SERVER) & (self.sets.command == 0)
+        """Returns which rows are data of the server, or its ACK."""
+        command = self.sets.command
+        answers: Booleans = self.sent_by(Sender.SERVER) & ((command == 0) | (command == ACKNOWLEDGED))
         return answers
 
     @cached_property
@@ -107,16 +109,17 @@ class Content:
     def forms(self, rows: Integers) -> Codes:
         """Returns the number of the form of each of these plain rows."""
         sets, count = self.sets, len(self.names)
-        codes = Codes(self._batch.template[rows], len(self._batch.templates)).by(sets.command[rows], len(COMMANDS))
+        codes = Codes(self._batch.template[rows], len(self._batch.templates)).by(sets.command[rows], ACKNOWLEDGED + 1)
+        codes = codes.by(sets.counted[rows].astype(numpy.int64), 256)
         assert self._asked is not None
         codes = codes.by(self._asked[rows] + 1, count + 1)
-        of_sets = [(self.numbers, count)]
-        reads = numpy.array([self._meanings.reads(name) for name in self.names], numpy.bool_)[self._effective]
-        if reads.any():
-            for text in (self.value, self.unit):
-                numbers, distinct = numbered(text)
-                of_sets.append((numpy.where(reads, numbers, 0), len(distinct)))
+        of_sets = [(self.numbers, count), (self.readings.certainty, CERTAINTIES)]
         return combined(codes, sets.offsets, rows, of_sets)
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What the profile reads of the values."""
+        return Readings(self._meanings, self.names, self._effective, self.value, self.unit)
 
     @cached_property
     def value(self) -> Any:

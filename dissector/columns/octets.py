@@ -6,7 +6,7 @@ import numpy
 import pyarrow
 from numpy.typing import NDArray
 
-__all__ = ["Booleans", "Integers", "Octets", "gathered", "hexadecimal", "slices", "texts"]
+__all__ = ["Booleans", "Integers", "Octets", "gathered", "hexadecimal", "lists", "slices", "texts"]
 
 Octets: TypeAlias = NDArray[numpy.uint8]
 Integers: TypeAlias = NDArray[Any]
@@ -43,6 +43,13 @@ def gathered(buffer: bytes, begins: Integers, ends: Integers) -> tuple[Octets, I
     offsets = numpy.concatenate(([0], numpy.cumsum(ends - begins)))
     octets = numpy.frombuffer(taken.buffers()[2] or b"", numpy.uint8)
     return octets[: offsets[-1]], offsets
+
+
+def lists(offsets: Integers, values: Any, present: Booleans) -> Any:
+    """Returns an Arrow list for each row, of its values from one of the ``offsets`` to the next; null where the row has
+    none (``present``)."""
+    mask = None if present.all() else pyarrow.array(~present)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets.astype(numpy.int32)), values, mask=mask)
 
 
 def hexadecimal(octets: Octets, offsets: Integers) -> Any:

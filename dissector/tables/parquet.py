@@ -21,6 +21,8 @@ _GROUP: Final = 50_000
 _COUNTING: Final = (ColumnType.INTEGER, ColumnType.TIME)
 _DELTA: Final = "DELTA_BINARY_PACKED"
 """Times and record numbers grow steadily: the differences take a tenth of the room."""
+_DISTINCT: Final = ("frame.time_relative", "vtc.value", "vtc.octets")
+"""Columns whose values seldom repeat: a dictionary of them, or their extremes, would take time and room for nothing."""
 
 
 def require() -> None:
@@ -57,13 +59,15 @@ class ParquetFile:
         self._time_unit = time_unit
         self._schema = schema_of(columns, time_unit)
         counting = {column.name: _DELTA for column in columns if column.type in _COUNTING and not column.repeats}
-        others = [f"{each.name}.list.element" if each.repeats else each.name for each in columns]
+        leaves = {each.name: f"{each.name}.list.element" if each.repeats else each.name for each in columns}
+        repeating = [leaf for name, leaf in leaves.items() if name not in _DISTINCT]
         self._writer = parquet.ParquetWriter(
             _Forward(file),
             self._schema,
             compression="zstd",
             column_encoding=counting,
-            use_dictionary=[name for name in others if name not in counting],
+            use_dictionary=[leaf for leaf in repeating if leaf not in counting],
+            write_statistics=repeating,
         )
         self._group: list[Any] = []
         self._held = 0

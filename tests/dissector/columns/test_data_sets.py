@@ -8,7 +8,7 @@ from decode_difference import octets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.dissector.columns.data_sets import COMMANDS, data_sets
+from vtctap.dissector.columns.data_sets import ACKNOWLEDGED, COMMANDS, data_sets
 from vtctap.dissector.columns.octets import gathered, hexadecimal, texts
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import decode
@@ -33,9 +33,13 @@ def compare(frames: list[bytes]) -> int:
         message = decode(frame)
         found = [tuple(part[own]) for part in parts]
         assert found == [message.register, message.value, message.unit], frame
+        if sets.command[at] == ACKNOWLEDGED:
+            assert repr(message) == repr(decode(b"\x06"))
+            continue
         assert COMMANDS[sets.command[at]] == (message.cmd or "")
+        count = int(chr(sets.counted[at]), 16) if sets.counted[at] else None
+        assert (message.text, message.error_code, message.count) == (None, None, count), frame
         assert (message.bcc, message.bcc_expected, message.bcc_rule) == (sets.check[at], sets.check[at], "xor")
-        assert message.text is message.error_code is message.count is None, frame
     return int(sets.plain.sum())
 
 
@@ -51,7 +55,12 @@ def test_any_octets(middles: list[tuple[bytes, bool]]) -> None:
     compare([b"", *(body + bytes([bcc_xor(body[1:])]) for body in bodies), b""])
 
 
-@pytest.mark.parametrize("frame", [b"", b"\x06", b"\x02\x03", b"\x02a(1*V)b(2)\r\n!\r\n\x03", b"\x02(ER1)\x03"])
+READ = b"\x01R\x02FFFE1\x03"
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"\x06", READ, b"\x01R1\x022006F\x03", b"\x02\x03", b"\x02a(1*V)b(2)\r\n!\r\n\x03", b"\x02(ER1)\x03"]
+)
 def test_every_changed_octet(frame: bytes) -> None:
     changed = [frame[:at] + bytes([octet]) + frame[at + 1 :] for at in range(len(frame)) for octet in range(256)]
     compare([each + bytes([bcc_xor(each[1:])]) for each in [frame, *changed]] + changed)
