@@ -1,8 +1,8 @@
-"""Assembles Arrow tables of a batch: columns of regular rows by arrays and forms, and the exact rows at their places.
+"""Assembles the Arrow table of a batch: columns by arrays and forms.
 
-A column of regular rows has one of two sources. What counts, measures or repeats octets is computed for all rows at
-once (:func:`_computed`). Everything else is the same in all rows of a form: the cells of one of them, decoded the exact
-way.
+A column has one of two sources. What counts, measures or repeats octets is computed for all rows at once
+(:func:`_placed`, :func:`_said`). Everything else is the same in all rows of a form: the cells of one of them, decoded
+the exact way.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy
 import pyarrow
 
-from vtctap.dissector.columns.content import Content
+from vtctap.dissector.columns.content import Content, Forms
 from vtctap.dissector.columns.data_sets import ACKNOWLEDGED
-from vtctap.dissector.columns.octets import Booleans, Integers, hexadecimal, lists
+from vtctap.dissector.columns.octets import Integers, hexadecimal, lists
 from vtctap.dissector.columns.places import Places
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.framing.framed import message_of
@@ -21,6 +21,7 @@ from vtctap.dissector.pairing import Place
 from vtctap.dissector.tables.arrow import PER_UNIT_NS, array, record_batch, schema_of
 from vtctap.dissector.tables.model import TIME_COLUMN, TIME_NS_COLUMN, Cells, Column
 from vtctap.pcap.batch import Batch
+from vtctap.pcap.record import Kind
 
 __all__ = ["Assembly", "parts"]
 
@@ -47,31 +48,44 @@ class Assembly:
         return pyarrow.Table.from_batches([record_batch(rows, self._columns, self._schema, _UNIT)])
 
     def table(self, batch: Batch, content: Content, places: Places, exact: Mapping[int, Dissection]) -> Any:
-        """Returns the table of a batch of which some rows are dissected already."""
-        rows = numpy.flatnonzero(places.regular)
-        forms = content.forms(rows)
-        codes = numpy.zeros(len(batch), numpy.int64)
-        codes[rows] = forms.codes
-        cells = [self._example(int(row), batch, content) for row in rows[forms.examples()].tolist()]
-        computed = _computed(batch, content, places)
-        arrays = [
-            computed[column.name]() if column.name in computed else self._shared(column, field.type, cells, codes)
-            for column, field in zip(self._columns, self._schema, strict=True)
-        ]
-        regular = pyarrow.table(arrays, schema=self._schema)
-        return _interleaved(regular, sorted(exact), self.exact(exact[row] for row in sorted(exact)))
+        """Returns the table of a batch; the rows of ``exact`` stay as they are dissected."""
+        forms = content.forms(places)
+        cells = [self._example(row, batch, content, places) for row in forms.codes.examples().tolist()]
+        placed, said = _placed(batch, content, places), _said(content)
+        arrays = []
+        for column, field in zip(self._columns, self._schema, strict=True):
+            if column.name in placed:
+                arrays.append(placed[column.name]())
+            elif column.name in said:
+                arrays.append(self._mixed(column, field.type, said[column.name](), cells, forms))
+            else:
+                arrays.append(self._shared(column, field.type, cells, forms.codes.codes))
+        table = pyarrow.table(arrays, schema=self._schema)
+        if not exact:
+            return table
+        return _interleaved(table, sorted(exact), self.exact(exact[row] for row in sorted(exact)))
 
     def _cells(self, dissection: Dissection) -> Cells:
         cells = dissection.as_json()
         self._complete(cells)
         return cells
 
-    def _example(self, row: int, batch: Batch, content: Content) -> Cells:
+    def _example(self, row: int, batch: Batch, content: Content, places: Places) -> Cells:
         """Returns the cells of a row as if it stood alone, after the request that named its registers."""
-        record, asked = batch.record(row), content.asked(row)
-        message = message_of(record)
+        record = batch.record(row)
+        if record.kind is not Kind.FRAME:
+            return self._cells(Dissection(1, record, 0))
+        message, asked = message_of(record), content.asked(row, places)
         meaning = self._dissector.meaning(message, asked)
         return self._cells(Frame(1, record, 0, message, meaning, Place(1, register_asked=asked)))
+
+    def _mixed(self, column: Column, kind: Any, said: Any, cells: Sequence[Cells], forms: Forms) -> Any:
+        """Returns a column whose values are computed in plain rows, and those of the rows' forms in others."""
+        if forms.plain.all():
+            return said
+        shared = array(column, kind, [each.get(column.name) for each in cells], _UNIT)
+        chosen = numpy.where(forms.plain, numpy.arange(len(said)), len(said) + forms.codes.codes)
+        return pyarrow.concat_arrays([said, shared]).take(pyarrow.array(chosen))
 
     def _shared(self, column: Column, kind: Any, cells: Sequence[Cells], codes: Integers) -> Any:
         """Returns a column whose values are those of the rows' forms."""
@@ -90,28 +104,36 @@ class Assembly:
         return nulls.slice(0, count)
 
 
-def _computed(batch: Batch, content: Content, places: Places) -> dict[str, Callable[[], Any]]:
-    """Returns the columns that are computed, by name."""
-    answers, offsets = places.answers, content.sets.offsets
-    some, unchecked = content.sets.counts > 0, content.sets.command == ACKNOWLEDGED
+def _placed(batch: Batch, content: Content, places: Places) -> dict[str, Callable[[], Any]]:
+    """Returns the columns that say where a row stands, when it was and what its octets are, by name."""
     return {
         "frame.number": lambda: pyarrow.array(places.number),
         TIME_COLUMN.name: lambda: _timestamps(batch.time),
         TIME_NS_COLUMN.name: lambda: pyarrow.array(batch.time),
         "frame.time_relative": lambda: _decimals(places.since_first_ns),
         "vtc.duration": lambda: pyarrow.array(batch.duration / _NS),
-        "vtc.uncertainty": lambda: _seconds(batch.uncertainty, batch.uncertainty >= 0),
-        "vtc.gap": lambda: _seconds(places.gap_ns, places.gap_ns >= 0),
-        "vtc.session": lambda: pyarrow.array(places.session),
-        "vtc.request_in": lambda: pyarrow.array(places.request_in, mask=~answers),
-        "vtc.response_time": lambda: _seconds(places.response_time_ns, answers & (places.response_time_ns >= 0)),
+        "vtc.uncertainty": lambda: _seconds(batch.uncertainty),
+        "vtc.gap": lambda: _seconds(places.gap_ns),
+        "vtc.session": lambda: _numbers(places.session),
+        "vtc.request_in": lambda: _numbers(places.request_in),
+        "vtc.response_time": lambda: _seconds(places.response_time_ns),
+        "vtc.repeat_of": lambda: _numbers(places.repeat_of),
+        "vtc.status.token_in": lambda: _numbers(places.status_token_in),
+        "vtc.octets": lambda: hexadecimal(content.octets, content.offsets),
+    }
+
+
+def _said(content: Content) -> dict[str, Callable[[], Any]]:
+    """Returns the columns that repeat or check the octets of plain frames, by name."""
+    offsets, some, unchecked = content.sets.offsets, content.sets.counts > 0, content.sets.command == ACKNOWLEDGED
+    check = content.sets.check.astype(numpy.int64)
+    return {
         "vtc.register": lambda: lists(offsets, content.register, some),
         "vtc.value": lambda: lists(offsets, content.value, some),
         "vtc.unit": lambda: lists(offsets, content.unit, some),
         "vtc.value.decoded": lambda: content.readings.column(offsets),
-        "vtc.bcc": lambda: pyarrow.array(content.sets.check.astype(numpy.int64), mask=unchecked),
-        "vtc.bcc.expected": lambda: pyarrow.array(content.sets.check.astype(numpy.int64), mask=unchecked),
-        "vtc.octets": lambda: hexadecimal(content.octets, content.offsets),
+        "vtc.bcc": lambda: pyarrow.array(check, mask=unchecked),
+        "vtc.bcc.expected": lambda: pyarrow.array(check, mask=unchecked),
     }
 
 
@@ -126,8 +148,14 @@ def _decimals(ns: Integers) -> Any:
     return pyarrow.Array.from_buffers(pyarrow.decimal128(20, 9), len(ns), [None, pyarrow.py_buffer(halves)])
 
 
-def _seconds(ns: Integers, known: Booleans) -> Any:
-    return pyarrow.array(ns / _NS, mask=~known)
+def _seconds(ns: Integers) -> Any:
+    """Returns seconds; null where the time is negative."""
+    return pyarrow.array(ns / _NS, mask=ns < 0)
+
+
+def _numbers(numbers: Integers) -> Any:
+    """Returns numbers; null where they are 0."""
+    return pyarrow.array(numbers, mask=numbers == 0)
 
 
 def _interleaved(regular: Any, rows: Sequence[int], exact: Any) -> Any:

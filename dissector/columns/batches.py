@@ -8,6 +8,7 @@ they change would matter to it (:mod:`~vtctap.dissector.columns.links`).
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import numpy
@@ -16,15 +17,16 @@ from vtctap.dissector.columns.assembly import Assembly
 from vtctap.dissector.columns.content import Content
 from vtctap.dissector.columns.links import Links, Stretch
 from vtctap.dissector.columns.places import Places
-from vtctap.dissector.dissect import Dissection, Dissector
+from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.tables.model import Cells, Column
 from vtctap.pcap.batch import Batch
 from vtctap.pcap.record import Kind
 
 __all__ = ["BatchDissector", "Exchanges"]
 
-_LEAST_REGULAR: Final = 8
-"""Rows are dissected by arrays where at least one in so many may be regular."""
+
+_AT_ONCE: Final = 1000
+"""Dissections that are held before their places are kept alone."""
 
 
 class Exchanges(Protocol):
@@ -56,9 +58,7 @@ class BatchDissector:
     def dissect(self, batch: Batch) -> Any:
         """Returns the rows of a batch as an Arrow table."""
         walk = _Walk(batch, self._dissector, self._exchanges)
-        exact = dict(walk.dissections())
-        if len(exact) == len(batch):
-            return self._assembly.exact(exact.values())
+        exact = walk.exact()
         return self._assembly.table(batch, walk.content, walk.places, exact)
 
 
@@ -71,12 +71,23 @@ class _Walk:
         self._exchanges = exchanges
         self._first = dissector.number + 1
         self.content = Content(batch, dissector.meanings)
+        self._link = batch.link
         end = batch.time + batch.duration
-        self._links = Links(batch.link, self.content.frames, batch.time, end, dissector.ended)
-        self.places = Places(self._first, dissector.first_ns, batch.time, end, self._links)
+        self._links = Links(self._link, self.content.frames, batch.time, end, dissector.ended)
+        self.places = Places(self._first, dissector.first_ns, batch, self._links)
 
-    def dissections(self) -> Iterator[tuple[int, Dissection]]:
-        """Yields the rows that are not regular, dissected; notes the sessions of the others."""
+    def exact(self) -> dict[int, Dissection]:
+        """Gives all rows their places; returns those whose fields depend on more than their place and octets."""
+        exact: dict[int, Dissection] = {}
+        each = self._dissections()
+        while some := dict(islice(each, _AT_ONCE)):
+            frames = {row: dissection for row, dissection in some.items() if isinstance(dissection, Frame)}
+            self.places.put(frames)
+            exact.update((row, frame) for row, frame in frames.items() if frame.meaning.apdu)
+        return exact
+
+    def _dissections(self) -> Iterator[tuple[int, Dissection]]:
+        """Yields the rows that are not regular, dissected; the others are passed over."""
         stretches = self._stretches()
         left = numpy.ones(len(self._batch), numpy.bool_)
         for stretch in stretches.values():
@@ -103,15 +114,13 @@ class _Walk:
         content, links, timeout_ns = self.content, self._links, self._dissector.session_timeout_ns
         requests, answers = content.requests(), content.answers()
         content.ask(links.regular(requests, answers, timeout_ns)[0], links.before)
-        usual = ~content.unusual()
+        usual = ~content.unusual
         paired, unasked = links.regular(requests & usual, answers & usual, timeout_ns)
-        if _LEAST_REGULAR * (numpy.count_nonzero(paired) + numpy.count_nonzero(unasked)) < len(usual):
-            return {}
-        return {int(each.rows[0]): each for each in links.stretches(paired, unasked, self._batch.link)}
+        return {int(each.rows[0]): each for each in links.stretches(paired, unasked, self._link)}
 
     def _leaves_out(self, stretch: Stretch) -> bool:
         """Whether a stretch is regular after what was before it on its link."""
-        link = int(self._batch.link[stretch.rows[0]])
+        link = int(self._link[stretch.rows[0]])
         session = self._dissector.settled(link)
         if not session or not self._exchanges.leave_out(link, asks=stretch.asks):
             return False

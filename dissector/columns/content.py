@@ -1,13 +1,15 @@
 """The content of a batch's frames: which are plain, their data sets as text, and their forms."""
 
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy
+import pyarrow
 
 from vtctap.dissector.columns.data_sets import ACKNOWLEDGED, COMMANDS, DataSets, data_sets
 from vtctap.dissector.columns.forms import Codes, any_of, combined, numbered
-from vtctap.dissector.columns.octets import Booleans, Integers, gathered, texts
+from vtctap.dissector.columns.octets import Booleans, Integers, gathered, slices, texts
+from vtctap.dissector.columns.places import Places
 from vtctap.dissector.columns.readings import CERTAINTIES, Readings
 from vtctap.dissector.meaning import TOKEN_LENGTHS, Meanings
 from vtctap.dissector.protocol.common_frames import NAMES
@@ -15,12 +17,20 @@ from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, 
 from vtctap.pcap.batch import Batch
 from vtctap.pcap.record import Kind, Sender
 
-__all__ = ["Content"]
+__all__ = ["Content", "Forms"]
 
 _UNUSUAL: Final = OPENING | ENDING | NOT_REPEATED | NOT_REQUESTS
 _REQUESTS: Final = numpy.array([NAMES[each] not in _UNUSUAL and each != "" for each in COMMANDS] + [False])
 """Which commands are requests that change nothing on the link."""
 _READS: Final = numpy.array([NAMES[each] == MessageName.ReadCommand for each in COMMANDS] + [False])
+
+
+class Forms(NamedTuple):
+    """The forms of rows, as numbers. Rows of a ``plain`` form differ in the values and check characters of their data
+    sets, those of another form do not."""
+
+    plain: Booleans
+    codes: Codes
 
 
 class Content:
@@ -33,7 +43,7 @@ class Content:
         self.sets: DataSets = data_sets(self.octets, self.offsets)
         self.register = texts(self.octets, *self.sets.register)
         self.numbers, self.names = numbered(self.register)
-        self._asked: Integers | None = None
+        self._asked = numpy.full(len(batch), -1)
 
     def _of_templates(self, values: list[bool]) -> Booleans:
         """Returns the value of each row, from one for each template."""
@@ -77,26 +87,24 @@ class Content:
         reads = single[requests] & _READS[sets.command[requests]]
         rows, requests = rows[reads], requests[reads]
         named = self.numbers[sets.offsets[requests]]
-        self._asked = numpy.full(len(paired), -1)
         self._asked[rows[named != self._empty]] = named[named != self._empty]
 
-    def asked(self, row: int) -> tuple[str, ...]:
+    def asked(self, row: int, places: Places) -> tuple[str, ...]:
         """Returns ``vtc.register.asked`` of a row."""
-        assert self._asked is not None
-        return (self.names[self._asked[row]],) if self._asked[row] >= 0 else ()
+        return list(places.all_asked)[int(places.asked[row])]
 
     @cached_property
     def _effective(self) -> Integers:
         """The number of each data set's register: its own, or the one that the request named."""
-        assert self._asked is not None
         numbers = self.numbers.copy()
         rows = numpy.flatnonzero(self._asked >= 0)
         numbers[self.sets.offsets[rows]] = self._asked[rows]
         return numbers
 
+    @cached_property
     def unusual(self) -> Booleans:
-        """Returns which rows the exact way decides: what concerns tokens, and answers with several data sets of which
-        some name no register."""
+        """Which rows the exact way decides: what concerns tokens, and answers with several data sets of which some name
+        no register."""
         sets = self.sets
         lengths = sets.value[1] - sets.value[0]
         tells = numpy.isin(lengths, list(TOKEN_LENGTHS))
@@ -106,14 +114,35 @@ class Content:
         unusual: Booleans = any_of(tells, sets.offsets) | unnamed
         return unusual
 
-    def forms(self, rows: Integers) -> Codes:
-        """Returns the number of the form of each of these plain rows."""
-        sets, count = self.sets, len(self.names)
-        codes = Codes(self._batch.template[rows], len(self._batch.templates)).by(sets.command[rows], ACKNOWLEDGED + 1)
-        codes = codes.by(sets.counted[rows].astype(numpy.int64), 256)
-        assert self._asked is not None
-        codes = codes.by(self._asked[rows] + 1, count + 1)
-        of_sets = [(self.numbers, count), (self.readings.certainty, CERTAINTIES)]
+    def forms(self, places: Places) -> "Forms":
+        """Returns the forms of all rows. Notes the registers that the requests of regular rows named."""
+        asked = self._asked_numbers(places)
+        places.asked[places.regular] = asked[places.regular]
+        plain = self.sets.plain & ~self.unusual & (places.asked == asked)
+        plain[self._of_templates([each.kind is not Kind.FRAME for each in self._batch.templates])] = False
+        rows, others = numpy.flatnonzero(plain), numpy.flatnonzero(~plain)
+        templates, count = self._batch.template, len(self._batch.templates)
+        alike = Codes(templates, count).by(places.asked, len(places.all_asked)).by(plain.astype(numpy.int64), 2)
+        by_sets = self._by_sets(rows, Codes(alike.codes[rows], alike.count))
+        contents = slices(self.octets, self.offsets[:-1][others], self.offsets[1:][others], pyarrow.binary())
+        numbers, distinct = numbered(contents)
+        by_octets = Codes(alike.codes[others], alike.count).by(numbers, len(distinct))
+        codes = numpy.empty(len(plain), numpy.int64)
+        codes[rows], codes[others] = by_sets.codes, by_sets.count + by_octets.codes
+        return Forms(plain, Codes(codes, by_sets.count + by_octets.count))
+
+    def _asked_numbers(self, places: Places) -> Integers:
+        """Returns the number of the register that a row's request named."""
+        found = numpy.unique(self._asked)
+        numbers = [places.number_of((self.names[name],) if name >= 0 else ()) for name in found.tolist()]
+        each: Integers = numpy.array(numbers)[numpy.searchsorted(found, self._asked)]
+        return each
+
+    def _by_sets(self, rows: Integers, codes: Codes) -> Codes:
+        """Returns numbers that also part plain rows with different commands or data sets."""
+        sets = self.sets
+        codes = codes.by(sets.command[rows], ACKNOWLEDGED + 1).by(sets.counted[rows].astype(numpy.int64), 256)
+        of_sets = [(self.numbers, len(self.names)), (self.readings.certainty, CERTAINTIES)]
         return combined(codes, sets.offsets, rows, of_sets)
 
     @cached_property

@@ -123,7 +123,8 @@ def _good_check(octets: Octets, starts: Integers, ends: Integers) -> Booleans:
     give the first one."""
     first = numpy.minimum(starts, len(octets) - 1)
     good: Booleans = numpy.bitwise_xor.reduceat(octets, first) == octets[first]
-    return good & (octets[numpy.maximum(ends - 1, 0)] < _ASCII)
+    good &= octets[numpy.maximum(ends - 1, 0)] < _ASCII
+    return good
 
 
 def _index(octets: Octets, checks: Integers) -> tuple[Integers, Octets]:
@@ -223,15 +224,17 @@ def _with_bare(
     at = found.offsets[rows]
     more = numpy.zeros(len(starts) + 1, numpy.int64)
     more[rows + 1] = 1
-    parts = {
-        name: tuple(numpy.insert(places, at, new) for places, new in zip(getattr(found, name), added, strict=True))
-        for name, added in (
-            ("register", (counts - _BARE + 1, counts)),
-            ("value", (counts, counts)),
-            ("unit", (counts, counts)),
-        )
-    }
-    return replace(found, offsets=found.offsets + numpy.cumsum(more), **parts)
+
+    def added(places: tuple[Integers, Integers], begins: Integers) -> tuple[Integers, Integers]:
+        return numpy.insert(places[0], at, begins), numpy.insert(places[1], at, counts)
+
+    return replace(
+        found,
+        offsets=found.offsets + numpy.cumsum(more),
+        register=added(found.register, counts - _BARE + 1),
+        value=added(found.value, counts),
+        unit=added(found.unit, counts),
+    )
 
 
 def _errors(found: DataSets, octets: Octets) -> Integers:
