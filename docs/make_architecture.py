@@ -97,7 +97,7 @@ PARTS: Final = (
         "columns",
         "dissector",
         ("vtctap.dissector.columns",),
-        ("record", "protocol", "framing", "meaning", "tables"),
+        ("record", "protocol", "framing", "catalogue", "meaning", "tables"),
         "many records at once",
     ),
     Part(
