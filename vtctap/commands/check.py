@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.analysis.findings import SEVERITIES
 
     groups = groups_of(arguments)
-    arguments.named = named = len(groups) > 1
+    named = len(groups) > 1
     outputs: list[_Output] = [_Json(named=named) if arguments.json else _Lines(named=named)]
     if arguments.junit:
         refuse_existing(arguments.junit, force=arguments.force)
@@ -65,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     shown = SEVERITIES[SEVERITIES.index(arguments.severity) :]
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
     counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
-    whole = named or arguments.cluster
-    for traces, checked in each_trace(_check_whole if whole else _check_lazily, arguments, groups):
+    work = _check_whole if named or arguments.cluster else _check_lazily
+    for traces, checked in each_trace(partial(work, named=named), arguments, groups):
         for output in outputs:
             output.begin(", ".join(traces), checked)
         for finding in checked.findings:
@@ -88,20 +89,20 @@ class _Checked:
     time: int = 0
 
 
-def _check_lazily(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
+def _check_lazily(arguments: argparse.Namespace, traces: list[str], *, named: bool) -> _Checked:
     """Checks a trace while its findings are taken."""
     from vtctap.dissector.analysis.check import check
 
     checked = _Checked()
-    name = ", ".join(traces) if arguments.named else ""
+    name = ", ".join(traces) if named else ""
     records, profile = settle(arguments, Traces(traces, told=False), name)
     checked.findings = check(_started(records, checked), profile)
     return checked
 
 
-def _check_whole(arguments: argparse.Namespace, traces: list[str]) -> _Checked:
+def _check_whole(arguments: argparse.Namespace, traces: list[str], *, named: bool) -> _Checked:
     """Checks a trace at once, for another process."""
-    checked = _check_lazily(arguments, traces)
+    checked = _check_lazily(arguments, traces, named=named)
     checked.findings = list(checked.findings)
     return checked
 

@@ -6,6 +6,7 @@ accurate to one per cent. A question mark after a register's name says that the 
 
 import argparse
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
@@ -39,18 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     groups = groups_of(arguments)
-    arguments.named = len(groups) > 1
-    for _, text in each_trace(_counted, arguments, groups):
+    for _, text in each_trace(partial(_counted, named=len(groups) > 1), arguments, groups):
         print(text, end="")
     return DONE
 
 
-def _counted(arguments: argparse.Namespace, traces: list[str]) -> str:
+def _counted(arguments: argparse.Namespace, traces: list[str], *, named: bool) -> str:
     """Returns the statistics of a trace as text."""
     from vtctap.dissector.analysis.statistics import statistics
 
     trace = ", ".join(traces)
-    records, profile = settle(arguments, Traces(traces), trace if arguments.named else "")
+    records, profile = settle(arguments, Traces(traces), trace if named else "")
     figures = statistics(records, profile).as_json()
     if arguments.json:
         return f"{json.dumps({'trace': trace, **figures})}\n"
