@@ -18,7 +18,7 @@ from vtctap.dissector.fields import Fields
 from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.meaning import Meaning, Meanings, answered, registers_of
 from vtctap.dissector.pairing import Pairing, Place, is_damaged
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys

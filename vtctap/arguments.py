@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from vtctap.errors import CommandError
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.dissector.tokens import Keys
     from vtctap.pcap.record import Line
 

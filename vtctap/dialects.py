@@ -7,7 +7,7 @@ from vtctap.errors import CommandError
 from vtctap.messages import warn
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.sniffer.simulated.dialect import Dialect
 
 __all__ = ["FITTING", "add_dialect", "dialect_of", "fitting_profile"]

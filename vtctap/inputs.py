@@ -12,7 +12,7 @@ from vtctap.messages import warn
 from vtctap.nouns import count
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.record import Record
     from vtctap.pcap.skipped import Skipped
     from vtctap.pcap.streams import Source

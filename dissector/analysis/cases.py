@@ -8,7 +8,7 @@ from typing import ClassVar
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.dissect import Frame
-from vtctap.dissector.profiles.files import Timing
+from vtctap.dissector.profiles.model import Timing
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Record, Sender
 
 

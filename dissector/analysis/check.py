@@ -11,7 +11,7 @@ from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.frame_rules import check_record
 from vtctap.dissector.analysis.outages import Outages
 from vtctap.dissector.dissect import Dissection, Item, with_skipped
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.pcap.skipped import Skipped
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.dissect import Dissection, Frame
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.rules import MessageName
 
 MAX_REGISTERS: Final = 10_000

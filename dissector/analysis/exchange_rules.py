@@ -21,7 +21,7 @@ from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.meter_state import MeterState
 from vtctap.dissector.analysis.token_rules import TokenRules
 from vtctap.dissector.dissect import Frame
-from vtctap.dissector.profiles.files import Timing
+from vtctap.dissector.profiles.model import Timing
 from vtctap.dissector.protocol.characters import LF
 from vtctap.dissector.protocol.rules import ENDING, MAY_ANSWER, NEEDS_NO_ANSWER, READOUT, UNASKED, MessageName
 from vtctap.dissector.protocol.speeds import MODE_C

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.dissect import Dissection, Frame, Item, dissections
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.pcap.record import Flag, Sender
 
 MAX_RESPONSES: Final = 1000

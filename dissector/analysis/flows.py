@@ -16,7 +16,7 @@ from vtctap.dissector.analysis.exchanges import Exchange, exchanges
 from vtctap.dissector.catalogue import TOKEN_OUTCOMES
 from vtctap.dissector.dissect import Frame, Item
 from vtctap.dissector.meaning import Meaning
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.tokens import Token
 from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.tokens.recognise import ANYWHERE, recognise

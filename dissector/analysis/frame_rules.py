@@ -6,7 +6,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection, Frame
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.foreign import HINTS, look
 from vtctap.dissector.protocol.messages import Message, decode

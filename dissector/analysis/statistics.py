@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.dissect import Dissection, Frame, Item, dissections
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 

@@ -12,24 +12,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from vtctap.dissector.profiles.model import Profile, ProfileError, Provenance, Register, Table, Timing
+from vtctap.dissector.profiles.model import Profile, ProfileError
 from vtctap.dissector.profiles.reader import Reader, parse_document
 
-__all__ = [
-    "DEFAULT",
-    "Profile",
-    "ProfileError",
-    "Provenance",
-    "Register",
-    "Table",
-    "Timing",
-    "load",
-    "parse",
-    "shipped",
-    "text",
-    "user_directory",
-    "users",
-]
+__all__ = ["DEFAULT", "load", "parse", "shipped", "text", "user_directory", "users"]
 
 DEFAULT: Final = "iec62055-52"
 _GENERATIONS: Final = 8

@@ -9,7 +9,8 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import TypeVar
 
-from vtctap.dissector.profiles.files import Profile, ProfileError, load, users
+from vtctap.dissector.profiles.files import load, users
+from vtctap.dissector.profiles.model import Profile, ProfileError
 from vtctap.pcap.record import Record, stated_profile
 
 Item = TypeVar("Item")

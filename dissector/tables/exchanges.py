@@ -6,7 +6,7 @@ from typing import Final
 from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.fields import Value, epoch
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.tables.model import Cells, Column, ColumnType, Row, Table, field_columns, side_name
 
 _DATA: Final = ("vtc.register", "vtc.register.name", "vtc.value", "vtc.unit", "vtc.value.decoded")

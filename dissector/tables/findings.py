@@ -7,7 +7,7 @@ from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.findings import SEVERITIES, Finding
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.fields import Value, epoch
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Cells, Column, ColumnType, Row, Table
 
 

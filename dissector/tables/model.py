@@ -24,7 +24,7 @@ from vtctap.dissector.catalogue import (
 )
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.fields import Value
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 
 _UNITS: Final = {"vtc.speed": "bit/s", "vtc.token.mpl": "W", "vtc.token.mppul": "W"}
 """The units of catalogue fields that are no seconds."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import Dissection
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table, field_column
 
 

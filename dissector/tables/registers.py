@@ -9,7 +9,7 @@ from typing import Final
 from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.fields import Value, epoch
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table, field_columns
 from vtctap.pcap.record import Sender

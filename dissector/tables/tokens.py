@@ -7,7 +7,7 @@ from vtctap.dissector.analysis.flows import OUTCOMES, TokenFlow, token_flows
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.fields import Value, epoch
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.tables.model import (
     NUMBER_COLUMN,
     TIME_COLUMN,

@@ -20,7 +20,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from vtctap.dissector.profiles.files import DEFAULT, Profile, load
+from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.wireshark import generator as lua
 from vtctap.errors import Error
@@ -83,7 +84,7 @@ def open_trace(path: str | os.PathLike[str], *, profile: str | None = None, **op
 
     ``profile`` is a shipped profile's name or a profile file's path; without it, the trace's own applies. ``options``
     are FileCapture's (``display_filter``, ``use_json``, ``keep_packets``, ...). Raises ValueError for ``use_ek``,
-    :class:`~vtctap.dissector.profiles.files.ProfileError`, and what pyshark raises.
+    :class:`~vtctap.dissector.profiles.model.ProfileError`, and what pyshark raises.
     """
     return TraceCapture(_prepare(load(profile) if profile else _stated(path), options), path, **options)
 

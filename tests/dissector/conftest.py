@@ -13,7 +13,8 @@ import pytest
 from vtctap.dissector.catalogue import BOOLEAN, FIELDS, SECONDS
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.fields import Value
-from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.wireshark import generator as lua
 from vtctap.pcap import Record, create_trace
 

@@ -23,7 +23,8 @@ from typing import Final
 from fuzz.damage import damaged
 from vtctap.dissector.analysis.report.collect import collect
 from vtctap.dissector.analysis.report.page import page
-from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.pcap import Kind, Line, Record, Sender
 from vtctap.sniffer import virtual

@@ -19,7 +19,8 @@ from vtctap.dissector.filter import FilterError, compile_filter
 from vtctap.dissector.framing.framer import Framer
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.reframe import assemble
-from vtctap.dissector.profiles.files import ProfileError, load, parse
+from vtctap.dissector.profiles.files import load, parse
+from vtctap.dissector.profiles.model import ProfileError
 from vtctap.dissector.protocol.messages import decode
 from vtctap.dissector.text import summary
 from vtctap.dissector.tokens import Token

@@ -33,7 +33,7 @@ from vtctap.capturing.trigger import Trigger
 from vtctap.outputs import APPLICATION, refuse_existing
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.ring import RingLimits, RingWriter
     from vtctap.pcap.trace import TraceWriter

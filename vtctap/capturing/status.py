@@ -10,7 +10,7 @@ from vtctap.pcap.record import Kind, Record
 if TYPE_CHECKING:
     from vtctap.capturing.counts import Counts
     from vtctap.capturing.screen import Screen
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
 
 
 class StatusLine(Passive):

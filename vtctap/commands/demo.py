@@ -20,7 +20,7 @@ from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.capturing.sink import Sink
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.record import Record
     from vtctap.sniffer.capture import Following
     from vtctap.sniffer.port import Settings

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vtctap.dataset.adding import Options
     from vtctap.dissector.dissect import Dissection
     from vtctap.dissector.fields import Value
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.dissector.tables.model import Cells, Column, Row, Table
     from vtctap.pcap.record import Record
 

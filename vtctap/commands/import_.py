@@ -31,7 +31,7 @@ from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
     from vtctap.dissector.framing.survey import Survey
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.burst import Burst
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.importers.account import Account

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vtctap.dissector.analysis.coverage import Coverage
     from vtctap.dissector.dissect import Dissection
     from vtctap.dissector.learning.learner import Learner
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
 
 _SHOWN = 20
 _LISTED = 10_000
@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.profiles import files as profile
+    from vtctap.dissector.profiles.model import ProfileError
 
     if arguments.names:
         raise CommandError("'profile list' takes no name; did you mean 'profile show'?")
@@ -72,7 +73,7 @@ def _list(arguments: argparse.Namespace) -> int:
     for name in (*profile.shipped(), *profile.users()):
         try:
             entry = profile.load(name)
-        except profile.ProfileError as error:
+        except ProfileError as error:
             warn(str(error))
             status = FOUND
             continue

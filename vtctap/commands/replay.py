@@ -24,7 +24,7 @@ from vtctap.messages import warn
 from vtctap.nouns import count
 
 if TYPE_CHECKING:
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.record import Record
     from vtctap.sniffer.replay import Stage
 

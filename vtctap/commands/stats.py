@@ -20,7 +20,7 @@ from vtctap.nouns import count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
 
     Figures = dict[str, Any]
     """A part of what ``stats --json`` prints."""

@@ -19,7 +19,8 @@ from vtctap.dataset.tokens import Tokens
 from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of, move
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.dissect import Dissection, Dissector
-from vtctap.dissector.profiles.files import Profile, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.tables.findings import finding_cells
 from vtctap.dissector.tables.model import Cells

@@ -23,7 +23,7 @@ from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED
 
 if TYPE_CHECKING:
     from vtctap.capturing.parts import Chain
-    from vtctap.dissector.profiles.files import Profile
+    from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
     from vtctap.pcap.trace import TraceWriter

@@ -14,7 +14,7 @@ from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.analysis.flows import Follower, TokenFlow
 from vtctap.dissector.analysis.statistics import Statistics
 from vtctap.dissector.dissect import Dissection, Frame, Item, with_skipped
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.text import summary
 from vtctap.pcap.record import ERROR_FLAGS
 from vtctap.pcap.skipped import Skipped

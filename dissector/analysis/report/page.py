@@ -15,7 +15,7 @@ from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.analysis.flows import TokenFlow
 from vtctap.dissector.analysis.report.collect import Collected
 from vtctap.dissector.fields import epoch
-from vtctap.dissector.profiles.files import Profile
+from vtctap.dissector.profiles.model import Profile
 from vtctap.extras import extra
 
 with extra("report", "a report"):

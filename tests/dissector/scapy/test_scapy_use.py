@@ -23,7 +23,7 @@ from scapy.utils import rdpcap, wrpcap
 from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE
 from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.profiles import files as profile
-from vtctap.dissector.profiles.files import ProfileError
+from vtctap.dissector.profiles.model import ProfileError
 from vtctap.dissector.scapy import (
     ACK,
     VTC,

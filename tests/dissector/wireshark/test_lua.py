@@ -18,7 +18,8 @@ from equipment.profiles import profile_text
 from vtctap.dissector.catalogue import CATALOGUE, FIELDS
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.meaning import Meaning
-from vtctap.dissector.profiles.files import Profile, load, parse
+from vtctap.dissector.profiles.files import load, parse
+from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.characters import show
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import Message

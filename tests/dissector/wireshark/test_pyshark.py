@@ -11,7 +11,8 @@ import pytest
 from vtctap.__main__ import main
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.fields import field_values
-from vtctap.dissector.profiles.files import ProfileError, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.model import ProfileError
 from vtctap.pcap import Interface, Kind, Record, Sender, create_trace
 from vtctap.pcap import open_trace as open_records
 

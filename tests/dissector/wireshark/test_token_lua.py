@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from vtctap.dissector.profiles.files import Profile, Provenance, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.model import Profile, Provenance
 from vtctap.dissector.tokens.number import crc, join
 from vtctap.pcap import Kind, Line, Record, Sender
 
