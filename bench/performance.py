@@ -178,7 +178,9 @@ def sections(
         if measurement.script == "set_rate" and largest:
             words += ["--largest", str(largest)]
         before, texts = os.getloadavg()[0], []
-        for tshark in tsharks if measurement.tsharks else tsharks[:1]:
+        for at, tshark in enumerate(tsharks if measurement.tsharks else tsharks[:1]):
+            if at and measurement.script == "set_rate":
+                words += ["--largest", "0"]
             head = f"tshark {_tshark(tshark)}:\n\n" if measurement.tsharks and len(tsharks) > 1 else ""
             texts.append(head + measured(measurement, words, tshark))
         busy = f"(Load of the machine before and after: {before:.1f}, {os.getloadavg()[0]:.1f}.)"
