@@ -179,10 +179,9 @@ def sections(
             words += ["--largest", str(largest)]
         before, texts = os.getloadavg()[0], []
         for at, tshark in enumerate(tsharks if measurement.tsharks else tsharks[:1]):
-            if at and measurement.script == "set_rate":
-                words += ["--largest", "0"]
+            alone = ["--largest", "0"] if at and measurement.script == "set_rate" else []
             head = f"tshark {_tshark(tshark)}:\n\n" if measurement.tsharks and len(tsharks) > 1 else ""
-            texts.append(head + measured(measurement, words, tshark))
+            texts.append(head + measured(measurement, words + alone, tshark))
         busy = f"(Load of the machine before and after: {before:.1f}, {os.getloadavg()[0]:.1f}.)"
         yield measurement.title, "\n\n".join([measurement.shows, *texts, busy])
 

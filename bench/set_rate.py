@@ -233,7 +233,7 @@ def main() -> int:
         tables = [partial(peers, folder, arguments.records, arguments.rounds)]
         if arguments.largest:
             tables.append(partial(growth, folder, arguments.largest))
-            tables.append(partial(pairs, folder, arguments.records // 5, arguments.rounds))
+            tables.append(partial(pairs, folder, arguments.records, arguments.rounds))
         for made in tables:
             text, more = made()
             print(f"{text}\n", flush=True)

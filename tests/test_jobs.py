@@ -167,6 +167,30 @@ def test_a_cluster_survives_a_killed_worker(tmp_path: Path, cluster: tuple[str, 
     assert not (out / ".parts").exists()
 
 
+def test_a_cluster_says_what_one_process_says(tmp_path: Path, cluster: tuple[str, list[int]]) -> None:
+    """One of the workers is lost at some time between the commands."""
+    address, workers = cluster
+    (tmp_path / "no.pcapng").write_text("this is no trace")
+    examples = Path(__file__).parents[1] / "examples"
+    traces = [*(str(examples / f"{name}.pcapng") for name in ("session", "faults", "readout")), "no.pcapng"]
+    for words in (["profile", "learn"], ["check", "--json"], ["stats", "--json"]):
+        command = [sys.executable, "-m", "vtctap", *words, *traces]
+        said = []
+        for more in (["--jobs", "1"], ["--cluster", address]):
+            done = subprocess.run(
+                [*command, *more], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE * 4
+            )
+            said.append((done.returncode, done.stdout.replace(f"{tmp_path}/", ""), done.stderr))
+        assert said[0][:2] == said[1][:2], said
+        assert said[0][0] == 1
+        for _, shown, errors in said:
+            assert shown
+            assert "skipped no.pcapng " in errors.replace(f"{tmp_path}/", ""), errors
+        if workers:
+            os.kill(workers.pop(), signal.SIGKILL)
+            workers.clear()
+
+
 def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     if find_spec("distributed") is None:

@@ -32,6 +32,13 @@ def test_the_page_lists_what_was_missed() -> None:
     assert "## Targets that are missed\n\nNone.\n" in performance.page(parts[1:], [])
 
 
+def test_the_page_has_every_measurement() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    titles = re.findall(r"(?m)^## (.*)$", text)
+    assert titles == ["Targets that are missed", *(each.title for each in performance.MEASUREMENTS)]
+    assert all(f"\n{each.shows}\n" in text for each in performance.MEASUREMENTS)
+
+
 def test_a_measurement_that_breaks_off_is_missed() -> None:
     broken = performance.Measurement("startup", "Start", "All.", ())
     text = performance.measured(broken, ["no number"], "tshark")
