@@ -208,7 +208,7 @@ def measure(load: Load, seconds: float) -> str:
         loop = counting(load, seconds, ptys)
     with terminals(load) as ptys, tempfile.TemporaryDirectory() as folder:
         cpu, octets, wrong = capturing(load, seconds, ptys, Path(folder) / "load.pcapng")
-    print(f"| {load.label} | {octets} | {wrong} | {cpu:.1%} | {loop:.1%} | {cpu / loop:.1f} |", flush=True)
+    print(f"| {load.label} | {octets} | {wrong} | {cpu:.1%} | {loop:.1%} | {cpu / max(loop, 0.001):.1f} |", flush=True)
     lost = f"{wrong} taps have other octets than were fed; " if wrong else ""
     much = f"{cpu:.1%} of a processor, not {MOST_CPU:.0%}; " if cpu > MOST_CPU else ""
     return lost + much
