@@ -119,9 +119,8 @@ class Pairing:
             if name is None and sender is _CLIENT and link.request:
                 link.request.end_ns = link.end_ns
             return Place(link.session)
-        damaged = bool(record.flags & DAMAGE) or (not message.bcc_rule and message.bad_check)
         of_side = self._of_client if sender is _CLIENT else _of_server
-        return of_side(link, number, record, message, damaged)
+        return of_side(link, number, record, message, is_damaged(record, message))
 
     def _of_client(self, link: _LinkPairing, number: int, record: Record, message: Message, damaged: bool) -> Place:
         """Returns the place of a client's frame."""
