@@ -138,8 +138,8 @@ def test_ports_imports_no_more_than_pyserial() -> None:
     modules = imported("ports")
     assert {module for module in modules if module.startswith("vtctap")} == {
         "vtctap", "vtctap.__main__", "vtctap.commands", "vtctap.commands.ports", "vtctap.sniffer",
-        "vtctap.errors", "vtctap.messages", "vtctap.parsers", "vtctap.sniffer.adapter", "vtctap.sniffer.envelope",
-        "vtctap.sniffer.ports",
+        "vtctap.errors", "vtctap.messages", "vtctap.parsers", "vtctap.sniffer.adapter", "vtctap.sniffer.bounds",
+        "vtctap.sniffer.envelope", "vtctap.sniffer.ports",
     }  # fmt: skip
     assert "serial" in packages(modules)
     assert not packages(modules) & set(SLOW)
