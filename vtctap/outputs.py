@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -24,11 +24,11 @@ __all__ = [
     "FULL",
     "live_trace",
     "output_errors",
-    "partial_name",
     "private",
     "refuse_existing",
     "shown_name",
     "whole_file",
+    "whole_path",
     "whole_trace",
     "write_text",
 ]
@@ -87,9 +87,27 @@ def private(path: str, flags: int) -> int:
 
 
 @contextmanager
+def whole_path(name: str, partial: Path | None = None) -> Iterator[Path]:
+    """Yields the path at which a file is written; the file gets its name when it is complete, and is removed after an
+    error. A killed program leaves the hidden, incomplete file, and what had the name before.
+
+    The path has the suffix of ``name``, by which writers choose a format, unless ``partial`` is another path in the
+    same folder.
+    """
+    final = Path(name)
+    partial = partial or final.with_name(f".{final.stem}.partial{final.suffix}")
+    try:
+        yield partial
+        with output_errors(name):
+            os.replace(partial, final)
+    finally:
+        with suppress(OSError):  # It has its name now, or its folder takes no files, which another error says.
+            partial.unlink()
+
+
+@contextmanager
 def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
     """Opens a file that appears under its name only when it is complete; or standard output."""
-    final = Path(name)
     if name == STANDARD:
         sys.stdout.flush()
         with _write_errors(name):
@@ -97,19 +115,16 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
             sys.stdout.buffer.flush()
         return
     refuse_existing(name, force=force)
-    special = final.exists() and not final.is_file()
-    partial = final if special else partial_name(final)
-    with output_errors(name):
-        opened = open(partial, "wb", opener=private)  # noqa: SIM115  closed below
-    try:
+    with nullcontext(Path(name)) if _is_special(Path(name)) else whole_path(name) as path:
+        with output_errors(name):
+            opened = open(path, "wb", opener=private)  # noqa: SIM115  closed below
         with _write_errors(name), opened as file:
             yield file
-        if not special:
-            with output_errors(name):
-                os.replace(partial, final)
-    finally:
-        if not special:
-            partial.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Returns whether a path is that of a pipe or a device, which is written as it is."""
+    return path.exists() and not path.is_file()
 
 
 @contextmanager
@@ -123,11 +138,6 @@ def _write_errors(name: str) -> Iterator[None]:
         if error.filename is not None:
             raise
         raise OutputError(f"{shown_name(name)}: {error.strerror}") from None
-
-
-def partial_name(final: Path) -> Path:
-    """Returns the name of a file while it is incomplete."""
-    return final.with_name(f".{final.stem}.partial{final.suffix}")
 
 
 @contextmanager
@@ -162,20 +172,16 @@ def _whole_trace(
     from vtctap.pcap.capture_file import TraceError, TraceExists
 
     final = Path(arguments.output)
-    if arguments.output == STANDARD or (final.exists() and not final.is_file()):
+    if arguments.output == STANDARD or _is_special(final):
         with live_trace(arguments, taps, application) as writer:
             yield writer
         return
     if final.exists() and not arguments.force:
         raise TraceExists(f"{final} exists: choose another name, or --force to overwrite it")
-    partial = partial_name(final)
-    options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
-    try:
-        with live_trace(options, taps, application) as writer:
-            yield writer
-        with output_errors(arguments.output):
-            os.replace(partial, final)
-    except (OutputError, TraceError) as error:
-        raise type(error)(str(error).replace(str(partial), str(final))) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_path(arguments.output) as partial:
+        options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
+        try:
+            with live_trace(options, taps, application) as writer:
+                yield writer
+        except (OutputError, TraceError) as error:
+            raise type(error)(str(error).replace(str(partial), str(final))) from None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vtctap.errors import DONE, CommandError
 from vtctap.messages import warn
 from vtctap.nouns import count
-from vtctap.outputs import output_errors, partial_name, private, refuse_existing
+from vtctap.outputs import output_errors, private, refuse_existing, whole_path
 
 if TYPE_CHECKING:
     from vtctap.dataset.querying import Answer, Set
@@ -102,16 +102,10 @@ def _form(output: str) -> str:
 def _write(traces: "Set", sql: str, arguments: argparse.Namespace, form: str) -> int:
     """Writes the answer to a file that appears when it is complete; returns its number of rows."""
     refuse_existing(arguments.output, force=arguments.force)
-    partial = partial_name(Path(arguments.output))
-    try:
+    with whole_path(arguments.output) as partial:
         with output_errors(arguments.output):
             open(partial, "wb", opener=private).close()
-        rows = traces.write(sql, partial, form)
-        with output_errors(arguments.output):
-            os.replace(partial, arguments.output)
-    finally:
-        partial.unlink(missing_ok=True)
-    return rows
+        return traces.write(sql, partial, form)
 
 
 def _lines(answer: "Answer") -> Iterator[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from vtctap.errors import CommandError
-from vtctap.outputs import output_errors
+from vtctap.outputs import output_errors, whole_path
 from vtctap.pcap.record import LINKTYPE_USER0
 from vtctap.wireshark.tshark import Wireshark
 
@@ -218,15 +218,10 @@ class Installation:
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
-    """Writes a file whole or not at all; what was written of it before an error is removed."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    """Writes a file whole or not at all. Until then its name does not end in .lua, which Wireshark would load."""
+    with whole_path(str(path), path.with_name(f".{path.name}.partial")) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
         partial.chmod(mode)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _path(name: str) -> Path:

@@ -1,0 +1,137 @@
+"""Files that appear whole or not at all, whoever writes them: after a full disk, a signal, and a name that is taken."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from vtctap.errors import OutputError
+from vtctap.outputs import whole_file, whole_path
+
+LIMIT: Final = 4096
+"""The size at which the disk of these tests is full, octets."""
+
+WRITERS: Final = {
+    "whole_path": """
+        with whole_path(name) as partial:
+            with open(partial, "wb", buffering=0) as file:
+                write(file.write)
+    """,
+    "whole_file": """
+        with whole_file(name, force=True) as file:
+            write(file.write)
+            file.flush()
+    """,
+    "whole_trace": """
+        with whole_trace(Namespace(output=name, force=True, dlt=147, quiet=True), []) as writer:
+            write(lambda octets: writer.write(Record(0, octets)))
+    """,
+    "an installed file": """
+        from vtctap.wireshark import installation
+        Path.chmod = lambda path, mode: end()
+        installation._replace(Path(name), "x" * (1 << 20), 0o644)
+    """,
+}
+"""Parts of programs that write more than :data:`LIMIT` octets to ``name``, and call ``end`` once they have begun."""
+
+PROGRAM: Final = """
+import os, resource, sys
+from argparse import Namespace
+from pathlib import Path
+from vtctap.errors import Error
+from vtctap.outputs import output_errors, whole_file, whole_path, whole_trace
+from vtctap.pcap.record import Record
+
+name, limit, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+
+def end():
+    if number:
+        os.kill(os.getpid(), number)
+
+def write(one):
+    for _ in range(16):
+        one(b"x" * 65_000)
+    end()
+
+def run():
+{writer}
+
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    with output_errors(name):
+        run()
+except Error as error:
+    sys.exit(str(error))
+"""
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs limits and signals")
+each_writer = pytest.mark.parametrize("writer", WRITERS)
+
+
+def ended(writer: str, name: Path, *, limit: int = 0, number: int = 0) -> "subprocess.CompletedProcess[str]":
+    """Returns how a program ended that wrote to ``name`` on a disk of ``limit`` octets, or sent itself a signal."""
+    program = [sys.executable, "-c", PROGRAM.replace("{writer}", WRITERS[writer])]
+    return subprocess.run([*program, str(name), str(limit), str(number)], capture_output=True, text=True, check=False)
+
+
+@posix
+@each_writer
+def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path, writer: str) -> None:
+    name = tmp_path / "out.pcapng"
+    name.write_text("old")
+    done = ended(writer, name, limit=LIMIT)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{name}: File too large")
+    assert [*tmp_path.iterdir()] == [name]
+    assert name.read_text() == "old"
+
+
+@posix
+@each_writer
+def test_a_killed_program_leaves_the_old_file_and_the_next_one_succeeds(tmp_path: Path, writer: str) -> None:
+    name = tmp_path / "out.pcapng"
+    name.write_text("old")
+    assert ended(writer, name, number=signal.SIGKILL).returncode == -signal.SIGKILL
+    assert name.read_text() == "old"
+    assert [path.name[0] for path in tmp_path.iterdir() if path != name] == ["."]
+    done = ended(writer, name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [*tmp_path.iterdir()] == [name]
+    assert name.stat().st_size > LIMIT
+
+
+@posix
+def test_only_the_owner_reads_what_comes_from_a_trace(tmp_path: Path) -> None:
+    with whole_file(str(tmp_path / "out.csv"), force=False) as file:
+        file.write(b"1")
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+
+
+def test_a_name_that_a_folder_has_taken(tmp_path: Path) -> None:
+    name = tmp_path / "out.csv"
+    name.mkdir()
+    with pytest.raises(OutputError, match=r"out\.csv: "), whole_path(str(name)) as partial:
+        partial.write_text("new")
+    assert [*tmp_path.iterdir()] == [name]
+
+
+@posix
+def test_an_error_names_the_file_and_not_its_incomplete_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    name = str(tmp_path / "file" / "out.csv")
+    with pytest.raises(OutputError) as caught, whole_file(name, force=False):
+        pass
+    assert str(caught.value) == f"{name}: Not a directory"
+
+
+def test_the_suffix_stays_because_writers_choose_by_it(tmp_path: Path) -> None:
+    with whole_path(str(tmp_path / "out.pcapng.gz")) as partial:
+        partial.write_text("new")
+        assert (partial.parent, partial.suffix) == (tmp_path, ".gz")
+        assert partial.name.startswith(".")
