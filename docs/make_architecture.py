@@ -138,6 +138,7 @@ PARTS: Final = (
             for name in (
                 "arguments",
                 "cluster",
+                "diagnosis",
                 "dialects",
                 "each_trace",
                 "inputs",

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from vtctap.commands import doctor
-from vtctap.commands.doctor import Diagnosis, Machine, examine
+from vtctap.commands.doctor import Machine, examine
+from vtctap.diagnosis import Diagnosis
 from vtctap.errors import CommandError
 from vtctap.sniffer.ports import SerialPort
+from vtctap.wireshark import examination
 from vtctap.wireshark.installation import MANIFEST, Installation, wanted
 from vtctap.wireshark.tshark import NoWireshark, Wireshark
 
@@ -32,7 +34,7 @@ class Said(Wireshark):
 def wireshark(tmp_path: Path) -> Said:
     """A Wireshark in which everything is installed."""
     found = Said("tshark", (4, 4, 18), tmp_path / "config", tmp_path / "lib/plugins", tmp_path / "lib/extcap")
-    Installation.of(found).install(doctor._files(found), force=False)
+    Installation.of(found).install(examination.files(found), force=False)
     return found
 
 
@@ -197,8 +199,8 @@ def test_what_is_not_installed_stale_or_not_executable(sound: Machine) -> None:
     assert codes(sound) == ["dissector-stale"]
     script.unlink()
     assert codes(sound) == ["not-installed"]
-    Installation.of(wireshark).install(wanted(wireshark, doctor._files(wireshark)[0].text, {}), force=True)
-    Installation.of(wireshark).install(doctor._files(wireshark), force=True)
+    Installation.of(wireshark).install(wanted(wireshark, examination.files(wireshark)[0].text, {}), force=True)
+    Installation.of(wireshark).install(examination.files(wireshark), force=True)
     launcher.write_text("#!/bin/sh\nexec /gone/python\n")
     assert codes(sound) == ["launcher-stale"]
 
@@ -240,4 +242,4 @@ def test_the_real_tshark_loads_the_dissector(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TSHARK_HOME", str(tmp_path))
     machine = Machine(superuser=False, ports=[])
-    assert [*doctor._dissector_loads(machine, machine.wireshark())] == []
+    assert [*examination._dissector_loads(machine.wireshark(), superuser=False)] == []
