@@ -70,7 +70,8 @@ class ParquetFile:
             write_statistics=repeating,
         )
         self._group: list[Any] = []
-        self._held = 0
+        self.held = 0
+        """Rows in memory that are not written yet."""
         self._rows = 0
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
@@ -86,7 +87,7 @@ class ParquetFile:
 
     def close(self) -> int:
         """Ends the file, which its owner closes; returns the number of rows."""
-        self._write_group()
+        self.flush()
         self._written()
         self._thread.shutdown()
         self._writer.close()
@@ -100,19 +101,20 @@ class ParquetFile:
 
     def _hold(self, batch: Any) -> None:
         self._group.append(batch)
-        self._held += batch.num_rows
-        if self._held >= _GROUP:
-            self._write_group()
+        self.held += batch.num_rows
+        if self.held >= _GROUP:
+            self.flush()
 
-    def _write_group(self) -> None:
+    def flush(self) -> None:
+        """Writes the rows that are held, as a row group."""
         import pyarrow
 
         self._written()
         if self._group:
             table = pyarrow.Table.from_batches(self._group)
             self._writing = self._thread.submit(self._writer.write_table, table)
-        self._rows += self._held
-        self._group, self._held = [], 0
+        self._rows += self.held
+        self._group, self.held = [], 0
 
     def _written(self) -> None:
         """Waits for the second thread. Raises its error."""

@@ -18,6 +18,7 @@ from equipment import PATIENCE
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
+from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.tables import TABLES
 from vtctap.pcap import Record, Sender, create_trace, open_trace
 from vtctap.pcap.record import Flag, Kind, Line
@@ -174,6 +175,29 @@ def test_partitions_that_come_back_lose_nothing(tmp_path: Path, monkeypatch: pyt
     add(tmp_path / "t.pcapng", tmp_path / "set")
     assert [row["frame.number"] for row in rows(tmp_path / "set", "records")] == list(range(1, 201))
     assert len(list(tmp_path.glob("set/records/*/link=0/*-2.parquet"))) == 1
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+def test_days_that_alternate_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numpy: bool) -> None:
+    """In batches and without NumPy, one by one: in the same partitions, in the same order."""
+    monkeypatch.setattr("vtctap.pcap.batches.LEAST", 1)
+    monkeypatch.setattr("vtctap.dataset.writing._MOST_HELD", 20)
+    if not numpy:
+        monkeypatch.setattr(adding, "find_spec", lambda name: None)
+    answer = b"\x021.8.0(1)\x03"
+    octets = answer + bytes([bcc_xor(answer[1:])])
+    mixed = [
+        Record(NOON + number * 10**9 + (number // 30 % 4) * DAY, octets, sender=Sender.SERVER, link=number % 2)
+        for number in range(300)
+    ]
+    written(tmp_path / "t.pcapng", *mixed)
+    add(tmp_path / "t.pcapng", tmp_path / "set")
+    found = rows(tmp_path / "set", "records")
+    assert [row["frame.number"] for row in found] == list(range(1, 301))
+    assert [row["frame.time_ns"] for row in found] == [record.time for record in mixed]
+    for path in (tmp_path / "set").glob("records/*/*/*.parquet"):
+        numbers = parquet.ParquetFile(path).read(["frame.number"])["frame.number"].to_pylist()
+        assert numbers == sorted(numbers)
 
 
 def test_octets_are_left_out(tmp_path: Path) -> None:

@@ -22,8 +22,12 @@ __all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"
 
 _MOST_OPEN: Final = 16
 """Most files that a table of a trace is written to at a time."""
+_MOST_DAYS: Final = 2
+"""Most days of a link whose files are open at a time: each open file takes some 20 MB."""
 _MOST_WAITING: Final = 5 * BATCH
 """Most rows held until their partition has a whole batch."""
+_MOST_HELD: Final = 50 * BATCH
+"""Most rows that the files of a table hold together."""
 DAY_NS: Final = 86_400_000_000_000
 _NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"
 """The partition value that data tools read as null."""
@@ -91,6 +95,8 @@ class TableFiles:
         if day in self._waiting:
             self._write(day)
         self._file(day).feed_table(table)
+        while sum(file.held for file in self._open.values()) > _MOST_HELD:
+            max(self._open.values(), key=lambda file: file.held).flush()
 
     def close(self) -> None:
         """Writes the held rows, and ends all files."""
@@ -117,6 +123,9 @@ class TableFiles:
         return file
 
     def _new(self, day: Day | None) -> ParquetFile:
+        of_link = [other for other in self._open if day and other and other[1] == day[1]]
+        if len(of_link) >= _MOST_DAYS:
+            self._end(of_link[0])
         if len(self._open) >= _MOST_OPEN:
             self._end(next(iter(self._open)))
         number = self._numbers[day] = self._numbers.get(day, 0) + 1
