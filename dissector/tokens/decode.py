@@ -4,9 +4,9 @@ Only what the CRC confirms is shown: a wrong key, or a token with a wrong digit,
 numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
 from vtctap.dissector.tokens import layouts
@@ -117,6 +117,41 @@ def _decrypted(block: int, keys: Keys) -> Iterator[tuple[int, str, str]]:
         yield int.from_bytes(clear), "", CONFIDENCES[0]
 
 
+class _Part(NamedTuple):
+    """A part of a clear block: its name, value, width in bits, and the layout that names its unit."""
+
+    name: str
+    value: int
+    width: int
+    layout: layouts.Layout
+
+
+_FIELDS: Final[Mapping[str, Callable[[_Part], Mapping[str, Value]]]] = {
+    "control": lambda part: {
+        "control": part.value,
+        **({"control.name": list(layouts.tests(part.value, part.width))} if part.value else {}),
+    },
+    "tid": lambda part: {"tid": part.value, "issued": list(layouts.issued(part.value))},
+    "amount": lambda part: {
+        "amount": layouts.quantity(part.value) / 10**part.layout.decimals,
+        "unit": part.layout.unit,
+    },
+    "mpl": lambda part: {"mpl": layouts.quantity(part.value), "unit": part.layout.unit},
+    "mppul": lambda part: {"mppul": layouts.quantity(part.value), "unit": part.layout.unit},
+    "3kct": lambda part: {"3kct": True} if part.value else {},  # a boolean is present only where it is true
+    "payload": lambda part: {"payload": f"{part.value:0{part.width // 4}X}"},
+}
+"""The fields of parts that are more than a number."""
+
+
+def _parts(block: int, layout: layouts.Layout) -> Iterator[_Part]:
+    """Yields the parts of a clear block between the subclass and the CRC."""
+    at = 60
+    for name, width in layout.parts:
+        at -= width
+        yield _Part(name, block >> at & (1 << width) - 1, width, layout)
+
+
 def _clear(
     number: int,
     token_class: int,
@@ -129,35 +164,15 @@ def _clear(
     """Decodes a clear block whose CRC is good."""
     subclass = block >> 60
     layout = layouts.layout(token_class, subclass)
-    parts: dict[str, Value] = {"subclass": subclass, "crc": block & 0xFFFF}
+    fields: dict[str, Value] = {"subclass": subclass, "crc": block & 0xFFFF}
     sections: dict[str, str] = {}
     confidences = [confidence, layout.confidence]
-    at = 60
-    for name, width in layout.parts:
-        at -= width
-        value = block >> at & (1 << width) - 1
-        match name:
-            case "control":
-                parts["control"] = value
-                if value:
-                    parts["control.name"] = list(layouts.tests(value, width))
-                confidences += [bit.confidence for place, bit in enumerate(layouts.CONTROL) if value >> place & 1]
-            case "tid":
-                parts |= {"tid": value, "issued": list(layouts.issued(value))}
-            case "amount":
-                parts |= {"amount": layouts.quantity(value) / 10**layout.decimals, "unit": layout.unit}
-            case "mpl" | "mppul":
-                parts |= {name: layouts.quantity(value), "unit": layout.unit}
-            case "3kct":  # a boolean is present only where it is true
-                if value:
-                    parts[name] = True
-            case "payload":
-                parts[name] = f"{value:0{width // 4}X}"
-            case _ if name in layouts.KEY_SECTIONS:
-                sections[name] = f"{value:08x}"
-            case _:
-                parts[name] = value
-    if layouts.EVERY_TEST in parts.get("control.name", ()):  # type: ignore[operator]
-        confidences = [layout.confidence]
+    for part in _parts(block, layout):
+        if part.name in layouts.KEY_SECTIONS:
+            sections[part.name] = f"{part.value:08x}"
+        else:
+            fields |= _FIELDS[part.name](part) if part.name in _FIELDS else {part.name: part.value}
+        if part.name == "control":
+            confidences += layouts.test_confidences(part.value, part.width)
     weakest = max(confidences, key=CONFIDENCES.index)
-    return Token(number, token_class, layout.name, "good", parts, sections, pans, weakest, encoding)
+    return Token(number, token_class, layout.name, "good", fields, sections, pans, weakest, encoding)

@@ -136,6 +136,14 @@ def tests(control: int, width: int) -> tuple[str, ...]:
     )
 
 
+def test_confidences(control: int, width: int) -> tuple[str, ...]:
+    """Returns the confidences of the tests that a control field requests; a request for every test needs none of
+    them."""
+    if control == (1 << width) - 1:
+        return ()
+    return tuple(test.confidence for bit, test in enumerate(CONTROL) if control >> bit & 1)
+
+
 def quantity(code: int) -> int:
     """Decodes a quantity of 16 bits (Amount, MPL and MPPUL): two bits of exponent e, 14 of mantissa m. The value is m *
     10^e plus the range of all smaller exponents."""
