@@ -124,7 +124,7 @@ _FUNCTIONS: Final[dict[str, tuple[Iterable[FieldType], FieldType, Callable[[list
 }
 """The types that a function accepts, the type of its result, and how it computes its values."""
 
-_MOST_BRACKETS: Final = 50
+_MAX_BRACKETS: Final = 50
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 _ESCAPES: Final = dict(zip("'\"\\abfnrtv", "'\"\\\a\b\f\n\r\t\v", strict=True))
 
@@ -142,8 +142,8 @@ class _Parser:
         self._tokens = [self._made(found) for found in _TOKEN.finditer(text)]
         self._next = 0
         brackets = [token.at for token in self._tokens if token[:2] == ("sign", "(")]
-        if len(brackets) > _MOST_BRACKETS:  # each can cost some frames of Python's stack, here and in the test
-            raise self._error(brackets[-1], f"is more than {_MOST_BRACKETS} brackets: use fewer")
+        if len(brackets) > _MAX_BRACKETS:  # each can cost some frames of Python's stack, here and in the test
+            raise self._error(brackets[-1], f"is more than {_MAX_BRACKETS} brackets: use fewer")
 
     def _made(self, found: re.Match[str]) -> _Token:
         kind = found.lastgroup or ""

@@ -22,7 +22,7 @@ RECIPES: Final = (
 )
 """The title of each recipe, its script, and the script's arguments."""
 
-MOST_LINES: Final = 24
+MAX_LINES: Final = 24
 """Most lines of output that a recipe shows."""
 
 WRONG: Final = b"\x020021(00128.4*kWh)\x03\x55"
@@ -88,8 +88,8 @@ def cookbook() -> str:
     parts = [_HEAD]
     for title, script, arguments in RECIPES:
         shown = run(script, arguments).replace("\a", "").splitlines()
-        if len(shown) > MOST_LINES:
-            shown = [*shown[:MOST_LINES], f"... {len(shown) - MOST_LINES} more lines"]
+        if len(shown) > MAX_LINES:
+            shown = [*shown[:MAX_LINES], f"... {len(shown) - MAX_LINES} more lines"]
         output = "\n".join(line.rstrip() for line in shown)
         code = (SCRIPTS / script).read_text("utf-8").rstrip()
         call = f"$ python scripts/{script} {' '.join(arguments)}"

@@ -29,7 +29,7 @@ _HEADER_SIZE, _RECORD_SIZE = 24, 16
 _LINKTYPE_MASK = 0xFFFF  # the upper half states the length of the frame check sequence
 _RECORD_BEGINS = MAGIC + bytes([VERSION])
 _HEAD = len(_RECORD_BEGINS)
-_MOST_FOUND: Final = 1 << 20
+_MAX_FOUND: Final = 1 << 20
 """Most octets of a packet that is found after damage; no record is as long."""
 _SNAPLEN = 262144  # the longest packet that Wireshark reads
 
@@ -128,7 +128,7 @@ class PcapParser:
         if at + _RECORD_SIZE > end:
             return None
         _, fraction, size, original = self._record.unpack_from(self._input.buffer, at)
-        if fraction >= self._fractions or not 0 < size <= original <= _MOST_FOUND:
+        if fraction >= self._fractions or not 0 < size <= original <= _MAX_FOUND:
             return False
         return True if at + _RECORD_SIZE + size <= end else None
 

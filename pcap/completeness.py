@@ -25,7 +25,7 @@ class Tally:
         if record.kind is not Kind.EVENT:
             self.octets[tap] = self.octets.get(tap, 0) + len(record.octets)
             return None
-        name, *words = record.event.split()[:_MOST_WORDS] or [""]
+        name, *words = record.event.split()[:_MAX_WORDS] or [""]
         stated = dict(word.split("=", 1) for word in words if "=" in word)
         if name == "opened":
             self._opened.setdefault(tap, self.octets.setdefault(tap, 0))
@@ -40,7 +40,7 @@ class Tally:
         return None
 
 
-_MOST_WORDS = 20
+_MAX_WORDS = 20
 
 
 def _number(text: str | None) -> int | None:

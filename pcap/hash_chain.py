@@ -177,13 +177,13 @@ class Verdict:
 class Verifier:
     """Verifies the records of traces that are read one after the other, such as ring files."""
 
-    MOST_BARE: Final = 8
+    MAX_BARE: Final = 8
 
     def __init__(self) -> None:
         self.verdicts: dict[bytes, Verdict] = {}
         """What the records so far prove of each chain, by its id."""
         self.bare: list[Place] = []
-        """The first :data:`MOST_BARE` records without a hash."""
+        """The first :data:`MAX_BARE` records without a hash."""
         self.bares = 0
         """The number of records without a hash."""
         self._latest: Verdict | None = None
@@ -193,7 +193,7 @@ class Verifier:
         link, hashed = _parted(data)
         if link is None:
             self.bares += 1
-            self.bare += [place] if len(self.bare) < self.MOST_BARE else []
+            self.bare += [place] if len(self.bare) < self.MAX_BARE else []
             return
         hash = _hash(link, time_ns, hashed)
         altered = hash[:8] != link.start or (link.number == 1 and link.previous != _beginning(time_ns))

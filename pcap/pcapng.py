@@ -44,7 +44,7 @@ _DEFAULT_RESOLUTION = 6
 _ASSUMED_LINKTYPE: Final = 147
 MAX_INTERFACES: Final = 256
 """Most interfaces that are expected of a section after damage: a record can number as many taps."""
-_MOST_FOUND: Final = 1 << 20
+_MAX_FOUND: Final = 1 << 20
 """Most octets of a block that is found after damage; no record is as long."""
 _AS_OTHERS = "its packets are read as those of other interfaces"
 _APPLICATION: Final = b"vtctap"
@@ -151,7 +151,7 @@ class PcapngParser:
                 return False
             order = found
         kind, length, number, _, _, size, original = order.packet.unpack_from(buffer, at)
-        if length % 4 or not LEAST.get(kind, MAX_BLOCK) <= length <= _MOST_FOUND:
+        if length % 4 or not LEAST.get(kind, MAX_BLOCK) <= length <= _MAX_FOUND:
             return False
         if kind == PACKET and not (size <= original and LEAST_PACKET + size <= length and number < MAX_INTERFACES):
             return False

@@ -60,7 +60,7 @@ start bit that does not end. Lost or missing octets leave a packet too short. Th
 readers would take it for a result of the BCC check, which a record does not contain.
 """
 
-_MOST_REFUSED: Final = 100
+_MAX_REFUSED: Final = 100
 """Most packets and damaged parts before the first record; after more, the file is no trace."""
 _DIRECTION_WORDS = tuple(DIRECTIONS[sender] for sender in sorted(Sender))
 _ERROR_WORDS = tuple(
@@ -232,7 +232,7 @@ class TraceReader(Closing):
             yield skipped
             return
         self._refused.append((error, skipped))
-        if len(self._refused) > _MOST_REFUSED:
+        if len(self._refused) > _MAX_REFUSED:
             raise self._refused[0][0]
 
     def _accepted(self) -> Iterator[Skipped]:

@@ -49,7 +49,7 @@ _COLLECTED: Final = 8
 """Most full packets that a host collects."""
 _FORESIGHT: Final = 40
 """Chunks that are searched for evidence that the program was woken late."""
-_MOST_STATED_NS: Final = (1 << 32) - 2
+_MAX_STATED_NS: Final = (1 << 32) - 2
 """The largest uncertainty that a record can state; a larger one becomes unknown."""
 
 
@@ -287,7 +287,7 @@ class Estimator:
             below, above = start - least, abs(most - start)
             uncertainty = int(below if below > above else above) + 2
             self._ready.append(
-                Octet(value, base + round(start), uncertainty if uncertainty <= _MOST_STATED_NS else None, flags)
+                Octet(value, base + round(start), uncertainty if uncertainty <= _MAX_STATED_NS else None, flags)
             )
             before = start
         self._start = base + round(before)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vtctap.bounded_toml import MOST_OCTETS, TomlError, parse_toml
+from vtctap.bounded_toml import MAX_OCTETS, TomlError, parse_toml
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from vtctap.bounded_toml import MOST_OCTETS, TomlError, parse_toml
         ("a = 1\nb = " + "9" * 5000, "number that is too long (at line 2)"),
         ("a = " + "[" * 5000, "nested too deeply"),
         ("a = ", "at end of document"),
-        ("#" * (MOST_OCTETS + 1), f"longer than {MOST_OCTETS} characters"),
+        ("#" * (MAX_OCTETS + 1), f"longer than {MAX_OCTETS} characters"),
     ],
 )
 def test_what_is_refused(text: str, says: str) -> None:

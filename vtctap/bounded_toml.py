@@ -1,7 +1,7 @@
 """TOML from a stranger: profiles and key files, read within limits.
 
 The standard library's parser raises ValueError for a number that is too long and RecursionError for deep nesting, and
-its time is not linear in every case. So a document has at most :data:`MOST_OCTETS`.
+its time is not linear in every case. So a document has at most :data:`MAX_OCTETS`.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from vtctap.errors import Error
 
-MOST_OCTETS: Final = 1 << 20
+MAX_OCTETS: Final = 1 << 20
 """Most characters of a document; the longest shipped profile has 30 000."""
 _LONG_NUMBER: Final = re.compile(r"[0-9](?:_?[0-9A-Fa-f]){99}")
 
@@ -21,8 +21,8 @@ class TomlError(Error, ValueError):
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Parses a document, and skips a byte-order mark at its beginning, which some editors write."""
-    if len(text) > MOST_OCTETS:
-        raise TomlError(f"is longer than {MOST_OCTETS} characters")
+    if len(text) > MAX_OCTETS:
+        raise TomlError(f"is longer than {MAX_OCTETS} characters")
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except RecursionError:

@@ -15,9 +15,9 @@ from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.pcap.skipped import Skipped
 
-MOST_WAITING: Final = 10_000
+MAX_WAITING: Final = 10_000
 """Most findings held back for earlier ones, and most records whose times are kept."""
-MOST_LATE_NS: Final = 60_000_000_000
+MAX_LATE_NS: Final = 60_000_000_000
 """Longest delay, in ns, by which another link's record may begin before the latest record and still follow it: a record
 is written when it has ended."""
 
@@ -58,7 +58,7 @@ def _damaged(skipped: Skipped) -> Finding:
 
 
 class _Queue:
-    """Sorts findings by time, as far as :data:`MOST_WAITING` allows, and adds the time at which each began."""
+    """Sorts findings by time, as far as :data:`MAX_WAITING` allows, and adds the time at which each began."""
 
     def __init__(self) -> None:
         self._times_ns: dict[int, int] = {}
@@ -72,7 +72,7 @@ class _Queue:
         self._last = dissection.number
         time = self._times_ns[self._last] = dissection.record.time
         self._latest_ns = max(self._latest_ns, time)
-        if len(self._times_ns) > MOST_WAITING:
+        if len(self._times_ns) > MAX_WAITING:
             del self._times_ns[next(iter(self._times_ns))]
 
     def feed(self, findings: Iterable[Finding]) -> None:
@@ -88,8 +88,8 @@ class _Queue:
         """Returns the findings that began before any that may still come: before the ``oldest`` records still being
         judged, and before records not yet read."""
         began = [self._times_ns.get(number, 0) for number in oldest if number is not None]
-        until = min(self._latest_ns - MOST_LATE_NS, *began) if began else self._latest_ns - MOST_LATE_NS
-        while self._waiting and (self._waiting[0][0] < until or len(self._waiting) > MOST_WAITING):
+        until = min(self._latest_ns - MAX_LATE_NS, *began) if began else self._latest_ns - MAX_LATE_NS
+        while self._waiting and (self._waiting[0][0] < until or len(self._waiting) > MAX_WAITING):
             yield heappop(self._waiting)[-1]
 
     def close(self) -> Iterator[Finding]:

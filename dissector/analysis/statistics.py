@@ -17,11 +17,11 @@ from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.rules import NEEDS_NO_ANSWER, MessageName
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
-MOST_SESSIONS: Final = 10_000
+MAX_SESSIONS: Final = 10_000
 """Most sessions kept per link."""
-MOST_REGISTERS: Final = 5_000
+MAX_REGISTERS: Final = 5_000
 """Most registers kept per link."""
-MOST_VERDICTS: Final = 1_000
+MAX_VERDICTS: Final = 1_000
 """Most changes of the token verdict kept per session."""
 _STEP: Final = math.log(1.02)
 """The logarithm of a class's width in a distribution; quantiles are off by at most half of it."""
@@ -147,7 +147,7 @@ class LinkStatistics:
     def session(self, number: int, record: Record) -> SessionStatistics | None:
         """Returns the figures of a session, which may begin with this record; None beyond the most that are kept."""
         session = self.sessions.get(number)
-        if session is None and len(self.sessions) < MOST_SESSIONS:
+        if session is None and len(self.sessions) < MAX_SESSIONS:
             session = self.sessions[number] = SessionStatistics(number, record.link, record.time, record.end)
         elif session is None and number != self._last_left_out:
             self._last_left_out = number
@@ -156,7 +156,7 @@ class LinkStatistics:
 
     def register(self, id: str) -> RegisterStatistics | None:
         """Returns the figures of a register; None beyond the most that are kept."""
-        if id not in self.registers and len(self.registers) >= MOST_REGISTERS:
+        if id not in self.registers and len(self.registers) >= MAX_REGISTERS:
             self.left_out["uses of registers"] += 1
             return None
         return self.registers.setdefault(id, RegisterStatistics())
@@ -252,7 +252,7 @@ def _count_exchange(session: SessionStatistics, exchange: Exchange, request: Fra
     session.repeats += exchange.repeat_of is not None
     session.unanswered += response is None and request.name not in NEEDS_NO_ANSWER
     verdict = response.meaning.status_token_name if response else None
-    if verdict and session.verdicts[-1:] != [verdict] and len(session.verdicts) < MOST_VERDICTS:
+    if verdict and session.verdicts[-1:] != [verdict] and len(session.verdicts) < MAX_VERDICTS:
         session.verdicts.append(verdict)
 
 

@@ -95,7 +95,7 @@ class Doubter(Walker):
 
     def _look_within(self, octet: Octet, again: deque[Octet]) -> None:
         """Looks for an HDLC frame after a flag within a block, which may have been the rest of an earlier frame."""
-        if hdlc.begins(octet.value) and len(self._open) + hdlc.MOST_OCTETS <= MAX_OCTETS and not self._continues:
+        if hdlc.begins(octet.value) and len(self._open) + hdlc.MAX_OCTETS <= MAX_OCTETS and not self._continues:
             self._begun = len(self._open) - 1
             self._state = State.HDLC
             self._hdlc(octet, again)
@@ -116,7 +116,7 @@ class Doubter(Walker):
 
     def _measure(self, length: int, again: deque[Octet]) -> None:
         """Compares the octets of a possible HDLC frame with its length field."""
-        if length <= hdlc.MOST_HEADER:
+        if length <= hdlc.MAX_HEADER:
             head = _values(self._open[self._begun :])
             self._closes = hdlc.end_of(head)
             if not self._proven and not self._is_header(head):
@@ -124,7 +124,7 @@ class Doubter(Walker):
                 return
         if length > self._closes:
             self._close_hdlc(again)
-        elif length >= hdlc.MOST_HEADER:  # What is there is taken at once: it may be looked at often.
+        elif length >= hdlc.MAX_HEADER:  # What is there is taken at once: it may be looked at often.
             self._take_at_once(again, self._closes - length)
 
     def _is_header(self, head: bytes) -> bool:
@@ -138,7 +138,7 @@ class Doubter(Walker):
         return (
             self.binary
             or fcs_end is not None
-            or not (known or len(head) == hdlc.MOST_HEADER or len(head) > self._closes)
+            or not (known or len(head) == hdlc.MAX_HEADER or len(head) > self._closes)
         )
 
     def _prove(self) -> None:
@@ -191,7 +191,7 @@ class Doubter(Walker):
             return True
         if value not in foreign.LAST or octet is self._looked_at:
             return False
-        before = _values(self._noise[-foreign.MOST_BEFORE :])
+        before = _values(self._noise[-foreign.MAX_BEFORE :])
         found = foreign.begun(before, value)
         if found:
             self._form, self._head = found
@@ -211,10 +211,10 @@ class Doubter(Walker):
         """Adds an octet to a possible foreign frame, which is noise once it is complete."""
         assert self._form
         self._open.append(octet)
-        length = self._form.length(_values(self._open[: foreign.MOST_BEGINNING]))
+        length = self._form.length(_values(self._open[: foreign.MAX_BEGINNING]))
         if length is None:
             return
-        if len(self._open) < length <= foreign.MOST_OCTETS:
+        if len(self._open) < length <= foreign.MAX_OCTETS:
             self._take_at_once(again, length - len(self._open) - 1)
         elif length == len(self._open) and self._form.holds(_values(self._open)):
             self._scrap(State.SML if self._form.name == "SML" else State.IDLE)

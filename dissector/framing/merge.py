@@ -273,7 +273,7 @@ def _natural_sender(record: Record, message: Message) -> Sender:
 
 def _is_lossy_echo(record: Record, heard: Record) -> bool:
     """Whether a damaged HDLC frame has the header of one that was heard, since an optical head's echo loses octets."""
-    header = hdlc.header_end(record.octets[: hdlc.MOST_HEADER])
+    header = hdlc.header_end(record.octets[: hdlc.MAX_HEADER])
     if header is None or record.octets[:1] != heard.octets[:1] or record.octets[0] != hdlc.FLAG:
         return False
     damaged = bool(record.flags & Flag.CUT) or message_of(record).bad_check

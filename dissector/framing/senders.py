@@ -42,7 +42,7 @@ _HDLC_SENDERS: Final = {
 
 def hdlc_sender(octets: bytes) -> Sender:
     """Returns the side that sends such an HDLC frame; UNKNOWN where its control octet does not show it."""
-    header = hdlc.header_end(octets[: hdlc.MOST_HEADER])
+    header = hdlc.header_end(octets[: hdlc.MAX_HEADER])
     return _HDLC_SENDERS.get(octets[header - 1] & ~_POLL_FINAL, Sender.UNKNOWN) if header else Sender.UNKNOWN
 
 

@@ -17,7 +17,7 @@ from vtctap.pcap.record import MAX_OCTETS
 
 _LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in State]
 """Most octets that may be open in each state."""
-_MOST_DETOUR: Final = 3
+_MAX_DETOUR: Final = 3
 """Most octets of a detour: of a Telegram, a line end and the octet after it."""
 
 
@@ -44,7 +44,7 @@ def _passed_over(state: State) -> re.Pattern[bytes] | None:
     stays = _adding(state, state)
     if not stays:
         return None
-    return re.compile(b"(?:" + b"|".join((stays + b"++", *sorted(_detours(state, state, _MOST_DETOUR)))) + b")*+")
+    return re.compile(b"(?:" + b"|".join((stays + b"++", *sorted(_detours(state, state, _MAX_DETOUR)))) + b")*+")
 
 
 _PASSED_OVER: Final = [_passed_over(state) for state in State]

@@ -57,7 +57,7 @@ CIPHERED: Final = frozenset(
 
 def apdu_of(octets: bytes) -> bytes:
     """Returns the APDU of a whole HDLC frame whose check sequences are good; empty where it holds none."""
-    header, end = hdlc.header_end(octets[: hdlc.MOST_HEADER]), hdlc.end_of(octets)
+    header, end = hdlc.header_end(octets[: hdlc.MAX_HEADER]), hdlc.end_of(octets)
     if header is None or octets[1] & _SEGMENTED:
         return b""
     information = octets[header + 2 : end - 2]

@@ -21,11 +21,11 @@ SML_ENDS: Final = b"\x1b\x1b\x1b\x1b\x1a"
 SML_REST: Final = 3
 """Octets after the end of an SML file: the number of fill octets, and a CRC."""
 SML_END: Final = len(SML_ENDS) + SML_REST
-MOST_BEFORE: Final = 4
+MAX_BEFORE: Final = 4
 """Most octets of a head before its last one."""
-MOST_BEGINNING: Final = 16
+MAX_BEGINNING: Final = 16
 """Every frame has shown its length within this many octets."""
-MOST_OCTETS: Final = 4096
+MAX_OCTETS: Final = 4096
 """Longest frame that is recognised, in octets."""
 
 
@@ -93,8 +93,8 @@ LAST: Final = frozenset(b"\x01\x08h@SZ[sz{")
 
 def begun(before: bytes, octet: int) -> tuple[Foreign, int] | None:
     """Returns the foreign frame whose head ends with an octet, and the length of the head. ``before`` holds at least
-    the last :data:`MOST_BEFORE` octets, or all if there are fewer."""
-    tail = before[-MOST_BEFORE:] + bytes([octet])
+    the last :data:`MAX_BEFORE` octets, or all if there are fewer."""
+    tail = before[-MAX_BEFORE:] + bytes([octet])
     heads = ((form, form.head.search(tail)) for form in FOREIGN)
     return next(((form, len(tail) - found.start()) for form, found in heads if found), None)
 
@@ -162,7 +162,7 @@ def look(octets: bytes) -> str | None:
     if SML_BEGINS in octets or SML_ENDS in octets:
         return "SML"
     for at, octet in enumerate(octets):
-        found = begun(octets[max(0, at - MOST_BEFORE) : at], octet) if octet in LAST else None
+        found = begun(octets[max(0, at - MAX_BEFORE) : at], octet) if octet in LAST else None
         if found and _holds(found[0], octets[at + 1 - found[1] :]):
             return found[0].name
     windows = list(_windows(octets))
@@ -179,7 +179,7 @@ HINTS: Final = {
 
 
 def _holds(form: Foreign, octets: bytes) -> bool:
-    length = form.length(octets[:MOST_BEGINNING])
+    length = form.length(octets[:MAX_BEGINNING])
     return length is not None and 0 < length <= len(octets) and form.holds(octets[:length])
 
 

@@ -17,12 +17,12 @@ from vtctap.dissector.protocol.rules import HDLC_FLAG
 FLAG: Final = HDLC_FLAG
 ADDRESSES: Final = 3
 """Position of the addresses, after the flag and the two octets of the format field."""
-MOST_ADDRESS: Final = 4
+MAX_ADDRESS: Final = 4
 """Most octets of an address."""
-MOST_HEADER: Final = ADDRESSES + 2 * MOST_ADDRESS + 3
+MAX_HEADER: Final = ADDRESSES + 2 * MAX_ADDRESS + 3
 """The HCS ends within this many octets."""
 
-MOST_OCTETS: Final = 0x7FF + 2
+MAX_OCTETS: Final = 0x7FF + 2
 """Most octets of a frame, including its flags."""
 
 
@@ -58,7 +58,7 @@ def header_end(octets: bytes) -> int | None:
     at = ADDRESSES
     for _ in ("destination", "source"):
         found = address(octets, at)
-        if len(found) > MOST_ADDRESS or not found or not found[-1] & 1:
+        if len(found) > MAX_ADDRESS or not found or not found[-1] & 1:
             return None
         at += len(found)
     return at + 1 if at < len(octets) else None
@@ -67,7 +67,7 @@ def header_end(octets: bytes) -> int | None:
 def places(octets: bytes) -> tuple[int | None, int | None]:
     """Returns the start of the HCS and the end of the FCS in a whole frame; None where there is none, or it is
     unknown."""
-    header = header_end(octets[:MOST_HEADER])
+    header = header_end(octets[:MAX_HEADER])
     if header is None:
         return None, None
     end = end_of(octets)

@@ -177,7 +177,7 @@ def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Ite
 
 def _hdlc(octets: bytes, kept: bytearray) -> Iterator[Piece]:
     """An HDLC frame: its header stays but for the low half of long addresses, which meters make of their number."""
-    header = hdlc.header_end(octets[: hdlc.MOST_HEADER])
+    header = hdlc.header_end(octets[: hdlc.MAX_HEADER])
     if header is None or len(octets) < 3:
         _keep(kept, 0, min(3, len(octets)))
         yield Piece(min(3, len(octets)), len(octets), Kind.PAYLOAD)

@@ -45,7 +45,7 @@ _REGISTER: Final = re.compile(
 """Ids of registers: OBIS codes, four hexadecimal digits, short names. Others look like secrets."""
 COMMAND: Final = re.compile(rb"[A-Z][0-9]?")
 _TYPE: Final = re.compile(r"[A-Za-z0-9]{1,4}|[A-Za-z]+|\W+|_")
-_MOST_DIGITS: Final = 4
+_MAX_DIGITS: Final = 4
 """Most digits of an identification's text that may stay: those of a type or a version."""
 
 _WORD, _COUNT = re.compile(r"[a-z][a-z-]{0,15}"), re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?(ms|us|s|characters)?")
@@ -99,7 +99,7 @@ def is_test_token(value: str) -> bool:
 
 def identification_stays(text: str) -> bool:
     """Whether the text of an identification may stay: words, and few digits."""
-    return sum(map(str.isdecimal, text)) <= _MOST_DIGITS and all(len(part) <= 6 for part in _TYPE.findall(text))
+    return sum(map(str.isdecimal, text)) <= _MAX_DIGITS and all(len(part) <= 6 for part in _TYPE.findall(text))
 
 
 _SIDES: Final = frozenset({"both directions", "the client's octets", "the server's octets"})

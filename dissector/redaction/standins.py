@@ -37,8 +37,8 @@ _TOKEN: Final = re.compile(rb"[0-9]{20}")
 _HEX_TOKEN: Final = re.compile(rb"[0-3][0-9A-Fa-f]{16}")
 _STRUCTURE: Final = b"\1\2\3\4\n\r()*"
 """Characters that end a value or a message."""
-_MOST_DRAWS: Final = 1000
-_MOST_KEPT: Final = 1 << 16
+_MAX_DRAWS: Final = 1000
+_MAX_KEPT: Final = 1 << 16
 
 
 class StandIns:
@@ -69,13 +69,13 @@ class StandIns:
     def _cached(self, kind: str, octets: bytes, make: Callable[[bytes, Iterator[int]], bytes]) -> bytes:
         made = self._made.get((kind, octets))
         if made is None:
-            for count in range(_MOST_DRAWS):
+            for count in range(_MAX_DRAWS):
                 made = make(octets, self._draw(f"{kind} {count} ".encode() + octets))
                 broken = kind == "token" and any(octet in _STRUCTURE for octet in made if octet not in octets)
                 if made != octets and not broken and not self.forbidden(made):
                     break
             assert made is not None
-            if len(self._made) == _MOST_KEPT:
+            if len(self._made) == _MAX_KEPT:
                 self._made.clear()  # They are made again, and are the same.
             self._made[kind, octets] = made
         return made

@@ -305,7 +305,7 @@ class HDLC(MessageLayer):
     def split(self, octets: bytes, structure: bytes, text: bytes) -> Split:
         """Splits octets."""
         size = len(octets)
-        header = hdlc.header_end(octets[: hdlc.MOST_HEADER]) or size + 1
+        header = hdlc.header_end(octets[: hdlc.MAX_HEADER]) or size + 1
         at, end = hdlc.places(octets)
         body = header + 2 if at is not None and at + 2 <= size else header
         body_end, tail = (end - 2, end) if end is not None and end <= size else (size, size)

@@ -10,7 +10,7 @@ from typing import Final
 
 from vtctap.nouns import count
 
-MOST_FAULTS: Final = 20
+MAX_FAULTS: Final = 20
 """Most faults that are kept one by one."""
 
 
@@ -43,7 +43,7 @@ class Account:
 
     def fault(self, text: str) -> None:
         """Notes that a part of the file was not read: it is damaged, or its end is missing."""
-        if len(self.faults) < MOST_FAULTS:
+        if len(self.faults) < MAX_FAULTS:
             self.faults.append(text)
         else:
             self.more_faults += 1

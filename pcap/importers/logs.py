@@ -274,12 +274,12 @@ class _Offsets:
         if not starred or not self._last:
             return b""
         more = [one - count for one in said if one >= count and not (one - count) % len(self._last)]
-        return self._last * (more[0] // len(self._last)) if more and more[0] <= _MOST_REPEATED else b""
+        return self._last * (more[0] // len(self._last)) if more and more[0] <= _MAX_REPEATED else b""
 
 
 _BASES: Final = {7: (8, 10, 16)}
 """The bases that an offset may have, by its number of digits: od writes seven, octal or decimal."""
-_MOST_REPEATED: Final = 1 << 24
+_MAX_REPEATED: Final = 1 << 24
 
 
 def _is_number(text: str, base: int) -> bool:

@@ -16,8 +16,8 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 BUILD: Final = HERE.parents[1] / "build" / "fuzz"
-_MOST_OCTETS: Final = {"framer": 300, "assembler": 300, "messages": 500, "analysis": 600, "traces": 1500}
-_MOST_OTHERS: Final = 2000
+_MAX_OCTETS: Final = {"framer": 300, "assembler": 300, "messages": 500, "analysis": 600, "traces": 1500}
+_MAX_OTHERS: Final = 2000
 """Most octets of an input; fewer for slow targets, so that many inputs are tried."""
 _SECONDS_PER_INPUT: Final = 20
 _MEGABYTES: Final = 1024
@@ -41,7 +41,7 @@ def start(target: str, seconds: int, seed: int) -> "subprocess.Popen[str]":
     options = [
         f"-max_total_time={seconds}",
         f"-seed={seed}",
-        f"-max_len={_MOST_OCTETS.get(target, _MOST_OTHERS)}",
+        f"-max_len={_MAX_OCTETS.get(target, _MAX_OTHERS)}",
         f"-timeout={_SECONDS_PER_INPUT}",
         f"-rss_limit_mb={_MEGABYTES}",
         f"-artifact_prefix={corpus}/",

@@ -19,13 +19,13 @@ from vtctap.dissector.text import summary
 from vtctap.pcap.record import ERROR_FLAGS
 from vtctap.pcap.skipped import Skipped
 
-MOST_SESSIONS: Final = 40
-MOST_FRAMES: Final = 400
+MAX_SESSIONS: Final = 40
+MAX_FRAMES: Final = 400
 """Most frames kept per session ladder."""
-MOST_POINTS: Final = 5_000
+MAX_POINTS: Final = 5_000
 """Most points kept per plot."""
-MOST_FINDINGS: Final = 1_000
-MOST_OCTETS: Final = 512
+MAX_FINDINGS: Final = 1_000
+MAX_OCTETS: Final = 512
 """Most octets kept per frame."""
 
 
@@ -78,11 +78,11 @@ def collect(records: Iterable[Item], profile: Profile) -> Collected:
             yield dissection
 
     for found in check(watched(), profile):
-        collected.keep(collected.findings, found, MOST_FINDINGS, "findings")
+        collected.keep(collected.findings, found, MAX_FINDINGS, "findings")
     for exchange in gatherer.close():
         _answer(collected, follower, exchange)
     for flow in follower.close():
-        collected.keep(collected.tokens, flow, MOST_POINTS, "tokens")
+        collected.keep(collected.tokens, flow, MAX_POINTS, "tokens")
     collected.statistics.close()
     return collected
 
@@ -104,10 +104,10 @@ def _show(collected: Collected, frame: Frame) -> None:
     seconds = (record.time - collected.start_ns) / 1e9
     if frame.gap_ns is not None:
         point = {"x": seconds, "y": frame.gap_ns / 1e9, "frame": frame.number}
-        collected.keep(collected.gaps, point, MOST_POINTS, "gaps")
+        collected.keep(collected.gaps, point, MAX_POINTS, "gaps")
     if session not in collected.ladders:
-        if len(collected.ladders) >= MOST_SESSIONS:
-            collected.left_out["sessions"] = max(0, session - MOST_SESSIONS)
+        if len(collected.ladders) >= MAX_SESSIONS:
+            collected.left_out["sessions"] = max(0, session - MAX_SESSIONS)
             return
         collected.ladders[session] = Ladder()
     step = {
@@ -117,22 +117,22 @@ def _show(collected: Collected, frame: Frame) -> None:
         "side": record.sender.word,
         "text": summary(frame),
         "bad": bool(record.flags & ERROR_FLAGS) or frame.message.bad_check,
-        "octets": record.octets[:MOST_OCTETS].hex(" "),
-        "more": max(0, len(record.octets) - MOST_OCTETS),
+        "octets": record.octets[:MAX_OCTETS].hex(" "),
+        "more": max(0, len(record.octets) - MAX_OCTETS),
         "uncertainty": None if record.uncertainty is None else record.uncertainty / 1e9,
     }
     ladder = collected.ladders[session]
     ladder.messages += 1
-    collected.keep(ladder.steps, step, MOST_FRAMES, "frames of long sessions")
+    collected.keep(ladder.steps, step, MAX_FRAMES, "frames of long sessions")
 
 
 def _answer(collected: Collected, follower: Follower, exchange: Exchange) -> None:
     for flow in follower.feed(exchange):
-        collected.keep(collected.tokens, flow, MOST_POINTS, "tokens")
+        collected.keep(collected.tokens, flow, MAX_POINTS, "tokens")
     request, response = exchange.request, exchange.response
     if request is None or response is None or exchange.response_time is None:
         return
     register = request.message.register[0] if request.message.register else ""
     named = request.meaning.register_name[0] if request.meaning.register_name else ""
     point = {"what": " ".join(filter(None, (request.name, register, named))), "y": exchange.response_time}
-    collected.keep(collected.times, point | {"frame": response.number}, MOST_POINTS, "response times")
+    collected.keep(collected.times, point | {"frame": response.number}, MAX_POINTS, "response times")

@@ -36,7 +36,7 @@ def embedded(data: Any) -> str:
     return json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-MOST_REGISTERS: Final = 500
+MAX_REGISTERS: Final = 500
 """Most registers shown per link: those used most."""
 
 
@@ -45,7 +45,7 @@ def _statistics(collected: Collected) -> dict[str, Any]:
     figures = collected.statistics.as_json()
     for link in figures["links"]:
         registers = link["registers"]
-        used = sorted(registers, key=lambda id: -registers[id]["reads"] - registers[id]["writes"])[:MOST_REGISTERS]
+        used = sorted(registers, key=lambda id: -registers[id]["reads"] - registers[id]["writes"])[:MAX_REGISTERS]
         if len(used) < len(registers):
             collected.left_out["registers"] = collected.left_out.get("registers", 0) + len(registers) - len(used)
             link["registers"] = {id: registers[id] for id in sorted(used)}

@@ -84,7 +84,7 @@ def test_a_trace_that_begins_in_1970() -> None:
 
 
 def test_long_traces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, most in (("MOST_SESSIONS", 2), ("MOST_FRAMES", 5), ("MOST_POINTS", 7), ("MOST_FINDINGS", 3)):
+    for name, most in (("MAX_SESSIONS", 2), ("MAX_FRAMES", 5), ("MAX_POINTS", 7), ("MAX_FINDINGS", 3)):
         monkeypatch.setattr(collecting, name, most)
     records = demonstration(4)
     data = data_of(page_of(records))

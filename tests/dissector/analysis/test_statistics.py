@@ -96,8 +96,8 @@ def test_the_demonstration() -> None:
 
 def test_registers_and_sessions_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit, registers and sessions are only counted, and everything else continues."""
-    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MOST_REGISTERS", 3)
-    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MOST_SESSIONS", 2)
+    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MAX_REGISTERS", 3)
+    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MAX_SESSIONS", 2)
     records = []
     for number in range(5):
         at = EPOCH + number * 3600 * 1000 * MS
