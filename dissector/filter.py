@@ -40,6 +40,7 @@ from vtctap.dissector.catalogue import (
 )
 from vtctap.dissector.fields import Value, field_values
 from vtctap.errors import Error
+from vtctap.pcap.record import SECOND_NS
 
 Fields = Mapping[str, Value]
 Predicate = Callable[[Fields], bool]
@@ -360,7 +361,7 @@ def _nanoseconds(time: float | str) -> int:
     """Converts seconds to whole nanoseconds, since a float cannot hold all digits of today's time. Raises
     ValueError."""
     if not isinstance(time, str):
-        return round(time * 1_000_000_000)
+        return round(time * SECOND_NS)
     found = _SECONDS.fullmatch(time)
     if not found:
         raise ValueError(time)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from vtctap.closing import Closing
 from vtctap.errors import Error
+from vtctap.pcap.record import SECOND_NS
 from vtctap.pcap.skipped import Skipped
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Interface:
         """Converts a timestamp in the file's units to ns since 1970 UTC, rounded down."""
         exponent = self.resolution & 0x7F
         divisor = 1 << exponent if self.resolution & 0x80 else 10**exponent
-        return ticks * 1_000_000_000 // divisor + self.offset * 1_000_000_000
+        return ticks * SECOND_NS // divisor + self.offset * SECOND_NS
 
 
 class Packet(NamedTuple):

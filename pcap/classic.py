@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Damage, Interface, Packet, PacketWriter, TraceError
-from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION
+from vtctap.pcap.record import LINKTYPES, MAGIC, SECOND_NS, VERSION
 from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Input, Output
 
@@ -43,7 +43,7 @@ class PcapParser:
         self._input = source
         self._sign, self._resolution, self._unit = _VARIANTS[source.buffer[source.at : source.at + 4]]
         self._record = struct.Struct(self._sign + "IIII")
-        self._fractions = 1_000_000_000 // self._unit
+        self._fractions = SECOND_NS // self._unit
         self._traces: bool | None = None
         """Whether the packets are this package's records, by the first one; None before it."""
         self.own: int | None = None
@@ -73,7 +73,7 @@ class PcapParser:
             elif self._traces is None:
                 self._traces = linktype in LINKTYPES
             self.began, source.at = at, following
-            yield Packet(seconds * 1_000_000_000 + fraction * unit, buffer[start:following], linktype, 0, original)
+            yield Packet(seconds * SECOND_NS + fraction * unit, buffer[start:following], linktype, 0, original)
 
     def _doubt(self, at: int, fraction: int, size: int, original: int) -> None:
         """Examines a packet that does not hold a record. Raises Damage if it may not be a packet at all."""
@@ -168,7 +168,7 @@ class PcapWriter(PacketWriter):
         """See :meth:`vtctap.pcap.capture_file.PacketWriter.write`."""
         if not 0 <= packet.interface < self._interfaces:
             raise TraceError(f"interface {packet.interface} has not been added to {self._output.name}")
-        seconds, fraction = divmod(packet.time, 1_000_000_000)
+        seconds, fraction = divmod(packet.time, SECOND_NS)
         if not 0 <= seconds < 1 << 32:
             raise TraceError(f"pcap cannot state a time of {packet.time} ns since 1970")
         size = len(packet.data)

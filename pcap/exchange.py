@@ -16,7 +16,7 @@ from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.escapes import only_literal, unescape
 from vtctap.pcap.importers.hexadecimal import Unreadable
 from vtctap.pcap.importers.lines import lines_of
-from vtctap.pcap.record import Sender
+from vtctap.pcap.record import SECOND_NS, Sender
 from vtctap.pcap.streams import Source, name_of
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -26,8 +26,7 @@ _SIGNS: Final = {sender: sign for sign, sender in _SIDES.items()}
 _TIME: Final = re.compile(r"#\s*t=")
 _SECONDS: Final = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?", re.ASCII)
-_SECOND_NS: Final = 1_000_000_000
-_DAY_NS: Final = 86_400 * _SECOND_NS
+_DAY_NS: Final = 86_400 * SECOND_NS
 
 
 def read(source: Source, account: Account) -> Iterator[Burst]:
@@ -95,7 +94,7 @@ def written(burst: Burst) -> str:
     lines = f"{_SIGNS[burst.sender]} {burst.octets.hex(' ')}\n"
     if burst.time is None:
         return lines
-    seconds, nanoseconds = divmod(burst.time, _SECOND_NS)
+    seconds, nanoseconds = divmod(burst.time, SECOND_NS)
     return f"# t={seconds}.{nanoseconds:09d}\n{lines}"
 
 
@@ -106,7 +105,7 @@ def comment(text: str) -> str:
 
 def _seconds(text: str) -> int | None:
     found = _SECONDS.fullmatch(text)
-    return int(found[1]) * _SECOND_NS + _fraction(found[2]) if found else None
+    return int(found[1]) * SECOND_NS + _fraction(found[2]) if found else None
 
 
 def _time_of_day(text: str) -> int | None:
@@ -114,7 +113,7 @@ def _time_of_day(text: str) -> int | None:
     if not found:
         return None
     hours, minutes, seconds = (int(found[part]) for part in (1, 2, 3))
-    return ((hours * 60 + minutes) * 60 + seconds) * _SECOND_NS + _fraction(found[4])
+    return ((hours * 60 + minutes) * 60 + seconds) * SECOND_NS + _fraction(found[4])
 
 
 def _fraction(digits: str | None) -> int:

@@ -30,6 +30,9 @@ MAX_UNCERTAINTY_NS: Final = 50_000_000
 """The largest uncertainty (ns) used to order two records; one that is larger, or unknown, counts as this. USB adapters
 state up to 18 ms."""
 
+SECOND_NS: Final = 1_000_000_000
+"""One second, in the unit of all times here (ns)."""
+
 HEADER: Final = struct.Struct(">2sBBIBBBBHHIIQ")
 OPTION: Final = struct.Struct(">HH")
 """An option's type and the length of its value."""
@@ -151,7 +154,7 @@ class Line:
 
     def character_time_ns(self, speed: int) -> int:
         """Returns the length of one character at ``speed`` bit/s, ns; 0 where the speed is unknown (0)."""
-        return self.character_bits * 1_000_000_000 // speed if speed else 0
+        return self.character_bits * SECOND_NS // speed if speed else 0
 
     def __str__(self) -> str:
         return f"{self.data_bits}{self.parity}{self.stop_bits}"

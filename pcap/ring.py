@@ -17,7 +17,7 @@ from typing import Final
 from vtctap.closing import Closing
 from vtctap.pcap.capture_file import Interface, TraceError
 from vtctap.pcap.formats import FORMATS
-from vtctap.pcap.record import LINKTYPE_USER0, Record
+from vtctap.pcap.record import LINKTYPE_USER0, SECOND_NS, Record
 from vtctap.pcap.trace import TraceWriter, create_trace
 
 KILOBYTE: Final = 1000
@@ -119,7 +119,7 @@ class RingWriter(Closing):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.kept.popleft())
         self._number += 1
-        moment = datetime.fromtimestamp(time // 1_000_000_000)
+        moment = datetime.fromtimestamp(time // SECOND_NS)
         name = f"{self._stem}_{self._number % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
         writer = create_trace(
             name, linktype=self._linktype, application=self._application, taps=self._taps, force=self._force

@@ -20,7 +20,7 @@ from vtctap.pcap.burst import Burst, ImportFormatError, foreign_packet
 from vtctap.pcap.capture_file import Packet
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.importers.account import Account
-from vtctap.pcap.record import Flag, Sender
+from vtctap.pcap.record import SECOND_NS, Flag, Sender
 from vtctap.pcap.streams import Source
 
 LINKTYPE_RTAC_SERIAL: Final = 250
@@ -55,7 +55,7 @@ STATED: Final = sum(_ERROR_EVENTS)
 def written(burst: Burst) -> Iterator[Packet]:
     """Writes a burst as packets: its errors, then its octets. A burst without a time begins in 1970."""
     time = burst.time or 0
-    seconds, nanoseconds = divmod(time, 1_000_000_000)
+    seconds, nanoseconds = divmod(time, SECOND_NS)
     errors = [event for flag, event in _ERROR_EVENTS.items() if burst.flags & flag and burst.sender != Sender.CLIENT]
     for event in errors:
         yield Packet(time, _HEADER.pack(seconds, nanoseconds // 1000, event, 0, 0), LINKTYPE_RTAC_SERIAL)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from vtctap.dissector.framing.assembler import Tap
-from vtctap.pcap.record import Line, Record
+from vtctap.pcap.record import SECOND_NS, Line, Record
 from vtctap.sniffer.adapter import Adapter, ask_low_latency, find_adapter
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
@@ -35,7 +35,7 @@ def first_settings(speed: int | Following, line: Line, *, usual: int) -> tuple[S
 
 _SWEEP_NS: Final = 20_000_000
 """How often complete records are released while octets come without a pause."""
-_WATCH_NS: Final = 1_000_000_000
+_WATCH_NS: Final = SECOND_NS
 """How often the wall clock and the drivers' error counters are checked."""
 _RETURN: Final = 0.1
 """The longest wait while a port is being reopened, so that its return is noticed soon."""

@@ -16,12 +16,12 @@ from typing import Final
 
 from vtctap.closing import Closing
 from vtctap.dissector.framing.reframe import character_time_ns, octets_of, pieces
-from vtctap.pcap.record import Flag, Kind, Record, Sender
+from vtctap.pcap.record import SECOND_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.replayed import Turn
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
-_AHEAD_NS: Final = 1_000_000_000
+_AHEAD_NS: Final = SECOND_NS
 """Longest time by which a record may begin before the previous record of a trace."""
 SIDES: Final[dict[Sender, Side]] = {Sender.CLIENT: "client", Sender.SERVER: "server", Sender.UNKNOWN: "client"}
 """Maps senders to sides of the wire. Which side an unknown sender gets makes no difference on one wire."""

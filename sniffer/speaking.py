@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import serial
 
 from vtctap.closing import Closing
-from vtctap.pcap.record import EIGHT_BITS, Line
+from vtctap.pcap.record import EIGHT_BITS, SECOND_NS, Line
 from vtctap.sniffer.opening import is_url
 from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError
 from vtctap.sniffer.simulated.machine import Machine
@@ -157,7 +157,7 @@ class Speaker(Closing):
     def _step(self, wire: VirtualWire, partner: Side, line: Line, now: int) -> None:
         if octets := self._end.read():
             # The first of them ended by now, so it began a character ago.
-            began = now - line.character_bits * 1_000_000_000 // self._speed
+            began = now - line.character_bits * SECOND_NS // self._speed
             wire.feed(partner, bytes(octet & self._mask for octet in octets), began)
         for _ in wire.advance(now):
             pass

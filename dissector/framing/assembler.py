@@ -19,9 +19,9 @@ from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
 from vtctap.dissector.protocol.messages import Message, decode
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.pcap.record import EIGHT_BITS, MAX_UNCERTAINTY_NS, Flag, Kind, Line, Record, Sender
+from vtctap.pcap.record import EIGHT_BITS, MAX_UNCERTAINTY_NS, SECOND_NS, Flag, Kind, Line, Record, Sender
 
-MAX_HOLD_NS: Final = 1_000_000_000
+MAX_HOLD_NS: Final = SECOND_NS
 """Longest time, in ns, that a record waits for the other tap; then it is written and flagged."""
 
 MAX_PAUSES: Final = 20_000

@@ -36,7 +36,7 @@ from vtctap.dissector.scapy.message_layer import MESSAGE_FIELDS, MessageLayer
 from vtctap.dissector.scapy.messages import LAYERS, Noise
 from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import ARROWS
-from vtctap.pcap.record import HEADER, MAGIC, OPTION, VERSION, Flag, Kind, Record, RecordError, Sender
+from vtctap.pcap.record import HEADER, MAGIC, OPTION, SECOND_NS, VERSION, Flag, Kind, Record, RecordError, Sender
 from vtctap.pcap.record import decode as decode_record
 
 CONTEXT: Final = frozenset(field.attribute for field in CATALOGUE if field.context)
@@ -177,7 +177,7 @@ class VTC(Derived):
 
     def record(self) -> Record:
         """Returns the record of the packet's octets and time. Raises RecordError where the header is damaged."""
-        return decode_record(bytes(self), int(self.time * 1_000_000_000))
+        return decode_record(bytes(self), int(self.time * SECOND_NS))
 
     def fields_vtc(self) -> dict[str, Value]:
         """Returns the catalogue's fields that apply, by name, as in ``read --json``; none where the header is damaged.

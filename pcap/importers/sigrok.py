@@ -8,8 +8,8 @@ from typing import IO, Final
 
 from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.importers.account import Account
-from vtctap.pcap.importers.stamps import SECOND
 from vtctap.pcap.importers.wires import RATE, Wires, hertz, sample_time
+from vtctap.pcap.record import SECOND_NS
 from vtctap.pcap.streams import Source, name_of
 
 _STATED: Final = re.compile(r"^([\w ]+?)\s*=\s*(.*?)\s*$", re.MULTILINE)
@@ -45,10 +45,10 @@ def _octets(archive: zipfile.ZipFile, stated: dict[str, str], name: str, account
     count = 0
     for at, word in _changes(archive, stated):
         count = at
-        time = round(at * SECOND / hertz(rate))
+        time = round(at * SECOND_NS / hertz(rate))
         for number, bit in enumerate(bits):
             yield from wires.feed(time, number, word[bit >> 3] >> (bit & 7) & 1)
-    yield from wires.close(round((count + 1) * SECOND / hertz(rate)))
+    yield from wires.close(round((count + 1) * SECOND_NS / hertz(rate)))
 
 
 def _changes(archive: zipfile.ZipFile, stated: dict[str, str]) -> Iterator[tuple[int, bytes]]:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
-SECOND: Final = 1_000_000_000
-DAY: Final = 86_400 * SECOND
+from vtctap.pcap.record import SECOND_NS
+
+_DAY_NS: Final = 86_400 * SECOND_NS
 
 _PARTS: Final = re.compile(
     r"(?:(?:(\d{4})[-/.](\d\d)[-/.](\d\d)[ T]|(\d\d)[./-](\d\d)[./-](\d{4}),? ))?"
@@ -54,15 +55,15 @@ class Clock:
         found = _PARTS.fullmatch(_GURUX.sub(r"\1:\2:\3.\4", text) if text[2:3] == "." else text)
         if not found:
             seconds = _SECONDS.fullmatch(text)
-            return int(seconds[1]) * SECOND + _fraction(seconds[2]) if seconds else None
+            return int(seconds[1]) * SECOND_NS + _fraction(seconds[2]) if seconds else None
         year, month, day, day_, month_, year_, hours, minutes, seconds_, fraction, _, sign, *offset = found.groups()
         if int(hours) > 23 or int(minutes) > 59 or int(seconds_) > 60:
             return None
-        of_day = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds_)) * SECOND + _fraction(fraction)
+        of_day = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds_)) * SECOND_NS + _fraction(fraction)
         if not (year or year_):
-            self._days += of_day < self._of_day - DAY // 2
+            self._days += of_day < self._of_day - _DAY_NS // 2
             self._of_day = of_day
-            return self._days * DAY + of_day
+            return self._days * _DAY_NS + of_day
         midnight = _midnight(year or year_, month or month_, day or day_, sign, *offset)
         return None if midnight is None or midnight + of_day < 0 else midnight + of_day
 
@@ -74,7 +75,7 @@ def _midnight(year: str, month: str, day: str, sign: str | None, hours: str | No
     if sign:
         zone = timezone(int(f"{sign}1") * timedelta(hours=int(hours or 0), minutes=int(minutes or 0) % 60))
     try:
-        return int(datetime(int(year), int(month), int(day), tzinfo=zone).timestamp()) * SECOND
+        return int(datetime(int(year), int(month), int(day), tzinfo=zone).timestamp()) * SECOND_NS
     except ValueError:
         return None
 

@@ -32,8 +32,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from vtctap.pcap.importers.stamps import SECOND
-from vtctap.pcap.record import Flag, Line
+from vtctap.pcap.record import SECOND_NS, Flag, Line
 
 SPEEDS: Final = (
     300,
@@ -62,7 +61,7 @@ _EIGHT_EVEN: Final = Line(8, "E", 1)
 _EIGHT_ODD: Final = Line(8, "O", 1)
 _REST: Final = 12
 """Rest that ends a run, in bits."""
-_LONGEST_REST: Final = _REST * SECOND // min(SPEEDS)
+_LONGEST_REST: Final = _REST * SECOND_NS // min(SPEEDS)
 _BEGINNING: Final = 16
 """Fewest edges before a place where a run is split."""
 _TOLERATED: Final = 8
@@ -97,7 +96,7 @@ class Format:
     @property
     def bit(self) -> float:
         """The duration of a bit, ns."""
-        return SECOND / self.speed
+        return SECOND_NS / self.speed
 
 
 @dataclass(slots=True)
@@ -308,7 +307,7 @@ def _measured(widths: Sequence[int]) -> list[int]:
     short = widths[len(widths) // 10]
     alike = [width for width in widths if short * 3 <= width * 4 and width * 4 <= short * 5]
     bit = sum(alike) / len(alike)
-    return [speed for speed in (round(SECOND / bit), round(2 * SECOND / bit)) if speed] if bit else []
+    return [speed for speed in (round(SECOND_NS / bit), round(2 * SECOND_NS / bit)) if speed] if bit else []
 
 
 def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = True) -> _Reading:

@@ -13,11 +13,10 @@ from vtctap.pcap.burst import Burst
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import WORDS
 from vtctap.pcap.importers.sides import FirstCome
-from vtctap.pcap.importers.stamps import SECOND
 from vtctap.pcap.importers.uart import Character, Edge, Uart
-from vtctap.pcap.record import Sender
+from vtctap.pcap.record import SECOND_NS, Sender
 
-_REST: Final = SECOND
+_REST: Final = SECOND_NS
 """How long the levels after the last change are assumed to last, ns."""
 RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)Hz")
 """How sigrok writes a sample rate."""
@@ -31,7 +30,7 @@ def hertz(rate: re.Match[str]) -> float:
 
 def sample_time(rate: float) -> int:
     """Returns the duration of a sample at a rate (Hz), ns, at least 1."""
-    return max(round(SECOND / rate), 1) if rate else 0
+    return max(round(SECOND_NS / rate), 1) if rate else 0
 
 
 class Wires:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from vtctap.pcap.record import EIGHT_BITS, Line
+from vtctap.pcap.record import EIGHT_BITS, SECOND_NS, Line
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done, Machine, Send
 from vtctap.sniffer.simulated.octets import NUL
 
@@ -177,9 +177,9 @@ class VirtualWire:
         for character in characters:
             if character.gap_ns:
                 anchor, count = end + character.gap_ns, 0
-            begin = anchor + count * bits * 1_000_000_000 // speed
+            begin = anchor + count * bits * SECOND_NS // speed
             count += BREAK_CHARACTERS if character.is_break else 1
-            end = anchor + count * bits * 1_000_000_000 // speed
+            end = anchor + count * bits * SECOND_NS // speed
             value = received(character.octet, line, bad_parity=character.bad_parity)
             octet = WireOctet(side, NUL if character.is_break else value, begin, end, character.is_break)
             self._plan(octet)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from vtctap.arguments import STANDARD
 from vtctap.errors import CommandError
+from vtctap.pcap.record import SECOND_NS
 
 if TYPE_CHECKING:
     from vtctap.dissector.filter import Predicate
@@ -92,7 +93,7 @@ def _ring_limits(given: dict[str, str], total: int) -> "RingLimits":
     return RingLimits(
         size=(_whole(given, "filesize") or 0) * KILOBYTE,
         records=_whole(given, "packets") or 0,
-        duration_ns=round(float(given.get("duration", 0)) * 1_000_000_000),
+        duration_ns=round(float(given.get("duration", 0)) * SECOND_NS),
         files=_whole(given, "files") or 0,
         total=total,
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.parts import Passive
+from vtctap.pcap.record import SECOND_NS
 
 if TYPE_CHECKING:
     from vtctap.capturing.hints import Hints
@@ -66,4 +67,4 @@ class Advice(Passive):
 
 def _clock(time_ns: int) -> str:
     """Returns the local date and time of a record."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns // 1_000_000_000))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns // SECOND_NS))

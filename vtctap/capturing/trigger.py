@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from vtctap.capturing.parts import Passive
+from vtctap.pcap.record import SECOND_NS
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissector
@@ -57,7 +58,7 @@ class Trigger(Passive):
 
     def _hold(self, record: "Record") -> None:
         self._held.append(record)
-        while self._held[0].time < record.time - BEFORE_SECONDS * 1_000_000_000:
+        while self._held[0].time < record.time - BEFORE_SECONDS * SECOND_NS:
             self._held.popleft()
 
 

@@ -128,11 +128,11 @@ def _dissector(wireshark: Wireshark) -> str:
 
 
 def _write_trace(path: Path) -> None:
-    from vtctap.pcap.record import Kind, Record
+    from vtctap.pcap.record import SECOND_NS, Kind, Record
     from vtctap.pcap.trace import create_trace
 
     with create_trace(str(path)) as writer:
-        writer.write(Record(1_000_000_000, b"", Kind.EVENT, event="mark doctor"))
+        writer.write(Record(SECOND_NS, b"", Kind.EVENT, event="mark doctor"))
 
 
 def _group_of_dumpcap() -> str:

@@ -18,6 +18,7 @@ from vtctap.capturing.signals import Signals
 from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
 from vtctap.messages import warn
 from vtctap.outputs import APPLICATION
+from vtctap.pcap.record import SECOND_NS
 from vtctap.wireshark import extcap_queries
 from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS
 
@@ -216,7 +217,7 @@ class _Live:
         """Writes an event into the log, and shows the present port settings in the toolbar."""
         from vtctap.wireshark.toolbar import Command, Message
 
-        time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // 1_000_000_000))
+        time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // SECOND_NS))
         self._toolbar.send(Message(LOG, Command.ADD, f"{time_of_day}  tap {event.tap}  {event.event}\n"))
         for control, value in ((SPEED, str(event.speed)), (LINE, str(event.line))):
             if self._shown.get(control) != value:
