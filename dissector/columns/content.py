@@ -122,7 +122,7 @@ class Content:
         plain[self._of_templates([each.kind is not Kind.FRAME for each in self._batch.templates])] = False
         rows, others = numpy.flatnonzero(plain), numpy.flatnonzero(~plain)
         templates, count = self._batch.template, len(self._batch.templates)
-        alike = Codes(templates, count).by(places.asked, len(places.all_asked)).by(plain.astype(numpy.int64), 2)
+        alike = Codes(templates, count).by(places.asked, len(places.all_asked))
         by_sets = self._by_sets(rows, Codes(alike.codes[rows], alike.count))
         contents = slices(self.octets, self.offsets[:-1][others], self.offsets[1:][others], pyarrow.binary())
         numbers, distinct = numbered(contents)
@@ -141,8 +141,11 @@ class Content:
     def _by_sets(self, rows: Integers, codes: Codes) -> Codes:
         """Returns numbers that also part plain rows with different commands or data sets."""
         sets = self.sets
-        codes = codes.by(sets.command[rows], ACKNOWLEDGED + 1).by(sets.counted[rows].astype(numpy.int64), 256)
-        of_sets = [(self.numbers, len(self.names)), (self.readings.certainty, CERTAINTIES)]
+        counted = sets.counted[rows].astype(numpy.int64)
+        codes = codes.by(sets.command[rows], ACKNOWLEDGED + 1).by(counted, int(counted.max(initial=0)) + 1)
+        of_sets = [(self.numbers, len(self.names))]
+        if self.readings.certainty.any():
+            of_sets.append((self.readings.certainty, CERTAINTIES))
         return combined(codes, sets.offsets, rows, of_sets)
 
     @cached_property

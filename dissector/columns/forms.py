@@ -27,6 +27,8 @@ class Codes:
 
     def by(self, others: Integers, count: int) -> "Codes":
         """Returns numbers that also part rows where ``others`` (below ``count``) differ."""
+        if count == 1:
+            return self
         return _dense(self.codes.astype(numpy.int64) * count + others, self.count * count)
 
     def examples(self) -> Integers:
