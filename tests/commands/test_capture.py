@@ -310,16 +310,13 @@ def test_nobody_reads_what_is_printed_beside_a_trace(
 def test_printing(taps: Any, start: Start) -> None:
     process = start("capture", *pair(taps), "-a", "packets:2", bufsize=0)
     assert process.stdout
-    opened = b""
-    while opened.count(b"\n") < 2:
-        opened += os.read(process.stdout.fileno(), 4096)
-    taps.say(0, REQUEST)
-    pace()
-    taps.say(1, ANSWER)
-    pace()
-    taps.say(0, READ)
+    shown = b""
+    for lines, say in ((2, (0, REQUEST)), (3, (1, ANSWER))):
+        while shown.count(b"\n") < lines:
+            shown += os.read(process.stdout.fileno(), 4096)
+        taps.say(*say)
     output, errors = process.communicate(timeout=PATIENCE)
-    lines = (opened + output).decode().splitlines()
+    lines = (shown + output).decode().splitlines()
     assert process.returncode == 0
     assert [line.split()[2:4] for line in lines] == [
         ["C>", "opened"],
