@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 def session() -> list[Record]:
-    """A simulated session with its events: some fifty records."""
+    """A simulated session with its events: about a hundred records."""
     timing = _PROFILE.timing
     return list(
         virtual.capture(
