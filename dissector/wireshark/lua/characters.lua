@@ -30,8 +30,10 @@ local function show(octets)
     return (gsub(gsub(octets, "<([0-9A-Z][0-9A-Z][0-9A-Z]?>)", LESS_THAN .. "%1"), "[^ -~]", SHOWN))
 end
 
+-- Whether an octet exceeds seven bits. (A pattern bound to the start runs over text faster than one that may begin
+-- anywhere.)
 local function has_high(octets)
-    return find(octets, "[\128-\255]") ~= nil
+    return not find(octets, "^[\0-\127]*$")
 end
 
 -- Whether octets received as eight bits are clearly seven bits with even parity.

@@ -8,7 +8,7 @@ local function quoted(text)
 end
 
 local function told(text)
-    return find(text, '[%]%[ "=?(),]') and quoted(text) or text
+    return find(text, '^[^%]%[ "=?(),]*$') and text or quoted(text)
 end
 
 local function set_text(set)

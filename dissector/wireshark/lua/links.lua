@@ -40,7 +40,7 @@ end
 -- The first octets of a record, with the number that its link has in this file.
 local function with_its_link(start)
     local interface, link, tap = interface_of(), byte(start, 10, 11)
-    local key = interface and tap and trace_of(interface.value, tap) * 256 + link or link
+    local key = interface and tap and trace_of(interface(), tap) * 256 + link or link
     if not key then
         return start
     end

@@ -56,11 +56,14 @@ local function odd_set(text, open, last)
     return after, sub(text, open + 1, after - 1), false
 end
 
--- Reads the data sets in text[first..last]; the rest becomes the message's text. (Most messages are one set of
--- printable characters, which a single pattern recognises.)
+-- Most messages are one set of printable characters, which a single pattern recognises. "<" is left out, since it may
+-- be shown by its number. (Classes that name what they accept match twice as fast as those that name the rest. The
+-- frontier keeps the value whole: a long one without a bracket would else be tried at each length.)
+local ONE_SET = "^([ \"-')-;=-~]*)%(([ -'+-;=-~]*)%f[*)]%*?([ -'*-;=-~]*)%)()"
+
+-- Reads the data sets in text[first..last]; the rest becomes the message's text.
 local function data_sets(message, text, first, last)
-    local register, value, unit, after =
-        match(text, "^([^%c%(!<\128-\255]*)%(([^%c%(%)%*<\128-\255]*)%*?([^%c%(%)<\128-\255]*)%)()", first)
+    local register, value, unit, after = match(text, ONE_SET, first)
     if after == last + 1 then
         message.sets = { { register = register, value = value, unit = unit, raw = value, first = first,
             open = first + #register, after = last, last = last, name = nil, word = nil, title = nil } }
@@ -155,7 +158,7 @@ local function block(message, name, structure, text, body, stop)
 end
 
 local function block_end(structure)
-    return find(structure, "[\3\4]") or #structure + 1
+    return match(structure, "^[^\3\4]*()")
 end
 
 local decoders = {}

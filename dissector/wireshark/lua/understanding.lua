@@ -1,7 +1,7 @@
 -- Understanding: messages with their meaning, cached by their octets and by the registers that their requests named.
 
 -- Caches the results of a function of one string, which returns nil for none. A full newer half replaces the older
--- half.
+-- half, whose table is emptied and filled again, since a new one would grow step by step.
 local function remembering(work, half)
     local newer, older, count = {}, {}, 0
     return function(key)
@@ -12,7 +12,10 @@ local function remembering(work, half)
                 value = work(key) or false
             end
             if count == half then
-                older, newer, count = newer, {}, 0
+                older, newer, count = newer, older, 0
+                for old in next, newer do
+                    newer[old] = nil
+                end
             end
             newer[key], count = value, count + 1
         end

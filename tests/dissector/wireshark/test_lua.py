@@ -562,17 +562,19 @@ def test_octets_of_an_event_that_are_no_text_are_shown_by_name(wireshark: Callab
     assert shown == [["a<NUL>b"], ["<FF>"], ["<C3><A4><A4>"], ["<E2><98>"], ["<ED><A0><80>"], ["<C0><AF>"]]
 
 
-def test_the_text_of_a_long_record_takes_linear_time(tmp_path: Path) -> None:
-    """A Telegram with 32 000 soft ends takes less than 2.5 times as long as one with 500; joining its pieces of text
-    one by one took five times as long."""
+@pytest.mark.parametrize(("start", "fill", "message"), [(b"/ISk5\r\n", b"!0", "Telegram"), (b"\x02a(", b"00", "Data")])
+def test_a_long_record_takes_linear_time(tmp_path: Path, start: bytes, fill: bytes, message: str) -> None:
+    """A Telegram with 32 000 soft ends, and a value of 64 000 characters without an end, take less than 2.5 times as
+    long as with 500. Joining the pieces of the Telegram's text one by one took five times as long; trying the value at
+    each length, minutes."""
     script = write(tmp_path / "vtctap.lua")
 
     def seconds(count: int) -> float:
         trace = tmp_path / f"{count}.pcapng"
         with create_trace(trace) as writer:
-            writer.write(Record(10**18, b"/ISk5\r\n" + b"!0" * count))
+            writer.write(Record(10**18, start + fill * count))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert tshark(trace, script, "-T", "fields", "-e", "vtc.message") == ["Telegram"]
+        assert tshark(trace, script, "-T", "fields", "-e", "vtc.message") == [message]
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime - before.ru_utime
 
