@@ -30,7 +30,7 @@ from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.learning.evidence import Answer
 from vtctap.dissector.learning.learner import Learner
 from vtctap.dissector.profiles.files import load
-from vtctap.pcap.record import Line, Record
+from vtctap.pcap.record import Line, Record, decode, encode
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.dialect import Dialect
 from vtctap.sniffer.simulated.drawn import draw
@@ -50,7 +50,8 @@ MS = 1_000_000
 
 
 def capture(dialect: Dialect, seed: int, faults: Sequence[str]) -> list[Record]:
-    """The records of one device's sessions."""
+    """The records of one device's sessions as a file gives them: without the messages that the assembler decoded,
+    which would hide that octets are damaged later."""
     line = Line.parse(dialect.wiring.format)
     codes = [code for code in faults if code != "parity" or line.has_parity]
     played = play(seed, dialect=dialect, sessions=SESSIONS, faults=codes)
@@ -62,7 +63,7 @@ def capture(dialect: Dialect, seed: int, faults: Sequence[str]) -> list[Record]:
         gap_limit_ns=1_500 * MS,
         profile="iec62055-52",
     )
-    return list(made)
+    return [decode(encode(record), record.time) for record in made]
 
 
 def damaged(record: Record, random: Random) -> Record:

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.learning.evidence import Place
-from vtctap.dissector.learning.turns import DataSet, Fate, Turn
+from vtctap.dissector.learning.turns import DataSet, Fate, Turn, may_write
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens.decode import Token
 from vtctap.dissector.tokens.recognise import ENCODINGS, recognise
@@ -89,7 +89,8 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A write that the meter acknowledged, and what was read after it, up to the next write or the session's end.
+    """A write that the meter acknowledged, and what was read after it, up to the next write, the session's end, or a
+    damaged request that may be a write.
 
     - ``token`` is what was written, as a token; see :func:`token_in`.
     - ``opens``: unknown tokens may have been entered before it, as between two sessions.
@@ -230,6 +231,8 @@ class Flows:
         link = self._links.setdefault(turn.link, _Link())
         if link.open and (turn.opening or turn.asked in (MessageName.WriteCommand, MessageName.BreakCommand)):
             yield self._end(link, whole=True)
+        elif link.open and may_write(turn):
+            yield self._end(link, whole=False)
         link.unclear |= turn.opening or turn.asks is None
         if turn.asked == MessageName.WriteCommand:
             self._write(link, turn)

@@ -5,17 +5,19 @@ sign-on to the next. A digit that never varied, beside digits that did, may belo
 check digit; that the digits of a few devices fit may be an accident.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, total
+from vtctap.dissector.learning.evidence import ENOUGH, Answer, Explaining, Notes, Reading, Tally, total
 from vtctap.dissector.learning.question import READING, Question, together
 from vtctap.dissector.learning.turns import Fate, Turn
 from vtctap.dissector.tokens.luhn import is_luhn
 
 CONSTANT, DEVICE, COUNTING, EITHER = "constant", "of the device", "counting", "either"
-"""The kinds of parts; ``EITHER``: a digit that never varied, in a run of digits of which others did."""
+"""The kinds of parts; ``EITHER``: a character that varied once, or a digit that never varied, in a run of digits of
+which others did."""
 PROVEN: Final = 6
 """Fewest different numbers whose fitting check digits are no accident."""
 _SHORTEST: Final = 4
@@ -53,16 +55,33 @@ def _own_text(turn: Turn, notes: Notes) -> None:
         notes.feed(turn.place, (turn.answer.message.id_text,))
 
 
-def kinds(devices: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the kind of each position in identifications of one length, given by device."""
-    texts = [text for own in devices for text in own]
-    found = []
-    for at in range(len(texts[0])):
-        if any(len({text[at] for text in own}) > 1 for own in devices):
-            found.append(COUNTING)
-        else:
-            found.append(DEVICE if len({text[at] for text in texts}) > 1 else CONSTANT)
-    return _beside(found, texts[0])
+def kinds(devices: Sequence[Mapping[str, int]]) -> list[str]:
+    """Returns the kind of each position in identifications of one length, which are given by device, with how often
+    each was sent."""
+    length = len(next(iter(devices[0])))
+    usual, found = [], []
+    for at in range(length):
+        own = [_characters(texts, at) for texts in devices]
+        usual += [max(own[0], key=lambda character: own[0][character])]
+        found.append(_kind(own))
+    return _beside(found, "".join(usual))
+
+
+def _characters(texts: Mapping[str, int], at: int) -> Counter[str]:
+    """Counts a device's characters at a position."""
+    found: Counter[str] = Counter()
+    for text, count in texts.items():
+        found[text[at]] += count
+    return found
+
+
+def _kind(devices: Sequence[Counter[str]]) -> str:
+    """Returns the kind of a position. An identification has no check character, so a character that differs from a
+    device's others once may be damage."""
+    differing = sum(own.total() - max(own.values()) for own in devices)
+    if differing:
+        return COUNTING if differing >= ENOUGH else EITHER
+    return DEVICE if len({character for own in devices for character in own}) > 1 else CONSTANT
 
 
 def _beside(found: list[str], text: str) -> list[str]:
@@ -84,7 +103,7 @@ def _parts(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answe
         yield question.not_seen()
         return
     length = _usual(seen)
-    own = [[text for _, (text,), tally in notes if len(text) == length and _often(tally)] for notes in devices]
+    own = [{text: tally.count for _, (text,), tally in notes if len(text) == length} for notes in devices]
     own = [texts for texts in own if texts]
     evidence = total(tally for (text,), tally in seen.items() if len(text) == length)
     found = kinds(own) if own else []
@@ -93,10 +112,6 @@ def _parts(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answe
         return
     runs = ", ".join(f"{len(list(group))} {kind}" for kind, group in groupby(found))
     yield question.shown("", runs, evidence)
-
-
-def _often(tally: Tally) -> bool:
-    return tally.count > 0
 
 
 def _usual(seen: dict[Explaining, Tally]) -> int:

@@ -9,13 +9,15 @@ If a request is damaged only in the recording, the meter understood it, so an an
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Tally, weigh
+from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, weigh
 from vtctap.dissector.learning.question import OFTEN_REFUSED, READING, Question, only, together
 from vtctap.dissector.learning.turns import Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag
 
 _REFUSING: Final = frozenset((Fate.REFUSED, Fate.ERROR, Fate.SILENT, Fate.BROKEN_OFF))
+
+_COMMANDS: Final = frozenset((MessageName.ReadCommand, MessageName.WriteCommand))
 
 
 def _undefined(turn: Turn, notes: Notes) -> None:
@@ -24,14 +26,33 @@ def _undefined(turn: Turn, notes: Notes) -> None:
 
 
 def _bad_check(turn: Turn, notes: Notes) -> None:
+    """Notes how a request with a wrong check character is refused, or that it was understood. Noise after the frame of
+    a client without check characters is none; and some commands are refused even if the check character is good."""
     request = turn.request
-    if request is None or request.message.bcc_status != "bad" or turn.fate not in _REFUSING:
+    if request is None or request.message.bcc_status != "bad" or turn.omits_checks or request.name not in _COMMANDS:
         return
     if not request.record.parity_errors and not request.record.flags & (Flag.PARITY | Flag.FRAMING | Flag.CUT):
-        notes.feed(turn.place, (turn.fate,))
+        if turn.fate in _REFUSING:
+            notes.feed(turn.place, (turn.fate,))
+        elif turn.fate in (Fate.ANSWERED, Fate.ACKNOWLEDGED):
+            notes.feed(turn.place, (_DONE,))
 
 
 _DONE: Final = "done"
+
+
+def _by_check(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answer]:
+    """Judges how requests with a wrong check character are refused. If the meter understood some, the recording is
+    damaged, and silence may be a fault of the line: it counts only if it is repeated, and more frequent."""
+    tallies = together(devices).subjects().get("", {})
+    understood, silent = only(tallies, _DONE).count, only(tallies, Fate.SILENT)
+    found = {fates: tally for fates, tally in tallies.items() if fates not in ((_DONE,), (Fate.SILENT,))}
+    if silent.count >= OFTEN_REFUSED and silent.count > understood:
+        found[Fate.SILENT,] = silent
+    elif silent.count and not found:
+        yield question.open("", Reading(Fate.SILENT, silent, Tally()))
+        return
+    yield question.answer("", weigh(found)) if found else question.not_seen()
 
 
 def _refused(turn: Turn, notes: Notes, message: MessageName) -> None:
@@ -86,7 +107,6 @@ def _bad_answer(turn: Turn, notes: Notes) -> None:
 
 
 ENDS, GOES_ON = "ends the session", "goes on"
-_COMMANDS: Final = frozenset((MessageName.ReadCommand, MessageName.WriteCommand))
 
 
 def _no_answer(turn: Turn, notes: Notes) -> None:
@@ -116,6 +136,7 @@ QUESTIONS: Final = (
         "How does the meter answer a request with a wrong check character?",
         _bad_check,
         "a request with a wrong check character",
+        _by_check,
     ),
     Question(
         "read refused",

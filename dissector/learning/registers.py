@@ -144,8 +144,9 @@ _CHANGES: Final = (UP, RISEN, DOWN, FALLEN, CLIMBS, DROPS, OTHER)
 
 def _explained(changed: Mapping[str, Tally]) -> dict[Explaining, Tally]:
     """Returns the changes of a value by the behaviours that explain them. A value that rises and falls explains
-    everything, so it counts only if both happened without a write."""
-    varies = (VARIES,) if changed[UP].count and changed[DOWN].count else ()
+    everything, so it counts only if both often happened without a write; a few such changes may be damage."""
+    share = sum(tally.count for tally in changed.values()) / _SELDOM
+    varies = (VARIES,) if min(changed[UP].count, changed[DOWN].count) > share else ()
     return {
         (RISES, *varies): changed[UP],
         (RISES, CREDIT, WRITTEN, STATUS, *varies): changed[RISEN],
@@ -155,6 +156,10 @@ def _explained(changed: Mapping[str, Tally]) -> dict[Explaining, Tally]:
         (CREDIT, STATUS, *varies): changed[DROPS],
         ("text that changes",): changed[OTHER],
     }
+
+
+_SELDOM: Final = 20
+"""A change that is one in this many, or fewer, does not show how a value behaves."""
 
 
 def _unchanged(question: Question[Turn], subject: str, devices: Sequence[dict[Explaining, Tally]]) -> Answer:

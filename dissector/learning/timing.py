@@ -41,7 +41,8 @@ def _pause(turn: Turn, notes: Notes) -> None:
     before, request = turn.before, turn.request
     if before is None or request is None or turn.rest_ns is None or not turn.is_new or turn.opening:
         return
-    if before.fate in CERTAIN and before.fate is not Fate.SILENT and turn.asks and before.asks:
+    certain = turn.is_certain and before.is_certain and before.fate in CERTAIN and before.fate is not Fate.SILENT
+    if certain and turn.asks and before.asks:
         _note(turn, notes, request, turn.rest_ns, "poll" if turn.asks == before.asks else "next")
 
 
@@ -123,5 +124,6 @@ OF_FLOWS: Final = (
         "a token whose result is polled",
         measured,
         read=False,
+        enough=4,  # Both bounds of two writes: a value that damage changed would show a wrong time once.
     ),
 )

@@ -18,6 +18,7 @@ from vtctap.dissector.analysis.cases import unordered
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.learning.evidence import Place
+from vtctap.dissector.protocol.characters import EOT, ETX, LF
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import READOUT, MessageName
 from vtctap.pcap.record import Flag, Sender
@@ -70,7 +71,7 @@ client's previous request was the same read. Other: at least one of the values i
 
 class DataSet(NamedTuple):
     """A value that the meter sent: its register, the read's count in ``limit`` (0 without one), and its change since
-    the last read with that count (empty the first time)."""
+    the last read with that count; empty the first time, and if what was asked in between is not certain."""
 
     register: str
     value: str
@@ -102,13 +103,15 @@ class Turn:
     - ``place`` is the record of the request, or of the first answer.
     - ``asks`` is the undamaged message that the meter had to answer, ``asked`` is its name; None if it is not known.
     - ``answer`` is the first undamaged answer; ``fate`` is its kind.
+    - ``omits_checks``: the client has sent messages without a check character, and none with a good one.
     - ``position`` counts the turns of a session, from 1. ``signed_on``: the session has had a sign-on before this turn;
       ``password`` and ``selected``: it has had a password or an option select. ``certainly_unsigned``: it has had no
       sign-on, and a break or a long silence ended the session before it.
     - ``rest_ns`` is the silence before the request, None if it is unknown.
     - ``before`` is the previous turn of the link; that turn's own ``before`` is None.
     - ``data`` are the values that the meter sent in an undamaged answer. Data sets without an id belong to the
-      requested registers, in their order; if that is not certain, there are none.
+      requested registers, in their order; if that is not certain, there are none, and none after a damaged request,
+      whose count is unknown.
     """
 
     trace: int
@@ -118,6 +121,7 @@ class Turn:
     asked: MessageName | None
     answer: Frame | None
     fate: Fate
+    omits_checks: bool
     position: int
     signed_on: bool
     password: bool
@@ -131,6 +135,12 @@ class Turn:
     def opening(self) -> bool:
         """Whether this is the first turn of its session."""
         return self.position == 1
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the request is what the client sent: it has a check character, or the same was read before."""
+        ids = self.asks.register if self.asks else ()
+        return not self.omits_checks or any(data.change and data.register in ids for data in self.data)
 
     @property
     def is_new(self) -> bool:
@@ -181,7 +191,9 @@ def _values(asks: Message | None, answer: Frame | None) -> Iterator[tuple[str, s
 @dataclass(slots=True)
 class _Link:
     """What is kept of a link. ``over``: a break ended the session; ``fresh``: the session began after another's end;
-    ``values``: the last value of each register and count, and how many writes the meter had taken then."""
+    ``values``: the last value of each register and count, and how many writes the meter had taken then; ``doubts``
+    counts the requests that may have been writes, or of which it is not known whether the meter took them, and
+    ``values`` keeps their number as well."""
 
     session: int = 0
     position: int = 0
@@ -193,7 +205,8 @@ class _Link:
     selected: bool = False
     before: Turn | None = None
     writes: int = 0
-    values: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    doubts: int = 0
+    values: dict[tuple[str, int], tuple[str, int, int]] = field(default_factory=dict)
     unchecked: Counter[Sender] = field(default_factory=Counter)
     checking: set[Sender] = field(default_factory=set)
 
@@ -224,6 +237,7 @@ class Turns:
         asks = self._asks(link, exchange)
         answer, fate = self._fate(link, exchange, asks, ends=ends)
         unsigned = link.fresh and not link.signed_on and not names & _SIGN_ON
+        known = fate is not Fate.DOUBTFUL and (asks is not None or exchange.request is None)
         before = link.before
         turn = Turn(
             self._trace,
@@ -233,16 +247,18 @@ class Turns:
             asks.message if asks else None,
             answer,
             fate,
+            link.unchecked[Sender.CLIENT] > 0 and Sender.CLIENT not in link.checking,
             link.position,
             link.signed_on,
             link.password,
             link.selected,
             unsigned,
             rest_ns,
-            replace(before, before=None, data=()) if before else None,
-            tuple(self._data(link, asks, answer)) if fate is not Fate.DOUBTFUL else (),
+            replace(before, before=None) if before else None,
+            tuple(self._data(link, asks, answer)) if known else (),
         )
         link.writes += turn.asked == MessageName.WriteCommand and fate is Fate.ACKNOWLEDGED
+        link.doubts += may_write(turn)
         link.before = turn
         link.end_ns = max(frame.record.end for frame in frames)
         link.over = turn.asked == MessageName.BreakCommand
@@ -267,13 +283,12 @@ class Turns:
         for register, value, unit in _values(asks, answer):
             key, change = (register, count), ""
             if key in link.values:
-                was, writes = link.values[key]
-                polled = link.before is not None and any(
-                    key == (read.register, read.limit) for read in link.before.data
-                )
-                change = _change(was, value, written=writes < link.writes, polled=polled)
-            if change or len(link.values) < MAX_VALUES:
-                link.values[key] = value, link.writes
+                was, writes, doubts = link.values[key]
+                polled = _is_polled(link.before, key, asks)
+                if was == value or (doubts == link.doubts and polled is not None):
+                    change = _change(was, value, written=writes < link.writes, polled=bool(polled))
+            if key in link.values or len(link.values) < MAX_VALUES:
+                link.values[key] = value, link.writes, link.doubts
             yield DataSet(register, value, unit, count, change)
 
     def _asks(self, link: _Link, exchange: Exchange) -> Message | None:
@@ -305,10 +320,44 @@ class Turns:
         side, status = record.sender, frame.message.bcc_status
         if status == "good":
             link.checking.add(side)
+            return True
+        if not _has_end(frame):
+            return False
         if status != "missing":
             return True
         link.unchecked[side] += 1
         return side not in link.checking and link.unchecked[side] >= HABIT
+
+
+def _is_polled(before: Turn | None, key: tuple[str, int], asks: Message | None) -> bool | None:
+    """Whether the previous turn read the same, so that nothing came in between; None if that is not certain."""
+    if before is None:
+        return False
+    if before.asks is None and before.request is not None:
+        return None
+    read = any(key == (data.register, data.limit) for data in before.data)
+    return read or (asks is not None and before.asks == asks)
+
+
+def may_write(turn: Turn) -> bool:
+    """Whether the client may have written a value that the meter took, without a certain sign of it. A damaged request
+    that is answered with data was a read."""
+    if turn.asks is None:
+        return turn.request is not None and turn.fate is not Fate.ANSWERED
+    return turn.asked == MessageName.WriteCommand and turn.fate not in (Fate.ACKNOWLEDGED, Fate.REFUSED, Fate.ERROR)
+
+
+_LINES: Final = frozenset((MessageName.IDRequest, MessageName.IDResponse, MessageName.OptionSelect))
+"""The messages that end with a line end."""
+
+
+def _has_end(frame: Frame) -> bool:
+    """Whether the last octet of a frame can be that of its message. The end of a frame that lost octets there is too
+    early, and so are the times that count from it."""
+    last = frame.record.octets[-1] & 0x7F if frame.record.octets else None
+    if frame.name in _LINES:
+        return last == LF
+    return frame.message.bcc_status != "missing" or last in (ETX, EOT)
 
 
 def _change(was: str, value: str, *, written: bool, polled: bool) -> str:
