@@ -284,9 +284,9 @@ class Turns:
             key, change = (register, count), ""
             if key in link.values:
                 was, writes, doubts = link.values[key]
-                polled = _is_polled(link.before, key, asks)
-                if was == value or (doubts == link.doubts and polled is not None):
-                    change = _change(was, value, written=writes < link.writes, polled=bool(polled))
+                written, polled = writes < link.writes, _is_polled(link.before, key, asks)
+                if was == value or (doubts == link.doubts and (written or polled is not None)):
+                    change = _change(was, value, written=written, polled=bool(polled))
             if key in link.values or len(link.values) < MAX_VALUES:
                 link.values[key] = value, link.writes, link.doubts
             yield DataSet(register, value, unit, count, change)
@@ -330,13 +330,13 @@ class Turns:
 
 
 def _is_polled(before: Turn | None, key: tuple[str, int], asks: Message | None) -> bool | None:
-    """Whether the previous turn read the same, so that nothing came in between; None if that is not certain."""
+    """Whether the previous turn gave a value of the same, so that nothing came in between; None if it may have asked
+    for it, but the value is not known."""
     if before is None:
         return False
-    if before.asks is None and before.request is not None:
-        return None
-    read = any(key == (data.register, data.limit) for data in before.data)
-    return read or (asks is not None and before.asks == asks)
+    if any(key == (data.register, data.limit) for data in before.data):
+        return True
+    return None if before.request and before.asks in (None, asks) else False
 
 
 def may_write(turn: Turn) -> bool:

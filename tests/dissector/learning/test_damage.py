@@ -85,6 +85,16 @@ def test_a_damaged_write_may_have_changed_a_value() -> None:
     assert shows(changes(garbled(read("2006")), data("(1234)"), *SAME), "value behaviour", "2010") == falls
 
 
+def test_a_read_without_an_answer_is_no_poll() -> None:
+    """The value changed with the write, before the read that was not answered."""
+    wrote = [*SAME, write("FFFF", "1"), ("M", ACK), read("2010")]
+    turns = [
+        turn for up, down in ("51", "62", "73", "84") for turn in (*wrote, data(f"({down})"), *wrote, data(f"({up})"))
+    ]
+    silent = [turn for value in "2468" for turn in (*wrote, 3.0, read("2010"), data(f"({value})"))]
+    assert shows([*turns, *silent], "value behaviour", "2010") == "open"
+
+
 def test_few_changes_do_not_show_that_a_value_rises_and_falls() -> None:
     written = [write("FFFF", "1"), ("M", ACK)]
     falling = [turn for at in range(99, 10, -1) for turn in (*written, read("2010"), data(f"(00{at})"))]
