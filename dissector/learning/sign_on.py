@@ -58,12 +58,18 @@ def _password(turn: Turn, notes: Notes) -> None:
     if turn.asked == MessageName.PasswordCommand:
         notes.feed(turn.place, (YES,))
     elif turn.asked in _COMMANDS and not turn.password and turn.fate in CERTAIN and _is_under_way(turn):
-        notes.feed(turn.place, (NO,))
+        if _is_first(turn):
+            notes.feed(turn.place, (NO,))
 
 
 def _is_under_way(turn: Turn) -> bool:
     """Whether a session has begun, with or without a sign-on."""
     return turn.signed_on or (turn.certainly_unsigned and turn.position > _SHORT)
+
+
+def _is_first(turn: Turn) -> bool:
+    """Whether a command is the first of its session that counts: one damaged password is one observation."""
+    return turn.before is None or turn.before.asked not in _COMMANDS or turn.position == _SHORT + 1
 
 
 _SHORT: Final = 3
