@@ -57,9 +57,8 @@ _EARLY: Final = 5
 def _password(turn: Turn, notes: Notes) -> None:
     if turn.asked == MessageName.PasswordCommand:
         notes.feed(turn.place, (YES,))
-    elif turn.asked in _COMMANDS and not turn.password and turn.fate in CERTAIN and _is_under_way(turn):
-        if _is_first(turn):
-            notes.feed(turn.place, (NO,))
+    elif _is_first(turn) and not turn.password and turn.fate in CERTAIN and _is_under_way(turn):
+        notes.feed(turn.place, (NO,))
 
 
 def _is_under_way(turn: Turn) -> bool:
@@ -68,8 +67,9 @@ def _is_under_way(turn: Turn) -> bool:
 
 
 def _is_first(turn: Turn) -> bool:
-    """Whether a command is the first of its session that counts: one damaged password is one observation."""
-    return turn.before is None or turn.before.asked not in _COMMANDS or turn.position == _SHORT + 1
+    """Whether this is the first command of a session that counts: one damaged password is one observation."""
+    follows = turn.before is not None and turn.before.asked in _COMMANDS and turn.position != _SHORT + 1
+    return turn.asked in _COMMANDS and not follows
 
 
 _SHORT: Final = 3

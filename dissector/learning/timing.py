@@ -37,13 +37,17 @@ def _reaction(turn: Turn, notes: Notes) -> None:
 
 def _pause(turn: Turn, notes: Notes) -> None:
     """Notes the client's pause before a new request, after an answer that it could use. The subject is whether the
-    client asks for the same or for something else."""
+    client asks for the same or for other registers; a request for the same one that differs may be damaged."""
     before, request = turn.before, turn.request
     if before is None or request is None or turn.rest_ns is None or not turn.is_new or turn.opening:
         return
     certain = turn.is_certain and before.is_certain and before.fate in CERTAIN and before.fate is not Fate.SILENT
-    if certain and turn.asks and before.asks:
-        _note(turn, notes, request, turn.rest_ns, "poll" if turn.asks == before.asks else "next")
+    if not (certain and turn.asks and before.asks):
+        return
+    if turn.asks == before.asks:
+        _note(turn, notes, request, turn.rest_ns, "poll")
+    elif turn.asks.register != before.asks.register:
+        _note(turn, notes, request, turn.rest_ns, "next")
 
 
 def _session_pause(turn: Turn, notes: Notes) -> None:

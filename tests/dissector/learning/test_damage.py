@@ -54,6 +54,22 @@ def test_a_pause_counts_between_reads_that_came_before() -> None:
     assert shows(once * 6, "pause", "next") == "shown: 0.1000 to 0.1000 s +-0.0000"
 
 
+def test_a_request_for_the_same_register_that_differs_is_no_other_request() -> None:
+    side, octets = read("2006", rule="none")
+    without_stx = (side, octets.replace(b"\x02", b""))
+    polled = [*UNCHECKED, 0.5, *UNCHECKED, 0.5, without_stx, data("(1234)"), 0.5]
+    assert shows(polled * 6, "pause", "next") == "nothing"
+
+
+def test_a_damaged_password_is_one_observation_however_many_commands_follow() -> None:
+    def session(password: tuple[str, bytes]) -> Frames:
+        return [CALL, identification(), ("C", b"\x06051\r\n"), password, ("M", ACK), *SAME * 30, BREAK]
+
+    good = ("C", b"\x01P1\x02(02731539)\x03\x69")
+    bad = ("C", b"\x01P\x11\x02(02731539)\x07\x69")
+    assert shows([*session(good) * 8, *session(bad)], "password") == "shown: yes"
+
+
 def test_noise_after_a_request_without_a_check_character_is_none() -> None:
     side, octets = read("2006", rule="none")
     noisy = [*UNCHECKED, (side, octets + b"S"), 3.0]
