@@ -9,7 +9,6 @@ skipped. The traces are conversations, mostly regular, with all that can be amon
 Exit status 1 at the first difference, which is printed.
 """
 
-import argparse
 import io
 import random
 import sys
@@ -19,6 +18,7 @@ from typing import Any, Final
 from unittest import mock
 
 from decode_difference import PROFILES, START, records
+from measuring import compared
 
 from vtctap.dataset.tokens import Tokens
 from vtctap.dataset.writing import columns
@@ -228,20 +228,13 @@ def trace(chance: random.Random, count: int) -> bytes:
 
 def main() -> int:
     """Compares; prints what was compared, or the first difference."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=1_000_000, metavar="N")
-    parser.add_argument("--seed", type=int, default=16, metavar="N")
-    arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
-    count = -(-arguments.records // PART)
-    for part in range(count):
-        made, profile = trace(chance, PART), PROFILES[part % 2]
-        found = difference(made, profile, [chance.choice(SIZES[3:]), SIZES[-1]])
-        if found:
-            print(f"part {part}, {profile}: {found}")
-            return 1
-    print(f"{count * PART} records decoded both ways: no difference")
-    return 0
+    return compared(__doc__, PART, _part, "decoded")
+
+
+def _part(chance: random.Random, part: int) -> str:
+    made, profile = trace(chance, PART), PROFILES[part % 2]
+    found = difference(made, profile, [chance.choice(SIZES[3:]), SIZES[-1]])
+    return found and f"part {part}, {profile}: {found}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ hold, and the text of its JSON: by :mod:`json`, and as the package writes it. Ex
 which is printed.
 """
 
-import argparse
 import io
 import json
 import random
@@ -20,6 +19,8 @@ from contextlib import ExitStack, contextmanager
 from operator import methodcaller
 from typing import Final
 from unittest import mock
+
+from measuring import compared
 
 from vtctap.dissector import meaning
 from vtctap.dissector.dissect import Dissection, dissections
@@ -163,18 +164,9 @@ def difference(octets: bytes, profile: str) -> str:
 
 def main() -> int:
     """Compares; prints what was compared, or the first difference."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=1_000_000, metavar="N")
-    parser.add_argument("--seed", type=int, default=16, metavar="N")
-    arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
-    parts = -(-arguments.records // PART)
-    for part in range(parts):
-        if found := difference(trace(chance, PART), PROFILES[part % 2]):
-            print(found)
-            return 1
-    print(f"{parts * PART} records dissected both ways: no difference")
-    return 0
+    return compared(
+        __doc__, PART, lambda chance, part: difference(trace(chance, PART), PROFILES[part % 2]), "dissected"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""What the measurements share: whole processes with their time and memory, and tables in Markdown."""
+"""What the scripts of this folder share: whole processes with their time and memory, tables in Markdown, and the
+comparison of two ways over random records."""
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
 from statistics import median
 from typing import Final
 
@@ -51,3 +54,23 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def verdict(missed: Sequence[str]) -> str:
     """Returns the closing lines of a measurement: which targets it missed."""
     return "\n".join(["Missed:", "", *(f"- {each}" for each in missed)]) if missed else "All targets are met."
+
+
+def compared(description: str | None, part: int, differs: Callable[[Random, int], str], done: str) -> int:
+    """Compares two ways on ``--records`` random records, in parts of ``part`` records; 1 if they differ.
+
+    ``differs`` gets the source of chance and the number of the part, and returns the first difference, or an empty
+    text. ``done`` says what was done to the records.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=16, metavar="N")
+    arguments = parser.parse_args()
+    chance = Random(arguments.seed)
+    count = -(-arguments.records // part)
+    for number in range(count):
+        if found := differs(chance, number):
+            print(found)
+            return 1
+    print(f"{count * part} records {done} both ways: no difference")
+    return 0
