@@ -222,13 +222,15 @@ def _profile(profile: Profile) -> Iterator[str]:
 
 
 def _tokens() -> Iterator[str]:
-    """Writes the names and tests of clear tokens (class 1)."""
+    """Writes the layouts and tests of clear tokens (class 1)."""
     yield "local TOKENS = { classes = {"
     yield from (f"    [{number}] = {quote(name)}," for number, name in enumerate(layouts.CLASSES))
     yield "}, subclasses = {"
     for number in range(16):
         layout = layouts.layout(1, number)
-        yield f"    [{number}] = {{ name = {quote(layout.name)}, confidence = {quote(layout.confidence)} }},"
+        parts = (f"{{ name = {quote(name)}, bits = {bits} }}" for name, bits in layout.parts)
+        yield f"    [{number}] = {{ name = {quote(layout.name)}, confidence = {quote(layout.confidence)},"
+        yield f"      parts = {{ {', '.join(parts)} }} }},"
     yield f"}}, every = {quote(layouts.EVERY_TEST)}, control = {{"
     for number, test in enumerate(layouts.CONTROL):
         yield f"    [{number}] = {{ name = {quote(test.name)}, confidence = {quote(test.confidence)} }},"

@@ -53,8 +53,12 @@ local function digits_of(number)
     return concat(digits)
 end
 
--- The tests that a test token's control field requests; "bits" is its width.
-local function tests_of(token, control, bits)
+-- The fields of parts that are more than a number, by the part's name; "bits" is its width.
+local PARTS = {}
+
+-- The tests that a test token's control field requests.
+function PARTS.control(token, control, bits)
+    token.control = control
     if control == 2 ^ bits - 1 then
         token.control_name = { TOKENS.every }
         return
@@ -65,6 +69,30 @@ local function tests_of(token, control, bits)
             local test = TOKENS.control[bit_number]
             token.control_name[#token.control_name + 1] = test and test.name or "bit " .. bit_number
             token.rank = max(token.rank, test and RANK[test.confidence] or 1)
+        end
+    end
+end
+
+-- In halves, because "%X" may hold no more than 32 bits.
+function PARTS.payload(token, payload, bits)
+    local digits = format("%06X%06X", floor(payload / 16777216), floor(payload % 16777216))
+    token.payload = sub(digits, -floor(bits / 4))
+end
+
+-- Reads the parts of a clear block between the subclass (4 bits) and the CRC, as their layout says.
+local function read_parts(token, block, parts)
+    local rest, unit = block[1] % 16, 2 ^ 44
+    for at = 2, 6 do
+        rest = rest * 256 + block[at]
+    end
+    for _, part in ipairs(parts) do
+        unit = unit / 2 ^ part.bits
+        local value = floor(rest / unit)
+        rest = rest - value * unit
+        if PARTS[part.name] then
+            PARTS[part.name](token, value, part.bits)
+        else
+            token[part.name] = value
         end
     end
 end
@@ -110,16 +138,7 @@ local function open_token(number, encoding, digits)
     token.subclass = floor(block[1] / 16)
     local layout = TOKENS.subclasses[token.subclass]
     token.name, token.rank = layout.name, RANK[layout.confidence]
-    local high, low = block[1] % 16 * 256 + block[2], (block[3] * 256 + block[4]) * 256 + block[5]
-    if token.subclass == 0 then
-        token.control, token.manufacturer = high * 16777216 + low, block[6]
-        tests_of(token, token.control, 36)
-    elseif token.subclass == 1 then
-        token.control, token.manufacturer = high * 65536 + floor(low / 256), low % 256 * 256 + block[6]
-        tests_of(token, token.control, 28)
-    else
-        token.payload = format("%03X%06X%02X", high, low, block[6])
-    end
+    read_parts(token, block, layout.parts)
     return token
 end
 
