@@ -69,14 +69,9 @@ def _run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     if name not in COMMANDS:
         return _no_command(arguments)
-    parsed = command_parser(name).parse(arguments[1:])
-    status = int(command_module(name).run(parsed))
+    status = int(command_module(name).run(command_parser(name).parse(arguments[1:])))
     _hint()
-    if status or not hasattr(parsed, "traces_read"):
-        return status
-    from vtctap import inputs  # Imported already by the command, which has read traces.
-
-    return inputs.status(parsed)
+    return status
 
 
 def _hint() -> None:

@@ -9,12 +9,13 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from vtctap.arguments import STANDARD
 from vtctap.errors import Error, MissingExtra, OutputError
+from vtctap.inputs import Reading
 from vtctap.jobs import in_order, results
 from vtctap.lost import Lost
 from vtctap.messages import warn
@@ -22,9 +23,9 @@ from vtctap.progress import with_count
 
 __all__ = ["each_trace"]
 
-Work = Callable[[argparse.Namespace, list[str]], Any]
-"""What is done with a trace: takes the command's arguments and the trace's file or ring files. It is importable by its
-name, and its result is pickled. ``arguments.number`` is the number of the trace, from 1."""
+Work = Callable[[argparse.Namespace, Reading, list[str]], Any]
+"""What is done with a trace: takes the command's arguments, the reading of this trace, and its file or ring files. It
+is importable by its name, and its result is pickled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,23 @@ class _Done:
 
 
 def each_trace(
-    work: Work, arguments: argparse.Namespace, groups: Sequence[list[str]]
+    work: Work, arguments: argparse.Namespace, reading: Reading, groups: Sequence[list[str]]
 ) -> Iterator[tuple[list[str], Any]]:
-    """Yields the names of each trace, in order, and what ``work`` returns for it. Sets ``arguments.damaged`` where a
-    trace, or a part of one, was skipped."""
+    """Yields the names of each trace, in order, and what ``work`` returns for it. Notes in ``reading`` that a trace,
+    or a part of one, was skipped."""
     if len(groups) == 1 and not arguments.cluster:
-        arguments.number = 1
-        yield groups[0], work(arguments, groups[0])
+        yield groups[0], work(arguments, reading, groups[0])
         return
-    vars(arguments).setdefault("traces_read", [])  # The exit status is that of reading.
     place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
     jobs = [(number, list(map(place, names))) for number, names in enumerate(groups, 1)]
     processes = arguments.jobs if all(map(_is_file, groups)) else 1
-    found = results(partial(_done, work, arguments), jobs, processes=processes, cluster=arguments.cluster)
+    found = results(partial(_done, work, arguments, reading), jobs, processes=processes, cluster=arguments.cluster)
     shown = in_order(with_count(found, len(jobs), "traces"))
     for names, done in zip(groups, shown, strict=True):
         answer = _Done(why=f"{names[0]}: {done.why}", skipped=True) if isinstance(done, Lost) else done
         for line in answer.said.splitlines():
             warn(line.removeprefix("vtctap: "))
-        arguments.damaged = getattr(arguments, "damaged", False) or answer.skipped
+        reading.damaged = reading.damaged or answer.skipped
         if answer.why:
             warn(f"skipped {answer.why}")
         else:
@@ -69,17 +68,16 @@ def _is_file(names: Sequence[str]) -> bool:
     return all(name != STANDARD and (os.path.isfile(name) or not os.path.exists(name)) for name in names)
 
 
-def _done(work: Work, arguments: argparse.Namespace, job: tuple[int, list[str]]) -> _Done:
+def _done(work: Work, arguments: argparse.Namespace, reading: Reading, job: tuple[int, list[str]]) -> _Done:
     number, names = job
-    own = argparse.Namespace(**(vars(arguments) | {"traces_read": [], "number": number}))
+    own = replace(reading, number=number, traces=[])
     with redirect_stderr(io.StringIO()) as said:
         try:
-            result, why = work(own, names), ""
+            result, why = work(arguments, own, names), ""
         except (MissingExtra, OutputError):
             raise
         except Error as error:
             result, why = None, str(error)
         except OSError as error:
             result, why = None, f"{error.filename or names[0]}: {error.strerror or error}"
-    skipped = bool(why) or any(traces.skipped for traces in own.traces_read)
-    return _Done(result, why, said.getvalue(), skipped)
+    return _Done(result, why, said.getvalue(), bool(why) or own.skipped)

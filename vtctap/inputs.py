@@ -1,9 +1,9 @@
 """The traces that commands read, and the profile for decoding them."""
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vtctap.arguments import STANDARD
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.streams import Source
     from vtctap.pcap.trace import TraceReader
 
-__all__ = ["Traces", "one_link", "settle", "status"]
+__all__ = ["Reading", "Traces", "one_link"]
 
 _SHOWN: Final = 20
 """Most damaged parts of a trace that are shown one by one."""
@@ -27,7 +27,8 @@ _SHOWN: Final = 20
 class Traces:
     """The records of several traces that are read as one, in order, and the damaged parts between them.
 
-    Damage is reported on standard error when the reader meets it; :func:`status` is the resulting exit status. ``bar``
+    Damage is reported on standard error when the reader meets it; :attr:`Reading.status` is the resulting exit
+    status. ``bar``
     shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown. ``follow``
     waits at the end of the last trace for more records; a pipe still ends when its writer closes it. With ``told``
     False nothing is reported: the caller does it.
@@ -95,49 +96,67 @@ class Traces:
             warn(str(skipped))
 
 
-def status(arguments: argparse.Namespace) -> int:
-    """The exit status of reading: FOUND if a part of a trace was damaged or missing."""
-    read: list[Traces] = getattr(arguments, "traces_read", [])
-    return FOUND if getattr(arguments, "damaged", False) or any(traces.skipped for traces in read) else DONE
+@dataclass(slots=True)
+class Reading:
+    """How a command reads traces, and what became of them; :attr:`status` is the resulting exit status.
 
-
-def settle(
-    arguments: argparse.Namespace, trace: Traces, name: str = ""
-) -> "tuple[Iterator[Record | Skipped], Profile]":
-    """Returns the records of a trace, and the profile for decoding them.
-
-    The profile is that of ``--profile``, or else the one that the trace states. A line on standard error says so if it
-    is not the default profile. ``name`` is the name of the trace if there are several, and "" otherwise.
+    - ``profile`` is the name of the profile that the user chose; None: the one that a trace states.
+    - ``no_secrets`` says that stand-ins under a random key replace the secrets of the records.
+    - ``number`` is the number of the trace, from 1, where each of several is read by itself.
+    - ``traces`` are those that were read here. ``damaged`` says that a trace, or a part of one, was skipped elsewhere.
     """
-    from vtctap.dissector.profiles.files import DEFAULT, load
-    from vtctap.dissector.profiles.stated import settled
 
-    vars(arguments).setdefault("traces_read", []).append(trace)
-    if arguments.profile:
-        each, profile = settled(trace, load(arguments.profile))
-        return _shown(arguments, each, profile), profile
-    each, profile = settled(trace)
-    stated, of = trace.profile, f"{name}: " if name else ""
-    if stated not in (None, profile.name):
-        warn(f"{of}the trace states the profile {stated}, which is not here; using {profile.name}: add --profile FILE")
-    elif profile.name != DEFAULT:
-        warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
-    return _shown(arguments, each, profile), profile
+    profile: str | None = None
+    no_secrets: bool = False
+    number: int = 1
+    traces: list[Traces] = field(default_factory=list)
+    damaged: bool = False
 
+    @property
+    def skipped(self) -> bool:
+        """Whether a trace, or a part of one, was damaged or missing."""
+        return self.damaged or any(traces.skipped for traces in self.traces)
 
-def _shown(
-    arguments: argparse.Namespace, items: "Iterator[Record | Skipped]", profile: "Profile"
-) -> "Iterator[Record | Skipped]":
-    """Returns the items; with ``--no-secrets`` stand-ins under a random key replace the secrets of their records."""
-    if not getattr(arguments, "no_secrets", False):
-        return items
-    from vtctap.dissector.profiles.files import shipped
-    from vtctap.dissector.redaction.redact import Redactor
-    from vtctap.dissector.redaction.standins import StandIns
-    from vtctap.pcap.record import Record
+    @property
+    def status(self) -> int:
+        """FOUND if a part of a trace was damaged or missing."""
+        return FOUND if self.skipped else DONE
 
-    redactor = Redactor(profile, StandIns(os.urandom(32)), profiles=shipped())
-    return (redactor.redact(item) if isinstance(item, Record) else item for item in items)
+    def settle(self, trace: Traces, name: str = "") -> "tuple[Iterator[Record | Skipped], Profile]":
+        """Returns the records of a trace, and the profile for decoding them.
+
+        A line on standard error states a profile that the user did not choose, if it is not the default profile.
+        ``name`` is the name of the trace if there are several, and "" otherwise.
+        """
+        from vtctap.dissector.profiles.files import DEFAULT, load
+        from vtctap.dissector.profiles.stated import settled
+
+        self.traces.append(trace)
+        if self.profile:
+            each, profile = settled(trace, load(self.profile))
+            return self._shown(each, profile), profile
+        each, profile = settled(trace)
+        stated, of = trace.profile, f"{name}: " if name else ""
+        if stated not in (None, profile.name):
+            warn(
+                f"{of}the trace states the profile {stated}, which is not here; using {profile.name}: "
+                "add --profile FILE"
+            )
+        elif profile.name != DEFAULT:
+            warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
+        return self._shown(each, profile), profile
+
+    def _shown(self, items: "Iterator[Record | Skipped]", profile: "Profile") -> "Iterator[Record | Skipped]":
+        """Returns the items, without secrets if so wished."""
+        if not self.no_secrets:
+            return items
+        from vtctap.dissector.profiles.files import shipped
+        from vtctap.dissector.redaction.redact import Redactor
+        from vtctap.dissector.redaction.standins import StandIns
+        from vtctap.pcap.record import Record
+
+        redactor = Redactor(profile, StandIns(os.urandom(32)), profiles=shipped())
+        return (redactor.redact(item) if isinstance(item, Record) else item for item in items)
 
 
 def one_link(records: "Iterator[Record]") -> "Iterator[Record]":

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.each_trace import each_trace
-from vtctap.errors import DONE, FOUND
-from vtctap.inputs import Traces, settle
+from vtctap.errors import FOUND
+from vtctap.inputs import Reading, Traces
 from vtctap.jobs import add_jobs
 from vtctap.messages import visible, warn
 from vtctap.nouns import count
@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
     counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
     work = _check_whole if named or arguments.cluster else _check_lazily
-    for traces, checked in each_trace(partial(work, named=named), arguments, groups):
+    reading = Reading(arguments.profile, no_secrets=arguments.no_secrets)
+    for traces, checked in each_trace(partial(work, named=named), arguments, reading, groups):
         for output in outputs:
             output.begin(", ".join(traces), checked)
         for finding in checked.findings:
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
                     output.feed(finding)
     for output in outputs:
         output.close(counts)
-    return FOUND if any(counts[severity] for severity in failing) else DONE
+    return FOUND if any(counts[severity] for severity in failing) else reading.status
 
 
 @dataclass(slots=True)
@@ -89,20 +90,20 @@ class _Checked:
     time: int = 0
 
 
-def _check_lazily(arguments: argparse.Namespace, traces: list[str], *, named: bool) -> _Checked:
+def _check_lazily(arguments: argparse.Namespace, reading: Reading, traces: list[str], *, named: bool) -> _Checked:
     """Checks a trace while its findings are taken."""
     from vtctap.dissector.analysis.check import check
 
     checked = _Checked()
     name = ", ".join(traces) if named else ""
-    records, profile = settle(arguments, Traces(traces, told=False), name)
+    records, profile = reading.settle(Traces(traces, told=False), name)
     checked.findings = check(_started(records, checked), profile)
     return checked
 
 
-def _check_whole(arguments: argparse.Namespace, traces: list[str], *, named: bool) -> _Checked:
+def _check_whole(arguments: argparse.Namespace, reading: Reading, traces: list[str], *, named: bool) -> _Checked:
     """Checks a trace at once, for another process."""
-    checked = _check_lazily(arguments, traces, named=named)
+    checked = _check_lazily(arguments, reading, traces, named=named)
     checked.findings = list(checked.findings)
     return checked
 

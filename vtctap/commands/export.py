@@ -25,7 +25,7 @@ from vtctap.arguments import (
     seconds,
 )
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Traces, one_link, settle
+from vtctap.inputs import Reading, Traces, one_link
 from vtctap.jobs import add_jobs
 from vtctap.messages import warn
 from vtctap.nouns import count
@@ -102,10 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
             "--findings, --no-octets, --cluster and --watch are for a set (.parquet without --table, -e, -Y)"
         )
     passes = _passes(arguments.filter)
-    written, noun = (_export_octets if form in _OF_OCTETS else _export_table)(arguments, form, groups, passes)
+    reading = Reading(arguments.profile)
+    export = _export_octets if form in _OF_OCTETS else _export_table
+    written, noun = export(arguments, reading, form, groups, passes)
     if not arguments.quiet and arguments.output != STANDARD:
         warn(f"{count(written, noun)} in {arguments.output}")
-    return DONE
+    return reading.status
 
 
 def _groups(arguments: argparse.Namespace) -> list[list[str]]:
@@ -148,12 +150,12 @@ def _passes(text: str | None) -> "Passes | None":
 
 
 def _dissected(
-    arguments: argparse.Namespace, names: list[str], name: str = ""
+    arguments: argparse.Namespace, reading: Reading, names: list[str], name: str = ""
 ) -> "tuple[Iterator[Dissection], Profile]":
     """Returns the dissections of a trace, and their profile. ``name`` is the trace's name if there are several."""
     from vtctap.dissector.dissect import Dissector
 
-    records, profile = settle(arguments, Traces(names), name)
+    records, profile = reading.settle(Traces(names), name)
     return Dissector(profile, keys_of(arguments)).each(records), profile
 
 
@@ -196,7 +198,7 @@ def _options(arguments: argparse.Namespace, *, bar: bool) -> "Options":
 
 
 def _export_table(
-    arguments: argparse.Namespace, form: str, groups: list[list[str]], passes: "Passes | None"
+    arguments: argparse.Namespace, reading: Reading, form: str, groups: list[list[str]], passes: "Passes | None"
 ) -> tuple[int, str]:
     from vtctap.dissector.tables import TABLES
     from vtctap.dissector.tables.model import TRACE
@@ -205,7 +207,7 @@ def _export_table(
     columns = (TRACE, *table.columns)
     if arguments.fields:
         columns = _selected(columns, arguments.fields, table)
-    rows = _all_rows(arguments, table, groups, passes)
+    rows = _all_rows(arguments, reading, table, groups, passes)
     if arguments.fields:
         rows = _only(rows, columns)
     with whole_file(arguments.output, force=arguments.force) as file:
@@ -213,13 +215,14 @@ def _export_table(
 
 
 def _all_rows(
-    arguments: argparse.Namespace, table: "Table", groups: list[list[str]], passes: "Passes | None"
+    arguments: argparse.Namespace, reading: Reading, table: "Table", groups: list[list[str]], passes: "Passes | None"
 ) -> "Iterator[Cells]":
     """Yields the rows of all traces, each with the name of its trace."""
     from vtctap.dissector.tables.model import TRACE
 
     for names in groups:
-        for row in _rows(table, *_dissected(arguments, names, names[0] if len(groups) > 1 else ""), passes):
+        name = names[0] if len(groups) > 1 else ""
+        for row in _rows(table, *_dissected(arguments, reading, names, name), passes):
             row.cells[TRACE.name] = names[0]  # The row is nobody else's; a copy would take longer than the rest.
             yield row.cells
 
@@ -272,11 +275,11 @@ def _passing(
 
 
 def _export_octets(
-    arguments: argparse.Namespace, form: str, groups: list[list[str]], passes: "Passes | None"
+    arguments: argparse.Namespace, reading: Reading, form: str, groups: list[list[str]], passes: "Passes | None"
 ) -> tuple[int, str]:
     if len(groups) > 1:
         raise CommandError(f"a .{form} file holds one trace: name one, or add --join for ring files")
-    dissections, _ = _dissected(arguments, groups[0])
+    dissections, _ = _dissected(arguments, reading, groups[0])
     records = (each.record for each in dissections if passes is None or passes(each.as_json()))
     with whole_file(arguments.output, force=arguments.force) as file:
         return (_write_exchange if form == "exchange" else _write_rtac)(one_link(records), file), "record"

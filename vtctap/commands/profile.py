@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from vtctap.arguments import STANDARD, add_profile, profile_of
 from vtctap.each_trace import each_trace
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Traces, settle
+from vtctap.inputs import Reading, Traces
 from vtctap.jobs import add_jobs
 from vtctap.messages import warn
 from vtctap.nouns import count
@@ -97,13 +97,12 @@ def _show(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _traces(arguments: argparse.Namespace) -> "Iterator[tuple[str, Iterator[Dissection], Profile]]":
+def _traces(reading: Reading, names: list[str]) -> "Iterator[tuple[str, Iterator[Dissection], Profile]]":
     """Yields each trace's name, its dissections, and the profile: ``--profile``, or the one that the trace states."""
     from vtctap.dissector.dissect import Dissector
 
-    several = len(arguments.names) > 1
-    for name in arguments.names:
-        records, profile = settle(arguments, Traces([name], bar=False), name if several else "")
+    for name in names:
+        records, profile = reading.settle(Traces([name], bar=False), name if len(names) > 1 else "")
         yield name, Dissector(profile).each(records), profile
 
 
@@ -116,9 +115,9 @@ def _check(arguments: argparse.Namespace) -> int:
         raise CommandError(f"{wrong[0]} is a profile, not a trace: write --profile {wrong[0]}")
     if not arguments.names:
         return _valid(profile_of(arguments), as_json=arguments.json)
-    coverage, found = Coverage(), 0
+    coverage, found, reading = Coverage(), 0, Reading(arguments.profile)
     listed: list[dict[str, object]] = []
-    for name, dissections, profile in _traces(arguments):
+    for name, dissections, profile in _traces(reading, arguments.names):
         contradictions = Contradictions(profile)
         for contradiction in contradictions.all(coverage.counting(dissections, profile)):
             found += 1
@@ -133,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         _print_coverage(coverage)
         print(f"contradictions    {found}")
-    return FOUND if found else DONE
+    return FOUND if found else reading.status
 
 
 def _print_coverage(coverage: "Coverage") -> None:
@@ -170,9 +169,9 @@ def _learn(arguments: argparse.Namespace) -> int:
     if not arguments.names:
         raise CommandError("'profile learn' needs a trace: add its name")
     page = _page(arguments.evidence)
-    arguments.profile = _base(arguments)[0] if arguments.inherits else None
+    reading = Reading(_base(arguments)[0] if arguments.inherits else None)
     learner, base = Learner(), None
-    for _, (learned, profile) in each_trace(_learned, arguments, [[name] for name in arguments.names]):
+    for _, (learned, profile) in each_trace(_learned, arguments, reading, [[name] for name in arguments.names]):
         base = base or profile
         learner += learned
     if base is None:
@@ -188,17 +187,17 @@ def _learn(arguments: argparse.Namespace) -> int:
     if page:
         write_text(arguments.evidence, page(learner), force=arguments.force, encoding="utf-8")
     write_text(output, draft(learner, base, parent=parent, name=name, traces=traces), force=arguments.force)
-    return DONE
+    return reading.status
 
 
-def _learned(arguments: argparse.Namespace, names: list[str]) -> "tuple[Learner, Profile]":
+def _learned(arguments: argparse.Namespace, reading: Reading, names: list[str]) -> "tuple[Learner, Profile]":
     """Returns what a trace shows, and its profile."""
     from vtctap.dissector.dissect import Dissector
     from vtctap.dissector.learning.learner import Learner
 
     several, learner = len(arguments.names) > 1, Learner()
-    records, profile = settle(arguments, Traces(names, bar=False), names[0] if several else "")
-    learner.begin(arguments.number, session_timeout_ns=profile.timing.session_timeout_ns)
+    records, profile = reading.settle(Traces(names, bar=False), names[0] if several else "")
+    learner.begin(reading.number, session_timeout_ns=profile.timing.session_timeout_ns)
     for dissection in Dissector(profile).each(records):
         learner.feed(dissection)
     learner.close()

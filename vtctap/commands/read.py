@@ -26,8 +26,8 @@ from vtctap.arguments import (
     whole,
 )
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
-from vtctap.errors import DONE, CommandError
-from vtctap.inputs import Traces, settle
+from vtctap.errors import CommandError
+from vtctap.inputs import Reading, Traces
 from vtctap.messages import visible
 from vtctap.outputs import whole_trace
 
@@ -66,16 +66,17 @@ def run(arguments: argparse.Namespace) -> int:
     groups = groups_of(arguments)
     passes = _filter(arguments.filter)
     keys = keys_of(arguments)
+    reading = Reading(arguments.profile, no_secrets=arguments.no_secrets)
     if arguments.output:
-        return _write(arguments, groups, passes, keys)
+        return _write(arguments, reading, groups, passes, keys)
     if arguments.follow and len(groups) > 1:
         raise CommandError("--follow reads one trace: name one, or add --join for ring files")
     for number, names in enumerate(groups):
         name = names[0] if len(groups) > 1 else ""
         if name and not arguments.json:
             print(f"{chr(10) if number else ''}==> {visible(name)} <==")
-        _show(arguments, names, name, passes, keys)
-    return DONE
+        _show(arguments, reading, names, name, passes, keys)
+    return reading.status
 
 
 def _filter(text: str | None) -> "Passes | None":
@@ -87,7 +88,12 @@ def _filter(text: str | None) -> "Passes | None":
 
 
 def _show(
-    arguments: argparse.Namespace, names: list[str], name: str, passes: "Passes | None", keys: "Keys | None"
+    arguments: argparse.Namespace,
+    reading: Reading,
+    names: list[str],
+    name: str,
+    passes: "Passes | None",
+    keys: "Keys | None",
 ) -> None:
     """Prints the records of a trace; ``name`` is the trace's name if there are several."""
     from vtctap.dissector.dissect import Dissector
@@ -95,7 +101,7 @@ def _show(
     lines = printer(arguments)
     show = shower(arguments, lines, name)
     traces = Traces(names, bar=False, follow=arguments.follow)
-    records, profile = settle(arguments, traces, name)
+    records, profile = reading.settle(traces, name)
     dissector = Dissector(profile, keys)
     taps = 0
     for dissection in islice(dissector.each(records), arguments.count):
@@ -110,7 +116,13 @@ def _show(
             sys.stdout.flush()
 
 
-def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Passes | None", keys: "Keys | None") -> int:
+def _write(
+    arguments: argparse.Namespace,
+    reading: Reading,
+    groups: list[list[str]],
+    passes: "Passes | None",
+    keys: "Keys | None",
+) -> int:
     """Writes the records that pass the filter, with the descriptions of all taps."""
     from vtctap.dissector.dissect import Dissector
 
@@ -121,7 +133,7 @@ def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Pass
     if arguments.follow or arguments.json:
         raise CommandError("-w does not go with --follow or --json: leave one of them out")
     traces = Traces(groups[0])
-    records, profile = settle(arguments, traces)
+    records, profile = reading.settle(traces)
     dissector = Dissector(profile, keys)
     described = 0
     with whole_trace(arguments, []) as writer:
@@ -132,4 +144,4 @@ def _write(arguments: argparse.Namespace, groups: list[list[str]], passes: "Pass
                 described = writer.add_tap(tap) + 1
             if passes is None or passes(dissection.as_json()):
                 writer.write(dissection.record, "\n".join(traces.reader.packet.comments) or None)
-    return DONE
+    return reading.status

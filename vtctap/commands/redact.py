@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vtctap.arguments import STANDARD, STATED, add_output, add_profile, add_traces, traces_of
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Traces, settle, status
+from vtctap.inputs import Reading, Traces
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import APPLICATION, whole_trace
@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("redact reads its traces twice: name files, not standard input")
     if arguments.prove and arguments.output == STANDARD:
         raise CommandError("--prove reads the result: write it to a file")
-    records, profile = settle(arguments, Traces(names))
+    reading = Reading(arguments.profile)
+    records, profile = reading.settle(Traces(names))
     standins = StandIns(_key(arguments.key), test_tokens=arguments.test_tokens)
     redactor = Redactor(profile, standins, values=arguments.values, profiles=shipped())
     for item in records:
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             redactor.learn(item)
     _write(arguments, names, redactor)
     found = _prove(arguments, redactor) if arguments.prove else DONE
-    return found or status(arguments)
+    return found or reading.status
 
 
 def _key(name: str | None) -> bytes:

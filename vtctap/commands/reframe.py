@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vtctap.arguments import STATED, add_output, add_profile, line
-from vtctap.errors import DONE
-from vtctap.inputs import Traces, settle
+from vtctap.inputs import Reading, Traces
 from vtctap.messages import warn
 from vtctap.nouns import count
 from vtctap.outputs import whole_trace
@@ -35,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.framing.reframe import reframe
 
     trace = _Octets(Traces([arguments.trace], bar=False))
-    records, profile = settle(arguments, trace.traces)
+    reading = Reading(arguments.profile)
+    records, profile = reading.settle(trace.traces)
     with whole_trace(arguments, []) as writer:
         described = 0
         for record in reframe(trace.of(records), gap_limit_ns=profile.timing.gap_limit_ns, line=arguments.line):
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             writer.write(record)
     if trace.comments:
         warn(f"{count(trace.comments, 'comment')} left out: the records that they were about are framed again")
-    return DONE
+    return reading.status
 
 
 class _Octets:

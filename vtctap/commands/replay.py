@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of, positive
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Traces, one_link, settle
+from vtctap.inputs import Reading, Traces, one_link
 from vtctap.messages import warn
 from vtctap.nouns import count
 
@@ -65,17 +65,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("--as plays on --port at true pace: -i, --client, --server and --speed-up are for taps")
     if (named and named != [arguments.both] and len(named) != 2) or (arguments.both and len(named) > 1):
         raise CommandError("name both pseudo-terminals, --client NAME and --server NAME, or one for both, -i NAME")
-    return (_one_side if arguments.side else _both_sides)(arguments, *_read(arguments, groups[0]))
+    reading = Reading(arguments.profile)
+    play = _one_side if arguments.side else _both_sides
+    return play(arguments, *_read(arguments, reading, groups[0])) or reading.status
 
 
-def _read(arguments: argparse.Namespace, names: list[str]) -> "tuple[Record, Iterator[Record], Profile]":
+def _read(
+    arguments: argparse.Namespace, reading: Reading, names: list[str]
+) -> "tuple[Record, Iterator[Record], Profile]":
     """Returns the first record that holds octets and matches, all such records, and the trace's profile."""
     from vtctap.dissector.dissect import Dissector
     from vtctap.dissector.filter import compile_filter
     from vtctap.pcap.record import Kind
 
     passes = compile_filter(arguments.filter) if arguments.filter else None
-    every, profile = settle(arguments, Traces(names, bar=False))
+    every, profile = reading.settle(Traces(names, bar=False))
     matching = (each.record for each in Dissector(profile).each(every) if passes is None or passes(each.as_json()))
     records = one_link(record for record in matching if record.kind is not Kind.EVENT)
     first = next(records, None)

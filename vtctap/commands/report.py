@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 
 from vtctap.arguments import STANDARD, STATED, add_no_secrets, add_profile, add_traces, traces_of
-from vtctap.errors import DONE, CommandError
-from vtctap.inputs import Traces, settle
+from vtctap.errors import CommandError
+from vtctap.inputs import Reading, Traces
 from vtctap.messages import warn
 from vtctap.outputs import APPLICATION, refuse_existing, write_text
 
@@ -33,14 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     refuse_existing(arguments.output, force=arguments.force)
     traces = traces_of(arguments)
-    records, profile = settle(arguments, Traces(traces))
+    reading = Reading(arguments.profile, no_secrets=arguments.no_secrets)
+    records, profile = reading.settle(Traces(traces))
     collected = collect(records, profile)
     names = ", ".join(Path(trace).name for trace in traces)
     text = page(collected, profile, trace=names, application=APPLICATION)
     write_text(arguments.output, text, force=True, encoding="utf-8")
     if not arguments.quiet and arguments.output != STANDARD:
         warn(f"the report is in {arguments.output}: any browser shows it")
-    return DONE
+    return reading.status
 
 
 def _refuse_suffix(name: str) -> None:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.each_trace import each_trace
-from vtctap.errors import DONE
-from vtctap.inputs import Traces, settle
+from vtctap.inputs import Reading, Traces
 from vtctap.jobs import add_jobs
 from vtctap.messages import visible
 from vtctap.nouns import count
@@ -40,17 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     groups = groups_of(arguments)
-    for _, text in each_trace(partial(_counted, named=len(groups) > 1), arguments, groups):
+    reading = Reading(arguments.profile, no_secrets=arguments.no_secrets)
+    for _, text in each_trace(partial(_counted, named=len(groups) > 1), arguments, reading, groups):
         print(text, end="")
-    return DONE
+    return reading.status
 
 
-def _counted(arguments: argparse.Namespace, traces: list[str], *, named: bool) -> str:
+def _counted(arguments: argparse.Namespace, reading: Reading, traces: list[str], *, named: bool) -> str:
     """Returns the statistics of a trace as text."""
     from vtctap.dissector.analysis.statistics import statistics
 
     trace = ", ".join(traces)
-    records, profile = settle(arguments, Traces(traces), trace if named else "")
+    records, profile = reading.settle(Traces(traces), trace if named else "")
     figures = statistics(records, profile).as_json()
     if arguments.json:
         return f"{json.dumps({'trace': trace, **figures})}\n"
