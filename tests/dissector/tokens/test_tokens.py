@@ -217,6 +217,23 @@ def test_any_decrypted_block_is_decoded(token_class: int, upper: int) -> None:
         assert f"vtc.token.{name}" in FIELDS
 
 
+OF_THE_TRACE = {"vtc.token.status_in"}
+"""The fields of a token that follow from other records."""
+
+
+def test_every_field_of_tokens_is_filled_and_every_part_is_a_field() -> None:
+    filled: set[str] = set(decode(EA11[0][0], KEYS, encoding="decimal").fields())
+    for token_class, subclass in itertools.product(range(3), range(16)):
+        block = (subclass << 44 | (1 << 44) - 2) << 16
+        clear = block | crc(token_class, block)
+        keys = Keys(decrypt=lambda _, clear=clear: clear.to_bytes(8))  # type: ignore[misc]
+        filled |= decode(join(token_class, clear), keys).fields(key_sections=True).keys()
+        for part, _ in tables.layout(token_class, subclass).parts:
+            assert f"vtc.token.{part}" in FIELDS, f"{part} of subclass {subclass} of class {token_class} is no field"
+    ours = {name for name in FIELDS if name == "vtc.token" or name.startswith("vtc.token.")}
+    assert filled == ours - OF_THE_TRACE
+
+
 def test_every_layout_fills_the_block() -> None:
     """The parts of each layout have 44 bits: a block of 64 without its subclass and CRC."""
     for token_class, subclass in itertools.product(range(3), range(16)):
