@@ -31,6 +31,8 @@ COMPLETE: Final = 0.05
 """Seconds for which a message must have been complete to survive a kill."""
 _GLANCE: Final = 0.001
 """Longest time that a look at the capture's process takes, seconds."""
+_RECENT: Final = 0.3
+"""Seconds for which a record waits for the other tap at most, in a run of this campaign."""
 SPEED: Final = 115_200
 OPENED: Final = b"opened profile="
 """In a trace, the event that begins a tap."""
@@ -45,9 +47,11 @@ class Impossible(Exception):
 
 
 class _Look(NamedTuple):
-    """A look at the capture: the time by :meth:`Scene._ran`, the octets read from each port, the size of the trace."""
+    """A look at the capture: the time by :meth:`Scene._ran`, the seconds for which it has waited for its turn in all, the
+    octets read from each port, and the size of the trace."""
 
     time: float | None
+    waited: float
     read: list[int]
     size: int
 
@@ -196,24 +200,25 @@ class Scene:
             reader.read()
         if self.pid and not self.over:
             read = [port.read for port in self.ports]
-            self._looks.append(_Look(self._ran(), read, self._size()))
+            self._looks.append(_Look(*self._ran(), read, self._size()))
 
     def _size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def _ran(self) -> float | None:
-        """Returns the time in seconds without that in which the capture was ready and the system ran something else.
+    def _ran(self) -> tuple[float | None, float]:
+        """Returns the time in seconds without that in which the capture was ready and the system ran something else,
+        and that other time.
 
-        None where the capture is ready now, because the system counts that time when it is over, and where this look
-        itself was interrupted. Linux; elsewhere the time.
+        The time is None where the capture is ready now, because the system counts that time when it is over, and where
+        this look itself was interrupted. Linux; elsewhere nothing is known of waiting.
         """
         began = time.monotonic()
         try:
             waited, asleep, again = self._waited(), self._asleep(), self._waited()
         except (OSError, IndexError, ValueError):
-            return began
+            return began, 0.0
         undisturbed = waited == again and time.monotonic() - began < _GLANCE
-        return began - waited if asleep and undisturbed else None
+        return began - waited if asleep and undisturbed else None, waited
 
     def _waited(self) -> float:
         """Returns the seconds for which threads of the capture were ready and did not run, in all."""
@@ -230,11 +235,22 @@ class Scene:
     def due(self, size: int | None = None) -> list[int]:
         """Returns for each port the octets of the messages that had been complete for 50 ms: now, or where ``size`` is
         given when the trace was last seen to be smaller."""
-        looks = [look for look in self._looks if size is None or look.size < size]
+        looks = [look for look in self._looks if look.time and (size is None or look.size < size)]
         last = max((look.time for look in looks if look.time), default=0.0)
-        early = [look.read for look in looks if look.time and look.time <= last - COMPLETE]
+        early = [look.read for look in looks if look.time and look.time + self._late(look) <= last - COMPLETE]
         read = early[-1] if early else [0 for _ in self.ports]
         return [max(end for end in port.ends if end <= count) for port, count in zip(self.ports, read, strict=True)]
+
+    def _late(self, look: _Look) -> float:
+        """Returns how much longer than usual the records read before a look wait for the other tap, seconds.
+
+        A program that is late does not know when octets came. Where there are two taps, their order is uncertain by the
+        lateness of both.
+        """
+        if len(self.ports) == 1 or look.time is None:
+            return 0.0
+        before = (other.waited for other in self._looks if other.time and other.time >= look.time - _RECENT)
+        return 2 * (look.waited - min(before))
 
     def say(self, octets: bytes, tap: int = 0) -> None:
         """Gives a port octets, in pieces; waits where the port is full, unless the capture is over."""

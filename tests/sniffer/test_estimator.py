@@ -12,7 +12,7 @@ from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.bounds import SCHEDULING_NS
 from vtctap.sniffer.envelope import TOLERANCE
-from vtctap.sniffer.estimator import HOLD_CHARACTERS, HOLD_NS, Estimator
+from vtctap.sniffer.estimator import Estimator
 
 US = 1_000
 MS = 1_000_000
@@ -146,15 +146,17 @@ def test_silence_settles() -> None:
     assert estimator.close() == []
 
 
-@pytest.mark.parametrize(("character_time_ns", "latency_ns"), [(MS, 0), (MS, 16 * MS), (33 * MS, MS)])
-def test_a_stream_without_a_pause_is_not_held_for_ever(character_time_ns: int, latency_ns: int) -> None:
+@pytest.mark.parametrize(
+    ("character_time_ns", "latency_ns", "hold"),
+    [(86_805, 0, 20), (MS, 0, 32), (MS, MS, 100), (MS, 16 * MS, 300), (33 * MS, MS, 32 * 33)],
+)
+def test_a_stream_without_a_pause_is_not_held_for_ever(character_time_ns: int, latency_ns: int, hold: int) -> None:
     estimator = Estimator(character_time_ns, latency_ns)
-    hold = max(HOLD_NS, HOLD_CHARACTERS * character_time_ns)
     settled = 0
     for number in range(1, 1001):
         arrival = START + number * character_time_ns
         settled += len(estimator.feed(octets(1), arrival))
-        assert number - settled <= hold // character_time_ns + 3
+        assert number - settled <= hold * MS // character_time_ns + 3
     assert settled + len(estimator.close()) == 1000
 
 
