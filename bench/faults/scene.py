@@ -47,8 +47,8 @@ class Impossible(Exception):
 
 
 class _Look(NamedTuple):
-    """A look at the capture: the time by :meth:`Scene._ran`, the seconds for which it has waited for its turn in all, the
-    octets read from each port, and the size of the trace."""
+    """A look at the capture: the time by :meth:`Scene._ran`, the seconds for which it has waited for its turn in all,
+    the octets read from each port, and the size of the trace."""
 
     time: float | None
     waited: float
