@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES
+from vtctap.dissector.catalogue import CATALOGUE, CONFIDENCES, POSITIONS
 from vtctap.dissector.tokens import layouts
 from vtctap.dissector.tokens.keys import Keys
 from vtctap.dissector.tokens.number import crc, digits, parse, split
@@ -55,20 +55,16 @@ class Token:
             values["token_pan"] = self.pans[0]
         for parts in (self.parts, self.key_sections if key_sections else {}):
             values |= {"token_" + name.replace(".", "_"): value for name, value in parts.items()}
-        return {attribute: values[attribute] for attribute in _ATTRIBUTES if attribute in values}
+        return {attribute: values[attribute] for attribute in sorted(values, key=POSITIONS.__getitem__)}
 
     def fields(self, *, key_sections: bool = False) -> dict[str, Value]:
         """Returns the fields of the catalogue that apply, by name (``vtc.token.class``), in catalogue order. Sections
         of a new decoder key are included only on request."""
         values = self.attributes(key_sections=key_sections)
-        return {name: values[attribute] for attribute, name in _ATTRIBUTES.items() if attribute in values}
+        return {_NAMES[attribute]: value for attribute, value in values.items()}
 
 
-_ATTRIBUTES: Final = {
-    field.attribute: field.name
-    for field in CATALOGUE
-    if field.name == "vtc.token" or field.name.startswith("vtc.token.")
-}
+_NAMES: Final = {field.attribute: field.name for field in CATALOGUE}
 
 
 def decode(token: str | int, keys: Keys | None = None, *, encoding: str | None = None) -> Token:
