@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from vtctap.base.nouns import count
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.fields import epoch
 from vtctap.dissector.protocol.characters import show, show_text
-from vtctap.nouns import count
 from vtctap.pcap.record import Flag, Kind, Record, Sender
 
 MAX_SETS: Final = 4

@@ -12,8 +12,8 @@ from typing import Final
 import shtab
 
 from vtctap import __version__
-from vtctap.pages import SHELLS
-from vtctap.parsers import COMMANDS, command_parser, whole_parser
+from vtctap.command_line.pages import SHELLS
+from vtctap.command_line.parsers import COMMANDS, command_parser, whole_parser
 
 DOCS: Final = Path(__file__).resolve().parent
 MANUAL: Final = "share/man/man1/vtctap.1"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.errors import Error
 from vtctap.pcap.record import SECOND_NS
 from vtctap.pcap.skipped import Skipped

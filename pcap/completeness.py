@@ -6,7 +6,7 @@ interfaces were joined.) Only a tap whose ``opened`` event is in the trace is co
 hold a part.
 """
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 from vtctap.pcap.record import Kind, Record
 
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from vtctap.extras import extra
+from vtctap.base.extras import extra
 
 LONGEST_MAGIC: Final = 4
 _MOST: Final = 1 << 18

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.escapes import only_literal, unescape

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from vtctap.closing import Closing
-from vtctap.nouns import count
+from vtctap.base.closing import Closing
+from vtctap.base.nouns import count
 from vtctap.pcap import classic, pcapng, pcapng_writer
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks

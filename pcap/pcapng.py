@@ -8,7 +8,7 @@ it compares the statistics with the packets that it read.
 from collections.abc import Iterator
 from typing import Final
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 from vtctap.pcap.capture_file import MAX_BLOCK, NANOSECONDS, Damage, Interface, Packet
 from vtctap.pcap.pcapng_blocks import (
     COMMENT,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.pcap.capture_file import Interface, TraceError
 from vtctap.pcap.formats import FORMATS
 from vtctap.pcap.record import LINKTYPE_USER0, SECOND_NS, Record

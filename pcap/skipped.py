@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 
 
 @dataclass(frozen=True, slots=True)

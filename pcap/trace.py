@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.dissector.framing.reframe import character_time_ns, octets_of, pieces
 from vtctap.pcap.record import SECOND_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.simulated.ptys import Pty

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 import serial
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.pcap.record import EIGHT_BITS, SECOND_NS, Line
 from vtctap.sniffer.opening import is_url
 from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError

@@ -28,7 +28,7 @@ LIBRARIES = {
     "pyarrow": ["vtctap.dissector.tables.arrow", "vtctap.dissector.tables.parquet", "vtctap.dissector.columns"],
     "dlms_cosem": ["vtctap.dissector.dlms.apdu"],
     "duckdb": ["vtctap.dataset.querying"],
-    "distributed": ["vtctap.cluster"],
+    "distributed": ["vtctap.parallel.cluster"],
     "backports": ["vtctap.pcap.compressed"],
     "compression": ["vtctap.pcap.compressed"],
     "lz4": ["vtctap.pcap.compressed"],

@@ -1,8 +1,8 @@
 """The command line: ``vtctap COMMAND ...``.
 
-The commands are in :mod:`vtctap.commands`, their table and parsers in :mod:`vtctap.parsers`. An error that the user can
-correct is printed as one line on stderr, and its class gives the exit status (:mod:`vtctap.errors`). Any other
-exception is a bug, and its traceback is shown.
+The commands are in :mod:`vtctap.commands`, their table and parsers in :mod:`vtctap.command_line.parsers`. An error that
+the user can correct is printed as one line on stderr, and its class gives the exit status (:mod:`vtctap.errors`). Any
+other exception is a bug, and its traceback is shown.
 """
 
 import os
@@ -10,9 +10,9 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
+from vtctap.command_line.messages import warn
+from vtctap.command_line.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 from vtctap.errors import DONE, INTERRUPTED, WRONG_USE, CommandError, Error, OutputError
-from vtctap.messages import warn
-from vtctap.parsers import COMMANDS, command_module, command_parser, main_parser, suggested
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def _of_the_system(error: OSError) -> Error | None:
     """Returns a system error as an :class:`Error`; None unless it names a file or says that the disk is full."""
     if error.filename is not None:
         return CommandError(f"{error.filename}: {error.strerror}")
-    from vtctap.outputs import FULL
+    from vtctap.command_line.outputs import FULL
 
     # Other outputs report their errors with their name.
     return OutputError(f"standard output: {error.strerror}") if error.errno in FULL else None

@@ -3,9 +3,9 @@ them."""
 
 from collections.abc import Iterator
 
+from vtctap.base.nouns import count
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection
-from vtctap.nouns import count
 from vtctap.pcap.record import Kind, Sender
 
 

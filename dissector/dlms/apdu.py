@@ -10,9 +10,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from vtctap.base.extras import extra
 from vtctap.dissector.protocol import dlms
 from vtctap.errors import MissingExtra
-from vtctap.extras import extra
 
 
 class Object(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from vtctap.base.nouns import count
 from vtctap.dissector.analysis.exchanges import Exchange, Gatherer
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.learning.syntax import check_rules
@@ -17,7 +18,6 @@ from vtctap.dissector.profiles.encodings import reading
 from vtctap.dissector.profiles.model import Profile, Register
 from vtctap.dissector.protocol.rules import READOUT, MessageName
 from vtctap.dissector.tokens.recognise import recognise
-from vtctap.nouns import count
 from vtctap.pcap.record import Flag
 
 Found = Iterator[tuple[Frame, str]]

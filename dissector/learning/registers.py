@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from vtctap.base.nouns import count
 from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, total, weigh
 from vtctap.dissector.learning.question import OFTEN_REFUSED, READING, SUBJECT, Question, only, together
 from vtctap.dissector.learning.turns import CLIMBS, DOWN, DROPS, FALLEN, OTHER, RISEN, UP, Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens.luhn import is_luhn
-from vtctap.nouns import count
 
 _HEX_ID: Final = re.compile(r"[0-9A-F]{1,8}")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]*\.[0-9]*|[+-][0-9]+")

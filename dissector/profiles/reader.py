@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
-from vtctap.bounded_toml import TomlError, parse_toml
+from vtctap.base.bounded_toml import TomlError, parse_toml
 from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES, TOKEN_OUTCOMES
 from vtctap.dissector.profiles import encodings
 from vtctap.dissector.profiles.encodings import Encoding

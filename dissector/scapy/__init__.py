@@ -22,7 +22,7 @@ that ``vtctap wireshark install`` installs, since its folder is added to ``conf.
 
 import os
 
-from vtctap.extras import extra
+from vtctap.base.extras import extra
 
 with extra("scapy", "the Scapy layer"):
     from scapy.config import conf

@@ -10,9 +10,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import IO, Any, Final
 
+from vtctap.base.extras import extra
 from vtctap.dissector.tables.arrow import record_batch, schema_of
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
-from vtctap.extras import extra
 
 BATCH: Final = 2_000
 """Rows converted to columns at a time."""

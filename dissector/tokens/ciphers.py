@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from vtctap.base.extras import extra
 from vtctap.dissector.tokens.misty1 import Misty1
-from vtctap.extras import extra
 
 
 def _des(key: bytes) -> Any:

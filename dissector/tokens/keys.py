@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from vtctap.bounded_toml import TomlError, parse_toml
+from vtctap.base.bounded_toml import TomlError, parse_toml
 from vtctap.dissector.tokens.layouts import BASE_DATES
 from vtctap.dissector.tokens.luhn import is_luhn
 from vtctap.errors import Error

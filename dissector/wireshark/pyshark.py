@@ -20,12 +20,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from vtctap.base.extras import extra
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.wireshark import generator as lua
 from vtctap.errors import Error
-from vtctap.extras import extra
 from vtctap.pcap import trace
 
 with extra("pyshark", "decoding with pyshark"):

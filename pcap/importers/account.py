@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 
 MAX_FAULTS: Final = 20
 """Most faults that are kept one by one."""

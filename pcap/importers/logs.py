@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 from vtctap.pcap.burst import Burst
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS, MARKED, WORDS, Form

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
 PATIENCE: Final = 5.0

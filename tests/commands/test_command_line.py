@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vtctap import __version__
-from vtctap.parsers import COMMANDS
+from vtctap.command_line.parsers import COMMANDS
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -128,8 +128,9 @@ def test_help_imports_next_to_nothing() -> None:
         "vtctap",
         "vtctap.__main__",
         "vtctap.errors",
-        "vtctap.messages",
-        "vtctap.parsers",
+        "vtctap.command_line",
+        "vtctap.command_line.messages",
+        "vtctap.command_line.parsers",
     }
     assert not packages(modules) & {*SLOW, "serial"}
 
@@ -138,8 +139,8 @@ def test_ports_imports_no_more_than_pyserial() -> None:
     modules = imported("ports")
     assert {module for module in modules if module.startswith("vtctap")} == {
         "vtctap", "vtctap.__main__", "vtctap.commands", "vtctap.commands.ports", "vtctap.sniffer",
-        "vtctap.errors", "vtctap.messages", "vtctap.parsers", "vtctap.sniffer.adapter", "vtctap.sniffer.bounds",
-        "vtctap.sniffer.envelope", "vtctap.sniffer.ports",
+        "vtctap.errors", "vtctap.command_line", "vtctap.command_line.messages", "vtctap.command_line.parsers",
+        "vtctap.sniffer.adapter", "vtctap.sniffer.bounds", "vtctap.sniffer.envelope", "vtctap.sniffer.ports",
     }  # fmt: skip
     assert "serial" in packages(modules)
     assert not packages(modules) & set(SLOW)

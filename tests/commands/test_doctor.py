@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from vtctap.command_line.diagnosis import Diagnosis
 from vtctap.commands import doctor
 from vtctap.commands.doctor import Machine, examine
-from vtctap.diagnosis import Diagnosis
 from vtctap.errors import CommandError
 from vtctap.sniffer.ports import SerialPort
 from vtctap.wireshark import examination

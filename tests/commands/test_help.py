@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from vtctap.pages import SHELLS, pages
-from vtctap.parsers import COMMANDS, command_parser, whole_parser
+from vtctap.command_line.pages import SHELLS, pages
+from vtctap.command_line.parsers import COMMANDS, command_parser, whole_parser
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).parents[2]

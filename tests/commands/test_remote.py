@@ -18,7 +18,7 @@ import pytest
 import serial
 import serial.rfc2217
 
-from vtctap.parsers import command_parser
+from vtctap.command_line.parsers import command_parser
 from vtctap.pcap import Flag, Kind, Record
 
 pytest.importorskip("termios")

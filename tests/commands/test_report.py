@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vtctap.extras import advice
+from vtctap.base.extras import advice
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

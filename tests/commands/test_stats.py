@@ -55,7 +55,8 @@ def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Pa
     if command[0] == "report":
         pytest.importorskip("plotly")
     assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
-    begin = "import sys; from vtctap import progress; progress.PATIENCE = {}; from vtctap.__main__ import main; "
+    begin = "import sys; from vtctap.command_line import progress; progress.PATIENCE = {}; "
+    begin += "from vtctap.__main__ import main; "
     shown = []
     for patience in (0, 60):
         master, slave = pty.openpty()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
-from vtctap.extras import advice
+from vtctap.base.extras import advice
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace
 
 VENDING_KEY = "abababababababab949494949494949401234567"

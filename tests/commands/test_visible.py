@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
-from vtctap.messages import visible
+from vtctap.command_line.messages import visible
 from vtctap.pcap.capture_file import Interface
 from vtctap.pcap.record import Record
 from vtctap.pcap.trace import create_trace

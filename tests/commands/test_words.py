@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vtctap.base.extras import EXTRAS, advice, extra
+from vtctap.base.nouns import count
 from vtctap.errors import MissingExtra
-from vtctap.extras import EXTRAS, advice, extra
-from vtctap.nouns import count
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -8,7 +8,7 @@ import select
 import threading
 import time
 
-from vtctap.closing import Closing
+from vtctap.base.closing import Closing
 from vtctap.pcap.record import SEVEN_EVEN, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.ptys import PATIENCE, Pty

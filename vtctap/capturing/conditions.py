@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vtctap.arguments import STANDARD
+from vtctap.command_line.arguments import STANDARD
 from vtctap.errors import CommandError
 from vtctap.pcap.record import SECOND_NS
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from vtctap.base.nouns import count
 from vtctap.capturing.parts import Passive
-from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

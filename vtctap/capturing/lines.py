@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.screen import is_terminal
-from vtctap.messages import visible
+from vtctap.command_line.messages import visible
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.parts import Passive
-from vtctap.service_manager import ServiceManager
+from vtctap.command_line.service_manager import ServiceManager
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, TypedDict
 
-from vtctap.arguments import STANDARD, add_output
 from vtctap.capturing import printing, screen
 from vtctap.capturing.conditions import RING, STOP, condition, limits
 from vtctap.capturing.counts import Counts
@@ -30,7 +29,8 @@ from vtctap.capturing.sink import Sink
 from vtctap.capturing.status import StatusLine
 from vtctap.capturing.telling import Advice, Outages
 from vtctap.capturing.trigger import Trigger
-from vtctap.outputs import APPLICATION, refuse_existing
+from vtctap.command_line.arguments import STANDARD, add_output
+from vtctap.command_line.outputs import APPLICATION, refuse_existing
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.model import Profile

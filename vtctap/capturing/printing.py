@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from vtctap.arguments import STANDARD
+from vtctap.base.nouns import count
 from vtctap.capturing.lines import link_names
 from vtctap.capturing.parts import Passive
-from vtctap.nouns import count
-from vtctap.outputs import output_errors
+from vtctap.command_line.arguments import STANDARD
+from vtctap.command_line.outputs import output_errors
 
 if TYPE_CHECKING:
     from vtctap.capturing.outlet import Outlet

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Final, TypeAlias, cast
 
-from vtctap.arguments import STANDARD
+from vtctap.base.nouns import count
 from vtctap.capturing.outlet import ServedOutlet
 from vtctap.capturing.parts import Passive
+from vtctap.command_line.arguments import STANDARD
+from vtctap.command_line.outputs import output_errors, shown_name
 from vtctap.errors import OutputError
-from vtctap.nouns import count
-from vtctap.outputs import output_errors, shown_name
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vtctap.nouns import count
-from vtctap.outputs import write_text
+from vtctap.base.nouns import count
+from vtctap.command_line.outputs import write_text
 
 if TYPE_CHECKING:
     from vtctap.capturing.counts import Counts

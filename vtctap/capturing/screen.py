@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.nouns import count
+from vtctap.base.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.capturing.outlet import Outlet

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from vtctap.base.nouns import count
 from vtctap.capturing.parts import Passive
-from vtctap.nouns import count
 from vtctap.pcap.record import Kind, Record
 
 if TYPE_CHECKING:

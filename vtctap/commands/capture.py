@@ -14,11 +14,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_profile, line, profile_of, speed_or_following
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
+from vtctap.command_line.arguments import add_profile, line, profile_of, speed_or_following
+from vtctap.command_line.outputs import refuse_existing
 from vtctap.errors import DONE, NO_PORT, CommandError
-from vtctap.outputs import refuse_existing
 
 if TYPE_CHECKING:
     from vtctap.sniffer.capture import Capture, Link

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
-from vtctap.each_trace import each_trace
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
+from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.messages import visible, warn
+from vtctap.command_line.outputs import refuse_existing, write_text
 from vtctap.errors import FOUND
-from vtctap.inputs import Reading, Traces
-from vtctap.jobs import add_jobs
-from vtctap.messages import visible, warn
-from vtctap.nouns import count
-from vtctap.outputs import refuse_existing, write_text
+from vtctap.parallel.each_trace import each_trace
+from vtctap.parallel.jobs import add_jobs
 
 if TYPE_CHECKING:
     from vtctap.dissector.analysis.findings import Finding

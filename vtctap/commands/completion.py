@@ -15,14 +15,14 @@ from vtctap.errors import DONE
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    from vtctap.pages import SHELLS
+    from vtctap.command_line.pages import SHELLS
 
     parser.add_argument("shell", choices=tuple(SHELLS), help="the shell")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.pages import completion
+    from vtctap.command_line.pages import completion
 
     sys.stdout.write(completion(arguments.shell))
     return DONE

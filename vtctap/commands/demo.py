@@ -11,12 +11,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_profile, positive, speed
 from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
-from vtctap.dialects import FITTING, add_dialect, dialect_of, fitting_profile
+from vtctap.command_line.arguments import STANDARD, add_profile, positive, speed
+from vtctap.command_line.dialects import FITTING, add_dialect, dialect_of, fitting_profile
+from vtctap.command_line.outputs import refuse_existing, write_text
 from vtctap.errors import DONE, CommandError
-from vtctap.outputs import refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.capturing.sink import Sink

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from vtctap.diagnosis import Diagnosis
+from vtctap.command_line.diagnosis import Diagnosis
+from vtctap.command_line.messages import warn
 from vtctap.dissector.profiles.model import ProfileError
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.messages import warn
 from vtctap.sniffer import udev
 from vtctap.sniffer.ports import SerialPort, serial_ports
 from vtctap.wireshark import examination

@@ -13,7 +13,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.arguments import (
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import (
     STANDARD,
     STATED,
     add_join,
@@ -24,13 +25,12 @@ from vtctap.arguments import (
     keys_of,
     seconds,
 )
+from vtctap.command_line.inputs import Reading, Traces, one_link
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import whole_file
+from vtctap.command_line.parsers import suggested
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Reading, Traces, one_link
-from vtctap.jobs import add_jobs
-from vtctap.messages import warn
-from vtctap.nouns import count
-from vtctap.outputs import whole_file
-from vtctap.parsers import suggested
+from vtctap.parallel.jobs import add_jobs
 
 if TYPE_CHECKING:
     from vtctap.dataset.adding import Options

@@ -20,19 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.parsers import COMMANDS, command_parser, main_parser
+    from vtctap.command_line.parsers import COMMANDS, command_parser, main_parser
 
     if arguments.name is None:
         main_parser().print_help()
     elif arguments.name in COMMANDS:
         command_parser(arguments.name).print_help()
     elif arguments.name == "pages":
-        from vtctap.pages import pages
+        from vtctap.command_line.pages import pages
 
         for name, title in pages().items():
             print(f"{name:14}{title}")
     else:
-        from vtctap.pages import page
+        from vtctap.command_line.pages import page
 
         print(page(arguments.name), end="")
     return DONE

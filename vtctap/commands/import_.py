@@ -24,10 +24,10 @@ from heapq import merge
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_output, add_profile, line, profile_of, speed
+from vtctap.command_line.arguments import STANDARD, add_output, add_profile, line, profile_of, speed
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import whole_trace
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.messages import warn
-from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
     from vtctap.dissector.framing.survey import Survey

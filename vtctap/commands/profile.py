@@ -17,14 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, add_profile, profile_of
-from vtctap.each_trace import each_trace
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STANDARD, add_profile, profile_of
+from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import output_errors, write_text
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Reading, Traces
-from vtctap.jobs import add_jobs
-from vtctap.messages import warn
-from vtctap.nouns import count
-from vtctap.outputs import output_errors, write_text
+from vtctap.parallel.each_trace import each_trace
+from vtctap.parallel.jobs import add_jobs
 
 if TYPE_CHECKING:
     from vtctap.dissector.analysis.coverage import Coverage

@@ -17,10 +17,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from vtctap.base.nouns import count
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import output_errors, private, refuse_existing, whole_path
 from vtctap.errors import DONE, CommandError
-from vtctap.messages import warn
-from vtctap.nouns import count
-from vtctap.outputs import output_errors, private, refuse_existing, whole_path
 
 if TYPE_CHECKING:
     from vtctap.dataset.querying import Answer, Set

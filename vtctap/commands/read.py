@@ -13,7 +13,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import (
+from vtctap.capturing.lines import add_lines, link_names, printer, shower
+from vtctap.command_line.arguments import (
     STATED,
     add_join,
     add_keys,
@@ -25,11 +26,10 @@ from vtctap.arguments import (
     keys_of,
     whole,
 )
-from vtctap.capturing.lines import add_lines, link_names, printer, shower
+from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.messages import visible
+from vtctap.command_line.outputs import whole_trace
 from vtctap.errors import CommandError
-from vtctap.inputs import Reading, Traces
-from vtctap.messages import visible
-from vtctap.outputs import whole_trace
 
 if TYPE_CHECKING:
     from vtctap.dissector.fields import Value

@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, STATED, add_output, add_profile, add_traces, traces_of
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STANDARD, STATED, add_output, add_profile, add_traces, traces_of
+from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import APPLICATION, whole_trace
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Reading, Traces
-from vtctap.messages import warn
-from vtctap.nouns import count
-from vtctap.outputs import APPLICATION, whole_trace
 
 if TYPE_CHECKING:
     from vtctap.dissector.redaction.redact import Redactor

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STATED, add_output, add_profile, line
-from vtctap.inputs import Reading, Traces
-from vtctap.messages import warn
-from vtctap.nouns import count
-from vtctap.outputs import whole_trace
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STATED, add_output, add_profile, line
+from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import whole_trace
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from vtctap.arguments import STATED, add_join, add_profile, add_traces, groups_of, positive
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STATED, add_join, add_profile, add_traces, groups_of, positive
+from vtctap.command_line.inputs import Reading, Traces, one_link
+from vtctap.command_line.messages import warn
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Reading, Traces, one_link
-from vtctap.messages import warn
-from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.model import Profile

@@ -6,11 +6,11 @@ The page needs no network. The command needs the extra 'report'.
 import argparse
 from pathlib import Path
 
-from vtctap.arguments import STANDARD, STATED, add_no_secrets, add_profile, add_traces, traces_of
+from vtctap.command_line.arguments import STANDARD, STATED, add_no_secrets, add_profile, add_traces, traces_of
+from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import APPLICATION, refuse_existing, write_text
 from vtctap.errors import CommandError
-from vtctap.inputs import Reading, Traces
-from vtctap.messages import warn
-from vtctap.outputs import APPLICATION, refuse_existing, write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,10 +17,10 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import positive, speed
-from vtctap.dialects import add_dialect, dialect_of
+from vtctap.command_line.arguments import positive, speed
+from vtctap.command_line.dialects import add_dialect, dialect_of
+from vtctap.command_line.messages import warn
 from vtctap.errors import DONE, CommandError
-from vtctap.messages import warn
 
 _PATIENCE_NS = 900_000_000
 """How much longer a meter waits after a change of speed, for clients that are slow to change theirs; its answer still

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_keys, keys_of
+from vtctap.command_line.arguments import add_keys, keys_of
 from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import add_traces, traces_of
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import add_traces, traces_of
+from vtctap.command_line.inputs import Traces
+from vtctap.command_line.messages import warn
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.inputs import Traces
-from vtctap.messages import warn
-from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.pcap.hash_chain import Place, Verdict, Verifier
@@ -135,7 +135,7 @@ def _as_json(verdict: "Verdict") -> dict[str, object]:
 
 def _signature(arguments: argparse.Namespace, traces: Sequence[str], verdicts: "Sequence[Verdict]") -> bool:
     """Signs the last hash, or returns whether its signature is good."""
-    from vtctap.signatures import is_signed, sign
+    from vtctap.command_line.signatures import is_signed, sign
 
     if len(verdicts) != 1 or not verdicts[0].intact:
         raise CommandError("a signature needs one unaltered chain")

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vtctap.arguments import STANDARD, link_type
+from vtctap.command_line.arguments import STANDARD, link_type
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import output_errors, refuse_existing, write_text
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.messages import warn
-from vtctap.outputs import output_errors, refuse_existing, write_text
 
 if TYPE_CHECKING:
     from vtctap.wireshark.installation import Choices, Step

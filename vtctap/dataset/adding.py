@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vtctap.command_line.inputs import Traces
+from vtctap.command_line.outputs import APPLICATION, FULL, output_errors
 from vtctap.dataset.entries import ID, Content, Entry, content, entries, remove_files, write_entry
 from vtctap.dataset.tokens import Tokens
 from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of, move
@@ -26,8 +28,6 @@ from vtctap.dissector.tables.findings import finding_cells
 from vtctap.dissector.tables.model import Cells
 from vtctap.dissector.tokens import load_keys
 from vtctap.errors import CommandError, Error, MissingExtra, OutputError
-from vtctap.inputs import Traces
-from vtctap.outputs import APPLICATION, FULL, output_errors
 from vtctap.pcap.record import Record
 from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import Source

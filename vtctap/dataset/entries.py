@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from vtctap.command_line.outputs import private
 from vtctap.errors import CommandError
-from vtctap.outputs import private
 
 __all__ = ["ID", "Content", "Entry", "content", "entries", "remove_files", "sync", "write_entry"]
 

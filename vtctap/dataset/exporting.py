@@ -14,16 +14,16 @@ from dataclasses import replace
 from functools import partial
 from types import FrameType
 
+from vtctap.base.nouns import count
+from vtctap.command_line.messages import warn
+from vtctap.command_line.progress import with_count
+from vtctap.command_line.service_manager import ServiceManager
 from vtctap.dataset.adding import Added, Options, add_or_skip, clean
 from vtctap.dataset.arrivals import Arrivals
 from vtctap.dissector.tables.parquet import require
 from vtctap.errors import CommandError
-from vtctap.jobs import results
-from vtctap.lost import Lost
-from vtctap.messages import warn
-from vtctap.nouns import count
-from vtctap.progress import with_count
-from vtctap.service_manager import ServiceManager
+from vtctap.parallel.jobs import results
+from vtctap.parallel.lost import Lost
 
 __all__ = ["Exporting", "watch"]
 

@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from vtctap.base.extras import extra
 from vtctap.dataset.entries import Entry, entries
 from vtctap.dataset.questions import views
 from vtctap.dataset.writing import columns
 from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.tables.model import Column, ColumnType
 from vtctap.errors import CommandError
-from vtctap.extras import extra
 
 __all__ = ["FORMS", "Answer", "Set"]
 

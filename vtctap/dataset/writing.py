@@ -11,12 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from vtctap.command_line.outputs import private
 from vtctap.dataset.entries import sync
 from vtctap.dissector.tables import TABLES
 from vtctap.dissector.tables.arrow import INT64, nanoseconds
 from vtctap.dissector.tables.model import TIME_COLUMN, TIME_NS_COLUMN, Cells, Column, ColumnType
 from vtctap.dissector.tables.parquet import BATCH, ParquetFile
-from vtctap.outputs import private
 
 __all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vtctap.diagnosis import Diagnosis
+from vtctap.command_line.diagnosis import Diagnosis
 from vtctap.dissector.profiles.model import ProfileError
 from vtctap.errors import Error
 from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, Wireshark

@@ -13,11 +13,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.arguments import add_profile, line, profile_of, speed, speed_or_following
 from vtctap.capturing.signals import Signals
+from vtctap.command_line.arguments import add_profile, line, profile_of, speed, speed_or_following
+from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import APPLICATION
 from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
-from vtctap.messages import warn
-from vtctap.outputs import APPLICATION
 from vtctap.pcap.record import SECOND_NS
 from vtctap.wireshark import extcap_queries
 from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from vtctap.command_line.outputs import output_errors, whole_path
 from vtctap.errors import CommandError
-from vtctap.outputs import output_errors, whole_path
 from vtctap.pcap.record import LINKTYPE_USER0
 from vtctap.wireshark.tshark import Wireshark
 

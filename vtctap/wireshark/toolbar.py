@@ -15,8 +15,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import IO, Final, NamedTuple
 
-from vtctap.closing import Closing
-from vtctap.nouns import count
+from vtctap.base.closing import Closing
+from vtctap.base.nouns import count
 
 _SYNC: Final = ord("T")
 _HEAD: Final = 4

@@ -11,12 +11,12 @@ from html import escape
 from importlib import resources
 from typing import Any, Final
 
+from vtctap.base.extras import extra
 from vtctap.dissector.analysis.findings import Finding
 from vtctap.dissector.analysis.flows import TokenFlow
 from vtctap.dissector.analysis.report.collect import Collected
 from vtctap.dissector.fields import epoch
 from vtctap.dissector.profiles.model import Profile
-from vtctap.extras import extra
 
 with extra("report", "a report"):
     from plotly.offline import get_plotlyjs

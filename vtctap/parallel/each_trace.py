@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from vtctap.arguments import STANDARD
+from vtctap.command_line.arguments import STANDARD
+from vtctap.command_line.inputs import Reading
+from vtctap.command_line.messages import warn
+from vtctap.command_line.progress import with_count
 from vtctap.errors import Error, MissingExtra, OutputError
-from vtctap.inputs import Reading
-from vtctap.jobs import in_order, results
-from vtctap.lost import Lost
-from vtctap.messages import warn
-from vtctap.progress import with_count
+from vtctap.parallel.jobs import in_order, results
+from vtctap.parallel.lost import Lost
 
 __all__ = ["each_trace"]
 

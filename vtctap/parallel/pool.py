@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, TypeVar
 
-from vtctap.lost import Lost
+from vtctap.parallel.lost import Lost
 
 __all__ = ["Pool"]
 

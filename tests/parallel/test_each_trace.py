@@ -10,7 +10,7 @@ import pytest
 
 from equipment import PATIENCE
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 TRACES = [str(EXAMPLES / f"{name}.pcapng") for name in ("faults", "session", "telegram", "readout")]
 
 

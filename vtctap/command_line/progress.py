@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Final, TypeVar
 
-from vtctap.messages import visible
+from vtctap.command_line.messages import visible
 
 __all__ = ["with_bar", "with_count"]
 

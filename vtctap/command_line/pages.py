@@ -6,8 +6,8 @@ They are in ``share`` of the environment, as the wheel's list of files says; in 
 from pathlib import Path
 from typing import Final
 
+from vtctap.command_line.parsers import COMMANDS, suggested
 from vtctap.errors import CommandError
-from vtctap.parsers import COMMANDS, suggested
 
 __all__ = ["SHELLS", "completion", "page", "pages"]
 
@@ -18,7 +18,7 @@ SHELLS: Final = {
     "zsh": "share/zsh/site-functions/_vtctap",
 }
 """Shell, and the path of its completion in an environment."""
-_CHECKOUT: Final = Path(__file__).resolve().parents[1] / "docs"
+_CHECKOUT: Final = Path(__file__).resolve().parents[2] / "docs"
 
 
 def _installed(folder: str) -> dict[str, Path]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from vtctap.arguments import STANDARD
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STANDARD
+from vtctap.command_line.messages import warn
 from vtctap.errors import DONE, FOUND, CommandError
-from vtctap.messages import warn
-from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.model import Profile
@@ -64,8 +64,8 @@ class Traces:
 
     def _items(self, name: str) -> "Iterator[Record | Skipped]":
         """Yields the items of one trace (``-``: standard input)."""
+        from vtctap.command_line.progress import with_bar
         from vtctap.pcap.streams import is_special
-        from vtctap.progress import with_bar
 
         if name == STANDARD or is_special(name):
             with self._open(sys.stdin.buffer if name == STANDARD else name) as self.reader:

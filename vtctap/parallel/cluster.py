@@ -7,9 +7,9 @@ complete, so a worker that is lost costs the job that it had, which another one 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
+from vtctap.base.extras import extra
 from vtctap.errors import CommandError, Error
-from vtctap.extras import extra
-from vtctap.lost import Lost
+from vtctap.parallel.lost import Lost
 
 __all__ = ["cluster_results"]
 
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 def cluster_results(
     function: Callable[[Job], Result], jobs: Sequence[Job], address: str
 ) -> Iterator[tuple[int, Result | Lost]]:
-    """Yields results as :func:`vtctap.jobs.results`. Raises CommandError where no scheduler answers, and
+    """Yields results as :func:`vtctap.parallel.jobs.results`. Raises CommandError where no scheduler answers, and
     MissingExtra."""
     with extra("cluster", "--cluster"):
         import distributed

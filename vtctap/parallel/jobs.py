@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from vtctap.arguments import whole
-from vtctap.lost import Lost
+from vtctap.command_line.arguments import whole
+from vtctap.parallel.lost import Lost
 
 __all__ = ["add_jobs", "in_order", "results"]
 
@@ -53,13 +53,13 @@ def results(
     raised here and ends all jobs. One job, or one process, runs in this process.
     """
     if cluster is not None:
-        from vtctap.cluster import cluster_results
+        from vtctap.parallel.cluster import cluster_results
 
         yield from cluster_results(function, jobs, cluster)
     elif min(processes, len(jobs)) <= 1:
         yield from ((number, function(job)) for number, job in enumerate(jobs))
     else:
-        from vtctap.pool import Pool
+        from vtctap.parallel.pool import Pool
 
         yield from Pool(function, jobs, min(processes, len(jobs))).results()
 

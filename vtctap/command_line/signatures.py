@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Sequence
 from typing import Final
 
+from vtctap.command_line.outputs import refuse_existing, write_text
 from vtctap.errors import CommandError
-from vtctap.outputs import refuse_existing, write_text
 
 __all__ = ["is_signed", "sign"]
 

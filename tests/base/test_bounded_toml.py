@@ -2,7 +2,7 @@
 
 import pytest
 
-from vtctap.bounded_toml import MAX_OCTETS, TomlError, parse_toml
+from vtctap.base.bounded_toml import MAX_OCTETS, TomlError, parse_toml
 
 
 @pytest.mark.parametrize(

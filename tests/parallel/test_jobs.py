@@ -15,8 +15,8 @@ import pytest
 
 from equipment import PATIENCE
 from vtctap.errors import CommandError
-from vtctap.jobs import in_order, results
-from vtctap.lost import Lost
+from vtctap.parallel.jobs import in_order, results
+from vtctap.parallel.lost import Lost
 from vtctap.pcap import Record, Sender, create_trace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
@@ -171,7 +171,7 @@ def test_a_cluster_says_what_one_process_says(tmp_path: Path, cluster: tuple[str
     """One of the workers is lost at some time between the commands."""
     address, workers = cluster
     (tmp_path / "no.pcapng").write_text("this is no trace")
-    examples = Path(__file__).parents[1] / "examples"
+    examples = Path(__file__).parents[2] / "examples"
     traces = [*(str(examples / f"{name}.pcapng") for name in ("session", "faults", "readout")), "no.pcapng"]
     for words in (["profile", "learn"], ["check", "--json"], ["stats", "--json"]):
         command = [sys.executable, "-m", "vtctap", *words, *traces]

@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Final
 
+from vtctap.command_line.messages import warn
 from vtctap.errors import CommandError
-from vtctap.messages import warn
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.model import Profile

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from vtctap import __version__
-from vtctap.arguments import STANDARD
+from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STANDARD
+from vtctap.command_line.messages import warn
 from vtctap.errors import CommandError, OutputError
-from vtctap.messages import warn
-from vtctap.nouns import count
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface

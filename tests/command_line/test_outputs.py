@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
+from vtctap.command_line.outputs import whole_file, whole_path
 from vtctap.errors import OutputError
-from vtctap.outputs import whole_file, whole_path
 
 LIMIT: Final = 4096
 """The size at which the disk of these tests is full, octets."""
@@ -44,7 +44,7 @@ import os, resource, sys
 from argparse import Namespace
 from pathlib import Path
 from vtctap.errors import Error
-from vtctap.outputs import output_errors, whole_file, whole_path, whole_trace
+from vtctap.command_line.outputs import output_errors, whole_file, whole_path, whole_trace
 from vtctap.pcap.record import Record
 
 name, limit, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -1,0 +1,1 @@
+"""Small helpers that import nothing of vtctap but its errors: every package may import them."""

@@ -1,0 +1,1 @@
+"""What the commands share: their arguments, the traces that they read, the files that they write, their messages."""
