@@ -20,7 +20,7 @@ from unittest import mock
 from decode_difference import PROFILES, START, records
 from measuring import compared
 
-from vtctap.dataset.tokens import Tokens
+from vtctap.dataset.tokens import TokenRows
 from vtctap.dataset.writing import columns
 from vtctap.dissector.columns.batches import BatchDissector
 from vtctap.dissector.dissect import Dissector
@@ -63,7 +63,7 @@ def exactly(trace: bytes, profile: str) -> Decoded:
     """Decodes a trace record by record."""
     rows: list[Cells] = []
     tokens: list[Cells] = []
-    following, dissector = Tokens(tokens.append), Dissector(load(profile))
+    following, dissector = TokenRows(tokens.append), Dissector(load(profile))
     told: list[str] = []
     with open_trace(io.BytesIO(trace)) as reader:
         for item in _whole(reader.items(), told):
@@ -85,7 +85,7 @@ def in_batches(trace: bytes, profile: str, size: int, chunk: int = batches.CHUNK
 
     parts: list[Any] = []
     tokens: list[Cells] = []
-    following, dissector = Tokens(tokens.append), Dissector(load(profile))
+    following, dissector = TokenRows(tokens.append), Dissector(load(profile))
     batch_dissector = BatchDissector(dissector, following, _COLUMNS, complete)
     told: list[str] = []
     batched = 0

@@ -13,7 +13,7 @@ from typing import Final
 
 from vtctap.dissector.learning.evidence import SHOWN, Answer
 from vtctap.pcap.record import Flag, Record, Sender
-from vtctap.sniffer.simulated.dialect import BEHAVIOURS, Dialect, Register
+from vtctap.sniffer.simulated.dialect import BEHAVIOURS, Dialect, DialectRegister
 
 LATE: Final = 1_600
 """What the faults of the line add to a reaction or a gap, ms."""
@@ -32,7 +32,7 @@ class Case:
         """The pieces of the story."""
         return frozenset(self.dialect.story.pieces)
 
-    def register(self, id_: str) -> Register | None:
+    def register(self, id_: str) -> DialectRegister | None:
         """The register with an id."""
         return next((register for register in self.dialect.registers.entries if register.id == id_), None)
 
@@ -102,7 +102,7 @@ def _spoken(dialect: Dialect, trace: Sequence[Record], number: int) -> Iterator[
             asked = ""
 
 
-def _length(register: Register) -> int:
+def _length(register: DialectRegister) -> int:
     return register.octets * (2 if register.coding == "hexadecimal" else 1)
 
 

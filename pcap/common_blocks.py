@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vtctap.pcap.capture_file import Packet
-from vtctap.pcap.completeness import Tally
+from vtctap.pcap.completeness import OctetTally
 from vtctap.pcap.construction import maker
 from vtctap.pcap.pcapng import PcapngParser
 from vtctap.pcap.record import HEADER, UNKNOWN_UNCERTAINTY, Kind, Line, Record, Sender
@@ -44,7 +44,7 @@ Known = tuple[tuple[int, int], Kind, Sender, bool, int, int, Line | None, int, i
 class CommonBlocks:
     """Reads common blocks of one trace."""
 
-    def __init__(self, source: Input, parser: PcapngParser, tally: Tally) -> None:
+    def __init__(self, source: Input, parser: PcapngParser, tally: OctetTally) -> None:
         self._input = source
         self._parser = parser
         self._octets = tally.octets

@@ -10,7 +10,7 @@ from vtctap.base.nouns import count
 from vtctap.pcap.record import Kind, Record
 
 
-class Tally:
+class OctetTally:
     """Counts the octets of each tap. Memory: a few numbers per tap."""
 
     def __init__(self) -> None:

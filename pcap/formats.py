@@ -14,7 +14,7 @@ from vtctap.base.nouns import count
 from vtctap.pcap import classic, pcapng, pcapng_writer
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks
-from vtctap.pcap.completeness import Tally
+from vtctap.pcap.completeness import OctetTally
 from vtctap.pcap.recovery import Recovering
 from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import CHUNK, Input, Output, Source, is_special, name_of
@@ -123,7 +123,7 @@ class CaptureReader(Closing):
         """While a packet is returned: its offset in the file."""
         return self._input.offset(self._parser.began if self._parser else 0)
 
-    def common_blocks(self, tally: Tally, reader: type[CommonBlocks] = CommonBlocks) -> CommonBlocks | None:
+    def common_blocks(self, tally: OctetTally, reader: type[CommonBlocks] = CommonBlocks) -> CommonBlocks | None:
         """Returns the fast reader of what the exact one has met before, which counts in ``tally``; None where the
         format has none."""
         parser = self._parser

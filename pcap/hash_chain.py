@@ -104,7 +104,7 @@ def _parted(data: bytes) -> tuple[HashLink | None, bytes]:
     return link, data[:4] + at.to_bytes(4, "big") + data[8:at] + data[length:]
 
 
-class Place(NamedTuple):
+class ChainPlace(NamedTuple):
     """The place of a record: the name of its trace, and its number there, from 1."""
 
     trace: str
@@ -112,7 +112,7 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Verdict:
+class ChainVerdict:
     """What the hashes of one chain prove. Places are those of records in the traces; ranges are numbers in the chain.
 
     ``first`` and ``last`` are the least and the highest number found; ``hash`` is the hash of the record ``last``."""
@@ -122,12 +122,12 @@ class Verdict:
     first: int = 0
     last: int = 0
     hash: bytes = b""
-    altered: list[Place] = field(default_factory=list)
-    moved: list[Place] = field(default_factory=list)
-    repeated: list[Place] = field(default_factory=list)
+    altered: list[ChainPlace] = field(default_factory=list)
+    moved: list[ChainPlace] = field(default_factory=list)
+    repeated: list[ChainPlace] = field(default_factory=list)
     missing: list[tuple[int, int]] = field(default_factory=list)
     open_taps: set[int] = field(default_factory=set)
-    _latest: Place | None = None
+    _latest: ChainPlace | None = None
 
     @property
     def intact(self) -> bool:
@@ -139,7 +139,7 @@ class Verdict:
         """Whether it is intact, and has its first record and the ``closed`` event of each tap that the records name."""
         return self.intact and self.first == 1 and not self.open_taps
 
-    def feed(self, place: Place, link: HashLink, hash: bytes, *, altered: bool) -> None:
+    def feed(self, place: ChainPlace, link: HashLink, hash: bytes, *, altered: bool) -> None:
         """Takes the next record of this chain, with its place, its link and its hash.
 
         ``altered`` says that the hash does not fit the link. The number of such a record proves nothing: it counts as
@@ -158,7 +158,7 @@ class Verdict:
             self.altered.append(self._latest)  # It was replaced together with the start of its hash.
         self.last, self.hash, self._latest = number, hash, place
 
-    def _late(self, place: Place, number: int) -> None:
+    def _late(self, place: ChainPlace, number: int) -> None:
         """Takes a record that comes after one with a higher number: moved if it was missing, else repeated."""
         if number < self.first:
             self.missing[:0] = [(number + 1, self.first - 1)] if number + 1 < self.first else []
@@ -180,15 +180,15 @@ class Verifier:
     MAX_BARE: Final = 8
 
     def __init__(self) -> None:
-        self.verdicts: dict[bytes, Verdict] = {}
+        self.verdicts: dict[bytes, ChainVerdict] = {}
         """What the records so far prove of each chain, by its id."""
-        self.bare: list[Place] = []
+        self.bare: list[ChainPlace] = []
         """The first :data:`MAX_BARE` records without a hash."""
         self.bares = 0
         """The number of records without a hash."""
-        self._latest: Verdict | None = None
+        self._latest: ChainVerdict | None = None
 
-    def feed(self, place: Place, time_ns: int, data: bytes, record: Record) -> None:
+    def feed(self, place: ChainPlace, time_ns: int, data: bytes, record: Record) -> None:
         """Takes the next record: its place, its packet's timestamp and data, and the record decoded from them."""
         link, hashed = _parted(data)
         if link is None:
@@ -198,7 +198,7 @@ class Verifier:
         hash = _hash(link, time_ns, hashed)
         altered = hash[:8] != link.start or (link.number == 1 and link.previous != _beginning(time_ns))
         known = self.verdicts.get(link.id)
-        verdict = known or (self._latest if altered and self._latest else Verdict(link.id))
+        verdict = known or (self._latest if altered and self._latest else ChainVerdict(link.id))
         self.verdicts[verdict.id] = self._latest = verdict
         verdict.feed(place, link, hash, altered=altered)
         if record.event.startswith("closed"):

@@ -32,7 +32,7 @@ from vtctap.pcap.pcapng_blocks import (
     SHB_USERAPPL,
     SIMPLE_PACKET,
     STATISTICS,
-    Order,
+    ByteOrder,
     stated_order,
 )
 from vtctap.pcap.skipped import Skipped
@@ -162,7 +162,7 @@ class PcapngParser:
         (trailer,) = order.word.unpack_from(buffer, at + length - 4)
         return bool(trailer == length)
 
-    def _order_of_section(self, at: int) -> Order:
+    def _order_of_section(self, at: int) -> ByteOrder:
         order = stated_order(self._input.buffer, at)
         if order is None:
             raise Damage(at, "a section header without its byte-order magic")

@@ -26,7 +26,7 @@ LEAST: Final = {
 """The blocks that vtctap reads, and the least length of each."""
 
 
-class Order:
+class ByteOrder:
     """The layouts of all structures, in one byte order."""
 
     def __init__(self, sign: str) -> None:
@@ -46,10 +46,10 @@ class Order:
         """Finds the first word of a block."""
 
 
-LITTLE, BIG = Order("<"), Order(">")
+LITTLE, BIG = ByteOrder("<"), ByteOrder(">")
 
 
-def stated_order(buffer: bytes, at: int) -> Order | None:
+def stated_order(buffer: bytes, at: int) -> ByteOrder | None:
     """The byte order of the section that begins at ``at``; None without its magic."""
     for order in (LITTLE, BIG):
         if order.word.unpack_from(buffer, at + 8)[0] == BYTE_ORDER_MAGIC:

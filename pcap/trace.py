@@ -14,7 +14,7 @@ from vtctap.base.closing import Closing
 from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks
-from vtctap.pcap.completeness import Tally
+from vtctap.pcap.completeness import OctetTally
 from vtctap.pcap.formats import CaptureReader, create_capture
 from vtctap.pcap.links import Links
 from vtctap.pcap.record import (
@@ -83,7 +83,7 @@ class TraceReader(Closing):
         self._running: Iterator[Record | Skipped] | None = None
         self._profile: str | None = None
         self._links = Links()
-        self._tally = Tally()
+        self._tally = OctetTally()
         self._missing: list[tuple[int, Skipped]] = []
         self._refused: list[tuple[TraceError, Skipped]] | None = []
         self.number = 0

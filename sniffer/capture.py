@@ -19,7 +19,7 @@ from vtctap.sniffer.opening import is_url, open_port
 from vtctap.sniffer.port import Port, PortError, Settings
 from vtctap.sniffer.reader import MANY, REST_NS, PortRead, Reader
 from vtctap.sniffer.reopening import Opened, Reopening
-from vtctap.sniffer.speed import Follower
+from vtctap.sniffer.speed import SpeedFollower
 
 __all__ = ["Capture", "Following", "Link", "Wire", "first_settings"]
 
@@ -191,7 +191,7 @@ class Capture:
             ]
             follower = None
             if self._following != "fixed":
-                follower = Follower(
+                follower = SpeedFollower(
                     self._settings if self._following == "follow" else None,
                     gap_limit_ns=self._gap_limit_ns,
                     taps={tap.tap.number: tap.wire.sender for tap in taps},

@@ -22,7 +22,7 @@ from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.counters import Losses
 from vtctap.sniffer.estimator import Estimator
 from vtctap.sniffer.port import Port, PortError, Settings
-from vtctap.sniffer.speed import Change, Follower
+from vtctap.sniffer.speed import Change, SpeedFollower
 
 _WAKING_NS: Final = 2_000_000
 """What is added to an adapter's latency for the largest uncertainty that a timestamp usually has: the time until a
@@ -76,7 +76,7 @@ class OpenLink:
         number: int,
         taps: Sequence[OpenTap],
         settings: Settings,
-        follower: Follower | None,
+        follower: SpeedFollower | None,
         clock: Clock,
         adapter: Callable[[str], Adapter],
         *,

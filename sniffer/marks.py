@@ -9,7 +9,7 @@ from collections.abc import Callable
 from vtctap.pcap.record import Flag
 
 
-class Marks:
+class PortMarks:
     """Removes the marks from a terminal's octets; a mark may be split between two reads.
 
     ``is_break`` is called at each mark of a break, and returns whether it can be one.

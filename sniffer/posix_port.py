@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from vtctap.sniffer import counters as driver
 from vtctap.sniffer.counters import Counters
-from vtctap.sniffer.marks import Marks
+from vtctap.sniffer.marks import PortMarks
 from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError, Settings, port_error
 
 _READ_SIZE: Final = 4096
@@ -81,7 +81,7 @@ class PosixPort:
 
     def __init__(self, name: str, settings: Settings, *, power: bool = False) -> None:
         self.name = name
-        self._marks = Marks(self._is_break)
+        self._marks = PortMarks(self._is_break)
         wanted = _Wanted.of(name, settings)
         try:
             self._fd = _open(name)

@@ -18,7 +18,7 @@ from vtctap.base.closing import Closing
 from vtctap.dissector.framing.reframe import character_time_ns, octets_of, pieces
 from vtctap.pcap.record import SECOND_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.simulated.ptys import Pty
-from vtctap.sniffer.simulated.replayed import Turn
+from vtctap.sniffer.simulated.replayed import ReplayedTurn
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
 _AHEAD_NS: Final = SECOND_NS
@@ -63,19 +63,19 @@ def paced(
         yield octet, octet.end + shift
 
 
-def turns(records: Iterable[Record], side: Sender) -> Iterator[Turn]:
+def turns(records: Iterable[Record], side: Sender) -> Iterator[ReplayedTurn]:
     """Yields the turns of a trace for a device that plays ``side``.
 
     Its own octets are split at each pause; the other side's are joined until it sends again. Records of an unknown
     sender and events are left out.
     """
-    theirs: list[Turn] = []
+    theirs: list[ReplayedTurn] = []
     for record in records:
         if record.kind is Kind.EVENT or record.sender is Sender.UNKNOWN:
             continue
         own, character_ns = record.sender is side, character_time_ns(record)
         said = [
-            Turn(own, octets, start, start + len(octets) * character_ns, record.speed)
+            ReplayedTurn(own, octets, start, start + len(octets) * character_ns, record.speed)
             for start, octets in pieces(record)
         ]
         if not own:
@@ -89,7 +89,7 @@ def turns(records: Iterable[Record], side: Sender) -> Iterator[Turn]:
         yield _joined(theirs)
 
 
-def _joined(turns: list[Turn]) -> Turn:
+def _joined(turns: list[ReplayedTurn]) -> ReplayedTurn:
     octets = b"".join(turn.octets for turn in turns)
     return replace(turns[0], octets=octets, end=turns[-1].end)
 

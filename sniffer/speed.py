@@ -1,7 +1,7 @@
 """Follows the speed of a link: derives the settings of its taps from the octets that they receive. Sans-IO.
 
-The other side may answer 20 ms after a message, and by then the ports must be set. So a :class:`Follower` gets each
-chunk as soon as it is read. It has its own framers and needs no exact timestamps.
+The other side may answer 20 ms after a message, and by then the ports must be set. So a :class:`SpeedFollower` gets
+each chunk as soon as it is read. It has its own framers and needs no exact timestamps.
 
 The messages of a session change the speed (:mod:`~vtctap.sniffer.negotiation`). A break, the end of a readout or a
 silence ends the session and restores the start speed. If bit 7 is never set, the line has no parity; if only one side
@@ -139,7 +139,7 @@ class _Framers:
         return all(framer.open_since_ns is None for framer in self._framers.values())
 
 
-class Follower:
+class SpeedFollower:
     """Follows the speed of one link. ``taps`` maps tap numbers to the senders whose octets they carry.
 
     ``settings`` are those at which sessions begin; with None, the search begins at once. ``gap_limit_ns`` is the

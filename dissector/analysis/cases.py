@@ -59,7 +59,7 @@ class Case:
         return unordered((*self.before[-1:], *self.exchange.frames, *(self.after.frames[:2] if self.after else ())))
 
 
-class Rule:
+class CheckRule:
     """A rule that keeps state.
 
     ``by_order`` says that its findings depend on the order in which the two sides sent; they are withheld where that

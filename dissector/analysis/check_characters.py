@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.analysis.cases import Case, Rule, damaged
+from vtctap.dissector.analysis.cases import Case, CheckRule, damaged
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Frame
 from vtctap.dissector.protocol.characters import SEVEN_BITS
@@ -28,7 +28,7 @@ _Meter = tuple[str, str]
 session."""
 
 
-class CheckRules(Rule):
+class CheckRules(CheckRule):
     """Finds a side that changes the rule of its check characters to or from the same meter."""
 
     by_order = False
@@ -95,7 +95,7 @@ class _Side:
     """The messages' record numbers and names."""
 
 
-class MissingChecks(Rule):
+class MissingChecks(CheckRule):
     """Finds a message without a check character from a side that sends them, and, once, a side that sends none."""
 
     by_order = False

@@ -14,7 +14,7 @@ cannot show.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from vtctap.dissector.analysis.cases import Case, Rule, comes_again, damaged, numbers, speaks, unordered
+from vtctap.dissector.analysis.cases import Case, CheckRule, comes_again, damaged, numbers, speaks, unordered
 from vtctap.dissector.analysis.check_characters import CheckRules, MissingChecks
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import Finding, finding
@@ -79,7 +79,7 @@ class _Judge:
 
     def __init__(self) -> None:
         self._session = 0
-        self._of_session: list[Rule] = []
+        self._of_session: list[CheckRule] = []
         self._swapped = _SwappedTaps()
         self._of_link = [self._swapped, *(rule() for rule in OF_LINK)]
 
@@ -106,7 +106,7 @@ class _Judge:
         yield from _close(rule for rule in rules if not (self._swapped.holds and rule.by_order))
 
 
-def _close(rules: Iterable[Rule]) -> Iterator[Finding]:
+def _close(rules: Iterable[CheckRule]) -> Iterator[Finding]:
     for rule in rules:
         yield from rule.close()
 
@@ -166,7 +166,7 @@ def _speed_used(case: Case) -> Iterator[Finding]:
 # Rules with state per session.
 
 
-class _Negotiation(Rule):
+class _Negotiation(CheckRule):
     """Finds an option select out of sequence, or one that selects a speed that was not offered."""
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class _Negotiation(Rule):
             yield finding("speed-mismatch", (request.number,), text)
 
 
-class _Refusals(Rule):
+class _Refusals(CheckRule):
     """Finds a NAK from either side; it is a note where the reason is visible, or where the refused message was
     repeated."""
 
@@ -217,7 +217,7 @@ class _Refusals(Rule):
 # Rules with state per link.
 
 
-class _SwappedTaps(Rule):
+class _SwappedTaps(CheckRule):
     """Finds that each tap is on the other side's wire. While all is as if it were, the rules that depend on who asked
     say nothing: they would accuse the devices of it."""
 
@@ -250,7 +250,7 @@ class _SwappedTaps(Rule):
             yield finding("taps-swapped", tuple(sorted(self._first.values())), SWAPPED)
 
 
-class _Silence(Rule):
+class _Silence(CheckRule):
     """Finds unanswered requests. They wait until the server is heard, since its wire may not be tapped."""
 
     def __init__(self) -> None:
@@ -296,7 +296,7 @@ def _patience(request: Frame, after: Exchange | None) -> str:
     return f"; the client went on after {max(0, again.time - request.record.end) / 1e9:.3f} s"
 
 
-class _Unasked(Rule):
+class _Unasked(CheckRule):
     """Finds what the server sent without a request, once the client was heard."""
 
     def __init__(self) -> None:
@@ -311,7 +311,7 @@ class _Unasked(Rule):
         self._client_heard = self._client_heard or speaks(Sender.CLIENT, case)
 
 
-class _AfterBreak(Rule):
+class _AfterBreak(CheckRule):
     """Finds a command after a break without a sign-on. Pairs that never sign on are exempt."""
 
     by_order = False  # One side sends all of it.
@@ -330,7 +330,7 @@ class _AfterBreak(Rule):
         self._broken = case.asked in ENDING
 
 
-class _Meter(Rule):
+class _Meter(CheckRule):
     """Finds what the meter's state does not allow it to do."""
 
     def __init__(self) -> None:
@@ -348,8 +348,8 @@ OF_CASE: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (
     _wrong_answer,
     _speed_used,
 )
-OF_SESSION: Final[tuple[type[Rule], ...]] = (_Negotiation, _Refusals)
-OF_LINK: Final[tuple[type[Rule], ...]] = (
+OF_SESSION: Final[tuple[type[CheckRule], ...]] = (_Negotiation, _Refusals)
+OF_LINK: Final[tuple[type[CheckRule], ...]] = (
     CheckRules,
     MissingChecks,
     _Silence,

@@ -14,7 +14,7 @@ SEVERITIES: Final = ("note", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FindingKind:
     """One kind of finding. ``severity`` is the usual one; a finding may state a milder or graver one.
 
     ``group`` is the group of its Wireshark expert info, which has the same name, text and severity. Where Wireshark
@@ -72,68 +72,70 @@ _JUDGED: Final = "it needs the meaning of the exchange, which the Lua dissector 
 _FORM: Final = "the Lua dissector decodes messages and leaves their form to the check"
 
 _KINDS: Final = (
-    Kind(
+    FindingKind(
         "trace-damaged",
         "error",
         "A part of the trace is damaged or missing",
         _OURS,
         untold="Wireshark stops at a damaged block, and shows a damaged record as data",
     ),
-    Kind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
-    Kind("fcs-bad", "error", "A check sequence of an HDLC frame is wrong", _HDLC, "CHECKSUM"),
-    Kind(
+    FindingKind("bcc-bad", "error", "A check character, or a Telegram's CRC, is wrong", _BCC, "CHECKSUM"),
+    FindingKind("fcs-bad", "error", "A check sequence of an HDLC frame is wrong", _HDLC, "CHECKSUM"),
+    FindingKind(
         "bcc-missing",
         "warning",
         "A message that needs a check character has none",
         _BCC,
         "CHECKSUM",
     ),
-    Kind(
+    FindingKind(
         "bcc-rule-changed",
         "warning",
         "A side's check characters change between sum and exclusive or with the same meter",
         "IEC 62056-21 defines only the exclusive or; real meters use both",
         untold="`vtc.bcc.rule` says which rule each message follows",
     ),
-    Kind("parity", "error", "Octets have wrong parity", _FORMAT, "CHECKSUM"),
-    Kind("framing-error", "error", "Octets have no stop bit", _FORMAT, "PROTOCOL", formerly="framing"),
-    Kind("break", "warning", "The line was held at space for longer than a character", _FORMAT, "SEQUENCE"),
-    Kind(
+    FindingKind("parity", "error", "Octets have wrong parity", _FORMAT, "CHECKSUM"),
+    FindingKind("framing-error", "error", "Octets have no stop bit", _FORMAT, "PROTOCOL", formerly="framing"),
+    FindingKind("break", "warning", "The line was held at space for longer than a character", _FORMAT, "SEQUENCE"),
+    FindingKind(
         "tap-lost",
         "warning",
         "A tap was disconnected: traffic during that time is missing",
         _OURS,
         untold="`vtc.event` says when it was lost and opened",
     ),
-    Kind(
+    FindingKind(
         "taps-swapped",
         "warning",
         "Requests come from the server's tap alone, and answers from the client's",
         _OURS,
         untold="only the whole trace shows it; `vtc.sender` is the side whose tap heard the message",
     ),
-    Kind("overrun", "error", "The tap lost octets before they could be read", _OURS, "SEQUENCE"),
-    Kind(
+    FindingKind("overrun", "error", "The tap lost octets before they could be read", _OURS, "SEQUENCE"),
+    FindingKind(
         "missed",
         "error",
         "Another program read octets from a tap's port, so they are missing",
         _OURS,
         untold="`vtc.event` says when it did",
     ),
-    Kind("cut", "warning", "A message did not reach its end", _SYNTAX, "SEQUENCE"),
-    Kind("noise", "warning", "Octets belong to no message", _SYNTAX, untold="`vtc.kind` says it"),
-    Kind("no-response", "warning", "A request got no answer", _TIMING, "SEQUENCE"),
-    Kind("response-late", "warning", "An answer came later than the profile allows", _TIMING, "SEQUENCE"),
-    Kind("response-early", "warning", "An answer came sooner than the profile allows", _TIMING, "SEQUENCE"),
-    Kind("char-gap", "warning", "A pause inside a message is longer than the profile allows", _TIMING, "PROTOCOL"),
-    Kind(
+    FindingKind("cut", "warning", "A message did not reach its end", _SYNTAX, "SEQUENCE"),
+    FindingKind("noise", "warning", "Octets belong to no message", _SYNTAX, untold="`vtc.kind` says it"),
+    FindingKind("no-response", "warning", "A request got no answer", _TIMING, "SEQUENCE"),
+    FindingKind("response-late", "warning", "An answer came later than the profile allows", _TIMING, "SEQUENCE"),
+    FindingKind("response-early", "warning", "An answer came sooner than the profile allows", _TIMING, "SEQUENCE"),
+    FindingKind(
+        "char-gap", "warning", "A pause inside a message is longer than the profile allows", _TIMING, "PROTOCOL"
+    ),
+    FindingKind(
         "unexpected-answer",
         "warning",
         "The server sent a message without a request, or one that does not answer the request",
         "IEC 62055-52 Annex A (the server speaks when asked; derived), IEC 62056-21 (modes A to E)",
         untold=_JUDGED,
     ),
-    Kind(
+    FindingKind(
         "undefined-command",
         "warning",
         "A command that neither standard names",
@@ -141,31 +143,33 @@ _KINDS: Final = (
         "UNDECODED",
         formerly="undefined",
     ),
-    Kind(
+    FindingKind(
         "out-of-sequence",
         "warning",
         "A message is out of sequence: a command after a break, an option select without an identification",
         "IEC 62056-21 (modes A to E); IEC 62055-52 Annex A is not public",
         untold=_JUDGED,
     ),
-    Kind("syntax", "warning", "A message does not have the form that the standard requires", _SYNTAX, untold=_FORM),
-    Kind(
+    FindingKind(
+        "syntax", "warning", "A message does not have the form that the standard requires", _SYNTAX, untold=_FORM
+    ),
+    FindingKind(
         "field-width",
         "note",
         "A field is longer than the standard allows",
         "IEC 62056-21 (lengths of fields; derived)",
         untold=_FORM,
     ),
-    Kind("nak", "warning", "A message was not accepted", _SYNTAX, "RESPONSE_CODE"),
-    Kind(
+    FindingKind("nak", "warning", "A message was not accepted", _SYNTAX, "RESPONSE_CODE"),
+    FindingKind(
         "nak-loop",
         "warning",
         "The same message was refused three times or more",
         _OURS,
         untold="each refusal is a `vtc.expert.nak`",
     ),
-    Kind("repeat", "note", "A message was sent again", _SYNTAX, "SEQUENCE"),
-    Kind(
+    FindingKind("repeat", "note", "A message was sent again", _SYNTAX, "SEQUENCE"),
+    FindingKind(
         "token-rejected",
         "note",
         "The meter rejected a token",
@@ -173,7 +177,7 @@ _KINDS: Final = (
         "RESPONSE_CODE",
         formerly="rejected",
     ),
-    Kind(
+    FindingKind(
         "token-lockout",
         "warning",
         "The meter accepts no tokens for now, after too many rejected ones",
@@ -181,14 +185,14 @@ _KINDS: Final = (
         "RESPONSE_CODE",
         formerly="lockout",
     ),
-    Kind(
+    FindingKind(
         "server-state",
         "note",
         "The server did something that its state, as inferred from the traffic, does not allow",
         "IEC 62055-52 clause 6.6 and Annex A, whose text is not public: the states are vtctap's own (derived)",
         untold=_JUDGED,
     ),
-    Kind(
+    FindingKind(
         "speed-mismatch",
         "warning",
         "The selected speed was not offered, or not used",
@@ -200,9 +204,9 @@ _KINDS: Final = (
 KINDS: Final = {kind.code: kind for kind in _KINDS}
 
 MARKS: Final = (
-    Kind("echo", "note", "Octets of the other side, heard on this tap", _OURS, "SEQUENCE"),
-    Kind("speed", "note", "The line goes on at another speed", _OURS, "SEQUENCE"),
-    Kind("token-crc", "warning", "A token that is not encrypted has a wrong CRC", "IEC 62055-41", "CHECKSUM"),
+    FindingKind("echo", "note", "Octets of the other side, heard on this tap", _OURS, "SEQUENCE"),
+    FindingKind("speed", "note", "The line goes on at another speed", _OURS, "SEQUENCE"),
+    FindingKind("token-crc", "warning", "A token that is not encrypted has a wrong CRC", "IEC 62055-41", "CHECKSUM"),
 )
 """Marks that only Wireshark shows: they are no fault of the link."""
 
@@ -228,7 +232,7 @@ def reference() -> str:
     return _REFERENCE.format(rows="\n".join(rows), marks="\n".join(marks))
 
 
-def _in_wireshark(kind: Kind) -> str:
+def _in_wireshark(kind: FindingKind) -> str:
     if not kind.group:
         return f"no: {kind.untold}"
     formerly = f" (formerly `vtc.expert.{kind.formerly}`)" if kind.formerly else ""

@@ -5,7 +5,7 @@ The profile says what a token status means. A finding names the token where the 
 
 from collections.abc import Iterator
 
-from vtctap.dissector.analysis.cases import Case, Rule, damaged, numbers
+from vtctap.dissector.analysis.cases import Case, CheckRule, damaged, numbers
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.analysis.findings import OUTCOME_FINDINGS, Finding, finding
 from vtctap.dissector.dissect import Frame
@@ -13,7 +13,7 @@ from vtctap.dissector.tokens.number import digits
 from vtctap.dissector.verdicts import refuses, takes_over, writes
 
 
-class TokenRules(Rule):
+class TokenRules(CheckRule):
     """Finds a token that the meter does not accept, once per written token or when the token status changes."""
 
     by_order = False  # The meter reports it itself, about the token that it took last.
@@ -24,7 +24,7 @@ class TokenRules(Rule):
         """The write that waits for its verdict."""
 
     def feed(self, case: Case) -> Iterator[Finding]:
-        """See :meth:`~vtctap.dissector.analysis.cases.Rule.feed`."""
+        """See :meth:`~vtctap.dissector.analysis.cases.CheckRule.feed`."""
         if self._written and self._written.session != case.exchange.session:
             self._written = None
         request, response = case.request, case.response

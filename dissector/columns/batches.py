@@ -15,7 +15,7 @@ import numpy
 
 from vtctap.dissector.columns.assembly import Assembly
 from vtctap.dissector.columns.content import Content
-from vtctap.dissector.columns.links import Links, Stretch
+from vtctap.dissector.columns.links import LinkOrder, Stretch
 from vtctap.dissector.columns.places import Places
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.tables.model import Cells, Column
@@ -73,7 +73,7 @@ class _Walk:
         self.content = Content(batch, dissector.meanings)
         self._link = batch.link
         end = batch.time + batch.duration
-        self._links = Links(self._link, self.content.frames, batch.time, end, dissector.ended)
+        self._links = LinkOrder(self._link, self.content.frames, batch.time, end, dissector.ended)
         self.places = Places(self._first, dissector.first_ns, batch, self._links)
 
     def exact(self) -> dict[int, Dissection]:

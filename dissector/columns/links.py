@@ -17,7 +17,7 @@ import numpy
 
 from vtctap.dissector.columns.octets import Booleans, Integers
 
-__all__ = ["Links", "Stretch"]
+__all__ = ["LinkOrder", "Stretch"]
 
 
 _LATEST_NS: Final = 1 << 62
@@ -42,7 +42,7 @@ class Stretch:
         return Stretch(self.rows[self.unit :], self.asks)
 
 
-class Links:
+class LinkOrder:
     """The order of the frames of a batch on their links.
 
     ``before`` is the row of the link's previous frame, -1 where it is not in the batch. ``before_end`` is the time when

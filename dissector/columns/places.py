@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy
 
-from vtctap.dissector.columns.links import Links, Stretch
+from vtctap.dissector.columns.links import LinkOrder, Stretch
 from vtctap.dissector.columns.octets import Booleans
 from vtctap.dissector.dissect import Frame
 from vtctap.pcap.batch import Batch
@@ -21,7 +21,7 @@ class Places:
     of what ``all_asked`` lists: the registers that the request named, of data sets that name none.
     """
 
-    def __init__(self, first: int, first_ns: int | None, batch: Batch, links: Links) -> None:
+    def __init__(self, first: int, first_ns: int | None, batch: Batch, links: LinkOrder) -> None:
         count = len(batch)
         self.number = first + numpy.arange(count)
         self.since_first_ns = batch.time - (batch.time[0] if first_ns is None else first_ns)

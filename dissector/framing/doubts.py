@@ -6,7 +6,7 @@ keeps their octets until enough have come, or gives them back to the grammar.
 
 from collections import deque
 
-from vtctap.dissector.framing.grammar import State, Step
+from vtctap.dissector.framing.grammar import FramingState, Step
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.framing.walker import Walker
 from vtctap.dissector.protocol import foreign, hdlc
@@ -49,7 +49,7 @@ class Doubter(Walker):
 
     def _is_doubtful(self) -> bool:
         sure = self._proven or (self.binary and not self._begun)
-        return self._state is State.FOREIGN or (self._state is State.HDLC and not sure)
+        return self._state is FramingState.FOREIGN or (self._state is FramingState.HDLC and not sure)
 
     def _give_up_doubts(self) -> None:
         """Drops a possible frame that its length has not proved, since nothing follows."""
@@ -64,12 +64,12 @@ class Doubter(Walker):
         if self._begun:
             rest = self._open[self._begun + 1 :]
             del self._open[self._begun + 1 :]
-            self._begun, self._state = 0, State.BLOCK
-        elif self._state is State.FOREIGN:
+            self._begun, self._state = 0, FramingState.BLOCK
+        elif self._state is FramingState.FOREIGN:
             rest = self._open[self._head - 1 :]
             self._looked_at = rest[0]
             del self._open[self._head - 1 :]
-            self._scrap(State.IDLE)
+            self._scrap(FramingState.IDLE)
         else:
             super()._fall(again)
             return
@@ -81,7 +81,7 @@ class Doubter(Walker):
 
     def _flush(self) -> None:
         super()._flush()
-        self._state = State.IDLE  # Silence ends SML, of which nothing is open.
+        self._state = FramingState.IDLE  # Silence ends SML, of which nothing is open.
         self._inverted = False
 
     def _take_at_once(self, again: deque[Octet], count: int) -> None:
@@ -97,10 +97,10 @@ class Doubter(Walker):
         """Looks for an HDLC frame after a flag within a block, which may have been the rest of an earlier frame."""
         if hdlc.begins(octet.value) and len(self._open) + hdlc.MAX_OCTETS <= MAX_OCTETS and not self._continues:
             self._begun = len(self._open) - 1
-            self._state = State.HDLC
+            self._state = FramingState.HDLC
             self._hdlc(octet, again)
         else:
-            self._state = State.BLOCK
+            self._state = FramingState.BLOCK
             again.appendleft(octet)
 
     def _hdlc(self, octet: Octet, again: deque[Octet]) -> None:
@@ -157,7 +157,7 @@ class Doubter(Walker):
             self._proven or self.binary or hdlc.checks(frame).fcs_status == "good"
         ):
             self._prove()
-            self._state = State.HDLC_END
+            self._state = FramingState.HDLC_END
         elif self._proven:
             self._break_off(frame, again)
         else:
@@ -197,7 +197,7 @@ class Doubter(Walker):
             self._form, self._head = found
             self._open = [*self._noise[1 - self._head :], octet]
             del self._noise[1 - self._head :]
-            self._state = State.FOREIGN
+            self._state = FramingState.FOREIGN
         return found is not None
 
     def _is_inverted(self, octet: Octet) -> bool:
@@ -217,7 +217,7 @@ class Doubter(Walker):
         if len(self._open) < length <= foreign.MAX_OCTETS:
             self._take_at_once(again, length - len(self._open) - 1)
         elif length == len(self._open) and self._form.holds(_values(self._open)):
-            self._scrap(State.SML if self._form.name == "SML" else State.IDLE)
+            self._scrap(FramingState.SML if self._form.name == "SML" else FramingState.IDLE)
         else:
             self._fall(again)
 
@@ -225,15 +225,15 @@ class Doubter(Walker):
         """Handles an octet of SML."""
         self._add_noise(octet)
         if _values(self._noise[-foreign.SML_END :]).startswith(foreign.SML_ENDS):
-            self._state = State.IDLE
+            self._state = FramingState.IDLE
 
     def _sml_begins(self, octet: Octet, again: deque[Octet]) -> None:
         """Handles an octet that may begin SML within a possible block."""
-        self._add(octet, State.BLOCK)
+        self._add(octet, FramingState.BLOCK)
         if _values(self._open[-len(foreign.SML_BEGINS) :]) == foreign.SML_BEGINS and not self._continues:
-            self._scrap(State.SML)
+            self._scrap(FramingState.SML)
 
-    def _scrap(self, state: State) -> None:
+    def _scrap(self, state: FramingState) -> None:
         """Makes everything open noise."""
         for octet in self._open:
             self._add_noise(octet)

@@ -55,7 +55,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from vtctap.dissector.framing.doubts import Doubter
-from vtctap.dissector.framing.grammar import BLOCKS, CLASSES, SOFT, STREAMS, TABLE, WHOLE, State, Step
+from vtctap.dissector.framing.grammar import BLOCKS, CLASSES, SOFT, STREAMS, TABLE, WHOLE, FramingState, Step
 from vtctap.dissector.framing.pieces import Octet, Piece, Run
 from vtctap.dissector.framing.strides import Stride, end_of_noise, stride
 from vtctap.dissector.protocol.characters import ACK, NAK, SOH, STX
@@ -71,7 +71,7 @@ MIN_REACTION_NS: Final = 15_000_000
 """Shortest pause that can be a change of sides. IEC 62056-21 clause 6.5 requires at least 20 ms; a tap may measure
 less."""
 
-_CHECKED: Final = BLOCKS | {State.CHECK}
+_CHECKED: Final = BLOCKS | {FramingState.CHECK}
 """The states in which a check character is due, sooner or later."""
 _BEGINNINGS: Final = (SOH, STX, ACK, NAK)
 """The octets that begin a message where a check character is due."""
@@ -163,7 +163,7 @@ class Framer(Doubter):
 
     def _feed_noise(self, run: Run, at: int) -> tuple[int, list[Piece]]:
         """Takes octets that go on as noise, or else the next octet."""
-        noisy = self._state is State.IDLE and self._noise and not self.garbage and self._keeps_pace(run, at)
+        noisy = self._state is FramingState.IDLE and self._noise and not self.garbage and self._keeps_pace(run, at)
         end = end_of_noise(run.values, at, MAX_OCTETS - len(self._noise)) if noisy else at
         if end == at:
             return at + 1, self.feed((run[at],))
@@ -201,7 +201,7 @@ class Framer(Doubter):
             end += values[end] & 0x7F in (xor & 0x7F, total & 0x7F)
         elif made.step is Step.END:
             end += 1
-        certain = end > made.end or (made.step is Step.BEFORE and made.state is not State.NULS)
+        certain = end > made.end or (made.step is Step.BEFORE and made.state is not FramingState.NULS)
         return end if certain and len(self._open) + end - at <= MAX_OCTETS else None
 
     def _open_more(self, run: Run, at: int, made: Stride) -> None:
@@ -239,7 +239,7 @@ class Framer(Doubter):
         """Returns the remaining pieces; no more octets will come. ``torn``: octets may be missing, so a message without
         its check character is cut."""
         self._give_up_doubts()
-        if torn and self._state is State.CHECK and self._open:
+        if torn and self._state is FramingState.CHECK and self._open:
             self._emit(cut=True)
         self._flush()
         return self._collect()
@@ -257,7 +257,7 @@ class Framer(Doubter):
         return pause_ns > self._patience_ns or self._state in SOFT or self._begins_message(octet)
 
     def _begins_message(self, octet: Octet) -> bool:
-        step, _ = TABLE[State.IDLE][CLASSES[octet.value]]
+        step, _ = TABLE[FramingState.IDLE][CLASSES[octet.value]]
         return not self._open or step is not Step.NOISE
 
     def _lacks_check(self, octet: Octet) -> bool:

@@ -46,7 +46,7 @@ _MARKS = {_C.SLASH, _C.BANG, _C.BRACKET}
 _MAKER = _LETTERS | {_C.DIGIT}
 
 
-class State(IntEnum):
+class FramingState(IntEnum):
     """How far what is open has come. IDLE: nothing is open."""
 
     IDLE = 0
@@ -100,7 +100,7 @@ class State(IntEnum):
     SML = auto()
 
 
-_S = State
+_S = FramingState
 
 
 class Step(IntEnum):
@@ -123,7 +123,7 @@ class Step(IntEnum):
 
 
 _T = Step
-_Rule = tuple[Iterable[Class], Step, State]
+_Rule = tuple[Iterable[Class], Step, FramingState]
 
 _IDENT: Final[Sequence[_Rule]] = [
     ({_C.CR}, _T.ADD, _S.IDENT_CR),
@@ -147,7 +147,7 @@ _BLOCK: Final[Sequence[_Rule]] = [
     (_ALL, _T.ADD, _S.BLOCK),
 ]
 
-_GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
+_GRAMMAR: Final[dict[FramingState, Sequence[_Rule]]] = {
     _S.IDLE: [
         ({_C.SOH, _C.STX}, _T.ADD, _S.BLOCK),
         ({_C.SLASH}, _T.ADD, _S.SLASH),
@@ -236,7 +236,7 @@ _GRAMMAR: Final[dict[State, Sequence[_Rule]]] = {
     ],
     **{
         state: [
-            *([(_HEX, _T.ADD, State(state + 1))] if state < _S.CRC_4 else []),
+            *([(_HEX, _T.ADD, FramingState(state + 1))] if state < _S.CRC_4 else []),
             ({_C.CR}, _T.ADD, _S.CRC_CR),
             ({_C.LF}, _T.END, _S.IDLE),
             ({_C.BANG}, _T.ADD, _S.SOFT_BANG),
@@ -313,8 +313,8 @@ def _classify(value: int) -> Class:
 
 CLASSES: Final = [_classify(value) for value in range(256)]
 """The kind of each octet."""
-TABLE: Final[list[list[tuple[Step, State]]]] = [
+TABLE: Final[list[list[tuple[Step, FramingState]]]] = [
     [next((step, then) for classes, step, then in _GRAMMAR[state] if kind in classes) for kind in Class]
-    for state in State
+    for state in FramingState
 ]
 """The step for each state and kind of octet, and the next state where the octet is added."""

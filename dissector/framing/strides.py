@@ -10,25 +10,25 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, SETTLED, TABLE, State, Step
+from vtctap.dissector.framing.grammar import BOUNDED, CLASSES, SETTLED, TABLE, FramingState, Step
 from vtctap.dissector.framing.walker import MAX_IDENTIFICATION
 from vtctap.dissector.protocol import foreign
 from vtctap.pcap.record import MAX_OCTETS
 
-_LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in State]
+_LONGEST: Final = [MAX_IDENTIFICATION if state in BOUNDED else MAX_OCTETS for state in FramingState]
 """Most octets that may be open in each state."""
 _MAX_DETOUR: Final = 3
 """Most octets of a detour: of a Telegram, a line end and the octet after it."""
 
 
-def _adding(state: State, then: State) -> bytes:
+def _adding(state: FramingState, then: FramingState) -> bytes:
     """Returns a pattern of the octets that are added and lead from a state to another; empty where none does."""
     kinds = {kind for kind, step in enumerate(TABLE[state]) if step == (Step.ADD, then)}
     values = bytes(value for value in range(256) if CLASSES[value] in kinds)
     return b"[" + re.escape(values) + b"]" if values else b""
 
 
-def _detours(state: State, home: State, most: int) -> Iterator[bytes]:
+def _detours(state: FramingState, home: FramingState, most: int) -> Iterator[bytes]:
     """Returns patterns of the octets that lead from a state back to ``home``, over other states with the same limit in
     which no message is settled."""
     if (back := _adding(state, home)) and state is not home:
@@ -38,7 +38,7 @@ def _detours(state: State, home: State, most: int) -> Iterator[bytes]:
             yield from (_adding(state, then) + rest for rest in _detours(then, home, most - 1))
 
 
-def _passed_over(state: State) -> re.Pattern[bytes] | None:
+def _passed_over(state: FramingState) -> re.Pattern[bytes] | None:
     """Matches the octets that leave a state as it is, and those that leave it and return to it; None where no octet
     leaves it as it is."""
     stays = _adding(state, state)
@@ -47,7 +47,7 @@ def _passed_over(state: State) -> re.Pattern[bytes] | None:
     return re.compile(b"(?:" + b"|".join((stays + b"++", *sorted(_detours(state, state, _MAX_DETOUR)))) + b")*+")
 
 
-_PASSED_OVER: Final = [_passed_over(state) for state in State]
+_PASSED_OVER: Final = [_passed_over(state) for state in FramingState]
 
 
 _NOISE: Final = re.compile(
@@ -56,7 +56,7 @@ _NOISE: Final = re.compile(
         bytes(
             value
             for value in range(256)
-            if TABLE[State.IDLE][CLASSES[value]][0] is Step.NOISE and value not in foreign.LAST
+            if TABLE[FramingState.IDLE][CLASSES[value]][0] is Step.NOISE and value not in foreign.LAST
         )
     )
     + b"]*"
@@ -76,12 +76,12 @@ class Stride(NamedTuple):
     no octet is left."""
 
     end: int
-    state: State
+    state: FramingState
     settled: int
     step: Step | None
 
 
-def stride(octets: bytes, at: int, state: State, count: int, settled: int) -> Stride:
+def stride(octets: bytes, at: int, state: FramingState, count: int, settled: int) -> Stride:
     """Returns the stride from a position on, with ``count`` octets open, of which ``settled`` are a message."""
     begun = at - count
     while at < len(octets):

@@ -9,7 +9,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from vtctap.dissector.framing.grammar import BLOCKS, BOUNDED, CLASSES, HDLC, OPEN, SETTLED, TABLE, WHOLE, State, Step
+from vtctap.dissector.framing.grammar import (
+    BLOCKS,
+    BOUNDED,
+    CLASSES,
+    HDLC,
+    OPEN,
+    SETTLED,
+    TABLE,
+    WHOLE,
+    FramingState,
+    Step,
+)
 from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.pcap.record import MAX_OCTETS
 
@@ -27,7 +38,7 @@ class Walker:
 
     def __init__(self) -> None:
         self.garbage = False
-        self._state = State.IDLE
+        self._state = FramingState.IDLE
         self._noise: list[Octet] = []
         self._open: list[Octet] = []
         self._settled = 0
@@ -66,7 +77,7 @@ class Walker:
         while again:
             octet = again.popleft()
             step, then = TABLE[self._state][CLASSES[octet.value]]
-            if self._state is State.IDLE and self._noise and self._goes_on_as_noise(octet, step):
+            if self._state is FramingState.IDLE and self._noise and self._goes_on_as_noise(octet, step):
                 continue
             if step is Step.ADD:
                 self._add(octet, then)
@@ -89,7 +100,7 @@ class Walker:
                 self._emit(cut=step is Step.CUT)
                 again.appendleft(octet)
 
-    def _add(self, octet: Octet, then: State) -> None:
+    def _add(self, octet: Octet, then: FramingState) -> None:
         self._keep(octet)
         if self._state in BLOCKS:
             self._xor ^= octet.value
@@ -108,7 +119,7 @@ class Walker:
 
     def _too_few(self) -> bool:
         """Whether the open octets are NULs, and too few for a WakeUp."""
-        return self._state is State.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
+        return self._state is FramingState.NULS and len(self._open) < MIN_WAKE_UP and not self._continues
 
     def _add_noise(self, octet: Octet) -> None:
         self._noise.append(octet)
@@ -133,7 +144,7 @@ class Walker:
 
     def _reset(self) -> None:
         self._open.clear()
-        self._state = State.IDLE
+        self._state = FramingState.IDLE
         self._settled = self._xor = self._sum = 0
         self._continues = False
 

@@ -51,7 +51,7 @@ UNTRIED: Final = "none that was tried"
 """Stands for observations that no reading explains."""
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """A record: the number of its trace, from 1, and its number in that trace."""
 
     trace: int
@@ -67,12 +67,12 @@ class Tally:
     """
 
     count: int = 0
-    places: tuple[Place, ...] = ()
+    places: tuple[RecordPlace, ...] = ()
     low: int | None = None
     high: int | None = None
     doubt: int = 0
 
-    def feed(self, place: Place, measure: int | None = None, doubt: int = 0) -> None:
+    def feed(self, place: RecordPlace, measure: int | None = None, doubt: int = 0) -> None:
         """Counts one observation."""
         self.count += 1
         places = self.places
@@ -125,7 +125,13 @@ class Notes:
         self.left_out = 0
 
     def feed(
-        self, place: Place, explaining: Explaining, subject: str = "", *, measure: int | None = None, doubt: int = 0
+        self,
+        place: RecordPlace,
+        explaining: Explaining,
+        subject: str = "",
+        *,
+        measure: int | None = None,
+        doubt: int = 0,
     ) -> None:
         """Notes an observation of ``subject`` that the readings ``explaining`` explain."""
         key = subject, explaining
@@ -165,9 +171,9 @@ def _hash(key: tuple[str, Explaining]) -> tuple[int, tuple[str, Explaining]]:
     return zlib.crc32(repr(key).encode()), key
 
 
-def _rank(noted: tuple[str, Explaining, Tally]) -> tuple[str, Place, Explaining]:
+def _rank(noted: tuple[str, Explaining, Tally]) -> tuple[str, RecordPlace, Explaining]:
     subject, explaining, tally = noted
-    return subject, min(tally.places, default=Place(0, 0)), explaining
+    return subject, min(tally.places, default=RecordPlace(0, 0)), explaining
 
 
 def _is_long(*texts: str) -> bool:
@@ -175,7 +181,7 @@ def _is_long(*texts: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WeighedReading:
     """One reading with what it explains (``seen``) and what it fails to explain (``against``)."""
 
     name: str
@@ -206,7 +212,7 @@ class Answer:
     question: str
     subject: str
     verdict: str
-    readings: tuple[Reading, ...]
+    readings: tuple[WeighedReading, ...]
     reading: str = ""
     confidence: str = ""
     needs: str = ""
@@ -218,13 +224,13 @@ class Answer:
         return next(shown, self.readings[0].seen if self.readings else Tally())
 
 
-def weigh(tallies: Mapping[Explaining, Tally], candidates: Iterable[str] = ()) -> tuple[Reading, ...]:
+def weigh(tallies: Mapping[Explaining, Tally], candidates: Iterable[str] = ()) -> tuple[WeighedReading, ...]:
     """Returns the ``candidates`` and all readings that explained anything, those with the most evidence first."""
     names = list(dict.fromkeys((*candidates, *(name for explaining in tallies for name in explaining))))
     if not names and tallies:
         names = [UNTRIED]
     readings = (
-        Reading(
+        WeighedReading(
             name,
             total(tally for explaining, tally in tallies.items() if name in explaining),
             total(tally for explaining, tally in tallies.items() if name not in explaining),
@@ -234,7 +240,7 @@ def weigh(tallies: Mapping[Explaining, Tally], candidates: Iterable[str] = ()) -
     return tuple(sorted(readings, key=lambda reading: (-reading.seen.count, reading.against.count)))
 
 
-def judge(readings: tuple[Reading, ...], *, enough: int = ENOUGH, damage: int = DAMAGE) -> tuple[str, str]:
+def judge(readings: tuple[WeighedReading, ...], *, enough: int = ENOUGH, damage: int = DAMAGE) -> tuple[str, str]:
     """Returns the verdict on readings that exclude each other, and the name of the shown reading, or ""."""
     if not any(reading.seen.count or reading.against.count for reading in readings):
         return NOT_SEEN, ""

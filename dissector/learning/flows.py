@@ -9,8 +9,8 @@ A token that was accepted raises a credit, perhaps visible only in the next sess
 reads of one register, and holds the verdicts on the credit tokens that were written in between.
 
 Whether the meter locked its token entry shows in the verdicts on the tokens before, and in a later verdict on the same
-token. An :class:`Entry` is a token with its verdict. A flow holds the entries before it. Test tokens (class 1) are no
-entries.
+token. An :class:`EnteredToken` is a token with its verdict. A flow holds the entries before it. Test tokens (class 1)
+are no entries.
 
 Memory holds one flow for each link, the last read of each register, and the last entries and tokens.
 """
@@ -22,8 +22,8 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from vtctap.dissector.dissect import Frame
-from vtctap.dissector.learning.evidence import Place
-from vtctap.dissector.learning.turns import DataSet, Fate, Turn, may_write
+from vtctap.dissector.learning.evidence import RecordPlace
+from vtctap.dissector.learning.turns import Fate, SentValue, Turn, may_write
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.tokens.decode import Token
 from vtctap.dissector.tokens.recognise import ENCODINGS, recognise
@@ -42,11 +42,11 @@ MAX_REGISTERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ValueRead:
     """A value that was read in a flow. The register had this value at some time between ``asked_ns``, the end of the
     request, and ``time_ns``, the start of its answer; None if the times are unknown."""
 
-    place: Place
+    place: RecordPlace
     subject: str
     value: str
     asked_ns: int | None
@@ -55,7 +55,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TokenVerdict:
     """The verdict on a token: the last value in a row of reads of the register that was read first after the token."""
 
     subject: str
@@ -63,12 +63,12 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EnteredToken:
     """A token that was entered, with the verdict on it. The meter judged it between ``written_ns``, the start of the
     write, and ``known_ns``, the start of the answer with the verdict; None if the times are unknown. ``changes_key``:
     it is of class 2. ``opens``: unknown tokens may have been entered before it, as between two sessions."""
 
-    verdict: Verdict
+    verdict: TokenVerdict
     changes_key: bool
     written_ns: int | None
     known_ns: int | None
@@ -81,10 +81,10 @@ class Window:
     """The time between two reads of the register ``subject``: how its value ``changed`` (-1, 0 or 1), and the verdicts
     on the credit tokens that were written in between."""
 
-    place: Place
+    place: RecordPlace
     subject: str
     changed: int
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[TokenVerdict, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +101,20 @@ class Flow:
     """
 
     link: int
-    place: Place
+    place: RecordPlace
     register: str
-    token: "Form | None"
+    token: "TokenForm | None"
     end_ns: int | None
     opens: bool
-    entry: Entry | None
-    before: tuple[Entry, ...]
-    earlier: Verdict | None
-    reads: tuple[Read, ...]
+    entry: EnteredToken | None
+    before: tuple[EnteredToken, ...]
+    earlier: TokenVerdict | None
+    reads: tuple[ValueRead, ...]
     whole: bool
     windows: tuple[Window, ...]
 
     @property
-    def previous(self) -> Verdict | None:
+    def previous(self) -> TokenVerdict | None:
         """The verdict on the token directly before this one; None if that is not certain."""
         return self.before[-1].verdict if self.before and not self.opens else None
 
@@ -124,10 +124,10 @@ class Flow:
         pairs = zip(self.reads, self.reads[1:], strict=False)
         return tuple(dict.fromkeys(one.subject for one, other in pairs if one.subject == other.subject))
 
-    def verdict(self, subject: str) -> tuple[tuple[Read, ...], Read | None]:
+    def verdict(self, subject: str) -> tuple[tuple[ValueRead, ...], ValueRead | None]:
         """Returns the reads of a status register that were directly followed by another read of it, and the first read
         that was not: the verdict. The verdict is None if it is missing."""
-        waiting: list[Read] = []
+        waiting: list[ValueRead] = []
         own = False
         for read, after in zip(self.reads, (*self.reads[1:], None), strict=True):
             if read.subject != subject:
@@ -150,12 +150,12 @@ class _Open:
     turn: Turn
     register: str
     value: str
-    token: "Form | None"
-    before: tuple[Entry, ...]
-    earlier: Verdict | None
+    token: "TokenForm | None"
+    before: tuple[EnteredToken, ...]
+    earlier: TokenVerdict | None
     opens: bool
-    entry: Entry | None = None
-    reads: list[Read] = field(default_factory=list)
+    entry: EnteredToken | None = None
+    reads: list[ValueRead] = field(default_factory=list)
     judged: bool = False
 
     @property
@@ -164,10 +164,10 @@ class _Open:
         request = self.turn.request
         return request.record if request and self.turn.rest_ns is not None else None
 
-    def enter(self, verdict: Verdict, read: Read, *, changes_key: bool) -> Entry:
+    def enter(self, verdict: TokenVerdict, read: ValueRead, *, changes_key: bool) -> EnteredToken:
         """Makes the entry, of which ``read`` has the verdict."""
         written = self._written
-        self.entry = Entry(
+        self.entry = EnteredToken(
             verdict,
             changes_key,
             written.time if written else None,
@@ -202,14 +202,14 @@ class _Link:
 
     open: _Open | None = None
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
-    verdicts: deque[Verdict] = field(default_factory=lambda: deque(maxlen=MAX_VERDICTS))
+    verdicts: deque[TokenVerdict] = field(default_factory=lambda: deque(maxlen=MAX_VERDICTS))
     judged: int = 0
-    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    entries: deque[EnteredToken] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
     unclear: bool = True
-    tokens: dict[str, Verdict] = field(default_factory=dict)
+    tokens: dict[str, TokenVerdict] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
 
-    def keep(self, entry: Entry, token: str) -> None:
+    def keep(self, entry: EnteredToken, token: str) -> None:
         """Keeps an entry. A token that was refused may be good after a change of keys, so verdicts are forgotten."""
         self.entries.append(entry)
         self.tokens.pop(token, None)
@@ -266,7 +266,7 @@ class Flows:
         else:
             link.unclear = True
 
-    def _read(self, link: _Link, turn: Turn, answer: Frame, read: DataSet) -> None:
+    def _read(self, link: _Link, turn: Turn, answer: Frame, read: SentValue) -> None:
         opened, record, subject = link.open, answer.record, read.subject
         if opened and len(opened.reads) < MAX_READS:
             if opened.reads and opened.reads[0].subject != subject:
@@ -274,14 +274,16 @@ class Flows:
             known = turn.rest_ns is not None and turn.request is not None
             asked_ns = turn.request.record.end if known and turn.request else None
             time_ns = record.time if known else None
-            opened.reads.append(Read(turn.at(answer), subject, read.value, asked_ns, time_ns, record.uncertainty or 0))
+            opened.reads.append(
+                ValueRead(turn.at(answer), subject, read.value, asked_ns, time_ns, record.uncertainty or 0)
+            )
         before = link.last.get(subject)
         if before:
             self._close_window(link, turn.at(answer), read, *before)
         if before or len(link.last) < MAX_REGISTERS:
             link.last[subject] = read.value, link.judged
 
-    def _close_window(self, link: _Link, place: Place, read: DataSet, value: str, judged: int) -> None:
+    def _close_window(self, link: _Link, place: RecordPlace, read: SentValue, value: str, judged: int) -> None:
         """Ends the window of a register. Its verdicts cover all tokens since the previous read, unless there are too
         many."""
         since = link.judged - judged
@@ -304,14 +306,14 @@ def _judge(link: _Link, flow: _Open) -> None:
         return
     row = takewhile(lambda read: read.subject == flow.reads[0].subject, flow.reads)
     read = list(row)[-1]
-    verdict = Verdict(read.subject, read.value)
+    verdict = TokenVerdict(read.subject, read.value)
     link.keep(flow.enter(verdict, read, changes_key=form.token_class == 2), flow.value)
     if form.token_class in (None, 0):
         link.verdicts.append(verdict)
         link.judged += 1
 
 
-class Form(NamedTuple):
+class TokenForm(NamedTuple):
     """A token's form: its encoding, and the token, None where the number is too large for one."""
 
     encoding: str
@@ -323,9 +325,9 @@ class Form(NamedTuple):
         return self.token.token_class if self.token else None
 
 
-def token_in(value: str) -> Form | None:
+def token_in(value: str) -> TokenForm | None:
     """Returns the form of a token that a value has; None where it has none."""
     for encoding, read in ENCODINGS.items():
         if read(value) is not None:
-            return Form(encoding, recognise(value, (encoding,)))
+            return TokenForm(encoding, recognise(value, (encoding,)))
     return None

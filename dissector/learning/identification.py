@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from vtctap.dissector.learning.evidence import ENOUGH, Answer, Explaining, Notes, Reading, Tally, total
+from vtctap.dissector.learning.evidence import ENOUGH, Answer, Explaining, Notes, Tally, WeighedReading, total
 from vtctap.dissector.learning.question import READING, Question, together
 from vtctap.dissector.learning.turns import Fate, Turn
 from vtctap.dissector.tokens.luhn import is_luhn
@@ -108,7 +108,7 @@ def _parts(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[Answe
     evidence = total(tally for (text,), tally in seen.items() if len(text) == length)
     found = kinds(own) if own else []
     if len(own) < question.enough and COUNTING not in found:
-        yield question.open("", *(Reading(f"{length} {kind}", evidence, Tally()) for kind in (CONSTANT, DEVICE)))
+        yield question.open("", *(WeighedReading(f"{length} {kind}", evidence, Tally()) for kind in (CONSTANT, DEVICE)))
         return
     runs = ", ".join(f"{len(list(group))} {kind}" for kind, group in groupby(found))
     yield question.shown("", runs, evidence)
@@ -136,7 +136,9 @@ def _check_digit(question: Question[Turn], devices: Sequence[Notes]) -> Iterator
     if fitting.count >= PROVEN and not failing.count:
         yield question.shown("", "Luhn", fitting)
     else:
-        yield question.open("", Reading("none", fitting + failing, Tally()), Reading("Luhn", fitting, failing))
+        yield question.open(
+            "", WeighedReading("none", fitting + failing, Tally()), WeighedReading("Luhn", fitting, failing)
+        )
 
 
 def _different(numbers: dict[str, Tally], *, luhn: bool) -> Tally:

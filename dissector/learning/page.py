@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from vtctap.dissector.learning.evidence import NOT_SEEN, Answer, Reading
+from vtctap.dissector.learning.evidence import NOT_SEEN, Answer, WeighedReading
 from vtctap.dissector.learning.learner import QUESTIONS, Difference, Learner
 from vtctap.dissector.learning.question import READING, SUBJECT
 
@@ -63,7 +63,7 @@ def _row(answer: Answer, texts: tuple[str, ...]) -> Row:
     return subject, verdict, words, str(answer.seen), answer.needs
 
 
-def _name(reading: Reading, texts: tuple[str, ...]) -> str:
+def _name(reading: WeighedReading, texts: tuple[str, ...]) -> str:
     return public(reading.name) if READING in texts else reading.name
 
 

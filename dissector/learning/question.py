@@ -22,8 +22,8 @@ from vtctap.dissector.learning.evidence import (
     Answer,
     Explaining,
     Notes,
-    Reading,
     Tally,
+    WeighedReading,
     judge,
     total,
     weigh,
@@ -88,7 +88,7 @@ class Question(Generic[Observed]):
             return DERIVED if seen.count >= ENOUGH else ASSUMED
         return CONFIRMED if seen.count >= OFTEN else DERIVED
 
-    def answer(self, subject: str, readings: tuple[Reading, ...]) -> Answer:
+    def answer(self, subject: str, readings: tuple[WeighedReading, ...]) -> Answer:
         """Returns the answer by elimination."""
         verdict, shown = judge(readings, enough=self.enough, damage=self.damage)
         seen = next((reading.seen for reading in readings if reading.name == shown), Tally())
@@ -97,10 +97,10 @@ class Question(Generic[Observed]):
 
     def shown(self, subject: str, name: str, seen: Tally, aside: Tally | None = None) -> Answer:
         """Returns the answer with one shown reading. ``aside`` is what the reading does not explain."""
-        readings = (Reading(name, seen, aside or Tally()),)
+        readings = (WeighedReading(name, seen, aside or Tally()),)
         return Answer(self.name, subject, SHOWN, readings, name, self.confidence(seen))
 
-    def open(self, subject: str, *readings: Reading) -> Answer:
+    def open(self, subject: str, *readings: WeighedReading) -> Answer:
         """Returns an open answer: several readings are left."""
         return Answer(self.name, subject, OPEN, readings, needs=self.needs)
 
@@ -149,7 +149,7 @@ def measured(question: Question[Observed], devices: Sequence[Notes]) -> Iterator
             aside = Tally(every.count - usual.count)
             yield question.shown(subject, interval(usual), usual, aside)
         else:
-            yield question.open(subject, Reading(interval(every), every, Tally()))
+            yield question.open(subject, WeighedReading(interval(every), every, Tally()))
 
 
 def _trimmed(tallies: Sequence[Tally], most: int) -> Sequence[Tally]:

@@ -9,7 +9,7 @@ If a request is damaged only in the recording, the meter understood it, so an an
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, weigh
+from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Tally, WeighedReading, weigh
 from vtctap.dissector.learning.question import OFTEN_REFUSED, READING, Question, only, together
 from vtctap.dissector.learning.turns import Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
@@ -50,7 +50,7 @@ def _by_check(question: Question[Turn], devices: Sequence[Notes]) -> Iterator[An
     if silent.count >= OFTEN_REFUSED and silent.count > understood:
         found[Fate.SILENT,] = silent
     elif silent.count and not found:
-        yield question.open("", Reading(Fate.SILENT, silent, Tally()))
+        yield question.open("", WeighedReading(Fate.SILENT, silent, Tally()))
         return
     yield question.answer("", weigh(found)) if found else question.not_seen()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from vtctap.base.nouns import count
-from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Reading, Tally, total, weigh
+from vtctap.dissector.learning.evidence import Answer, Explaining, Notes, Tally, WeighedReading, total, weigh
 from vtctap.dissector.learning.question import OFTEN_REFUSED, READING, SUBJECT, Question, only, together
 from vtctap.dissector.learning.turns import CLIMBS, DOWN, DROPS, FALLEN, OTHER, RISEN, UP, Fate, Turn
 from vtctap.dissector.protocol.rules import MessageName
@@ -173,7 +173,7 @@ def _unchanged(question: Question[Turn], subject: str, devices: Sequence[dict[Ex
     if len(values) >= SEVERAL and all(map(_has_check_digit, values)):
         return question.shown(subject, OF_DEVICE, seen)
     rivals = (CONSTANT, OF_DEVICE, RISES) if len(values) == 1 else (OF_DEVICE, RISES)
-    return question.open(subject, *(Reading(name, seen, Tally()) for name in rivals))
+    return question.open(subject, *(WeighedReading(name, seen, Tally()) for name in rivals))
 
 
 SEVERAL: Final = 3

@@ -24,12 +24,12 @@ from vtctap.dissector.learning.evidence import (
     Answer,
     Explaining,
     Notes,
-    Reading,
     Tally,
+    WeighedReading,
     total,
     weigh,
 )
-from vtctap.dissector.learning.flows import Entry, Flow, Window
+from vtctap.dissector.learning.flows import EnteredToken, Flow, Window
 from vtctap.dissector.learning.question import SUBJECT, Question, interval, only, together
 
 ACCEPTED, REJECTED, LOCKED_OUT, PENDING = TOKEN_OUTCOMES
@@ -80,7 +80,7 @@ def _note_window(window: Window, notes: Notes) -> None:
             notes.feed(window.place, (_RISES + window.subject,), _key(subject, value))
 
 
-def _note_entry(flow: Flow, entry: Entry, notes: Notes) -> None:
+def _note_entry(flow: Flow, entry: EnteredToken, notes: Notes) -> None:
     """Notes the previous verdict on the same token, and the verdicts on the tokens before it, with two times: since the
     previous token, and since the last token whose verdict differs from that on the previous one."""
     subject = entry.verdict.subject
@@ -106,7 +106,7 @@ def _time(since_ns: int | None, until_ns: int | None) -> int | None:
     return None if since_ns is None or until_ns is None else max(until_ns - since_ns, 0)
 
 
-def _word(entry: Entry) -> str:
+def _word(entry: EnteredToken) -> str:
     return f"{_OPENS if entry.opens else _CLEAR}{entry.verdict.value}{_KEY if entry.changes_key else ''}"
 
 
@@ -202,7 +202,9 @@ def _status(question: Question[Flow], key: str, own: Evidence, statuses: Statuse
         # A status that follows directly on an accepted token is no lockout.
         rejected = (REJECTED,) if _follows_taken(own, statuses) >= ENOUGH else (REJECTED, LOCKED_OUT)
         return question.answer(key, weigh({(ACCEPTED,): rose, rejected: stayed}, (ACCEPTED, REJECTED)))
-    return question.open(key, *(Reading(name, final, Tally()) for name in (ACCEPTED, REJECTED, LOCKED_OUT, PENDING)))
+    return question.open(
+        key, *(WeighedReading(name, final, Tally()) for name in (ACCEPTED, REJECTED, LOCKED_OUT, PENDING))
+    )
 
 
 def _follows_taken(own: Evidence, statuses: Statuses) -> int:

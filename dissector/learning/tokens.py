@@ -7,7 +7,7 @@ Nothing here depends on the numbers of a standard. A value with the form of a to
 from typing import Final
 
 from vtctap.dissector.learning.evidence import Notes
-from vtctap.dissector.learning.flows import Flow, Form
+from vtctap.dissector.learning.flows import Flow, TokenForm
 from vtctap.dissector.learning.question import READING, SUBJECT, Question
 from vtctap.dissector.learning.statuses import MAX_RIVALS
 from vtctap.dissector.tokens.recognise import proven
@@ -15,7 +15,7 @@ from vtctap.dissector.tokens.recognise import proven
 TOKEN, OTHER = "tokens", "another value"
 
 
-def _is_token(flow: Flow, form: Form) -> bool:
+def _is_token(flow: Flow, form: TokenForm) -> bool:
     return bool(flow.polled) or (form.token is not None and proven(form.token))
 
 

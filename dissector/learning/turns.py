@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from vtctap.dissector.analysis.cases import unordered
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.dissect import Frame
-from vtctap.dissector.learning.evidence import Place
+from vtctap.dissector.learning.evidence import RecordPlace
 from vtctap.dissector.protocol.characters import EOT, ETX, LF
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import READOUT, MessageName
@@ -69,7 +69,7 @@ CLIMBS, DROPS, OTHER = "up while polled", "down while polled", "other"
 client's previous request was the same read. Other: at least one of the values is no number."""
 
 
-class DataSet(NamedTuple):
+class SentValue(NamedTuple):
     """A value that the meter sent: its register, the read's count in ``limit`` (0 without one), and its change since
     the last read with that count; empty the first time, and if what was asked in between is not certain."""
 
@@ -115,7 +115,7 @@ class Turn:
     """
 
     trace: int
-    place: Place
+    place: RecordPlace
     exchange: Exchange
     asks: Message | None
     asked: MessageName | None
@@ -129,7 +129,7 @@ class Turn:
     certainly_unsigned: bool
     rest_ns: int | None
     before: "Turn | None"
-    data: tuple[DataSet, ...] = ()
+    data: tuple[SentValue, ...] = ()
 
     @property
     def opening(self) -> bool:
@@ -164,9 +164,9 @@ class Turn:
         """The number of the link."""
         return self.exchange.link
 
-    def at(self, frame: Frame) -> Place:
+    def at(self, frame: Frame) -> RecordPlace:
         """Returns the place of a frame."""
-        return Place(self.trace, frame.number)
+        return RecordPlace(self.trace, frame.number)
 
 
 def _fate(answer: Message, asks: Message | None) -> Fate:
@@ -241,7 +241,7 @@ class Turns:
         before = link.before
         turn = Turn(
             self._trace,
-            Place(self._trace, frames[0].number),
+            RecordPlace(self._trace, frames[0].number),
             exchange,
             asks,
             asks.message if asks else None,
@@ -278,7 +278,7 @@ class Turns:
         link.fresh = link.over or (rest_ns or 0) > self._rest_ns
         link.signed_on = link.password = link.selected = False
 
-    def _data(self, link: _Link, asks: Message | None, answer: Frame | None) -> Iterator[DataSet]:
+    def _data(self, link: _Link, asks: Message | None, answer: Frame | None) -> Iterator[SentValue]:
         count = (count_of(asks) if asks and asks.message == MessageName.ReadCommand else None) or 0
         for register, value, unit in _values(asks, answer):
             key, change = (register, count), ""
@@ -289,7 +289,7 @@ class Turns:
                     change = _change(was, value, written=written, polled=bool(polled))
             if key in link.values or len(link.values) < MAX_VALUES:
                 link.values[key] = value, link.writes, link.doubts
-            yield DataSet(register, value, unit, count, change)
+            yield SentValue(register, value, unit, count, change)
 
     def _asks(self, link: _Link, exchange: Exchange) -> Message | None:
         request = exchange.request

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from vtctap.dissector.profiles.model import Profile, ProfileError
-from vtctap.dissector.profiles.reader import Reader, parse_document
+from vtctap.dissector.profiles.reader import ProfileReader, parse_document
 
 __all__ = ["DEFAULT", "load", "parse", "shipped", "text", "user_directory", "users"]
 
@@ -97,4 +97,4 @@ def _parse(source: str, file: str, generation: int) -> Profile:
             base = _parse(text(parent), _file(parent), generation + 1)
         except ProfileError as error:
             raise ProfileError(f"{file}: profile.inherits: {error}" if generation == 1 else str(error)) from None
-    return Reader(file, source, base).profile(document)
+    return ProfileReader(file, source, base).profile(document)

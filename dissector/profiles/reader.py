@@ -48,7 +48,7 @@ def parse_document(text: str, file: str) -> dict[str, Any]:
         raise ProfileError(f"{file}: {error}") from None
 
 
-class Reader:
+class ProfileReader:
     """Reads one document. ``base`` is the inherited profile; ``text`` is the document's text, for errors."""
 
     def __init__(self, file: str, text: str = "", base: Profile | None = None) -> None:

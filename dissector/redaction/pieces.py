@@ -27,7 +27,7 @@ from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.redaction.rules import COMMAND
 
 
-class Kind(Enum):
+class PieceKind(Enum):
     """What a piece holds."""
 
     REGISTER = auto()
@@ -41,12 +41,12 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FramePiece:
     """A piece of a frame, and of a value its register and unit."""
 
     start: int
     end: int
-    kind: Kind
+    kind: PieceKind
     register: str = ""
     unit: str = ""
 
@@ -60,7 +60,7 @@ _COMMANDS: Final = frozenset(
 )
 
 
-def pieces(octets: bytes) -> list[Piece]:
+def pieces(octets: bytes) -> list[FramePiece]:
     """Returns the pieces of a frame that are not structure, in order."""
     name = name_of(octets)
     structure, _ = readings(octets)
@@ -71,20 +71,20 @@ def pieces(octets: bytes) -> list[Piece]:
     return sorted([*found, *_rest(kept)], key=lambda piece: piece.start)
 
 
-def _rest(kept: bytearray) -> Iterator[Piece]:
+def _rest(kept: bytearray) -> Iterator[FramePiece]:
     """Yields the octets that no part names."""
     at = 0
     while (start := kept.find(0, at)) >= 0:
         at = kept.find(1, start)
         at = at if at >= 0 else len(kept)
-        yield Piece(start, at, Kind.TEXT)
+        yield FramePiece(start, at, PieceKind.TEXT)
 
 
 def _keep(kept: bytearray, start: int, end: int) -> None:
     kept[start:end] = b"\1" * len(kept[start:end])
 
 
-def _parts(name: MessageName | None, structure: bytes, kept: bytearray) -> Iterator[Piece]:
+def _parts(name: MessageName | None, structure: bytes, kept: bytearray) -> Iterator[FramePiece]:
     if name in _ALONE:
         _keep(kept, 0, len(structure) - len(structure.lstrip(structure[:1])))
     elif name == MessageName.OptionSelect:
@@ -115,7 +115,7 @@ def _line_end(structure: bytes, kept: bytearray, at: int) -> None:
             kept[position] = 1
 
 
-def _block(name: MessageName, structure: bytes, kept: bytearray, body: int, end: int) -> Iterator[Piece]:
+def _block(name: MessageName, structure: bytes, kept: bytearray, body: int, end: int) -> Iterator[FramePiece]:
     """The body of a message, its last character and its check character."""
     _keep(kept, end, end + 2)
     bare = bare_read(structure, structure, body, end) if name == MessageName.ReadCommand else None
@@ -125,7 +125,7 @@ def _block(name: MessageName, structure: bytes, kept: bytearray, body: int, end:
         yield from _data_sets(structure, kept, body, end)
 
 
-def _data_sets(structure: bytes, kept: bytearray, at: int, end: int) -> Iterator[Piece]:
+def _data_sets(structure: bytes, kept: bytearray, at: int, end: int) -> Iterator[FramePiece]:
     text = structure[:end]
     while at < end and (found := DATA_SET.match(text, at)):
         start, at = at, found.end()
@@ -144,28 +144,28 @@ def _data_sets(structure: bytes, kept: bytearray, at: int, end: int) -> Iterator
             star = star if star >= 0 else last
         _keep(kept, last, at)
         register, unit = structure[start : first - 1].decode("latin-1"), structure[star + 1 : last].decode("latin-1")
-        yield Piece(start, first - 1, Kind.REGISTER)
-        yield Piece(first, star, Kind.VALUE, register, unit)
+        yield FramePiece(start, first - 1, PieceKind.REGISTER)
+        yield FramePiece(first, star, PieceKind.VALUE, register, unit)
         if star < last:
             kept[star] = 1
-            yield Piece(star + 1, last, Kind.UNIT)
+            yield FramePiece(star + 1, last, PieceKind.UNIT)
 
 
-def _request(structure: bytes, kept: bytearray) -> Iterator[Piece]:
+def _request(structure: bytes, kept: bytearray) -> Iterator[FramePiece]:
     _keep(kept, 0, 2)
     mark = structure.find(b"!", 2)
     end = mark if mark >= 0 else len(structure.rstrip(b"\r\n"))
     if mark >= 0:
         kept[mark] = 1
     _line_end(structure, kept, end)
-    yield Piece(2, end, Kind.ADDRESS)
+    yield FramePiece(2, end, PieceKind.ADDRESS)
 
 
-def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Iterator[Piece]:
+def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Iterator[FramePiece]:
     line = LINE_END.search(structure)
     end = line.start() if line else len(structure)
     _keep(kept, 0, min(5, end))
-    yield Piece(5, end, Kind.IDENTIFICATION)
+    yield FramePiece(5, end, PieceKind.IDENTIFICATION)
     if line:
         _keep(kept, end, line.end())
     if name == MessageName.Telegram:
@@ -175,16 +175,16 @@ def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Ite
         yield from _data_sets(structure, kept, end, last.start() if last else len(structure))
 
 
-def _hdlc(octets: bytes, kept: bytearray) -> Iterator[Piece]:
+def _hdlc(octets: bytes, kept: bytearray) -> Iterator[FramePiece]:
     """An HDLC frame: its header stays but for the low half of long addresses, which meters make of their number."""
     header = hdlc.header_end(octets[: hdlc.MAX_HEADER])
     if header is None or len(octets) < 3:
         _keep(kept, 0, min(3, len(octets)))
-        yield Piece(min(3, len(octets)), len(octets), Kind.PAYLOAD)
+        yield FramePiece(min(3, len(octets)), len(octets), PieceKind.PAYLOAD)
         return
     _keep(kept, 0, header)
     end = min(hdlc.end_of(octets), len(octets))
     _keep(kept, end - 2, len(octets))
     if header + 4 <= end:
         _keep(kept, header, header + 2)
-        yield Piece(header + 2, end - 2, Kind.PAYLOAD)
+        yield FramePiece(header + 2, end - 2, PieceKind.PAYLOAD)

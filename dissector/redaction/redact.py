@@ -21,10 +21,9 @@ from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end, readings
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.redaction import rules
-from vtctap.dissector.redaction.pieces import Kind, Piece, pieces
+from vtctap.dissector.redaction.pieces import FramePiece, PieceKind, pieces
 from vtctap.dissector.redaction.standins import StandIns, can_change
-from vtctap.pcap.record import Kind as RecordKind
-from vtctap.pcap.record import Record
+from vtctap.pcap.record import Kind, Record
 
 SHORTEST: Final = 6
 """Shorter secrets stand anywhere by chance: they are replaced in their place and not searched for elsewhere."""
@@ -60,10 +59,10 @@ class Redactor:
         self._lengths = ()
 
     def _secret_texts(self, record: Record) -> Iterator[bytes]:
-        if record.kind is RecordKind.EVENT:
+        if record.kind is Kind.EVENT:
             yield record.event.partition("note=")[2].encode(errors="replace")
             return
-        if record.kind is RecordKind.NOISE:
+        if record.kind is Kind.NOISE:
             yield record.octets
             yield from _RUNS.findall(record.octets)
             return
@@ -71,15 +70,15 @@ class Redactor:
         structure, _ = readings(record.octets)
         for piece in pieces(record.octets):
             if not self._stays(piece, structure, message.message):
-                text = record.octets if piece.kind is Kind.PAYLOAD else structure
+                text = record.octets if piece.kind is PieceKind.PAYLOAD else structure
                 yield text[piece.start : piece.end]
 
     def redact(self, record: Record) -> Record:
         """Returns the record without its secrets."""
         octets, event = record.octets, ""
-        if record.kind is RecordKind.EVENT:
+        if record.kind is Kind.EVENT:
             event = self._event(record.event)
-        elif record.kind is RecordKind.NOISE:
+        elif record.kind is Kind.NOISE:
             octets = self._standins.noise(octets)
         else:
             octets = self._frame(record)
@@ -120,19 +119,19 @@ class Redactor:
             kept = [f"note={self._standins.text(note).decode()}"] if note else []
         return " ".join([name, *kept])
 
-    def _stays(self, piece: Piece, structure: bytes, name: MessageName | None) -> bool:
+    def _stays(self, piece: FramePiece, structure: bytes, name: MessageName | None) -> bool:
         """Whether the rules let a piece stay."""
         text = structure[piece.start : piece.end].decode("latin-1")
         match piece.kind:
-            case Kind.REGISTER:
+            case PieceKind.REGISTER:
                 return rules.register_stays(text, self._profile)
-            case Kind.UNIT:
+            case PieceKind.UNIT:
                 return text in rules.UNITS
-            case Kind.IDENTIFICATION:
+            case PieceKind.IDENTIFICATION:
                 return rules.identification_stays(text)
-            case Kind.VALUE if rules.is_test_token(text):
+            case PieceKind.VALUE if rules.is_test_token(text):
                 return True  # The stand-ins replace it if they are asked to.
-            case Kind.VALUE:
+            case PieceKind.VALUE:
                 stays = rules.value_stays(name, piece.register, text, piece.unit, self._profile)
                 return stays and not (self._values and name != MessageName.Error)
         return False
@@ -155,7 +154,7 @@ class Redactor:
         result = bytearray(octets)
         for piece in pieces(octets):
             old = structure[piece.start : piece.end]
-            test_token = piece.kind is Kind.VALUE and rules.is_test_token(old.decode("latin-1"))
+            test_token = piece.kind is PieceKind.VALUE and rules.is_test_token(old.decode("latin-1"))
             stays = not test_token and self._stays(piece, structure, message.message)
             if stays and not self._holds_secret(old):
                 continue
@@ -163,14 +162,14 @@ class Redactor:
         _keep_checks(message, octets, result)
         return bytes(result)
 
-    def _standin(self, piece: Piece, old: bytes, octets: bytes, message: Message) -> bytes:
+    def _standin(self, piece: FramePiece, old: bytes, octets: bytes, message: Message) -> bytes:
         """Returns the octets in the place of a piece, with bit 7 as the frame uses it."""
-        if piece.kind is Kind.PAYLOAD:
+        if piece.kind is PieceKind.PAYLOAD:
             return self._standins.payload(octets[piece.start : piece.end])
         known = self._profile.register(piece.register)
         if message.message is None:
             return self._standins.noise(octets[piece.start : piece.end])
-        is_token = piece.kind is Kind.VALUE and known is not None and bool(known.token_encodings)
+        is_token = piece.kind is PieceKind.VALUE and known is not None and bool(known.token_encodings)
         made = (self._standins.token if is_token else self._standins.text)(old)
         return _with_high_bits(made, octets[piece.start : piece.end], parity=carries_even_parity(octets))
 

@@ -9,10 +9,12 @@ from typing import Final
 
 from vtctap.dissector.tables.exchanges import EXCHANGES
 from vtctap.dissector.tables.findings import FINDINGS
-from vtctap.dissector.tables.model import Table
+from vtctap.dissector.tables.model import OutputTable
 from vtctap.dissector.tables.records import RECORDS
 from vtctap.dissector.tables.registers import REGISTERS
 from vtctap.dissector.tables.tokens import TOKENS
 
-TABLES: Final[dict[str, Table]] = {table.name: table for table in (RECORDS, EXCHANGES, TOKENS, FINDINGS, REGISTERS)}
+TABLES: Final[dict[str, OutputTable]] = {
+    table.name: table for table in (RECORDS, EXCHANGES, TOKENS, FINDINGS, REGISTERS)
+}
 """The tables by name, the default one first."""

@@ -7,7 +7,7 @@ from vtctap.dissector.analysis.exchanges import exchanges
 from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.fields import Value, epoch
 from vtctap.dissector.profiles.model import Profile
-from vtctap.dissector.tables.model import Cells, Column, ColumnType, Row, Table, field_columns, side_name
+from vtctap.dissector.tables.model import Cells, Column, ColumnType, OutputTable, Row, field_columns, side_name
 
 _DATA: Final = ("vtc.register", "vtc.register.name", "vtc.value", "vtc.unit", "vtc.value.decoded")
 _REQUEST: Final = ("vtc.message", "vtc.cmd", "vtc.address", *_DATA, "vtc.token", "vtc.bcc.status")
@@ -54,7 +54,7 @@ def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
         yield Row([frame.number for frame in exchange.frames], cells)
 
 
-EXCHANGES: Final = Table(
+EXCHANGES: Final = OutputTable(
     "exchanges",
     "Each request, with the first frame that the server sent after it; without a request, what it sent unasked",
     (

@@ -8,7 +8,7 @@ from vtctap.dissector.analysis.findings import SEVERITIES, Finding
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.fields import Value, epoch
 from vtctap.dissector.profiles.model import Profile
-from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Cells, Column, ColumnType, Row, Table
+from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Cells, Column, ColumnType, OutputTable, Row
 
 
 def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
@@ -26,7 +26,7 @@ def finding_cells(finding: Finding) -> Cells:
     return cells
 
 
-FINDINGS: Final = Table(
+FINDINGS: Final = OutputTable(
     "findings",
     "What `vtctap check` finds",
     (

@@ -70,7 +70,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class OutputTable:
     """A table. ``rows`` takes the dissections of one trace and their profile, and yields each row as soon as it is
     known."""
 

@@ -6,7 +6,7 @@ from typing import Final
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.profiles.model import Profile
-from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table, field_column
+from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, OutputTable, Row, field_column
 
 
 def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
@@ -14,7 +14,7 @@ def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
         yield Row((dissection.number,), dissection.as_json())
 
 
-RECORDS: Final = Table(
+RECORDS: Final = OutputTable(
     "records",
     "Each frame, noise and event",
     (

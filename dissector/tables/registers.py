@@ -11,7 +11,15 @@ from vtctap.dissector.dissect import Dissection, Frame
 from vtctap.dissector.fields import Value, epoch
 from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.dissector.tables.model import NUMBER_COLUMN, TIME_COLUMN, Column, ColumnType, Row, Table, field_columns
+from vtctap.dissector.tables.model import (
+    NUMBER_COLUMN,
+    TIME_COLUMN,
+    Column,
+    ColumnType,
+    OutputTable,
+    Row,
+    field_columns,
+)
 from vtctap.pcap.record import Sender
 
 _FRAME: Final = ("vtc.session", "vtc.link", "vtc.message", "vtc.bcc.status")
@@ -44,7 +52,7 @@ def _item(values: Value | None, at: int) -> str:
     return str(values[at]) if isinstance(values, list) else ""
 
 
-REGISTERS: Final = Table(
+REGISTERS: Final = OutputTable(
     "registers",
     "Each value of a register that was read or written",
     (

@@ -14,8 +14,8 @@ from vtctap.dissector.tables.model import (
     Cells,
     Column,
     ColumnType,
+    OutputTable,
     Row,
-    Table,
     field_columns,
 )
 
@@ -51,7 +51,7 @@ def token_cells(flow: TokenFlow) -> Cells:
     return {name: value for name, value in cells.items() if value is not None}
 
 
-TOKENS: Final = Table(
+TOKENS: Final = OutputTable(
     "tokens",
     "Each token that was written, with what became of it",
     (

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Final
 
 from vtctap.dissector.analysis.exchange_rules import MAX_SILENT
-from vtctap.dissector.analysis.findings import KINDS, MARKS, MESSAGE_FINDINGS, OUTCOME_FINDINGS, Kind
+from vtctap.dissector.analysis.findings import KINDS, MARKS, MESSAGE_FINDINGS, OUTCOME_FINDINGS, FindingKind
 from vtctap.dissector.catalogue import CATALOGUE, UNSIGNED
 from vtctap.dissector.fields import FLAG_FIELDS
 from vtctap.dissector.profiles.encodings import TEXT, Encoding, date_parts
@@ -168,7 +168,7 @@ def _experts() -> Iterator[str]:
     yield ""
 
 
-def _expert(kind: Kind) -> str:
+def _expert(kind: FindingKind) -> str:
     words = [f"name = {quote(kind.expert)}", f"title = {quote(kind.about)}", f"group = {quote(kind.group)}"]
     words.append(f"severity = {quote(_SEVERITIES[kind.severity])}")
     if kind.formerly:

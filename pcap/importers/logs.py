@@ -18,7 +18,7 @@ from vtctap.pcap.importers.forms import FORMS, MARKED, WORDS, Form
 from vtctap.pcap.importers.hexadecimal import Unreadable
 from vtctap.pcap.importers.lines import lines_of
 from vtctap.pcap.importers.sides import FirstCome
-from vtctap.pcap.importers.stamps import Clock
+from vtctap.pcap.importers.stamps import LogClock
 from vtctap.pcap.record import Flag, Sender
 from vtctap.pcap.streams import Source
 
@@ -43,7 +43,7 @@ class LogReader:
     def __init__(self, form: Form, account: Account) -> None:
         self._form = form
         self._account = account
-        self._clock = Clock(padded=form.padded)
+        self._clock = LogClock(padded=form.padded)
         self._sides = _Sides(form)
         self._ports = _Ports()
         self._rows = _Offsets()

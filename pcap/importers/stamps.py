@@ -27,7 +27,7 @@ _PADDED: Final = re.compile(r"\.000(\d{6})$")
 _SECONDS: Final = re.compile(r"(\d{1,10})(?:[.,](\d{1,9}))?", re.ASCII)
 
 
-class Clock:
+class LogClock:
     """Reads the times of one log, in the order of its lines."""
 
     def __init__(self, *, padded: bool = False) -> None:

@@ -75,7 +75,7 @@ class Edge(NamedTuple):
     level: int
 
 
-class Character(NamedTuple):
+class DecodedCharacter(NamedTuple):
     """A character: the start of its start bit (ns), its eight bits, :class:`~vtctap.pcap.record.Flag` bits, the speed
     (bit/s), and the format where a ninth bit shows it."""
 
@@ -87,7 +87,7 @@ class Character(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class CharacterFormat:
     """A character format: the speed (bit/s), and 8 bits or 9."""
 
     speed: int
@@ -107,7 +107,7 @@ class _Reading:
     boundaries of bits.
     """
 
-    format: Format
+    format: CharacterFormat
     characters: list[tuple[int, int, bool]]
     end: int = 0
     edges: int = 0
@@ -163,7 +163,7 @@ class Uart:
     """Decodes one wire. It is fed edges, and returns characters when their run has ended."""
 
     def __init__(self) -> None:
-        self.format: Format | None = None
+        self.format: CharacterFormat | None = None
         """The format of the last run."""
         self.inverted: bool | None = None
         """Whether the wire rests low; None before that is known."""
@@ -179,11 +179,11 @@ class Uart:
         """The time of the earliest edge that is in no character yet; None where there is none."""
         return self._edges[0].time if self._edges else None
 
-    def feed(self, edge: Edge) -> list[Character]:
+    def feed(self, edge: Edge) -> list[DecodedCharacter]:
         """Feeds an edge; returns the characters that end before it."""
         if self._edges and self._edges[-1].level == edge.level:
             return []
-        characters: list[Character] = []
+        characters: list[DecodedCharacter] = []
         if self.inverted is None:
             if len(self._edges) >= LEARNING:
                 characters = self._learn(edge.time)
@@ -192,7 +192,7 @@ class Uart:
         self._edges.append(edge)
         return characters
 
-    def close(self, end: int) -> list[Character]:
+    def close(self, end: int) -> list[DecodedCharacter]:
         """Returns the remaining characters; the wire did not change until ``end`` (ns)."""
         if not self._edges:
             return []
@@ -214,7 +214,7 @@ class Uart:
         self._doubtful = not _reading(self._levels(), edge.time, self.format).fits
         return not self._doubtful
 
-    def _learn(self, end: int) -> list[Character]:
+    def _learn(self, end: int) -> list[DecodedCharacter]:
         """Finds the level at rest: the level of the longest time without an edge. If that does not decide, it is the
         level before the first edge, unless the other one reads the run better."""
         times = [*(edge.time for edge in self._edges[1:]), end]
@@ -237,10 +237,10 @@ class Uart:
         """Returns the open edges, with mark as 1."""
         return [Edge(time, level ^ bool(self.inverted)) for time, level in self._edges]
 
-    def _read(self, end: int, *, last: bool = False) -> list[Character]:
+    def _read(self, end: int, *, last: bool = False) -> list[DecodedCharacter]:
         """Returns the characters of the open edges until ``end`` (ns). The edges of an incomplete character stay
         open."""
-        characters: list[Character] = []
+        characters: list[DecodedCharacter] = []
         used = 0
         for reading in _readings(self._levels(), end, self.format, last=last):
             self.format = reading.format
@@ -254,7 +254,7 @@ class Uart:
         return characters
 
 
-def _characters(reading: _Reading) -> Iterator[Character]:
+def _characters(reading: _Reading) -> Iterator[DecodedCharacter]:
     """Yields the characters of a reading with their flags. The parity is the one that most characters of nine bits
     have."""
     parity = reading.odd * 2 > len(reading.characters)
@@ -263,10 +263,10 @@ def _characters(reading: _Reading) -> Iterator[Character]:
         flags = 0 if stopped else Flag.BREAK if not value else Flag.FRAMING
         if reading.format.bits == 9 and (value.bit_count() & 1) != parity:
             flags |= Flag.PARITY
-        yield Character(time, value & 0xFF, flags, reading.format.speed, line)
+        yield DecodedCharacter(time, value & 0xFF, flags, reading.format.speed, line)
 
 
-def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: bool) -> Iterator[_Reading]:
+def _readings(edges: Sequence[Edge], end: int, before: CharacterFormat | None, *, last: bool) -> Iterator[_Reading]:
     """Reads a run in the format of the run before, or else in one that fits. If none fits, yields the longest beginning
     that one format reads well, and reads the rest as a run of its own."""
     if before:
@@ -276,7 +276,7 @@ def _readings(edges: Sequence[Edge], end: int, before: Format | None, *, last: b
             return
     best = _best(edges, end, last=last)
     if not best.fits:
-        formats = ([before] if before else []) + [Format(speed, bits) for speed in SPEEDS for bits in (8, 9)]
+        formats = ([before] if before else []) + [CharacterFormat(speed, bits) for speed in SPEEDS for bits in (8, 9)]
         beginnings = [_reading(edges, end, format, last=last) for format in formats]
         best = max(beginnings, key=lambda reading: reading.trouble if reading.trouble is not None else len(edges))
         at = best.trouble
@@ -293,7 +293,7 @@ def _best(edges: Sequence[Edge], end: int, *, last: bool) -> _Reading:
     readings = []
     for speed in (*SPEEDS, *_measured(widths)):
         for bits in (8, 9):
-            reading = _reading(edges, end, Format(speed, bits), last=last)
+            reading = _reading(edges, end, CharacterFormat(speed, bits), last=last)
             if reading.fits:
                 return reading
             readings.append(reading)
@@ -310,7 +310,7 @@ def _measured(widths: Sequence[int]) -> list[int]:
     return [speed for speed in (round(SECOND_NS / bit), round(2 * SECOND_NS / bit)) if speed] if bit else []
 
 
-def _reading(edges: Sequence[Edge], end: int, format: Format, *, last: bool = True) -> _Reading:
+def _reading(edges: Sequence[Edge], end: int, format: CharacterFormat, *, last: bool = True) -> _Reading:
     """Reads a run in one format. The first edge to space begins the first character. Unless it is the ``last``, an
     incomplete character at ``end`` is left."""
     whole = (format.bits + 1.5) * format.bit
@@ -361,7 +361,7 @@ def _measure(reading: _Reading, edges: Sequence[Edge], start: int) -> int:
     return reading.aside - before
 
 
-def _bits(edges: Sequence[Edge], at: int, end: int, format: Format) -> tuple[int, int]:
+def _bits(edges: Sequence[Edge], at: int, end: int, format: CharacterFormat) -> tuple[int, int]:
     """Returns the bits of the character that an edge begins, with the start bit lowest, and the first edge after it."""
     start, bit = edges[at].time, format.bit
     count = len(edges)

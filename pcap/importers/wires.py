@@ -13,7 +13,7 @@ from vtctap.pcap.burst import Burst
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import WORDS
 from vtctap.pcap.importers.sides import FirstCome
-from vtctap.pcap.importers.uart import Character, Edge, Uart
+from vtctap.pcap.importers.uart import DecodedCharacter, Edge, Uart
 from vtctap.pcap.record import SECOND_NS, Sender
 
 _REST: Final = SECOND_NS
@@ -42,7 +42,7 @@ class Wires:
         self._account = account
         self._uarts = [Uart() for _ in names]
         self._levels: list[int | None] = [None] * len(names)
-        self._rows: list[tuple[int, int, Character]] = []
+        self._rows: list[tuple[int, int, DecodedCharacter]] = []
         self._senders = [sender_of(name) for name in names]
         self._unnamed = FirstCome("channel")
         self._alone = len(names) == 1
@@ -71,7 +71,7 @@ class Wires:
         for note in self._unnamed.notes():
             self._account.note(note)
 
-    def _push(self, channel: int, characters: Iterable[Character]) -> None:
+    def _push(self, channel: int, characters: Iterable[DecodedCharacter]) -> None:
         for character in characters:
             heapq.heappush(self._rows, (character.time, channel, character))
 

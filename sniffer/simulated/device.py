@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
-from vtctap.sniffer.simulated.dialect import BEHAVIOURS, Dialect, Part, Register
+from vtctap.sniffer.simulated.dialect import BEHAVIOURS, Dialect, DialectRegister, IdentificationPart
 from vtctap.sniffer.simulated.machine import MS
 from vtctap.sniffer.simulated.named import KNOWN, NAMED
 
@@ -60,7 +60,7 @@ class Device:
         """Changes key revision and type."""
         self._key = revision << 4 | key_type
 
-    def value(self, register: Register, now: int) -> str:
+    def value(self, register: DialectRegister, now: int) -> str:
         """The value of a register at ``now`` (ns), as on the wire; not of those that are about tokens."""
         return written(register, self._number(register.role, now))
 
@@ -75,7 +75,7 @@ class Device:
             text += piece
         return text
 
-    def _part(self, part: Part, serial: str) -> str:
+    def _part(self, part: IdentificationPart, serial: str) -> str:
         if part.kind == "serial":
             return self.number[-part.width :]
         if part.kind == "luhn":
@@ -104,7 +104,7 @@ class Device:
         return (now - self._since) // _STEP_NS
 
 
-def written(register: Register, number: int) -> str:
+def written(register: DialectRegister, number: int) -> str:
     """Writes a number in a register's coding."""
     if register.coding == "hexadecimal":
         return f"{number:0{2 * register.octets}X}"

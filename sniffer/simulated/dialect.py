@@ -106,7 +106,7 @@ class Syntax:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class IdentificationPart:
     """A part of the identification, after its slash: a ``constant`` text, or digits: ``serial``, the meter number's
     last ``width``; ``luhn``, the check digit of the serial; ``counter``, the number of the session."""
 
@@ -116,7 +116,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SessionStyle:
     """How a session begins and ends.
 
     ``sign_on``: the client signs on. ``required``: the meter is silent before that. ``addressed``: the request names
@@ -128,14 +128,14 @@ class Session:
     sign_on: bool
     required: bool
     addressed: bool
-    identification: tuple[Part, ...]
+    identification: tuple[IdentificationPart, ...]
     option: str
     password: str
     ends_with_break: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
+class DialectRegister:
     """A register: its role (:data:`BEHAVIOURS`), id on the wire, and the coding of its value.
 
     ``coding``: ``hexadecimal`` (``octets`` octets, two digits each), ``decimal`` (``octets`` is the width in
@@ -159,13 +159,13 @@ class Registers:
     width: int
     radix: int
     pages: tuple[str, ...]
-    entries: tuple[Register, ...]
+    entries: tuple[DialectRegister, ...]
 
     def id(self, role: str) -> str:
         """Returns the id of the register with a role. Raises KeyError."""
         return self.of(role).id
 
-    def of(self, role: str) -> Register:
+    def of(self, role: str) -> DialectRegister:
         """Returns the register with a role. Raises KeyError."""
         for register in self.entries:
             if register.role == role:
@@ -208,7 +208,7 @@ class Refusals:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class DeviceTiming:
     """Times of both sides, ms. An :data:`Interval` is drawn anew each time.
 
     The meter: ``reaction`` from the end of a request to its answer, ``processing`` of a token, ``meter_gap`` between
@@ -247,11 +247,11 @@ class Dialect:
     note: str
     wiring: Wiring
     syntax: Syntax
-    session: Session
+    session: SessionStyle
     registers: Registers
     tokens: Tokens
     refusals: Refusals
-    timing: Timing
+    timing: DeviceTiming
     story: Story
 
 
@@ -264,18 +264,18 @@ def from_json(text: str) -> Dialect:
     """Reads what :func:`to_json` wrote. Raises ValueError, KeyError or TypeError for any other text."""
     read = json.loads(text)
     session, registers = read["session"], read["registers"]
-    parts = tuple(Part(**part) for part in session["identification"])
-    entries = tuple(Register(**entry) for entry in registers["entries"])
+    parts = tuple(IdentificationPart(**part) for part in session["identification"])
+    entries = tuple(DialectRegister(**entry) for entry in registers["entries"])
     return Dialect(
         read["name"],
         read["note"],
         Wiring(**read["wiring"]),
         Syntax(**read["syntax"]),
-        Session(**{**session, "identification": parts}),
+        SessionStyle(**{**session, "identification": parts}),
         Registers(**{**_tuples(registers), "entries": entries}),
         Tokens(**read["tokens"]),
         Refusals(**read["refusals"]),
-        Timing(**_tuples(read["timing"])),
+        DeviceTiming(**_tuples(read["timing"])),
         Story(**_tuples(read["story"])),
     )
 

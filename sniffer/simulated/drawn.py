@@ -13,15 +13,15 @@ from typing import Final
 from vtctap.sniffer.simulated.dialect import (
     BEHAVIOURS,
     OUTCOMES,
+    DeviceTiming,
     Dialect,
-    Part,
+    DialectRegister,
+    IdentificationPart,
     Refusals,
-    Register,
     Registers,
-    Session,
+    SessionStyle,
     Story,
     Syntax,
-    Timing,
     Tokens,
     Wiring,
 )
@@ -90,11 +90,11 @@ def _syntax(random: Random) -> Syntax:
     )
 
 
-def _session(random: Random, wiring: Wiring) -> Session:
+def _session(random: Random, wiring: Wiring) -> SessionStyle:
     if random.random() < 0.4:
-        return Session(False, False, False, (), "", "", False)
+        return SessionStyle(False, False, False, (), "", "", False)
     option = f"0{_IDENTIFICATION_SPEEDS[wiring.speed]}1" if random.random() < 0.4 else ""
-    return Session(
+    return SessionStyle(
         sign_on=True,
         required=bool(random.getrandbits(1)),
         addressed=random.random() < 0.3,
@@ -105,22 +105,22 @@ def _session(random: Random, wiring: Wiring) -> Session:
     )
 
 
-def _identification(random: Random, wiring: Wiring) -> tuple[Part, ...]:
+def _identification(random: Random, wiring: Wiring) -> tuple[IdentificationPart, ...]:
     """Draws an identification: three letters and the speed, as IEC 62056-21 has it, then parts in any order.
 
     A small third letter announces reactions from 20 ms on.
     """
     letters = "".join(random.choices(_LETTERS, k=2)) + random.choice(_LETTERS).lower()
-    parts = [Part("constant", "".join(random.choices(_LETTERS, k=random.randint(1, 6))))]
+    parts = [IdentificationPart("constant", "".join(random.choices(_LETTERS, k=random.randint(1, 6))))]
     if random.random() < 0.7:
-        parts.append(Part("serial", width=random.randint(4, 10)))
+        parts.append(IdentificationPart("serial", width=random.randint(4, 10)))
         if random.getrandbits(1):
-            parts.append(Part("luhn", width=1))
+            parts.append(IdentificationPart("luhn", width=1))
     if random.random() < 0.3:
-        parts.append(Part("counter", width=random.randint(2, 4)))
+        parts.append(IdentificationPart("counter", width=random.randint(2, 4)))
     if random.random() < 0.3:
-        parts.append(Part("constant", random.choice((".", "-", "V")) + f"{random.randrange(100):02}"))
-    return (Part("constant", letters + _IDENTIFICATION_SPEEDS[wiring.speed]), *parts)
+        parts.append(IdentificationPart("constant", random.choice((".", "-", "V")) + f"{random.randrange(100):02}"))
+    return (IdentificationPart("constant", letters + _IDENTIFICATION_SPEEDS[wiring.speed]), *parts)
 
 
 def _registers(random: Random, syntax: Syntax) -> Registers:
@@ -151,24 +151,24 @@ def _ids(random: Random, count: int, digits: str, first: str, second: str) -> li
     return ids
 
 
-def _register(random: Random, role: str, id_: str, *, hexadecimal: bool, unit: bool) -> Register:
+def _register(random: Random, role: str, id_: str, *, hexadecimal: bool, unit: bool) -> DialectRegister:
     if role == "tokenData":
-        return Register(role, id_, "digits", 20)
+        return DialectRegister(role, id_, "digits", 20)
     if role == "meterNumber":
-        return Register(role, id_, "digits", 11)
+        return DialectRegister(role, id_, "digits", 11)
     octets = _OCTETS.get(role) or random.choice(_OCTETS_OF_OTHERS)
     if role in _ENERGY:
         octets = 4
     if hexadecimal:
-        return Register(role, id_, "hexadecimal", octets)
+        return DialectRegister(role, id_, "hexadecimal", octets)
     if role in _ENERGY:
-        return Register(role, id_, "decimal", 8, 1, "kWh" if unit else "")
+        return DialectRegister(role, id_, "decimal", 8, 1, "kWh" if unit else "")
     if role == "maximumPower":
-        return Register(role, id_, "decimal", 5, 0, "W" if unit else "")
-    return Register(role, id_, "decimal", {1: 2, 2: 4, 3: 6, 4: 8}[octets])
+        return DialectRegister(role, id_, "decimal", 5, 0, "W" if unit else "")
+    return DialectRegister(role, id_, "decimal", {1: 2, 2: 4, 3: 6, 4: 8}[octets])
 
 
-def _tokens(random: Random, status: Register, wiring: Wiring) -> Tokens:
+def _tokens(random: Random, status: DialectRegister, wiring: Wiring) -> Tokens:
     limit = 256 if status.coding == "hexadecimal" else 100
     numbers = random.sample(range(limit), k=len(OUTCOMES))
     form = "02X" if status.coding == "hexadecimal" else "02"
@@ -192,10 +192,10 @@ def _refusals(random: Random) -> Refusals:
     )
 
 
-def _timing(random: Random, session: Session) -> Timing:
+def _timing(random: Random, session: SessionStyle) -> DeviceTiming:
     reaction, pause = random.choice((20, 50, 120, 220)), random.choice((20, 60, 220, 400))
     processing, poll = random.choice((300, 900, 1_800)), random.choice((200, 400, 700))
-    return Timing(
+    return DeviceTiming(
         reaction=(reaction, reaction + random.choice((10, 80, 300))),
         processing=(processing, processing + random.choice((50, 400))),
         meter_gap=random.choice((0, 0, 1, 4)),
@@ -210,7 +210,7 @@ def _timing(random: Random, session: Session) -> Timing:
     )
 
 
-def _story(random: Random, session: Session, syntax: Syntax) -> Story:
+def _story(random: Random, session: SessionStyle, syntax: Syntax) -> Story:
     pieces = ["registers", "credit"]
     pieces[:0] = ["early read"] if session.sign_on and not session.required and random.getrandbits(1) else []
     pieces[-1:-1] = ["several"] if syntax.count in ("registers", "octets") else []

@@ -12,7 +12,7 @@ from typing import Final
 
 from vtctap.sniffer.simulated import speech
 from vtctap.sniffer.simulated.device import Device
-from vtctap.sniffer.simulated.dialect import Register
+from vtctap.sniffer.simulated.dialect import DialectRegister
 from vtctap.sniffer.simulated.machine import MS, Action, ChangeSpeed, Send
 from vtctap.sniffer.simulated.octets import (
     ACK,
@@ -259,5 +259,5 @@ class MeterMachine:
         return Send(octets, wait_ns + delay_ns, self._times.meter_gap * MS)
 
 
-def _reads(register: Register) -> bool:
+def _reads(register: DialectRegister) -> bool:
     return register.role != "tokenData"

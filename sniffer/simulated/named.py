@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import Final
 
 from vtctap.sniffer.simulated.dialect import (
+    DeviceTiming,
     Dialect,
-    Part,
+    DialectRegister,
+    IdentificationPart,
     Refusals,
-    Register,
     Registers,
-    Session,
+    SessionStyle,
     Story,
     Syntax,
-    Timing,
     Tokens,
     Wiring,
 )
@@ -30,25 +30,25 @@ KNOWN: Final = Dialect(
     note="",
     wiring=Wiring("7E1", 2400, 2400),
     syntax=Syntax(read="R", write="W", brackets=False, count="open", ids=True, check="xor", client_check=True),
-    session=Session(False, False, False, (), "", "", False),
+    session=SessionStyle(False, False, False, (), "", "", False),
     registers=Registers(
         4,
         16,
         ("20", "FF"),
         (
-            Register("version", "2000", _HEX, 1),
-            Register("meterStatus", "2002", _HEX, 1),
-            Register("meterNumber", "2006", "digits", 11),
-            Register("tariffIndex", "2009", _HEX, 1),
-            Register("keyRevisionAndType", "200A", _HEX, 1),
-            Register("maximumPower", "200C", _HEX, 2),
-            Register("phaseUnbalance", "200D", _HEX, 2),
-            Register("credit", "2010", _HEX, 4),
-            Register("consumption", "2011", _HEX, 4),
-            Register("tamperStatus", "2014", _HEX, 2),
-            Register("supplyGroupCode", "2016", _HEX, 3),
-            Register("tokenStatus", "FFFE", _HEX, 1),
-            Register("tokenData", "FFFF", "digits", 20),
+            DialectRegister("version", "2000", _HEX, 1),
+            DialectRegister("meterStatus", "2002", _HEX, 1),
+            DialectRegister("meterNumber", "2006", "digits", 11),
+            DialectRegister("tariffIndex", "2009", _HEX, 1),
+            DialectRegister("keyRevisionAndType", "200A", _HEX, 1),
+            DialectRegister("maximumPower", "200C", _HEX, 2),
+            DialectRegister("phaseUnbalance", "200D", _HEX, 2),
+            DialectRegister("credit", "2010", _HEX, 4),
+            DialectRegister("consumption", "2011", _HEX, 4),
+            DialectRegister("tamperStatus", "2014", _HEX, 2),
+            DialectRegister("supplyGroupCode", "2016", _HEX, 3),
+            DialectRegister("tokenStatus", "FFFE", _HEX, 1),
+            DialectRegister("tokenData", "FFFF", "digits", 20),
         ),
     ),
     tokens=Tokens(
@@ -69,7 +69,7 @@ KNOWN: Final = Dialect(
         lockout_doubles=True,
     ),
     refusals=Refusals("nak", "nak", "nak", "nak", "ER01", "nak"),
-    timing=Timing(
+    timing=DeviceTiming(
         reaction=(20, 300),
         processing=(900, 1_100),
         meter_gap=0,
@@ -90,7 +90,7 @@ takes with or without), or this project's own (when a lockout begins, and how lo
 IDENTIFICATION: Final = "ZZz5vtctap-demo"
 """An identification, without its slash. No maker of prepayment meters has these FLAG letters. The small third letter
 announces reactions from 20 ms on (IEC 62056-21 clause 6.3.2); 5 is 9600 bit/s in mode C."""
-_DEMO: Final = (Part("constant", IDENTIFICATION),)
+_DEMO: Final = (IdentificationPart("constant", IDENTIFICATION),)
 
 _UNSEEN: Final = "nobody has seen {} on this port; it is played as in IEC 62056-21"
 
@@ -100,7 +100,7 @@ GUESS: Final = replace(
     note=_UNSEEN.format("9600 bit/s, type digits, brackets in reads, registers in answers, a sign-on or a break"),
     wiring=Wiring("7E1", 9600, 9600),
     syntax=Syntax(read="R1", write="W1", brackets=True, count="none", ids=True, check="xor", client_check=True),
-    session=Session(True, True, False, _DEMO, "", "", True),
+    session=SessionStyle(True, True, False, _DEMO, "", "", True),
     registers=replace(
         KNOWN.registers,
         entries=tuple(entry for entry in KNOWN.registers.entries if entry.id not in ("2009", "200C", "200D")),
@@ -128,7 +128,7 @@ NAMED: Final = {
             KNOWN,
             name="iec62055-52-sign-on",
             note=_UNSEEN.format("a sign-on or a break"),
-            session=Session(True, True, False, _DEMO, "", "", True),
+            session=SessionStyle(True, True, False, _DEMO, "", "", True),
         ),
         replace(
             KNOWN,

@@ -21,7 +21,7 @@ PATIENCE_NS: Final = 2_000 * MS
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ReplayedTurn:
     """Octets that one side sent while the other was silent, with their start and end (ns).
 
     ``speed`` (bit/s, 0 = unknown) is that of the start.
@@ -41,7 +41,7 @@ class ReplayedMachine:
     leaves out the parity bit.
     """
 
-    def __init__(self, turns: Iterable[Turn], *, waits: bool, mask: int = 0xFF) -> None:
+    def __init__(self, turns: Iterable[ReplayedTurn], *, waits: bool, mask: int = 0xFF) -> None:
         self._turns = list(turns)
         self._waits = waits
         self._mask = mask
@@ -103,10 +103,10 @@ class ReplayedMachine:
         return sum(not turn.own for turn in self._turns)
 
     @property
-    def _turn(self) -> Turn | None:
+    def _turn(self) -> ReplayedTurn | None:
         return self._turns[self._at] if self._at < len(self._turns) else None
 
-    def _end_theirs(self, turn: Turn, now: int) -> list[Action]:
+    def _end_theirs(self, turn: ReplayedTurn, now: int) -> list[Action]:
         heard = bytes(octet & self._mask for octet in self._heard)
         self.heard += bool(heard)
         self.same += heard == bytes(octet & self._mask for octet in turn.octets)
@@ -117,7 +117,7 @@ class ReplayedMachine:
         following = self._turn
         return actions + (self._say(following, ended, now) if following and following.own else [])
 
-    def _say(self, turn: Turn, ended: int, now: int) -> list[Action]:
+    def _say(self, turn: ReplayedTurn, ended: int, now: int) -> list[Action]:
         """Sends a turn after the trace's pause since the previous turn, which ended at ``ended``."""
         self._sending = True
         pause = turn.start - self._turns[self._at - 1].end if self._at else 0

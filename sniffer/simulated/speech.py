@@ -1,6 +1,6 @@
 """How the devices of a dialect write and read messages: octets of seven bits, with their check character."""
 
-from vtctap.sniffer.simulated.dialect import Dialect, Register
+from vtctap.sniffer.simulated.dialect import Dialect, DialectRegister
 from vtctap.sniffer.simulated.octets import command, data, with_check
 
 
@@ -49,7 +49,7 @@ def asked(dialect: Dialect, body: str) -> tuple[str, int]:
     return register, int(digit, 16) if counts else 0
 
 
-def whole(dialect: Dialect, register: Register) -> int:
+def whole(dialect: Dialect, register: DialectRegister) -> int:
     """The count with which the dialect's client reads one register as a whole."""
     counts = {"open": int(register.octets == 1), "registers": 1, "octets": register.octets, "none": 0}
     return 0 if register.coding == "digits" and dialect.syntax.count != "registers" else counts[dialect.syntax.count]

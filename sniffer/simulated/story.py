@@ -18,7 +18,7 @@ from vtctap.sniffer.simulated.client import (
     Write,
 )
 from vtctap.sniffer.simulated.device import Device
-from vtctap.sniffer.simulated.dialect import Register
+from vtctap.sniffer.simulated.dialect import DialectRegister
 from vtctap.sniffer.simulated.tokens import Purse, encoded
 
 _SEVERAL: Final = 3
@@ -86,7 +86,7 @@ class _Writer:
         return Read(register.id, speech.whole(self._dialect, register))
 
     @property
-    def _readable(self) -> list[Register]:
+    def _readable(self) -> list[DialectRegister]:
         return [register for register in self._registers.entries if register.role != "tokenData"]
 
     def _all(self) -> list[Step]:
@@ -106,7 +106,7 @@ class _Writer:
                 steps.append(Read(first.id, run))
         return steps
 
-    def _follow(self, first: Register, other: Register, by: int) -> bool:
+    def _follow(self, first: DialectRegister, other: DialectRegister, by: int) -> bool:
         radix = self._registers.radix
         return int(other.id, radix) == int(first.id, radix) + by
 

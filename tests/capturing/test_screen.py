@@ -7,7 +7,7 @@ from equipment.outlets import TAPS, Memory, event
 from vtctap.capturing.counts import Counts
 from vtctap.capturing.screen import Screen
 from vtctap.capturing.status import StatusLine, status
-from vtctap.capturing.telling import Advice, Outages
+from vtctap.capturing.telling import Advice, OutageMessages
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap.record import Line, Record, Sender
 
@@ -99,7 +99,7 @@ def test_status_line_fits() -> None:
 
 def test_outages() -> None:
     said: list[str] = []
-    outages = Outages(said.append)
+    outages = OutageMessages(said.append)
     outages.open(TAPS)
     outages.feed([event(0, "opened x"), event(1, "lost octets=5", tap=1)], 0)
     outages.feed([event(2, "lost octets=0"), event(3, "opened x", tap=1), event(4, "opened x", tap=1)], 0)

@@ -11,7 +11,7 @@ import pytest
 
 from vtctap.command_line.diagnosis import Diagnosis
 from vtctap.commands import doctor
-from vtctap.commands.doctor import Machine, examine
+from vtctap.commands.doctor import Host, examine
 from vtctap.errors import CommandError
 from vtctap.sniffer.ports import SerialPort
 from vtctap.wireshark import examination
@@ -39,14 +39,14 @@ def wireshark(tmp_path: Path) -> Said:
 
 
 @pytest.fixture
-def sound(tmp_path: Path, wireshark: Said) -> Machine:
+def sound(tmp_path: Path, wireshark: Said) -> Host:
     """A machine on which nothing is missing."""
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc/group").write_text("root:x:0:\ndialout:x:20:anna\n")
     (root / "proc/1").mkdir(parents=True)
     (root / "proc/1/comm").write_text("systemd\n")
-    return Machine(
+    return Host(
         root=root,
         ports=[SerialPort("/dev/ttyUSB0", latency_timer_ms=1)],
         superuser=False,
@@ -57,25 +57,25 @@ def sound(tmp_path: Path, wireshark: Said) -> Machine:
     )
 
 
-def codes(machine: Machine) -> list[str]:
+def codes(machine: Host) -> list[str]:
     return [finding.code for finding in examine(machine)[0]]
 
 
-def test_nothing_is_found_where_nothing_is_missing(sound: Machine) -> None:
+def test_nothing_is_found_where_nothing_is_missing(sound: Host) -> None:
     findings, seen = examine(sound)
     assert findings == []
     assert seen["wireshark"] == "4.4.18 (tshark)"
     assert seen["ports"] == "/dev/ttyUSB0"
 
 
-def test_a_port_that_may_not_be_read_names_its_group(sound: Machine) -> None:
+def test_a_port_that_may_not_be_read_names_its_group(sound: Host) -> None:
     machine = replace(sound, readable=lambda device: False, group_of=lambda device: "uucp")
     (finding,) = examine(machine)[0]
     assert finding.code == "group"
     assert finding.mend.startswith("sudo usermod -aG uucp $USER")
 
 
-def test_the_rule_that_sets_new_ports_is_installed(sound: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_rule_that_sets_new_ports_is_installed(sound: Host, capsys: pytest.CaptureFixture[str]) -> None:
     rules = sound.root / "etc/udev/rules.d/70-vtctap.rules"
     doctor.fix(sound)  # Without udev there is nothing to do.
     assert not rules.exists()
@@ -93,7 +93,7 @@ def test_the_rule_that_sets_new_ports_is_installed(sound: Machine, capsys: pytes
     assert codes(sound) == []
 
 
-def test_the_rule_is_roots_to_install(sound: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rule_is_roots_to_install(sound: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     (sound.root / "run/udev").mkdir(parents=True)
 
     def refuse(path: Path, text: str, encoding: str) -> None:
@@ -108,13 +108,13 @@ def test_the_rule_is_roots_to_install(sound: Machine, monkeypatch: pytest.Monkey
     ("groups", "superuser", "found"), [(["anna"], False, ["group"]), (["dialout"], False, []), ([], True, [])]
 )
 def test_without_a_port_the_usual_group_is_looked_for(
-    sound: Machine, groups: list[str], superuser: bool, found: list[str]
+    sound: Host, groups: list[str], superuser: bool, found: list[str]
 ) -> None:
     machine = replace(sound, ports=[], groups=groups, superuser=superuser)
     assert [code for code in codes(machine) if code != "lua-root"] == found
 
 
-def test_brltty_and_modem_manager_are_named(sound: Machine) -> None:
+def test_brltty_and_modem_manager_are_named(sound: Host) -> None:
     rules = sound.root / "usr/lib/udev/rules.d/90-brltty-device.rules"
     rules.parent.mkdir(parents=True)
     rules.write_text("")
@@ -127,14 +127,14 @@ def test_brltty_and_modem_manager_are_named(sound: Machine) -> None:
     ]
 
 
-def test_an_adapter_that_holds_octets_back(sound: Machine) -> None:
+def test_an_adapter_that_holds_octets_back(sound: Host) -> None:
     machine = replace(sound, ports=[SerialPort("/dev/ttyUSB0", latency_timer_ms=16), SerialPort("/dev/ttyUSB1")])
     (finding,) = examine(machine)[0]
     assert finding.mend == "echo 1 | sudo tee /sys/bus/usb-serial/devices/ttyUSB0/latency_timer"
     assert "16 ms" in finding.problem
 
 
-def test_no_wireshark_is_no_disaster(sound: Machine) -> None:
+def test_no_wireshark_is_no_disaster(sound: Host) -> None:
     def none() -> Wireshark:
         raise NoWireshark("there is no tshark: install Wireshark first")
 
@@ -142,23 +142,23 @@ def test_no_wireshark_is_no_disaster(sound: Machine) -> None:
     assert finding.code == "wireshark-missing"
 
 
-def with_wireshark(machine: Machine, **changes: object) -> Machine:
+def with_wireshark(machine: Host, **changes: object) -> Host:
     changed = replace(machine.wireshark(), **changes)  # type: ignore[arg-type]
     return replace(machine, wireshark=lambda: changed)
 
 
-def test_versions_that_cannot_do_it(sound: Machine) -> None:
+def test_versions_that_cannot_do_it(sound: Host) -> None:
     assert codes(with_wireshark(sound, version=(3, 6, 2))) == ["wireshark-old"]
     assert codes(with_wireshark(sound, plugins=None)) == ["wireshark-no-lua"]
 
 
 @pytest.mark.parametrize(("version", "found"), [((4, 4, 0), ["lua-root"]), ((4, 2, 9), [])])
-def test_root_gets_no_lua_from_4_4_on(sound: Machine, version: tuple[int, int, int], found: list[str]) -> None:
+def test_root_gets_no_lua_from_4_4_on(sound: Host, version: tuple[int, int, int], found: list[str]) -> None:
     assert codes(with_wireshark(replace(sound, superuser=True), version=version)) == found
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_an_installation_whose_profile_is_broken(sound: Machine, tmp_path: Path, installed: bool) -> None:
+def test_an_installation_whose_profile_is_broken(sound: Host, tmp_path: Path, installed: bool) -> None:
     wireshark = sound.wireshark()
     assert wireshark.plugins
     mine = tmp_path / "mine.toml"
@@ -176,12 +176,12 @@ def test_an_installation_whose_profile_is_broken(sound: Machine, tmp_path: Path,
     assert "No such file" in finding.problem
 
 
-def test_a_manifest_that_cannot_be_read(sound: Machine) -> None:
+def test_a_manifest_that_cannot_be_read(sound: Host) -> None:
     (sound.wireshark().configuration / MANIFEST).write_text("{")
     assert codes(sound) == ["manifest-broken"]
 
 
-def test_a_profile_of_ones_own_that_is_broken(sound: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_of_ones_own_that_is_broken(sound: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vtctap.dissector.profiles.files.user_directory", lambda: tmp_path / "profiles")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "mine.toml").write_text("[profile")
@@ -191,7 +191,7 @@ def test_a_profile_of_ones_own_that_is_broken(sound: Machine, tmp_path: Path, mo
     assert finding.mend.startswith("vtctap profile check --profile mine")
 
 
-def test_what_is_not_installed_stale_or_not_executable(sound: Machine) -> None:
+def test_what_is_not_installed_stale_or_not_executable(sound: Host) -> None:
     wireshark = sound.wireshark()
     assert wireshark.plugins
     script, launcher = wireshark.plugins / "vtctap.lua", wireshark.extcap / "vtctap"
@@ -214,20 +214,20 @@ def test_what_is_not_installed_stale_or_not_executable(sound: Machine) -> None:
     ],
 )
 def test_what_tshark_says_of_it(
-    sound: Machine, attribute: str, value: str, code: str, monkeypatch: pytest.MonkeyPatch
+    sound: Host, attribute: str, value: str, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Said, attribute, value)
     assert codes(sound) == [code]
 
 
 def test_the_status_and_the_forms(
-    sound: Machine, monkeypatch: pytest.MonkeyPatch, inside: Callable[..., subprocess.CompletedProcess[str]]
+    sound: Host, monkeypatch: pytest.MonkeyPatch, inside: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    monkeypatch.setattr(doctor, "Machine", lambda: sound)
+    monkeypatch.setattr(doctor, "Host", lambda: sound)
     clean = inside("doctor")
     assert (clean.returncode, clean.stderr) == (0, "")
     assert clean.stdout.endswith("nothing is missing\n")
-    monkeypatch.setattr(doctor, "Machine", lambda: replace(sound, readable=lambda device: False))
+    monkeypatch.setattr(doctor, "Host", lambda: replace(sound, readable=lambda device: False))
     found = inside("doctor")
     assert found.returncode == 1
     assert "\n    sudo usermod -aG dialout $USER" in found.stdout
@@ -241,5 +241,5 @@ def test_the_real_tshark_loads_the_dissector(tmp_path: Path, monkeypatch: pytest
     """If nothing is installed, the doctor tries the files that would be installed."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TSHARK_HOME", str(tmp_path))
-    machine = Machine(superuser=False, ports=[])
+    machine = Host(superuser=False, ports=[])
     assert [*examination._dissector_loads(machine.wireshark(), superuser=False)] == []

@@ -20,7 +20,7 @@ from vtctap.sniffer import ports
 from vtctap.sniffer.ports import SerialPort
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.wireshark import extcap
-from vtctap.wireshark.toolbar import Command, Decoder, Message
+from vtctap.wireshark.toolbar import Command, ControlMessage, Decoder
 
 PROGRAM = [sys.executable, "-P", "-m", "vtctap.wireshark.extcap"]
 SENTENCE = re.compile(r"^(extcap|interface|control|value|arg|dlt) ((?:\{[a-z]+=[^{}]*\})+)$")
@@ -294,7 +294,7 @@ def test_the_toolbar_shows_how_the_port_is_set_and_sets_it(
     bar = Bar(tmp_path)
     name = pty.name.removeprefix("/dev/")
     running = run("--extcap-interface", f"vtctap-{name}", "--speed", "9600", *bar.arguments)
-    decoder, said = Decoder(), list[Message]()
+    decoder, said = Decoder(), list[ControlMessage]()
     with (
         bar.out.open("rb", buffering=0) as hears,
         bar.into.open("wb", buffering=0) as says,
@@ -306,15 +306,15 @@ def test_the_toolbar_shows_how_the_port_is_set_and_sets_it(
             while not any((m.command, m.control) == (command, control) and value in (None, m.value) for m in said):
                 said.extend(decoder.feed(hears.read(4096)))
 
-        says.write(Message(0, Command.SET, "300").encode())  # From an earlier capture: ignored.
-        says.write(Message(0, Command.INITIALIZED).encode())
+        says.write(ControlMessage(0, Command.SET, "300").encode())  # From an earlier capture: ignored.
+        says.write(ControlMessage(0, Command.INITIALIZED).encode())
         hear(Command.SET, 0, "9600")
         hear(Command.SET, 1, "7E1")
         assert [message.control for message in said if message.command == Command.ADD] == [3]
-        says.write(Message(0, Command.SET, "2400").encode())
-        says.write(Message(2, Command.SET, "meter opened").encode())
+        says.write(ControlMessage(0, Command.SET, "2400").encode())
+        says.write(ControlMessage(2, Command.SET, "meter opened").encode())
         hear(Command.SET, 2, "")
-        says.write(Message(1, Command.SET, "9X9").encode())
+        says.write(ControlMessage(1, Command.SET, "9X9").encode())
         hear(Command.WARNING, 1)
         running.program.terminate()
         octets = fifo.read()
@@ -329,7 +329,7 @@ def test_what_is_chosen_before_the_port_has_told_how_it_is_set(
     bar = Bar(tmp_path)
     running = run("--extcap-interface", f"vtctap-{pty.name.removeprefix('/dev/')}", "--speed", "9600", *bar.arguments)
     with bar.out.open("rb", buffering=0), bar.into.open("wb", buffering=0) as says:
-        says.write(Message(0, Command.INITIALIZED).encode() + Message(0, Command.SET, "2400").encode())
+        says.write(ControlMessage(0, Command.INITIALIZED).encode() + ControlMessage(0, Command.SET, "2400").encode())
         with running.fifo.open("rb") as fifo:
             octets = fifo.read(28)
             while b"to=2400" not in octets:

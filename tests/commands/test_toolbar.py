@@ -9,7 +9,7 @@ import pytest
 
 from equipment import PATIENCE
 from vtctap.wireshark import toolbar as toolbar_module
-from vtctap.wireshark.toolbar import Command, Decoder, Message, Toolbar
+from vtctap.wireshark.toolbar import Command, ControlMessage, Decoder, Toolbar
 
 SPEED_9600 = b"T\x00\x00\x06\x00\x019600"
 INITIALIZED = b"T\x00\x00\x02\x00\x00"
@@ -17,20 +17,20 @@ INITIALIZED = b"T\x00\x00\x02\x00\x00"
 
 
 def test_a_message_is_as_the_guide_has_it() -> None:
-    assert Message(0, Command.SET, "9600").encode() == SPEED_9600
-    assert Message(3, Command.ADD, "é\n").encode() == b"T\x00\x00\x05\x03\x02\xc3\xa9\n"
-    assert Message(7, Command.WARNING).encode() == b"T\x00\x00\x02\x07\x08"
+    assert ControlMessage(0, Command.SET, "9600").encode() == SPEED_9600
+    assert ControlMessage(3, Command.ADD, "é\n").encode() == b"T\x00\x00\x05\x03\x02\xc3\xa9\n"
+    assert ControlMessage(7, Command.WARNING).encode() == b"T\x00\x00\x02\x07\x08"
 
 
 def test_a_long_value_is_cut_where_the_pipe_would_not_take_it() -> None:
-    octets = Message(3, Command.ADD, "x" * 70_000).encode()
+    octets = ControlMessage(3, Command.ADD, "x" * 70_000).encode()
     assert octets[:6] == b"T\x00\x10\x02\x03\x02"
     assert len(octets) == 6 + 4096
 
 
 def test_messages_come_out_of_every_split() -> None:
     stream = INITIALIZED + SPEED_9600 + b"T\x00\x00\x05\x02\x01\xc3\xa9!"
-    whole = [Message(0, 0), Message(0, 1, "9600"), Message(2, 1, "é!")]
+    whole = [ControlMessage(0, 0), ControlMessage(0, 1, "9600"), ControlMessage(2, 1, "é!")]
     assert Decoder().feed(stream) == whole
     for at in range(len(stream)):
         decoder = Decoder()
@@ -48,7 +48,7 @@ def test_what_is_no_message_is_refused(octets: bytes) -> None:
 def test_without_pipes_there_is_nobody() -> None:
     with Toolbar(None, None) as toolbar:
         assert not toolbar.there
-        toolbar.send(Message(0, Command.SET, "9600"))
+        toolbar.send(ControlMessage(0, Command.SET, "9600"))
         assert toolbar.received() == []
 
 
@@ -64,16 +64,16 @@ def test_both_pipes_meet_whichever_end_is_opened_first(pipes: tuple[Path, Path])
     """Wireshark opens the pipe that it reads in a thread; its window waits while it opens the other one."""
     into, out = pipes
     with Toolbar(str(into), str(out)) as toolbar:
-        toolbar.send(Message(1, Command.SET, "7E1"))
+        toolbar.send(ControlMessage(1, Command.SET, "7E1"))
         with into.open("wb", buffering=0) as theirs, out.open("rb", buffering=0) as ours:
             theirs.write(SPEED_9600[:5])
             theirs.write(SPEED_9600[5:] + INITIALIZED)
             assert ours.read(9) == b"T\x00\x00\x05\x01\x017E1"
-            received: list[Message] = []
+            received: list[ControlMessage] = []
             deadline = time.monotonic() + PATIENCE
             while len(received) < 2 and time.monotonic() < deadline:
                 received += toolbar.received()
-            assert received == [Message(0, 1, "9600"), Message(0, 0)]
+            assert received == [ControlMessage(0, 1, "9600"), ControlMessage(0, 0)]
 
 
 def test_a_capture_that_fails_at_once_still_lets_wireshark_open_its_ends(pipes: tuple[Path, Path]) -> None:
@@ -90,7 +90,7 @@ def test_a_capture_that_fails_at_once_still_lets_wireshark_open_its_ends(pipes: 
     thread = threading.Thread(target=wireshark, daemon=True)
     thread.start()
     with Toolbar(str(into), str(out)) as toolbar:
-        toolbar.send(Message(0, Command.ERROR, "no such port"))
+        toolbar.send(ControlMessage(0, Command.ERROR, "no such port"))
     thread.join(10)
     assert not thread.is_alive()
     assert b"".join(heard) == b"T\x00\x00\x0e\x00\x09no such port"
@@ -102,12 +102,12 @@ def test_messages_that_wireshark_does_not_read_are_dropped_and_counted(
     monkeypatch.setattr(toolbar_module, "HELD", 3)
     with Toolbar(None, str(pipes[1])) as toolbar:
         for number in range(10):
-            toolbar.send(Message(3, Command.ADD, str(number)))
+            toolbar.send(ControlMessage(3, Command.ADD, str(number)))
         with pipes[1].open("rb", buffering=0) as ours:
             heard = b""
             while b"2" not in heard:
                 heard += ours.read(100)
-            toolbar.send(Message(3, Command.ADD, "last"))
+            toolbar.send(ControlMessage(3, Command.ADD, "last"))
             while b"last" not in heard:
                 heard += ours.read(100)
     told = "vtctap: 7 messages not shown, because Wireshark did not read them"
@@ -118,7 +118,7 @@ def test_messages_that_wireshark_does_not_read_are_dropped_and_counted(
 def test_pipes_that_nobody_opens_are_waited_for_once(pipes: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolbar_module, "_MEETING", 0.2)
     with Toolbar(*map(str, pipes)) as toolbar:
-        toolbar.send(Message(3, Command.ADD, "to nobody"))
+        toolbar.send(ControlMessage(3, Command.ADD, "to nobody"))
     for path in pipes:  # The threads that wait for Wireshark end.
         with path.open("r+b", buffering=0):
             time.sleep(0.1)
@@ -130,5 +130,5 @@ def test_what_wireshark_garbles_or_closes_ends_no_capture(pipes: tuple[Path, Pat
         with into.open("wb", buffering=0) as theirs, out.open("rb", buffering=0):
             theirs.write(b"nonsense")
         for _ in range(3):
-            toolbar.send(Message(3, Command.ADD, "to nobody"))
+            toolbar.send(ControlMessage(3, Command.ADD, "to nobody"))
         assert toolbar.received() == []

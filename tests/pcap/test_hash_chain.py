@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.pcap import Interface, Kind, Packet, Record, RecordError, Sender, create_capture, create_trace, open_capture
-from vtctap.pcap.hash_chain import HashChain, HashLink, Place, Verdict, Verifier, unchained
+from vtctap.pcap.hash_chain import ChainPlace, ChainVerdict, HashChain, HashLink, Verifier, unchained
 from vtctap.pcap.record import decode, encode
 
 Run = Callable[..., list[str]]
@@ -36,11 +36,11 @@ def chained(records: Iterable[Record] = PLAIN) -> Packets:
     return [(record.time, encode(chain.feed(record))) for record in records]
 
 
-def verified(packets: Packets) -> tuple[list[Verdict], int]:
+def verified(packets: Packets) -> tuple[list[ChainVerdict], int]:
     """Returns the verdicts and the number of records without a hash."""
     verifier = Verifier()
     for number, (time, data) in enumerate(packets, 1):
-        verifier.feed(Place("t", number), time, data, decode(data, time))
+        verifier.feed(ChainPlace("t", number), time, data, decode(data, time))
     return list(verifier.verdicts.values()), verifier.bares
 
 
@@ -184,11 +184,11 @@ def capture(tmp_path: Path) -> Path:
     return path
 
 
-def read(path: Path) -> tuple[list[Verdict], int]:
+def read(path: Path) -> tuple[list[ChainVerdict], int]:
     verifier = Verifier()
     with open_capture(path) as reader:
         for number, packet in enumerate(reader, 1):
-            verifier.feed(Place("t", number), packet.time, packet.data, decode(packet.data, packet.time))
+            verifier.feed(ChainPlace("t", number), packet.time, packet.data, decode(packet.data, packet.time))
     return list(verifier.verdicts.values()), verifier.bares
 
 
@@ -223,5 +223,5 @@ def test_a_damaged_option_is_no_hash(tmp_path: Path) -> None:
     writer.close()
     for broken in (data[:33], data[:4] + b"\0\0\0\x24" + data[8:32] + b"\0\x05\0\x30\x06"):
         verifier = Verifier()
-        verifier.feed(Place("t", 1), NOON, Packet(NOON, broken, 147).data, Record(NOON))
+        verifier.feed(ChainPlace("t", 1), NOON, Packet(NOON, broken, 147).data, Record(NOON))
         assert verifier.bares == 1

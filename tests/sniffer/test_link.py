@@ -18,7 +18,7 @@ from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import OpenLink, OpenTap, Wire
 from vtctap.sniffer.port import Settings
-from vtctap.sniffer.speed import Follower
+from vtctap.sniffer.speed import SpeedFollower
 
 MS = 1_000_000
 GAP = 1_500 * MS
@@ -52,7 +52,7 @@ def listen(wires: Iterable[Sender], *, following: bool) -> list[Record]:
         for number, sender in enumerate(wires)
     ]
     senders = {tap.tap.number: tap.wire.sender for tap in taps}
-    follower = Follower(SETTINGS, gap_limit_ns=GAP, taps=senders) if following else None
+    follower = SpeedFollower(SETTINGS, gap_limit_ns=GAP, taps=senders) if following else None
     now = 0
     clock = Clock(lambda: now, lambda: now)
     link = OpenLink(0, taps, SETTINGS, follower, clock, lambda name: Adapter(), gap_limit_ns=GAP)

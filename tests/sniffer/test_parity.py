@@ -12,7 +12,7 @@ from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.parity import ParityWatch
 from vtctap.sniffer.port import Settings
-from vtctap.sniffer.speed import Change, Follower
+from vtctap.sniffer.speed import Change, SpeedFollower
 
 MS = 1_000_000
 EVEN, ODD = Line(7, "E", 1), Line(7, "O", 1)
@@ -96,7 +96,7 @@ class Session:
     def __init__(self, taps: dict[int, Sender], without: set[Sender]) -> None:
         self.taps = taps
         self.without = without
-        self.follower = Follower(FAST, gap_limit_ns=1_500 * MS, taps=taps)
+        self.follower = SpeedFollower(FAST, gap_limit_ns=1_500 * MS, taps=taps)
         self.assembler_taps = [Tap(number, sender, EVEN, 9600) for number, sender in taps.items()]
         self.assembler = Assembler(0, self.assembler_taps, gap_limit_ns=1_500 * MS)
         self.now = 1_000_000 * MS

@@ -27,7 +27,7 @@ from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.counters import Counters
 from vtctap.sniffer.exclusive import open_unprivileged
-from vtctap.sniffer.marks import Marks
+from vtctap.sniffer.marks import PortMarks
 from vtctap.sniffer.opening import open_port
 from vtctap.sniffer.port import PortError, Settings
 from vtctap.sniffer.posix_port import PosixPort
@@ -104,10 +104,10 @@ def plain(octets: bytes) -> list[tuple[int, int]]:
 def test_marks_at_every_split(received: bytes, meant: list[tuple[int, int]]) -> None:
     for first in range(len(received) + 1):
         for second in range(first, len(received) + 1):
-            marks = Marks()
+            marks = PortMarks()
             parts = (received[:first], received[first:second], received[second:])
             assert [octet for part in parts for octet in marks.feed(part)] == meant
-    marks = Marks()
+    marks = PortMarks()
     assert [octet for value in received for octet in marks.feed(bytes([value]))] == meant
 
 
@@ -121,12 +121,12 @@ MARK = {0: lambda value: b"\xff\xff" if value == 0xFF else bytes([value]), ERROR
 def test_marks_of_any_octets(meant: list[tuple[int, int]], cuts: list[int]) -> None:
     received = b"".join(MARK[flags](value) for value, flags in meant)
     at = [0, *sorted(min(cut, len(received)) for cut in cuts), len(received)]
-    marks = Marks()
+    marks = PortMarks()
     assert [octet for a, b in pairwise(at) for octet in marks.feed(received[a:b])] == meant
 
 
 def test_marks_come_in_one_piece_as_soon_as_they_are_whole() -> None:
-    marks = Marks()
+    marks = PortMarks()
     assert [marks.feed(bytes([value])) for value in b"a\xff\xff\xff\x00b"] == [
         [(0x61, 0)], [], [(0xFF, 0)], [], [], [(0x62, ERROR)],
     ]  # fmt: skip

@@ -26,7 +26,7 @@ from vtctap.sniffer.posix_port import PosixPort
 from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import play
 from vtctap.sniffer.simulated.wire import Side, WireOctet, received
-from vtctap.sniffer.speed import Change, Follower
+from vtctap.sniffer.speed import Change, SpeedFollower
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -38,8 +38,8 @@ START = Settings(300, EVEN)
 FAST = Settings(9600, EVEN)
 
 
-def follower(settings: Settings | None = START, taps: dict[int, Sender] = TWO, **options: int) -> Follower:
-    return Follower(settings, gap_limit_ns=GAP_LIMIT, taps=taps, **options)
+def follower(settings: Settings | None = START, taps: dict[int, Sender] = TWO, **options: int) -> SpeedFollower:
+    return SpeedFollower(settings, gap_limit_ns=GAP_LIMIT, taps=taps, **options)
 
 
 class Link:
@@ -47,7 +47,7 @@ class Link:
     each millisecond are read. The follower's requests are carried out at once. ``marks``: the adapter marks errors."""
 
     def __init__(
-        self, follower: Follower, taps: dict[int, Sender], *, line: Line = EVEN, delay: int = 0, marks: bool = True
+        self, follower: SpeedFollower, taps: dict[int, Sender], *, line: Line = EVEN, delay: int = 0, marks: bool = True
     ) -> None:
         self.follower = follower
         self.taps = [Tap(number, sender, line, 0) for number, sender in taps.items()]
@@ -370,7 +370,7 @@ READOUT = checked(b"\x021.8.0(1)\r\n!\r\n\x03")
 class Talk:
     """Tells a follower each message 100 ms after the previous one, with the octets as its line receives them."""
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: SpeedFollower) -> None:
         self.follower = follower
         self.now = 10 * SECOND
 
@@ -571,7 +571,7 @@ def test_at_the_start_speed_silence_is_no_end(talk: Talk) -> None:
     assert talk.wait(100 * SECOND) is None
 
 
-def hear(follower: Follower, octets: Sequence[tuple[int, int]]) -> list[Change | None]:
+def hear(follower: SpeedFollower, octets: Sequence[tuple[int, int]]) -> list[Change | None]:
     return [follower.feed(0, [octet], at * MS) for at, octet in enumerate(octets)]
 
 
@@ -667,7 +667,9 @@ def set_speed(port: PosixPort, speed: int) -> None:
     termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
 
 
-def on_terminals(following: Follower, octets: Sequence[WireOctet]) -> tuple[list[Change], list[list[tuple[int, int]]]]:
+def on_terminals(
+    following: SpeedFollower, octets: Sequence[WireOctet]
+) -> tuple[list[Change], list[list[tuple[int, int]]]]:
     """Returns the changes of speed, and the octets received before and after each, of both sides in the order of
     arrival. In virtual time, the octets of a millisecond are read and the ports are set before the next millisecond
     begins."""

@@ -27,7 +27,7 @@ from vtctap.capturing.screen import Screen
 from vtctap.capturing.signals import Signals
 from vtctap.capturing.sink import Sink
 from vtctap.capturing.status import StatusLine
-from vtctap.capturing.telling import Advice, Outages
+from vtctap.capturing.telling import Advice, OutageMessages
 from vtctap.capturing.trigger import Trigger
 from vtctap.command_line.arguments import STANDARD, add_output
 from vtctap.command_line.outputs import APPLICATION, refuse_existing
@@ -120,7 +120,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
     parts: list[Part | None] = [
         Remainder(lambda: ending.full),
         counts,
-        Outages(watched.say),
+        OutageMessages(watched.say),
         *((Advice(watched.say), StatusLine(watched, counts, profile, size, note)) if watched.rewrites else ()),
         trigger,
         Overflow(recording, watched.say) if isinstance(recording, PipeRecording) else None,

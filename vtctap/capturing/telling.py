@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.record import Record
 
 
-class Outages(Passive):
+class OutageMessages(Passive):
     """Says when a port is lost, and when it is back."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

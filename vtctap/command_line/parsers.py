@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from vtctap import __version__
 from vtctap.errors import WRONG_USE
 
-__all__ = ["COMMANDS", "Parser", "command_parser", "main_parser", "suggested", "whole_parser"]
+__all__ = ["COMMANDS", "CommandParser", "command_parser", "main_parser", "suggested", "whole_parser"]
 
 COMMANDS: Final = {
     "ports": ("ports", "list the serial ports"),
@@ -50,7 +50,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=100)
 
 
-class Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """A parser that reports an error in one line, and a misspelled option before any other error."""
 
     def __init__(self, prog: str, **more: Any) -> None:
@@ -92,9 +92,9 @@ def suggested(word: str, among: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def main_parser() -> Parser:
+def main_parser() -> CommandParser:
     """Returns the parser of the arguments before a command."""
-    parser = Parser(
+    parser = CommandParser(
         prog="vtctap",
         description=_DESCRIPTION,
         epilog="commands:\n"
@@ -111,10 +111,10 @@ def command_module(name: str) -> ModuleType:
     return import_module(f"vtctap.commands.{COMMANDS[name][0]}")
 
 
-def command_parser(name: str) -> Parser:
+def command_parser(name: str) -> CommandParser:
     """Returns the parser of a command's arguments."""
     module = command_module(name)
-    parser = Parser(prog=f"vtctap {name}", description=module.__doc__)
+    parser = CommandParser(prog=f"vtctap {name}", description=module.__doc__)
     module.add_arguments(parser)
     return parser
 

@@ -29,7 +29,7 @@ _GROUP: Final = "dialout"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Host:
     """The machine to examine. ``root`` is the root of its file system, which tests replace."""
 
     root: Path = Path("/")
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    machine = Machine()
+    machine = Host()
     if arguments.fix:
         fix(machine)
     findings, seen = examine(machine)
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     return FOUND if findings else DONE
 
 
-def fix(machine: Machine) -> None:
+def fix(machine: Host) -> None:
     """Installs the udev rule. Raises CommandError without the permission to do so."""
     if not udev.is_needed(machine.root):
         return
@@ -82,7 +82,7 @@ def fix(machine: Machine) -> None:
     warn(f"installed {path}; unplug connected adapters and plug them in again")
 
 
-def examine(machine: Machine) -> tuple[list[Diagnosis], dict[str, str]]:
+def examine(machine: Host) -> tuple[list[Diagnosis], dict[str, str]]:
     """Returns the problems, and the versions and paths that were examined."""
     findings = [finding for check in _CHECKS for finding in check(machine)]
     seen = {"ports": " ".join(port.device for port in machine.ports) or "none"}
@@ -102,7 +102,7 @@ def examine(machine: Machine) -> tuple[list[Diagnosis], dict[str, str]]:
     return findings, seen
 
 
-def _permission(machine: Machine) -> Iterator[Diagnosis]:
+def _permission(machine: Host) -> Iterator[Diagnosis]:
     """Finds ports that the user may not read; without a port, whether the user could read one."""
     groups = {machine.group_of(port.device) for port in machine.ports if not machine.readable(port.device)}
     if not machine.ports and not machine.superuser and _GROUP in _lines(machine.root / "etc/group"):
@@ -112,7 +112,7 @@ def _permission(machine: Machine) -> Iterator[Diagnosis]:
         yield Diagnosis("group", text, f"sudo usermod -aG {group} $USER   # and log in again")
 
 
-def _brltty(machine: Machine) -> Iterator[Diagnosis]:
+def _brltty(machine: Host) -> Iterator[Diagnosis]:
     """Finds brltty, the driver of Braille displays, which takes common USB adapters for one."""
     folders = ("etc/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
     if any([*(machine.root / folder).glob("*brltty*.rules")] for folder in folders):
@@ -123,7 +123,7 @@ def _brltty(machine: Machine) -> Iterator[Diagnosis]:
         )
 
 
-def _modem_manager(machine: Machine) -> Iterator[Diagnosis]:
+def _modem_manager(machine: Host) -> Iterator[Diagnosis]:
     """Finds ModemManager, which writes to each new port to see whether it is a modem."""
     for process in (machine.root / "proc").glob("[0-9]*/comm"):
         try:
@@ -139,7 +139,7 @@ def _modem_manager(machine: Machine) -> Iterator[Diagnosis]:
             return
 
 
-def _latency_timers(machine: Machine) -> Iterator[Diagnosis]:
+def _latency_timers(machine: Host) -> Iterator[Diagnosis]:
     """Finds adapters that delay octets."""
     for port in machine.ports:
         if port.latency_timer_ms is not None and port.latency_timer_ms > _LATENCY:
@@ -151,7 +151,7 @@ def _latency_timers(machine: Machine) -> Iterator[Diagnosis]:
             )
 
 
-def _profiles(machine: Machine) -> Iterator[Diagnosis]:
+def _profiles(machine: Host) -> Iterator[Diagnosis]:
     """Finds profiles of the user that are not valid."""
     from vtctap.dissector.profiles.files import load, users
 
@@ -162,7 +162,7 @@ def _profiles(machine: Machine) -> Iterator[Diagnosis]:
             yield Diagnosis("profile", str(error), f"vtctap profile check --profile {name}   # until it is valid")
 
 
-def _first_open(machine: Machine) -> Iterator[Diagnosis]:
+def _first_open(machine: Host) -> Iterator[Diagnosis]:
     """Finds out whether the kernel makes a new port echo until its settings are first changed."""
     if udev.is_needed(machine.root):
         yield Diagnosis(

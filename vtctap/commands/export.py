@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissection
     from vtctap.dissector.fields import Value
     from vtctap.dissector.profiles.model import Profile
-    from vtctap.dissector.tables.model import Cells, Column, Row, Table
+    from vtctap.dissector.tables.model import Cells, Column, OutputTable, Row
     from vtctap.pcap.record import Record
 
     Passes = Callable[[dict[str, Value]], bool]
@@ -215,7 +215,11 @@ def _export_table(
 
 
 def _all_rows(
-    arguments: argparse.Namespace, reading: Reading, table: "Table", groups: list[list[str]], passes: "Passes | None"
+    arguments: argparse.Namespace,
+    reading: Reading,
+    table: "OutputTable",
+    groups: list[list[str]],
+    passes: "Passes | None",
 ) -> "Iterator[Cells]":
     """Yields the rows of all traces, each with the name of its trace."""
     from vtctap.dissector.tables.model import TRACE
@@ -233,7 +237,7 @@ def _writer(form: str) -> "Writer":
     return {"csv": text.write_csv, "jsonl": text.write_json_lines, "parquet": parquet.write_parquet}[form]
 
 
-def _selected(columns: "Sequence[Column]", names: Sequence[str], table: "Table") -> "tuple[Column, ...]":
+def _selected(columns: "Sequence[Column]", names: Sequence[str], table: "OutputTable") -> "tuple[Column, ...]":
     by_name = {column.name: column for column in columns}
     for name in names:
         if name not in by_name:
@@ -249,14 +253,14 @@ def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cel
 
 
 def _rows(
-    table: "Table", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes | None"
+    table: "OutputTable", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes | None"
 ) -> "Iterator[Row]":
     """Yields the rows that come from a record that passes the filter."""
     return table.rows(dissections, profile) if passes is None else _passing(table, dissections, profile, passes)
 
 
 def _passing(
-    table: "Table", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes"
+    table: "OutputTable", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes"
 ) -> "Iterator[Row]":
     """Yields those rows. This takes one octet of memory per record."""
     matched = bytearray()

@@ -23,7 +23,7 @@ from vtctap.command_line.outputs import output_errors, private, refuse_existing,
 from vtctap.errors import DONE, CommandError
 
 if TYPE_CHECKING:
-    from vtctap.dataset.querying import Answer, Set
+    from vtctap.dataset.querying import QueryResult, Set
 
 _MEASURED: Final = 200
 """Rows that the widths of columns are taken from."""
@@ -108,7 +108,7 @@ def _write(traces: "Set", sql: str, arguments: argparse.Namespace, form: str) ->
         return traces.write(sql, partial, form)
 
 
-def _lines(answer: "Answer") -> Iterator[str]:
+def _lines(answer: "QueryResult") -> Iterator[str]:
     """Yields the answer as a table: columns are as wide as the first rows need."""
     each = iter(answer)
     rows = [answer.columns, *(list(map(_text, row)) for row in islice(each, _MEASURED))]
@@ -133,7 +133,7 @@ def _time(value: datetime) -> str:
     return value.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
-def _objects(answer: "Answer") -> Iterator[str]:
+def _objects(answer: "QueryResult") -> Iterator[str]:
     for row in answer:
         yield json.dumps(dict(zip(answer.columns, row, strict=True)), default=_plain)
 

@@ -22,7 +22,7 @@ from vtctap.command_line.messages import warn
 from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:
-    from vtctap.pcap.hash_chain import Place, Verdict, Verifier
+    from vtctap.pcap.hash_chain import ChainPlace, ChainVerdict, Verifier
 
 _SHOWN = 8
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(names: Sequence[str]) -> "tuple[Verifier, int]":
     """Returns the verifier that has read the traces, and the number of damaged or missing parts."""
-    from vtctap.pcap.hash_chain import Place, Verifier
+    from vtctap.pcap.hash_chain import ChainPlace, Verifier
     from vtctap.pcap.record import Record
 
     verifier, damaged = Verifier(), 0
@@ -72,12 +72,12 @@ def _read(names: Sequence[str]) -> "tuple[Verifier, int]":
                 assert traces.reader
                 assert traces.reader.packet
                 packet = traces.reader.packet
-                verifier.feed(Place(name, traces.reader.number), packet.time, packet.data, item)
+                verifier.feed(ChainPlace(name, traces.reader.number), packet.time, packet.data, item)
         damaged += traces.skipped
     return verifier, damaged
 
 
-def _line(verdict: "Verdict") -> str:
+def _line(verdict: "ChainVerdict") -> str:
     """Returns the sentence about a chain."""
     chain = f"of chain {verdict.id.hex()}"
     last = f"hash of record {verdict.last}: {verdict.hash.hex()}"
@@ -94,7 +94,7 @@ def _line(verdict: "Verdict") -> str:
 def _problems(verifier: "Verifier", *, several: bool) -> Iterator[str]:
     """Yields a line for each kind of change."""
 
-    def places(found: "Sequence[Place]", total: int = 0) -> str:
+    def places(found: "Sequence[ChainPlace]", total: int = 0) -> str:
         shown = [f"{place.trace}: {place.number}" if several else f"{place.number}" for place in found[:_SHOWN]]
         more = max(total, len(found)) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more else "")
@@ -114,8 +114,8 @@ def _problems(verifier: "Verifier", *, several: bool) -> Iterator[str]:
         yield "no chain: no records"
 
 
-def _as_json(verdict: "Verdict") -> dict[str, object]:
-    def places(found: "Sequence[Place]") -> list[dict[str, object]]:
+def _as_json(verdict: "ChainVerdict") -> dict[str, object]:
+    def places(found: "Sequence[ChainPlace]") -> list[dict[str, object]]:
         return [{"trace": place.trace, "frame.number": place.number} for place in found]
 
     return {
@@ -133,7 +133,7 @@ def _as_json(verdict: "Verdict") -> dict[str, object]:
     }
 
 
-def _signature(arguments: argparse.Namespace, traces: Sequence[str], verdicts: "Sequence[Verdict]") -> bool:
+def _signature(arguments: argparse.Namespace, traces: Sequence[str], verdicts: "Sequence[ChainVerdict]") -> bool:
     """Signs the last hash, or returns whether its signature is good."""
     from vtctap.command_line.signatures import is_signed, sign
 

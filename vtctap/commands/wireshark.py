@@ -23,7 +23,7 @@ from vtctap.command_line.outputs import output_errors, refuse_existing, write_te
 from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:
-    from vtctap.wireshark.installation import Choices, Step
+    from vtctap.wireshark.installation import Choices, FileStep
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The fixed timestamp of files in a zip, so that the same profile gives the same zip."""
@@ -125,7 +125,7 @@ def _uninstall(arguments: argparse.Namespace) -> int:
     return _told(arguments, steps)
 
 
-def _told(arguments: argparse.Namespace, steps: "Sequence[Step]") -> int:
+def _told(arguments: argparse.Namespace, steps: "Sequence[FileStep]") -> int:
     """Prints what was, or would be, done with each file; FOUND if files of the user were left alone."""
     for step in steps:
         if arguments.json:

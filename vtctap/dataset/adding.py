@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from vtctap.command_line.inputs import Traces
 from vtctap.command_line.outputs import APPLICATION, FULL, output_errors
-from vtctap.dataset.entries import ID, Content, Entry, content, entries, remove_files, write_entry
-from vtctap.dataset.tokens import Tokens
+from vtctap.dataset.entries import ID, Entry, TraceContent, content, entries, remove_files, write_entry
+from vtctap.dataset.tokens import TokenRows
 from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of, move
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.dissect import Dissection, Dissector
@@ -148,7 +148,7 @@ def _as_wanted(entry: Entry, options: Options) -> bool:
     return "findings" in entry.files or not options.findings
 
 
-def _decoded(names: tuple[str, ...], found: Content, options: Options, staging: Path) -> Entry:
+def _decoded(names: tuple[str, ...], found: TraceContent, options: Options, staging: Path) -> Entry:
     """Writes the files of a trace into the staging folder. Raises Error and OSError."""
     reads = Traces if options.findings or find_spec("numpy") is None else _Batches
     traces = reads(names, bar=options.bar, told=False)
@@ -190,7 +190,7 @@ class _Batches(Traces):
 class _Adding:
     """Decodes a trace into its tables."""
 
-    def __init__(self, name: str, found: Content, options: Options, staging: Path) -> None:
+    def __init__(self, name: str, found: TraceContent, options: Options, staging: Path) -> None:
         names = ("records", "tokens", "findings") if options.findings else ("records", "tokens")
         id = found.digest[:ID]
         common: Cells = {TRACE.name: name, TRACE_ID.name: id}
@@ -200,7 +200,7 @@ class _Adding:
         self.start_ns: int | None = None
         self.end_ns: int | None = None
         self._keys = load_keys(options.keys) if options.keys else None
-        self._tokens = Tokens(self.tables["tokens"].feed)
+        self._tokens = TokenRows(self.tables["tokens"].feed)
         self._batches: BatchDissector | None = None
 
     def run(self, items: "Iterator[Record | Skipped | Batch]", profile: Profile) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from vtctap.command_line.outputs import private
 from vtctap.errors import CommandError
 
-__all__ = ["ID", "Content", "Entry", "content", "entries", "remove_files", "sync", "write_entry"]
+__all__ = ["ID", "Entry", "TraceContent", "content", "entries", "remove_files", "sync", "write_entry"]
 
 _FOLDER: Final = "traces"
 _FORM: Final = 1
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class TraceContent:
     """The digest of a trace's octets, and the entries whose octets it begins with."""
 
     digest: str
@@ -93,7 +93,7 @@ def _is_of_a_set(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and path.suffix == ".parquet" and "\0" not in name
 
 
-def content(names: Sequence[str], known: Iterable[Entry]) -> Content:
+def content(names: Sequence[str], known: Iterable[Entry]) -> TraceContent:
     """Reads a trace's files and returns what they hold. Raises OSError."""
     sizes = sorted({entry.size for entry in known if entry.size})
     digest, size, before = hashlib.sha256(), 0, set[str]()
@@ -106,7 +106,7 @@ def content(names: Sequence[str], known: Iterable[Entry]) -> Content:
                     before.add(digest.hexdigest())
                     del sizes[0]
     whole = digest.hexdigest()
-    return Content(whole, size, tuple(entry for entry in known if entry.digest in before - {whole}))
+    return TraceContent(whole, size, tuple(entry for entry in known if entry.digest in before - {whole}))
 
 
 def write_entry(folder: Path, entry: Entry, staging: Path) -> None:

@@ -18,14 +18,14 @@ from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.tables.model import Column, ColumnType
 from vtctap.errors import CommandError
 
-__all__ = ["FORMS", "Answer", "Set"]
+__all__ = ["FORMS", "QueryResult", "Set"]
 
 _TABLES: Final = ("records", "tokens", "findings")
 FORMS: Final = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet, compression zstd"}
 """The formats that an answer is written in, as DuckDB's options."""
 
 
-class Answer:
+class QueryResult:
     """The rows of an answer: the names of its columns, and an iterator over its rows."""
 
     def __init__(self, result: Any) -> None:
@@ -59,10 +59,10 @@ class Set:
         """Sets the first day for the ready questions that have one."""
         self._base.execute(f"set variable since = date '{day.isoformat()}'")
 
-    def ask(self, sql: str) -> Answer:
+    def ask(self, sql: str) -> QueryResult:
         """Returns the answer to one SQL statement. Raises CommandError if the statement is wrong."""
         try:
-            return Answer(self._base.execute(sql))
+            return QueryResult(self._base.execute(sql))
         except self._error as error:
             raise CommandError(_said(error)) from None
 

@@ -8,10 +8,10 @@ from vtctap.dissector.dissect import Dissection
 from vtctap.dissector.tables.model import Cells
 from vtctap.dissector.tables.tokens import token_cells
 
-__all__ = ["Tokens"]
+__all__ = ["TokenRows"]
 
 
-class Tokens:
+class TokenRows:
     """Follows the tokens of dissections that are fed in order; calls ``write`` with the row of each."""
 
     def __init__(self, write: Callable[[Cells], object]) -> None:

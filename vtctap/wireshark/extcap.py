@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vtctap.pcap.record import Record
     from vtctap.pcap.trace import TraceWriter
     from vtctap.sniffer.capture import Capture, Link
-    from vtctap.wireshark.toolbar import Message, Toolbar
+    from vtctap.wireshark.toolbar import ControlMessage, Toolbar
 
 _TURN: Final = 0.05
 """Seconds that one turn of the loop waits for octets."""
@@ -100,7 +100,7 @@ _NO_FILTER: Final = "vtctap captures every octet: leave the capture filter empty
 
 
 def _capture(arguments: argparse.Namespace) -> int:
-    from vtctap.wireshark.toolbar import Command, Message, Toolbar
+    from vtctap.wireshark.toolbar import Command, ControlMessage, Toolbar
 
     if not arguments.fifo:
         raise CommandError("--capture needs --fifo")
@@ -109,7 +109,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         try:
             return _Live(arguments, toolbar).run(signals)
         except Exception as error:
-            toolbar.send(Message(0, Command.ERROR, str(error)))
+            toolbar.send(ControlMessage(0, Command.ERROR, str(error)))
             raise
 
 
@@ -209,38 +209,38 @@ class _Live:
 
     def _log(self, text: str) -> None:
         """Writes a line with the time of day into the toolbar's log."""
-        from vtctap.wireshark.toolbar import Command, Message
+        from vtctap.wireshark.toolbar import Command, ControlMessage
 
-        self._toolbar.send(Message(LOG, Command.ADD, f"{time.strftime('%H:%M:%S')}  {text}\n"))
+        self._toolbar.send(ControlMessage(LOG, Command.ADD, f"{time.strftime('%H:%M:%S')}  {text}\n"))
 
     def _show(self, event: "Record") -> None:
         """Writes an event into the log, and shows the present port settings in the toolbar."""
-        from vtctap.wireshark.toolbar import Command, Message
+        from vtctap.wireshark.toolbar import Command, ControlMessage
 
         time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // SECOND_NS))
-        self._toolbar.send(Message(LOG, Command.ADD, f"{time_of_day}  tap {event.tap}  {event.event}\n"))
+        self._toolbar.send(ControlMessage(LOG, Command.ADD, f"{time_of_day}  tap {event.tap}  {event.event}\n"))
         for control, value in ((SPEED, str(event.speed)), (LINE, str(event.line))):
             if self._shown.get(control) != value:
                 self._shown[control] = value
                 if control == SPEED and event.speed not in SPEEDS:
-                    self._toolbar.send(Message(control, Command.ADD, f"{value}\0{value}"))
-                self._toolbar.send(Message(control, Command.SET, value))
+                    self._toolbar.send(ControlMessage(control, Command.ADD, f"{value}\0{value}"))
+                self._toolbar.send(ControlMessage(control, Command.SET, value))
 
-    def _obey(self, message: "Message", capture: "Capture") -> None:
+    def _obey(self, message: "ControlMessage", capture: "Capture") -> None:
         """Applies a choice in the toolbar.
 
         Messages before Wireshark's INITIALIZED are ignored: they repeat choices of an earlier capture, and the options
         set how this one begins.
         """
         from vtctap.sniffer.port import PortError, Settings
-        from vtctap.wireshark.toolbar import Command, Message
+        from vtctap.wireshark.toolbar import Command, ControlMessage
 
         self._obeys = self._obeys or message.command == Command.INITIALIZED
         if not self._obeys or message.command != Command.SET or not message.value:
             return
         if message.control == MARK:
             capture.mark(message.value)
-            self._toolbar.send(Message(MARK, Command.SET))
+            self._toolbar.send(ControlMessage(MARK, Command.SET))
             return
         if message.control not in (SPEED, LINE) or message.value == self._shown.get(message.control):
             return
@@ -252,7 +252,7 @@ class _Live:
         try:
             capture.set(Settings(speed(chosen[SPEED]), line(chosen[LINE])))
         except (argparse.ArgumentTypeError, PortError) as error:
-            self._toolbar.send(Message(message.control, Command.WARNING, str(error)))
+            self._toolbar.send(ControlMessage(message.control, Command.WARNING, str(error)))
             return
         self._shown[message.control] = message.value
 

@@ -41,7 +41,7 @@ class Choices(NamedTuple):
     linktype: int | None = None
 
 
-class Step(NamedTuple):
+class FileStep(NamedTuple):
     """What was, or would be, done with a file. ``kept`` says that the file is the user's and was not touched."""
 
     verb: str
@@ -109,7 +109,7 @@ class Installation:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise CommandError(f"{path} is damaged: remove it, and install again with --force") from None
 
-    def install(self, files: Iterable[File], *, force: bool) -> list[Step]:
+    def install(self, files: Iterable[File], *, force: bool) -> list[FileStep]:
         """Installs the files, and removes files of an earlier installation that are no longer part of it.
 
         The manifest is written before the first file, so that an installation that is killed can be removed. If a file
@@ -129,7 +129,7 @@ class Installation:
         self._save()
         return steps
 
-    def uninstall(self, *, force: bool) -> list[Step]:
+    def uninstall(self, *, force: bool) -> list[FileStep]:
         """Removes the installed files and the folders made for them."""
         steps = [step for path in sorted(self.files) for step in self._remove(path, force=force)]
         kept = {step.path: self.files[step.path] for step in steps if step.kept}
@@ -142,22 +142,22 @@ class Installation:
             self._leave(self.folders)
         return steps
 
-    def _put(self, file: File, *, force: bool) -> Step:
+    def _put(self, file: File, *, force: bool) -> FileStep:
         there = _digest(file.path)
         digest = _digest_of(file.text.encode())
         ours = self.files.get(file.path)
         if there == digest or (there and ours and file.path.name == _DIARY and not force):
             if not self.dry:
                 self.files[file.path] = digest
-            return Step("unchanged", file.path)
+            return FileStep("unchanged", file.path)
         if there and there != ours and not force:
-            return Step("left as it is, because it was changed or is not vtctap's", file.path, kept=True)
+            return FileStep("left as it is, because it was changed or is not vtctap's", file.path, kept=True)
         if not self.dry:
             with output_errors(str(file.path)):
                 self._make(file.path.parent)
                 _replace(file.path, file.text, 0o755 if file.executable else 0o644)
             self.files[file.path] = digest
-        return Step("updated" if there else "installed", file.path)
+        return FileStep("updated" if there else "installed", file.path)
 
     def _undo(self, before: Mapping[Path, bytes | None], stated: dict[Path, str]) -> None:
         """Restores the files of ``before``, removes the others, and makes ``stated`` the content of the manifest."""
@@ -177,19 +177,19 @@ class Installation:
             self.manifest.unlink(missing_ok=True)
             self._leave(self.folders)
 
-    def _remove(self, path: Path, *, force: bool) -> list[Step]:
+    def _remove(self, path: Path, *, force: bool) -> list[FileStep]:
         there = _digest(path)
         if there is None:
             if not self.dry:
                 del self.files[path]
             return []
         if there != self.files[path] and path.name != _DIARY and not force:
-            return [Step("kept, because it was changed", path, kept=True)]
+            return [FileStep("kept, because it was changed", path, kept=True)]
         if not self.dry:
             with output_errors(str(path)):
                 path.unlink()
             del self.files[path]
-        return [Step("removed", path)]
+        return [FileStep("removed", path)]
 
     def _make(self, folder: Path) -> None:
         missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]

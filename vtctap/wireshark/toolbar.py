@@ -44,7 +44,7 @@ class Command(IntEnum):
     ERROR = 9
 
 
-class Message(NamedTuple):
+class ControlMessage(NamedTuple):
     """One message: the number of a control (0 if the command needs none), a command, and a value as text."""
 
     control: int
@@ -63,7 +63,7 @@ class Decoder:
     def __init__(self) -> None:
         self._pending = b""
 
-    def feed(self, octets: bytes) -> list[Message]:
+    def feed(self, octets: bytes) -> list[ControlMessage]:
         """Takes the next octets, and returns the messages that they complete. Raises ValueError for a bad message."""
         pending = self._pending + octets
         messages = []
@@ -76,7 +76,7 @@ class Decoder:
             if end < _HEAD + 2:
                 raise ValueError("a control message is too short for a control and a command")
             value = pending[_HEAD + 2 : end].decode("utf-8", "replace")
-            messages.append(Message(pending[_HEAD], pending[_HEAD + 1], value))
+            messages.append(ControlMessage(pending[_HEAD], pending[_HEAD + 1], value))
             pending = pending[end:]
         self._pending = pending
         return messages
@@ -90,8 +90,8 @@ class Toolbar(Closing):
     """
 
     def __init__(self, control_in: str | None, control_out: str | None) -> None:
-        self._incoming: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._outgoing: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._incoming: queue.SimpleQueue[ControlMessage] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[ControlMessage | None] = queue.SimpleQueue()
         self._dropped = 0
         self._met: list[threading.Event] = []
         self._writer: threading.Thread | None = None
@@ -112,7 +112,7 @@ class Toolbar(Closing):
         """Whether there is a pipe to Wireshark."""
         return self._writer is not None
 
-    def send(self, message: Message) -> None:
+    def send(self, message: ControlMessage) -> None:
         """Sends a message to Wireshark."""
         if not self._writer:
             return
@@ -121,11 +121,11 @@ class Toolbar(Closing):
             return
         if self._dropped:
             text = f"vtctap: {count(self._dropped, 'message')} not shown, because Wireshark did not read them"
-            self._outgoing.put(Message(0, Command.STATUS_BAR, text))
+            self._outgoing.put(ControlMessage(0, Command.STATUS_BAR, text))
             self._dropped = 0
         self._outgoing.put(message)
 
-    def received(self) -> list[Message]:
+    def received(self) -> list[ControlMessage]:
         """Returns the messages that Wireshark has sent since the last call."""
         messages = []
         with contextlib.suppress(queue.Empty):

@@ -1,6 +1,7 @@
 """The check: stories written by hand, each with exactly the findings that it must give, and the demo, whose faults the
 simulated line itself lists."""
 
+import ast
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -362,6 +363,17 @@ def test_findings_do_not_wait_for_the_end() -> None:
     assert read == 80, "a minute later"
 
 
+def test_every_code_that_a_rule_names_has_a_row() -> None:
+    named = {
+        call.args[0].value
+        for path in Path(findings.__file__).parent.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "finding" and isinstance(call.args[0], ast.Constant)
+    }
+    assert len(named) > 20
+    assert named <= set(KINDS), f"no row in findings.py: {named - set(KINDS)}"
+
+
 def test_every_code_is_shown_by_a_story() -> None:
     told = {code for _, expected in (*STORIES, *OUTAGE, *TAPS) for code, _, _ in expected}
     assert told | {"trace-damaged"} == KINDS.keys()
@@ -422,7 +434,7 @@ def test_the_demonstration(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [*KINDS.values(), *findings.MARKS], ids=lambda kind: kind.code)
-def test_each_finding_is_an_expert_or_says_why_not(kind: findings.Kind) -> None:
+def test_each_finding_is_an_expert_or_says_why_not(kind: findings.FindingKind) -> None:
     """Each Wireshark filter of a finding is used as an expert in the Lua code."""
     assert bool(kind.group) != bool(kind.untold)
     assert kind.severity in SEVERITIES

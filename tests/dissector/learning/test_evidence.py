@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.dissector.learning import evidence
-from vtctap.dissector.learning.evidence import Notes, Place, Tally, judge, weigh
+from vtctap.dissector.learning.evidence import Notes, RecordPlace, Tally, judge, weigh
 
 NAMES = ("a", "b", "c")
 
@@ -65,7 +65,7 @@ OBSERVED = st.lists(
 def noted(observed: list[tuple[int, int, tuple[str, ...], str, int | None]]) -> Notes:
     notes = Notes()
     for trace, record, explaining, subject, measure in observed:
-        notes.feed(Place(trace, record), explaining, subject, measure=measure)
+        notes.feed(RecordPlace(trace, record), explaining, subject, measure=measure)
     return notes
 
 
@@ -92,7 +92,7 @@ def test_counts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "MAX_KEYS", 3)
     notes = Notes()
     for number in range(1000):
-        notes.feed(Place(1, number), (str(number % 10),), "x" * 49 if number % 10 == 9 else "")
+        notes.feed(RecordPlace(1, number), (str(number % 10),), "x" * 49 if number % 10 == 9 else "")
     assert (len(list(notes)), notes.left_out) == (3, 700)
     tally = next(tally for _, _, tally in notes)
     assert (tally.count, len(tally.places)) == (100, evidence.MAX_PLACES)
@@ -109,4 +109,4 @@ def test_counts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_evidence_in_words(places: tuple[tuple[int, int], ...], count: int, text: str) -> None:
-    assert str(Tally(count, tuple(Place(*place) for place in places))) == text
+    assert str(Tally(count, tuple(RecordPlace(*place) for place in places))) == text

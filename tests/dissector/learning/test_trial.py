@@ -10,11 +10,11 @@ from vtctap.pcap.record import Line, Record
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.dialect import (
     Dialect,
-    Part,
+    DialectRegister,
+    IdentificationPart,
     Refusals,
-    Register,
     Registers,
-    Session,
+    SessionStyle,
     Story,
     Syntax,
     Wiring,
@@ -38,8 +38,8 @@ def test_nothing_false_is_learned_from_random_dialects(variant: str, seeds: list
     assert counts["recovered"] > 60 * len(seeds)
 
 
-def _hexadecimal(role: str, id_: str, octets: int) -> Register:
-    return Register(role, id_, "hexadecimal", octets)
+def _hexadecimal(role: str, id_: str, octets: int) -> DialectRegister:
+    return DialectRegister(role, id_, "hexadecimal", octets)
 
 
 BY_HAND = Dialect(
@@ -47,15 +47,15 @@ BY_HAND = Dialect(
     note="",
     wiring=Wiring("7O1", 1200, 1200),
     syntax=Syntax("R7", "W3", brackets=True, count="octets", ids=False, check="sum", client_check=True),
-    session=Session(
+    session=SessionStyle(
         sign_on=True,
         required=False,
         addressed=True,
         identification=(
-            Part("constant", "QRs3Model"),
-            Part("serial", width=7),
-            Part("constant", "-V"),
-            Part("counter", width=3),
+            IdentificationPart("constant", "QRs3Model"),
+            IdentificationPart("serial", width=7),
+            IdentificationPart("constant", "-V"),
+            IdentificationPart("counter", width=3),
         ),
         option="",
         password="",
@@ -66,12 +66,12 @@ BY_HAND = Dialect(
         16,
         ("A0F0", "B1C2"),
         (
-            Register("meterNumber", "A0F00A", "digits", 11),
+            DialectRegister("meterNumber", "A0F00A", "digits", 11),
             _hexadecimal("maximumPower", "A0F00C", 3),
             _hexadecimal("credit", "A0F010", 5),
             _hexadecimal("consumption", "A0F01E", 5),
             _hexadecimal("tokenStatus", "B1C2FE", 2),
-            Register("tokenData", "B1C2FF", "digits", 20),
+            DialectRegister("tokenData", "B1C2FF", "digits", 20),
         ),
     ),
     tokens=replace(

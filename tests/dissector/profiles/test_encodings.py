@@ -243,6 +243,14 @@ def test_no_type_is_forgotten(type: str) -> None:
     assert type in tried, "ALL_TYPES of this module"
 
 
+def test_no_type_is_missing_in_python() -> None:
+    """Lua and docs/profiles.md have no type that Python lacks."""
+    lua = (ROOT / "dissector" / "wireshark" / "lua" / "encodings.lua").read_text()
+    assert set(re.findall(r"^function READERS\.(\w+)", lua, re.MULTILINE)) <= set(TYPES), "encodings.py"
+    table = (ROOT / "docs" / "profiles.md").read_text().partition("## Types\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(TYPES), "encodings.py"
+
+
 def test_lua_reads_the_same(wireshark: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Random values of every type have the same register names, readings and confidence in tshark."""
     monkeypatch.setattr("vtctap.dissector.profiles.files.shipped", lambda: ("base",))

@@ -16,7 +16,7 @@ from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import DEFAULT, load
 from vtctap.dissector.tables import TABLES
-from vtctap.dissector.tables.model import Cells, Column, ColumnType, Table
+from vtctap.dissector.tables.model import Cells, Column, ColumnType, OutputTable
 from vtctap.dissector.tables.parquet import write_parquet
 from vtctap.dissector.tables.text import write_csv, write_json_lines
 from vtctap.pcap import Kind, Line, Record, Sender, open_trace
@@ -82,7 +82,7 @@ def example(path: Path) -> list[Record]:
 TRACES = {path.stem: example(path) for path in EXAMPLES} | {"hostile": hostile()}
 
 
-def cells_of(table: Table, trace: str) -> list[Cells]:
+def cells_of(table: OutputTable, trace: str) -> list[Cells]:
     return [row.cells for row in table.rows(dissected(TRACES[trace]), load(DEFAULT))]
 
 

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import pytest
 
 from equipment.drawn_wire import Drawing
-from vtctap.pcap.importers.uart import Character, Edge, Uart
+from vtctap.pcap.importers.uart import DecodedCharacter, Edge, Uart
 from vtctap.pcap.record import Flag, Line
 
 TEXT = b"/ISk5\\2MT382-1003\r\n\x020.0.0(12345678)\r\n1.8.0(001234.120*kWh)\r\n!\r\n\x03u"
 FORMATS = ("8N1", "7E1", "8E1", "8O1")
 
 
-def read(drawing: Drawing) -> tuple[list[Character], Uart]:
+def read(drawing: Drawing) -> tuple[list[DecodedCharacter], Uart]:
     uart = Uart()
     characters = [character for edge in drawing.edges() for character in uart.feed(edge)]
     return characters + uart.close(round(drawing.now)), uart
 
 
-def seven(characters: Sequence[Character], format: str) -> bytes:
+def seven(characters: Sequence[DecodedCharacter], format: str) -> bytes:
     return bytes(character.value & (0x7F if format == "7E1" else 0xFF) for character in characters)
 
 
