@@ -17,8 +17,6 @@ from machine import Machine
 
 TURN, IDLE = 0.002, 0.02
 """Seconds between two looks at a UART, while something is played and while nothing is."""
-PLUGGED: Final = 30
-"""Seconds within which an adapter must have its port after plugging in, and must have lost it after unplugging."""
 _SPEEDS: Final = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B[1-9]\d*", name)}
 _MCR, _LOOP = 4, 0x10
 """A 16550's register of DTR and RTS, and its loopback bit, which disconnects them from the pins."""
@@ -44,7 +42,7 @@ class Adapter(Protocol):
         """Lets octets arrive continuously, until :meth:`clear`."""
 
     def clear(self) -> None:
-        """Ends what arrives."""
+        """Ends what arrives, and waits until nothing arrives any more."""
 
     def forget(self) -> None:
         """Discards all observations so far."""
@@ -102,7 +100,9 @@ class Uart:
                     self._put(word)
 
     def _put(self, word: str) -> None:
-        if word == "B":
+        if word == "cleared":
+            self._played = self._streams = False
+        elif word == "B":
             self.send_break()
         elif not (self._streams and self._unread()):
             self.put(bytes.fromhex(word))  # A closed port accepts none; they would all arrive when it is opened.
@@ -131,8 +131,8 @@ class Uart:
         self._tell("stream")
 
     def clear(self) -> None:
-        self._played = self._streams = False
         self._tell("clear")
+        self._machine.until(lambda: not self._streams, f"{self._name} to be cleared")
 
     def forget(self) -> None:
         self._played = False
@@ -178,13 +178,12 @@ class UsbAdapter:
     def plug(self) -> None:
         """Plugs the adapter in, and waits for its port."""
         self._machine.chips.tell(f"plug {self._chip} {self._at} {self.serial}")
-        find = f"ls /dev/serial/by-id/*{self.serial}*"
-        self.port = self._machine.run(f"{_until(find)}; {find}").output.strip()
+        self.port = self._machine.run_until_good(f"ls /dev/serial/by-id/*{self.serial}*").strip()
 
     def unplug(self) -> None:
-        """Unplugs the adapter, and waits until its port is gone."""
+        """Unplugs the adapter, and waits until the link that is its port is gone; its target goes before."""
         self.tell("unplug")
-        self._machine.run(_until(f"[ ! -e {self.port} ]"))
+        self._machine.run_until_good(f"[ ! -L {self.port} ]")
 
     def tell(self, text: str) -> None:
         """Sends a command to the chip."""
@@ -197,7 +196,9 @@ class UsbAdapter:
         self.tell("stream")
 
     def clear(self) -> None:
+        cleared = len(self.seen("cleared"))
         self.tell("clear")
+        self._machine.until(lambda: len(self.seen("cleared")) > cleared, f"{self.serial} to be cleared")
 
     def give(self, octets: str) -> None:
         """Lets octets arrive with errors, stated as ``41 42:F``."""
@@ -221,8 +222,3 @@ class UsbAdapter:
 
     def speeds(self) -> list[int]:
         return [int(speed) for _, speed in self.seen("speed")]
-
-
-def _until(command: str) -> str:
-    """Returns a shell loop that repeats a command until it succeeds, for :data:`PLUGGED` seconds or more."""
-    return f"for i in {{1..{PLUGGED * 10}}}; do {command} && break; sleep 0.1; done >/dev/null 2>&1"

@@ -1,18 +1,14 @@
 """Captures by vtctap in the guest, and the records of their traces."""
 
-import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from adapters import Adapter
 from machine import Done, Machine
 
 import vtctap
 from vtctap.pcap.record import Flag, Kind, Record
-
-OPENED: Final = 90.0
-"""Seconds within which all ports must be open."""
 
 
 class Capture:
@@ -35,11 +31,9 @@ class Capture:
         self._path.unlink(missing_ok=True)
         machine, command = self._machine, self._command
         self._job = machine.start(f"exec {command}") if self._fresh else machine.start_program(command)
-        end = time.monotonic() + OPENED
-        while self.opened() < self._ports:
-            if not self._job.ended.empty() or time.monotonic() > end:
-                raise TimeoutError(f"{self._command}: {self.finish().output}")
-            time.sleep(0.05)
+        machine.until(lambda: self.opened() >= self._ports or self._job.done is not None, f"open ports: {command}")
+        if self._job.done:
+            raise TimeoutError(f"{command}: {self._job.done.output}")
         return self
 
     def __exit__(

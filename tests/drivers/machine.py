@@ -4,17 +4,16 @@ The guest's root is the host's, read-only under a folder in memory, so that it h
 ``share`` is /mnt in the guest. Commands run as root unless another user is stated.
 
 The guest's clock counts its instructions: if the host is busy, the guest's time runs slower, but nothing in it is late.
-Waiting is therefore done in the guest (:meth:`Machine.sleep`). Everything is emulated, without KVM.
+Waiting is therefore done in the guest (:meth:`Machine.sleep`), and patience ends by the guest's clock. Everything is
+emulated, without KVM.
 
 Limits: a guest of some 500 million instructions a second is slower than a real machine, so durations are upper bounds.
 QEMU's UARTs deliver octets at any speed (:mod:`wire` garbles instead), and make no errors but breaks.
 """
 
-import contextlib
 import json
 import os
 import pty
-import queue
 import shlex
 import shutil
 import signal
@@ -33,8 +32,12 @@ from typing import Any, NamedTuple, Self
 HERE = Path(__file__).parent
 START = 60.0
 """Seconds within which QEMU must have started."""
-PATIENCE = 120.0
-"""Seconds within which a command in the guest must have ended."""
+PATIENCE = 60.0
+"""Seconds of the guest's time within which a command in it must have ended, or what is waited for have happened."""
+LOOK = 0.05
+"""Seconds between two looks at what has not happened yet; the guest's answers are heard at once."""
+SILENCE = 180.0
+"""Seconds of the host's time after which a guest that does not tell its clock is given up."""
 UARTS = {"ttyS1": "isa-serial,index=1", "ttyS2": "pci-serial", "ttyS3": "pci-serial"}
 """The guest's ports and QEMU's devices; ttyS0 is the console."""
 
@@ -51,7 +54,8 @@ class Job:
 
     def __init__(self, machine: "Machine", number: int, command: str) -> None:
         self._machine, self._number, self._command = machine, number, command
-        self.ended: queue.Queue[Done] = queue.Queue()
+        self.done: Done | None = None
+        """How it ended, once it has."""
 
     def tell(self, text: str) -> None:
         """Writes a line to the command's standard input."""
@@ -63,12 +67,9 @@ class Job:
 
     def wait(self) -> Done:
         """Waits for the command's end. Raises TimeoutError."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self._machine.running:
-            with contextlib.suppress(queue.Empty):
-                return self.ended.get(timeout=0.5)
-        what = "still running" if self._machine.running else "the machine ended during"
-        raise TimeoutError(f"{what}: {self._command}; see {self._machine.console}")
+        self._machine.until(lambda: self.done is not None, f"the end of: {self._command}")
+        assert self.done is not None
+        return self.done
 
 
 class Machine:
@@ -85,8 +86,11 @@ class Machine:
         """Descriptors of the far ends of the UARTs' lines, which are pseudo-terminals."""
         self.terminals: dict[str, int] = {}
         """Descriptors of the near ends, which QEMU sets as the guest sets its ports."""
+        self.clock = 0.0
+        """The guest's clock in seconds, as it was at most a second ago; 0 until it has booted."""
         self._jobs: dict[int, Job] = {}
         self._asking = threading.Lock()
+        self._news = threading.Condition()
         self.ended = threading.Event()
         self._beside: list[threading.Thread] = []
 
@@ -100,6 +104,7 @@ class Machine:
         self._control.readline()
         self.qmp("qmp_capabilities")
         self._agent = self._connect("agent").makefile("rw")
+        self._heard = time.monotonic()
         booted = self._jobs[0] = Job(self, 0, "the boot")
         threading.Thread(target=self._listen, daemon=True).start()
         booted.wait()
@@ -172,7 +177,13 @@ class Machine:
     def _listen(self) -> None:
         for line in self._agent:
             said = json.loads(line)
-            self._jobs[said["id"]].ended.put(Done(said["status"], said["output"]))
+            with self._news:
+                self._heard = time.monotonic()
+                if "clock" in said:
+                    self.clock = said["clock"]
+                else:
+                    self._jobs[said["id"]].done = Done(said["status"], said["output"])
+                self._news.notify_all()
 
     def ask(self, **asked: object) -> None:
         """Sends a request to the guest's agent."""
@@ -202,6 +213,22 @@ class Machine:
     def run_program(self, command: str, user: int = 0, **environment: str) -> Done:
         """Runs vtctap in the guest to its end."""
         return self.start_program(command, user, **environment).wait()
+
+    def run_until_good(self, command: str) -> str:
+        """Repeats a shell command in the guest until its exit status is 0, and returns its output. Raises
+        TimeoutError."""
+        return self.run(f"until {command}; do sleep 0.1; done 2>/dev/null").output
+
+    def until(self, happened: Callable[[], bool], what: str) -> None:
+        """Waits until something has happened. Raises TimeoutError."""
+        end = self.clock + PATIENCE
+        with self._news:
+            while not happened():
+                if not self.running:
+                    raise TimeoutError(f"the machine ended before {what}; see {self.console}")
+                if self.clock > end or time.monotonic() > self._heard + SILENCE:
+                    raise TimeoutError(f"waited too long for {what}; see {self.console}")
+                self._news.wait(LOOK)
 
     def sleep(self, seconds: float) -> None:
         """Waits for some seconds of the guest's time."""

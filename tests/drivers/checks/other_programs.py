@@ -28,7 +28,7 @@ def in_use(bench: Bench) -> Iterator[Row]:
             yield Row(bench.uart.driver, f"{who}'s second capture", "3, in use", _refused(done.status, done.output))
         yield Row(bench.uart.driver, "DTR and RTS meanwhile", "0 pulses", counted(bench.uart.pulses()))
     holder = bench.machine.start(f"exec {HOLDER.format(port=bench.uart.port)}")
-    bench.machine.run("until [ -e /tmp/held ]; do sleep 0.1; done")
+    bench.machine.run_until_good("[ -e /tmp/held ]")
     bench.uart.forget()
     done = bench.machine.run_program(second)
     yield Row(bench.uart.driver, "TIOCEXCL of another, root", "3, in use", _refused(done.status, done.output))

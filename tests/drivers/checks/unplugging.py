@@ -1,6 +1,5 @@
 """Unplugging: the capture continues with an adapter that comes back under another number."""
 
-import time
 from collections.abc import Iterator
 
 from capturing import Capture
@@ -23,9 +22,7 @@ def unplugged(bench: Bench) -> Iterator[Row]:
         chip.unplug()
         chip.plug()
         after = bench.machine.run(device).output
-        end = time.monotonic() + 20
-        while capture.opened() < 2 and time.monotonic() < end:
-            bench.machine.sleep(0.1)
+        bench.machine.until(lambda: capture.opened() == 2, "the capture to continue")
         chip.play(*SHORT)
         capture.rest(length(*SHORT))
         holder.stop()

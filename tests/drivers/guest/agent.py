@@ -7,15 +7,18 @@ on standard output.
   {"id": 1, "tell": TEXT}                                writes to its standard input
   {"id": 1, "signal": NUMBER}                            sends it a signal
   <- {"id": 1, "status": NUMBER, "output": TEXT}         it has ended
+  <- {"clock": SECONDS}                                  the guest's clock, every second
 
 A fork has the modules of vtctap, which an emulated machine takes three seconds to import.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +48,24 @@ running: dict[int, Running] = {}
 answering = threading.Lock()
 
 
-def answer(number: int, status: int, output: str) -> None:
-    """Sends the end of a command to the host, unbuffered, since a fork would copy the buffer."""
+def answer(**said: object) -> None:
+    """Sends a line to the host, unbuffered, since a fork would copy the buffer."""
     with answering:
-        os.write(1, (json.dumps({"id": number, "status": status, "output": output}) + "\n").encode())
+        os.write(1, (json.dumps(said) + "\n").encode())
+
+
+def tell_the_time() -> None:
+    """Sends the guest's clock every second."""
+    while True:
+        answer(clock=time.monotonic())
+        time.sleep(1)
 
 
 def finish(number: int, process: int, output: int) -> None:
     """Waits for the end of a process, and sends it to the host."""
     with open(output, encoding="utf-8", errors="replace") as said:
         text = said.read()
-    answer(number, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), text)
+    answer(id=number, status=os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), output=text)
 
 
 def start(number: int, asked: dict[str, Any]) -> None:
@@ -99,12 +109,14 @@ def run(asked: dict[str, Any]) -> int:
         sys.stdout.flush()
 
 
-answer(0, 0, "ready")
+threading.Thread(target=tell_the_time, daemon=True).start()
+answer(id=0, status=0, output="ready")
 for line in sys.stdin:
     asked = json.loads(line)
     number = asked["id"]
     if "signal" in asked:
-        os.kill(running[number].process, asked["signal"])
+        with contextlib.suppress(ProcessLookupError):  # It has ended.
+            os.kill(running[number].process, asked["signal"])
     elif "tell" in asked:
         os.write(running[number].stdin, (asked["tell"] + "\n").encode())
     else:

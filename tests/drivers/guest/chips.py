@@ -9,12 +9,12 @@ Standard input, a line each:
   SERIAL play speed=9600 mode=C          plays a simulated session, or one side of it, at the host's speed
   SERIAL give 41 42:F 00:FB ff:P 43:O    lets octets arrive, each with the errors that the chip is to report
   SERIAL stream                          lets octets arrive continuously, until "clear"
-  SERIAL clear                           ends what is played
+  SERIAL clear                           ends what is played, and discards what the host has not got of it
   SERIAL unplug                          unplugs it
 FOLDER/SERIAL.log holds what the host does to the line, as the adapter's pins show it:
-  TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16
+  TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16 | TIME cleared 0
 and, for a UART, the octets that arrive, with B for a break:
-  41 42 B 43
+  41 42 B 43 cleared
 
 Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which must accept the chips; FTDI's note AN232B-04 on
 the FT232B's packets.
@@ -46,21 +46,41 @@ VENDOR_CLASS: Final = (0xFF, 0, 0)
 BULK_BOTH: Final = (Endpoint(0x81, 2, 64), Endpoint(0x02, 2, 64))
 
 
-class Chip(Device):
-    """An adapter with its line."""
+class Adapter:
+    """What is on a line: the line, the speed in bit/s that is set, and the log."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log.open("a", buffering=1)
+        self.wire = Wire()
+        self.speed = 9600
+
+    def told(self, words: list[str]) -> None:
+        """Runs a command of standard input."""
+        if words[0] == "clear":
+            self.clear()
+        elif words[0] == "stream":
+            self.wire.stream(time.monotonic_ns())
+        else:
+            self.wire.play(session(*words[1:]), time.monotonic_ns() + SOON)
+
+    def clear(self) -> None:
+        """Ends what is played."""
+        self.wire.clear()
+
+
+class Chip(Adapter, Device):
+    """A USB device that is an adapter."""
 
     data = 1
 
     def __init__(self, port: int, serial: str, log: Path) -> None:
-        self._log = log.open("a", buffering=1)
+        Adapter.__init__(self, log)
         self.buffer: list[tuple[int, int]] = []
-        self.speed = 9600
-        self._wire = Wire()
-        super().__init__(port, serial)
+        Device.__init__(self, port, serial)
 
     def say(self, what: str, value: object) -> None:
         """Logs what the host does."""
-        print(f"{time.monotonic():.6f} {what} {value}", file=self._log)
+        print(f"{time.monotonic():.6f} {what} {value}", file=self.log)
 
     def set_speed(self, speed: float) -> None:
         """Sets the nearest usual speed, since drivers round. What has arrived by now was received at the old speed."""
@@ -72,17 +92,18 @@ class Chip(Device):
         self.say("sent", octets.hex())
 
     def told(self, words: list[str]) -> None:
-        """Runs a command of standard input."""
-        if words[0] == "give":
-            for word in words[1:]:
-                value, _, errors = word.partition(":")
-                self.put(int(value, 16), sum(ERRORS[error] for error in errors))
-        elif words[0] == "clear":
-            self._wire.clear()
-        elif words[0] == "stream":
-            self._wire.stream(time.monotonic_ns())
-        else:
-            self._wire.play(session(*words[1:]), time.monotonic_ns() + SOON)
+        if words[0] != "give":
+            super().told(words)
+            return
+        for word in words[1:]:
+            value, _, errors = word.partition(":")
+            self.put(int(value, 16), sum(ERRORS[error] for error in errors))
+
+    def clear(self) -> None:
+        """Ends what is played, and forgets what is left of it: a port may have been closed before it was read."""
+        super().clear()
+        self.buffer.clear()
+        self.say("cleared", 0)
 
     def put(self, value: int, errors: int) -> None:
         """Keeps a received octet, unless the port is closed."""
@@ -94,12 +115,12 @@ class Chip(Device):
             self.buffer[0] = (self.buffer[0][0], self.buffer[0][1] | OVERRUN)
 
     def _collect(self) -> None:
-        for octet in self._wire.receive(time.monotonic_ns(), self.speed):
+        for octet in self.wire.receive(time.monotonic_ns(), self.speed):
             self.put(octet.value, (FRAMING if octet.flags else 0) | (BREAK if octet.flags & Flag.BREAK else 0))
 
     def due(self) -> float:
         self._collect()
-        return 0 if self.buffer and self._waiting else TURN if self._wire.busy else IDLE
+        return 0 if self.buffer and self._waiting else TURN if self.wire.busy else IDLE
 
     def packet(self, size: int) -> bytes | None:
         """Returns the octets that have been received, without their errors."""
@@ -254,37 +275,31 @@ class CdcAcm(Chip):
 CHIPS: Final = {chip.__name__: chip for chip in (FT232B, CP2102, Counterfeit, CH340, CdcAcm)}
 
 
-class UartLine:
+class UartLine(Adapter):
     """The line of one of the machine's own UARTs. The host hands the octets to QEMU, but they are played here by the
     guest's clock, which runs slower if the host is busy."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log.open("a", buffering=1)
-        self._wire = Wire()
-        self._speed = 9600
-
     def told(self, words: list[str]) -> None:
-        """Runs a command of standard input."""
-        if words[0] == "speed":
-            self.hand_on()
-            self._speed = int(words[1])
-        elif words[0] == "clear":
-            self._wire.clear()
-        elif words[0] == "stream":
-            self._wire.stream(time.monotonic_ns())
-        else:
-            self._wire.play(session(*words[1:]), time.monotonic_ns() + SOON)
+        if words[0] != "speed":
+            super().told(words)
+            return
+        self.hand_on()
+        self.speed = int(words[1])
+
+    def clear(self) -> None:
+        super().clear()
+        print("cleared", file=self.log)
 
     def hand_on(self) -> None:
         """Logs what has arrived by now: octets, and ``B`` for a break."""
-        arrived = self._wire.receive(time.monotonic_ns(), self._speed)
+        arrived = self.wire.receive(time.monotonic_ns(), self.speed)
         words = ["B" if octet.flags & Flag.BREAK else f"{octet.value:02x}" for octet in arrived]
         if words:
-            print(*words, file=self._log)
+            print(*words, file=self.log)
 
     def due(self) -> float:
         """Returns the seconds until the next look at the line."""
-        return TURN if self._wire.busy else IDLE
+        return TURN if self.wire.busy else IDLE
 
 
 class Bench:
