@@ -8,6 +8,7 @@ Waiting is therefore done in the guest (:meth:`Machine.sleep`), and patience end
 emulated, without KVM.
 
 Limits: a guest of some 500 million instructions a second is slower than a real machine, so durations are upper bounds.
+QEMU 7.2 sometimes forgets to let an idle guest's clock run, until something else happens: it is therefore nudged.
 QEMU's UARTs deliver octets at any speed (:mod:`wire` garbles instead), and make no errors but breaks.
 """
 
@@ -34,6 +35,8 @@ START = 60.0
 """Seconds within which QEMU must have started."""
 PATIENCE = 60.0
 """Seconds of the guest's time within which a command in it must have ended, or what is waited for have happened."""
+NUDGE = 0.1
+"""Seconds of the host's time for which an idle guest's clock stands still at most."""
 LOOK = 0.05
 """Seconds between two looks at what has not happened yet; the guest's answers are heard at once."""
 SILENCE = 180.0
@@ -103,6 +106,7 @@ class Machine:
         self._control = self._connect("control").makefile("rw")
         self._control.readline()
         self.qmp("qmp_capabilities")
+        self.run_beside(self._nudge)
         self._agent = self._connect("agent").makefile("rw")
         self._heard = time.monotonic()
         booted = self._jobs[0] = Job(self, 0, "the boot")
@@ -128,6 +132,12 @@ class Machine:
         thread = threading.Thread(target=work, daemon=True)
         self._beside.append(thread)
         thread.start()
+
+    def _nudge(self) -> None:
+        """Gives QEMU something to do, again and again: it then sets the timer that it may have forgotten, which ends an
+        idle guest's sleep."""
+        while self.running and not self.ended.wait(NUDGE):
+            self.qmp("query-status")
 
     @property
     def running(self) -> bool:
