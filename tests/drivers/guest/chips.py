@@ -12,7 +12,7 @@ Standard input, a line each:
   SERIAL clear                           ends what is played, and discards what the host has not got of it
   SERIAL unplug                          unplugs it
 FOLDER/SERIAL.log holds what the host does to the line, as the adapter's pins show it:
-  TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16 | TIME cleared 0
+  TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16 | TIME cleared 0 (octets left)
 and, for a UART, the octets that arrive, with B for a break:
   41 42 B 43 cleared
 
@@ -102,8 +102,8 @@ class Chip(Adapter, Device):
     def clear(self) -> None:
         """Ends what is played, and forgets what is left of it: a port may have been closed before it was read."""
         super().clear()
+        self.say("cleared", len(self.buffer))
         self.buffer.clear()
-        self.say("cleared", 0)
 
     def put(self, value: int, errors: int) -> None:
         """Keeps a received octet, unless the port is closed."""

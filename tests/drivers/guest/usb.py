@@ -119,7 +119,7 @@ class Device:
             self._came = self._came[_HEADER:]
             known = [one for one in self._waiting if one[0] == unwanted]
             self._waiting = [one for one in self._waiting if one[0] != unwanted]
-            self.listening = self.listening and not known
+            self.listening = False  # Drivers unlink requests when a port is closed, some of which are answered already.
             self._answer(_UNLINKED, number, struct.pack(">i24x", _RESET if known else 0))
             return True
         (length,) = struct.unpack(">i", self._came[24:28])
