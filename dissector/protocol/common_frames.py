@@ -55,23 +55,5 @@ def decode(octets: bytes) -> Message | None:
         return None
     bcc = octets[-1]
     return _message(
-        name,
-        cmd or None,
-        None,
-        register,
-        value,
-        unit,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        bcc,
-        bcc,
-        "good",
-        "xor",
+        name, cmd or None, None, register, value, unit, bcc=bcc, bcc_expected=bcc, bcc_status="good", bcc_rule="xor"
     )
