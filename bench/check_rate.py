@@ -25,9 +25,9 @@ from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.session import EPOCH, play
 
 LINE: Final = Line(7, "E", 1)
-MOST: Final = {"check": 4.0, "stats": 4.0, "profile learn": 4.0}
+MAX_TIME: Final = {"check": 4.0, "stats": 4.0, "profile learn": 4.0}
 """Of the time of ``read``."""
-MOST_GROWTH: Final = 1.1
+MAX_GROWTH: Final = 1.1
 """Of the memory for a tenth of the trace, of ``check`` and ``profile learn``."""
 
 
@@ -68,14 +68,14 @@ def main() -> int:
         print("| command | records | user, s | of read | peak, MiB | of a tenth's |")
         print("|---|---:|---:|---:|---:|---:|")
         read = 0.0
-        for command in ("read", *MOST):
+        for command in ("read", *MAX_TIME):
             (_, before), (seconds, after) = measure(command, small), measure(command, large)
             read = read or seconds
             ratio, growth = seconds / read, after / before
             print(f"| {command} | {count} | {seconds:.1f} | {ratio:.2f} | {after:.1f} | {growth:.2f} |", flush=True)
-            if ratio > MOST.get(command, ratio):
-                missed.append(f"{command}: {ratio:.2f} of read, not {MOST[command]}")
-            if command in ("check", "profile learn") and growth > MOST_GROWTH:
+            if ratio > MAX_TIME.get(command, ratio):
+                missed.append(f"{command}: {ratio:.2f} of read, not {MAX_TIME[command]}")
+            if command in ("check", "profile learn") and growth > MAX_GROWTH:
                 missed.append(f"{command}: {growth:.2f} times the memory for ten times the records")
     print(f"\n{verdict(missed)}")
     return bool(missed)

@@ -23,7 +23,7 @@ from vtctap.pcap.trace import create_trace
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.session import EPOCH, play
 
-MOST: Final = 0.05
+MAX_SHARE: Final = 0.05
 """Of the time without the chain."""
 RUNS: Final = 15
 LINE: Final = Line(7, "E", 1)
@@ -65,7 +65,7 @@ def main() -> int:
     without, more = (min(took for took, _ in captures) + plain) / len(records), (chained - plain) / len(records)
     print("| without, us a record | the chain, us | more |\n|---:|---:|---:|")
     print(f"| {without * 1e6:.1f} | {more * 1e6:.1f} | {more / without:.1%} |")
-    missed = [f"{more / without:.1%}, not {MOST:.0%}"] if more > MOST * without else []
+    missed = [f"{more / without:.1%}, not {MAX_SHARE:.0%}"] if more > MAX_SHARE * without else []
     print(f"\n{verdict(missed)}")
     return int(bool(missed))
 

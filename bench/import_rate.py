@@ -27,7 +27,7 @@ from vtctap.pcap.imports import IMPORTERS
 
 FASTEST: Final = 20.0
 """MB of text a second that hex logs are read at."""
-MOST_GROWTH: Final = 1.1
+MAX_GROWTH: Final = 1.1
 _BLOCK: Final = b"1.8.0(001234.120*kWh)\r\n" * 100 + b"!\r\n\x03"
 SESSION: Final = (
     b"/?!\r\n",
@@ -135,7 +135,7 @@ def importing(folder: str, forms: list[str], sizes: list[int]) -> list[str]:
             peaks.append(peak)
             print(f"| {form} | {size} | {peak:.0f} | {fast:.2f} | {loop / fast:.0f} |", flush=True)
             path.unlink()
-        if max(peaks) > min(peaks) * MOST_GROWTH:
+        if max(peaks) > min(peaks) * MAX_GROWTH:
             missed.append(f"{form}: {max(peaks) / min(peaks):.2f} times the memory for a longer file")
     return missed
 

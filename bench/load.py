@@ -48,9 +48,9 @@ from vtctap.sniffer.simulated.wire import received
 FORK: Final = multiprocessing.get_context("fork")
 """Children have the terminals."""
 LINE: Final = Line(7, "E", 1)
-MOST_CPU: Final = 0.45
+MAX_CPU: Final = 0.45
 """Of one processor."""
-MOST_GROWTH: Final = 0.02
+MAX_GROWTH: Final = 0.02
 """Of the peak at 5 % of the hour, by its end."""
 HOUR: Final = 3600 * 1_000_000_000
 _WARM_UP: Final = 1.0
@@ -210,7 +210,7 @@ def measure(load: Load, seconds: float) -> str:
         cpu, octets, wrong = capturing(load, seconds, ptys, Path(folder) / "load.pcapng")
     print(f"| {load.label} | {octets} | {wrong} | {cpu:.1%} | {loop:.1%} | {cpu / max(loop, 0.001):.1f} |", flush=True)
     lost = f"{wrong} taps have other octets than were fed; " if wrong else ""
-    much = f"{cpu:.1%} of a processor, not {MOST_CPU:.0%}; " if cpu > MOST_CPU else ""
+    much = f"{cpu:.1%} of a processor, not {MAX_CPU:.0%}; " if cpu > MAX_CPU else ""
     return lost + much
 
 
@@ -281,7 +281,7 @@ def memory(links: int) -> str:
         print(f"| {2 * links} | {part} | {octets} | {peak / 1024:.1f} |", flush=True)
     player.join()
     growth = peaks[-1] / peaks[0] - 1
-    return f"memory grew by {growth:.1%}, not {MOST_GROWTH:.0%}" if growth > MOST_GROWTH else ""
+    return f"memory grew by {growth:.1%}, not {MAX_GROWTH:.0%}" if growth > MAX_GROWTH else ""
 
 
 def main() -> int:

@@ -58,12 +58,12 @@ WAYS: Final = {
     ),
 }
 """What tshark is told: with the minimal dissector, and with ours."""
-MOST_TIME: Final = 1.5
-MOST_TIME_OLD: Final = {"-T fields": 6.0}
+MAX_TIME: Final = 1.5
+MAX_TIME_OLD: Final = {"-T fields": 6.0}
 """Of Wireshark before 4.4, which makes every item visible, and for ``-T fields`` the whole tree."""
-MOST_TIME_OTHERWISE: Final = 3.0
+MAX_TIME_OTHERWISE: Final = 3.0
 """Of the other ways, before 4.4."""
-MOST_MEMORY: Final = 1.2
+MAX_MEMORY: Final = 1.2
 
 
 def messages() -> Iterator[tuple[Sender, bytes]]:
@@ -134,7 +134,7 @@ def version() -> tuple[int, int]:
 
 def most_time(way: str, number: tuple[int, int]) -> float:
     """Returns the target for a way of reading with this version."""
-    return MOST_TIME if number >= (4, 4) else MOST_TIME_OLD.get(way, MOST_TIME_OTHERWISE)
+    return MAX_TIME if number >= (4, 4) else MAX_TIME_OLD.get(way, MAX_TIME_OTHERWISE)
 
 
 def times(minimal: Path, ours: Path, trace: Path) -> dict[str, tuple[float, float]]:
@@ -177,7 +177,7 @@ def main() -> int:
             peaks = [
                 spent(script, trace, told)[1] / 1024 for script, told in zip((minimal, ours), WAYS["-2"], strict=True)
             ]
-            judge("memory of two passes", peaks[1], peaks[0], "MiB", MOST_MEMORY)
+            judge("memory of two passes", peaks[1], peaks[0], "MiB", MAX_MEMORY)
     print(f"{arguments.frames} frames; memory: {arguments.records} records.\n")
     print(table((f"tshark {number[0]}.{number[1]}", "vtctap", "minimal", "ratio", "at most"), rows), end="\n\n")
     print(verdict(missed))

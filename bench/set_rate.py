@@ -37,11 +37,11 @@ TSHARK: Final = os.environ.get("VTCTAP_TSHARK", "tshark")
 EXPORT: Final = "export -o DIR.parquet"
 TWO_PROCESSES: Final = 1.7
 """Of one process, at least, where two bare loops are worth two."""
-MOST_MEMORY: Final = 500
+MAX_MEMORY: Final = 500
 """MiB at 10 000 000 records."""
-MOST_GROWTH: Final = 12
+MAX_GROWTH: Final = 12
 """Times the time for ten times the records, from 1 000 000 on."""
-MOST_SIZE: Final = 0.25
+MAX_SIZE: Final = 0.25
 """Of the trace."""
 _FIELDS: Final = (
     *("frame.number", "frame.time_epoch", "vtc.sender", "vtc.message", "vtc.register", "vtc.value"),
@@ -183,12 +183,12 @@ def growth(folder: Path, largest: int) -> tuple[str, list[str]]:
             f"{took.wall:.1f} {took.cpu:.1f} {times:.1f} {took.peak:.0f} {trace.stat().st_size / 1e6:.1f} {size:.3f}"
         )
         rows.append((records, *figures.split()))
-        if size > MOST_SIZE and records >= 1_000_000:
-            missed.append(f"{records} records: {size:.2f} of the trace, not {MOST_SIZE}")
-        if took.peak > MOST_MEMORY:
-            missed.append(f"{records} records: {took.peak:.0f} MiB, not {MOST_MEMORY}")
-        if records > 1_000_000 and times > MOST_GROWTH:
-            missed.append(f"{records} records: {times:.1f} times the time of a tenth, not {MOST_GROWTH}")
+        if size > MAX_SIZE and records >= 1_000_000:
+            missed.append(f"{records} records: {size:.2f} of the trace, not {MAX_SIZE}")
+        if took.peak > MAX_MEMORY:
+            missed.append(f"{records} records: {took.peak:.0f} MiB, not {MAX_MEMORY}")
+        if records > 1_000_000 and times > MAX_GROWTH:
+            missed.append(f"{records} records: {times:.1f} times the time of a tenth, not {MAX_GROWTH}")
         trace.unlink()
         shutil.rmtree(out)
     heads = ("records", "wall, s", "CPU, s", "times that before", "peak, MiB", "trace, MB", "set, of the trace")

@@ -32,7 +32,7 @@ _DATA, _REST_AT, _OCTETS, LEAST = 28, 48, 60, 64
 _HEADER_SIZE: Final = HEADER.size
 _TAIL_SIZE: Final = _TAIL.size
 PACKET, FLAGS_OPTION = 6, 4 << 16 | 2
-_MOST: Final = 4096
+_MAX_HEADERS: Final = 4096
 """Most headers that are remembered."""
 
 _record: Final = maker(Record)
@@ -64,7 +64,7 @@ class CommonBlocks:
         kind, length, number, _, _, size, original, header = _HEAD.unpack_from(buffer, at)
         common = kind == PACKET and number < len(self._counts) and length == following - at and size == original
         if common and size == HEADER.size + len(record.octets):
-            if len(self._known) == _MOST:
+            if len(self._known) == _MAX_HEADERS:
                 self._known.clear()
             self._known[number, header] = (
                 (interface, record.tap),

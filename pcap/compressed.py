@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from vtctap.base.extras import extra
 
 LONGEST_MAGIC: Final = 4
-_MOST: Final = 1 << 18
+_MAX_UNPACKED: Final = 1 << 18
 """Most octets unpacked at a time."""
 
 
@@ -115,7 +115,7 @@ class Unpacker:
             packed, self._packed = self._packed, b""
             errors: tuple[type[Exception], ...] = (zlib.error, RuntimeError, OSError, EOFError, *_errors(self._stream))
             try:
-                octets = self._stream.decompress(packed, _MOST)
+                octets = self._stream.decompress(packed, _MAX_UNPACKED)
             except errors as error:
                 raise ValueError(str(error)) from None
             if self._stream.eof:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 
-MOST = 100
+MAX_WRITTEN = 100
 """Most findings of one code written out per trace; the report counts the others."""
 
 
@@ -35,7 +35,7 @@ class JunitReport:
         """Collects the next finding."""
         found = self._found.setdefault((finding.code, finding.severity in self._failing), _Found())
         found.count += 1
-        if len(found.first) < MOST:
+        if len(found.first) < MAX_WRITTEN:
             found.first.append(finding)
 
     def text(self) -> str:

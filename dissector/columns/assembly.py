@@ -25,7 +25,7 @@ from vtctap.pcap.record import Kind
 
 __all__ = ["Assembly", "parts"]
 
-_MOST_PIECES: Final = 64
+_MAX_PIECES: Final = 64
 """Most pieces that a table is put together of; where it has more, its rows are taken one by one."""
 _NS: Final = 1e9
 _UNIT: Final = "us"
@@ -161,7 +161,7 @@ def _numbers(numbers: Integers) -> Any:
 def _interleaved(regular: Any, rows: Sequence[int], exact: Any) -> Any:
     """Returns a table in which the exact rows have taken the places ``rows`` of the regular table."""
     starts = [at for at, row in enumerate(rows) if not at or rows[at - 1] != row - 1]
-    if len(starts) > _MOST_PIECES:
+    if len(starts) > _MAX_PIECES:
         chosen = numpy.arange(len(regular))
         chosen[list(rows)] = len(regular) + numpy.arange(len(rows))
         return pyarrow.concat_tables([regular, exact]).combine_chunks().take(pyarrow.array(chosen))

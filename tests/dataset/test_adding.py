@@ -168,8 +168,8 @@ def test_partitions_are_days_and_links(tmp_path: Path) -> None:
 
 def test_partitions_that_come_back_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vtctap.dataset.writing.BATCH", 2)
-    monkeypatch.setattr("vtctap.dataset.writing._MOST_WAITING", 7)
-    monkeypatch.setattr("vtctap.dataset.writing._MOST_OPEN", 3)
+    monkeypatch.setattr("vtctap.dataset.writing._MAX_WAITING", 7)
+    monkeypatch.setattr("vtctap.dataset.writing._MAX_OPEN", 3)
     mixed = [replace(record, link=number * 7 % 11) for number, record in enumerate(records(200))]
     written(tmp_path / "t.pcapng", *mixed)
     add(tmp_path / "t.pcapng", tmp_path / "set")
@@ -181,7 +181,7 @@ def test_partitions_that_come_back_lose_nothing(tmp_path: Path, monkeypatch: pyt
 def test_days_that_alternate_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numpy: bool) -> None:
     """In batches and without NumPy, one by one: in the same partitions, in the same order."""
     monkeypatch.setattr("vtctap.pcap.batches.LEAST", 1)
-    monkeypatch.setattr("vtctap.dataset.writing._MOST_HELD", 20)
+    monkeypatch.setattr("vtctap.dataset.writing._MAX_HELD", 20)
     if not numpy:
         monkeypatch.setattr(adding, "find_spec", lambda name: None)
     answer = b"\x021.8.0(1)\x03"

@@ -20,13 +20,13 @@ from vtctap.dissector.tables.parquet import BATCH, ParquetFile
 
 __all__ = ["TRACE", "TRACE_ID", "Day", "TableFiles", "columns", "day_of", "move"]
 
-_MOST_OPEN: Final = 16
+_MAX_OPEN: Final = 16
 """Most files that a table of a trace is written to at a time."""
-_MOST_DAYS: Final = 2
+_MAX_DAYS: Final = 2
 """Most days of a link whose files are open at a time: each open file takes some 20 MB."""
-_MOST_WAITING: Final = 5 * BATCH
+_MAX_WAITING: Final = 5 * BATCH
 """Most rows held until their partition has a whole batch."""
-_MOST_HELD: Final = 50 * BATCH
+_MAX_HELD: Final = 50 * BATCH
 """Most rows that the files of a table hold together."""
 DAY_NS: Final = 86_400_000_000_000
 _NO_DAY: Final = "__HIVE_DEFAULT_PARTITION__"
@@ -78,7 +78,7 @@ class TableFiles:
         self._count += 1
         if len(rows) >= BATCH:
             self._write(day)
-        elif self._count >= _MOST_WAITING:
+        elif self._count >= _MAX_WAITING:
             self._write(max(self._waiting, key=lambda each: len(self._waiting[each])))
 
     def complete(self, cells: Cells) -> int | None:
@@ -95,7 +95,7 @@ class TableFiles:
         if day in self._waiting:
             self._write(day)
         self._file(day).feed_table(table)
-        while sum(file.held for file in self._open.values()) > _MOST_HELD:
+        while sum(file.held for file in self._open.values()) > _MAX_HELD:
             max(self._open.values(), key=lambda file: file.held).flush()
 
     def close(self) -> None:
@@ -124,9 +124,9 @@ class TableFiles:
 
     def _new(self, day: Day | None) -> ParquetFile:
         of_link = [other for other in self._open if day and other and other[1] == day[1]]
-        if len(of_link) >= _MOST_DAYS:
+        if len(of_link) >= _MAX_DAYS:
             self._end(of_link[0])
-        if len(self._open) >= _MOST_OPEN:
+        if len(self._open) >= _MAX_OPEN:
             self._end(next(iter(self._open)))
         number = self._numbers[day] = self._numbers.get(day, 0) + 1
         folder = self._table if day is None else f"{self._table}/day={day[0]}/link={day[1]}"

@@ -16,7 +16,7 @@ import pytest
 from vtctap.dissector.analysis import findings
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
-from vtctap.dissector.analysis.junit import MOST, JunitReport
+from vtctap.dissector.analysis.junit import MAX_WRITTEN, JunitReport
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.checksums import crc16
@@ -468,7 +468,7 @@ def test_junit_fails_on_what_is_asked(fail_on: str, failures: int) -> None:
 def test_junit_forgets_no_failure_for_many_notes() -> None:
     report = JunitReport()
     report.begin("t")
-    for _ in range(MOST + 7):
+    for _ in range(MAX_WRITTEN + 7):
         report.feed(Finding("nak", "note", (1,), "mild", "s"))
     report.feed(Finding("nak", "warning", (2,), "grave", "s"))
     (suite,) = ElementTree.fromstring(report.text()).findall("testsuite")
@@ -482,7 +482,7 @@ def test_junit() -> None:
     report = JunitReport()
     report.begin("a<b.pcapng")
     bad = Finding("bcc-bad", "error", (1, 2), 'wrong & "bad" \x80', "a source")
-    for _ in range(MOST + 7):
+    for _ in range(MAX_WRITTEN + 7):
         report.feed(bad)
     report.feed(replace(bad, code="nak", severity="note"))
     report.begin("second\x1b\udcff")

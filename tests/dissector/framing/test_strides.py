@@ -18,7 +18,7 @@ from vtctap.pcap.record import MAX_OCTETS, Flag, Sender
 T0: Final = 1_700_000_000_000_000_000
 CHARACTER: Final = 1_041_666
 GAP: Final = 1_500_000_000
-MOST: Final = 3000
+MAX_LENGTH: Final = 3000
 """The octets of a recording, divided and damaged in many ways."""
 Settings = tuple[Sender, bool, bool, bool]
 SETTINGS: Final[list[Settings]] = [
@@ -80,7 +80,7 @@ def test_recordings(entry: dict[str, object], settings: Settings) -> None:
     octets = octets_of(entry)
     chance = random.Random(str(entry["name"]))
     agree([Run(octets, T0, CHARACTER)], settings)
-    octets = octets[:MOST]
+    octets = octets[:MAX_LENGTH]
     for size in (1, 3, 16, 61):
         agree(runs_of(octets, range(size, len(octets), size), pause=chance.choice([0, 0, CHARACTER * 3])), settings)
     for _ in range(3):
