@@ -9,15 +9,15 @@ record, so no file is empty. Its name has its number and the local time of that 
 import contextlib
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from vtctap.base.closing import Closing
-from vtctap.pcap.capture_file import Interface, TraceError
+from vtctap.pcap.capture_file import TraceError
 from vtctap.pcap.formats import FORMATS
-from vtctap.pcap.record import LINKTYPE_USER0, SECOND_NS, Record
+from vtctap.pcap.record import SECOND_NS, Record
 from vtctap.pcap.trace import TraceWriter, create_trace
 
 KILOBYTE: Final = 1000
@@ -45,28 +45,21 @@ class RingLimits:
 class RingWriter(Closing):
     """Writes records to one file after the other. ``base`` is the path without number and time.
 
-    ``linktype``, ``application``, ``taps`` and ``force`` are those of :func:`~vtctap.pcap.trace.create_trace`. Raises
-    TraceError for an unknown suffix; the methods raise what those of TraceWriter raise.
+    ``create`` creates a file of a name, as :func:`~vtctap.pcap.trace.create_trace` does. Raises TraceError for an
+    unknown suffix; the methods raise what those of TraceWriter raise.
     """
 
     def __init__(
         self,
         base: str | os.PathLike[str],
         limits: RingLimits,
-        *,
-        linktype: int = LINKTYPE_USER0,
-        application: str = "vtctap",
-        taps: Iterable[Interface] = (),
-        force: bool = False,
+        create: Callable[[str], TraceWriter] = create_trace,
     ) -> None:
         self._stem, self._suffix = os.path.splitext(os.fspath(base))
         if self._suffix.lower() not in FORMATS:
             raise TraceError(f"{os.fspath(base)}: the name must end in {' or '.join(FORMATS)}")
         self._limits = limits
-        self._linktype = linktype
-        self._application = application
-        self._taps = tuple(taps)
-        self._force = force
+        self._create = create
         self._writer: TraceWriter | None = None
         self._opened_at = 0
         self._records = 0
@@ -121,9 +114,7 @@ class RingWriter(Closing):
         self._number += 1
         moment = datetime.fromtimestamp(time // SECOND_NS)
         name = f"{self._stem}_{self._number % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
-        writer = create_trace(
-            name, linktype=self._linktype, application=self._application, taps=self._taps, force=self._force
-        )
+        writer = self._create(name)
         self.kept.append(name)
         return writer
 

@@ -5,23 +5,21 @@ closes a port that is lost and reopens it when it is back. :meth:`Capture.poll` 
 nothing, neither to a port nor to a file.
 """
 
-import contextlib
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from vtctap.dissector.framing.assembler import Tap
 from vtctap.pcap.record import SECOND_NS, Line, Record
-from vtctap.sniffer.adapter import Adapter, ask_low_latency, find_adapter
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.link import Link, OpenLink, OpenTap, Wire, word
-from vtctap.sniffer.opening import is_url, open_port
-from vtctap.sniffer.port import Port, PortError, Settings
+from vtctap.sniffer.opening import Opened, Opening, waiting_octets
+from vtctap.sniffer.port import Settings
 from vtctap.sniffer.reader import MANY, REST_NS, PortRead, Reader
-from vtctap.sniffer.reopening import Opened, Reopening
+from vtctap.sniffer.reopening import Reopening
 from vtctap.sniffer.speed import SpeedFollower
 
-__all__ = ["Capture", "Following", "Link", "Wire", "first_settings"]
+__all__ = ["Capture", "Following", "Link", "Opening", "Wire", "first_settings"]
 
 Following = Literal["fixed", "follow", "auto"]
 """``fixed`` keeps the speed, ``follow`` follows its changes, ``auto`` also searches for the first speed."""
@@ -39,18 +37,16 @@ _WATCH_NS: Final = SECOND_NS
 """How often the wall clock and the drivers' error counters are checked."""
 _RETURN: Final = 0.1
 """The longest wait while a port is being reopened, so that its return is noticed soon."""
-_WAITING_READS: Final = 16
-"""Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
+_AS_IT_IS: Final = Opening()
 
 
 class Capture:
     """Captures ``links``, with ``settings`` on every port. The ports are open inside its context.
 
     ``gap_limit_ns`` is the longest pause inside a message. ``profile`` is the name that the trace's events state.
-    ``latency_ns``, if given, is how long the adapters keep an octet, stated by the user. ``low_latency`` asks the
-    drivers for their shortest latency and restores the old one at the end. ``power`` raises DTR. Entering the context
-    raises PortError where a port cannot be opened; all ports are closed then. Only ``poll`` and ``close`` return
-    records; those of the other methods come with the next call.
+    ``opening`` is how the ports are opened, now and after a loss. Entering the context raises PortError where a port
+    cannot be opened; all ports are closed then. Only ``poll`` and ``close`` return records; those of the other methods
+    come with the next call.
     """
 
     def __init__(
@@ -61,9 +57,7 @@ class Capture:
         gap_limit_ns: int,
         profile: str,
         following: Following = "fixed",
-        latency_ns: int | None = None,
-        low_latency: bool = False,
-        power: bool = False,
+        opening: Opening = _AS_IT_IS,
         clock: Clock | None = None,
     ) -> None:
         self._wanted = links
@@ -71,9 +65,7 @@ class Capture:
         self._gap_limit_ns = gap_limit_ns
         self._profile = profile
         self._following = following
-        self._latency_ns = latency_ns
-        self._low_latency = low_latency
-        self._power = power
+        self._opening = opening
         self._clock = clock or Clock()
         self._links: list[OpenLink] = []
         self._of_port: list[tuple[OpenLink, OpenTap]] = []
@@ -85,7 +77,7 @@ class Capture:
         opened: list[Opened] = []
         try:
             for wire in (wire for link in self._wanted for wire in link.wires):
-                opened.append(self._open(wire.port, self._settings))
+                opened.append(self._opening.open(wire.port, self._settings))
             self._make_links(opened)
         except BaseException:
             for port in opened:
@@ -96,7 +88,7 @@ class Capture:
             for index, port in enumerate(opened):
                 self._adopt(index, port)
             for (link, tap), port in zip(self._of_port, opened, strict=True):
-                link.feed_waiting(tap, port.waiting + _waiting(port.port))
+                link.feed_waiting(tap, port.waiting + waiting_octets(port.port))
         except BaseException:
             self._close_ports()
             raise
@@ -165,16 +157,6 @@ class Capture:
             link.close()
         return self._take_ready()
 
-    def _open(self, name: str, settings: Settings) -> Opened:
-        """Opens a port; safe to call in another thread. Raises PortError."""
-        port = open_port(name, settings, power=self._power)
-        waiting = _waiting(port)
-        low_latency = ask_low_latency(name, port.fileno()) if self._low_latency and not is_url(name) else None
-        return Opened(port, settings, waiting, self._adapter(name), low_latency)
-
-    def _adapter(self, name: str) -> Adapter:
-        return find_adapter(name).stated(self._latency_ns)
-
     def _make_links(self, opened: Sequence[Opened]) -> None:
         rest = REST_NS if len(opened) > MANY else 0
         for number, wanted in enumerate(self._wanted):
@@ -199,7 +181,13 @@ class Capture:
                     marks=all(port.port.marks_errors for port in ports),
                 )
             link = OpenLink(
-                number, taps, self._settings, follower, self._clock, self._adapter, gap_limit_ns=self._gap_limit_ns
+                number,
+                taps,
+                self._settings,
+                follower,
+                self._clock,
+                self._opening.adapter,
+                gap_limit_ns=self._gap_limit_ns,
             )
             self._links.append(link)
             self._of_port += [(link, tap) for tap in taps]
@@ -209,7 +197,7 @@ class Capture:
         link, tap = self._of_port[index]
         self._opened[index] = opened
         reached = opened.low_latency is not None and opened.low_latency.reached
-        asked = f"low_latency={'yes' if reached else 'no'}" if self._low_latency else ""
+        asked = f"low_latency={'yes' if reached else 'no'}" if self._opening.low_latency else ""
         link.open(tap, opened.port, opened.settings, opened.adapter, profile=self._profile, more=asked)
         self._reader.add(index, opened.port)
 
@@ -220,7 +208,7 @@ class Capture:
             del self._reopening[index]
             self._adopt(index, opened)
             link, tap = self._of_port[index]
-            link.feed_waiting(tap, opened.waiting + _waiting(opened.port))
+            link.feed_waiting(tap, opened.waiting + waiting_octets(opened.port))
 
     def _feed(self, chunk: PortRead) -> None:
         link, tap = self._of_port[chunk.port]
@@ -229,7 +217,7 @@ class Capture:
             return
         self._opened.pop(chunk.port).close()  # At once, so that an adapter that is plugged in again gets its old name.
         link.lose(tap, chunk.lost)
-        self._reopening[chunk.port] = Reopening(lambda: self._open(tap.wire.port, link.settings))
+        self._reopening[chunk.port] = Reopening(lambda: self._opening.open(tap.wire.port, link.settings))
 
     def _watch(self) -> None:
         stepped = self._clock.step()
@@ -255,15 +243,3 @@ class Capture:
         for opened in self._opened.values():
             opened.close()
         self._opened.clear()
-
-
-def _waiting(port: Port) -> list[tuple[int, int]]:
-    """Reads the octets that were waiting in a port when it was opened."""
-    waiting: list[tuple[int, int]] = []
-    with contextlib.suppress(PortError):  # The next read raises the same error.
-        for _ in range(_WAITING_READS):
-            octets = port.read()
-            if not octets:
-                break
-            waiting += octets
-    return waiting

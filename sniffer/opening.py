@@ -1,4 +1,4 @@
-"""Opens a port by its name.
+"""Opens a port by its name, and finds what holds its octets back.
 
 On POSIX, :mod:`~vtctap.sniffer.posix_port` opens devices itself, because pyserial raises DTR and RTS and discards
 waiting octets. pyserial opens its URLs (``socket://...``, ``rfc2217://...``) and all ports of other systems, with this
@@ -6,9 +6,16 @@ switched off as far as possible (:mod:`~vtctap.sniffer.pyserial_port`). DTR is r
 optical head.
 """
 
+import contextlib
 import sys
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from vtctap.sniffer.port import Port, Settings
+from vtctap.sniffer.adapter import Adapter, LowLatency, ask_low_latency, find_adapter
+from vtctap.sniffer.port import Port, PortError, Settings
+
+_WAITING_READS: Final = 16
+"""Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
 
 
 def is_url(name: str) -> bool:
@@ -26,3 +33,56 @@ def open_port(name: str, settings: Settings, *, power: bool = False) -> Port:
     from vtctap.sniffer.posix_port import PosixPort
 
     return PosixPort(name, settings, power=power)
+
+
+def waiting_octets(port: Port) -> list[tuple[int, int]]:
+    """Reads the octets that were waiting in a port when it was opened."""
+    waiting: list[tuple[int, int]] = []
+    with contextlib.suppress(PortError):  # The next read raises the same error.
+        for _ in range(_WAITING_READS):
+            octets = port.read()
+            if not octets:
+                break
+            waiting += octets
+    return waiting
+
+
+class Opened(NamedTuple):
+    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``low_latency`` is what the
+    driver did, where low latency was asked for."""
+
+    port: Port
+    settings: Settings
+    waiting: list[tuple[int, int]]
+    adapter: Adapter
+    low_latency: LowLatency | None = None
+
+    def close(self) -> None:
+        """Restores the port's latency and closes it."""
+        if self.low_latency:
+            self.low_latency.put_back()
+        self.port.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the ports of a capture are opened.
+
+    ``latency_ns``, if given, is how long the adapters keep an octet, stated by the user. ``low_latency`` asks the
+    drivers for their shortest latency; closing the port restores the old one. ``power`` raises DTR.
+    """
+
+    latency_ns: int | None = None
+    low_latency: bool = False
+    power: bool = False
+
+    def open(self, name: str, settings: Settings) -> Opened:
+        """Opens a port; safe to call in another thread. Raises PortError."""
+        port = open_port(name, settings, power=self.power)
+        waiting = waiting_octets(port)
+        low_latency = ask_low_latency(name, port.fileno()) if self.low_latency and not is_url(name) else None
+        return Opened(port, settings, waiting, self.adapter(name), low_latency)
+
+    def adapter(self, name: str) -> Adapter:
+        """Returns what is known of a port's adapter."""
+        return find_adapter(name).stated(self.latency_ns)

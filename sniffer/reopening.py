@@ -3,30 +3,13 @@ taps must not wait for it."""
 
 import threading
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
-from vtctap.sniffer.adapter import Adapter, LowLatency
-from vtctap.sniffer.port import Port, PortError, Settings
+from vtctap.sniffer.opening import Opened
+from vtctap.sniffer.port import PortError
 
 PERIOD: Final = 0.5
 """The pause between two attempts."""
-
-
-class Opened(NamedTuple):
-    """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``low_latency`` is what the
-    driver did, where low latency was asked for."""
-
-    port: Port
-    settings: Settings
-    waiting: list[tuple[int, int]]
-    adapter: Adapter
-    low_latency: LowLatency | None = None
-
-    def close(self) -> None:
-        """Restores the port's latency and closes it."""
-        if self.low_latency:
-            self.low_latency.put_back()
-        self.port.close()
 
 
 class Reopening:

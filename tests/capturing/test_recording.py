@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
@@ -123,7 +124,7 @@ def test_two_captures_of_one_name(recording: Recording, path: Path) -> None:
 
 def ring(name: Path, **limits: int) -> RingRecording:
     def create(target: str | IO[bytes], taps: Sequence[Interface]) -> RingWriter:
-        return RingWriter(cast(str, target), RingLimits(**limits), taps=taps)
+        return RingWriter(cast(str, target), RingLimits(**limits), partial(create_trace, taps=taps))
 
     return RingRecording(str(name), create, lambda text: None)
 

@@ -146,6 +146,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr("vtctap.sniffer.reader.time", machine)
     monkeypatch.setattr("vtctap.sniffer.reader.select", _Select(machine))
     monkeypatch.setattr("vtctap.sniffer.reader.RunDelay", lambda: _RunDelay(machine))
-    monkeypatch.setattr("vtctap.sniffer.capture.open_port", open_port)
-    monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", lambda name: Adapter())
+    monkeypatch.setattr("vtctap.sniffer.opening.open_port", open_port)
+    monkeypatch.setattr("vtctap.sniffer.opening.find_adapter", lambda name: Adapter())
     return machine

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ SECOND = 1_000_000_000
 NOON = 1_767_268_800 * SECOND
 """2026-01-01 12:00:00 UTC."""
 TAPS = [Interface(147, "a", speed=9600), Interface(147, "b")]
+with_taps = partial(create_trace, taps=TAPS)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def together(found: dict[str, list[Record]]) -> list[Record]:
 
 
 def write(folder: Path, limits: RingLimits, records: list[Record], suffix: str = ".pcapng") -> RingWriter:
-    with RingWriter(folder / f"t{suffix}", limits, taps=TAPS) as writer:
+    with RingWriter(folder / f"t{suffix}", limits, with_taps) as writer:
         for record in records:
             writer.write(record)
     return writer
@@ -74,7 +76,7 @@ def test_the_oldest_goes_first(tmp_path: Path) -> None:
         folder = tmp_path / str(kept)
         folder.mkdir()
         counts = []
-        with RingWriter(folder / "t.pcapng", RingLimits(records=2, files=kept), taps=TAPS) as writer:
+        with RingWriter(folder / "t.pcapng", RingLimits(records=2, files=kept), with_taps) as writer:
             for record in records:
                 writer.write(record)
                 counts.append(len(list(folder.iterdir())))
@@ -84,7 +86,7 @@ def test_the_oldest_goes_first(tmp_path: Path) -> None:
 
 
 def test_a_file_that_somebody_took_away(tmp_path: Path) -> None:
-    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=1, files=2), taps=TAPS) as writer:
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=1, files=2), with_taps) as writer:
         for second in range(3):
             writer.write(at(second))
             for path in tmp_path.iterdir():
@@ -115,7 +117,7 @@ def test_duration_counts_from_the_first_record_of_a_file(tmp_path: Path) -> None
 
 
 def test_time_that_passes_completes_a_file(tmp_path: Path) -> None:
-    with RingWriter(tmp_path / "t.pcapng", RingLimits(duration_ns=10 * SECOND), taps=TAPS) as writer:
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(duration_ns=10 * SECOND), with_taps) as writer:
         writer.advance(NOON)
         writer.write(at(0))
         writer.advance(NOON + 10 * SECOND - 1)
@@ -151,7 +153,7 @@ def test_what_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "t_00001_20260101120000.pcapng").write_bytes(b"mine")
     with RingWriter(tmp_path / "t.pcapng", RingLimits(records=1)) as writer, pytest.raises(TraceExists):
         writer.write(at(0))
-    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=1), taps=TAPS, force=True) as writer:
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=1), partial(with_taps, force=True)) as writer:
         writer.write(at(0))
     assert len(contents(tmp_path)) == 1
 
@@ -180,7 +182,7 @@ def test_together_they_hold_what_one_file_would(
 
 def test_the_last_file_stays_open(tmp_path: Path) -> None:
     records = [at(second) for second in range(6)]
-    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=2, total=2), taps=TAPS) as writer:
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=2, total=2), with_taps) as writer:
         for record in records[:3]:
             writer.write(record)
         assert (writer.done, writer.full) == (1, False)

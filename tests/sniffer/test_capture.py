@@ -20,7 +20,7 @@ from equipment import PATIENCE
 from equipment.patient import PatientTaps
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.adapter import Adapter, LowLatency
-from vtctap.sniffer.capture import Capture, Link, Wire
+from vtctap.sniffer.capture import Capture, Link, Opening, Wire
 from vtctap.sniffer.clock import Clock
 from vtctap.sniffer.counters import Counters
 from vtctap.sniffer.opening import open_port
@@ -331,7 +331,7 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
         return open_port(name, settings, power=power)
 
     with Capture([link_of(*hardware)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
-        monkeypatch.setattr("vtctap.sniffer.capture.open_port", slowly)
+        monkeypatch.setattr("vtctap.sniffer.opening.open_port", slowly)
         client.unplug()
         client.plug()
         records = until(tap, lambda _: opening.is_set())
@@ -461,7 +461,7 @@ def test_what_came_while_a_port_was_being_opened_again(
             return Adapter()
 
         # The facts that are read once the port is open.
-        monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", speak)
+        monkeypatch.setattr("vtctap.sniffer.opening.find_adapter", speak)
         client.plug()
         records += until(tap, lambda _: not tap.lost) + tap.close()
     (ack,) = frames(records)
@@ -683,7 +683,7 @@ def test_a_threshold_that_the_driver_lowers_with_the_speed_is_seen(
     client, _ = hardware
     now = [11]
     monkeypatch.setattr(
-        "vtctap.sniffer.capture.find_adapter", lambda name: Adapter("", characters=now[0], source="fifo")
+        "vtctap.sniffer.opening.find_adapter", lambda name: Adapter("", characters=now[0], source="fifo")
     )
     with Capture([link_of(client)], SETTINGS, gap_limit_ns=5_000 * MS, profile="p") as tap:
         now[0] = 0
@@ -707,8 +707,10 @@ def test_low_latency_is_put_back(
         done.append("asked")
         return LowLatency(reached, lambda: done.append("put back"))
 
-    monkeypatch.setattr("vtctap.sniffer.capture.ask_low_latency", ask)
-    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", low_latency=True) as tap:
+    monkeypatch.setattr("vtctap.sniffer.opening.ask_low_latency", ask)
+    with Capture(
+        [link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", opening=Opening(low_latency=True)
+    ) as tap:
         assert f"low_latency={'yes' if reached else 'no'}" in events(tap.poll(0) + tap.close())[0].split()
         assert done == ["asked"]
     assert done == ["asked", "put back"]
@@ -725,9 +727,10 @@ def test_power_is_asked_for_each_time(
         asked.append(power)
         return open_port(name, settings)
 
-    monkeypatch.setattr("vtctap.sniffer.capture.open_port", opening)
-    options = {"power": True} if power else {}
-    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", **options) as tap:
+    monkeypatch.setattr("vtctap.sniffer.opening.open_port", opening)
+    with Capture(
+        [link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", opening=Opening(power=power)
+    ) as tap:
         client.unplug()
         until(tap, lambda _: tap.lost)
         client.plug()

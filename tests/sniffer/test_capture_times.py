@@ -11,7 +11,7 @@ from vtctap.dissector.analysis.check import check
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.adapter import Adapter
-from vtctap.sniffer.capture import Capture, Link, Wire
+from vtctap.sniffer.capture import Capture, Link, Opening, Wire
 from vtctap.sniffer.port import Settings
 
 MS = 1_000_000
@@ -57,7 +57,7 @@ def capture(
 ) -> list[Record]:
     records: list[Record] = []
     with Capture(
-        [link], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", latency_ns=latency_ns, clock=machine.clock
+        [link], SETTINGS, gap_limit_ns=1_500 * MS, profile="p", opening=Opening(latency_ns), clock=machine.clock
     ) as capturing:
         while machine.now < START + until:
             records += capturing.poll(0.02)
@@ -70,7 +70,7 @@ def frames(records: Iterable[Record]) -> list[Record]:
 
 def behind(monkeypatch: pytest.MonkeyPatch, **adapters: Adapter) -> None:
     """The facts on the adapter of each port."""
-    monkeypatch.setattr("vtctap.sniffer.capture.find_adapter", lambda name: adapters[name])
+    monkeypatch.setattr("vtctap.sniffer.opening.find_adapter", lambda name: adapters[name])
 
 
 def test_times_order_and_uncertainty(machine: Machine) -> None:

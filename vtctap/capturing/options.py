@@ -5,7 +5,8 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, TypedDict
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
 from vtctap.capturing import printing, screen
 from vtctap.capturing.conditions import RING, STOP, condition, limits
@@ -37,12 +38,6 @@ if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.ring import RingLimits, RingWriter
     from vtctap.pcap.trace import TraceWriter
-
-
-class _Options(TypedDict):
-    linktype: int
-    application: str
-    force: bool
 
 
 def add_sink(parser: argparse.ArgumentParser) -> None:
@@ -165,8 +160,10 @@ def _recording(
         from vtctap.pcap.ring import RingWriter
         from vtctap.pcap.trace import create_trace
 
-        options: _Options = {"linktype": arguments.dlt, "application": APPLICATION, "force": arguments.force}
-        return RingWriter(name, ring, taps=taps, **options) if ring else create_trace(target, taps=taps, **options)
+        trace = partial(
+            create_trace, linktype=arguments.dlt, application=APPLICATION, taps=tuple(taps), force=arguments.force
+        )
+        return RingWriter(name, ring, trace) if ring else trace(target)
 
     if ring:
         return RingRecording(name, create, say)

@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         from vtctap.commands import ports
 
         return ports.run(arguments)
-    from vtctap.sniffer.capture import Capture, first_settings
+    from vtctap.sniffer.capture import Capture, Opening, first_settings
 
     profile = profile_of(arguments)
     links = _links(arguments)
@@ -97,9 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         gap_limit_ns=profile.timing.gap_limit_ns,
         profile=profile.name,
         following=following,
-        latency_ns=arguments.latency,
-        low_latency=arguments.low_latency,
-        power=arguments.power is not None,
+        opening=Opening(arguments.latency, arguments.low_latency, arguments.power is not None),
     )
     with sink.stoppable(), ExitStack() as stack:
         if arguments.wait:
