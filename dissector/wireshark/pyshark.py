@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ class TraceCapture(FileCapture):  # type: ignore[misc]  # pyshark has no types
     def __init__(self, belongings: ExitStack, path: str | os.PathLike[str], **options: Any) -> None:
         self._belongings = belongings
         super().__init__(os.fspath(path), **options)
+        _unwatch_later(belongings)
 
     def close(self) -> None:
         """Ends tshark."""
@@ -60,6 +62,7 @@ class LiveCapture(PipeCapture):  # type: ignore[misc]
         self._capture = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self._capture.stdout is not None
         super().__init__(os.dup(self._capture.stdout.fileno()), **options)
+        _unwatch_later(belongings)
         self._capture.stdout.close()  # Only tshark keeps reading; the capture ends with it.
 
     def sniff_continuously(self, packet_count: int | None = None) -> Iterator[Packet]:
@@ -144,3 +147,14 @@ def _prepare(profile: Profile, options: dict[str, Any]) -> ExitStack:
         more = [word for pair in more.items() for word in pair]
     options["custom_parameters"] = [*more, "-l", "-X", f"lua_script:{script}"]
     return belongings
+
+
+def _unwatch_later(belongings: ExitStack) -> None:
+    """Makes the end of a capture remove the handler of SIGCHLD that pyshark sets before Python 3.12.
+
+    The handler writes to an event loop that nobody runs any more: after some hundred subprocesses its pipe is full, and
+    Python warns at each further one.
+    """
+    if sys.version_info < (3, 12) and threading.current_thread() is threading.main_thread():
+        watcher = asyncio.get_child_watcher()
+        belongings.callback(lambda: watcher.attach_loop(None) if asyncio.get_child_watcher() is watcher else None)

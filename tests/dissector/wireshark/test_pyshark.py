@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,16 @@ def test_json_mode_has_the_messages_of_the_decoder(trace: Path) -> None:
     with open_records(trace) as reader:
         ours = [dissect(record).fields().get("vtc.message") for record in reader]
     assert [str(message) for message in messages] == [message for message in ours if message]
+
+
+def test_nothing_waits_for_subprocesses_when_a_capture_is_closed(trace: Path) -> None:
+    before = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(before)
+    capture = pyshark.open_trace(trace)
+    assert len(list(capture)) > 50
+    capture.close()
+    after = signal.set_wakeup_fd(before)
+    assert (before, signal.getsignal(signal.SIGCHLD)) == (after, signal.SIG_DFL)
 
 
 def test_options_reach_pyshark(trace: Path) -> None:
