@@ -87,7 +87,7 @@ def test_dialects(name: str) -> None:
 
 
 def test_every_prefix_of_a_file() -> None:
-    made = written(talk(4))
+    made = written(talk(2))
     for length in range(28, len(made)):
         assert difference(made[:length], PROFILES[length % 2], FEW[-1:]) == "", length
 
