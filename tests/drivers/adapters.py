@@ -90,14 +90,18 @@ class Uart:
     def _run(self) -> None:
         while not self._arriving.exists() and not self._ended.wait(IDLE):
             continue
+        rest = ""
         with self._arriving.open() as arriving:
             while not self._ended.wait(TURN if self._played else IDLE):
-                speed = _SPEEDS.get(termios.tcgetattr(self._terminal)[5], 9600)
+                *lines, rest = (rest + arriving.read()).split("\n")  # The last line may not be whole yet.
+                speed = _SPEEDS.get(termios.tcgetattr(self._terminal)[5], 9600)  # After the question for it.
                 if speed != (self._set or [0])[-1]:
                     self._set.append(speed)
-                    self._tell(f"speed {speed}")
-                for word in arriving.read().split():
-                    self._put(word)
+                for word in " ".join(lines).split():
+                    if word == "speed?":
+                        self._tell(f"speed {speed}")
+                    else:
+                        self._put(word)
 
     def _put(self, word: str) -> None:
         if word == "cleared":
@@ -211,7 +215,7 @@ class UsbAdapter:
         """Returns the times and values of one kind of log line."""
         with self._log.open() as log:
             log.seek(self._began)
-            lines = [line.split() for line in log]
+            lines = [line.split() for line in log if line.endswith("\n")]
         return [(float(words[0]), words[2]) for words in lines if words[1:2] == [what] and len(words) == 3]
 
     def sent(self) -> bytes:

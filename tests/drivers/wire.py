@@ -66,6 +66,10 @@ class Wire:
         """Whether something is being received, or will be."""
         return self._stream is not None or self._receiver.busy
 
+    def begun(self, now: int) -> bool:
+        """Whether an octet has begun by ``now`` that has not been received."""
+        return self._receiver.begun(now) or (self._stream is not None and self._stream <= now)
+
     def play(self, octets: Iterable[WireOctet], start: int) -> None:
         """Plays octets from ``start`` on, after all that was played before; their own times begin at
         :data:`~vtctap.sniffer.simulated.session.EPOCH`."""

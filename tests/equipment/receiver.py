@@ -102,6 +102,11 @@ class Receiver:
         """Whether an octet is being received, or will be received from the edges known so far."""
         return self._next is not None or self._waveform.falls(self._after) is not None
 
+    def begun(self, by: int) -> bool:
+        """Whether an octet has begun by ``by`` (ns) that :meth:`run` has not returned."""
+        edge = self._waveform.falls(self._after)
+        return self._next is not None or (edge is not None and edge <= by)
+
     def run(self, until: int) -> list[Received]:
         """Returns the octets that are complete by ``until`` (ns), which never decreases."""
         octets = []

@@ -5,7 +5,7 @@
 Standard input, a line each:
   plug CHIP PORT SERIAL                  plugs one in, at a port of the virtual controller
   line SERIAL                            makes the line of one of the machine's UARTs, with commands play, stream and
-                                         clear as below; SERIAL speed 300 states the UART's speed
+                                         clear as below; SERIAL speed 300 answers for its speed
   SERIAL play speed=9600 mode=C          plays a simulated session, or one side of it, at the host's speed
   SERIAL give 41 42:F 00:FB ff:P 43:O    lets octets arrive, each with the errors that the chip is to report
   SERIAL stream                          lets octets arrive continuously, until "clear"
@@ -13,8 +13,8 @@ Standard input, a line each:
   SERIAL unplug                          unplugs it
 FOLDER/SERIAL.log holds what the host does to the line, as the adapter's pins show it:
   TIME speed 9600 | TIME lines 0 | TIME sent 4142 | TIME latency 16 | TIME cleared 0 (octets left)
-and, for a UART, the octets that arrive, with B for a break:
-  41 42 B 43 cleared
+and, for a UART, the octets that arrive, with B for a break, and questions for its speed:
+  speed? 41 42 B 43 cleared
 
 Sources: the kernel's drivers ftdi_sio, cp210x, ch341 and cdc-acm, which must accept the chips; FTDI's note AN232B-04 on
 the FT232B's packets.
@@ -47,12 +47,11 @@ BULK_BOTH: Final = (Endpoint(0x81, 2, 64), Endpoint(0x02, 2, 64))
 
 
 class Adapter:
-    """What is on a line: the line, the speed in bit/s that is set, and the log."""
+    """What is on a line: the line, and the log."""
 
     def __init__(self, log: Path) -> None:
         self.log = log.open("a", buffering=1)
         self.wire = Wire()
-        self.speed = 9600
 
     def told(self, words: list[str]) -> None:
         """Runs a command of standard input."""
@@ -76,6 +75,7 @@ class Chip(Adapter, Device):
     def __init__(self, port: int, serial: str, log: Path) -> None:
         Adapter.__init__(self, log)
         self.buffer: list[tuple[int, int]] = []
+        self.speed = 9600
         Device.__init__(self, port, serial)
 
     def say(self, what: str, value: object) -> None:
@@ -277,25 +277,34 @@ CHIPS: Final = {chip.__name__: chip for chip in (FT232B, CP2102, Counterfeit, CH
 
 class UartLine(Adapter):
     """The line of one of the machine's own UARTs. The host hands the octets to QEMU, but they are played here by the
-    guest's clock, which runs slower if the host is busy."""
+    guest's clock, which runs slower if the host is busy. Only the host knows the UART's speed, so each look at the line
+    asks for it, and what has arrived by then is received when the answer comes. A program sets another speed only after
+    it has got the octets before, so the answer holds for all octets since the last look."""
+
+    _asked = 0
+    """When the line was last looked at, ns."""
+    _answered = True
 
     def told(self, words: list[str]) -> None:
         if words[0] != "speed":
             super().told(words)
             return
-        self.hand_on()
-        self.speed = int(words[1])
+        self._answered = True
+        arrived = self.wire.receive(self._asked, int(words[1]))
+        octets = ["B" if octet.flags & Flag.BREAK else f"{octet.value:02x}" for octet in arrived]
+        if octets:
+            print(*octets, file=self.log)
 
     def clear(self) -> None:
         super().clear()
         print("cleared", file=self.log)
 
     def hand_on(self) -> None:
-        """Logs what has arrived by now: octets, and ``B`` for a break."""
-        arrived = self.wire.receive(time.monotonic_ns(), self.speed)
-        words = ["B" if octet.flags & Flag.BREAK else f"{octet.value:02x}" for octet in arrived]
-        if words:
-            print(*words, file=self.log)
+        """Asks for the speed, if an octet has begun."""
+        now = time.monotonic_ns()
+        if self._answered and now >= self._asked + TURN * 1e9 and self.wire.begun(now):
+            self._asked, self._answered = now, False
+            print("speed?", file=self.log)
 
     def due(self) -> float:
         """Returns the seconds until the next look at the line."""
