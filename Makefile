@@ -51,10 +51,11 @@ $(VENV)/core: $(BIN)/python pyproject.toml
 	@echo "Installing vtctap into $(VENV)"; $(call quietly,$(PIP) install .)
 	@touch $@
 
-# The editable install in strict mode shows mypy the package as it will be installed.
-$(VENV)/dev: $(BIN)/python pyproject.toml
+# The editable install in strict mode shows mypy the package as it will be installed: it is repeated when a folder's
+# modules have changed. What is never imported is not compiled.
+$(VENV)/dev: $(BIN)/python pyproject.toml $(shell find dissector pcap sniffer vtctap -type d -not -name __pycache__)
 	@echo "Installing vtctap and what its tests need into $(VENV)"; \
-	$(call quietly,$(PIP) install --editable '.[dev]' --config-settings editable_mode=strict)
+	$(call quietly,$(PIP) install --no-compile --editable '.[dev]' --config-settings editable_mode=strict)
 	@touch $@
 
 demo: $(VENV)/core
@@ -80,7 +81,6 @@ announce:
 
 check: $(VENV)/dev
 	$(call install,$(TEST_PROGRAMS))
-	@$(call quietly,$(PIP) install --no-deps --editable . --config-settings editable_mode=strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -124,7 +124,6 @@ test-fresh:
 # Ports on the kernel's own drivers, in an emulated machine (amd64 alone); prints what is expected and what is seen.
 test-drivers: $(VENV)/dev
 	$(call install,qemu-system-x86_64:qemu-system-x86)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 	$(BIN)/python tests/drivers
 
 # The pictures of docs/wireshark.md, from a real Wireshark on a screen that nobody sees.

@@ -27,11 +27,10 @@ _SHOWN: Final = 20
 class Traces:
     """The records of several traces that are read as one, in order, and the damaged parts between them.
 
-    Damage is reported on standard error when the reader meets it; :attr:`Reading.status` is the resulting exit
-    status. ``bar``
-    shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown. ``follow``
-    waits at the end of the last trace for more records; a pipe still ends when its writer closes it. With ``told``
-    False nothing is reported: the caller does it.
+    Damage is reported on standard error when the reader meets it; :attr:`Reading.status` is the resulting exit status.
+    ``bar`` shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown.
+    ``follow`` waits at the end of the last trace for more records; a pipe still ends when its writer closes it. With
+    ``told`` False nothing is reported: the caller does it.
     """
 
     def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False, told: bool = True) -> None:
