@@ -86,13 +86,12 @@ def test_the_reference_leaves_nothing_without_words(name: str) -> None:
             assert inspect.getdoc(thing), member
 
 
-SOURCES = [path for folder in ("pcap", "dissector", "sniffer", "vtctap") for path in (ROOT / folder).rglob("*.py")]
-
-
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_references_in_docstrings_lead_somewhere(source: Path) -> None:
-    for target in re.findall(r":(?:class|func|meth|mod|data|attr):`~?(vtctap[\w.]*)`", source.read_text("utf-8")):
-        pkgutil.resolve_name(target)
+def test_references_in_docstrings_lead_somewhere() -> None:
+    sources = [path for folder in ("pcap", "dissector", "sniffer", "vtctap") for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 100
+    for source in sources:
+        for target in re.findall(r":(?:class|func|meth|mod|data|attr):`~?(vtctap[\w.]*)`", source.read_text("utf-8")):
+            pkgutil.resolve_name(target)
 
 
 # Links.
