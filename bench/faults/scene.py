@@ -319,7 +319,7 @@ class Scene:
 
         def settled() -> bool:
             nonlocal quiet
-            if any(port.waiting for port in self.ports):
+            if any(port.waiting or port.read < len(port.sent) for port in self.ports):
                 quiet = time.monotonic()
             return self.over or time.monotonic() >= quiet + quiet_s
 
