@@ -215,9 +215,10 @@ class Capture:
         if not chunk.lost:
             link.feed(tap, chunk.octets, self._clock.at(chunk.arrival), chunk.late_ns)
             return
-        self._opened.pop(chunk.port).close()  # At once, so that an adapter that is plugged in again gets its old name.
+        opened = self._opened.pop(chunk.port)
+        opened.close()  # At once, so that an adapter that is plugged in again gets its old name.
         link.lose(tap, chunk.lost)
-        self._reopening[chunk.port] = Reopening(lambda: self._opening.open(tap.wire.port, link.settings))
+        self._reopening[chunk.port] = Reopening(lambda: self._opening.open_again(tap.wire.port, link.settings, opened))
 
     def _watch(self) -> None:
         stepped = self._clock.step()

@@ -7,6 +7,9 @@ optical head.
 """
 
 import contextlib
+import os
+import re
+import stat
 import sys
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -16,6 +19,9 @@ from vtctap.sniffer.port import Port, PortError, Settings
 
 _WAITING_READS: Final = 16
 """Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
+
+
+_PSEUDO_TERMINAL: Final = re.compile(r"/dev/(pts/|ttys)[0-9]")
 
 
 def is_url(name: str) -> bool:
@@ -49,13 +55,15 @@ def waiting_octets(port: Port) -> list[tuple[int, int]]:
 
 class Opened(NamedTuple):
     """A port that was opened with ``settings``, and the octets that were ``waiting`` in it. ``low_latency`` is what the
-    driver did, where low latency was asked for."""
+    driver did, where low latency was asked for. ``linked_ns`` is when the link was made that the port was opened by (ns
+    since 1970 UTC), None without one."""
 
     port: Port
     settings: Settings
     waiting: list[tuple[int, int]]
     adapter: Adapter
     low_latency: LowLatency | None = None
+    linked_ns: int | None = None
 
     def close(self) -> None:
         """Restores the port's latency and closes it."""
@@ -81,8 +89,26 @@ class Opening:
         port = open_port(name, settings, power=self.power)
         waiting = waiting_octets(port)
         low_latency = ask_low_latency(name, port.fileno()) if self.low_latency and not is_url(name) else None
-        return Opened(port, settings, waiting, self.adapter(name), low_latency)
+        return Opened(port, settings, waiting, self.adapter(name), low_latency, _linked_ns(name))
+
+    def open_again(self, name: str, settings: Settings, before: Opened) -> Opened:
+        """Opens a port that was lost. Raises PortError.
+
+        The number of a pseudo-terminal that is gone may be another's by now, that of a person's terminal for instance.
+        So a pseudo-terminal is opened again only by a link that was made since.
+        """
+        if _PSEUDO_TERMINAL.match(os.path.realpath(name)) and _linked_ns(name) in (None, before.linked_ns):
+            raise PortError(f"{name} was a pseudo-terminal that is gone")
+        return self.open(name, settings)
 
     def adapter(self, name: str) -> Adapter:
         """Returns what is known of a port's adapter."""
         return find_adapter(name).stated(self.latency_ns)
+
+
+def _linked_ns(name: str) -> int | None:
+    try:
+        found = os.lstat(name)
+    except OSError:
+        return None
+    return found.st_ctime_ns if stat.S_ISLNK(found.st_mode) else None
