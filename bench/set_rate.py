@@ -201,14 +201,21 @@ def pairs(folder: Path, records: int, rounds: int) -> tuple[str, list[str]]:
     write(Path(traces[0]), records, plain)
     write(Path(traces[1]), records + 1, plain)
     out, spin = folder / "set.parquet", [sys.executable, "-c", _SPIN]
-    exports, loops = [], []
+    taken: dict[str, list[Used]] = {"1": [], "2": []}
+    loops = []
     for _ in range(rounds):
-        exports.append(wall(export(out, *traces, "--jobs", "1")) / wall(export(out, *traces, "--jobs", "2")))
+        for jobs, each in taken.items():
+            each.append(used(export(out, *traces, "--jobs", jobs)))
         loops.append(2 * wall(spin) / wall(spin, spin))
-    two, bare = median(exports), median(loops)
+    one, pair, bare = middle(taken["1"]), middle(taken["2"]), median(loops)
+    two = one.wall / pair.wall
     # Two processors that others use as well are not worth two.
     missed = [f"two processes are worth {two:.2f} of one"] if two < TWO_PROCESSES * min(bare / 2, 1) else []
-    return table(("", "two are times one"), [("export", f"{two:.2f}"), ("bare loops", f"{bare:.2f}")]), missed
+    rows = [
+        ("export", f"{two:.2f}", *(f"{each.cpu / each.wall:.2f}" for each in (one, pair))),
+        ("bare loops", f"{bare:.2f}", "1", "2"),
+    ]
+    return table(("", "two are times one", "processors that one uses", "that two use"), rows), missed
 
 
 def wall(*commands: list[str]) -> float:
