@@ -213,7 +213,7 @@ def pairs(folder: Path, records: int, rounds: int) -> tuple[str, list[str]]:
     missed = [f"two processes are worth {two:.2f} of one"] if two < TWO_PROCESSES * min(bare / 2, 1) else []
     rows = [
         ("export", f"{two:.2f}", *(f"{each.cpu / each.wall:.2f}" for each in (one, pair))),
-        ("bare loops", f"{bare:.2f}", "1", "2"),
+        ("bare loops", f"{bare:.2f}", "", ""),
     ]
     return table(("", "two are times one", "processors that one uses", "that two use"), rows), missed
 

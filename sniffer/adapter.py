@@ -99,11 +99,16 @@ class Adapter(NamedTuple):
         return ", ".join(text for text in texts if text)
 
 
+def is_pseudo_terminal(name: str) -> bool:
+    """Whether a name, or the link that it is, leads to a pseudo-terminal; it may be gone by now."""
+    return bool(_PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)))
+
+
 def find_adapter(name: str, system: str = "/sys") -> Adapter:
     """Finds the adapter behind a port. An empty name is that of a virtual capture; ``system`` is the path of sysfs."""
     if any(network in name for network in _NETWORKS):
         return Adapter(time_ns=_ASSUMED_NS, source="network")
-    if not name or _PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)):
+    if not name or is_pseudo_terminal(name):
         return Adapter()
     if "://" in name or not os.path.isdir(f"{system}/class/tty"):
         return Adapter(time_ns=_ASSUMED_NS, source="assumed")

@@ -41,7 +41,7 @@ from vtctap.sniffer.envelope import Envelope, Pace
 
 PROMPT_NS: Final = 120_000
 """How late a waiting program usually is woken, including the adapter's transfer."""
-HOLD_CHARACTERS: Final = 32
+_HOLD_CHARACTERS: Final = 32
 """How long octets of a stream without pauses are held, at least: so that an estimate sees a dozen reads of a slow
 line."""
 _HOLD_NS: Final = 20_000_000
@@ -58,10 +58,10 @@ _MAX_STATED_NS: Final = (1 << 32) - 2
 """The largest uncertainty that a record can state; a larger one becomes unknown."""
 
 
-def hold_ns(character_time_ns: int, latency_ns: int) -> int:
+def _longest_hold_ns(character_time_ns: int, latency_ns: int) -> int:
     """Returns how long the octets of a stream without pauses are held, at most, ns."""
     timers_ns = min(_HOLD_NS + _HOLD_TIMERS * latency_ns, _LONGEST_HOLD_NS)
-    return max(timers_ns, HOLD_CHARACTERS * character_time_ns)
+    return max(timers_ns, _HOLD_CHARACTERS * character_time_ns)
 
 
 class _Run(NamedTuple):
@@ -106,7 +106,7 @@ class Estimator:
         self._bounds = Bounds(character_time_ns, latency_ns, fifo=fifo)
         self._pace = Pace(character_time_ns)
         self._silence_ns = self._latency_ns + 3 * character_time_ns + SCHEDULING_NS
-        self._hold_ns = hold_ns(character_time_ns, latency_ns)
+        self._hold_ns = _longest_hold_ns(character_time_ns, latency_ns)
 
     def use(self, character_time_ns: int, latency_ns: int, *, fifo: bool = False) -> None:
         """Sets line and adapter from now on, and settles the held octets with the old values."""

@@ -8,20 +8,16 @@ optical head.
 
 import contextlib
 import os
-import re
 import stat
 import sys
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from vtctap.sniffer.adapter import Adapter, LowLatency, ask_low_latency, find_adapter
+from vtctap.sniffer.adapter import Adapter, LowLatency, ask_low_latency, find_adapter, is_pseudo_terminal
 from vtctap.sniffer.port import Port, PortError, Settings
 
 _WAITING_READS: Final = 16
 """Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
-
-
-_PSEUDO_TERMINAL: Final = re.compile(r"/dev/(pts/|ttys)[0-9]")
 
 
 def is_url(name: str) -> bool:
@@ -97,7 +93,7 @@ class Opening:
         The number of a pseudo-terminal that is gone may be another's by now, that of a person's terminal for instance.
         So a pseudo-terminal is opened again only by a link that was made since.
         """
-        if _PSEUDO_TERMINAL.match(os.path.realpath(name)) and _linked_ns(name) in (None, before.linked_ns):
+        if is_pseudo_terminal(name) and _linked_ns(name) in (None, before.linked_ns):
             raise PortError(f"{name} was a pseudo-terminal that is gone")
         return self.open(name, settings)
 
