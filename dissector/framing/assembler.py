@@ -105,8 +105,8 @@ class Assembler:
         self._horizon_ns[tap.number] = 0
         self._order.add(tap.number, bounded=tap.bounded)
 
-    def feed(self, tap: int, octets: Iterable[Octet]) -> list[Record]:
-        """Takes octets of one tap and returns the records that they complete."""
+    def feed(self, tap: int, octets: Sequence[Octet]) -> list[Record]:
+        """Takes octets of one tap, in the order of their starts, and returns the records that they complete."""
         framer = self._framers[tap]
         if self._settings[tap] != self._taps[tap]:
             self._add(tap, framer.close())
@@ -118,7 +118,8 @@ class Assembler:
             self._feed_run(tap, octets, others)
         else:
             self._feed_each(tap, octets, others)
-        self._horizon_ns[tap] = max(self._horizon_ns[tap], framer.end_ns)
+        if octets:  # Not the last one's end, since a pseudo-terminal may be faster than its line.
+            self._horizon_ns[tap] = max(self._horizon_ns[tap], octets[-1].start)
         self._now_ns = max(self._now_ns, framer.end_ns)
         return self._release()
 

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import cycle, islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vtctap.capturing.counts import Counts
 from vtctap.dissector.analysis.exchanges import exchanges
@@ -100,3 +103,30 @@ def test_each_message_is_decoded_once(wires: tuple[Sender, ...], following: bool
     assert len(found) == 6
     octets = sum(len(octets) for _, octets in SESSION)
     assert counted == {"decoded": len(SESSION), "framed": octets * (2 if following else 1)}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, MS // 10, MS, 3 * MS]), st.integers(0, 30), st.booleans()),
+        min_size=20,
+        max_size=60,
+    )
+)
+def test_times_of_one_tap_never_go_back(steps: list[tuple[int, int, bool]]) -> None:
+    """Whatever a read brings, even octets that came faster than the line's speed, and whenever an event happens."""
+    now = 0
+    clock = Clock(lambda: now, lambda: now)
+    tap = OpenTap(Wire("port"), Tap(0, Sender.UNKNOWN, SETTINGS.line, SETTINGS.speed), Adapter())
+    link = OpenLink(0, [tap], SETTINGS, None, clock, lambda name: Adapter(), gap_limit_ns=GAP)
+    said = cycle(b"/?!\r\n")
+    for pause_ns, count, happens in steps:
+        now += pause_ns
+        if count:
+            link.feed(tap, even(bytes(islice(said, count))), now)
+        else:
+            link.sweep(now)
+        if happens:
+            link.event(tap, "mark")
+    link.close()
+    assert sum(len(record.octets) for record in link.ready) == tap.octets
+    assert [record.time for record in link.ready] == sorted(record.time for record in link.ready)

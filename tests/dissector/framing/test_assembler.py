@@ -332,6 +332,16 @@ def test_an_event_waits_for_what_began_before_it() -> None:
     assert [record.event for record in new.advance(T0 + 11 * MS)] == ["mark here"]
 
 
+def test_an_event_waits_for_octets_faster_than_the_line() -> None:
+    """A pseudo-terminal has no speed, so an octet may begin before the last one would have ended."""
+    new = assembler(one_tap())
+    records = new.feed(0, timed(with_even_parity(b"/?!\r\n"), T0, 0))
+    records += new.event(event(T0 + CHARACTER // 2))
+    records += new.feed(0, timed(with_even_parity(b"\x06051\r\n"), T0, 0))
+    records += new.advance(T0 + 100 * MS) + new.close()
+    assert [record.time for record in records] == [T0, T0, T0 + CHARACTER // 2]
+
+
 # Echo.
 
 
