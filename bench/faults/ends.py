@@ -7,7 +7,6 @@ import pty
 import select
 import struct
 import termios
-from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -15,33 +14,8 @@ from vtctap.sniffer.simulated.ptys import Pty
 
 QUIET: Final = 0.02
 """Seconds for which nothing has been waiting in a port that is quiet."""
-_ROUNDS: Final = 3
-"""Octets of a :class:`_Sentinel` that must have arrived since something was written: the first may be from before."""
 _SURE: Final = 2048
 """Most octets waiting in a terminal by which it surely counts all of them; more wait uncounted behind 4095."""
-
-
-class _Sentinel:
-    """Tells when the system has handed on what was written to terminals: it does so in the background, in turn, and
-    late if it is busy. The sentinel's own terminal gets an octet as soon as the one before has arrived."""
-
-    def __init__(self) -> None:
-        self._pty = Pty()
-        os.set_blocking(self._pty.terminal, False)
-        self._pty.write(b".")
-        self.arrived = 0
-
-    def look(self) -> int:
-        """Returns how many octets have arrived by now."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._pty.terminal, 1)
-            self.arrived += 1
-            self._pty.write(b".")
-        return self.arrived
-
-    def close(self) -> None:
-        """Closes the terminal."""
-        self._pty.close()
 
 
 class Port:
@@ -51,9 +25,6 @@ class Port:
         self.name = name
         self.sent = bytearray()
         self._read = 0
-        self._sentinel = _Sentinel()
-        self._handed_on = deque([0] * _ROUNDS, maxlen=_ROUNDS)
-        """The lengths of ``sent`` when the sentinel's last octets arrived; those of the first have surely arrived."""
         self.ends: list[int] = [0]
         """Where the messages in ``sent`` end."""
         self._pty = self._plug()
@@ -71,28 +42,25 @@ class Port:
 
     @property
     def waiting(self) -> int:
-        """Number of octets that nobody has read yet."""
+        """Number of octets that nobody has read yet. The system hands octets on in the background, late if it is busy,
+        but at once to a program that asks whether there are any."""
+        select.select([self._pty.terminal], [], [], 0)
         (count,) = struct.unpack("i", fcntl.ioctl(self._pty.terminal, termios.FIONREAD, bytes(4)))
         return int(count)
 
     @property
     def read(self) -> int:
         """Number of octets that have been read, at least."""
-        arrived = self._sentinel.arrived
-        if self._sentinel.look() > arrived:
-            self._handed_on.append(len(self.sent))
         waiting = self.waiting
         if waiting < _SURE:
-            self._read = max(self._read, self._handed_on[0] - waiting)
+            self._read = max(self._read, len(self.sent) - waiting)
         return self._read
 
     def left(self) -> bytes:
         """Takes the octets that the capture did not read before it ended."""
-        left, complete = b"", self._sentinel.arrived + _ROUNDS
-        while self._sentinel.look() < complete:
-            if select.select([self._pty.terminal], [], [], 0.001)[0]:
-                left += os.read(self._pty.terminal, 4096)
-                complete = self._sentinel.arrived + _ROUNDS
+        left = b""
+        while self.waiting:
+            left += os.read(self._pty.terminal, 4096)
         return left.replace(b"\xff\xff", b"\xff")  # A tap's settings double this octet (PARMRK).
 
     def unplug(self) -> None:
@@ -107,7 +75,6 @@ class Port:
     def close(self) -> None:
         """Closes both ends."""
         self._pty.close()
-        self._sentinel.close()
 
 
 class Reader:
