@@ -72,8 +72,9 @@ opening:
 		echo "Look closer: wireshark -X lua_script:demo.lua demo.pcapng"; \
 	else echo "Look closer: tshark -V -X lua_script:demo.lua -r demo.pcapng"; fi
 
+# With bytecode, whatever the environment says: else each of the many programs that tests start compiles all of vtctap.
 test: announce check
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 announce:
 	@echo "make test: 8000 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
