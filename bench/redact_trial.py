@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.profiles.files import load, shipped
+from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.model import Profile
+from vtctap.dissector.profiles.names import shipped
 from vtctap.dissector.redaction.proof import places_of
 from vtctap.dissector.redaction.proof import survivors as proved
 from vtctap.dissector.redaction.redact import Redactor

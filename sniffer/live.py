@@ -12,7 +12,8 @@ from collections import deque
 from types import TracebackType
 from typing import Final, Self
 
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.pcap.record import Line, Record, Sender
 from vtctap.sniffer.capture import Capture, Following, Link, Wire, first_settings
 

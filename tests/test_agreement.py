@@ -21,7 +21,8 @@ from vtctap.dissector.catalogue import FIELDS, SECONDS
 from vtctap.dissector.dissect import Dissection, Dissector, Frame, dissections
 from vtctap.dissector.fields import Value
 from vtctap.dissector.framing.reframe import assemble
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.scapy import VTCSession
 from vtctap.dissector.wireshark import pyshark
 from vtctap.pcap import Kind, Line, Record, Sender, create_trace, open_trace

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from vtctap.__main__ import main
-from vtctap.dissector.profiles.files import load, shipped
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import shipped
 from vtctap.dissector.wireshark import configuration as wireshark_profile
 from vtctap.dissector.wireshark.generator import generate
 from vtctap.dissector.wireshark.tables import TOLD

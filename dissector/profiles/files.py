@@ -6,60 +6,23 @@ for registers and values. Every entry, or the table that holds it, states its so
 file; docs/profiles.md describes the format.
 """
 
-import os
-import sys
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from vtctap.dissector.profiles.model import Profile, ProfileError
+from vtctap.dissector.profiles.names import DEFAULT, file_of, shipped, users
 from vtctap.dissector.profiles.reader import ProfileReader, parse_document
 
-__all__ = ["DEFAULT", "load", "parse", "shipped", "text", "user_directory", "users"]
+__all__ = ["load", "parse", "text"]
 
-DEFAULT: Final = "iec62055-52"
 _GENERATIONS: Final = 8
 """Longest chain of inheritance; a longer one is taken for a circle."""
 
 
-def shipped() -> tuple[str, ...]:
-    """Returns the names of the profiles that come with vtctap, the default one first."""
-    folder = resources.files("vtctap.dissector.profiles")
-    names = {entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")}
-    return (DEFAULT, *sorted(names - {DEFAULT}))
-
-
-def user_directory() -> Path:
-    """Returns the system's folder for the user's own profiles; it need not exist."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return base / "vtctap" / "profiles"
-
-
-def users() -> tuple[str, ...]:
-    """Returns the names of the user's own profiles; a file that has the name of a shipped profile does not count."""
-    try:
-        names = {path.stem for path in user_directory().iterdir() if path.suffix == ".toml"}
-    except OSError:
-        return ()
-    return tuple(sorted(names - set(shipped())))
-
-
 def load(name: str = DEFAULT) -> Profile:
     """Loads the profile of that name, or from the file of that path. Raises ProfileError."""
-    return parse(text(name), _file(name))
-
-
-def _file(name: str) -> str:
-    """Returns the name of a profile's file for error messages."""
-    if name in shipped():
-        return f"{name}.toml"
-    return name if name.endswith(".toml") else str(user_directory() / f"{name}.toml")
+    return parse(text(name), file_of(name))
 
 
 def text(name: str) -> str:
@@ -69,7 +32,7 @@ def text(name: str) -> str:
     if not name.endswith(".toml") and name not in users():
         names = ", ".join((*shipped(), *users()))
         raise ProfileError(f"there is no profile {name!r}: name one of {names}, or the path of a .toml file")
-    path = _file(name)
+    path = file_of(name)
     try:
         return Path(path).read_text("utf-8")
     except OSError as error:
@@ -94,7 +57,7 @@ def _parse(source: str, file: str, generation: int) -> Profile:
         if generation == _GENERATIONS:
             raise ProfileError(f"{file}: profile.inherits: {parent!r} and this profile inherit each other")
         try:
-            base = _parse(text(parent), _file(parent), generation + 1)
+            base = _parse(text(parent), file_of(parent), generation + 1)
         except ProfileError as error:
             raise ProfileError(f"{file}: profile.inherits: {error}" if generation == 1 else str(error)) from None
     return ProfileReader(file, source, base).profile(document)

@@ -9,8 +9,9 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import TypeVar
 
-from vtctap.dissector.profiles.files import load, users
+from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.model import Profile, ProfileError
+from vtctap.dissector.profiles.names import users
 from vtctap.pcap.record import Record, stated_profile
 
 Item = TypeVar("Item")

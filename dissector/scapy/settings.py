@@ -9,8 +9,9 @@ from scapy.config import conf
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
 from vtctap.dissector.meaning import answered
 from vtctap.dissector.pairing import Place
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.model import Profile
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.tokens import Keys, load_keys
 from vtctap.pcap.record import Record
 

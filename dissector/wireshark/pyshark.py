@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from vtctap.base.extras import extra
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.model import Profile
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.profiles.stated import settled
 from vtctap.dissector.wireshark import generator as lua
 from vtctap.errors import Error

@@ -182,7 +182,7 @@ def test_a_manifest_that_cannot_be_read(sound: Host) -> None:
 
 
 def test_a_profile_of_ones_own_that_is_broken(sound: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vtctap.dissector.profiles.files.user_directory", lambda: tmp_path / "profiles")
+    monkeypatch.setattr("vtctap.dissector.profiles.names.user_directory", lambda: tmp_path / "profiles")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "mine.toml").write_text("[profile")
     (finding,) = examine(sound)[0]

@@ -88,7 +88,7 @@ def test_a_profile_of_ones_own_by_the_name_that_it_calls_itself(
     inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name of its file differs."""
-    monkeypatch.setattr("vtctap.dissector.profiles.files.user_directory", lambda: tmp_path / "own")
+    monkeypatch.setattr("vtctap.dissector.profiles.names.user_directory", lambda: tmp_path / "own")
     (tmp_path / "own").mkdir()
     head = {"name": "mine", "title": "Mine", "inherits": OTHER, "source": "a test", "confidence": "assumed"}
     text = "\n".join(["[profile]", *(f'{key} = "{value}"' for key, value in head.items())])

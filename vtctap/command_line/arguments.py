@@ -52,7 +52,8 @@ STATED: Final = "the one that the trace states"
 
 def profile_of(arguments: argparse.Namespace) -> "Profile":
     """Returns the profile of ``--profile``, or the default profile."""
-    from vtctap.dissector.profiles.files import DEFAULT, load
+    from vtctap.dissector.profiles.files import load
+    from vtctap.dissector.profiles.names import DEFAULT
 
     return load(arguments.profile or DEFAULT)
 

@@ -45,6 +45,7 @@ def dialect_of(arguments: argparse.Namespace) -> "Dialect":
 def fitting_profile(arguments: argparse.Namespace, dialect: "Dialect") -> "Profile":
     """Returns the profile of ``--profile``, or else that of the dialect's port: for drawn dialects the one of IEC
     62056-21, which says nothing of their registers."""
-    from vtctap.dissector.profiles.files import DEFAULT, load
+    from vtctap.dissector.profiles.files import load
+    from vtctap.dissector.profiles.names import DEFAULT
 
     return load(arguments.profile or (DEFAULT if dialect.name.startswith(DEFAULT) else "iec62056-21"))

@@ -127,7 +127,8 @@ class Reading:
         A line on standard error states a profile that the user did not choose, if it is not the default profile.
         ``name`` is the name of the trace if there are several, and "" otherwise.
         """
-        from vtctap.dissector.profiles.files import DEFAULT, load
+        from vtctap.dissector.profiles.files import load
+        from vtctap.dissector.profiles.names import DEFAULT
         from vtctap.dissector.profiles.stated import settled
 
         self.traces.append(trace)
@@ -149,7 +150,7 @@ class Reading:
         """Returns the items, without secrets if so wished."""
         if not self.no_secrets:
             return items
-        from vtctap.dissector.profiles.files import shipped
+        from vtctap.dissector.profiles.names import shipped
         from vtctap.dissector.redaction.redact import Redactor
         from vtctap.dissector.redaction.standins import StandIns
         from vtctap.pcap.record import Record

@@ -153,7 +153,8 @@ def _latency_timers(machine: Host) -> Iterator[Diagnosis]:
 
 def _profiles(machine: Host) -> Iterator[Diagnosis]:
     """Finds profiles of the user that are not valid."""
-    from vtctap.dissector.profiles.files import load, users
+    from vtctap.dissector.profiles.files import load
+    from vtctap.dissector.profiles.names import users
 
     for name in users():
         try:

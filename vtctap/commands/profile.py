@@ -64,15 +64,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector.profiles import files as profile
+    from vtctap.dissector.profiles.files import load
     from vtctap.dissector.profiles.model import ProfileError
+    from vtctap.dissector.profiles.names import shipped, users
 
     if arguments.names:
         raise CommandError("'profile list' takes no name; did you mean 'profile show'?")
     status = DONE
-    for name in (*profile.shipped(), *profile.users()):
+    for name in (*shipped(), *users()):
         try:
-            entry = profile.load(name)
+            entry = load(name)
         except ProfileError as error:
             warn(str(error))
             status = FOUND
@@ -85,15 +86,16 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from vtctap.dissector.profiles import files as profile
+    from vtctap.dissector.profiles.files import load, text
+    from vtctap.dissector.profiles.names import DEFAULT
 
     if len(arguments.names) > 1:
         raise CommandError("'profile show' takes one name")
-    name = arguments.names[0] if arguments.names else profile.DEFAULT
+    name = arguments.names[0] if arguments.names else DEFAULT
     if arguments.json:
-        print(json.dumps(asdict(profile.load(name))))
+        print(json.dumps(asdict(load(name))))
     else:
-        sys.stdout.write(profile.text(name))
+        sys.stdout.write(text(name))
     return DONE
 
 
@@ -218,7 +220,8 @@ def _page(name: str | None) -> "Callable[[Learner], str] | None":
 
 def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
     """Returns the parent profile, and the name of its file, which may differ from the name that it states."""
-    from vtctap.dissector.profiles.files import DEFAULT, load
+    from vtctap.dissector.profiles.files import load
+    from vtctap.dissector.profiles.names import DEFAULT
 
     parent = arguments.inherits or DEFAULT
     if parent.endswith(".toml"):
@@ -230,7 +233,7 @@ def _base(arguments: argparse.Namespace) -> "tuple[str, Profile]":
 
 def _new(arguments: argparse.Namespace) -> int:
     from vtctap.dissector.learning.draft import template
-    from vtctap.dissector.profiles.files import shipped, user_directory
+    from vtctap.dissector.profiles.names import shipped, user_directory
 
     if len(arguments.names) != 1:
         raise CommandError("'profile new' takes one name: write vtctap profile new NAME")

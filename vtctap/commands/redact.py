@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from vtctap.dissector.profiles.files import shipped
+    from vtctap.dissector.profiles.names import shipped
     from vtctap.dissector.redaction.redact import Redactor
     from vtctap.dissector.redaction.standins import StandIns
     from vtctap.pcap.record import Record
@@ -96,7 +96,7 @@ def _write(arguments: argparse.Namespace, names: list[str], redactor: "Redactor"
 
 def _tap(tap: "Interface", number: int) -> "Interface":
     """Returns the description of a tap with its side, line and speed, and no names."""
-    from vtctap.dissector.profiles.files import shipped
+    from vtctap.dissector.profiles.names import shipped
     from vtctap.dissector.redaction.rules import tap_part_stays
     from vtctap.pcap.capture_file import Interface
 

@@ -10,20 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
-from vtctap.capturing.signals import Signals
 from vtctap.command_line.arguments import add_profile, line, profile_of, speed, speed_or_following
 from vtctap.command_line.messages import warn
-from vtctap.command_line.outputs import APPLICATION
+from vtctap.command_line.parsers import CommandParser
 from vtctap.errors import DONE, NO_PORT, WRONG_USE, CommandError, Error
-from vtctap.pcap.record import SECOND_NS
 from vtctap.wireshark import extcap_queries
 from vtctap.wireshark.extcap_queries import DEMO, LINE, LOG, MARK, PREFIX, SPEED, SPEEDS
 
 if TYPE_CHECKING:
     from vtctap.capturing.parts import Chain
+    from vtctap.capturing.signals import Signals
     from vtctap.dissector.profiles.model import Profile
     from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
@@ -51,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parse(texts: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="vtctap (extcap)", description=__doc__, allow_abbrev=False)
+    parser = CommandParser("vtctap (extcap)", description=__doc__, allow_abbrev=False)
     for query in ("--extcap-interfaces", "--extcap-dlts", "--extcap-config", "--capture"):
         parser.add_argument(query, action="store_true")
     parser.add_argument("--extcap-interface", metavar="NAME", default="")
@@ -100,6 +98,7 @@ _NO_FILTER: Final = "vtctap captures every octet: leave the capture filter empty
 
 
 def _capture(arguments: argparse.Namespace) -> int:
+    from vtctap.capturing.signals import Signals
     from vtctap.wireshark.toolbar import Command, ControlMessage, Toolbar
 
     if not arguments.fifo:
@@ -130,7 +129,7 @@ class _Live:
         self._shown: dict[int, str] = {}
         self._obeys = False
 
-    def run(self, signals: Signals) -> int:
+    def run(self, signals: "Signals") -> int:
         """Captures until a signal or the end of the fifo, reopens lost ports, and returns the exit status."""
         from vtctap.capturing.hashing import Hashing
         from vtctap.capturing.interfaces import interfaces
@@ -181,6 +180,8 @@ class _Live:
                 return [Link((Wire(port),))], lambda: None
             return [Link((Wire(port, Sender.CLIENT), Wire(server, Sender.SERVER)))], lambda: None
 
+        from dataclasses import replace
+
         from vtctap.sniffer.simulated.faults import PTY_FAULTS
         from vtctap.sniffer.simulated.named import KNOWN
         from vtctap.sniffer.simulated.ptys import PtyTaps
@@ -215,6 +216,7 @@ class _Live:
 
     def _show(self, event: "Record") -> None:
         """Writes an event into the log, and shows the present port settings in the toolbar."""
+        from vtctap.pcap.record import SECOND_NS
         from vtctap.wireshark.toolbar import Command, ControlMessage
 
         time_of_day = time.strftime("%H:%M:%S", time.localtime(event.time // SECOND_NS))
@@ -269,6 +271,7 @@ def _device(name: str) -> str:
 
 
 def _create(target: str | IO[bytes], taps: "Sequence[Interface]") -> "TraceWriter":
+    from vtctap.command_line.outputs import APPLICATION
     from vtctap.pcap.trace import create_trace
 
     return create_trace(target, application=APPLICATION, taps=taps)

@@ -54,7 +54,7 @@ def interfaces() -> Iterator[str]:
 
 def config(arguments: argparse.Namespace) -> Iterator[str]:
     """Yields the options of an interface; or, for ``--extcap-reload-option``, the values of that option."""
-    from vtctap.dissector.profiles.files import shipped
+    from vtctap.dissector.profiles.names import shipped
 
     if arguments.extcap_reload_option:
         if arguments.extcap_reload_option.lstrip("-") == "server":

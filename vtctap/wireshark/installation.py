@@ -58,7 +58,8 @@ def launcher() -> str:
 def dissector(choices: "Choices") -> str:
     """Returns the text of the Lua dissector. Raises ProfileError."""
     from vtctap import __version__
-    from vtctap.dissector.profiles.files import DEFAULT, load, shipped
+    from vtctap.dissector.profiles.files import load
+    from vtctap.dissector.profiles.names import DEFAULT, shipped
     from vtctap.dissector.wireshark.generator import generate
 
     names = choices.profiles or (DEFAULT, *(name for name in shipped() if name != DEFAULT))

@@ -27,7 +27,8 @@ from vtctap.dissector.catalogue import FIELDS
 from vtctap.dissector.dissect import Dissection, Dissector
 from vtctap.dissector.dlms import apdu
 from vtctap.dissector.framing.reframe import assemble
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.dissector.scapy import VTCSession
 from vtctap.pcap import Kind, Record, Sender, create_trace

@@ -9,9 +9,10 @@ import pytest
 from vtctap.dissector.catalogue import CONFIDENCES, MESSAGES
 from vtctap.dissector.meaning import interpret
 from vtctap.dissector.profiles.encodings import Encoding
-from vtctap.dissector.profiles.files import DEFAULT, load, parse, shipped, text, user_directory, users
+from vtctap.dissector.profiles.files import load, parse, text
 from vtctap.dissector.profiles.manufacturers import manufacturer, manufacturers
 from vtctap.dissector.profiles.model import Profile, ProfileError, Provenance, Register
+from vtctap.dissector.profiles.names import DEFAULT, shipped, user_directory, users
 from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import Line
 

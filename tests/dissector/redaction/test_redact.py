@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from equipment.planted import Planter, command, data, fcs, survivors
 from vtctap.dissector.framing.framed import message_of
-from vtctap.dissector.profiles.files import load, shipped
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import shipped
 from vtctap.dissector.redaction.pieces import pieces
 from vtctap.dissector.redaction.proof import forms, places_of
 from vtctap.dissector.redaction.proof import survivors as proved

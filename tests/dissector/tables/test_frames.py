@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from vtctap.dissector.dissect import Dissector
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.tables import TABLES
 from vtctap.dissector.tables.model import Cells, Column, ColumnType
 from vtctap.dissector.tables.parquet import write_parquet

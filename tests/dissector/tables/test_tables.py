@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from vtctap.dissector.catalogue import CATALOGUE
 from vtctap.dissector.dissect import Dissector
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.tables import TABLES
 from vtctap.dissector.tables.model import Cells, Column, ColumnType, OutputTable
 from vtctap.dissector.tables.parquet import write_parquet

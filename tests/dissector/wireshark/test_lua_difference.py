@@ -24,7 +24,8 @@ from equipment.recordings import RECORDINGS, bursts_of
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, MESSAGES
 from vtctap.dissector.framing.reframe import assemble
-from vtctap.dissector.profiles.files import DEFAULT, load
+from vtctap.dissector.profiles.files import load
+from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 from vtctap.dissector.tokens.number import crc, join
 from vtctap.pcap import Kind, Line, Record, Sender, create_capture, create_trace
