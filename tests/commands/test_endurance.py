@@ -16,10 +16,11 @@ import pytest
 
 from equipment import PATIENCE
 from vtctap.pcap.record import Kind, Record
-from vtctap.pcap.trace import open_trace
+from vtctap.pcap.trace import create_trace, open_trace
 
 pytest.importorskip("termios")
 
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Listening = Callable[..., None]
 Records = Callable[[Path], list[Record]]
@@ -161,6 +162,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs to mount a file system")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+def test_a_whole_trace_or_none_on_a_full_disk(small_disk: Path, tmp_path: Path, vtctap: Run) -> None:
+    trace = tmp_path / "t.pcapng"
+    with create_trace(trace) as writer:
+        for number in range(1000):
+            writer.write(Record(number, frame(number)))
+    path = small_disk / "t.pcapng"
+    done = vtctap("reframe", trace, "-w", path)
+    assert (done.returncode, done.stderr) == (4, f"vtctap: {path}: {os.strerror(errno.ENOSPC)}\n")
+    assert list(small_disk.iterdir()) == []
 
 
 def test_disk_that_fills(taps: Any, small_disk: Path, start: Start, listening: Listening) -> None:

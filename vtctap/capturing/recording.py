@@ -82,7 +82,7 @@ class Recording(Passive):
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
         """See :meth:`~vtctap.capturing.parts.Part.feed`. Raises OutputError; BrokenPipeError if the reader is gone."""
         assert self._writer
-        with output_errors(self._name):
+        with output_errors(self._name, kept=True):
             for record in records:
                 self._writer.write(record)
         if now >= self._due:
@@ -105,7 +105,7 @@ class Recording(Passive):
         try:
             self._look_after()
         finally:
-            with output_errors(self._name):
+            with output_errors(self._name, kept=True):
                 self._writer.close(self.drops)
         if self._moved:
             raise OutputError(
@@ -150,7 +150,7 @@ class RingRecording(Recording):
         if records:
             self._latest = records[-1].time, now
         elif self._rings and self._latest:
-            with output_errors(self._name):
+            with output_errors(self._name, kept=True):
                 self._rings.advance(self._latest[0] + round((now - self._latest[1]) * 1e9))
         return super().feed(records, now)
 

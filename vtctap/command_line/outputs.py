@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "APPLICATION",
     "FULL",
-    "live_trace",
     "output_errors",
     "private",
     "refuse_existing",
@@ -46,14 +45,17 @@ def shown_name(name: str) -> str:
 
 
 @contextmanager
-def output_errors(name: str) -> Iterator[None]:
-    """Turns an OSError into an OutputError for the output ``name``. BrokenPipeError passes unchanged."""
+def output_errors(name: str, *, kept: bool = False) -> Iterator[None]:
+    """Turns an OSError into an OutputError for the output ``name``. BrokenPipeError passes unchanged.
+
+    ``kept``: what a write has written before it failed stays, and can be read.
+    """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        done = "" if error.filename else "; the part written before is readable"
+        done = "; the part written before is readable" if kept and not error.filename else ""
         named = shown_name(name)
         folder = Path(name).parent
         missing = f"; create the folder {folder}" if error.errno == errno.ENOENT and not folder.exists() else ""
@@ -141,20 +143,6 @@ def _write_errors(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def live_trace(
-    arguments: argparse.Namespace, taps: "Sequence[Interface]", application: str = APPLICATION
-) -> Iterator["TraceWriter"]:
-    """Opens a trace for records that are written one by one: each is in the file at once."""
-    from vtctap.pcap.trace import create_trace
-
-    target: str | IO[bytes] = sys.stdout.buffer if arguments.output == STANDARD else arguments.output
-    with output_errors(arguments.output):
-        writer = create_trace(target, linktype=arguments.dlt, application=application, taps=taps, force=arguments.force)
-        with writer:
-            yield writer
-
-
-@contextmanager
 def whole_trace(
     arguments: argparse.Namespace, taps: "Sequence[Interface]", *, application: str = APPLICATION
 ) -> Iterator["TraceWriter"]:
@@ -173,7 +161,7 @@ def _whole_trace(
 
     final = Path(arguments.output)
     if arguments.output == STANDARD or _is_special(final):
-        with live_trace(arguments, taps, application) as writer:
+        with output_errors(arguments.output), _trace(arguments, taps, application) as writer:
             yield writer
         return
     if final.exists() and not arguments.force:
@@ -181,7 +169,14 @@ def _whole_trace(
     with whole_path(arguments.output) as partial:
         options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
         try:
-            with live_trace(options, taps, application) as writer:
+            with output_errors(arguments.output), _trace(options, taps, application) as writer:
                 yield writer
-        except (OutputError, TraceError) as error:
+        except TraceError as error:
             raise type(error)(str(error).replace(str(partial), str(final))) from None
+
+
+def _trace(arguments: argparse.Namespace, taps: "Sequence[Interface]", application: str) -> "TraceWriter":
+    from vtctap.pcap.trace import create_trace
+
+    target: str | IO[bytes] = sys.stdout.buffer if arguments.output == STANDARD else arguments.output
+    return create_trace(target, linktype=arguments.dlt, application=application, taps=taps, force=arguments.force)
