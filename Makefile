@@ -18,7 +18,7 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test announce check docs pages architecture test-docs examples bench bound learn-trial faults flips fuzz \
+.PHONY: demo opening test test-whole announce check docs pages architecture test-docs examples bench bound learn-trial faults flips fuzz \
 	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames \
 	columns-difference
 
@@ -75,6 +75,10 @@ opening:
 # With bytecode, whatever the environment says: else each of the many programs that tests start compiles all of vtctap.
 test: announce check
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+
+# What 'make test' samples, whole: every size, seed and recording.
+test-whole: check
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -m "slow or not slow" --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 announce:
 	@echo "make test: 8000 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"

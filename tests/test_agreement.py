@@ -16,6 +16,7 @@ from scapy.config import conf
 from scapy.sendrecv import sniff
 
 from equipment.recordings import REAL, bursts_of
+from equipment.sampling import sampled, sizes
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, SECONDS
 from vtctap.dissector.dissect import Dissection, Dissector, Frame, dissections
@@ -128,7 +129,7 @@ def test_examples(name: str, dissector: Path, monkeypatch: pytest.MonkeyPatch) -
     assert compare(ROOT / "examples" / f"{name}.pcapng", dissector, monkeypatch) > 20
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", sampled([3, 4], 2))
 def test_demonstration(seed: int, dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = tmp_path / "demo.pcapng"
     assert main(["demo", "--fast", "--faults", "--seed", str(seed), "-q", "-w", str(trace)]) == 0
@@ -136,17 +137,24 @@ def test_demonstration(seed: int, dissector: Path, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.skipif(not REAL, reason="the recordings are not here")
-def test_corpus(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All recordings in one trace, each as a link of its own."""
-    trace = tmp_path / "corpus.pcapng"
+@pytest.mark.parametrize(
+    ("profile", "first", "step"),
+    [
+        (DEFAULT, 0, 2),
+        ("iec62056-21", 1, 2),
+        pytest.param(DEFAULT, 0, 1, marks=pytest.mark.slow),
+        pytest.param("iec62056-21", 0, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_corpus(profile: str, first: int, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All recordings in one trace, each as a link of its own; with each profile half of them, or all."""
+    trace, script = tmp_path / "corpus.pcapng", tmp_path / "vtctap.lua"
     with create_trace(trace) as writer:
-        for number, entry in enumerate(REAL):
+        for number, entry in enumerate(REAL[first::step]):
             for record in assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000):
                 writer.write(_on_link(record, number))
-    assert compare(trace, dissector, monkeypatch) > 2000
-    obis = tmp_path / "obis.lua"
-    assert main(["wireshark", "lua", "--profile", "iec62056-21", "-o", str(obis)]) == 0
-    assert compare(trace, obis, monkeypatch, "iec62056-21") > 2500
+    assert main(["wireshark", "lua", "--profile", profile, "-o", str(script)]) == 0
+    assert compare(trace, script, monkeypatch, profile) > 2000 / step
 
 
 def _named(source: Path, target: Path, *names: str) -> None:
@@ -208,14 +216,15 @@ def damaged(frame: bytes, chance: random.Random) -> bytes:
     return bytes(octets)
 
 
-def test_damaged_frames(dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@sizes
+def test_damaged_frames(whole: bool, dissector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(52)
     octets = [frame[:end] for frame in GRAMMAR for end in range(len(frame) + 1)]
     octets += [damaged(chance.choice(GRAMMAR), chance) for _ in range(1500)]
     trace = tmp_path / "damaged.pcapng"
     time = 1_767_225_600_000_000_000
     with create_trace(trace) as writer:
-        for frame in octets:
+        for frame in octets if whole else octets[::5]:
             time += chance.randrange(2_000_000_000)
             positions = tuple(sorted(chance.sample(range(len(frame)), min(len(frame), chance.randrange(3)))))
             record = Record(
@@ -236,4 +245,4 @@ def test_damaged_frames(dissector: Path, tmp_path: Path, monkeypatch: pytest.Mon
                 pauses_us=((1, 5000), (2, 70)) if chance.random() < 0.1 else (),
             )
             writer.write(record)
-    assert compare(trace, dissector, monkeypatch) > 20_000
+    assert compare(trace, dissector, monkeypatch) > (20_000 if whole else 4000)

@@ -14,15 +14,17 @@ from vtctap.dissector.tables import TABLES
 PAGE = ROOT / "docs" / "export.md"
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the page's trace, and the results of the page's commands."""
     pytest.importorskip("pyarrow")
-    shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for words in commands("\n".join(blocks(PAGE, "sh"))):
-        assert outcome(words, tmp_path) or words[words.index("-o") + 1] != "-", words
-    return tmp_path
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copy(ROOT / "examples" / "session.pcapng", folder / "trace.pcapng")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        for words in commands("\n".join(blocks(PAGE, "sh"))):
+            assert outcome(words, folder) or words[words.index("-o") + 1] != "-", words
+    return folder
 
 
 def test_the_commands(desk: Path) -> None:
@@ -30,6 +32,7 @@ def test_the_commands(desk: Path) -> None:
     assert {"records.csv", "records.jsonl", "tokens.csv", "trace.exchange", "serial.pcap", "registers.parquet"} <= made
 
 
+@pytest.fixture(scope="module")
 def listed() -> dict[str, list[str]]:
     """Returns what ``read --json`` shows of the session: its tokens with their times, and its slow responses."""
     listing = subprocess.run(
@@ -56,14 +59,14 @@ def listed() -> dict[str, list[str]]:
         (3, ["pandas", "polars", "duckdb"], ["tokens"]),
     ],
 )
-def test_the_recipes(desk: Path, at: int, libraries: list[str], says: list[str]) -> None:
+def test_the_recipes(desk: Path, listed: dict[str, list[str]], at: int, libraries: list[str], says: list[str]) -> None:
     """The recipes print each token, time and slow response of the session's listing."""
     for library in libraries:
         pytest.importorskip(library)
     recipe = blocks(PAGE, "python")[at]
     done = subprocess.run([sys.executable, "-c", recipe], capture_output=True, text=True, check=False, cwd=desk)
     assert (done.returncode, done.stderr) == (0, "")
-    wanted = [text for kind in says for text in listed()[kind]]
+    wanted = [text for kind in says for text in listed[kind]]
     assert wanted
     assert [text for text in wanted if text not in done.stdout] == []
 

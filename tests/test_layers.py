@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ class Module:
 
     name: str
     path: Path
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text("utf-8"))
 
     def imports(self) -> Iterator[str]:
         for node in ast.walk(self.tree):
@@ -64,11 +68,10 @@ def modules() -> Iterator[Module]:
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
             name = ".".join((package, *(part for part in parts if part != "__init__")))
-            yield Module(name, path, ast.parse(path.read_text("utf-8")))
+            yield Module(name, path)
 
 
-MODULES: dict[str, Module] = {}
-MODULES |= {module.name: module for module in modules()}
+MODULES = {module.name: module for module in modules()}
 
 
 def within(name: str, package: str) -> bool:

@@ -5,6 +5,7 @@ ELVIN). A session must mean the same with and without the names, to each decoder
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import reduce
 from operator import xor
 from typing import Any
@@ -188,43 +189,49 @@ READ, ANSWER = checked(b"\x01R\x02FFFE1\x03"), checked(b"\x02(01)\x03")
 TWO = checked(b"\x01R1\x02A()B()\x03")
 
 
-@pytest.mark.parametrize(
-    ("said", "asked"),
-    [
-        ([("C", READ, 0), ("S", ANSWER, 0)], ("FFFE",)),
-        ([("C", READ[:-1] + b"\x00", 0), ("S", ANSWER, 0)], ()),
-        ([("C", READ, Flag.PARITY), ("S", ANSWER, 0)], ()),
-        ([("C", READ, Flag.CUT), ("S", ANSWER, 0)], ()),
-        ([("C", READ, Flag.ECHO), ("S", ANSWER, 0)], ()),
-        ([("C", READ, 0), ("S", ANSWER, Flag.ECHO)], ()),
-        ([("C", READ, 0), ("S", ANSWER, 0), ("S", ANSWER, 0)], ()),
-        ([("C", READ, 0), ("S", b"\x15", 0), ("S", ANSWER, 0)], ()),
-        ([("C", READ, 0), ("S", b"\x15", 0), ("C", READ, 0), ("S", ANSWER, 0)], ("FFFE",)),
-        ([("C", READ, 0), ("S", ANSWER[:-1] + b"\x7f", 0), ("C", b"\x15", 0), ("S", ANSWER, 0)], ("FFFE",)),
-        ([("C", READ, 0), ("S", ANSWER, 0), ("C", b"\x15", Flag.PARITY), ("S", ANSWER, 0)], ()),
-        ([("C", b"\x15", 0), ("S", ANSWER, 0)], ()),
-        ([("C", READ, 0), ("S", checked(b"\x02(ER01)\x03"), 0)], ()),
-        ([("C", READ, 0), ("S", checked(b"\x02(01)\x04"), 0)], ()),
-        ([("C", READ, 0), ("S", checked(b"\x02(01)(02)\x03"), 0)], ()),
-        ([("C", READ, 0), ("S", checked(b"\x022010(01)\x03"), 0)], ()),
-        ([("C", checked(b"\x01W\x02FFFE(1)\x03"), 0), ("S", ANSWER, 0)], ()),
-        ([("C", checked(b"\x01E2\x02FFFE(1)\x03"), 0), ("S", ANSWER, 0)], ()),
-        ([("C", checked(b"\x01R1\x02()\x03"), 0), ("S", ANSWER, 0)], ()),
-        ([("C", TWO, 0), ("S", checked(b"\x02(1)(2)\x03"), 0)], ("A", "B")),
-        ([("C", TWO, 0), ("S", checked(b"\x02A(1)(2)\x03"), 0)], ("", "B")),
-        ([("C", TWO, 0), ("S", checked(b"\x02B(1)(2)\x03"), 0)], ()),
-        ([("C", TWO, 0), ("S", checked(b"\x02(1)\x03"), 0)], ()),
-        ([("S", ANSWER, 0)], ()),
-    ],
-)
+ANSWERED: list[tuple[list[tuple[str, bytes, Any]], tuple[str, ...]]] = [
+    ([("C", READ, 0), ("S", ANSWER, 0)], ("FFFE",)),
+    ([("C", READ[:-1] + b"\x00", 0), ("S", ANSWER, 0)], ()),
+    ([("C", READ, Flag.PARITY), ("S", ANSWER, 0)], ()),
+    ([("C", READ, Flag.CUT), ("S", ANSWER, 0)], ()),
+    ([("C", READ, Flag.ECHO), ("S", ANSWER, 0)], ()),
+    ([("C", READ, 0), ("S", ANSWER, Flag.ECHO)], ()),
+    ([("C", READ, 0), ("S", ANSWER, 0), ("S", ANSWER, 0)], ()),
+    ([("C", READ, 0), ("S", b"\x15", 0), ("S", ANSWER, 0)], ()),
+    ([("C", READ, 0), ("S", b"\x15", 0), ("C", READ, 0), ("S", ANSWER, 0)], ("FFFE",)),
+    ([("C", READ, 0), ("S", ANSWER[:-1] + b"\x7f", 0), ("C", b"\x15", 0), ("S", ANSWER, 0)], ("FFFE",)),
+    ([("C", READ, 0), ("S", ANSWER, 0), ("C", b"\x15", Flag.PARITY), ("S", ANSWER, 0)], ()),
+    ([("C", b"\x15", 0), ("S", ANSWER, 0)], ()),
+    ([("C", READ, 0), ("S", checked(b"\x02(ER01)\x03"), 0)], ()),
+    ([("C", READ, 0), ("S", checked(b"\x02(01)\x04"), 0)], ()),
+    ([("C", READ, 0), ("S", checked(b"\x02(01)(02)\x03"), 0)], ()),
+    ([("C", READ, 0), ("S", checked(b"\x022010(01)\x03"), 0)], ()),
+    ([("C", checked(b"\x01W\x02FFFE(1)\x03"), 0), ("S", ANSWER, 0)], ()),
+    ([("C", checked(b"\x01E2\x02FFFE(1)\x03"), 0), ("S", ANSWER, 0)], ()),
+    ([("C", checked(b"\x01R1\x02()\x03"), 0), ("S", ANSWER, 0)], ()),
+    ([("C", TWO, 0), ("S", checked(b"\x02(1)(2)\x03"), 0)], ("A", "B")),
+    ([("C", TWO, 0), ("S", checked(b"\x02A(1)(2)\x03"), 0)], ("", "B")),
+    ([("C", TWO, 0), ("S", checked(b"\x02B(1)(2)\x03"), 0)], ()),
+    ([("C", TWO, 0), ("S", checked(b"\x02(1)\x03"), 0)], ()),
+    ([("S", ANSWER, 0)], ()),
+]
+"""What is said, and the registers that its last frame takes from its request."""
+
+
+@pytest.mark.parametrize(("said", "asked"), ANSWERED)
 def test_an_answer_takes_the_registers_of_its_request(
-    said: list[tuple[str, bytes, Any]], asked: tuple[str, ...], wireshark: Any
+    said: list[tuple[str, bytes, Any]], asked: tuple[str, ...]
 ) -> None:
     """The last frame has the registers of the undamaged read that it answers, or none."""
-    pairing, frames = Pairing(), records(said)
-    places = [pairing.place(at, record, decode(record.octets)) for at, record in enumerate(frames, 1)]
+    pairing = Pairing()
+    places = [pairing.place(at, record, decode(record.octets)) for at, record in enumerate(records(said), 1)]
     assert places[-1].register_asked == asked
-    assert wireshark().differences(frames) == []
+
+
+def test_an_answer_in_wireshark_takes_the_registers_of_its_request(wireshark: Callable[..., Any]) -> None:
+    """Each story is on a link of its own."""
+    stories = [replace(record, link=link) for link, (said, _) in enumerate(ANSWERED) for record in records(said)]
+    assert wireshark().differences(stories) == []
 
 
 @pytest.mark.skipif(not REAL, reason="the recordings of real meters are not here")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from equipment.sampling import sizes
 from vtctap.dissector.analysis.flows import token_flows
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
@@ -94,13 +95,18 @@ def test_token_flows_find_the_same(seed: int) -> None:
     assert len(expected) > 10
 
 
-def test_wireshark_links_both_ways(wireshark: Callable[..., Any]) -> None:
+@sizes
+def test_wireshark_links_both_ways(whole: bool, wireshark: Callable[..., Any]) -> None:
     """Random conversations: a status links to its token in one pass, and the token to its verdict in two."""
     chance = random.Random(7)
     steps = [(GIVE, GOOD), (ASK, WAIT), (ASK, TAKEN), (ASK, USED), (ASK, WRONG), (GIVE, ("S", NAK)),
              (("C", OTHER), GOOD), (("C", WRITE), GOOD), (("C", BREAK), ("C", CALL)), (GIVE,), (TAKEN,)]  # fmt: skip
     special: list[dict[str, Any]] = [{}] * 20 + [ECHO, {"link": 1}, {"flags": Flag.CUT}]
-    frames = [frame for _ in range(1500) for frame in chance.choices(steps, [4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1])[0]]
+    frames = [
+        frame
+        for _ in range(1500 if whole else 450)
+        for frame in chance.choices(steps, [4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1])[0]
+    ]
     records = records_of([(*frame, chance.choice(special)) for frame in frames])
     tool = wireshark()
     assert tool.differences(records) == []
@@ -109,7 +115,7 @@ def test_wireshark_links_both_ways(wireshark: Callable[..., Any]) -> None:
     for number, token in said.items():
         if records[number - 1].octets != STATUS[16]:
             expected[token] = number
-    assert len(expected) > 100
+    assert len(expected) > len(records) // 30
     shown = {
         number: int(item.shown)
         for number, items in enumerate(tool.items(tool.trace(records), "-2"), 1)

@@ -44,6 +44,11 @@ REAL: Final[list[dict[str, Any]]] = json.loads((CORPUS / "index.json").read_text
 RECORDINGS: Final = OWN + REAL
 
 
+def named(value: object) -> str | None:
+    """Returns the name of a recording, by which pytest shows a test of it; None for another parameter's value."""
+    return str(value["name"]) if isinstance(value, dict) else None
+
+
 def _stem(entry: dict[str, Any]) -> Path:
     folder = EXAMPLES if entry in OWN else CORPUS / "peers" if entry["name"].startswith("peer_") else CORPUS
     return folder / str(entry["name"])

@@ -11,6 +11,7 @@ import pytest
 
 from equipment.receiver import Receiver, Waveform
 from equipment.recordings import RECORDINGS, octets_of
+from equipment.sampling import turns
 from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.pcap.record import Flag, Line
 from vtctap.sniffer.detect import Detector, Proposal
@@ -112,8 +113,7 @@ def listen(
     return len(octets), None
 
 
-@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
-@pytest.mark.parametrize("speed", LISTED)
+@pytest.mark.parametrize(("speed", "line"), turns(LISTED, [EVEN, EIGHT, ODD]), ids=str)
 @pytest.mark.parametrize("traffic", [session, readout, telegram, polls])
 def test_settles_within_64_octets(traffic: Callable[[Random], Messages], speed: int, line: Line) -> None:
     random = Random(f"{traffic.__name__} {speed}")

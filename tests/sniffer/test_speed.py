@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from equipment import PATIENCE
 from equipment.garbling import GarblingTaps
 from equipment.receiver import Receiver, Waveform
+from equipment.sampling import turns
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.dissector.protocol.messages import decode
@@ -196,8 +197,9 @@ def test_an_unknown_line(speed: int, line: Line) -> None:
     assert link.frames[-len(link.frames) + 1 :] == whole[-len(link.frames) + 1 :]
 
 
-@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
-@pytest.mark.parametrize("speed", [300, 600, 1200, 2400, 4800, 9600, 19200, 115200])
+@pytest.mark.parametrize(
+    ("speed", "line"), turns([300, 600, 1200, 2400, 4800, 9600, 19200, 115200], [EVEN, EIGHT, ODD]), ids=str
+)
 @pytest.mark.parametrize("taps", [TWO, MERGED], ids=["two taps", "one tap"])
 def test_an_unknown_line_and_an_adapter_that_marks_nothing(taps: dict[int, Sender], speed: int, line: Line) -> None:
     """A CH340, and many CP2102, do not report framing errors, and do not report that either."""

@@ -514,4 +514,4 @@ def test_memory_does_not_grow_with_telegrams_that_nobody_asked_for() -> None:
         return most
 
     peak(10)
-    assert peak(1500) < peak(300) + 1200 * 500
+    assert peak(600) < peak(100) + 500 * 500

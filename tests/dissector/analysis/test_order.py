@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from equipment.sampling import turns
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
@@ -80,8 +81,7 @@ DOUBTFUL = [
 ]
 
 
-@pytest.mark.parametrize("after", AFTER, ids=lambda part: "after " + "".join(side for side, _ in part))
-@pytest.mark.parametrize("before", BEFORE, ids=lambda part: "before " + "".join(side for side, _ in part))
+@pytest.mark.parametrize(("before", "after"), turns(BEFORE, AFTER), ids=lambda part: "".join(side for side, _ in part))
 def test_what_is_said_is_said_in_every_order(before: list[Said], after: list[Said]) -> None:
     for doubtful in DOUBTFUL:
         row = records(before, doubtful, after)

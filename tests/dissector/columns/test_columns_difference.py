@@ -7,6 +7,7 @@ sessions in all dialects, every size of a batch, and every prefix of a file.
 import io
 import random
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from columns_difference import PROFILES, SIZES, answer, block, conversation, dif
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipment.recordings import EXAMPLES, RECORDINGS, bursts_of
+from equipment.recordings import EXAMPLES, RECORDINGS, bursts_of, named
+from equipment.sampling import sampled, sizes, turns
 from vtctap.dissector.framing.reframe import assemble
 from vtctap.pcap import Record, Sender, create_trace
 from vtctap.pcap.record import Line
@@ -49,10 +51,9 @@ def talk(count: int, *, start: int = EPOCH) -> list[Record]:
     return made
 
 
-@each_profile
-@pytest.mark.parametrize("seed", range(6))
-def test_random_and_damaged_traces(profile: str, seed: int) -> None:
-    assert difference(trace(random.Random(seed), 250), profile, SIZES[seed % 3 :: 3]) == ""
+@pytest.mark.parametrize(("seed", "profile"), turns(range(6), PROFILES))
+def test_random_and_damaged_traces(seed: int, profile: str) -> None:
+    assert difference(trace(random.Random(seed), 150), profile, SIZES[seed % 3 :: 3]) == ""
 
 
 @each_profile
@@ -61,20 +62,22 @@ def test_every_size_of_a_batch(profile: str, size: int) -> None:
     assert difference(written(conversation(random.Random(5), 60)), profile, [size]) == ""
 
 
-@each_profile
-@pytest.mark.parametrize("entry", RECORDINGS, ids=[entry["name"] for entry in RECORDINGS])
-def test_recordings(profile: str, entry: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("entry", "profile"), turns(RECORDINGS, PROFILES), ids=named)
+def test_recordings(entry: dict[str, Any], profile: str) -> None:
     records = list(assemble(bursts_of(entry), speed=9600, gap_limit_ns=1_500_000_000))
     assert difference(written(records), profile, FEW[1:]) == ""
 
 
-@each_profile
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.pcapng")), ids=lambda path: path.stem)
-def test_examples(profile: str, path: Any) -> None:
+@pytest.mark.parametrize(
+    ("path", "profile"),
+    turns(sorted(EXAMPLES.glob("*.pcapng")), PROFILES),
+    ids=lambda value: getattr(value, "stem", value),
+)
+def test_examples(path: Path, profile: str) -> None:
     assert difference(path.read_bytes(), profile, FEW) == ""
 
 
-@pytest.mark.parametrize("name", [*NAMED, *map(str, range(3))])
+@pytest.mark.parametrize("name", [*NAMED, *sampled(map(str, range(3)), 3)])
 def test_dialects(name: str) -> None:
     playing = play(3, dialect=dialect(name), sessions=2, faults=("bcc-bad", "no-response", "cut", "noise"))
     line = Line.parse("7E1")
@@ -86,9 +89,10 @@ def test_dialects(name: str) -> None:
         assert difference(made, profile, FEW[1:]) == ""
 
 
-def test_every_prefix_of_a_file() -> None:
+@sizes
+def test_every_prefix_of_a_file(whole: bool) -> None:
     made = written(talk(2))
-    for length in range(28, len(made)):
+    for length in range(28, len(made), 1 if whole else 5):
         assert difference(made[:length], PROFILES[length % 2], FEW[-1:]) == "", length
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment.sampling import sizes, turns
 from vtctap.dissector.framing.framer import MIN_REACTION_NS, PATIENCE, STREAM_PAUSE, Framer
 from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.framing.walker import MAX_IDENTIFICATION, MIN_WAKE_UP
@@ -230,9 +231,10 @@ ONE_OF_A_KIND = b"\x00\x01\x02\x03\x06\x15\r\n/?!(5Ag \x7f"
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-def test_twin_for_all_that_is_short(beginning: bytes) -> None:
-    """Every text of three octets, one of each kind that the grammar distinguishes, follows each beginning."""
-    for octets in product(ONE_OF_A_KIND, repeat=3):
+@sizes
+def test_twin_for_all_that_is_short(beginning: bytes, whole: bool) -> None:
+    """Every text of three (or two) octets, one of each kind that the grammar distinguishes, follows each beginning."""
+    for octets in product(ONE_OF_A_KIND, repeat=3 if whole else 2):
         text = beginning + bytes(octets)
         assert forms(timed(text)) == twin(text), text
         assert forms(timed(text), UNKNOWN, synthetic=True) == twin(text, UNKNOWN, synthetic=True), text
@@ -683,21 +685,22 @@ def test_hdlc_that_is_cut() -> None:
 # Frames that do not fit into one record.
 
 
-@pytest.mark.parametrize("more", [-1, 0, 1, 2])
-@pytest.mark.parametrize(
-    ("head", "tail"),
-    [
-        (b"\x02", b"\x03\x55"),
-        (b"\x02", b"\x03\x02"),
-        (b"/ABC5x\r\n\r\n", b"!\r\n"),
-        (b"/ABC5x\r\n\r\n", b"\r\n!A1b2\r\n"),
-        (b"/ABC5x\r\n\r\n", b"!\r"),
-        (b"\x02", b""),
-        (b"\x02", b"\x03"),
-    ],
-)
-def test_a_long_frame_goes_on(head: bytes, tail: bytes, more: int) -> None:
+LONG = [
+    (b"\x02", b"\x03\x55"),
+    (b"/ABC5x\r\n\r\n", b"!\r\n"),
+    (b"\x02", b"\x03\x02"),
+    (b"/ABC5x\r\n\r\n", b"\r\n!A1b2\r\n"),
+    (b"/ABC5x\r\n\r\n", b"!\r"),
+    (b"\x02", b""),
+    (b"\x02", b"\x03"),
+]
+"""How a long frame begins and ends."""
+
+
+@pytest.mark.parametrize(("ends", "more"), turns(LONG, [-1, 0, 1, 2]))
+def test_a_long_frame_goes_on(ends: tuple[bytes, bytes], more: int) -> None:
     """The end of the frame has every possible place relative to the end of the piece, and a request follows."""
+    head, tail = ends
     frame = head.ljust(MAX_OCTETS + more - len(tail), b"a") + tail
     stream = timed(frame) + [Octet(octet.value, octet.start + 10**14) for octet in timed(b"/?!\r\n")]
     found = pieces(stream, UNKNOWN)

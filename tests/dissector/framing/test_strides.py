@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipment.recordings import RECORDINGS, bursts_of, octets_of
+from equipment.recordings import RECORDINGS, bursts_of, named, octets_of
+from equipment.sampling import sampled, turns
 from vtctap.dissector.framing import reframe
 from vtctap.dissector.framing.framer import Framer
 from vtctap.dissector.framing.pieces import Octet, Piece, Run
@@ -74,8 +75,7 @@ def runs_of(octets: bytes, cuts: Iterable[int], *, pause: int = 0, step: int = C
     return runs
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("entry", RECORDINGS, ids=[entry["name"] for entry in RECORDINGS])
+@pytest.mark.parametrize(("entry", "settings"), turns(RECORDINGS, SETTINGS), ids=named)
 def test_recordings(entry: dict[str, object], settings: Settings) -> None:
     octets = octets_of(entry)
     chance = random.Random(str(entry["name"]))
@@ -110,15 +110,14 @@ def test_random(octets: bytes, cuts: list[int], pause: int, step: int, flags: in
     agree(runs_of(octets, cuts, pause=pause, step=step, flags=flags), settings)
 
 
-@pytest.mark.parametrize("over", [-1, 0, 1, 2])
-@pytest.mark.parametrize("body", [b"1(2)", b"x"])
+@pytest.mark.parametrize(("over", "body"), turns([-1, 0, 1, 2], [b"1(2)", b"x"]))
 def test_the_longest_frames(over: int, body: bytes) -> None:
     frame = b"\x02" + (body * MAX_OCTETS)[: MAX_OCTETS - 3 + over] + b"\x03"
     agree(runs_of(frame + b"q/?!\r\n", [100]), SETTINGS[2])
     agree(runs_of(b"/ABC5" + b"x" * (MAX_OCTETS + over), []), SETTINGS[2])
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("settings", sampled(SETTINGS, 2))
 def test_long_noise(settings: Settings) -> None:
     noise = b"h\r\nabc\x85" * (MAX_OCTETS // 6)
     agree(runs_of(noise + b"/?!\r\n" + noise[:100], [10, 20_000], pause=3 * GAP), settings)
@@ -130,8 +129,7 @@ def test_the_longest_identification(length: int) -> None:
         agree(runs_of(b"/ABC5" + b"x" * length + b"\r\n" + b"\r\n" * 3 + b"1(2)\r\n!\r\n", [cut]), SETTINGS[0])
 
 
-@pytest.mark.parametrize("entry", RECORDINGS, ids=[entry["name"] for entry in RECORDINGS])
-@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize(("entry", "timed"), turns(RECORDINGS, [False, True]), ids=named)
 def test_records_of_imports(entry: dict[str, object], timed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     bursts = bursts_of(entry)
     if timed:

@@ -24,7 +24,7 @@ from vtctap.sniffer.simulated.session import EPOCH, play
 
 
 @pytest.mark.parametrize(
-    ("variant", "seeds"), [("clean", range(4)), ("damaged", (4, 5)), ("faults A", (6, 7)), ("faults B", (8, 9))]
+    ("variant", "seeds"), [("clean", (0, 1)), ("damaged", (4, 5)), ("faults A", (6, 7)), ("faults B", (8, 9))]
 )
 def test_nothing_false_is_learned_from_random_dialects(variant: str, seeds: list[int]) -> None:
     """Nothing false is learned, and at most one fact in twenty is missed; ``make learn-trial`` tries a thousand."""

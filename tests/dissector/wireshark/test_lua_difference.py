@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from equipment.recordings import RECORDINGS, bursts_of
+from equipment.sampling import sizes
 from vtctap.__main__ import main
 from vtctap.dissector.catalogue import FIELDS, MESSAGES
 from vtctap.dissector.framing.reframe import assemble
@@ -42,8 +43,6 @@ WITH_EXTRAS = {name for name, field in FIELDS.items() if field.extra}
 """The fields that an optional Python library decodes."""
 OF_EXTRAS = {"vtc.token.encoding": {"bcd"}}
 """Words of other fields that only such a library returns."""
-
-sizes = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "whole"])
 
 EVERY_ENCODING = """
 [profile]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from equipment.sampling import sizes
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.model import Profile, Provenance
 from vtctap.dissector.tokens.number import crc, join
@@ -17,10 +18,10 @@ PUBLISHED = (
 )  # fmt: skip
 
 
-def numbers(chance: random.Random) -> Iterable[int]:
+def numbers(chance: random.Random, *, whole: bool) -> Iterable[int]:
     """Yields published tokens, random ones, tokens of class 1 with a good CRC, and numbers at and over 66 bits."""
     yield from map(int, PUBLISHED)
-    for _ in range(200):
+    for _ in range(200 if whole else 50):
         yield chance.randrange(1 << 66)
         block = chance.randrange(1 << 48) >> chance.choice((0, 0, 20)) << 16
         yield join(1, block | crc(1, block))
@@ -44,9 +45,10 @@ def frames(values: Iterable[bytes], registers: tuple[bytes, ...]) -> list[Record
     ]
 
 
-def test_tokens_in_digits(wireshark: Callable[..., Any]) -> None:
+@sizes
+def test_tokens_in_digits(whole: bool, wireshark: Callable[..., Any]) -> None:
     """Tokens in digits are decoded the same in any register and in none, whole, too short or damaged."""
-    found = list(numbers(random.Random(41)))
+    found = list(numbers(random.Random(41), whole=whole))
     values = [f"{number:020}" for number in found] + [f"{number:017{case}}" for number in found for case in "xX"]
     values += [value[:at] + value[at + 1 :] for value in values[:3] for at in range(len(value))]
     values += [value[:at] + "x" + value[at + 1 :] for value in values[:3] for at in range(len(value))]
@@ -55,24 +57,26 @@ def test_tokens_in_digits(wireshark: Callable[..., Any]) -> None:
     assert wireshark().differences(records) == []
 
 
-def test_packed_tokens(wireshark: Callable[..., Any]) -> None:
+@sizes
+def test_packed_tokens(whole: bool, wireshark: Callable[..., Any]) -> None:
     """Tokens in characters of seven bits are decoded the same, even if a character belongs to the syntax."""
     profile: Profile = load()
     register = profile.registers["FFFF"]
     packed = replace(register, encoding=replace(register.encoding, tokens=("packed", "hexadecimal", "decimal")))
     chance = random.Random(42)
-    found = (*numbers(chance), *(chance.randrange(1 << 66) for _ in range(500)))
+    found = (*numbers(chance, whole=whole), *(chance.randrange(1 << 66) for _ in range(500 if whole else 150)))
     values = [bytes(number >> at & 0x7F for at in range(63, -1, -7)) for number in found if number < 1 << 70]
     values += [b"0123456789", b"\x08123456789", b"\x07123456789", bytes(9), bytes(11), b"\x00" * 9 + b"\x80"]
     tool = wireshark(replace(profile, registers={**profile.registers, "FFFF": packed}))
     assert tool.differences(frames(values, (b"FFFF", b"2011"))) == []
 
 
-def test_token_registers_that_are_obis_codes(wireshark: Callable[..., Any]) -> None:
+@sizes
+def test_token_registers_that_are_obis_codes(whole: bool, wireshark: Callable[..., Any]) -> None:
     """A token register is recognised in each form of its OBIS code."""
     profile = replace(load(), numbering="obis")
     registers = (b"1-0:FFFF", b"FFFF*05", b"FFFF&255", b"1-0:1-1:FFFF")
-    records = frames((b"%020d" % number for number in numbers(random.Random(43))), registers)
+    records = frames((b"%020d" % number for number in numbers(random.Random(43), whole=whole)), registers)
     assert wireshark(profile).differences(records) == []
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from equipment.sampling import sampled
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
@@ -18,6 +19,7 @@ from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import WireOctet
 
 DIALECTS = [*NAMED.values(), *map(draw, range(60))]
+MANY = [*NAMED.values(), *sampled(map(draw, range(60)), 4)]
 PROFILE = load("iec62056-21")
 """A profile without these devices' registers, so that no value is judged."""
 
@@ -68,7 +70,7 @@ def story(dialect: Dialect) -> set[str]:
     return codes
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", MANY, ids=lambda dialect: dialect.name)
 def test_a_check_finds_the_story_and_nothing_else(dialect: Dialect) -> None:
     found, faults = findings(dialect, frozenset())
     assert {code: found[code] for code in faults if code != "no-response"} == {
