@@ -18,7 +18,9 @@ from vtctap.dissector.protocol.rules import COMMANDS, MessageName
 from vtctap.pcap.construction import maker
 
 _BEGINNING: Final = r"(?:\x01([A-Z][0-9]?)\x02|\x02)"
-_DATA_SET: Final = r"([^\x00-\x1f(!\x7f]*)\(([^\x00-\x1f()*\x7f]*)(?:\*([^\x00-\x1f()\x7f]*))?\)[\r\n!]*"
+_OTHER: Final = r"\x00-\x1f\x7f-\xff<("
+"""What no part of a data set has: what is not printed as it is, and ``(``."""
+_DATA_SET: Final = rf"([^{_OTHER}!]*)\(([^{_OTHER})*]*)(?:\*([^{_OTHER})]*))?\)[\r\n!]*"
 """Register, value, unit; what separates data sets."""
 _END: Final = r"\x03[\x00-\x7f]"
 _ONE: Final = re.compile(_BEGINNING + _DATA_SET + _END)
@@ -36,9 +38,7 @@ _message: Final = maker(Message)
 
 def decode(octets: bytes) -> Message | None:
     """Decodes a frame's octets; None where they do not have the common form."""
-    if not octets.isascii() or b"<" in octets:
-        return None
-    text = octets.decode("ascii")
+    text = octets.decode("latin-1")
     register: tuple[str, ...]
     if found := _ONE.fullmatch(text):
         cmd, own, stated, measured = found.groups("")
