@@ -133,6 +133,8 @@ def cut(octets: bytes, text: bytes, most: int = -1) -> tuple[list[dict[str, Any]
 
 def data_sets(octets: bytes, text: bytes, parent: Any) -> tuple[list[DataSet], bytes]:
     """Returns the data sets of a body as packets of ``parent``, and the octets after the last one."""
+    if not text:  # As in a BreakCommand.
+        return [], b""
     found, rest = cut(octets, text)
     return [data_set(fields, parent) for fields in found], rest
 
