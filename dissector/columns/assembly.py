@@ -13,6 +13,7 @@ import pyarrow
 
 from vtctap.dissector.columns.content import Content, Forms
 from vtctap.dissector.columns.data_sets import ACKNOWLEDGED
+from vtctap.dissector.columns.forms import present
 from vtctap.dissector.columns.octets import Integers, hexadecimal, lists
 from vtctap.dissector.columns.places import Places
 from vtctap.dissector.dissect import Dissection, Dissector, Frame
@@ -51,15 +52,18 @@ class Assembly:
         """Returns the table of a batch; the rows of ``exact`` stay as they are dissected."""
         forms = content.forms(places)
         cells = [self._example(row, batch, content, places) for row in forms.codes.examples().tolist()]
-        placed, said = _placed(batch, content, places), _said(content)
+        placed, said, there = _placed(batch, content, places), _said(content), present(cells)
+        chosen = pyarrow.array(forms.codes.codes.astype(numpy.int32))
         arrays = []
         for column, field in zip(self._columns, self._schema, strict=True):
             if column.name in placed:
                 arrays.append(placed[column.name]())
             elif column.name in said:
                 arrays.append(self._mixed(column, field.type, said[column.name](), cells, forms))
+            elif column.name in there:
+                arrays.append(_shared(column, field.type, cells, chosen))
             else:
-                arrays.append(self._shared(column, field.type, cells, forms.codes.codes))
+                arrays.append(self._none(field.type, len(batch)))
         table = pyarrow.table(arrays, schema=self._schema)
         if not exact:
             return table
@@ -87,21 +91,20 @@ class Assembly:
         chosen = numpy.where(forms.plain, numpy.arange(len(said)), len(said) + forms.codes.codes)
         return pyarrow.concat_arrays([said, shared]).take(pyarrow.array(chosen))
 
-    def _shared(self, column: Column, kind: Any, cells: Sequence[Cells], codes: Integers) -> Any:
-        """Returns a column whose values are those of the rows' forms."""
-        values = [each.get(column.name) for each in cells]
-        if not any(value is not None for value in values):
-            return self._none(kind, len(codes))
-        if not column.repeats and values.count(values[0]) == len(values):
-            return pyarrow.repeat(array(column, kind, values[:1], _UNIT)[0], len(codes))
-        return array(column, kind, values, _UNIT).take(pyarrow.array(codes))
-
     def _none(self, kind: Any, count: int) -> Any:
         """Returns a column of nulls, a part of the longest one so far."""
         nulls = self._nulls.get(str(kind))
         if nulls is None or len(nulls) < count:
             nulls = self._nulls[str(kind)] = pyarrow.nulls(count, kind)
         return nulls.slice(0, count)
+
+
+def _shared(column: Column, kind: Any, cells: Sequence[Cells], chosen: Any) -> Any:
+    """Returns a column whose values are those of the rows' forms; ``chosen`` are the numbers of these."""
+    values = [each.get(column.name) for each in cells]
+    if not column.repeats and values.count(values[0]) == len(values):
+        return pyarrow.repeat(array(column, kind, values[:1], _UNIT)[0], len(chosen))
+    return array(column, kind, values, _UNIT).take(chosen)
 
 
 def _placed(batch: Batch, content: Content, places: Places) -> dict[str, Callable[[], Any]]:

@@ -1,12 +1,13 @@
 """Writes rows and Arrow tables as Parquet with pyarrow (the extra ``parquet``), which is imported when used.
 
-:mod:`~vtctap.dissector.tables.arrow` says how values are stored. A second thread encodes and writes, so that rows are
+:mod:`~vtctap.dissector.tables.arrow` says how values are stored. A second thread may encode and write, so that rows are
 made meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import islice
 from typing import IO, Any, Final
 
@@ -28,13 +29,14 @@ _DISTINCT: Final = ("frame.time_relative", "vtc.value", "vtc.octets")
 def require() -> None:
     """Raises MissingExtra where Parquet cannot be written."""
     with extra("parquet", "Parquet"):
-        import pyarrow  # noqa: F401
+        if find_spec("pyarrow") is None:  # An import would take a tenth of a second of a process that writes nothing.
+            raise ModuleNotFoundError(name="pyarrow")
 
 
-def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes]) -> int:
-    """Writes a Parquet file and returns the number of rows; it is readable only once its end is written. Raises
-    MissingExtra."""
-    writer = ParquetFile(file, columns)
+def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[bytes], *, threaded: bool = False) -> int:
+    """Writes a Parquet file and returns the number of rows; it is readable only once its end is written.
+    ``threaded`` as for :class:`ParquetFile`. Raises MissingExtra."""
+    writer = ParquetFile(file, columns, threaded=threaded)
     each = iter(cells)
     try:
         while rows := list(islice(each, BATCH)):
@@ -48,10 +50,13 @@ def write_parquet(cells: Iterable[Cells], columns: Sequence[Column], file: IO[by
 class ParquetFile:
     """A Parquet file that is written front to back; ``time_unit`` is that of timestamps. Raises MissingExtra.
 
-    An error of the second thread is raised by a later call, at the latest by :meth:`close`.
+    A second thread encodes and writes if the file is ``threaded``: that takes a second processor for half of the time.
+    Its error is raised by a later call, at the latest by :meth:`close`.
     """
 
-    def __init__(self, file: IO[bytes], columns: Sequence[Column], *, time_unit: str = "ns") -> None:
+    def __init__(
+        self, file: IO[bytes], columns: Sequence[Column], *, time_unit: str = "ns", threaded: bool = False
+    ) -> None:
         with extra("parquet", "Parquet"):
             from pyarrow import parquet
 
@@ -73,7 +78,7 @@ class ParquetFile:
         self.held = 0
         """Rows in memory that are not written yet."""
         self._rows = 0
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = ThreadPoolExecutor(1) if threaded else None
         self._writing: Future[None] | None = None
 
     def feed(self, rows: list[Cells]) -> None:
@@ -89,13 +94,15 @@ class ParquetFile:
         """Ends the file, which its owner closes; returns the number of rows."""
         self.flush()
         self._written()
-        self._thread.shutdown()
+        if self._thread:
+            self._thread.shutdown()
         self._writer.close()
         return self._rows
 
     def abandon(self) -> None:
         """Lets go of a file that stays incomplete."""
-        self._thread.shutdown()
+        if self._thread:
+            self._thread.shutdown()
         with suppress(Exception):  # What ended it is the error to tell.
             self._writer.close()
 
@@ -112,7 +119,10 @@ class ParquetFile:
         self._written()
         if self._group:
             table = pyarrow.Table.from_batches(self._group)
-            self._writing = self._thread.submit(self._writer.write_table, table)
+            if self._thread:
+                self._writing = self._thread.submit(self._writer.write_table, table)
+            else:
+                self._writer.write_table(table)
         self._rows += self.held
         self._group, self.held = [], 0
 

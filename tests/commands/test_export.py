@@ -126,7 +126,7 @@ def test_a_key_file_that_is_not_there(inside: Run, tmp_path: Path) -> None:
         (["-o", "t.csv", "--findings"], 2, "are for a set"),
         (["-o", "t.parquet", "-"], 2, "knows traces by their content; - is none"),
         (["-o", EXAMPLES / "session.txt", "--format", "parquet"], 2, "is a file: name another folder, or --table"),
-        (["-o", "t.parquet", "--jobs", "0"], 2, "'0' is no number of processes"),
+        (["-o", "t.parquet", "--jobs", "0"], 2, "'0' is no number of processors"),
         (["-o", "t.pcap", EXAMPLES / "telegram.pcapng"], 2, "holds one trace: name one, or add --join"),
     ],
 )

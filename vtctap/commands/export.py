@@ -11,6 +11,7 @@ its name when it is complete. 'vtctap help export' says how to read both back.
 import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.base.nouns import count
@@ -211,7 +212,7 @@ def _export_table(
     if arguments.fields:
         rows = _only(rows, columns)
     with whole_file(arguments.output, force=arguments.force) as file:
-        return _writer(form)(rows, columns, file), "row"
+        return _writer(form, arguments.jobs)(rows, columns, file), "row"
 
 
 def _all_rows(
@@ -231,10 +232,12 @@ def _all_rows(
             yield row.cells
 
 
-def _writer(form: str) -> "Writer":
+def _writer(form: str, processors: int) -> "Writer":
     from vtctap.dissector.tables import parquet, text
 
-    return {"csv": text.write_csv, "jsonl": text.write_json_lines, "parquet": parquet.write_parquet}[form]
+    if form == "parquet":
+        return partial(parquet.write_parquet, threaded=processors > 1)
+    return {"csv": text.write_csv, "jsonl": text.write_json_lines}[form]
 
 
 def _selected(columns: "Sequence[Column]", names: Sequence[str], table: "OutputTable") -> "tuple[Column, ...]":

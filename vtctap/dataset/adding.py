@@ -45,8 +45,8 @@ _PARTS: Final = ".parts"
 @dataclass(frozen=True, slots=True)
 class Options:
     """How traces are added: the set's folder, the names of the profile (None: the one that the trace states) and of the
-    key file, whether findings and octets are written, whether a trace that is there is decoded again, and whether a bar
-    shows how far it is."""
+    key file, whether findings and octets are written, whether a trace that is there is decoded again, whether a second
+    thread encodes what the first decodes, and whether a bar shows how far it is."""
 
     folder: str
     profile: str | None = None
@@ -54,6 +54,7 @@ class Options:
     findings: bool = False
     octets: bool = True
     force: bool = False
+    threaded: bool = False
     bar: bool = False
 
 
@@ -195,7 +196,10 @@ class _Adding:
         id = found.digest[:ID]
         common: Cells = {TRACE.name: name, TRACE_ID.name: id}
         self.columns = {table: columns(table, octets=options.octets) for table in names}
-        self.tables = {table: TableFiles(staging, table, id, common, self.columns[table]) for table in names}
+        self.tables = {
+            table: TableFiles(staging, table, id, common, self.columns[table], threaded=options.threaded)
+            for table in names
+        }
         self.records = 0
         self.start_ns: int | None = None
         self.end_ns: int | None = None

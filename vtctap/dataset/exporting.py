@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from types import FrameType
 
+from vtctap.base.lean import start_lean
 from vtctap.base.nouns import count
 from vtctap.command_line.messages import warn
 from vtctap.command_line.progress import with_count
@@ -29,12 +30,13 @@ __all__ = ["Exporting", "watch"]
 
 
 class Exporting:
-    """Exports of traces to one set, by ``jobs`` processes or by the workers of a ``cluster``. Raises MissingExtra."""
+    """Exports of traces to one set, by as many processors as ``jobs`` or by the workers of a ``cluster``. Raises
+    MissingExtra."""
 
     def __init__(self, options: Options, jobs: int, cluster: str | None = None, *, quiet: bool = False) -> None:
         require()
         self.options = options
-        self._jobs = jobs
+        self._processors = jobs
         self._cluster = cluster
         self._quiet = quiet
         self.skipped = False
@@ -44,9 +46,8 @@ class Exporting:
         """Adds traces, each given as its file or ring files, and says what came of them. ``done`` is called after each.
         Raises Error."""
         place: Callable[[str], str] = os.path.abspath if self._cluster else str
-        jobs = [tuple(map(place, names)) for names in groups]
-        adds = partial(add_or_skip, options=self.options)
-        found = results(adds, jobs, processes=self._jobs, cluster=self._cluster)
+        jobs = sorted((tuple(map(place, names)) for names in groups), key=_size, reverse=True)
+        found = results(self._adds(len(jobs)), jobs, processes=self._processors, cluster=self._cluster)
         all_added, ids = list[Added](), set[str]()
         for number, result in with_count(found, len(jobs), self.options.folder):
             added = Added(jobs[number][0], "skipped", why=result.why) if isinstance(result, Lost) else result
@@ -60,6 +61,23 @@ class Exporting:
         clean(self.options.folder, ids)
         if not self._quiet:
             warn(_summary(all_added, self.options.folder))
+
+    def _adds(self, traces: int) -> Callable[[tuple[str, ...]], Added]:
+        """Returns the function that adds one of so many traces: by one processor, or by two where that leaves some."""
+        if self._cluster:
+            return partial(add_or_skip, options=self.options)
+        return partial(_add_here, options=replace(self.options, threaded=self._processors >= 2 * traces))
+
+
+def _add_here(names: tuple[str, ...], options: Options) -> Added:
+    """Adds a trace, or skips it, in a process of vtctap."""
+    start_lean()
+    return add_or_skip(names, options)
+
+
+def _size(names: Sequence[str]) -> int:
+    """Returns the octets of a trace. The largest are added first, so that no processor has one left at the end."""
+    return sum(os.path.getsize(name) for name in names if os.path.isfile(name))
 
 
 def _tell_trouble(added: Added) -> None:

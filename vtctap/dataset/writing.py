@@ -54,14 +54,18 @@ def day_of(time_ns: int) -> str:
 
 
 class TableFiles:
-    """The files of one table of a trace in ``staging``. ``common`` are the cells that all rows share."""
+    """The files of one table of a trace in ``staging``. ``common`` are the cells that all rows share. A second thread
+    encodes each file if they are ``threaded``."""
 
-    def __init__(self, staging: Path, table: str, id: str, common: Cells, columns: Sequence[Column]) -> None:
+    def __init__(
+        self, staging: Path, table: str, id: str, common: Cells, columns: Sequence[Column], *, threaded: bool
+    ) -> None:
         self._table = table
         self._staging = staging
         self._id = id
         self._common = common
         self._columns = columns
+        self._threaded = threaded
         self._open: dict[Day | None, ParquetFile] = {}
         self._waiting: dict[Day | None, list[Cells]] = {}
         self._count = 0
@@ -134,7 +138,7 @@ class TableFiles:
         self.files.append(name)
         path = self._staging / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _Synced(path, self._columns)
+        return _Synced(path, self._columns, threaded=self._threaded)
 
     def _end(self, day: Day | None) -> None:
         self._open.pop(day).close()
@@ -143,9 +147,9 @@ class TableFiles:
 class _Synced(ParquetFile):
     """A Parquet file that is on the disk once it is closed."""
 
-    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+    def __init__(self, path: Path, columns: Sequence[Column], *, threaded: bool) -> None:
         self._file = open(path, "wb", opener=private)  # noqa: SIM115  closed below
-        super().__init__(self._file, columns, time_unit="us")
+        super().__init__(self._file, columns, time_unit="us", threaded=threaded)
 
     def close(self) -> int:
         """Ends and closes the file; returns the number of rows."""

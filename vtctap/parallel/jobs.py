@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 
 def add_jobs(parser: argparse.ArgumentParser, when: str = "") -> None:
-    """Adds ``--jobs`` and ``--cluster``; ``when`` precedes their help."""
+    """Adds ``--jobs``, which counts processors, and ``--cluster``; ``when`` precedes their help."""
     parser.add_argument(
         "--jobs",
         type=_number,
         default=processors(),
         metavar="N",
-        help=f"{when}processes that work on several traces (default: one for each processor)",
+        help=f"{when}processors that it uses at most; one reads each of several traces (default: all)",
     )
     parser.add_argument(
         "--cluster",
@@ -34,7 +34,7 @@ def add_jobs(parser: argparse.ArgumentParser, when: str = "") -> None:
 
 
 def _number(text: str) -> int:
-    return whole(text, "no number of processes", 9_999)
+    return whole(text, "no number of processors", 9_999)
 
 
 def processors() -> int:
