@@ -26,7 +26,10 @@ LIBRARIES = {
     "plotly": ["vtctap.dissector.analysis.report.page"],
     "Crypto": ["vtctap.dissector.tokens.ciphers"],
     "numpy": ["vtctap.pcap.batch", "vtctap.pcap.batches", "vtctap.dissector.columns"],
-    "pyarrow": ["vtctap.dissector.tables.arrow", "vtctap.dissector.tables.parquet", "vtctap.dissector.columns"],
+    "pyarrow": [
+        *(f"vtctap.dissector.tables.{name}" for name in ("arrow", "lean", "parquet")),
+        "vtctap.dissector.columns",
+    ],
     "dlms_cosem": ["vtctap.dissector.dlms.apdu"],
     "duckdb": ["vtctap.dataset.querying"],
     "distributed": ["vtctap.parallel.cluster"],

@@ -14,13 +14,13 @@ from dataclasses import replace
 from functools import partial
 from types import FrameType
 
-from vtctap.base.lean import start_lean
 from vtctap.base.nouns import count
 from vtctap.command_line.messages import warn
 from vtctap.command_line.progress import with_count
 from vtctap.command_line.service_manager import ServiceManager
 from vtctap.dataset.adding import Added, Options, add_or_skip, clean
 from vtctap.dataset.arrivals import Arrivals
+from vtctap.dissector.tables.lean import start_lean
 from vtctap.dissector.tables.parquet import require
 from vtctap.errors import CommandError
 from vtctap.parallel.jobs import results

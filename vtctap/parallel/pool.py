@@ -2,9 +2,14 @@
 
 Each process gets its next job when it has sent the result of the one before. So it is known which job a process had
 that was killed.
+
+A process starts as a copy of this one, which has imported what the jobs need: a new one would import it again, for a
+third of a second. But a copy has none of the threads of this one, so it might wait for ever for a lock that one of
+them holds. Where this process has threads, and where the system copies no processes, new ones start.
 """
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +44,6 @@ class Pool(Generic[Job, Result]):
     """Processes that share jobs."""
 
     def __init__(self, function: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> None:
-        self._context = multiprocessing.get_context("spawn")  # A copy of a process with threads may hang.
         self._function = function
         self._jobs = jobs
         self._processes = processes
@@ -69,8 +73,12 @@ class Pool(Generic[Job, Result]):
         return any(worker.job is not None for worker in self._workers)
 
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(self._function, theirs), daemon=True)
+        alone = _is_alone()
+        context: Any = multiprocessing.get_context("fork" if alone else "spawn")
+        ours, theirs = context.Pipe()
+        # A copy has this process's ends of all pipes, too, and would never see the end of its own.
+        copied = [ours, *(worker.pipe for worker in self._workers)] if alone else []
+        process = context.Process(target=_serve, args=(self._function, theirs, copied), daemon=True)
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours))
@@ -110,8 +118,18 @@ class Pool(Generic[Job, Result]):
                 worker.process.kill()
 
 
-def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
+def _is_alone() -> bool:
+    """Returns whether this process has one thread, those of libraries included, so that a copy of it is whole."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
+def _serve(function: Callable[[Any], Any], pipe: Connection, copied: Sequence[Connection]) -> None:
     """Does jobs until the pipe is closed. SIGTERM ends a job as an exception does, so that it cleans up."""
+    for end in copied:
+        end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent gets it as well, and says when to end.
     signal.signal(signal.SIGTERM, _stop)
     with suppress(EOFError, OSError):
