@@ -1,6 +1,7 @@
 """Fixtures of the tests of commands: each runs a command as a user does, in a process of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,10 +21,11 @@ from vtctap.pcap.trace import open_trace
 @pytest.fixture(autouse=True)
 def as_users_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Sets the environment that users have, whatever the tests run in: standard output is buffered, and modules are
-    compiled once for all tests of a run."""
+    compiled once, beside the tests' files if not beside their sources."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "pycache"))
+    if "PYTHONDONTWRITEBYTECODE" in os.environ:
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+        monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "pycache"))
 
 
 @pytest.fixture
@@ -169,11 +171,18 @@ def said() -> Callable[[list[Record]], list[bytes]]:
     return octets
 
 
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trace of the demo, made once; nobody changes it."""
+    path = tmp_path_factory.mktemp("demonstration") / "trace.pcapng"
+    assert main(["demo", "--fast", "-q", "-w", str(path)]) == 0
+    return path
+
+
 @pytest.fixture
-def trace(tmp_path: Path, vtctap: Callable[..., subprocess.CompletedProcess[str]]) -> Path:
-    """The trace of the demo."""
-    assert vtctap("demo", "--fast", "-q", "-w", "trace.pcapng").returncode == 0
-    return tmp_path / "trace.pcapng"
+def trace(tmp_path: Path, demonstration: Path) -> Path:
+    """A trace of the demo that a test may change."""
+    return Path(shutil.copy(demonstration, tmp_path))
 
 
 @pytest.fixture

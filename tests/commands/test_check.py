@@ -14,9 +14,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def faults(vtctap: Run, tmp_path: Path) -> Path:
+def faults(inside: Run, tmp_path: Path) -> Path:
     path = tmp_path / "faults.pcapng"
-    assert vtctap("demo", "--fast", "--faults", "-q", "-w", path).returncode == 0
+    assert inside("demo", "--fast", "--faults", "-q", "-w", path).returncode == 0
     return path
 
 
@@ -35,8 +35,8 @@ def test_the_list_of_faults(vtctap: Run, faults: Path) -> None:
     assert len(listed) > 8
 
 
-def test_lines(vtctap: Run, faults: Path) -> None:
-    done = vtctap("check", faults, "--severity", "error")
+def test_lines(inside: Run, faults: Path) -> None:
+    done = inside("check", faults, "--severity", "error")
     assert done.returncode == 1
     assert [line.split()[1:3] for line in done.stdout.splitlines()] == [["error", "bcc-bad"]] * 2 + [
         ["error", "parity"]
@@ -45,35 +45,35 @@ def test_lines(vtctap: Run, faults: Path) -> None:
 
 
 @pytest.mark.parametrize(("fail_on", "status"), [("note", 1), ("warning", 0), ("error", 0), ("never", 0)])
-def test_exit_status(vtctap: Run, tmp_path: Path, fail_on: str, status: int) -> None:
+def test_exit_status(inside: Run, tmp_path: Path, fail_on: str, status: int) -> None:
     (tmp_path / "t.exchange").write_text("M> 2f 4c 67 5a 35 0d 0a\n")
-    assert vtctap("import", "t.exchange", "-w", "note.pcapng").returncode == 0
-    assert vtctap("check", "note.pcapng", "--fail-on", fail_on).returncode == status
+    assert inside("import", "t.exchange", "-w", "note.pcapng").returncode == 0
+    assert inside("check", "note.pcapng", "--fail-on", fail_on).returncode == status
 
 
-def test_a_trace_without_times_begins_at_0(vtctap: Run, tmp_path: Path) -> None:
+def test_a_trace_without_times_begins_at_0(inside: Run, tmp_path: Path) -> None:
     (tmp_path / "t.exchange").write_text("M> 2f 4c 67 5a 35 0d 0a\n")
-    assert vtctap("import", "t.exchange", "-w", "t.pcapng").returncode == 0
-    (found,) = json.loads(vtctap("check", "t.pcapng", "--json").stdout)["findings"]
+    assert inside("import", "t.exchange", "-w", "t.pcapng").returncode == 0
+    (found,) = json.loads(inside("check", "t.pcapng", "--json").stdout)["findings"]
     assert found["time_epoch"] == "0.000000000"
-    assert vtctap("check", "t.pcapng").stdout.split()[:2] == ["0.000000", "note"]
+    assert inside("check", "t.pcapng").stdout.split()[:2] == ["0.000000", "note"]
 
 
-def test_several_traces(vtctap: Run, faults: Path, tmp_path: Path) -> None:
-    assert vtctap("demo", "--fast", "-q", "-w", "clean.pcapng").returncode == 0
-    done = vtctap("check", faults, "clean.pcapng", "--json", "--junit", "report.xml")
+def test_several_traces(inside: Run, faults: Path, tmp_path: Path) -> None:
+    assert inside("demo", "--fast", "-q", "-w", "clean.pcapng").returncode == 0
+    done = inside("check", faults, "clean.pcapng", "--json", "--junit", "report.xml")
     assert done.returncode == 1
     assert {finding["trace"] for finding in json.loads(done.stdout)["findings"]} == {str(faults), "clean.pcapng"}
     suites = ElementTree.parse(tmp_path / "report.xml").getroot().findall("testsuite")
     assert [suite.get("failures") for suite in suites] == ["10", "2"]
-    assert vtctap("check", faults, "--junit", "report.xml").returncode == 2
-    assert vtctap("check", faults, "--junit", "report.xml", "--force").returncode == 1
+    assert inside("check", faults, "--junit", "report.xml").returncode == 2
+    assert inside("check", faults, "--junit", "report.xml", "--force").returncode == 1
 
 
-def test_ring_files_are_one_trace(vtctap: Run, faults: Path, tmp_path: Path) -> None:
+def test_ring_files_are_one_trace(inside: Run, faults: Path, tmp_path: Path) -> None:
     """The findings of a trace are those of its ring files together. Each ring file alone lacks the findings that span
     two files."""
-    whole = json.loads(vtctap("check", faults, "--json").stdout)["findings"]
+    whole = json.loads(inside("check", faults, "--json").stdout)["findings"]
     with open_trace(faults) as reader:
         records = list(reader)
     parts = []
@@ -82,29 +82,29 @@ def test_ring_files_are_one_trace(vtctap: Run, faults: Path, tmp_path: Path) -> 
         with create_trace(parts[-1]) as writer:
             for record in records[number : number + 10]:
                 writer.write(record)
-    done = vtctap("check", "--join", *parts, "--json")
+    done = inside("check", "--join", *parts, "--json")
     assert (done.returncode, json.loads(done.stdout)["findings"]) == (1, whole)
-    apart = json.loads(vtctap("check", *parts, "--json").stdout)["findings"]
+    apart = json.loads(inside("check", *parts, "--json").stdout)["findings"]
     assert "token-rejected" in {finding["code"] for finding in whole}
     assert len(apart) != len(whole)
 
 
-def test_nothing_found(vtctap: Run, tmp_path: Path) -> None:
+def test_nothing_found(inside: Run, tmp_path: Path) -> None:
     (tmp_path / "t.exchange").write_text("C> 2f 3f 21 0d 0a\nM> 2f 4c 47 5a 35 0d 0a\n")
-    assert vtctap("import", "t.exchange", "-w", "t.pcapng").returncode == 0
-    done = vtctap("check", "t.pcapng", "--json")
+    assert inside("import", "t.exchange", "-w", "t.pcapng").returncode == 0
+    done = inside("check", "t.pcapng", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"findings": []})
 
 
-def test_a_trace_that_is_cut(vtctap: Run, faults: Path) -> None:
+def test_a_trace_that_is_cut(inside: Run, faults: Path) -> None:
     faults.write_bytes(faults.read_bytes()[:-7])
-    done = vtctap("check", faults)
+    done = inside("check", faults)
     assert done.returncode == 1
     assert "the file ends cut" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["none.pcapng"], [], ["x.pcapng", "--fail-on", "fatal"]])
-def test_wrong_use(vtctap: Run, arguments: list[str]) -> None:
-    done = vtctap("check", *arguments)
+def test_wrong_use(inside: Run, arguments: list[str]) -> None:
+    done = inside("check", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1

@@ -36,20 +36,20 @@ def test_help_of_all(vtctap: Run) -> None:
     assert len(result.stdout.splitlines()) <= len(COMMANDS) + 11
 
 
-def test_version(vtctap: Run) -> None:
-    assert vtctap("--version").stdout == f"vtctap {__version__}\n"
+def test_version(inside: Run) -> None:
+    assert inside("--version").stdout == f"vtctap {__version__}\n"
 
 
-def test_console_script(tmp_path: Path, vtctap: Run) -> None:
+def test_console_script(tmp_path: Path, inside: Run) -> None:
     script = Path(sys.executable).with_name("vtctap")
     if not script.exists():
         pytest.skip("vtctap is not installed with its script")
     result = subprocess.run([script, "--help"], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (0, vtctap("--help").stdout)
+    assert (result.returncode, result.stdout) == (0, inside("--help").stdout)
 
 
-def test_no_command(vtctap: Run) -> None:
-    result = vtctap()
+def test_no_command(inside: Run) -> None:
+    result = inside()
     assert (result.returncode, result.stdout) == (2, "")
     assert "commands:" in result.stderr
 
@@ -162,8 +162,8 @@ def test_read_imports_no_filter_and_no_port(trace: Path) -> None:
 # ports, profile, wireshark
 
 
-def test_ports(vtctap: Run) -> None:
-    plain, as_json = vtctap("ports"), vtctap("ports", "--json")
+def test_ports(inside: Run) -> None:
+    plain, as_json = inside("ports"), inside("ports", "--json")
     assert plain.returncode == as_json.returncode == 0
     entries = [json.loads(line) for line in as_json.stdout.splitlines()]
     head = ["DEVICE"] if entries else []
@@ -173,35 +173,35 @@ def test_ports(vtctap: Run) -> None:
         assert plain.stderr == "vtctap: no serial port found; is the adapter plugged in?\n"
 
 
-def test_profile_list_and_show(vtctap: Run) -> None:
-    listed = vtctap("profile", "list")
+def test_profile_list_and_show(inside: Run) -> None:
+    listed = inside("profile", "list")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == ["iec62055-52", "iec62056-21"]
-    entries = [json.loads(line) for line in vtctap("profile", "list", "--json").stdout.splitlines()]
+    entries = [json.loads(line) for line in inside("profile", "list", "--json").stdout.splitlines()]
     assert [entry["name"] for entry in entries] == ["iec62055-52", "iec62056-21"]
     assert all(entry["confidence"] in ("confirmed", "derived", "assumed") for entry in entries)
-    assert vtctap("profile", "show").stdout == vtctap("profile", "show", "iec62055-52").stdout
+    assert inside("profile", "show").stdout == inside("profile", "show", "iec62055-52").stdout
 
 
-def test_a_profile_that_is_shown_can_be_used(vtctap: Run, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(vtctap("profile", "show").stdout.replace('"availableCredit"', '"myCredit"'))
-    assert "myCredit" in vtctap("demo", "--fast", "--profile", "mine.toml").stdout
+def test_a_profile_that_is_shown_can_be_used(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(inside("profile", "show").stdout.replace('"availableCredit"', '"myCredit"'))
+    assert "myCredit" in inside("demo", "--fast", "--profile", "mine.toml").stdout
 
 
-def test_wireshark_lua(vtctap: Run, tmp_path: Path) -> None:
-    made = vtctap("wireshark", "lua", "-o", "d.lua")
+def test_wireshark_lua(inside: Run, tmp_path: Path) -> None:
+    made = inside("wireshark", "lua", "-o", "d.lua")
     done = "vtctap: the dissector is in d.lua: 'wireshark -X lua_script:d.lua TRACE' uses it\n"
     assert (made.returncode, made.stdout, made.stderr) == (0, "", done)
-    assert vtctap("wireshark", "lua", "-q", "--force", "-o", "d.lua").stderr == ""
+    assert inside("wireshark", "lua", "-q", "--force", "-o", "d.lua").stderr == ""
     text = (tmp_path / "d.lua").read_text(encoding="ascii")
-    assert vtctap("wireshark", "lua", "-o", "-").stdout == text
-    again = vtctap("wireshark", "lua", "-o", "d.lua")
+    assert inside("wireshark", "lua", "-o", "-").stdout == text
+    again = inside("wireshark", "lua", "-o", "d.lua")
     assert (again.returncode, again.stderr) == (
         2,
         "vtctap: d.lua exists: choose another name, or --force to overwrite it\n",
     )
-    assert vtctap("wireshark", "lua", "-o", "d.lua", "--force", "--dlt", "150").returncode == 0
+    assert inside("wireshark", "lua", "-o", "d.lua", "--force", "--dlt", "150").returncode == 0
     assert (tmp_path / "d.lua").read_text(encoding="ascii") != text
-    assert vtctap("wireshark", "lua", "-o", "no/d.lua").returncode == 4
+    assert inside("wireshark", "lua", "-o", "no/d.lua").returncode == 4
 
 
 def test_runs_from_a_checkout_that_is_not_installed(tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ def test_runs_from_a_checkout_that_is_not_installed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--version"], ["ports"], ["read", "t.pcapng"], ["capture", "-i", "none"], ["x"]]
 )
-def test_without_standard_output_and_error(arguments: list[str], vtctap: Run, tmp_path: Path) -> None:
+def test_without_standard_output_and_error(arguments: list[str], inside: Run, tmp_path: Path) -> None:
     """A daemon may be started without them."""
-    assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
+    assert inside("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
     run = [sys.executable, "-X", "dev", "-m", "vtctap", *arguments]
     usual = subprocess.run(run, capture_output=True, check=False, cwd=tmp_path).returncode
     for closed in (">&-", "2>&-", ">&- 2>&-"):

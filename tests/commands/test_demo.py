@@ -30,8 +30,8 @@ def test_fast_is_the_same_each_time(vtctap: Run, tmp_path: Path, suffix: str) ->
     assert octets[0] == octets[1] != octets[2]
 
 
-def test_fast_shows_a_session(vtctap: Run) -> None:
-    result = vtctap("demo", "--fast")
+def test_fast_shows_a_session(inside: Run) -> None:
+    result = inside("demo", "--fast")
     words = Counter(line.split()[3] for line in result.stdout.splitlines())
     assert result.returncode == 0
     assert words["IDRequest"] == words["BreakCommand"] == 0  # No recording shows them on this port.
@@ -40,7 +40,7 @@ def test_fast_shows_a_session(vtctap: Run) -> None:
     assert "noise" not in words
     assert result.stderr.startswith("vtctap: ")
     assert " 1 with a bad check character; 0 pieces of noise; " in result.stderr
-    assert vtctap("demo", "--fast", "-q").stderr == ""
+    assert inside("demo", "--fast", "-q").stderr == ""
 
 
 def test_fast_is_what_tshark_reads(trace: Path, records: Records) -> None:
@@ -55,9 +55,9 @@ def test_fast_is_what_tshark_reads(trace: Path, records: Records) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_faults_are_listed_and_are_there(vtctap: Run, tmp_path: Path, records: Records, seed: int) -> None:
+def test_faults_are_listed_and_are_there(inside: Run, tmp_path: Path, records: Records, seed: int) -> None:
     path = tmp_path / "t.pcapng"
-    assert vtctap("demo", "--fast", "--faults", "--seed", seed, "-w", path).returncode == 0
+    assert inside("demo", "--fast", "--faults", "--seed", seed, "-w", path).returncode == 0
     listed = json.loads((tmp_path / "t.pcapng.faults.json").read_text())
     found = records(path)
     assert {entry["code"] for entry in listed} == CODES
@@ -78,33 +78,33 @@ def test_faults_are_listed_and_are_there(vtctap: Run, tmp_path: Path, records: R
         assert holds[entry["code"]], (entry, record)
 
 
-def test_faults_do_not_overwrite_their_list(vtctap: Run, tmp_path: Path) -> None:
+def test_faults_do_not_overwrite_their_list(inside: Run, tmp_path: Path) -> None:
     (tmp_path / "t.pcapng.faults.json").write_text("mine")
-    result = vtctap("demo", "--fast", "--faults", "-w", "t.pcapng")
+    result = inside("demo", "--fast", "--faults", "-w", "t.pcapng")
     assert result.returncode == 2
     assert "t.pcapng.faults.json exists" in result.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.pcapng.faults.json"]
-    assert vtctap("demo", "--fast", "--faults", "-w", "t.pcapng", "--force").returncode == 0
+    assert inside("demo", "--fast", "--faults", "-w", "t.pcapng", "--force").returncode == 0
 
 
-def test_profiles_and_speeds(vtctap: Run, tmp_path: Path, records: Records) -> None:
+def test_profiles_and_speeds(inside: Run, tmp_path: Path, records: Records) -> None:
     options = ["--profile", "iec62056-21", "--speed", "300", "--dlt", "162"]
-    assert vtctap("demo", "--fast", *options, "-w", "t.pcapng").returncode == 0
+    assert inside("demo", "--fast", *options, "-w", "t.pcapng").returncode == 0
     assert {record.speed for record in records(tmp_path / "t.pcapng")} == {300}
     with open_trace(tmp_path / "t.pcapng") as reader:
         list(reader)
         assert [(tap.linktype, tap.speed) for tap in reader.interfaces] == [(162, 300)] * 2
 
 
-def test_stops_and_counts(vtctap: Run, tmp_path: Path, records: Records) -> None:
-    result = vtctap("demo", "--fast", "-q", "-w", "t.pcapng", "-a", "packets:7", "--stats-json", "s.json")
+def test_stops_and_counts(inside: Run, tmp_path: Path, records: Records) -> None:
+    result = inside("demo", "--fast", "-q", "-w", "t.pcapng", "-a", "packets:7", "--stats-json", "s.json")
     assert result.returncode == 0
     found = records(tmp_path / "t.pcapng")
     assert sum(record.kind is not Kind.EVENT for record in found) == 7
     assert json.loads((tmp_path / "s.json").read_text())["records"] == len(found) == 7 + 4
 
 
-def test_filesize_is_in_thousands_of_octets(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+def test_filesize_is_in_thousands_of_octets(inside: Run, trace: Path, tmp_path: Path, records: Records) -> None:
     """Apart from the closing events, the last record is the one that reaches the size."""
     whole = trace.read_bytes()
     ends, at = [], 0
@@ -114,7 +114,7 @@ def test_filesize_is_in_thousands_of_octets(vtctap: Run, trace: Path, tmp_path: 
         ends += [at] if kind == 6 else []
     for thousands in (1, 2, 3, 4):
         options = ["-q", "-w", "t.pcapng", "--force", "-a", f"filesize:{thousands}"]
-        assert vtctap("demo", "--fast", *options).returncode == 0
+        assert inside("demo", "--fast", *options).returncode == 0
         end = next(end for end in ends if end >= thousands * 1000)
         octets = (tmp_path / "t.pcapng").read_bytes()
         assert octets[:end] == whole[:end]
@@ -125,14 +125,14 @@ def test_filesize_is_in_thousands_of_octets(vtctap: Run, trace: Path, tmp_path: 
         assert b"closed octets=" in octets[end : end + length]
 
 
-def test_statistics_on_standard_output(vtctap: Run) -> None:
-    result = vtctap("demo", "--fast", "-q", "-w", "t.pcapng", "--stats-json", "-")
+def test_statistics_on_standard_output(inside: Run) -> None:
+    result = inside("demo", "--fast", "-q", "-w", "t.pcapng", "--stats-json", "-")
     assert json.loads(result.stdout)["check_characters"]["bad"] == 1
 
 
-def test_true_pace_begins_at_once_and_can_be_stopped(vtctap: Run, tmp_path: Path, records: Records) -> None:
+def test_true_pace_begins_at_once_and_can_be_stopped(inside: Run, tmp_path: Path, records: Records) -> None:
     pytest.importorskip("termios")
-    result = vtctap("demo", "-q", "-w", "t.pcapng", "-a", "duration:2")
+    result = inside("demo", "-q", "-w", "t.pcapng", "-a", "duration:2")
     assert (result.returncode, result.stderr) == (0, "")
     assert [record.octets for record in records(tmp_path / "t.pcapng") if record.kind is Kind.FRAME][:1] == [
         b"\x01R\x0220001\x03`"

@@ -271,9 +271,9 @@ def test_in_the_background_the_terminal_is_the_shells(taps: Any, tmp_path: Path,
 # Start and stop conditions.
 
 
-def test_stop_with_a_match(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+def test_stop_with_a_match(inside: Run, trace: Path, tmp_path: Path, records: Records) -> None:
     whole = list(map(unchained, records(trace)))
-    vtctap("demo", "--fast", "-q", "-w", "t.pcapng", "-a", 'match:vtc.message == "NAK"', "-a", "match:vtc.value == 9")
+    inside("demo", "--fast", "-q", "-w", "t.pcapng", "-a", 'match:vtc.message == "NAK"', "-a", "match:vtc.value == 9")
     found = list(map(unchained, records(tmp_path / "t.pcapng")))
     *found, first, second = found
     assert found == whole[: len(found)]
@@ -286,25 +286,25 @@ def test_stop_with_a_match(vtctap: Run, trace: Path, tmp_path: Path, records: Re
     ]
 
 
-def test_ring_and_its_end(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+def test_ring_and_its_end(inside: Run, trace: Path, tmp_path: Path, records: Records) -> None:
     whole = records(trace)
     (tmp_path / "r").mkdir()
     options = ["-b", "packets:5", "-a", "files:3", "--stats-json", "s.json"]
-    assert vtctap("demo", "--fast", "-q", "-w", "r/t.pcapng", *options).returncode == 0
+    assert inside("demo", "--fast", "-q", "-w", "r/t.pcapng", *options).returncode == 0
     paths = sorted((tmp_path / "r").iterdir())
     assert [re.sub(r"\d{14}", "DATE", path.name) for path in paths] == [f"t_0000{n}_DATE.pcapng" for n in (1, 2, 3)]
     *files, last = [records(path) for path in paths]
     assert [*files, last[:5]] == [whole[:5], whole[5:10], whole[10:15]]
     assert [record.event.split()[0] for record in last[5:]] == ["closed", "closed"]
-    assert vtctap("verify", *paths).stdout.startswith("whole: all 17 records of chain ")
+    assert inside("verify", *paths).stdout.startswith("whole: all 17 records of chain ")
     stats = json.loads((tmp_path / "s.json").read_text())
     assert stats["files"] == [f"r/{path.name}" for path in paths]
     assert stats["size"] == sum(path.stat().st_size for path in paths)
 
 
-def test_filesize_of_both_is_that_of_a_file(vtctap: Run, tmp_path: Path, records: Records, trace: Path) -> None:
+def test_filesize_of_both_is_that_of_a_file(inside: Run, tmp_path: Path, records: Records, trace: Path) -> None:
     """With ``-b``, ``-a filesize:`` ends a file, not the capture, as in dumpcap(1)."""
-    vtctap("demo", "--fast", "-q", "-w", "t.pcap", "-b", "files:100", "-a", "filesize:1")
+    inside("demo", "--fast", "-q", "-w", "t.pcap", "-b", "files:100", "-a", "filesize:1")
     paths = sorted(tmp_path.glob("t_*.pcap"))
     assert len(paths) > 2
     assert [record for path in paths for record in records(path)] == records(trace)
@@ -353,19 +353,19 @@ def test_duration_counts_from_the_trigger(
     assert written[-1].time - message.time > 590_000_000
 
 
-def test_trigger_that_never_comes(vtctap: Run, tmp_path: Path, records: Records) -> None:
-    result = vtctap("demo", "--fast", "-w", "t.pcapng", "--trigger", "vtc.value == 9")
+def test_trigger_that_never_comes(inside: Run, tmp_path: Path, records: Records) -> None:
+    result = inside("demo", "--fast", "-w", "t.pcapng", "--trigger", "vtc.value == 9")
     assert result.returncode == 0
     assert result.stderr.endswith("in t.pcapng; no record matched --trigger\n")
     assert records(tmp_path / "t.pcapng") == []
 
 
-def test_limits_count_from_the_trigger(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+def test_limits_count_from_the_trigger(inside: Run, trace: Path, tmp_path: Path, records: Records) -> None:
     options = ["--trigger", 'vtc.message == "Data"', "-a", "match:vtc.message", "-a", "packets:9"]
-    vtctap("demo", "--fast", "-q", "-w", "t.pcapng", *options)
+    inside("demo", "--fast", "-q", "-w", "t.pcapng", *options)
     assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:4]
     options = ["--trigger", 'vtc.message == "Data"', "-a", "packets:3"]
-    vtctap("demo", "--fast", "-q", "--force", "-w", "t.pcapng", *options)
+    inside("demo", "--fast", "-q", "--force", "-w", "t.pcapng", *options)
     assert records(tmp_path / "t.pcapng")[:-2] == records(trace)[:6]  # 3 before it, it, and 2 more
 
 

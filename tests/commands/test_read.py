@@ -127,8 +127,8 @@ def test_octets(inside: Run, short: Path) -> None:
     ]
 
 
-def test_json(vtctap: Run, short: Path) -> None:
-    result = vtctap("read", short, "--json")
+def test_json(inside: Run, short: Path) -> None:
+    result = inside("read", short, "--json")
     assert result.stdout.isascii()
     objects = [json.loads(line) for line in result.stdout.splitlines()]
     assert [entry["frame.number"] for entry in objects] == [1, 2, 3, 4, 5]
@@ -261,13 +261,13 @@ def test_empty_file_is_a_trace_that_was_cut_at_once(inside: Run, tmp_path: Path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", f"vtctap: {path} is empty\n")
 
 
-def test_what_was_good_is_shown_before_what_is_not(vtctap: Run, tmp_path: Path) -> None:
+def test_what_was_good_is_shown_before_what_is_not(inside: Run, tmp_path: Path) -> None:
     path = tmp_path / "t.pcapng"
     with create_trace(path) as writer:
         for record in SHORT:
             writer.write(record)
         writer._writer.write(Packet(NOON, b"other", 147))
-    result = vtctap("read", path)
+    result = inside("read", path)
     assert result.returncode == 1
     assert len(result.stdout.splitlines()) == 5
     assert "packet 6 begins with 6f 74" in result.stderr
@@ -383,20 +383,20 @@ def same(left: list[Record], right: list[Record]) -> bool:
     ] and all(abs(one.duration - other.duration) < 1000 for one, other in zip(left, right, strict=True))
 
 
-def test_reframe_of_a_good_trace_is_the_same_trace(vtctap: Run, trace: Path, tmp_path: Path, records: Records) -> None:
-    result = vtctap("reframe", trace, "-w", "again.pcapng")
+def test_reframe_of_a_good_trace_is_the_same_trace(inside: Run, trace: Path, tmp_path: Path, records: Records) -> None:
+    result = inside("reframe", trace, "-w", "again.pcapng")
     done = f"vtctap: {len(records(trace))} records in again.pcapng\n"
     assert (result.returncode, result.stdout, result.stderr) == (0, "", done)
-    assert vtctap("reframe", trace, "-q", "-w", "quiet.pcapng").stderr == ""
+    assert inside("reframe", trace, "-q", "-w", "quiet.pcapng").stderr == ""
     assert same(records(tmp_path / "again.pcapng"), list(map(unchained, records(trace))))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["again.pcapng", "quiet.pcapng", "trace.pcapng"]
 
 
-def test_reframe_reads_eight_bits_as_seven(vtctap: Run, tmp_path: Path, records: Records) -> None:
+def test_reframe_reads_eight_bits_as_seven(inside: Run, tmp_path: Path, records: Records) -> None:
     path = tmp_path / "t.pcapng"
     with create_trace(path) as writer:
         writer.write(Record(NOON, b"\xaf\x3f\x21\x8d\x0a", Kind.NOISE, line=Line(8, "N", 1), speed=300))
-    assert vtctap("reframe", path, "-w", "u.pcap", "--line", "7E1").returncode == 0
+    assert inside("reframe", path, "-w", "u.pcap", "--line", "7E1").returncode == 0
     (record,) = records(tmp_path / "u.pcap")
     assert (record.octets, record.kind, record.sender, record.line) == (b"/?!\r\n", Kind.FRAME, Sender.CLIENT, LINE)
 
@@ -408,13 +408,13 @@ def test_reframe_through_pipes(vtctap: Run, trace: Path, tmp_path: Path, records
     assert same(records(tmp_path / "u.pcapng"), list(map(unchained, records(trace))))
 
 
-def test_reframe_onto_itself(vtctap: Run, trace: Path, records: Records) -> None:
+def test_reframe_onto_itself(inside: Run, trace: Path, records: Records) -> None:
     before, octets = records(trace), trace.read_bytes()
-    result = vtctap("reframe", trace, "-w", trace)
+    result = inside("reframe", trace, "-w", trace)
     assert result.returncode == 2
     assert result.stderr == f"vtctap: {trace} exists: choose another name, or --force to overwrite it\n"
     assert trace.read_bytes() == octets
-    assert vtctap("reframe", trace, "-w", trace, "--force").returncode == 0
+    assert inside("reframe", trace, "-w", trace, "--force").returncode == 0
     assert same(records(trace), list(map(unchained, before)))
 
 
@@ -439,9 +439,9 @@ def test_reframe_that_fails_leaves_the_old_file(inside: Run, tmp_path: Path, tra
     assert old.read_bytes() == b"old"
 
 
-def test_reframe_to_a_full_device(vtctap: Run, trace: Path) -> None:
+def test_reframe_to_a_full_device(inside: Run, trace: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("there is no /dev/full")
-    result: Any = vtctap("reframe", trace, "-w", "/dev/full")
+    result: Any = inside("reframe", trace, "-w", "/dev/full")
     assert result.returncode == 4
     assert "No space left on device" in result.stderr

@@ -192,7 +192,7 @@ def test_a_demonstration_in_a_dialect(vtctap: Run, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir() if entry.suffix == ".json"] == ["t.pcapng.dialect.json"]
 
 
-def test_a_demonstration_says_what_nobody_has_seen(vtctap: Run) -> None:
-    result = vtctap("demo", "--fast", "--dialect", "iec62055-52-sign-on")
+def test_a_demonstration_says_what_nobody_has_seen(inside: Run) -> None:
+    result = inside("demo", "--fast", "--dialect", "iec62055-52-sign-on")
     assert "nobody has seen a sign-on or a break on this port" in result.stderr
-    assert "nobody has seen" not in vtctap("demo", "--fast").stderr
+    assert "nobody has seen" not in inside("demo", "--fast").stderr

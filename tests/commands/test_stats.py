@@ -36,25 +36,25 @@ def test_text_and_json(vtctap: Run, tmp_path: Path) -> None:
     assert len(both["links"][0]["sessions"]) == 1  # No message on this port shows where a session ends.
 
 
-def test_one_of_a_thing(vtctap: Run, tmp_path: Path) -> None:
+def test_one_of_a_thing(inside: Run, tmp_path: Path) -> None:
     (tmp_path / "t.exchange").write_text("# t=1\nC> 2f 3f 21 0d 0a\n")
-    assert vtctap("import", "t.exchange", "-q", "-w", "t.pcapng").returncode == 0
-    lines = vtctap("stats", "t.pcapng", "--sessions").stdout.splitlines()
+    assert inside("import", "t.exchange", "-q", "-w", "t.pcapng").returncode == 0
+    lines = inside("stats", "t.pcapng", "--sessions").stdout.splitlines()
     assert lines[-2] == "  1 session"
     assert lines[-1].endswith(" s, 1 frame, 1 request, 1 unanswered, 0 repeats, 0 errors")
 
 
-def test_wrong_use(vtctap: Run) -> None:
-    done = vtctap("stats", "none.pcapng")
+def test_wrong_use(inside: Run) -> None:
+    done = inside("stats", "none.pcapng")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
 
 
 @pytest.mark.parametrize("command", [["stats"], ["check"], ["report", "-q", "--force", "-o", "r.html"]])
-def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Path) -> None:
+def test_a_bar_shows_how_far_it_is(command: list[str], inside: Run, tmp_path: Path) -> None:
     """The bar appears only on a terminal, and only if the command takes long."""
     if command[0] == "report":
         pytest.importorskip("plotly")
-    assert vtctap("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
+    assert inside("demo", "--fast", "-q", "-w", "t.pcapng").returncode == 0
     begin = "import sys; from vtctap.command_line import progress; progress.PATIENCE = {}; "
     begin += "from vtctap.__main__ import main; "
     shown = []
@@ -72,4 +72,4 @@ def test_a_bar_shows_how_far_it_is(command: list[str], vtctap: Run, tmp_path: Pa
         os.close(master)
         shown.append(b"t.pcapng:" in text and b"%|" in text)
     assert shown == [True, False]
-    assert "%|" not in vtctap(*command, "t.pcapng").stderr
+    assert "%|" not in inside(*command, "t.pcapng").stderr

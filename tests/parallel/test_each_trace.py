@@ -4,11 +4,13 @@ traces that cannot be read."""
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from equipment import PATIENCE
+from vtctap.__main__ import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TRACES = [str(EXAMPLES / f"{name}.pcapng") for name in ("faults", "session", "telegram", "readout")]
@@ -20,21 +22,27 @@ def run(*words: str, cwd: Path | None = None) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command like :func:`run`, but in this process."""
+    return lambda *words: (main([*words]), *capsys.readouterr())
+
+
 @pytest.mark.parametrize("words", [["check"], ["check", "--json"], ["stats", "--sessions"], ["stats", "--json"]])
-def test_many_processes_say_what_one_says(words: list[str]) -> None:
-    assert run(*words, *TRACES, "--jobs", "3") == run(*words, *TRACES, "--jobs", "1")
+def test_many_processes_say_what_one_says(words: list[str], here: Callable[..., tuple[int, str, str]]) -> None:
+    assert run(*words, *TRACES, "--jobs", "3") == here(*words, *TRACES, "--jobs", "1")
 
 
-def test_it_is_what_each_trace_alone_says() -> None:
+def test_it_is_what_each_trace_alone_says(here: Callable[..., tuple[int, str, str]]) -> None:
     together = [json.loads(line) for line in run("stats", "--json", *TRACES)[1].splitlines()]
-    alone = [json.loads(run("stats", "--json", trace)[1]) for trace in TRACES]
+    alone = [json.loads(here("stats", "--json", trace)[1]) for trace in TRACES]
     assert together == alone
     found = json.loads(run("check", "--json", *TRACES)[1])["findings"]
     for trace in TRACES:
         mine = [
             {key: value for key, value in each.items() if key != "trace"} for each in found if each["trace"] == trace
         ]
-        assert mine == json.loads(run("check", "--json", trace)[1])["findings"]
+        assert mine == json.loads(here("check", "--json", trace)[1])["findings"]
 
 
 @pytest.mark.parametrize("command", ["check", "stats"])

@@ -46,10 +46,10 @@ def refuse(number: int) -> int:
     return number
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3, 20])
+@pytest.mark.parametrize("processes", [1, 2, 20])
 def test_the_results_are_those_of_one_process(processes: int) -> None:
-    found = list(results(square, range(9), processes=processes))
-    assert sorted(found) == [(number, number * number) for number in range(9)]
+    found = list(results(square, range(5), processes=processes))
+    assert sorted(found) == [(number, number * number) for number in range(5)]
 
 
 def test_results_are_put_in_order() -> None:
@@ -118,13 +118,24 @@ def test_an_export_survives_a_killed_process(tmp_path: Path) -> None:
     assert not (out / ".parts").exists()
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[int]]]:
-    """A Dask scheduler with two workers: its address and the workers' processes, which end with the test."""
+def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     if find_spec("distributed") is None:
         pytest.skip("needs distributed")
-    file = tmp_path / "scheduler.json"
+    traces = written(tmp_path, 1, 1)
+    process = exporting(traces, tmp_path / "set.parquet", "--cluster", "nowhere")
+    _, said = process.communicate(timeout=PATIENCE * 4)
+    assert (process.returncode, "nowhere: no Dask scheduler answers there" in said) == (2, True), said
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
+    """A Dask scheduler with three workers, of which each test may kill one: its address, and the workers' processes."""
+    pytest.importorskip("pyarrow")
+    if find_spec("distributed") is None:
+        pytest.skip("needs distributed")
+    folder = tmp_path_factory.mktemp("cluster")
+    file = folder / "scheduler.json"
     server = [
         sys.executable,
         "-m",
@@ -136,8 +147,8 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[int]]]:
         "127.0.0.1",
     ]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
-    commands = [[*server, "--scheduler-file", str(file)], *[[*worker, "--scheduler-file", str(file)]] * 2]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    commands = [[*server, "--scheduler-file", str(file)], *[[*worker, "--scheduler-file", str(file)]] * 3]
     running = [subprocess.Popen(command, **quiet) for command in commands]  # type: ignore[call-overload]
     try:
         deadline = time.monotonic() + PATIENCE
@@ -158,7 +169,7 @@ def test_a_cluster_survives_a_killed_worker(tmp_path: Path, cluster: tuple[str, 
     (tmp_path / "no.pcapng").write_text("this is no trace")
     process = exporting([*traces, tmp_path / "no.pcapng"], out, "--cluster", address)
     killed = victim(out, process)
-    assert killed in workers
+    workers.remove(killed)
     os.kill(killed, signal.SIGKILL)
     _, said = process.communicate(timeout=PATIENCE * 4)
     assert (process.returncode, "18000 records of 6 traces added" in said) == (1, True), said
@@ -186,16 +197,5 @@ def test_a_cluster_says_what_one_process_says(tmp_path: Path, cluster: tuple[str
         for _, shown, errors in said:
             assert shown
             assert "skipped no.pcapng " in errors.replace(f"{tmp_path}/", ""), errors
-        if workers:
+        if words == ["profile", "learn"]:
             os.kill(workers.pop(), signal.SIGKILL)
-            workers.clear()
-
-
-def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
-    if find_spec("distributed") is None:
-        pytest.skip("needs distributed")
-    traces = written(tmp_path, 1, 1)
-    process = exporting(traces, tmp_path / "set.parquet", "--cluster", "nowhere")
-    _, said = process.communicate(timeout=PATIENCE * 4)
-    assert (process.returncode, "nowhere: no Dask scheduler answers there" in said) == (2, True), said
