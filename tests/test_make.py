@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from equipment.type_checking import cache
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("vtctap", "dissector", "pcap", "sniffer")
 
@@ -74,7 +76,7 @@ def test_check_sees_every_module(tmp_path: Path) -> None:
     """A wrong type is planted in a copy of each module, and the same command finds it in each."""
     pytest.importorskip("mypy")
     modules = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
-    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache")]
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(cache(tmp_path))]
     for number, module in enumerate(modules):
         planted = tmp_path / f"{number}.py"
         planted.write_text(module.read_text("utf-8") + '\n_planted: int = ""\n', "utf-8")
