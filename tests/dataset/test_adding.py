@@ -339,3 +339,33 @@ def test_events_and_noise_have_rows(tmp_path: Path) -> None:
     add(tmp_path / "t.pcapng", tmp_path / "set")
     found = rows(tmp_path / "set", "records")
     assert [(row["vtc.kind"], row["frame.time_ns"]) for row in found] == [("noise", 0), ("event", 5)]
+
+
+@pytest.mark.parametrize("trace", [EXAMPLES / "session.pcapng", "long.pcapng"], ids=["session", "long"])
+def test_a_second_thread_changes_no_octet(tmp_path: Path, trace: Path) -> None:
+    written(tmp_path / "long.pcapng", *records(4000))
+    for threaded in (False, True):
+        add(tmp_path / trace, tmp_path / f"{threaded}", threaded=threaded)
+    assert files(tmp_path / "True") == files(tmp_path / "False")
+
+
+_WORK_BY_THREAD = """
+import os, sys, threading, time
+from vtctap.__main__ import main
+assert main(sys.argv[1:]) == 0
+time.sleep(0.05)  # The clock of a thread that ends is added late.
+print(time.process_time() - time.thread_time(), time.process_time())
+"""
+
+
+def test_an_export_by_one_processor_works_in_one_thread(tmp_path: Path) -> None:
+    """Where it may use more, a second one encodes: so the measurement can tell."""
+    trace = written(tmp_path / "t.pcapng", *records(100_000))
+    shares = []
+    for jobs in ("1", "2"):
+        arguments = ["export", "-q", str(trace), "-o", str(tmp_path / f"{jobs}.parquet"), "--jobs", jobs]
+        command = [sys.executable, "-c", _WORK_BY_THREAD, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE * 4)
+        elsewhere, all_threads = map(float, done.stdout.split())
+        shares.append(elsewhere / all_threads)
+    assert shares[0] < 0.05 < shares[1], shares

@@ -40,12 +40,25 @@ def die_always(number: int) -> int:
     return number
 
 
+def process_of(number: int) -> int:
+    return os.getpid()
+
+
 def refuse(number: int) -> int:
     if number == 3:
         raise CommandError("three is refused")
     return number
 
 
+@pytest.fixture(params=[True, False], ids=["copies", "new processes"])
+def start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets processes start as copies of this one, or as new ones."""
+    if request.param and not sys.platform.startswith("linux"):
+        pytest.skip("needs Linux")
+    monkeypatch.setattr("vtctap.parallel.pool._is_alone", lambda: request.param)
+
+
+@pytest.mark.usefixtures("start")
 @pytest.mark.parametrize("processes", [1, 2, 20])
 def test_the_results_are_those_of_one_process(processes: int) -> None:
     found = list(results(square, range(5), processes=processes))
@@ -60,6 +73,7 @@ def test_no_jobs() -> None:
     assert list(results(square, [], processes=2)) == []
 
 
+@pytest.mark.usefixtures("start")
 def test_the_job_of_a_killed_process_is_repeated(tmp_path: Path) -> None:
     found = dict(results(partial(die_once, folder=tmp_path), range(8), processes=2))
     assert found == {number: number for number in range(8)}
@@ -72,6 +86,15 @@ def test_a_job_that_kills_every_process_is_lost_and_no_other() -> None:
     assert found == {number: number for number in range(8) if number != 3}
 
 
+@pytest.mark.usefixtures("start")
+def test_all_processes_end_when_nobody_wants_more_results() -> None:
+    found = results(process_of, range(9), processes=3)
+    processes = {next(found)[1] for _ in range(5)}
+    found.close()  # type: ignore[attr-defined]  # it is a generator
+    assert not [process for process in processes if Path(f"/proc/{process}").exists()]
+
+
+@pytest.mark.usefixtures("start")
 def test_an_error_ends_all() -> None:
     with pytest.raises(CommandError, match="three is refused"):
         list(results(refuse, range(8), processes=2))

@@ -24,7 +24,7 @@ def add_jobs(parser: argparse.ArgumentParser, when: str = "") -> None:
         type=_number,
         default=processors(),
         metavar="N",
-        help=f"{when}processors that it uses at most; one reads each of several traces (default: all)",
+        help=f"{when}use at most this many processors (default: all); several traces are read side by side",
     )
     parser.add_argument(
         "--cluster",
