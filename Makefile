@@ -78,7 +78,8 @@ test: announce check
 
 # What 'make test' samples, whole: every size, seed and recording.
 test-whole: check
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -m "slow or not slow" --numprocesses $(TEST_PROCESSES) --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile whole \
+		--numprocesses $(TEST_PROCESSES) --dist worksteal
 
 announce:
 	@echo "make test: 8000 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"

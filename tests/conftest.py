@@ -17,7 +17,8 @@ from equipment.wheel import built_wheel
 # A test run shows what the code does, not chance or a slow machine: the examples are the same each time, have no
 # deadline, and nothing of earlier runs is kept. To search further: python -m pytest --hypothesis-profile=search
 TOO_SLOW = [HealthCheck.too_slow]
-settings.register_profile("same", deadline=None, suppress_health_check=TOO_SLOW, database=None, derandomize=True)
+settings.register_profile("whole", deadline=None, suppress_health_check=TOO_SLOW, database=None, derandomize=True)
+settings.register_profile("same", settings.get_profile("whole"), max_examples=50)
 settings.register_profile("search", deadline=None, suppress_health_check=TOO_SLOW)
 settings.load_profile("same")
 

@@ -13,16 +13,18 @@ from vtctap.dataset.questions import questions
 PAGE = ROOT / "docs" / "query.md"
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the page's trace, and the results of the page's commands."""
     pytest.importorskip("pyarrow")
     pytest.importorskip("duckdb")
-    shutil.copy(ROOT / "examples" / "session.pcapng", tmp_path / "trace.pcapng")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for words in commands("\n".join(blocks(PAGE, "sh"))):
-        assert outcome(words, tmp_path) or "export" in words or "-o" in words or "refused-tokens" in words, words
-    return tmp_path
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copy(ROOT / "examples" / "session.pcapng", folder / "trace.pcapng")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        for words in commands("\n".join(blocks(PAGE, "sh"))):
+            assert outcome(words, folder) or "export" in words or "-o" in words or "refused-tokens" in words, words
+    return folder
 
 
 @pytest.mark.parametrize(("at", "library"), [(0, "polars"), (1, "pandas")])

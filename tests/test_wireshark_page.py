@@ -76,8 +76,7 @@ def test_preferences_are_those_of_the_dissector(ask: Callable[..., str]) -> None
     rows = table("preference", "value")
     assert [row[0] for row in rows] == [f"vtc.{name}" for name in re.findall(r"prefs\.(\w+) = Pref", FIELDS_LUA)]
     values = {"ms": "1", "TRUE, FALSE": "TRUE"}
-    for name, value, _ in rows:
-        ask("-c", "1", "-o", f"{name}:{values.get(value, shipped()[-1])}")
+    ask("-c", "1", *(word for name, value, _ in rows for word in ("-o", f"{name}:{values.get(value, shipped()[-1])}")))
 
 
 def test_colours_and_buttons_are_those_of_the_profile() -> None:

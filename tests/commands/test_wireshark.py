@@ -119,12 +119,12 @@ def test_install_use_and_uninstall_in_the_real_wireshark(home: Path, tmp_path: P
     assert "vtctap" not in ask("-D").stdout
 
 
-def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap: Run) -> None:
+def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, inside: Run) -> None:
     """Wireshark leaves out a colour or a button with an invalid filter, and reports that where nobody looks."""
     from vtctap.dissector.wireshark import configuration as wireshark_profile
 
-    assert vtctap("wireshark", "install").returncode == 0
-    vtctap("demo", "--fast", "-w", "demo.pcapng", "-q")
+    assert inside("wireshark", "install").returncode == 0
+    inside("demo", "--fast", "-w", "demo.pcapng", "-q")
     filters = {rule for _, rule, *_ in wireshark_profile.COLOURS} | {rule for _, rule in wireshark_profile.BUTTONS}
     filters |= {rule for _, rule, *_ in wireshark_profile.GRAPHS}
     together = " || ".join(f"({rule})" for rule in sorted(filters))
@@ -134,69 +134,69 @@ def test_every_filter_of_the_profile_compiles(home: Path, tmp_path: Path, vtctap
     assert len(ask("-r", tmp_path / "demo.pcapng", "-Y", switch).stdout.splitlines()) == 96
 
 
-def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, vtctap: Run) -> None:
+def test_installing_again_keeps_the_profile(home: Path, tmp_path: Path, inside: Run) -> None:
     """The link type stays as well until another one is named; doctor finds nothing outdated."""
     mine = tmp_path / "mine.toml"
     mine.write_text('[profile]\nname = "mine"\ntitle = "Mine"\ninherits = "iec62055-52"\nsource = "me"\n'
                     'confidence = "confirmed"\n[registers.entries]\n"0021" = { name = "creditLeft" }\n')  # fmt: skip
-    assert vtctap("wireshark", "install", "--profile", "mine.toml", "--dlt", "150", "-q").stdout == ""
+    assert inside("wireshark", "install", "--profile", "mine.toml", "--dlt", "150", "-q").stdout == ""
     (dissector,) = home.rglob("vtctap.lua")
     first = dissector.read_text()
     assert "creditLeft" in first
-    again = vtctap("wireshark", "install")
+    again = inside("wireshark", "install")
     assert f"using the profile of the last installation: {mine}" in again.stderr
     assert dissector.read_text() == first
-    assert "dissector-stale" not in vtctap("doctor", "--json").stdout
-    vtctap("wireshark", "install", "--profile", "iec62056-21", "--profile", "iec62055-52")
+    assert "dissector-stale" not in inside("doctor", "--json").stdout
+    inside("wireshark", "install", "--profile", "iec62056-21", "--profile", "iec62055-52")
     assert "creditLeft" not in dissector.read_text()
     assert ", profiles iec62056-21, iec62055-52;" in dissector.read_text().splitlines()[0]
 
 
-def test_the_shipped_profiles_are_a_choice(tmp_path: Path, vtctap: Run) -> None:
-    assert vtctap("wireshark", "lua", "-o", "vtctap.lua", "-q").returncode == 0
+def test_the_shipped_profiles_are_a_choice(tmp_path: Path, inside: Run) -> None:
+    assert inside("wireshark", "lua", "-o", "vtctap.lua", "-q").returncode == 0
     assert ", profiles iec62055-52, iec62056-21;" in (tmp_path / "vtctap.lua").read_text().splitlines()[0]
 
 
-def test_what_is_put_as_json(home: Path, vtctap: Run) -> None:
+def test_what_is_put_as_json(home: Path, inside: Run) -> None:
     """Each file gives one object: its path, what was done, and whether the file was kept because the user changed
     it."""
-    put = [json.loads(line) for line in vtctap("wireshark", "install", "--json").stdout.splitlines()]
+    put = [json.loads(line) for line in inside("wireshark", "install", "--json").stdout.splitlines()]
     assert {(item["action"], item["kept"]) for item in put} == {("installed", False)}
     assert all(Path(item["path"]).is_file() for item in put)
     assert {Path(item["path"]).name for item in put} >= {"vtctap.lua", "vtctap", "colorfilters"}
     changed = next(home.rglob("colorfilters"))
     changed.write_text("mine\n")
-    done = vtctap("wireshark", "uninstall", "--json")
+    done = inside("wireshark", "uninstall", "--json")
     assert done.returncode == 1
     kept = [item for item in map(json.loads, done.stdout.splitlines()) if item["kept"]]
     assert [item["path"] for item in kept] == [str(changed)]
-    refused = vtctap("wireshark", "lua", "--json", "-o", "x.lua")
+    refused = inside("wireshark", "lua", "--json", "-o", "x.lua")
     assert (refused.returncode, refused.stdout) == (2, "")
 
 
-def test_a_dry_run_changes_nothing(home: Path, vtctap: Run) -> None:
-    planned = vtctap("wireshark", "install", "--dry-run")
+def test_a_dry_run_changes_nothing(home: Path, inside: Run) -> None:
+    planned = inside("wireshark", "install", "--dry-run")
     assert planned.returncode == 0
     assert all(line.startswith("would be installed: ") for line in planned.stdout.splitlines())
     assert [*home.rglob("*")] == []
-    vtctap("wireshark", "install")
+    inside("wireshark", "install")
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
-    planned = vtctap("wireshark", "uninstall", "--dry-run")
+    planned = inside("wireshark", "uninstall", "--dry-run")
     assert all(line.startswith("would be removed: ") for line in planned.stdout.splitlines())
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
 
 
-def test_without_a_wireshark_it_says_so(home: Path, vtctap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_wireshark_it_says_so(home: Path, inside: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(home))
-    refused = vtctap("wireshark", "install")
+    refused = inside("wireshark", "install")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "install Wireshark first" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
-def test_the_profile_is_a_zip_of_one_folder(tmp_path: Path, vtctap: Run) -> None:
-    assert vtctap("wireshark", "profile", "-o", "a.zip").returncode == 0
-    vtctap("wireshark", "profile", "-o", "b.zip")
+def test_the_profile_is_a_zip_of_one_folder(tmp_path: Path, inside: Run) -> None:
+    assert inside("wireshark", "profile", "-o", "a.zip").returncode == 0
+    inside("wireshark", "profile", "-o", "b.zip")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert sorted(archive.namelist()) == [
@@ -210,7 +210,7 @@ def test_the_profile_is_a_zip_of_one_folder(tmp_path: Path, vtctap: Run) -> None
             archive.read("vtctap/colorfilters")
         )
         assert b'"TRUE","Writes","vtc.message == \\x22WriteCommand\\x22",""\n' in archive.read("vtctap/dfilter_buttons")
-    refused = vtctap("wireshark", "profile", "-o", "a.zip")
+    refused = inside("wireshark", "profile", "-o", "a.zip")
     assert refused.returncode == 2
     assert "--force" in refused.stderr
 

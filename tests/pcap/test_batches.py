@@ -10,6 +10,7 @@ import pytest
 from decode_difference import trace
 from flips import session, written
 
+from equipment.sampling import turns
 from vtctap.errors import Error
 from vtctap.pcap import batches, open_trace
 from vtctap.pcap.batch import Batch
@@ -47,8 +48,7 @@ def both(octets: bytes, least: int = 1, chunk: int = 1 << 20) -> None:
         assert everything(reader, reader.walk()) == everything(exact, exact.items())
 
 
-@pytest.mark.parametrize("least", [1, 2, 5, 100])
-@pytest.mark.parametrize("chunk", [97, 1024, 1 << 20])
+@pytest.mark.parametrize(("least", "chunk"), turns([1, 2, 5, 100], [97, 1024, 1 << 20]))
 def test_a_session_and_random_records(least: int, chunk: int) -> None:
     both(SESSION, least, chunk)
     both(trace(random.Random(least), 400), least, chunk)

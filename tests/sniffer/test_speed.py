@@ -177,8 +177,7 @@ def test_a_fixed_speed_changes_nothing() -> None:
     assert link.frames == messages(octets)
 
 
-@pytest.mark.parametrize("line", [EVEN, EIGHT, ODD], ids=str)
-@pytest.mark.parametrize("speed", [300, 2400, 9600, 115200])
+@pytest.mark.parametrize(("speed", "line"), turns([300, 2400, 9600, 115200], [EVEN, EIGHT, ODD]), ids=str)
 def test_an_unknown_line(speed: int, line: Line) -> None:
     octets = list(play(3, speed=speed, line=line, sessions=2, dialect=GUESS))
     unknown = follower(None)

@@ -85,8 +85,8 @@ def test_dialects(name: str) -> None:
         playing, start=EPOCH, speed=2400, line=line, gap_limit_ns=1_500_000_000, profile=PROFILES[0]
     )
     made = written(records)
-    for profile in PROFILES:
-        assert difference(made, profile, FEW[1:]) == ""
+    for profile, size in zip(PROFILES, FEW[1:], strict=True):
+        assert difference(made, profile, [size]) == ""
 
 
 @sizes

@@ -294,7 +294,7 @@ MIXED = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3))
 OCTETS = st.binary(min_size=1, max_size=60) | MIXED.map(b"".join).filter(len)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(OCTETS, st.sampled_from(ALL))
 def test_any_class_keeps_any_octets(octets: bytes, cls: type[Packet]) -> None:
     assert_exact(cls, octets)

@@ -87,7 +87,7 @@ end
 @pytest.mark.parametrize("way", [REFERENCES, TWICE], ids=["time references", "read filter"])
 def test_places_do_not_depend_on_the_way_of_reading(way: str, wireshark: Callable[..., Any]) -> None:
     tool = wireshark()
-    trace = tool.trace(sessions(300))
+    trace = tool.trace(sessions(100))
     wanted = places(tool, trace)
     assert wanted[3] == {
         "vtc.session": ["1"], "vtc.gap": [248_999_999], "vtc.request_in": ["3"], "vtc.response_time": [248_999_999]

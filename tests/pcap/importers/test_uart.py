@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from equipment.drawn_wire import Drawing
-from equipment.sampling import sampled, turns
+from equipment.sampling import sampled, sizes, turns
 from vtctap.pcap.importers.uart import DecodedCharacter, Edge, Uart
 from vtctap.pcap.record import Flag, Line
 
@@ -111,13 +111,14 @@ def test_a_break_and_a_pulse_on_the_resting_wire() -> None:
     assert uart.glitches == 1
 
 
-def test_a_capture_that_begins_in_a_character() -> None:
+@sizes
+def test_a_capture_that_begins_in_a_character(whole: bool) -> None:
     drawing = Drawing(9600)
     drawing.say(TEXT)
     drawing.level(1, 30)
     drawing.say(TEXT)
     edges = list(drawing.edges())
-    for at in range(1, 30):
+    for at in range(1, 30, 1 if whole else 4):
         uart = Uart()
         characters = [character for edge in edges[at:] for character in uart.feed(edge)]
         characters += uart.close(round(drawing.now))
