@@ -118,7 +118,8 @@ class OpenLink:
         if tap.overrun:
             (value, flags), *rest = octets
             octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
-        self._assemble(tap, tap.estimator.feed(octets, arrival, late_ns))
+        if settled := tap.estimator.feed(octets, arrival, late_ns):
+            self._assemble(tap, settled)
         if change:
             self._change(change)
 

@@ -125,9 +125,10 @@ class Assembler:
 
     def _feed_each(self, tap: int, octets: Iterable[Octet], others: _Others) -> None:
         framer = self._framers[tap]
+        others = [(number, other) for number, other in others if other.earliest]
         for octet in octets:
             for number, other in others:
-                if other.earliest and octet.start - other.end_ns >= MIN_REACTION_NS:
+                if octet.start - other.end_ns >= MIN_REACTION_NS and other.earliest:
                     self._add(number, other.turn(octet.start))
             pieces = framer.feed((octet,))
             if pieces:  # Before the next octet, since a message may change the meaning of those that follow.

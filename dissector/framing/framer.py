@@ -123,7 +123,7 @@ class Framer(Doubter):
 
     def feed(self, octets: Iterable[Octet]) -> list[Piece]:
         """Takes octets, in the order in which they were received, and returns the pieces that they complete."""
-        if isinstance(octets, Run):
+        if type(octets) is Run:  # isinstance takes long to say that a tuple is no Sequence of this kind.
             return self._feed_all(octets)
         for octet in octets:
             if self.garbage and self._open:

@@ -22,6 +22,7 @@ import heapq
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from vtctap.dissector.framing.framed import message_of
@@ -32,22 +33,18 @@ from vtctap.dissector.protocol.rules import MAY_ANSWER, NEEDS_NO_ANSWER, Message
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Record, Sender
 
 _NO_MESSAGE: Final = Message(None)
+_KEY: Final = attrgetter("key")
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A waiting record, the ``count``-th that arrived."""
+    """A waiting record, and its position by its timestamp alone: its time, and its number as it arrived."""
 
     record: Record
-    count: int
+    key: tuple[int, int]
     unsure_ns: int | None = None
     """The uncertainty of the timestamp for merging, ns; None: the timestamp is trusted."""
     uncertain: bool = False
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """The record's position by its timestamp alone."""
-        return self.record.time, self.count
 
     @property
     def message(self) -> Message:
@@ -95,7 +92,7 @@ class Order:
         """Queues a record; an event may belong to any tap."""
         self._count += 1
         self.waiting += 1
-        waiting = _Waiting(record, self._count, self._uncertainty_ns(record))
+        waiting = _Waiting(record, (record.time, self._count), self._uncertainty_ns(record))
         if record.kind is Kind.EVENT:
             heapq.heappush(self._events, (waiting.key, waiting))
         else:
@@ -112,7 +109,7 @@ class Order:
         ``bounds`` says what each tap may still deliver; None: no tap delivers anything more. A record that ended before
         ``held_since_ns`` (None: no limit) waits no longer.
         """
-        heads = sorted((row[0] for row in self._taps.values() if row), key=lambda head: head.key)
+        heads = sorted((row[0] for row in self._taps.values() if row), key=_KEY)
         if self._events and (not heads or self._events[0][0] < heads[0].key):
             event = self._events[0][1]
             rivals = [bound for bound in (bounds or {}).values() if bound.start_ns <= event.record.time]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, overload
 
 from vtctap.pcap.record import Flag
@@ -101,8 +102,8 @@ class Piece:
         if isinstance(octets, Run) and octets.step_ns - character_time_ns < least:
             return ()
         pauses = []
-        for at in range(1, len(octets)):
-            pause_ns = octets[at].start - octets[at - 1].start - character_time_ns
+        for at, (before, octet) in enumerate(pairwise(octets), 1):
+            pause_ns = octet.start - before.start - character_time_ns
             if pause_ns >= least:
                 pauses.append((at, pause_ns // 1000))
         return tuple(pauses)
