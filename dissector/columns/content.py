@@ -133,9 +133,10 @@ class Content:
 
     def _asked_numbers(self, places: Places) -> Integers:
         """Returns the number of the register that a row's request named."""
-        found = numpy.unique(self._asked)
-        numbers = [places.number_of((self.names[name],) if name >= 0 else ()) for name in found.tolist()]
-        each: Integers = numpy.array(numbers)[numpy.searchsorted(found, self._asked)]
+        numbers = numpy.zeros(len(self.names) + 1, numpy.int64)  # The last one is that of -1: no register.
+        for name in numpy.flatnonzero(numpy.bincount(self._asked + 1, minlength=len(numbers))).tolist():
+            numbers[name - 1] = places.number_of((self.names[name - 1],) if name else ())
+        each: Integers = numbers[self._asked]
         return each
 
     def _by_sets(self, rows: Integers, codes: Codes) -> Codes:

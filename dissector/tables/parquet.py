@@ -19,6 +19,8 @@ BATCH: Final = 2_000
 """Rows converted to columns at a time."""
 _GROUP: Final = 50_000
 """Rows of a row group, which is held in memory."""
+_BUFFER: Final = 1 << 18
+"""Octets that are gathered before they are written: pyarrow writes a column of a row group in several pieces."""
 _COUNTING: Final = (ColumnType.INTEGER, ColumnType.TIME)
 _DELTA: Final = "DELTA_BINARY_PACKED"
 """Times and record numbers grow steadily: the differences take a tenth of the room."""
@@ -58,6 +60,7 @@ class ParquetFile:
         self, file: IO[bytes], columns: Sequence[Column], *, time_unit: str = "ns", threaded: bool = False
     ) -> None:
         with extra("parquet", "Parquet"):
+            import pyarrow
             from pyarrow import parquet
 
         self._columns = columns
@@ -66,8 +69,9 @@ class ParquetFile:
         counting = {column.name: _DELTA for column in columns if column.type in _COUNTING and not column.repeats}
         leaves = {each.name: f"{each.name}.list.element" if each.repeats else each.name for each in columns}
         repeating = [leaf for name, leaf in leaves.items() if name not in _DISTINCT]
+        self._stream = pyarrow.BufferedOutputStream(pyarrow.PythonFile(_Forward(file), "w"), _BUFFER)
         self._writer = parquet.ParquetWriter(
-            _Forward(file),
+            self._stream,
             self._schema,
             compression="zstd",
             column_encoding=counting,
@@ -97,6 +101,7 @@ class ParquetFile:
         if self._thread:
             self._thread.shutdown()
         self._writer.close()
+        self._stream.close()
         return self._rows
 
     def abandon(self) -> None:
@@ -105,6 +110,8 @@ class ParquetFile:
             self._thread.shutdown()
         with suppress(Exception):  # What ended it is the error to tell.
             self._writer.close()
+        with suppress(Exception):
+            self._stream.close()
 
     def _hold(self, batch: Any) -> None:
         self._group.append(batch)
