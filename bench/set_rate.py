@@ -5,8 +5,9 @@
 The trace has N (1 000 000) distinct frames with one register, as in ``bench/decode_rate.py``. Slow programs read a part
 of it, and their rate counts. All are whole processes with their start; rounds (3) are interleaved, and medians count.
 Memory is the peak resident set. Then exports of 10 000 records, ten times as many and so on, up to the largest
-(10 000 000); and of two traces by one and by two processes, beside bare loops of Python alone and in a pair: what two
-processors are worth on this machine at that time. Exit status 1 where a target is missed.
+(10 000 000); and of two traces with ``--jobs 1`` and ``--jobs 2``, which are one processor and two, beside bare loops
+of Python alone and in a pair: what two processors are worth on this machine at that time. Exit status 1 where a target
+is missed.
 
 tshark is that of PATH, or what VTCTAP_TSHARK names.
 """
@@ -196,7 +197,7 @@ def growth(folder: Path, largest: int) -> tuple[str, list[str]]:
 
 
 def pairs(folder: Path, records: int, rounds: int) -> tuple[str, list[str]]:
-    """Returns the table of two processes beside two bare loops, and whether the target is missed."""
+    """Returns the table of exports by one processor and two, beside bare loops, and whether the target is missed."""
     traces = [str(folder / "one.pcapng"), str(folder / "two.pcapng")]
     write(Path(traces[0]), records, plain)
     write(Path(traces[1]), records + 1, plain)
