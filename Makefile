@@ -82,7 +82,7 @@ test-whole: check
 		--numprocesses $(TEST_PROCESSES) --dist worksteal
 
 announce:
-	@echo "make test: 8000 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
+	@echo "make test: 7500 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
 	@echo "pyproject.toml's 'dev' (0.7 GB); from Debian, where they are missing: $(foreach pair,$(TEST_PROGRAMS),$(lastword $(subst :, ,$(pair))))."
 
 check: $(VENV)/dev
