@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
+from vtctap.dissector.framing.framed import decode
 from vtctap.dissector.framing.pieces import Octet
-from vtctap.dissector.protocol.messages import decode
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
 from vtctap.sniffer.clock import Clock

@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from vtctap.dissector.framing.framed import decode
 from vtctap.dissector.framing.framer import Framer
 from vtctap.dissector.framing.pieces import Octet, Piece
 from vtctap.dissector.framing.senders import natural_sender
 from vtctap.dissector.protocol.characters import LF, NUL, SEVEN_BITS
-from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import SLASH, MessageName
 from vtctap.pcap.record import EIGHT_BITS, Sender
 from vtctap.sniffer.detect import Detector

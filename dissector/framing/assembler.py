@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from vtctap.dissector.framing.framed import FramedRecord
+from vtctap.dissector.framing.framed import FramedRecord, decode
 from vtctap.dissector.framing.framer import MIN_REACTION_NS, Framer
 from vtctap.dissector.framing.merge import Bound, Order
 from vtctap.dissector.framing.pieces import Octet, Piece, Run
 from vtctap.dissector.framing.senders import Senders, selects_binary
 from vtctap.dissector.protocol.characters import SEVEN_BITS, wrong_parity
-from vtctap.dissector.protocol.messages import Message, decode
+from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import EIGHT_BITS, MAX_UNCERTAINTY_NS, SECOND_NS, Flag, Kind, Line, Record, Sender
 

@@ -29,8 +29,13 @@ class FramedRecord(Record):
     __hash__ = Record.__hash__
 
 
+def decode(octets: bytes) -> Message:
+    """Decodes a frame's octets, the fast way where they have the common form."""
+    return common_frames.decode(octets) or messages.decode(octets)
+
+
 def message_of(record: Record) -> Message:
     """Returns the message of a frame's record, decoding it if needed."""
     if isinstance(record, FramedRecord):
         return record.message
-    return common_frames.decode(record.octets) or messages.decode(record.octets)
+    return decode(record.octets)
