@@ -183,7 +183,7 @@ BENCH :=
 
 bench: $(VENV)/dev
 	$(call install,tshark:tshark)
-	$(BIN)/python bench/performance.py $(BENCH)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python bench/performance.py $(BENCH)
 
 report-pictures: $(VENV)/dev
 	$(call install,chromium:chromium pngquant:pngquant)
