@@ -20,6 +20,8 @@ from vtctap.pcap import Record, create_trace
 
 MALFORMED = "[Malformed Packet: DLMS]"
 """What Wireshark's own DLMS dissector, which gets the HDLC frames, says of a damaged one since 4.6."""
+HARMLESS = ("_ws.expert", "_ws.malformed.expert", "_ws.lua.fake")
+"""What else Wireshark adds; the expert item is a part of what is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Wireshark:
             elif (name := attributes.get("name", "")) in FIELDS:
                 packets[-1].setdefault(name, []).append(plain(name, attributes["show"]))
             else:
-                allowed = attributes.get("showname") == MALFORMED or name.startswith(("_ws.expert", "_ws.lua.fake"))
+                allowed = attributes.get("showname") == MALFORMED or name.startswith(HARMLESS)
                 assert allowed or not name.startswith("_ws."), attributes
 
         parser = expat.ParserCreate()
