@@ -18,10 +18,12 @@ from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.wireshark import generator as lua
 from vtctap.pcap import Record, create_trace
 
-MALFORMED = "[Malformed Packet: DLMS]"
+FROM_WIRESHARK = {
+    ("_ws.malformed", "[Malformed Packet: DLMS]"),
+    ("_ws.malformed", "Malformed Packet"),
+    ("_ws.malformed.expert", "Malformed Packet (Exception occurred)"),
+}
 """What Wireshark's own DLMS dissector, which gets the HDLC frames, says of a damaged one since 4.6."""
-HARMLESS = ("_ws.expert", "_ws.malformed.expert", "_ws.lua.fake")
-"""What else Wireshark adds; the expert item is a part of what is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,9 @@ class Wireshark:
             elif (name := attributes.get("name", "")) in FIELDS:
                 packets[-1].setdefault(name, []).append(plain(name, attributes["show"]))
             else:
-                allowed = attributes.get("showname") == MALFORMED or name.startswith(HARMLESS)
-                assert allowed or not name.startswith("_ws."), attributes
+                theirs = (name, attributes.get("showname")) in FROM_WIRESHARK
+                harmless = theirs or name.startswith(("_ws.expert", "_ws.lua.fake"))
+                assert harmless or not name.startswith("_ws."), attributes
 
         parser = expat.ParserCreate()
         parser.StartElementHandler = begin
