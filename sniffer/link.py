@@ -1,16 +1,22 @@
 """One link during a capture: its taps, the follower of its speed, and the assembler of its records.
 
 Octets that a tap reads go two ways. The link's follower gets them at once, and may ask for other settings. The tap's
-estimator holds them until more have come, estimates when each began, and passes them to the assembler. Where the speed
-is followed, both sides frame the octets: the follower cannot wait for timestamps, and records that were framed without
+estimator holds them until more have come, and estimates when each began. Then they wait until no tap of the link can
+deliver an earlier one, and go to the assembler in the order of their starts: what one side begins to send ends what the
+other one sent, so the octets of a tap that was read late must not come after. Where the speed is followed, both sides
+frame the octets: the follower cannot wait for timestamps, and records that were framed without
 timestamps would depend on how the octets happened to be read. Each message is decoded once, in the follower, whose
 cache the assembler uses.
 
 :mod:`~vtctap.sniffer.capture` opens, reads and closes the ports.
 """
 
-from collections.abc import Callable, Sequence
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
@@ -28,6 +34,7 @@ _WAKING_NS: Final = 2_000_000
 """What is added to an adapter's latency for the largest uncertainty that a timestamp usually has: the time until a
 program is woken. It has no effect on timestamps."""
 _LOSSES: Final = ("overrun", "buf_overrun")
+_START: Final = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,8 @@ class OpenTap:
     port: Port | None = None
     lost: str = ""
     octets: int = 0
+    settled: list[Octet] = field(default_factory=list)
+    """Octets whose starts are final, and for which the assembler waits."""
     overrun: bool = False
     """Whether octets were lost before the next one."""
     losses: Losses = field(default_factory=Losses)
@@ -118,8 +127,9 @@ class OpenLink:
         if tap.overrun:
             (value, flags), *rest = octets
             octets, tap.overrun = [(value, flags | Flag.OVERRUN), *rest], False
-        if settled := tap.estimator.feed(octets, arrival, late_ns):
-            self._assemble(tap, settled)
+        tap.settled += tap.estimator.feed(octets, arrival, late_ns)
+        if tap.settled and len(self.taps) == 1:
+            self._assemble_settled()
         if change:
             self._change(change)
 
@@ -141,8 +151,10 @@ class OpenLink:
             self._set_ports(change.settings)
             self._change(change)
         for tap in self.taps:
-            self._assemble(tap, tap.estimator.advance(now))
-        self.ready += self._assembler.advance(min(tap.estimator.horizon(now) for tap in self.taps))
+            tap.settled += tap.estimator.advance(now)
+        horizon = min(tap.estimator.horizon(now) for tap in self.taps)
+        self._assemble_settled(horizon)
+        self.ready += self._assembler.advance(horizon)
 
     def set(self, settings: Settings) -> None:
         """Sets speed and line, for the operator; a follower continues from there. Raises PortError where a port cannot
@@ -195,6 +207,13 @@ class OpenLink:
         )
         self.ready += self._assembler.event(record)
 
+    def _assemble_settled(self, before: int | None = None) -> None:
+        """Passes the settled octets that begin before that time (ns since 1970 UTC), or all, to the assembler, in the
+        order of their starts."""
+        due = {tap.tap.number: _take(tap.settled, before) for tap in self.taps if tap.settled}
+        for number, octets in _in_order(due) if len(due) > 1 else due.items():
+            self._assemble(self.taps[number - self.taps[0].tap.number], octets)
+
     def _assemble(self, tap: OpenTap, octets: list[Octet]) -> None:
         """Feeds settled octets to the assembler. Where the timestamps of one tap have no bounds, the order of all taps'
         octets is uncertain."""
@@ -213,7 +232,8 @@ class OpenLink:
     def _settle(self) -> None:
         """Passes all held octets to the assembler, before the settings change with which they were received."""
         for tap in self.taps:
-            self._assemble(tap, tap.estimator.close())
+            tap.settled += tap.estimator.close()
+        self._assemble_settled()
 
     def _set_ports(self, settings: Settings) -> None:
         if settings == self.settings:
@@ -266,3 +286,18 @@ class OpenLink:
 def word(text: str) -> str:
     """Makes a text one word of an event."""
     return "".join("_" if character.isspace() else character for character in text)
+
+
+def _take(octets: list[Octet], before: int | None) -> list[Octet]:
+    """Removes from octets, which are in order, those that begin before that time (None: all), and returns them."""
+    count = len(octets) if before is None else bisect_left(octets, before, key=_START)
+    taken = octets[:count]
+    del octets[:count]
+    return taken
+
+
+def _in_order(taps: dict[int, list[Octet]]) -> Iterator[tuple[int, list[Octet]]]:
+    """Yields octets of several taps in the order of their starts, as pieces of one tap each."""
+    numbered = ([(octet, number) for octet in octets] for number, octets in taps.items())
+    for number, piece in groupby(heapq.merge(*numbered, key=lambda one: one[0].start), key=lambda one: one[1]):
+        yield number, [octet for octet, _ in piece]

@@ -84,6 +84,8 @@ class Assembler:
         self._settings: dict[int, Tap] = {}
         self._framers: dict[int, Framer] = {}
         self._horizon_ns: dict[int, int] = {}
+        self._turns_ns: dict[int, int] = {}
+        """By tap: from when on the other side surely sends, which ends what is open on the tap."""
         self._now_ns = 0
         self._order = Order(gap_limit_ns)
         self._senders = Senders()
@@ -127,12 +129,22 @@ class Assembler:
         framer = self._framers[tap]
         others = [(number, other) for number, other in others if other.earliest]
         for octet in octets:
+            unsure_ns = octet.uncertainty or 0
+            self._turn(tap, octet.start - unsure_ns)
             for number, other in others:
                 if octet.start - other.end_ns >= MIN_REACTION_NS and other.earliest:
-                    self._add(number, other.turn(octet.start))
+                    self._turns_ns.setdefault(number, octet.start + unsure_ns)
             pieces = framer.feed((octet,))
             if pieces:  # Before the next octet, since a message may change the meaning of those that follow.
                 self._add(tap, pieces)
+
+    def _turn(self, tap: int, now_ns: int) -> None:
+        """Ends what is open on a tap, if the other side surely sends, and the tap's next octet begins at ``now_ns`` or
+        later. An octet that may have come before the other side's goes on with what is open."""
+        if tap in self._turns_ns and self._turns_ns[tap] <= now_ns:
+            since_ns = self._turns_ns.pop(tap)
+            if since_ns - self._framers[tap].end_ns >= MIN_REACTION_NS:
+                self._add(tap, self._framers[tap].turn(since_ns))
 
     def _feed_run(self, tap: int, run: Run, others: _Others) -> None:
         """Takes a run, one octet at a time only where another tap's octets depend on its times."""
@@ -158,6 +170,7 @@ class Assembler:
         later."""
         self._now_ns = max(self._now_ns, now_ns)
         for tap, framer in self._framers.items():
+            self._turn(tap, now_ns)
             self._add(tap, framer.silence(now_ns))
             self._horizon_ns[tap] = max(self._horizon_ns[tap], now_ns)
         return self._release()

@@ -1,5 +1,6 @@
 """A link without ports: how often its octets are framed and decoded on their way to the screen."""
 
+import random
 from collections import Counter
 from collections.abc import Iterable
 from itertools import cycle, islice
@@ -139,3 +140,45 @@ def test_times_of_one_tap_never_go_back(steps: list[tuple[int, int, bool]]) -> N
     link.close()
     assert sum(len(record.octets) for record in link.ready) == tap.octets
     assert [record.time for record in link.ready] == sorted(record.time for record in link.ready)
+
+
+def due(start: int) -> list[tuple[int, int, tuple[int, int]]]:
+    """Returns the octets of a session, each with the time at which it ends and the tap that hears it."""
+    octets, at = [], start
+    for sender, message in SESSION:
+        for octet in even(message):
+            at += CHARACTER
+            octets.append((at, 1 if sender is Sender.SERVER else 0, octet))
+        at += 30 * MS
+    return octets
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_program_that_is_woken_late_splits_no_message(seed: int) -> None:
+    """What both sides sent meanwhile is read at once, and the times do not tell the order."""
+    chance, now = random.Random(seed), 0
+    clock = Clock(lambda: now, lambda: now)
+    taps = [
+        OpenTap(Wire(f"port{number}", sender), Tap(number, sender, SETTINGS.line, SETTINGS.speed), Adapter())
+        for number, sender in enumerate((Sender.CLIENT, Sender.SERVER))
+    ]
+    link = OpenLink(0, taps, SETTINGS, None, clock, lambda name: Adapter(), gap_limit_ns=GAP)
+    waiting, swept, looked = due(20 * MS), 0, 0
+    while waiting:
+        asked, since = now, looked
+        if waiting[0][0] > now or now - looked <= MS:  # It waits, and may be stopped meanwhile.
+            now = max(now, min(waiting[0][0], now + 20 * MS)) + chance.choice((0, MS // 50, MS // 10))
+            since = now
+            now += chance.choice((0, 0, 0, 0, 0, 0, 0, 5, 30, 60)) * MS
+        looked = now
+        read = [one for one in waiting if one[0] <= now]
+        del waiting[: len(read)]
+        for tap in taps:
+            if octets := [octet for _, number, octet in read if number == tap.tap.number]:
+                link.feed(tap, octets, now, now - since)
+        if not read or asked - swept >= 20 * MS:
+            swept = asked
+            link.sweep(asked)
+        now += chance.choice((0,) * 19 + (60,)) * MS  # Something else keeps it busy.
+    link.close()
+    assert [one.octets for one in link.ready if one.kind is not Kind.EVENT] == [octets for _, octets in SESSION]

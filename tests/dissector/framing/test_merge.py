@@ -355,7 +355,8 @@ def test_the_assembler_releases_what_is_certain() -> None:
     assert [r.octets for r in assembler.feed(1, octets_of(frame(SERVER, DATA[:3], 40 * MS, MS)))] == [READ]
     assembler = Assembler(0, taps, gap_limit_ns=GAP)
     answer = octets_of(frame(SERVER, b"\x02" + b"a" * 1500, 20 * MS, 18 * MS))
-    records = assembler.feed(0, octets_of(frame(CLIENT, ACK, 0, 18 * MS))) + assembler.feed(1, answer)
+    records = assembler.feed(0, octets_of(frame(CLIENT, ACK, 0, 18 * MS))) + assembler.feed(1, answer[:20])
+    records += assembler.advance(T0 + 40 * MS) + assembler.feed(1, answer[20:])
     assert said(records) == [(ACK, 0)]
 
 
