@@ -5,7 +5,10 @@ the file is deleted or overwritten, records are lost: an error at once. If it is
 error comes at the end.
 """
 
+import errno
+import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Final, TypeAlias, cast
@@ -30,6 +33,8 @@ Create: TypeAlias = "Callable[[str | IO[bytes], Sequence[Interface]], TraceWrite
 HELD: Final = 16 << 20
 """Most octets buffered for the reader of a pipe: 80 minutes of a busy line at 9600 bit/s, six at 115200 bit/s
 (with messages of 64 octets, each of which takes 196 octets in the trace)."""
+_TURN: Final = 0.02
+"""Seconds between two looks whether a fifo has a reader."""
 PATIENCE: Final = 2.0
 """Seconds that the reader of a pipe may stall at the end before the rest is given up."""
 
@@ -163,8 +168,7 @@ class PipeRecording(Recording):
         self._outlet: ServedOutlet | None = None
 
     def _target(self) -> IO[bytes]:
-        # Opening a fifo blocks until there is a reader; a signal ends the wait.
-        stream = sys.stdout.buffer if self._name == STANDARD else open(self._name, "wb", buffering=0)  # noqa: SIM115
+        stream = sys.stdout.buffer if self._name == STANDARD else _opened(self._name)
         self._outlet = ServedOutlet(stream, HELD)
         return cast("IO[bytes]", self._outlet)
 
@@ -190,3 +194,20 @@ class PipeRecording(Recording):
             raise OutputError(
                 f"the reader of {shown_name(self._name)} stalls: the last {count(left, 'octet')} of the trace are lost"
             )
+
+
+def _opened(name: str) -> IO[bytes]:
+    """Opens a fifo as soon as it has a reader. Raises OSError.
+
+    The wait is not in open(2), because a signal that came just before would not end it.
+    """
+    while True:
+        try:
+            fifo = os.open(name, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            time.sleep(_TURN)
+        else:
+            os.set_blocking(fifo, True)
+            return open(fifo, "wb", buffering=0)
