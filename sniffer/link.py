@@ -11,16 +11,16 @@ cache the assembler uses.
 :mod:`~vtctap.sniffer.capture` opens, reads and closes the ports.
 """
 
-import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
+from itertools import pairwise
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
 from vtctap.dissector.framing.framed import decode
+from vtctap.dissector.framing.framer import MIN_REACTION_NS
 from vtctap.dissector.framing.pieces import Octet
 from vtctap.pcap.record import MAX_UNCERTAINTY_NS, Flag, Kind, Record, Sender
 from vtctap.sniffer.adapter import Adapter
@@ -296,8 +296,19 @@ def _take(octets: list[Octet], before: int | None) -> list[Octet]:
     return taken
 
 
-def _in_order(taps: dict[int, list[Octet]]) -> Iterator[tuple[int, list[Octet]]]:
-    """Yields octets of several taps in the order of their starts, as pieces of one tap each."""
-    numbered = ([(octet, number) for octet in octets] for number, octets in taps.items())
-    for number, piece in groupby(heapq.merge(*numbered, key=lambda one: one[0].start), key=lambda one: one[1]):
-        yield number, [octet for octet, _ in piece]
+def _in_order(taps: dict[int, list[Octet]]) -> list[tuple[int, list[Octet]]]:
+    """Returns octets of several taps in the order of their starts. What a tap hears without a pause in which the other
+    side could begin stays together."""
+    runs = [(run[0].start, number, run) for number, octets in taps.items() for run in _runs(octets)]
+    return [(number, run) for _, number, run in sorted(runs, key=itemgetter(0, 1))]
+
+
+def _runs(octets: list[Octet]) -> Iterator[list[Octet]]:
+    """Yields the octets in runs without such a pause."""
+    first = 0
+    for number, (before, octet) in enumerate(pairwise(octets), 1):
+        if octet.start - before.start >= MIN_REACTION_NS:
+            yield octets[first:number]
+            first = number
+    if octets:
+        yield octets[first:]
