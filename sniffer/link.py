@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Final
 
 from vtctap.dissector.framing.assembler import Assembler, Tap
@@ -210,9 +210,9 @@ class OpenLink:
     def _assemble_settled(self, before: int | None = None) -> None:
         """Passes the settled octets that begin before that time (ns since 1970 UTC), or all, to the assembler, in the
         order of their starts."""
-        due = {tap.tap.number: _take(tap.settled, before) for tap in self.taps if tap.settled}
-        for number, octets in _in_order(due) if len(due) > 1 else due.items():
-            self._assemble(self.taps[number - self.taps[0].tap.number], octets)
+        due = [(tap, _take(tap.settled, before)) for tap in self.taps if tap.settled]
+        for tap, octets in _in_order(due) if len(due) > 1 else due:
+            self._assemble(tap, octets)
 
     def _assemble(self, tap: OpenTap, octets: list[Octet]) -> None:
         """Feeds settled octets to the assembler. Where the timestamps of one tap have no bounds, the order of all taps'
@@ -296,11 +296,11 @@ def _take(octets: list[Octet], before: int | None) -> list[Octet]:
     return taken
 
 
-def _in_order(taps: dict[int, list[Octet]]) -> list[tuple[int, list[Octet]]]:
+def _in_order(taps: list[tuple[OpenTap, list[Octet]]]) -> list[tuple[OpenTap, list[Octet]]]:
     """Returns octets of several taps in the order of their starts. What a tap hears without a pause in which the other
     side could begin stays together."""
-    runs = [(run[0].start, number, run) for number, octets in taps.items() for run in _runs(octets)]
-    return [(number, run) for _, number, run in sorted(runs, key=itemgetter(0, 1))]
+    runs = [(tap, run) for tap, octets in taps for run in _runs(octets)]
+    return sorted(runs, key=lambda one: one[1][0].start)
 
 
 def _runs(octets: list[Octet]) -> Iterator[list[Octet]]:
