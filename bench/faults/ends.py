@@ -4,13 +4,12 @@ import contextlib
 import fcntl
 import os
 import pty
-import select
 import struct
 import termios
 from pathlib import Path
 from typing import Final
 
-from vtctap.sniffer.simulated.ptys import Pty
+from vtctap.sniffer.simulated.ptys import Pty, unread
 
 QUIET: Final = 0.02
 """Seconds for which nothing has been waiting in a port that is quiet."""
@@ -42,11 +41,8 @@ class Port:
 
     @property
     def waiting(self) -> int:
-        """Number of octets that nobody has read yet. The system hands octets on in the background, late if it is busy,
-        but at once to a program that asks whether there are any."""
-        select.select([self._pty.terminal], [], [], 0)
-        (count,) = struct.unpack("i", fcntl.ioctl(self._pty.terminal, termios.FIONREAD, bytes(4)))
-        return int(count)
+        """Number of octets that nobody has read yet."""
+        return unread(self._pty.terminal)
 
     @property
     def read(self) -> int:

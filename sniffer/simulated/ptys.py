@@ -9,6 +9,8 @@ to 8N1 reads it, and a break arrives as NUL. Times are kept to about a milliseco
 
 import errno
 import os
+import select
+import struct
 import threading
 import time
 from collections.abc import Iterable
@@ -74,6 +76,17 @@ class Pty:
         """Closes both ends."""
         os.close(self.fd)
         self.release()
+
+
+def unread(terminal: int) -> int:
+    """Returns the number of octets in a terminal that its reader has not read yet. The system hands octets on in the
+    background, late if it is busy, but at once to a program that asks whether there are any."""
+    import fcntl
+    import termios
+
+    select.select([terminal], [], [], 0)
+    (count,) = struct.unpack("i", fcntl.ioctl(terminal, termios.FIONREAD, bytes(4)))
+    return int(count)
 
 
 class PtyTaps(Closing):

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from equipment import PATIENCE
-from equipment.patient import unread
 from vtctap.__main__ import main
 from vtctap.pcap.record import Kind, Record
 from vtctap.pcap.trace import open_trace
+from vtctap.sniffer.simulated.ptys import unread
 
 
 @pytest.fixture(autouse=True)

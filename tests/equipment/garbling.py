@@ -17,11 +17,11 @@ from typing import Final
 
 from equipment import PATIENCE
 from equipment.meter_port import MeterPort
-from equipment.patient import PatientTaps, unread
+from equipment.patient import PatientTaps
 from equipment.receiver import Received, Receiver, Waveform
 from vtctap.pcap.record import SEVEN_EVEN, Flag, Line
 from vtctap.sniffer.simulated.meter import MeterMachine
-from vtctap.sniffer.simulated.ptys import Pty
+from vtctap.sniffer.simulated.ptys import Pty, unread
 from vtctap.sniffer.simulated.wire import Side, VirtualWire, WireOctet
 
 _STEP: Final = 1_000_000

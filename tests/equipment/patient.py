@@ -1,23 +1,10 @@
 """Pseudo-terminals that hide a busy machine: the line pauses until its taps have read it."""
 
-import select
-import struct
 import time
 from collections.abc import Iterable
 
-from vtctap.sniffer.simulated.ptys import PtyTaps
+from vtctap.sniffer.simulated.ptys import PtyTaps, unread
 from vtctap.sniffer.simulated.wire import WireOctet
-
-
-def unread(terminal: int) -> int:
-    """Returns the number of octets in a terminal that its reader has not read yet. The system hands octets on in the
-    background, late if it is busy, but at once to a program that asks whether there are any."""
-    import fcntl
-    import termios
-
-    select.select([terminal], [], [], 0)
-    (count,) = struct.unpack("i", fcntl.ioctl(terminal, termios.FIONREAD, bytes(4)))
-    return int(count)
 
 
 class PatientTaps(PtyTaps):
