@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,7 @@ def file_limit(scene: Scene) -> Verdict:
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        sys.dont_write_bytecode = True  # Python keeps a compiled module that the limit cuts, and cannot import it.
         resource.setrlimit(resource.RLIMIT_FSIZE, (_LIMIT, _LIMIT))
 
     scene.capture(before=limit)

@@ -76,7 +76,8 @@ each_writer = pytest.mark.parametrize("writer", WRITERS)
 
 def ended(writer: str, name: Path, *, limit: int = 0, number: int = 0) -> "subprocess.CompletedProcess[str]":
     """Returns how a program ended that wrote to ``name`` on a disk of ``limit`` octets, or sent itself a signal."""
-    program = [sys.executable, "-c", PROGRAM.replace("{writer}", WRITERS[writer])]
+    # Without bytecode (-B): Python keeps a compiled module that the limit cuts, and can never import it again.
+    program = [sys.executable, "-B", "-c", PROGRAM.replace("{writer}", WRITERS[writer])]
     return subprocess.run([*program, str(name), str(limit), str(number)], capture_output=True, text=True, check=False)
 
 

@@ -86,7 +86,7 @@ class Traces:
         """Yields the record that the end of the trace cuts, if any. Reports an empty file."""
         assert self.reader
         yield from (torn := list(self.reader.torn()))
-        if self.reader.cut and not torn:
+        if self.reader.cut and not torn and self._told:
             warn(self.reader.cut)
 
     def _tell(self, skipped: "Skipped", before: int) -> None:

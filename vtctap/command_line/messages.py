@@ -6,8 +6,8 @@ __all__ = ["visible", "warn"]
 
 
 def warn(text: str) -> None:
-    """Prints one line on standard error."""
-    print(f"vtctap: {visible(text)}", file=sys.stderr)
+    """Prints one line on standard error, in one piece, so that the lines of several processes stay apart."""
+    sys.stderr.write(f"vtctap: {visible(text)}\n")
 
 
 def visible(text: str) -> str:
