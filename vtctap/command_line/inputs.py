@@ -42,6 +42,8 @@ class Traces:
         """The trace of the latest record; None before the first record."""
         self.skipped = 0
         """Damaged and missing parts so far."""
+        self.empty: list[str] = []
+        """What is said of each trace so far that has no record."""
 
     @property
     def profile(self) -> str | None:
@@ -83,11 +85,13 @@ class Traces:
         return open_trace(source)
 
     def _end(self) -> "Iterator[Skipped]":
-        """Yields the record that the end of the trace cuts, if any. Reports an empty file."""
+        """Yields the record that the end of the trace cuts, if any. Reports a trace without a record."""
         assert self.reader
         yield from (torn := list(self.reader.torn()))
-        if self.reader.cut and not torn and self._told:
-            warn(self.reader.cut)
+        if self.reader.cut and not torn:
+            self.empty.append(self.reader.cut)
+            if self._told:
+                warn(self.reader.cut)
 
     def _tell(self, skipped: "Skipped", before: int) -> None:
         self.skipped += 1

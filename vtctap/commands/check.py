@@ -96,8 +96,9 @@ def _check_lazily(arguments: argparse.Namespace, reading: Reading, traces: list[
 
     checked = _Checked()
     name = ", ".join(traces) if named else ""
-    records, profile = reading.settle(Traces(traces, told=False), name)
-    checked.findings = check(_started(records, checked), profile)
+    trace = Traces(traces, told=False)  # Its damage is a finding.
+    records, profile = reading.settle(trace, name)
+    checked.findings = check(_started(records, checked, trace), profile)
     return checked
 
 
@@ -108,8 +109,8 @@ def _check_whole(arguments: argparse.Namespace, reading: Reading, traces: list[s
     return checked
 
 
-def _started(items: "Iterable[Record | Skipped]", checked: _Checked) -> "Iterator[Record | Skipped]":
-    """Yields a trace as it is read, and notes the time of its first record."""
+def _started(items: "Iterable[Record | Skipped]", checked: _Checked, trace: Traces) -> "Iterator[Record | Skipped]":
+    """Yields a trace as it is read, and notes the time of its first record. Reports what has no record."""
     from vtctap.pcap.record import Record
 
     started = False
@@ -117,6 +118,8 @@ def _started(items: "Iterable[Record | Skipped]", checked: _Checked) -> "Iterato
         if not started and isinstance(item, Record):
             started, checked.time = True, item.time
         yield item
+    for text in trace.empty:
+        warn(text)
 
 
 class _Output:
