@@ -27,7 +27,12 @@ def cluster_results(
     MissingExtra."""
     with extra("cluster", "--cluster"):
         import distributed
+        from distributed.comm import get_address_host_port
 
+    try:
+        get_address_host_port(address)  # A client that fails on it waits for 20 s, and then shows a traceback.
+    except ValueError as error:
+        raise CommandError(f"{address} is no address of a scheduler, such as tcp://host:8786: {error}") from None
     try:
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
