@@ -52,7 +52,18 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path, comma
     good = str(EXAMPLES / "readout.pcapng")
     status, out, said = run(command, "no.pcapng", good, "gone.pcapng", "--jobs", jobs, cwd=tmp_path)
     assert status == 1
-    assert "skipped no.pcapng is no capture file" in said
+    assert "skipped no.pcapng: it is no capture file" in said
     assert "skipped gone.pcapng: No such file or directory" in said
     if command == "stats":
         assert good in out
+
+
+@pytest.mark.parametrize("command", [["check"], ["stats"], ["export", "-o", "set.parquet"]])
+def test_a_profile_that_is_not_there_is_no_fault_of_the_traces(
+    command: list[str], here: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, said = here(*command, *TRACES, "--profile", "nowhere")
+    assert (status, out, said.count("\n")) == (2, "", 1)
+    assert said.startswith("vtctap: there is no profile 'nowhere'")
+    assert [*tmp_path.iterdir()] == []

@@ -201,7 +201,7 @@ def test_a_cluster_survives_a_killed_worker(tmp_path: Path, cluster: tuple[str, 
     os.kill(killed, signal.SIGKILL)
     _, said = process.communicate(timeout=PATIENCE * 4)
     assert (process.returncode, "18000 records of 6 traces added" in said) == (1, True), said
-    assert "no.pcapng is no capture file" in said
+    assert "no.pcapng: it is no capture file" in said
     assert [entry.records for entry in entries(out).values()] == [3_000] * 6
     assert not (out / ".parts").exists()
 
@@ -224,6 +224,6 @@ def test_a_cluster_says_what_one_process_says(tmp_path: Path, cluster: tuple[str
         assert said[0][0] == 1
         for _, shown, errors in said:
             assert shown
-            assert "skipped no.pcapng " in errors.replace(f"{tmp_path}/", ""), errors
+            assert "skipped no.pcapng: it is no capture file" in errors.replace(f"{tmp_path}/", ""), errors
         if words == ["profile", "learn"]:
             os.kill(workers.pop(), signal.SIGKILL)

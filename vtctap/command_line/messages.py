@@ -2,12 +2,21 @@
 
 import sys
 
-__all__ = ["visible", "warn"]
+from vtctap.errors import Error
+
+__all__ = ["reason", "visible", "warn"]
 
 
 def warn(text: str) -> None:
     """Prints one line on standard error, in one piece, so that the lines of several processes stay apart."""
     sys.stderr.write(f"vtctap: {visible(text)}\n")
+
+
+def reason(error: Error | OSError, trace: str) -> str:
+    """Says why a trace could not be read, without its name in front. The error may name another file, as that of a ring
+    or of a profile."""
+    text = str(error) if isinstance(error, Error) else f"{error.filename or trace}: {error.strerror or error}"
+    return f"it{text.removeprefix(trace)}" if text.startswith(f"{trace} is ") else text.removeprefix(f"{trace}: ")
 
 
 def visible(text: str) -> str:

@@ -24,6 +24,7 @@ from vtctap.command_line.arguments import (
     add_traces,
     groups_of,
     keys_of,
+    profile_of,
     seconds,
 )
 from vtctap.command_line.inputs import Reading, Traces, one_link
@@ -171,6 +172,7 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     exporting = Exporting(
         _options(arguments, bar=len(groups) == 1), arguments.jobs, arguments.cluster, quiet=arguments.quiet
     )
+    profile_of(arguments)  # Where one of the two cannot be read, that is no fault of the traces.
     keys_of(arguments)
     if arguments.watch:
         watch(arguments.watch, exporting, every=arguments.every)

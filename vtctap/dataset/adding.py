@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vtctap.command_line.inputs import Traces
+from vtctap.command_line.messages import reason
 from vtctap.command_line.outputs import APPLICATION, FULL, output_errors
 from vtctap.dataset.entries import ID, Entry, TraceContent, content, entries, remove_files, write_entry
 from vtctap.dataset.tokens import TokenRows
@@ -81,10 +82,8 @@ def add_or_skip(names: tuple[str, ...], options: Options) -> Added:
         return add(names, options)
     except (OutputError, MissingExtra):
         raise
-    except Error as error:
-        return Added(names[0], "skipped", why=str(error).removeprefix(f"{names[0]}: "))
-    except OSError as error:
-        return Added(names[0], "skipped", why=error.strerror or str(error))
+    except (Error, OSError) as error:
+        return Added(names[0], "skipped", why=reason(error, names[0]))
 
 
 def add(names: tuple[str, ...], options: Options) -> Added:

@@ -15,8 +15,9 @@ from typing import Any
 
 from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.inputs import Reading
-from vtctap.command_line.messages import warn
+from vtctap.command_line.messages import reason, warn
 from vtctap.command_line.progress import with_count
+from vtctap.dissector.profiles.files import load
 from vtctap.errors import Error, MissingExtra, OutputError
 from vtctap.parallel.jobs import in_order, results
 from vtctap.parallel.lost import Lost
@@ -43,7 +44,9 @@ def each_trace(
     work: Work, arguments: argparse.Namespace, reading: Reading, groups: Sequence[list[str]]
 ) -> Iterator[tuple[list[str], Any]]:
     """Yields the names of each trace, in order, and what ``work`` returns for it. Notes in ``reading`` that a trace,
-    or a part of one, was skipped."""
+    or a part of one, was skipped. Raises Error."""
+    if reading.profile:
+        load(reading.profile)  # One that is not there is no fault of the traces.
     if len(groups) == 1 and not arguments.cluster:
         yield groups[0], work(arguments, reading, groups[0])
         return
@@ -53,12 +56,12 @@ def each_trace(
     found = results(partial(_done, work, arguments, reading), jobs, processes=processes, cluster=arguments.cluster)
     shown = in_order(with_count(found, len(jobs), "traces"))
     for names, done in zip(groups, shown, strict=True):
-        answer = _Done(why=f"{names[0]}: {done.why}", skipped=True) if isinstance(done, Lost) else done
+        answer = _Done(why=done.why, skipped=True) if isinstance(done, Lost) else done
         for line in answer.said.splitlines():
             warn(line.removeprefix("vtctap: "))
         reading.damaged = reading.damaged or answer.skipped
         if answer.why:
-            warn(f"skipped {answer.why}")
+            warn(f"skipped {names[0]}: {answer.why}")
         else:
             yield names, answer.result
 
@@ -76,8 +79,6 @@ def _done(work: Work, arguments: argparse.Namespace, reading: Reading, job: tupl
             result, why = work(arguments, own, names), ""
         except (MissingExtra, OutputError):
             raise
-        except Error as error:
-            result, why = None, str(error)
-        except OSError as error:
-            result, why = None, f"{error.filename or names[0]}: {error.strerror or error}"
+        except (Error, OSError) as error:
+            result, why = None, reason(error, names[0])
     return _Done(result, why, said.getvalue(), bool(why) or own.skipped)
