@@ -125,6 +125,13 @@ class Reading:
         """FOUND if a part of a trace was damaged or missing."""
         return FOUND if self.skipped else DONE
 
+    def require_profile(self) -> None:
+        """Raises ProfileError if the profile that the user chose cannot be read: that is no fault of the traces."""
+        from vtctap.dissector.profiles.files import load
+
+        if self.profile:
+            load(self.profile)
+
     def settle(self, trace: Traces, name: str = "") -> "tuple[Iterator[Record | Skipped], Profile]":
         """Returns the records of a trace, and the profile for decoding them.
 

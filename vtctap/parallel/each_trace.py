@@ -17,7 +17,6 @@ from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.inputs import Reading
 from vtctap.command_line.messages import reason, warn
 from vtctap.command_line.progress import with_count
-from vtctap.dissector.profiles.files import load
 from vtctap.errors import Error, MissingExtra, OutputError
 from vtctap.parallel.jobs import in_order, results
 from vtctap.parallel.lost import Lost
@@ -45,8 +44,7 @@ def each_trace(
 ) -> Iterator[tuple[list[str], Any]]:
     """Yields the names of each trace, in order, and what ``work`` returns for it. Notes in ``reading`` that a trace,
     or a part of one, was skipped. Raises Error."""
-    if reading.profile:
-        load(reading.profile)  # One that is not there is no fault of the traces.
+    reading.require_profile()
     if len(groups) == 1 and not arguments.cluster:
         yield groups[0], work(arguments, reading, groups[0])
         return
