@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from vtctap.command_line.outputs import whole_file, whole_path
-from vtctap.errors import OutputError
+from vtctap.command_line.outputs import refuse_same, whole_file, whole_path
+from vtctap.errors import CommandError, OutputError
 
 LIMIT: Final = 4096
 """The size at which the disk of these tests is full, octets."""
@@ -136,3 +136,12 @@ def test_the_suffix_stays_because_writers_choose_by_it(tmp_path: Path) -> None:
         partial.write_text("new")
         assert (partial.parent, partial.suffix) == (tmp_path, ".gz")
         assert partial.name.startswith(".")
+
+
+def test_two_outputs_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.symlink("a", "b")
+    refuse_same("a", None, "", "c", "-", "")
+    for one, other in (("a", "a"), ("a", "./a"), ("a", str(tmp_path / "a")), ("a", "b"), ("-", "-")):
+        with pytest.raises(CommandError, match="is named for two outputs"):
+            refuse_same(one, None, other)

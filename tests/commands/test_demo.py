@@ -30,6 +30,22 @@ def test_fast_is_the_same_each_time(vtctap: Run, tmp_path: Path, suffix: str) ->
     assert octets[0] == octets[1] != octets[2]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-w", "t.pcapng", "--stats-json", "t.pcapng"],
+        ["-w", "t.pcapng", "--stats-json", "./t.pcapng", "--force"],
+        ["-w", "-", "--stats-json", "-"],
+        ["-w", "t.pcapng", "--faults", "--stats-json", "t.pcapng.faults.json"],
+    ],
+)
+def test_a_file_is_not_named_for_two_outputs(inside: Run, tmp_path: Path, words: list[str]) -> None:
+    result = inside("demo", "--fast", *words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "is named for two outputs" in result.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_fast_shows_a_session(inside: Run) -> None:
     result = inside("demo", "--fast")
     words = Counter(line.split()[3] for line in result.stdout.splitlines())

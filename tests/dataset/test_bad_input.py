@@ -1,6 +1,7 @@
 """Whatever is among the traces: nothing is counted twice, nothing is silently missing, and the summary says why."""
 
 import gzip
+import os
 import shutil
 import struct
 import subprocess
@@ -110,3 +111,11 @@ def test_the_examples_are_exported_and_asked(tmp_path: Path) -> None:
     tokens = asked(tmp_path, "select token from tokens")[1:]
     assert tokens
     assert all(token.isdecimal() and len(token) == 20 for token in tokens)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos here")
+def test_a_pipe_is_no_trace_of_a_set(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.pcapng")
+    status, said = export(tmp_path, "fifo.pcapng")
+    assert (status, len(said)) == (2, 1)
+    assert said[0].endswith("fifo.pcapng is none")

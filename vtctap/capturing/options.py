@@ -31,7 +31,7 @@ from vtctap.capturing.status import StatusLine
 from vtctap.capturing.telling import Advice, OutageMessages
 from vtctap.capturing.trigger import Trigger
 from vtctap.command_line.arguments import STANDARD, add_output
-from vtctap.command_line.outputs import APPLICATION, refuse_existing
+from vtctap.command_line.outputs import APPLICATION, refuse_existing, refuse_same
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.model import Profile
@@ -96,6 +96,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
     from vtctap.dissector.dissect import Dissector
 
     end, ring = limits(arguments)
+    refuse_same(arguments.output, arguments.stats_json)
     if arguments.stats_json:
         refuse_existing(arguments.stats_json, force=arguments.force)
     watched, printed = _displays(arguments, live=live)

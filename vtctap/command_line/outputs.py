@@ -25,6 +25,7 @@ __all__ = [
     "output_errors",
     "private",
     "refuse_existing",
+    "refuse_same",
     "shown_name",
     "whole_file",
     "whole_path",
@@ -66,6 +67,15 @@ def refuse_existing(name: str, *, force: bool) -> None:
     """Raises CommandError if a file with that name exists, unless ``force`` is set."""
     if name != STANDARD and Path(name).is_file() and not force:
         raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
+
+
+def refuse_same(*names: str | None) -> None:
+    """Raises CommandError if two outputs of a command are one file, or both standard output; None and "" are none."""
+    given = [name for name in names if name]
+    places = [name if name == STANDARD else os.path.realpath(name) for name in given]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise CommandError(f"{shown_name(given[number])} is named for two outputs: choose another name for one")
 
 
 def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", public: bool = False) -> None:

@@ -15,7 +15,7 @@ from vtctap.capturing.interfaces import interfaces
 from vtctap.capturing.options import add_sink, build_sink
 from vtctap.command_line.arguments import STANDARD, add_profile, positive, speed
 from vtctap.command_line.dialects import FITTING, add_dialect, dialect_of, fitting_profile
-from vtctap.command_line.outputs import refuse_existing, write_text
+from vtctap.command_line.outputs import refuse_existing, refuse_same, write_text
 from vtctap.errors import DONE, CommandError
 
 if TYPE_CHECKING:
@@ -60,22 +60,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.faults and arguments.output in (None, STANDARD):
         raise CommandError("--faults writes its list beside the trace: add -w FILE")
-    if arguments.faults:
-        refuse_existing(f"{arguments.output}{_FAULTS_SUFFIX}", force=arguments.force)
     dialect = dialect_of(arguments)
     profile = fitting_profile(arguments, dialect)
     settings = Settings(arguments.speed or dialect.wiring.opening_speed, Line.parse(dialect.wiring.format))
-    kept = f"{arguments.output}{_DIALECT_SUFFIX}"
-    keeps = arguments.dialect is not None and arguments.output not in (None, STANDARD)
-    if keeps:
-        refuse_existing(kept, force=arguments.force)
+    in_file = arguments.output not in (None, STANDARD)
+    list_name = f"{arguments.output}{_FAULTS_SUFFIX}" if arguments.faults else ""
+    dialect_name = f"{arguments.output}{_DIALECT_SUFFIX}" if arguments.dialect is not None and in_file else ""
+    refuse_same(arguments.stats_json, list_name, dialect_name)
+    for name in filter(None, (list_name, dialect_name)):
+        refuse_existing(name, force=arguments.force)
     sink = build_sink(arguments, profile, live=not arguments.fast)
     playing = _Playing(arguments, dialect, settings)
     faults = (_fast if arguments.fast else _true_pace)(playing, profile, settings, sink)
-    if keeps:
-        write_text(kept, to_json(dialect), force=True)
-    if arguments.faults:
-        _list_faults(arguments.output, faults)
+    if dialect_name:
+        write_text(dialect_name, to_json(dialect), force=True)
+    if list_name:
+        _list_faults(arguments.output, list_name, faults)
     return DONE
 
 
@@ -154,8 +154,8 @@ def _true_pace(play: _Playing, profile: "Profile", settings: "Settings", sink: "
         return [replace(fault, time=fault.time + taps.offset_ns) for fault in playing.faults]
 
 
-def _list_faults(trace: str, faults: "list[Fault]") -> None:
-    """Writes the findings that a check of the trace must have: for each fault, its record number and its code."""
+def _list_faults(trace: str, name: str, faults: "list[Fault]") -> None:
+    """Writes the findings that a check of the trace must have to ``name``: the record number and code of each fault."""
     from vtctap.pcap.record import Kind
     from vtctap.pcap.trace import open_trace
 
@@ -166,7 +166,7 @@ def _list_faults(trace: str, faults: "list[Fault]") -> None:
         own = [(abs(record.time - fault.time), number) for number, record in records if _side(record) == fault.side]
         if own:
             listed.append({"frame": min(own)[1], "code": fault.code})
-    write_text(f"{trace}{_FAULTS_SUFFIX}", json.dumps(listed, indent=1) + "\n", force=True)
+    write_text(name, json.dumps(listed, indent=1) + "\n", force=True)
 
 
 def _side(record: "Record") -> str:

@@ -167,8 +167,8 @@ def _dissected(
 def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     from vtctap.dataset.exporting import Exporting, watch
 
-    if any(STANDARD in names for names in groups):
-        raise CommandError("a set takes files, since it knows traces by their content; - is none")
+    for stream in (name for names in groups for name in names if _is_stream(name)):
+        raise CommandError(f"a set takes files, since it knows traces by their content; {stream} is none")
     exporting = Exporting(
         _options(arguments, bar=len(groups) == 1), arguments.jobs, arguments.cluster, quiet=arguments.quiet
     )
@@ -179,6 +179,13 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     else:
         exporting.export(groups)
     return FOUND if exporting.skipped else DONE
+
+
+def _is_stream(name: str) -> bool:
+    """Returns whether a trace can be read only once."""
+    from vtctap.pcap.streams import is_special
+
+    return name == STANDARD or (is_special(name) and not os.path.isdir(name))
 
 
 def _options(arguments: argparse.Namespace, *, bar: bool) -> "Options":

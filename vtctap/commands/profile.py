@@ -21,7 +21,7 @@ from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STANDARD, add_profile, profile_of
 from vtctap.command_line.inputs import Reading, Traces
 from vtctap.command_line.messages import warn
-from vtctap.command_line.outputs import output_errors, write_text
+from vtctap.command_line.outputs import output_errors, refuse_same, write_text
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.parallel.each_trace import each_trace
 from vtctap.parallel.jobs import add_jobs
@@ -170,6 +170,7 @@ def _learn(arguments: argparse.Namespace) -> int:
 
     if not arguments.names:
         raise CommandError("'profile learn' needs a trace: add its name")
+    refuse_same(arguments.output or STANDARD, arguments.evidence)
     page = _page(arguments.evidence)
     reading = Reading(_base(arguments)[0] if arguments.inherits else None)
     learner, base = Learner(), None
