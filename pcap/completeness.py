@@ -1,13 +1,26 @@
-"""Compares what a trace's ``closed`` events state with the octets that its records hold.
+"""Compares what the events of a trace's taps state with the octets that its records hold.
 
-When a tap is closed or lost, an event states how many octets it received (docs/link-type.md). Every octet is in the
-trace once, so if the trace holds fewer, octets are missing, or were taken out. (It holds more where traces with equal
-interfaces were joined.) Only a tap whose ``opened`` event is in the trace is compared: a slice and a later ring file
-hold a part.
+When a tap is opened, lost or closed, an event states how many octets it has received since the capture began
+(docs/link-type.md). Every octet is in the trace once, so if the trace holds fewer after the ``opened`` event, octets
+are missing, or were taken out. (It holds more where traces with equal interfaces were joined.) Only a tap whose
+``opened`` event is in the trace is compared: a slice and a later ring file hold a part, which may begin with the
+``opened`` event of a port that came back.
+
+Earlier versions stated no number in ``opened`` events. Such an event may be that of a port that came back, so the
+comparison begins with the next event that states a number.
 """
+
+from typing import NamedTuple
 
 from vtctap.base.nouns import count
 from vtctap.pcap.record import Kind, Record
+
+
+class _Point(NamedTuple):
+    """How many octets of a tap the trace held when an event stated how many the tap had received."""
+
+    held: int
+    received: int
 
 
 class OctetTally:
@@ -16,31 +29,45 @@ class OctetTally:
     def __init__(self) -> None:
         self.octets: dict[tuple[int, int], int] = {}
         """Octets so far of each interface and tap; :mod:`~vtctap.pcap.common_blocks` counts its records here itself."""
-        self._opened: dict[tuple[int, int], int] = {}
-        """The octets of each tap that is open, when it was opened."""
+        self._begins: dict[tuple[int, int], _Point | None] = {}
+        """Where the comparison of each open tap begins; None if no number has been stated yet."""
 
     def feed(self, record: Record, interface: int) -> str | None:
         """Counts the next record of this interface; returns a message if the numbers do not agree."""
         tap = interface, record.tap
+        held = self.octets.setdefault(tap, 0)
         if record.kind is not Kind.EVENT:
-            self.octets[tap] = self.octets.get(tap, 0) + len(record.octets)
+            self.octets[tap] += len(record.octets)
             return None
         name, *words = record.event.split()[:_MAX_WORDS] or [""]
         stated = dict(word.split("=", 1) for word in words if "=" in word)
+        received = _number(stated.get("octets"))
         if name == "opened":
-            self._opened.setdefault(tap, self.octets.setdefault(tap, 0))
-        elif name == "overrun" and tap in self._opened:
+            self._begins.setdefault(tap, None)
+        elif name == "overrun" and tap in self._begins:
             self.octets[tap] += _number(stated.get("unread")) or 0
-        elif name in ("lost", "closed") and tap in self._opened:
-            held = self.octets[tap] - (self._opened.pop(tap) if name == "closed" else self._opened[tap])
-            octets = _number(stated.get("octets"))
-            held += (_number(stated.get("unwritten")) or 0) if name == "closed" else 0
-            if octets is not None and octets > held:
-                return f"tap {record.tap} received {count(octets, 'octet')} until it was {name}, and {held} are here"
-        return None
+        elif name == "closed":
+            held += _number(stated.get("unwritten")) or 0
+        if received is None or name not in _TOTALS or tap not in self._begins:
+            return None
+        begin = self._begins[tap] = self._begins[tap] or _Point(held, received)
+        if name == "closed":
+            del self._begins[tap]
+        return None if name == "opened" else _missing(record.tap, name, begin, _Point(held, received))
 
 
 _MAX_WORDS = 20
+_TOTALS = ("opened", "lost", "closed")
+"""The events whose ``octets`` are all that the tap has received."""
+
+
+def _missing(tap: int, name: str, begin: _Point, end: _Point) -> str | None:
+    """Returns a message if the trace holds fewer octets than the tap received between two points."""
+    received, held = end.received - begin.received, end.held - begin.held
+    if held >= received:
+        return None
+    after = f" after its first {begin.received}" if begin.received else ""
+    return f"tap {tap} received {count(received, 'octet')}{after} until it was {name}, and {held} are here"
 
 
 def _number(text: str | None) -> int | None:

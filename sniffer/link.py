@@ -107,15 +107,16 @@ class OpenLink:
     def open(
         self, tap: OpenTap, port: Port, settings: Settings, adapter: Adapter, *, profile: str, more: str = ""
     ) -> None:
-        """Connects a tap to its port, which was opened with ``settings``. The event states ``profile`` and ``more``."""
+        """Connects a tap to its port, which was opened with ``settings``. The event states ``profile``, ``more``, and
+        how many octets the tap has received before: a later ring file may begin with this event."""
         tap.port, tap.lost, tap.adapter = port, "", adapter
         tap.losses.open(port.counters(), tap.octets)
         if settings != self.settings:
             self._set_port(tap, self.settings)
         self._tune(tap)
         known = " ".join(filter(None, (tap.adapter.words(), more)))
-        text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} {known}".strip()
-        self.event(tap, f"opened {text} port={word(tap.wire.port)}")
+        text = f"profile={profile} speed={self.settings.speed} line={self.settings.line} octets={tap.octets} {known}"
+        self.event(tap, f"opened {text.strip()} port={word(tap.wire.port)}")
 
     def feed(self, tap: OpenTap, octets: list[tuple[int, int]], arrival: int, late_ns: int = 0) -> None:
         """Feeds octets that a tap has just read, at ``arrival`` (ns since 1970 UTC); they may have waited for

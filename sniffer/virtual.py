@@ -29,7 +29,7 @@ def capture(
         return Record(time, b"", Kind.EVENT, tap.sender, False, 0, tap.number, line, speed=speed, event=text)
 
     for tap in taps:
-        yield from assembler.event(event(tap, start, f"opened profile={profile} speed={speed} line={line}"))
+        yield from assembler.event(event(tap, start, f"opened profile={profile} speed={speed} line={line} octets=0"))
     for octet in octets:
         number, _ = _TAPS[octet.side]
         counts[number] += 1

@@ -51,7 +51,14 @@ _MAX_DIGITS: Final = 4
 _WORD, _COUNT = re.compile(r"[a-z][a-z-]{0,15}"), re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?(ms|us|s|characters)?")
 _LINE: Final = re.compile(r"[5-8][NEOMS][12]")
 EVENTS: Final[Mapping[str, Mapping[str, re.Pattern[str]]]] = {
-    "opened": {"speed": _COUNT, "line": _LINE, "latency": _COUNT, "latency_source": _WORD, "low_latency": _WORD},
+    "opened": {
+        "speed": _COUNT,
+        "line": _LINE,
+        "octets": _COUNT,
+        "latency": _COUNT,
+        "latency_source": _WORD,
+        "low_latency": _WORD,
+    },
     "closed": dict.fromkeys(("octets", "frame", "overrun", "parity", "brk", "buf_overrun", "unwritten"), _COUNT),
     "lost": {"octets": _COUNT},
     "speed": {"from": _COUNT, "to": _COUNT, "line": _LINE, "why": _WORD, "sender": _WORD},

@@ -71,6 +71,18 @@ def test_the_last_events_close_the_account_though_there_is_no_room(room: Room) -
     assert [one.event for one in overflow.feed([closed], 0)] == ["overrun unread=3", "closed octets=3"]
 
 
+def test_an_event_while_the_reader_stalls_does_not_say_that_it_reads(room: Room) -> None:
+    said: list[str] = []
+    overflow = Overflow(room, said.append)
+    room.room = 0
+    for second in range(1, 9, 2):
+        overflow.feed([heard(second, b"abc"), event(second + 1, "mark")], 0)
+    assert [text.partition(":")[0] for text in said] == ["the reader of the trace stalls and the buffer is full"]
+    room.room = 1 << 30
+    (passed,) = overflow.feed([heard(9, b"d")], 0)
+    assert (passed.flags, said[1:]) == (Flag.OVERRUN, ["the trace is read again"])
+
+
 def test_every_octet_is_passed_or_counted_whatever_the_room_is(room: Room) -> None:
     overflow = Overflow(room, lambda text: None)
     passed: list[Record] = []

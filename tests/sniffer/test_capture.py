@@ -5,6 +5,7 @@ A real machine reads with an unknown delay, so timestamps are tested in virtual 
 
 import contextlib
 import os
+import re
 import socket
 import threading
 import time
@@ -281,7 +282,9 @@ def test_lost_and_back(hardware: tuple[Hardware, Hardware]) -> None:
     own = [record for record in records if record.tap == 0]
     assert [text.split()[0] for text in events(own)] == ["opened", *["lost", "opened"] * 3, "closed"]
     assert events(own)[-1] == "closed octets=15"
-    assert len({text for text in events(own) if text.startswith("opened")}) == 1
+    opened = [text for text in events(own) if text.startswith("opened")]
+    assert len({re.sub("octets=[0-9]+ ", "", text) for text in opened}) == 1
+    assert [re.findall("octets=([0-9]+) ", text) for text in opened] == [["0"], ["5"], ["10"], ["15"]]
     assert {record.sender for record in own} == {Sender.CLIENT}
     assert [record.time for record in own] == sorted(record.time for record in own)
 
@@ -316,7 +319,7 @@ def test_back_at_the_speed_that_the_link_has_then(hardware: tuple[Hardware, Hard
         records += until(tap, lambda _: not tap.lost)
         records += tap.close()
         assert client.speed == server.speed == termios.B2400
-    assert events(records)[-3].startswith("opened profile=p speed=2400 line=7E1 port=")
+    assert events(records)[-3].startswith("opened profile=p speed=2400 line=7E1 octets=0 port=")
 
 
 def test_a_port_that_takes_long_to_open_delays_nobody(

@@ -135,7 +135,7 @@ def test_latency(
     behind(monkeypatch, client=Adapter("cp210x", 16 * MS, source="assumed"), server=Adapter())
     play(machine, [("client", b"\x06")])
     records = capture(machine, latency_ns=latency_ns)
-    assert records[0].event == f"opened profile=p speed=9600 line=7E1 adapter=cp210x {stated} port=client"
+    assert records[0].event == f"opened profile=p speed=9600 line=7E1 octets=0 adapter=cp210x {stated} port=client"
     (ack,) = frames(records)
     assert ack.uncertainty is not None
     assert (most / 2 - 1) * MS < ack.uncertainty <= most * MS

@@ -37,6 +37,7 @@ class Overflow(Passive):
     def __init__(self, recording: Roomy, say: Callable[[str], None]) -> None:
         self._recording = recording
         self._say = say
+        self._stalls = False
         self._lost: dict[int, tuple[Record, int]] = {}
         self._flag: set[int] = set()
 
@@ -46,21 +47,26 @@ class Overflow(Passive):
 
     def _let_through(self, record: Record) -> list[Record]:
         # Events are always kept: they are few and small, and the last of them state what was dropped.
-        if record.kind is not Kind.EVENT and not self._recording.has_room(4 * len(record.octets) + _ROOM):
+        if record.kind is not Kind.EVENT and not self._has_room(record):
             self._leave_out(record)
             return []
         told = [_overrun(*lost) for lost in self._lost.values()]
         self._flag |= self._lost.keys()
         self._lost.clear()
-        if told:
+        if self._stalls and self._has_room(record):
+            self._stalls = False
             self._say("the trace is read again")
         if record.kind is not Kind.EVENT and record.tap in self._flag:
             self._flag.remove(record.tap)
             record = replace(record, flags=record.flags | Flag.OVERRUN)
         return [*told, record]
 
+    def _has_room(self, record: Record) -> bool:
+        return self._recording.has_room(4 * len(record.octets) + _ROOM)
+
     def _leave_out(self, record: Record) -> None:
-        if not self._lost:
+        if not self._stalls:
+            self._stalls = True
             self._say("the reader of the trace stalls and the buffer is full: records are lost until it reads again")
         first, octets = self._lost.get(record.tap, (record, 0))
         self._lost[record.tap] = first, octets + len(record.octets)

@@ -214,8 +214,8 @@ def test_hdlc_keeps_good_and_bad_sequences() -> None:
 
 def test_events_keep_their_measures_alone() -> None:
     texts = {
-        "opened profile=iec62055-52 speed=9600 line=7E1 adapter=ftdi_sio port=/dev/ttyUSB0 chain=01020304": (
-            "opened profile=iec62055-52 speed=9600 line=7E1 redacted=yes"
+        "opened profile=iec62055-52 speed=9600 line=7E1 octets=5 adapter=ftdi_sio port=/dev/ttyUSB0 chain=01020304": (
+            "opened profile=iec62055-52 speed=9600 line=7E1 octets=5 redacted=yes"
         ),
         "opened profile=customers-own speed=9600": "opened speed=9600 redacted=yes",
         "closed octets=10 hashed=7 hash=00ff": "closed octets=10",
