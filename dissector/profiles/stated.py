@@ -36,8 +36,11 @@ def settled(records: Iterable[Item], profile: Profile | None = None) -> tuple[It
 
 
 def _loaded(name: str | None) -> Profile:
-    """Returns the profile with that name inside it; its file may have another name."""
-    for file in (name, *users()) if name is not None else ():
+    """Returns the profile with that name inside it; its file may have another name.
+
+    A path is no name: what a trace states opens no file but those of vtctap and of the user's folder.
+    """
+    for file in (name, *users()) if name is not None and not name.endswith(".toml") else ():
         with suppress(ProfileError):
             profile = load(file)
             if profile.name == name:

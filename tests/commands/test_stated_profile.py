@@ -1,6 +1,7 @@
 """A trace states the profile that it was made with; every command that reads it uses this profile, and says so."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,16 @@ def test_a_profile_that_is_not_here(inside: Run, tmp_path: Path) -> None:
     done = inside("read", path)
     said = "vtctap: the trace states the profile mine, which is not here; using iec62055-52: add --profile FILE\n"
     assert (done.returncode, done.stderr) == (0, said)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos here")
+@pytest.mark.parametrize("name", ["fifo.toml", "nul\0.toml", "./fifo.toml", "/etc/passwd", "../.."])
+def test_what_a_stranger_states_opens_no_file(inside: Run, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo.toml")  # It would wait for a writer for ever.
+    opened = Record(10**18, b"", Kind.EVENT, event=f"opened profile={name} speed=300")
+    done = inside("read", written(tmp_path / "t.pcap", [opened, READ]))
+    assert done.returncode == 0
+    assert "which is not here; using iec62055-52" in done.stderr
 
 
 def test_a_profile_of_ones_own_by_the_name_that_it_calls_itself(
