@@ -87,9 +87,18 @@ def _question(arguments: argparse.Namespace) -> str:
         from vtctap.dataset.questions import question
 
         return question(arguments.ask)
-    if arguments.file == "-":
-        return sys.stdin.read()
-    return Path(arguments.file).read_text("utf-8") if arguments.file else str(arguments.sql)
+    try:
+        sql = _read(arguments.file) if arguments.file is not None else str(arguments.sql)
+        sql.encode()
+    except UnicodeError:
+        name = "standard input" if arguments.file == "-" else arguments.file or "the question"
+        raise CommandError(f"{name} is no text in UTF-8: write it in that encoding") from None
+    return sql
+
+
+def _read(name: str) -> str:
+    """Returns the text of a file; - is standard input. Raises OSError and UnicodeError."""
+    return sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
 
 
 def _form(output: str) -> str:

@@ -7,6 +7,7 @@ all. A trace that has grown since (a capture that went on) begins with the octet
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ _FOLDER: Final = "traces"
 _FORM: Final = 1
 """The version of the set's layout."""
 _PIECE: Final = 1 << 20
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_MOST: Final = 1 << 63
 ID: Final = 16
 """Hexadecimal digits of the digest that name a trace's files."""
 
@@ -79,11 +82,24 @@ def _entry(path: str, *state: int) -> Entry:
     """Reads an entry; once, as long as its file keeps its ``state``, because each new trace is compared with all."""
     try:
         entry = Entry(**json.loads(Path(path).read_text("utf-8")))
-        if all(_is_of_a_set(name) for names in entry.files.values() for name in names):
+        if _is_sound(entry) and all(_is_of_a_set(name) for names in entry.files.values() for name in names):
             return entry
         raise ValueError
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise CommandError(f"{path} is no entry of this release: remove it and export its trace again") from None
+
+
+def _is_sound(entry: Entry) -> bool:
+    """Whether an entry has this release's form, and its values the types of its fields."""
+    texts = (entry.trace, entry.profile, entry.application)
+    counts = (entry.size, entry.records, entry.skipped)
+    times = (time for time in (entry.start_ns, entry.end_ns) if time is not None)
+    return (
+        entry.form == _FORM
+        and _DIGEST.fullmatch(entry.digest) is not None
+        and all(isinstance(text, str) for text in texts)
+        and all(type(number) is int and abs(number) < _MOST for number in (*counts, *times))
+    )
 
 
 def _is_of_a_set(name: str) -> bool:

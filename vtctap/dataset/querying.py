@@ -5,7 +5,9 @@ The views of records, tokens and findings show the set's files; those of exchang
 read.
 """
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -26,48 +28,59 @@ FORMS: Final = {"csv": "format csv, header", "jsonl": "format json", "parquet": 
 
 
 class QueryResult:
-    """The rows of an answer: the names of its columns, and an iterator over its rows."""
+    """The rows of an answer: the names of its columns, and an iterator over its rows, which raises CommandError.
 
-    def __init__(self, result: Any) -> None:
+    ``errors`` raises it for an error of DuckDB.
+    """
+
+    def __init__(self, result: Any, errors: Callable[[], AbstractContextManager[None]]) -> None:
         self._result = result
+        self._errors = errors
         self.columns: list[str] = [column[0] for column in result.description or ()]
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while rows := self._result.fetchmany(1000):
+        while rows := self._fetched():
             yield from rows
+
+    def _fetched(self) -> list[tuple[Any, ...]]:
+        with self._errors():
+            return list(self._result.fetchmany(1000))
 
 
 class Set:
-    """A set that is open for questions. Raises CommandError where the folder is no set, and MissingExtra."""
+    """A set that is open for questions. Raises CommandError where the folder is no set or a file of it cannot be read,
+    and MissingExtra."""
 
     def __init__(self, folder: Path) -> None:
         with extra("query", "'vtctap query'"):
             import duckdb
 
-        found = list(entries(folder).values())
+        self._folder = folder
+        self._found = found = list(entries(folder).values())
         if not found:
             raise CommandError(f"{folder} is no set of traces: 'vtctap export TRACE... -o {folder}' makes one")
         self._error = duckdb.Error
         self._base = duckdb.connect()
         self._base.execute("set timezone = 'UTC'")
-        for table in _TABLES:
-            self._base.execute(_view(self._base, folder, table, found))
-        _add_traces(self._base, found)
-        self._base.execute(views())
+        with self._errors():
+            for table in _TABLES:
+                self._base.execute(_view(self._base, folder, table, found))
+            _add_traces(self._base, found)
+            self._base.execute(views())
 
     def since(self, day: date) -> None:
         """Sets the first day for the ready questions that have one."""
         self._base.execute(f"set variable since = date '{day.isoformat()}'")
 
     def ask(self, sql: str) -> QueryResult:
-        """Returns the answer to one SQL statement. Raises CommandError if the statement is wrong."""
-        try:
-            return QueryResult(self._base.execute(sql))
-        except self._error as error:
-            raise CommandError(_said(error)) from None
+        """Returns the answer to one SQL statement. Raises CommandError if the statement is empty or wrong."""
+        self._check(sql)
+        with self._errors():
+            return QueryResult(self._base.execute(sql), self._errors)
 
     def write(self, sql: str, path: Path, form: str) -> int:
         """Writes the answer to a file of one of :data:`FORMS`; returns its number of rows. Raises CommandError."""
+        self._check(sql)
         statement = (
             f"copy ({sql.rstrip().removesuffix(';')}\n) to '{_quoted(path)}' ({FORMS[form]}, use_tmp_file false)"
         )
@@ -77,6 +90,33 @@ class Set:
         """Closes the set."""
         self._base.close()
 
+    def _check(self, sql: str) -> None:
+        """Raises CommandError for a question without a statement."""
+        with self._errors():
+            if not self._base.extract_statements(sql):
+                raise CommandError('the question is empty: ask in SQL, such as "select * from tokens"')
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raises an error of DuckDB as CommandError."""
+        try:
+            yield
+        except self._error as error:
+            raise CommandError(self._repair(error) or _said(error)) from None
+        except (OverflowError, UnicodeError, ValueError) as error:  # A value that Python cannot have, such as a year.
+            raise CommandError(f"a value of the question or its answer is out of range: {error}") from None
+
+    def _repair(self, error: Exception) -> str:
+        """Returns a message for an error that names a file of the set."""
+        said = str(error).partition("\n")[0]
+        for entry in self._found:
+            for file in (self._folder / name for names in entry.files.values() for name in names):
+                if str(file) in said:
+                    state = "cannot be read" if file.exists() else "is missing"
+                    command = f"vtctap export --force {shlex.quote(entry.trace)} -o {shlex.quote(str(self._folder))}"
+                    return f"{file} {state}: '{command}' writes it again (joined traces: all of them, with --join)"
+        return ""
+
 
 def _said(error: Exception) -> str:
     """Returns the first line of an error of DuckDB, with its suggestion."""
@@ -85,7 +125,12 @@ def _said(error: Exception) -> str:
     return "; ".join([lines[0], *hints])
 
 
-def _quoted(path: object) -> str:
+def _quoted(path: Path) -> str:
+    """Returns a path as it stands between quotes in SQL. Raises CommandError for one that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise CommandError(f"{path} is no name in UTF-8, and DuckDB takes no other: choose another name") from None
     return str(path).replace("'", "''")
 
 

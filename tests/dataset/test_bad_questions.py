@@ -1,0 +1,129 @@
+"""A question that cannot be answered: one line that says what to do, exit status 2, and no output."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("duckdb")
+
+from vtctap.__main__ import main
+from vtctap.dataset.adding import Options, add
+from vtctap.dataset.entries import entries
+from vtctap.errors import CommandError
+
+TRACE = Path(__file__).parents[2] / "examples" / "session.pcapng"
+LATE = "select * from range(5000) t(i) where i < 3000 or error('late')::int = 1"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sets") / "set.parquet"
+    add((str(TRACE),), Options(str(folder)))
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A set of its own, to be damaged."""
+    return Path(shutil.copytree(made, tmp_path / "set.parquet"))
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    def ask(folder: Path, *words: str | Path) -> str:
+        """Returns the only line that a query says when it fails."""
+        capsys.readouterr()
+        assert main(["query", str(folder), *map(str, words)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("vtctap: ")
+        return line
+
+    return ask
+
+
+@pytest.mark.parametrize("sql", ["", " ", "; ;", "-- a comment", "/* another */"])
+def test_an_empty_question(made: Path, tmp_path: Path, said: Any, sql: str) -> None:
+    (tmp_path / "q.sql").write_text(sql)
+    for words in ((sql,), ("--file", tmp_path / "q.sql"), (sql, "-o", tmp_path / "out.csv")):
+        assert "the question is empty: ask in SQL" in said(made, *words)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_empty_file(made: Path, said: Any) -> None:
+    assert "the question is empty" in said(made, "--file", os.devnull)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("-o", "out.csv")])
+def test_an_error_after_the_first_rows(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said(made, LATE, *words).endswith("Error: late")
+    assert not Path("out.csv").exists()
+
+
+def test_a_value_that_python_has_not(made: Path, said: Any) -> None:
+    assert "out of range" in said(made, "select interval 1000000000 days")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are octets on Linux alone")
+def test_what_is_not_utf_8(made: Path, folder: Path, tmp_path: Path, said: Any) -> None:
+    bad = os.fsdecode(b"caf\xe9")
+    (tmp_path / "q.sql").write_bytes(b"select 'caf\xe9'")
+    assert f"{tmp_path / 'q.sql'} is no text in UTF-8" in said(made, "--file", tmp_path / "q.sql")
+    assert "the question is no text in UTF-8" in said(made, f"select '{bad}'")
+    assert "is no name in UTF-8" in said(made, "select 1", "-o", tmp_path / f"{bad}.csv")
+    assert "is no name in UTF-8" in said(folder.rename(tmp_path / bad), "select 1")
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "empty", "overwritten"])
+def test_a_file_of_the_set(folder: Path, said: Any, damage: str) -> None:
+    """The command that the message names repairs the set."""
+    (file,) = (folder / "records").rglob("*.parquet")
+    octets = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    else:
+        middle = octets[:200] + bytes([255]) * 400 + octets[600:]
+        file.write_bytes({"cut": octets[:-100], "empty": b"", "overwritten": middle}[damage])
+    line = said(folder, "select * from records")
+    assert line.startswith(f"vtctap: {file} {'is missing' if damage == 'missing' else 'cannot be read'}: 'vtctap ")
+    assert main([*line.split("'")[1].split()[1:], "-q"]) == 0
+    assert main(["query", str(folder), "select * from records"]) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({name: value} for name in ("size", "records", "skipped") for value in ("x", None, True, 1.5, 1 << 63)),
+        *({name: value} for name in ("start_ns", "end_ns") for value in ("x", [], 1 << 63)),
+        *({"digest": value} for value in (5, None, "", "../../../precious", "G" * 64)),
+        *({name: 5} for name in ("trace", "profile", "application", "files")),
+        *({"form": value} for value in (0, 2, "1", None)),
+        {"files": {"records": [5]}},
+        {"files": {"records": 5}},
+        {"files": ["records"]},
+        {"new": 1},
+    ],
+    ids=str,
+)
+def test_an_entry_of_another_release(folder: Path, said: Any, change: dict[str, Any]) -> None:
+    (file,) = (folder / "traces").iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(CommandError, match="is no entry of this release: remove it"):
+        entries(folder)
+    assert said(folder, "select 1").startswith(f"vtctap: {file} is no entry of this release: remove it")
+    assert main(["export", str(TRACE), "-o", str(folder), "-q"]) != 0
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "null", "{", "[" * 100_000, "\ud800"], ids=repr)
+def test_a_file_that_is_no_entry(folder: Path, said: Any, text: str) -> None:
+    (file,) = (folder / "traces").iterdir()
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert "is no entry of this release" in said(folder, "select 1")
