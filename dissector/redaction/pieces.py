@@ -5,6 +5,7 @@ of commands, check characters. Octets that belong to no known part are :data:`Ki
 frame; the structure is read from the low seven bits, as in :mod:`vtctap.dissector.protocol.messages`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -38,6 +39,12 @@ class PieceKind(Enum):
     TEXT = auto()
     PAYLOAD = auto()
     """Octets of any values."""
+    HDLC_ADDRESS = auto()
+    """The lower half of a long HDLC address: two octets, of which bit 0 is the structure."""
+
+
+EIGHT_BITS: Final = frozenset({PieceKind.PAYLOAD, PieceKind.HDLC_ADDRESS})
+"""Kinds in which bit 7 is data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,8 @@ _COMMANDS: Final = frozenset(
         *(MessageName.ExecuteCommand, MessageName.UndefinedCommand),
     }
 )
+_IDENTIFICATION_HEAD: Final = re.compile(rb"/[A-Za-z]{3}[0-9A-I]")
+"""The maker's letters and the character of the speed (IEC 62056-21 clause 6.3.2). Other letters may begin a name."""
 
 
 def pieces(octets: bytes) -> list[FramePiece]:
@@ -164,8 +173,10 @@ def _request(structure: bytes, kept: bytearray) -> Iterator[FramePiece]:
 def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Iterator[FramePiece]:
     line = LINE_END.search(structure)
     end = line.start() if line else len(structure)
-    _keep(kept, 0, min(5, end))
-    yield FramePiece(5, end, PieceKind.IDENTIFICATION)
+    head = _IDENTIFICATION_HEAD.match(structure, 0, end)
+    start = head.end() if head else 1
+    _keep(kept, 0, start)
+    yield FramePiece(start, end, PieceKind.IDENTIFICATION)
     if line:
         _keep(kept, end, line.end())
     if name == MessageName.Telegram:
@@ -178,13 +189,19 @@ def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Ite
 def _hdlc(octets: bytes, kept: bytearray) -> Iterator[FramePiece]:
     """An HDLC frame: its header stays but for the low half of long addresses, which meters make of their number."""
     header = hdlc.header_end(octets[: hdlc.MAX_HEADER])
-    if header is None or len(octets) < 3:
-        _keep(kept, 0, min(3, len(octets)))
-        yield FramePiece(min(3, len(octets)), len(octets), PieceKind.PAYLOAD)
+    end = hdlc.end_of(octets) if header else 0
+    if header is None or end < header + 2:  # A length that contradicts the addresses.
+        _keep(kept, 0, hdlc.ADDRESSES)
+        yield FramePiece(hdlc.ADDRESSES, len(octets), PieceKind.PAYLOAD)
         return
     _keep(kept, 0, header)
-    end = min(hdlc.end_of(octets), len(octets))
-    _keep(kept, end - 2, len(octets))
+    at = hdlc.ADDRESSES
+    for _ in ("destination", "source"):
+        start, at = at, at + len(hdlc.address(octets, at))
+        if at - start == hdlc.MAX_ADDRESS:
+            yield FramePiece(at - 2, at, PieceKind.HDLC_ADDRESS)
+    _keep(kept, end - 2, end + 1)
     if header + 4 <= end:
         _keep(kept, header, header + 2)
-        yield FramePiece(header + 2, end - 2, PieceKind.PAYLOAD)
+        yield FramePiece(header + 2, min(end - 2, len(octets)), PieceKind.PAYLOAD)
+    yield FramePiece(end + 1, len(octets), PieceKind.PAYLOAD)

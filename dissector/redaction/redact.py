@@ -21,7 +21,7 @@ from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end, readings
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.redaction import rules
-from vtctap.dissector.redaction.pieces import FramePiece, PieceKind, pieces
+from vtctap.dissector.redaction.pieces import EIGHT_BITS, FramePiece, PieceKind, pieces
 from vtctap.dissector.redaction.standins import StandIns, can_change
 from vtctap.pcap.record import Kind, Record
 
@@ -67,11 +67,9 @@ class Redactor:
             yield from _RUNS.findall(record.octets)
             return
         message = message_of(record)
-        structure, _ = readings(record.octets)
-        for piece in pieces(record.octets):
-            if not self._stays(piece, structure, message.message):
-                text = record.octets if piece.kind is PieceKind.PAYLOAD else structure
-                yield text[piece.start : piece.end]
+        for piece, octets in _texts(record.octets):
+            if not self._stays(piece, octets, message.message):
+                yield octets
 
     def redact(self, record: Record) -> Record:
         """Returns the record without its secrets."""
@@ -119,9 +117,9 @@ class Redactor:
             kept = [f"note={self._standins.text(note).decode()}"] if note else []
         return " ".join([name, *kept])
 
-    def _stays(self, piece: FramePiece, structure: bytes, name: MessageName | None) -> bool:
-        """Whether the rules let a piece stay."""
-        text = structure[piece.start : piece.end].decode("latin-1")
+    def _stays(self, piece: FramePiece, octets: bytes, name: MessageName | None) -> bool:
+        """Whether the rules let a piece with this text stay."""
+        text = octets.decode("latin-1")
         match piece.kind:
             case PieceKind.REGISTER:
                 return rules.register_stays(text, self._profile)
@@ -129,6 +127,8 @@ class Redactor:
                 return text in rules.UNITS
             case PieceKind.IDENTIFICATION:
                 return rules.identification_stays(text)
+            case PieceKind.HDLC_ADDRESS:
+                return rules.hdlc_address_stays(octets)
             case PieceKind.VALUE if rules.is_test_token(text):
                 return True  # The stand-ins replace it if they are asked to.
             case PieceKind.VALUE:
@@ -150,12 +150,10 @@ class Redactor:
     def _frame(self, record: Record) -> bytes:
         octets = record.octets
         message = message_of(record)
-        structure, _ = readings(octets)
         result = bytearray(octets)
-        for piece in pieces(octets):
-            old = structure[piece.start : piece.end]
+        for piece, old in _texts(octets):
             test_token = piece.kind is PieceKind.VALUE and rules.is_test_token(old.decode("latin-1"))
-            stays = not test_token and self._stays(piece, structure, message.message)
+            stays = not test_token and self._stays(piece, old, message.message)
             if stays and not self._holds_secret(old):
                 continue
             result[piece.start : piece.end] = self._standin(piece, old, octets, message)
@@ -165,13 +163,23 @@ class Redactor:
     def _standin(self, piece: FramePiece, old: bytes, octets: bytes, message: Message) -> bytes:
         """Returns the octets in the place of a piece, with bit 7 as the frame uses it."""
         if piece.kind is PieceKind.PAYLOAD:
-            return self._standins.payload(octets[piece.start : piece.end])
+            return self._standins.payload(old)
+        if piece.kind is PieceKind.HDLC_ADDRESS:
+            return self._standins.hdlc_address(old)
         known = self._profile.register(piece.register)
         if message.message is None:
             return self._standins.noise(octets[piece.start : piece.end])
         is_token = piece.kind is PieceKind.VALUE and known is not None and bool(known.token_encodings)
         made = (self._standins.token if is_token else self._standins.text)(old)
         return _with_high_bits(made, octets[piece.start : piece.end], parity=carries_even_parity(octets))
+
+
+def _texts(octets: bytes) -> Iterator[tuple[FramePiece, bytes]]:
+    """Yields the pieces of a frame that are not structure, each with its text: of seven bits, or eight of data."""
+    structure, _ = readings(octets)
+    for piece in pieces(octets):
+        text = octets if piece.kind in EIGHT_BITS else structure
+        yield piece, text[piece.start : piece.end]
 
 
 def _with_high_bits(made: bytes, old: bytes, *, parity: bool) -> bytes:

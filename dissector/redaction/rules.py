@@ -44,9 +44,18 @@ _REGISTER: Final = re.compile(
 )
 """Ids of registers: OBIS codes, four hexadecimal digits, short names. Others look like secrets."""
 COMMAND: Final = re.compile(rb"[A-Z][0-9]?")
-_TYPE: Final = re.compile(r"[A-Za-z0-9]{1,4}|[A-Za-z]+|\W+|_")
+_ESCAPE: Final = re.compile(r"\\([0-9@](?![0-9]))?")
+"""The optional sequence before an identification's text (IEC 62056-21 clause 6.3.2)."""
+_DESIGNATION: Final = re.compile(r"[0-9A-Za-z ._-]*")
+_VERSIONED: Final = re.compile(r"[A-Z]{1,2}[0-9]{3}[A-Z]?-[01]0[0-9]{2}")
+"""A type with its version, such as MT174-0001: more digits than others may have."""
+_MAX_PARTS: Final = 3
+_MAX_LETTERS: Final = 3
 _MAX_DIGITS: Final = 4
-"""Most digits of an identification's text that may stay: those of a type or a version."""
+"""A type's designation has at most so many words and so many numbers, a word so many letters, all numbers so many
+digits. Longer words may be names; more digits, or an alternation of both, may be a number of the meter."""
+_TYPE_WORDS: Final = frozenset({"DSMR", "ESMR", "KAIFA", "METER", "NORAX", "ZIV"})
+"""Longer words, and words without a number, that are known from types of meters."""
 
 _WORD, _COUNT = re.compile(r"[a-z][a-z-]{0,15}"), re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?(ms|us|s|characters)?")
 _LINE: Final = re.compile(r"[5-8][NEOMS][12]")
@@ -105,8 +114,31 @@ def is_test_token(value: str) -> bool:
 
 
 def identification_stays(text: str) -> bool:
-    """Whether the text of an identification may stay: words, and few digits."""
-    return sum(map(str.isdecimal, text)) <= _MAX_DIGITS and all(len(part) <= 6 for part in _TYPE.findall(text))
+    """Whether the text of an identification, after the maker's letters and the digit of the speed, may stay: the
+    designation of a type."""
+    escape = _ESCAPE.match(text)
+    designation = text[escape.end() :] if escape else text
+    if _VERSIONED.fullmatch(designation):
+        return True
+    words, numbers = re.findall("[A-Za-z]+", designation), re.findall("[0-9]+", designation)
+    unknown = [word for word in words if word not in _TYPE_WORDS]
+    return (
+        bool(_DESIGNATION.fullmatch(designation))
+        and max(len(words), len(numbers)) <= _MAX_PARTS
+        and sum(map(len, numbers)) <= _MAX_DIGITS
+        and all(len(word) <= _MAX_LETTERS for word in unknown)
+        and bool(numbers or not unknown)
+    )
+
+
+STATIONS: Final = range(0x10, 0x3FFE)
+"""Lower HDLC addresses of two octets that devices have. The others are reserved (IEC 62056-46 clause 6.4.2), among them
+no station, the calling device, and all stations."""
+
+
+def hdlc_address_stays(octets: bytes) -> bool:
+    """Whether the lower half of a long HDLC address may stay: every device has the reserved ones."""
+    return octets[0] << 6 | octets[1] >> 1 not in STATIONS
 
 
 _SIDES: Final = frozenset({"both directions", "the client's octets", "the server's octets"})

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from vtctap.dissector.protocol.rules import HDLC_FLAG
+from vtctap.dissector.redaction.rules import STATIONS
 from vtctap.dissector.tokens.decode import decode
 from vtctap.dissector.tokens.luhn import is_luhn, luhn_digit
 from vtctap.dissector.tokens.number import LIMIT, crc, digits, join, split
@@ -61,6 +63,10 @@ class StandIns:
     def payload(self, octets: bytes) -> bytes:
         """Returns other octets of the same number, without an HDLC flag."""
         return self._cached("payload", octets, lambda text, draw: bytes(next(draw) % 0x7E for _ in text))
+
+    def hdlc_address(self, octets: bytes) -> bytes:
+        """Returns the lower half of another device's HDLC address, without an HDLC flag."""
+        return self._cached("address", octets, _other_address)
 
     def noise(self, octets: bytes) -> bytes:
         """Returns the stand-in for octets that are no message: every octet but NUL and line ends changes in kind."""
@@ -140,6 +146,14 @@ class StandIns:
             return self._text(octets, draw)
         made = self._other_token(number, draw)
         return bytes(made >> 7 * at & 0x7F for at in reversed(range(10)))
+
+
+def _other_address(octets: bytes, draw: Iterator[int]) -> bytes:
+    while True:
+        number = (next(draw) << 8 | next(draw)) & 0x3FFF
+        made = bytes([number >> 6 & 0xFE, number << 1 & 0xFE | 1])
+        if number in STATIONS and HDLC_FLAG not in made:
+            return made
 
 
 def _spread(number: bytes, over: bytes) -> bytes:

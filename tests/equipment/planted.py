@@ -104,6 +104,8 @@ class Planter:
         self._say(f"/?{account}!{name}\r\n".encode(), Sender.CLIENT)
         self._say(f"/ISK5\\{meter}-MT\r\n".encode())
         self._say(f"/KAM5{name}{account}\r\n".encode())
+        self._say(f"/LGZ5{name}\r\n".encode())
+        self._say(f"/LGZ5\\2{name.capitalize()}-E350\r\n".encode())
 
     def _tokens(self, *, token: str, **_: str) -> None:
         number = int(token)

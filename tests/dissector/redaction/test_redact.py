@@ -212,6 +212,57 @@ def test_hdlc_keeps_good_and_bad_sequences() -> None:
         assert payload not in made
 
 
+def mode_e(destination: bytes, source: bytes, payload: bytes = b"") -> bytes:
+    """Returns a frame of mode E with good check sequences."""
+    addresses = destination + source + b"\x93"
+    length = 2 + len(addresses) + 2 + (len(payload) + 2 if payload else 0)
+    head = bytes([0xA0, length]) + addresses
+    body = head + fcs(head) + payload if payload else head
+    return b"\x7e" + body + fcs(body) + b"\x7e"
+
+
+STATION = bytes.fromhex("0002682d")
+CLIENT = b"\x21"
+
+
+@pytest.mark.parametrize("payload", [b"", b"secret payload 1234567890"])
+def test_the_meters_number_leaves_long_hdlc_addresses(payload: bytes) -> None:
+    there, back = frame(mode_e(STATION, CLIENT, payload)), frame(mode_e(CLIENT, STATION, payload))
+    one, other = (record.octets for record in redacted(there, back))
+    assert STATION[2:] not in one + other
+    assert (one[3:5], one[5] & 1, one[6] & 1, one[7:9]) == (STATION[:2], 0, 1, CLIENT + b"\x93")
+    assert (other[3:4], other[4:6], other[8:9]) == (CLIENT, STATION[:2], b"\x93")
+    assert one[5:7] == other[6:8]  # Equal addresses stay equal.
+    for made in (one, other):
+        assert message_of(frame(made)).fcs_status == "good"
+        assert message_of(frame(made)).hcs_status == (message_of(there).hcs_status)
+
+
+def test_reserved_and_short_hdlc_addresses_stay() -> None:
+    for octets in (b"\x00\x02\xfe\xff", b"\x00\x02\xfe\xfd", b"\x00\x02\x00\x03", b"\x02\x23", b"\x03"):
+        made = of(mode_e(octets, CLIENT))
+        assert made == mode_e(octets, CLIENT)
+
+
+@given(st.integers(0x10, 0x3FFD), st.integers(0, 0x3FFF))
+def test_every_long_hdlc_address_becomes_another_of_a_device(lower: int, upper: int) -> None:
+    made = of(mode_e(bytes([upper >> 6 & 0xFE, upper << 1 & 0xFE, lower >> 6 & 0xFE, lower << 1 & 0xFE | 1]), CLIENT))
+    assert (made[5] & 1, made[6] & 1) == (0, 1)
+    assert 0x10 <= made[5] << 6 | made[6] >> 1 <= 0x3FFD
+    assert made[5] << 6 | made[6] >> 1 != lower
+    assert 0x7E not in made[5:7]
+
+
+@pytest.mark.parametrize("length", [0, 3, 9, 60])
+def test_an_hdlc_length_that_is_wrong_keeps_no_more(length: int) -> None:
+    octets = bytearray(mode_e(STATION, CLIENT, b"secret payload 1234567890"))
+    octets[2] = length
+    made = of(bytes(octets))
+    assert STATION[2:] not in made
+    assert b"7890" not in made
+    assert not any(octets[at : at + 4] == made[at : at + 4] for at in range(9, len(octets) - 3))
+
+
 def test_events_keep_their_measures_alone() -> None:
     texts = {
         "opened profile=iec62055-52 speed=9600 line=7E1 octets=5 adapter=ftdi_sio port=/dev/ttyUSB0 chain=01020304": (
