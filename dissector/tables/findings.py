@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from vtctap.base.surrogates import encodable
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.findings import SEVERITIES, Finding
 from vtctap.dissector.dissect import Dissection
@@ -18,7 +19,7 @@ def _rows(dissections: Iterable[Dissection], profile: Profile) -> Iterator[Row]:
 
 def finding_cells(finding: Finding) -> Cells:
     """Returns the row of a finding."""
-    cells: dict[str, Value] = {**finding.as_json()}
+    cells: dict[str, Value] = {**finding.as_json(), "message": encodable(finding.message)}
     if finding.frames:
         cells["frame.number"] = min(finding.frames)
     if finding.time_ns is not None:

@@ -2,10 +2,13 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
-from vtctap.command_line.messages import reason, warn
+from vtctap.base.surrogates import encodable
+from vtctap.command_line.messages import held, reason, visible, warn
+from vtctap.command_line.progress import with_bar, with_count
 from vtctap.errors import CommandError
 
 
@@ -43,3 +46,23 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_reason_stands_behind_the_name_of_the_trace(error: CommandError | OSError, said: str) -> None:
     assert reason(error, "a.pcapng") == said
+
+
+def test_a_terminal_gets_no_bar_where_messages_are_held(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stderr", errors := Writes())
+    monkeypatch.setattr(errors, "isatty", lambda: True)
+    monkeypatch.setattr("vtctap.command_line.progress.PATIENCE", 0.0)
+    (tmp_path / "t.pcapng").write_bytes(bytes(9))
+    with open(tmp_path / "t.pcapng", "rb") as file:
+        with held() as messages:
+            warn("damaged")
+            assert list(with_bar("ab", file, "t.pcapng")) == ["a", "b"]
+            assert list(with_count("ab", 2, "traces")) == ["a", "b"]
+        assert (messages, errors.pieces) == (["damaged"], [])
+        assert list(with_bar("ab", file, "t.pcapng")) == ["a", "b"]
+    assert "t.pcapng:   0%" in errors.pieces[0]
+
+
+def test_a_name_that_is_no_utf_8_has_one_form_in_messages_and_tables() -> None:
+    name = b"caf\xe9 \xf0\x9f\x94\x8c.pcapng".decode(errors="surrogateescape")
+    assert encodable(name) == visible(name) == "caf\\udce9 \U0001f50c.pcapng"

@@ -1,6 +1,7 @@
 """Whatever is among the traces: nothing is counted twice, nothing is silently missing, and the summary says why."""
 
 import gzip
+import json
 import os
 import shutil
 import struct
@@ -11,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from equipment import PATIENCE
+from vtctap.__main__ import main
 from vtctap.pcap import create_trace, open_trace
 
 pytest.importorskip("pyarrow")
+from pyarrow import parquet
+
 from vtctap.dataset.entries import entries
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -119,3 +123,29 @@ def test_a_pipe_is_no_trace_of_a_set(tmp_path: Path) -> None:
     status, said = export(tmp_path, "fifo.pcapng")
     assert (status, len(said)) == (2, 1)
     assert said[0].endswith("fifo.pcapng is none")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such names")
+def test_names_that_are_no_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole trace and a damaged one, whose findings name it."""
+    octets = (EXAMPLES / "session.pcapng").read_bytes()
+    names = [os.fsdecode(name) for name in (b"caf\xe9.pcapng", b"cut\xff.pcapng")]
+    (tmp_path / "in").mkdir()
+    for name, each in zip(names, (octets, octets[:2000] + octets[2040:]), strict=True):
+        (tmp_path / "in" / name).write_bytes(each)
+    paths = [f"in/{name}" for name in names]
+    shown = [r"in/caf\udce9.pcapng", r"in/cut\udcff.pcapng"]
+    status, said = export(tmp_path, *paths, "--findings")
+    assert (status, "of 2 traces added" in said[-1]) == (1, True), said
+    assert "2 traces there before" in export(tmp_path, *paths, "--findings")[1][-1]
+    tables = [f"(select distinct trace from {table} order by trace)" for table in ("traces", "records", "findings")]
+    assert asked(tmp_path, " union all ".join(tables)) == ["trace", *shown * 3]
+    with open_trace(tmp_path / "in" / names[0]) as records:
+        count = sum(1 for _ in records)
+    monkeypatch.chdir(tmp_path)
+    for form in ("csv", "jsonl", "parquet"):
+        assert main(["export", paths[0], "--table", "records", "-e", "trace", "-o", f"o.{form}"]) == 0
+    assert set((tmp_path / "o.csv").read_text("utf-8").splitlines()[1:]) == {f'"{shown[0]}"'}
+    each = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text("utf-8").splitlines()]
+    assert each == [{"trace": shown[0]}] * count
+    assert parquet.read_table(tmp_path / "o.parquet").to_pylist() == each

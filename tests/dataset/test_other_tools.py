@@ -57,7 +57,7 @@ def test_the_schema_is_one_that_spark_reads(folder: Path, table: str) -> None:
 
 def test_folders_are_partitions_or_hidden(folder: Path) -> None:
     """Spark leaves out what begins with a dot or an underscore, and takes NAME=VALUE as a partition."""
-    assert {path.name for path in folder.iterdir()} <= {*TABLES, "traces", ".parts"}
+    assert {path.name for path in folder.iterdir()} <= {*TABLES, "traces", ".lock"}
     for path in folder.glob("records/**/*.parquet"):
         day, link = path.relative_to(folder / "records").parts[:2]
         assert (day[:4], link[:5]) == ("day=", "link=")

@@ -1,16 +1,23 @@
 """check and stats of many traces print the results of each single trace, with any number of processes, and name the
 traces that cannot be read."""
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from equipment import PATIENCE
 from vtctap.__main__ import main
+from vtctap.command_line.inputs import Reading
+from vtctap.command_line.messages import warn
+from vtctap.parallel.each_trace import each_trace
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TRACES = [str(EXAMPLES / f"{name}.pcapng") for name in ("faults", "session", "telegram", "readout")]
@@ -67,3 +74,31 @@ def test_a_profile_that_is_not_there_is_no_fault_of_the_traces(
     assert (status, out, said.count("\n")) == (2, "", 1)
     assert said.startswith("vtctap: there is no profile 'nowhere'")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_threads_keep_their_messages_apart(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The threads of a worker of a cluster take turns: none ends before the other has begun."""
+    standard, turn, given = sys.stderr, threading.Barrier(2), list[Reading]()
+
+    def work(arguments: argparse.Namespace, reading: Reading, names: list[str]) -> str:
+        given.append(reading)
+        for word in ("first", "second\nline", "third"):
+            turn.wait(PATIENCE)
+            warn(f"{Path(names[0]).name}: {word}")
+        return names[0]
+
+    def threads(function: Callable[[Any], Any], jobs: Sequence[Any], address: str) -> Iterator[tuple[int, Any]]:
+        with ThreadPoolExecutor(2) as pool:
+            yield from enumerate(pool.map(function, jobs))
+
+    monkeypatch.setattr("vtctap.parallel.cluster.cluster_results", threads)
+    monkeypatch.chdir(tmp_path)
+    cluster = argparse.Namespace(cluster="tcp://127.0.0.1:1", jobs=1)
+    found = dict(zip("AB", each_trace(work, cluster, Reading("iec62056-21"), [["A"], ["B"]]), strict=True))
+    assert found == {name: ([name], str(tmp_path / name)) for name in "AB"}
+    said = [f"vtctap: {name}: {word}\n" for name in "AB" for word in ("first", "second\nline", "third")]
+    assert capsys.readouterr().err == "".join(said)
+    assert sys.stderr is standard
+    assert {reading.profile for reading in given} == {"iec62056-21"}

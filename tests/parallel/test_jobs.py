@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from equipment import PATIENCE
+from vtctap.dissector.profiles.files import text as load_text
 from vtctap.errors import CommandError
 from vtctap.parallel.jobs import in_order, results
 from vtctap.parallel.lost import Lost
@@ -113,9 +115,9 @@ def written(folder: Path, count: int, records: int) -> list[Path]:
     return traces
 
 
-def exporting(traces: list[Path], out: Path, *more: str) -> "subprocess.Popen[str]":
+def exporting(traces: list[Path], out: Path, *more: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "vtctap", "export", *map(str, traces), "-o", str(out), *more]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=out.parent)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=cwd or out.parent)
 
 
 def victim(out: Path, process: "subprocess.Popen[str]") -> int:
@@ -158,7 +160,8 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, address: str, says: str) 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
-    """A Dask scheduler with three workers, of which each test may kill one: its address, and the workers' processes."""
+    """A Dask scheduler with three workers of two threads each, of which each test may kill one: its address, and the
+    workers' processes."""
     pytest.importorskip("pyarrow")
     if find_spec("distributed") is None:
         pytest.skip("needs distributed")
@@ -174,7 +177,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
         "--host",
         "127.0.0.1",
     ]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "2", "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     commands = [[*server, "--scheduler-file", str(file)], *[[*worker, "--scheduler-file", str(file)]] * 3]
     running = [subprocess.Popen(command, **quiet) for command in commands]  # type: ignore[call-overload]
@@ -209,21 +212,44 @@ def test_a_cluster_survives_a_killed_worker(tmp_path: Path, cluster: tuple[str, 
 def test_a_cluster_says_what_one_process_says(tmp_path: Path, cluster: tuple[str, list[int]]) -> None:
     """One of the workers is lost at some time between the commands."""
     address, workers = cluster
+    here = f"{tmp_path}/"
     (tmp_path / "no.pcapng").write_text("this is no trace")
     examples = Path(__file__).parents[2] / "examples"
-    traces = [*(str(examples / f"{name}.pcapng") for name in ("session", "faults", "readout")), "no.pcapng"]
-    for words in (["profile", "learn"], ["check", "--json"], ["stats", "--json"]):
+    octets = (examples / "session.pcapng").read_bytes()
+    (tmp_path / "cut.pcapng").write_bytes(octets[:2000] + octets[2040:])
+    (tmp_path / "own.toml").write_text(load_text("iec62055-52"))
+    examined = (str(examples / f"{name}.pcapng") for name in ("session", "faults", "readout"))
+    traces = [*examined, "no.pcapng", *["cut.pcapng"] * 4]
+    for words in (["profile", "learn"], ["check", "--json"], ["stats", "--json", "--profile", "own.toml"]):
         command = [sys.executable, "-m", "vtctap", *words, *traces]
         said = []
         for more in (["--jobs", "1"], ["--cluster", address]):
             done = subprocess.run(
                 [*command, *more], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE * 4
             )
-            said.append((done.returncode, done.stdout.replace(f"{tmp_path}/", ""), done.stderr))
-        assert said[0][:2] == said[1][:2], said
+            said.append((done.returncode, done.stdout.replace(here, ""), done.stderr.replace(here, "")))
+        assert said[0] == said[1]
         assert said[0][0] == 1
-        for _, shown, errors in said:
-            assert shown
-            assert "skipped no.pcapng: it is no capture file" in errors.replace(f"{tmp_path}/", ""), errors
+        assert said[0][1]
+        assert "skipped no.pcapng: it is no capture file" in said[0][2]
         if words == ["profile", "learn"]:
             os.kill(workers.pop(), signal.SIGKILL)
+
+
+def test_a_cluster_adds_copies_of_a_trace_once(tmp_path: Path, cluster: tuple[str, list[int]]) -> None:
+    """Its workers have several threads, and another working folder than this program."""
+    from vtctap.dataset.entries import entries
+
+    traces, out = written(tmp_path, 1, 3_000), tmp_path / "set.parquet"
+    copies = [shutil.copy(traces[0], tmp_path / f"copy_{number}.pcapng") for number in range(7)]
+    (tmp_path / "own.toml").write_text(load_text("iec62056-21"))
+    arguments = ["--cluster", cluster[0], "--profile", "own.toml"]
+    process = exporting([*traces, *copies], Path(out.name), *arguments, cwd=tmp_path)
+    _, said = process.communicate(timeout=PATIENCE * 4)
+    assert process.returncode == 0, said
+    assert "3000 records of 1 trace added to set.parquet, 7 traces there before" in said.replace(f"{tmp_path}/", "")
+    (entry,) = entries(out).values()
+    assert (entry.records, entry.profile) == (3_000, "iec62056-21")
+    named = {name for names in entry.files.values() for name in names}
+    assert {str(path.relative_to(out)) for path in out.rglob("*.parquet")} == named
+    assert not (out / ".parts").exists()

@@ -1,15 +1,42 @@
 """The messages of commands on standard error, and names that are safe to show."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 from vtctap.errors import Error
 
-__all__ = ["reason", "visible", "warn"]
+__all__ = ["held", "is_shown", "reason", "visible", "warn"]
+
+_HELD: Final[ContextVar[list[str] | None]] = ContextVar("held", default=None)
+"""Where the messages of this thread are kept; None: they are printed."""
 
 
 def warn(text: str) -> None:
     """Prints one line on standard error, in one piece, so that the lines of several processes stay apart."""
-    sys.stderr.write(f"vtctap: {visible(text)}\n")
+    messages = _HELD.get()
+    if messages is None:
+        sys.stderr.write(f"vtctap: {visible(text)}\n")
+    else:
+        messages.append(text)
+
+
+@contextmanager
+def held() -> Iterator[list[str]]:
+    """Keeps the messages of this thread, which it does not print, in the list that it yields."""
+    messages: list[str] = []
+    before = _HELD.set(messages)
+    try:
+        yield messages
+    finally:
+        _HELD.reset(before)
+
+
+def is_shown() -> bool:
+    """Returns whether a terminal shows at once what this thread says, so that a progress bar makes sense."""
+    return _HELD.get() is None and sys.stderr.isatty()
 
 
 def reason(error: Error | OSError, trace: str) -> str:

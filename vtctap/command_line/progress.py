@@ -1,6 +1,7 @@
 """A progress bar on the terminal that shows how much of a file, or how many of several traces, have been read.
 
-The bar appears only if standard error is a terminal, and only after :data:`PATIENCE` seconds.
+The bar appears only if standard error is a terminal, only after :data:`PATIENCE` seconds, and not where the messages
+of a trace are held until others have been shown.
 """
 
 import os
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Final, TypeVar
 
-from vtctap.command_line.messages import visible
+from vtctap.command_line.messages import is_shown, visible
 
 __all__ = ["with_bar", "with_count"]
 
@@ -27,7 +28,7 @@ Item = TypeVar("Item")
 
 def with_bar(items: Iterable[Item], file: IO[bytes], name: str) -> Iterator[Item]:
     """Yields the items that are read from ``file``, and shows the position in the file."""
-    if not sys.stderr.isatty():
+    if not is_shown():
         yield from items
         return
     size = os.fstat(file.fileno()).st_size
@@ -41,7 +42,7 @@ def with_bar(items: Iterable[Item], file: IO[bytes], name: str) -> Iterator[Item
 
 def with_count(items: Iterable[Item], total: int, name: str) -> Iterator[Item]:
     """Yields the items, the results of ``total`` traces, and shows how many there have been."""
-    if not sys.stderr.isatty():
+    if not is_shown():
         yield from items
         return
     done = 0

@@ -15,6 +15,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.base.nouns import count
+from vtctap.base.surrogates import encodable
 from vtctap.command_line.arguments import (
     STANDARD,
     STATED,
@@ -31,6 +32,7 @@ from vtctap.command_line.inputs import Reading, Traces, one_link
 from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import whole_file
 from vtctap.command_line.parsers import suggested
+from vtctap.command_line.places import placed, placed_profile
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.parallel.jobs import add_jobs
 
@@ -192,11 +194,10 @@ def _options(arguments: argparse.Namespace, *, bar: bool) -> "Options":
     """Returns how traces are added. The workers of a cluster may have another working folder, so names are whole."""
     from vtctap.dataset.adding import Options
 
-    place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
     return Options(
-        folder=place(arguments.output),
-        profile=arguments.profile,
-        keys=place(arguments.keys) if arguments.keys else None,
+        folder=placed(arguments.output, arguments.cluster),
+        profile=placed_profile(arguments.profile, arguments.cluster),
+        keys=placed(arguments.keys, arguments.cluster) if arguments.keys else None,
         findings=arguments.findings,
         octets=not arguments.no_octets,
         force=arguments.force,
@@ -235,9 +236,9 @@ def _all_rows(
     from vtctap.dissector.tables.model import TRACE
 
     for names in groups:
-        name = names[0] if len(groups) > 1 else ""
+        name, shown = names[0] if len(groups) > 1 else "", encodable(names[0])
         for row in _rows(table, *_dissected(arguments, reading, names, name), passes):
-            row.cells[TRACE.name] = names[0]  # The row is nobody else's; a copy would take longer than the rest.
+            row.cells[TRACE.name] = shown  # The row is nobody else's; a copy would take longer than the rest.
             yield row.cells
 
 

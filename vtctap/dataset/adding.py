@@ -4,22 +4,21 @@ The trace is decoded once, with constant memory, into files of a staging folder.
 are complete, and the entry is written last. An interruption before that leaves the set unchanged.
 """
 
-import os
-import shutil
-import socket
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from vtctap.base.surrogates import encodable
 from vtctap.command_line.inputs import Traces
 from vtctap.command_line.messages import reason
 from vtctap.command_line.outputs import APPLICATION, FULL, output_errors
-from vtctap.dataset.entries import ID, Entry, TraceContent, content, entries, remove_files, write_entry
+from vtctap.dataset.entries import ID, Entry, TraceContent, content, entries
+from vtctap.dataset.staging import commit, make, staging_folder
 from vtctap.dataset.tokens import TokenRows
-from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of, move
+from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of
 from vtctap.dissector.analysis.check import check
 from vtctap.dissector.dissect import Dissection, Dissector
 from vtctap.dissector.profiles.files import load
@@ -38,9 +37,7 @@ if TYPE_CHECKING:
     from vtctap.dissector.columns.batches import BatchDissector
     from vtctap.pcap.batch import Batch
 
-__all__ = ["Added", "Options", "add", "add_or_skip", "clean"]
-
-_PARTS: Final = ".parts"
+__all__ = ["Added", "Options", "add", "add_or_skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,58 +88,25 @@ def add(names: tuple[str, ...], options: Options) -> Added:
     folder = Path(options.folder)
     known = entries(folder)
     found = content(names, known.values())
-    before = known.get(found.digest)
-    if before and not options.force and _as_wanted(before, options):
-        return Added(names[0], "there", before.id, before.records, before.skipped)
-    staging = folder / _PARTS / f"{found.digest[:ID]}.{os.getpid()}.{socket.gethostname()}"
-    try:
+    there = known.get(found.digest)
+    if there and _is_enough(there, options):
+        return _added(names[0], "there", there)
+    with staging_folder(folder, found.digest[:ID]) as staging:
         entry = _decoded(names, found, options, staging)
         with output_errors(options.folder):
-            _commit(folder, staging, entry, [*found.grown, *([before] if before else [])])
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        with suppress(OSError):
-            staging.parent.rmdir()
-    return Added(names[0], "added", entry.id, entry.records, entry.skipped)
+            there = commit(folder, staging, entry, found.grown, partial(_is_enough, options=options))
+    return _added(names[0], "added" if there is entry else "there", there)
 
 
-def _commit(folder: Path, staging: Path, entry: Entry, old: Sequence[Entry]) -> None:
-    """Moves a trace's files and its entry into the set, and removes the entries that it replaces. Raises OSError."""
-    try:
-        for files in entry.files.values():
-            move(staging, folder, files)
-        write_entry(folder, entry, staging)
-    except BaseException:  # Also where a signal ends the program.
-        remove_files(folder, [entry], old)
-        raise
-    remove_files(folder, old, [entry])
+def _added(name: str, state: str, entry: Entry) -> Added:
+    return Added(name, state, entry.id, entry.records, entry.skipped)
 
 
-def clean(folder: str, done: Iterable[str]) -> None:
-    """Removes the staging files that killed processes left behind: those of traces with these ids, or of this
-    machine."""
-    ids = set(done)
-    for staging in Path(folder).glob(f"{_PARTS}/*.*.*"):
-        id, process, host = staging.name.split(".", 2)
-        here = os.name == "posix" and host == socket.gethostname() and process.isdecimal()
-        if id in ids or (here and not _is_running(int(process))):
-            shutil.rmtree(staging, ignore_errors=True)
-    with suppress(OSError):
-        (Path(folder) / _PARTS).rmdir()
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+def _is_enough(entry: Entry, options: Options) -> bool:
+    """Returns whether an entry's trace needs not be decoded again: it is as wanted, and all its files are there."""
+    folder = Path(options.folder)
+    if options.force or not all((folder / name).is_file() for names in entry.files.values() for name in names):
         return False
-    except OSError:
-        pass  # It runs and belongs to somebody else.
-    return True
-
-
-def _as_wanted(entry: Entry, options: Options) -> bool:
-    """Returns whether an entry's trace needs not be decoded again."""
     if options.profile is not None and load(options.profile).name != entry.profile:
         return False
     return "findings" in entry.files or not options.findings
@@ -155,7 +119,7 @@ def _decoded(names: tuple[str, ...], found: TraceContent, options: Options, stag
     items, profile = settled(traces, load(options.profile) if options.profile else None)
     try:
         with output_errors(options.folder):
-            (staging / "traces").mkdir(parents=True, exist_ok=True)
+            make(staging)
         adding = _Adding(names[0], found, options, staging)
         adding.run(items, profile)
     except OSError as error:
@@ -167,7 +131,7 @@ def _decoded(names: tuple[str, ...], found: TraceContent, options: Options, stag
     return Entry(
         digest=found.digest,
         size=found.size,
-        trace=names[0],
+        trace=encodable(names[0]),
         profile=profile.name,
         records=adding.records,
         skipped=traces.skipped,
@@ -193,7 +157,7 @@ class _Adding:
     def __init__(self, name: str, found: TraceContent, options: Options, staging: Path) -> None:
         names = ("records", "tokens", "findings") if options.findings else ("records", "tokens")
         id = found.digest[:ID]
-        common: Cells = {TRACE.name: name, TRACE_ID.name: id}
+        common: Cells = {TRACE.name: encodable(name), TRACE_ID.name: id}
         self.columns = {table: columns(table, octets=options.octets) for table in names}
         self.tables = {
             table: TableFiles(staging, table, id, common, self.columns[table], threaded=options.threaded)

@@ -18,7 +18,7 @@ from typing import Final
 from vtctap.command_line.outputs import private
 from vtctap.errors import CommandError
 
-__all__ = ["ID", "Entry", "TraceContent", "content", "entries", "remove_files", "sync", "write_entry"]
+__all__ = ["ID", "Entry", "TraceContent", "content", "entries", "entry_of", "remove_files", "sync", "write_entry"]
 
 _FOLDER: Final = "traces"
 _FORM: Final = 1
@@ -70,11 +70,18 @@ def entries(folder: Path) -> dict[str, Entry]:
     """Returns the entries of a set by digest. Raises CommandError for a set that this release cannot read."""
     found = {}
     for path in sorted(folder.glob(f"{_FOLDER}/*.json")):
-        with suppress(FileNotFoundError):  # Another process has replaced it meanwhile.
-            state = path.stat()
-            entry = _entry(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
+        if entry := entry_of(folder, path.stem):
             found[entry.digest] = entry
     return found
+
+
+def entry_of(folder: Path, id: str) -> Entry | None:
+    """Returns the entry that a set has now for the trace with that id. Raises CommandError as :func:`entries`."""
+    path = folder / _FOLDER / f"{id}.json"
+    with suppress(FileNotFoundError):  # Another process may have replaced it since it was seen.
+        state = path.stat()
+        return _entry(str(path), state.st_ino, state.st_size, state.st_mtime_ns)
+    return None
 
 
 @lru_cache(maxsize=1 << 17)

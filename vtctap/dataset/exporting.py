@@ -16,10 +16,12 @@ from types import FrameType
 
 from vtctap.base.nouns import count
 from vtctap.command_line.messages import warn
+from vtctap.command_line.places import placed
 from vtctap.command_line.progress import with_count
 from vtctap.command_line.service_manager import ServiceManager
-from vtctap.dataset.adding import Added, Options, add_or_skip, clean
+from vtctap.dataset.adding import Added, Options, add_or_skip
 from vtctap.dataset.arrivals import Arrivals
+from vtctap.dataset.staging import clean
 from vtctap.dissector.tables.lean import start_lean
 from vtctap.dissector.tables.parquet import require
 from vtctap.errors import CommandError
@@ -45,8 +47,8 @@ class Exporting:
     def export(self, groups: Sequence[Sequence[str]], done: Callable[[], None] = lambda: None) -> None:
         """Adds traces, each given as its file or ring files, and says what came of them. ``done`` is called after each.
         Raises Error."""
-        place: Callable[[str], str] = os.path.abspath if self._cluster else str
-        jobs = sorted((tuple(map(place, names)) for names in groups), key=_size, reverse=True)
+        traces = (tuple(placed(name, self._cluster) for name in names) for names in groups)
+        jobs = sorted(traces, key=_size, reverse=True)
         found = results(self._adds(len(jobs)), jobs, processes=self._processors, cluster=self._cluster)
         all_added, ids = list[Added](), set[str]()
         for number, result in with_count(found, len(jobs), self.options.folder):

@@ -5,17 +5,16 @@ applies: the command reads it in its own process, and its errors end the command
 """
 
 import argparse
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.inputs import Reading
-from vtctap.command_line.messages import reason, warn
+from vtctap.command_line.messages import held, reason, warn
+from vtctap.command_line.places import placed, placed_profile
 from vtctap.command_line.progress import with_count
 from vtctap.errors import Error, MissingExtra, OutputError
 from vtctap.parallel.jobs import in_order, results
@@ -30,12 +29,12 @@ is importable by its name, and its result is pickled."""
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What came of a trace: ``result``, or ``why`` there is none; what was ``said`` on standard error meanwhile, and
-    whether parts of the trace were skipped."""
+    """What came of a trace: ``result``, or ``why`` there is none; what was ``said`` meanwhile, and whether parts of the
+    trace were skipped."""
 
     result: Any = None
     why: str = ""
-    said: str = ""
+    said: tuple[str, ...] = ()
     skipped: bool = False
 
 
@@ -48,15 +47,15 @@ def each_trace(
     if len(groups) == 1 and not arguments.cluster:
         yield groups[0], work(arguments, reading, groups[0])
         return
-    place: Callable[[str], str] = os.path.abspath if arguments.cluster else str
-    jobs = [(number, list(map(place, names))) for number, names in enumerate(groups, 1)]
+    jobs = [(number, [placed(each, arguments.cluster) for each in names]) for number, names in enumerate(groups, 1)]
+    given = replace(reading, profile=placed_profile(reading.profile, arguments.cluster))
     processes = arguments.jobs if all(map(_is_file, groups)) else 1
-    found = results(partial(_done, work, arguments, reading), jobs, processes=processes, cluster=arguments.cluster)
+    found = results(partial(_done, work, arguments, given), jobs, processes=processes, cluster=arguments.cluster)
     shown = in_order(with_count(found, len(jobs), "traces"))
     for names, done in zip(groups, shown, strict=True):
         answer = _Done(why=done.why, skipped=True) if isinstance(done, Lost) else done
-        for line in answer.said.splitlines():
-            warn(line.removeprefix("vtctap: "))
+        for message in answer.said:
+            warn(message)
         reading.damaged = reading.damaged or answer.skipped
         if answer.why:
             warn(f"skipped {names[0]}: {answer.why}")
@@ -72,11 +71,11 @@ def _is_file(names: Sequence[str]) -> bool:
 def _done(work: Work, arguments: argparse.Namespace, reading: Reading, job: tuple[int, list[str]]) -> _Done:
     number, names = job
     own = replace(reading, number=number, traces=[])
-    with redirect_stderr(io.StringIO()) as said:
+    with held() as said:
         try:
             result, why = work(arguments, own, names), ""
         except (MissingExtra, OutputError):
             raise
         except (Error, OSError) as error:
             result, why = None, reason(error, names[0])
-    return _Done(result, why, said.getvalue(), bool(why) or own.skipped)
+    return _Done(result, why, tuple(said), bool(why) or own.skipped)

@@ -1,0 +1,110 @@
+"""The staging folders of a set: where the files of a trace are written, and how they come into the set.
+
+Each addition has a staging folder of its own, so threads, processes and machines can add copies of one trace at the
+same time. In the set, the files of all copies have the same names: a lock lets only one addition at a time move its
+files. On Windows, and on file systems without locks, only the threads of a process exclude each other.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from vtctap.command_line.outputs import private
+from vtctap.dataset.entries import Entry, entry_of, remove_files, write_entry
+from vtctap.dataset.writing import move
+
+__all__ = ["clean", "commit", "make", "staging_folder"]
+
+_PARTS: Final = ".parts"
+_LOCK: Final = ".lock"
+_ATTEMPTS: Final = 100
+"""How often a staging folder is made, at most."""
+_ONE_THREAD: Final = threading.Lock()
+
+
+@contextmanager
+def staging_folder(folder: Path, id: str) -> Iterator[Path]:
+    """Yields the path for a staging folder of the trace with that id, and removes the folder at the end. The name is
+    that of no other addition."""
+    staging = folder / _PARTS / f"{id}.{os.getpid()}.{secrets.token_hex(4)}.{socket.gethostname()}"
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        with suppress(OSError):
+            staging.parent.rmdir()
+
+
+def make(staging: Path) -> None:
+    """Makes a staging folder. Raises OSError."""
+    for _ in range(_ATTEMPTS - 1):
+        # Another addition may just end, and remove the empty folder above.
+        with suppress(FileNotFoundError, FileExistsError):
+            staging.mkdir(parents=True)
+            return
+    staging.mkdir(parents=True)
+
+
+def commit(folder: Path, staging: Path, entry: Entry, grown: Iterable[Entry], enough: Callable[[Entry], bool]) -> Entry:
+    """Moves a trace's files and its entry into the set, and removes the entries that it replaces: its own, and those of
+    the trace before it had ``grown``. Raises OSError.
+
+    Returns the entry that the set has then: not this one, if another addition of the same trace came first and its
+    entry is ``enough``.
+    """
+    with _locked(folder):
+        before = entry_of(folder, entry.id)
+        if before and enough(before):
+            return before
+        old = [each for each in (before, *(entry_of(folder, each.id) for each in grown)) if each]
+        try:
+            for files in entry.files.values():
+                move(staging, folder, files)
+            write_entry(folder, entry, staging)
+        finally:  # Also where a signal ends the program: no file may go that the entry names which is there now.
+            there = entry_of(folder, entry.id)
+            if there == entry:
+                remove_files(folder, old, [entry])
+            else:
+                remove_files(folder, [entry], [there] if there else [])
+    return entry
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Excludes all other threads that would change the set, also those of other processes and machines."""
+    with _ONE_THREAD, open(folder / _LOCK, "ab", opener=private) as file:
+        with suppress(ImportError, OSError):  # The system, or the file system, knows no locks.
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def clean(folder: str, done: Iterable[str]) -> None:
+    """Removes the staging folders that killed processes left behind: those of traces with these ids, or of this
+    machine."""
+    ids = set(done)
+    for staging in Path(folder).glob(f"{_PARTS}/*.*.*.*"):
+        id, process, _, host = staging.name.split(".", 3)
+        here = os.name == "posix" and host == socket.gethostname() and process.isdecimal()
+        if id in ids or (here and not _is_running(int(process))):
+            shutil.rmtree(staging, ignore_errors=True)
+    with suppress(OSError):
+        (Path(folder) / _PARTS).rmdir()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # It runs and belongs to somebody else.
+    return True
