@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from vtctap.base.replacing import replacing
+
 NAME: Final = "70-vtctap.rules"
 
 
@@ -32,8 +34,8 @@ def is_needed(root: Path = Path("/")) -> bool:
 
 
 def install(root: Path = Path("/")) -> Path:
-    """Installs the rule; udev notices it by itself. Raises OSError."""
+    """Installs the rule, whole or not at all; udev notices it by itself. Raises OSError, which names the file."""
     path = place(root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(rule(), "ascii")
+    with replacing() as replacement:
+        replacement.write(path, rule().encode("ascii"))
     return path

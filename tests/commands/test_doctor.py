@@ -1,6 +1,9 @@
 """The doctor's findings, on machines that the tests set up."""
 
 import json
+import os
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +15,7 @@ import pytest
 from vtctap.command_line.diagnosis import Diagnosis
 from vtctap.commands import doctor
 from vtctap.commands.doctor import Host, examine
-from vtctap.errors import CommandError
+from vtctap.errors import CommandError, OutputError
 from vtctap.sniffer.ports import SerialPort
 from vtctap.wireshark import examination
 from vtctap.wireshark.installation import MANIFEST, Installation, wanted
@@ -52,9 +55,14 @@ def sound(tmp_path: Path, wireshark: Said) -> Host:
         superuser=False,
         groups=["anna"],
         readable=lambda device: True,
-        group_of=lambda device: "dialout",
+        status=lambda device: status_of(0o20660, 20),
+        group_name=lambda number: {20: "dialout", 14: "uucp"}.get(number, str(number)),
         wireshark=lambda: wireshark,
     )
+
+
+def status_of(mode: int, group: int) -> os.stat_result:
+    return os.stat_result((mode, 1, 1, 1, 0, group, 0, 0, 0, 0))
 
 
 def codes(machine: Host) -> list[str]:
@@ -69,10 +77,54 @@ def test_nothing_is_found_where_nothing_is_missing(sound: Host) -> None:
 
 
 def test_a_port_that_may_not_be_read_names_its_group(sound: Host) -> None:
-    machine = replace(sound, readable=lambda device: False, group_of=lambda device: "uucp")
+    machine = replace(sound, readable=lambda device: False, status=lambda device: status_of(0o20660, 14))
     (finding,) = examine(machine)[0]
     assert finding.code == "group"
     assert finding.mend.startswith("sudo usermod -aG uucp $USER")
+
+
+@pytest.mark.parametrize(
+    ("mode", "groups", "superuser", "problem"),
+    [
+        (0o20600, ["dialout"], False, "/dev/ttyUSB0 cannot be read by the members of its group dialout: "),
+        (0o20600, ["anna"], False, "/dev/ttyUSB0 cannot be read by the members of its group dialout: "),
+        (0o20660, ["anna", "dialout"], False, "you cannot read /dev/ttyUSB0, though its mode allows it: "),
+        (0o20600, [], True, "you cannot read /dev/ttyUSB0, though its mode allows it: "),
+    ],
+)  # fmt: skip
+def test_a_group_that_is_not_the_reason_is_not_named(
+    sound: Host, mode: int, groups: list[str], superuser: bool, problem: str
+) -> None:
+    """A member, root, and a port whose group may not read it: membership changes nothing."""
+    barred = replace(sound, readable=lambda device: False, status=lambda device: status_of(mode, 20))
+    (finding,) = doctor._permission(replace(barred, groups=groups, superuser=superuser))
+    assert (finding.code, finding.problem[: len(problem)]) == ("port", problem)
+    assert "usermod" not in finding.mend
+
+
+def test_a_group_without_a_name(sound: Host) -> None:
+    """In a container, a port's group often has a number only; its members are members by number."""
+    machine = replace(sound, readable=lambda device: False, status=lambda device: status_of(0o20660, 54321))
+    (finding,) = doctor._permission(machine)
+    assert (finding.code, "the group 54321" in finding.problem) == ("group", True)
+    assert finding.mend.startswith("docker run --group-add 54321 ")
+    (finding,) = doctor._permission(replace(machine, groups=["54321"]))
+    assert finding.code == "port"
+
+
+def test_the_system_names_groups_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getgroups", lambda: [0, 3_999_999_999])
+    monkeypatch.setattr(os, "getegid", lambda: 0)
+    assert Host(ports=[]).groups == [Path("/").group(), "3999999999"]
+
+
+def test_a_port_that_is_unplugged_meanwhile_is_no_problem(sound: Host, tmp_path: Path) -> None:
+    gone = replace(sound, ports=[SerialPort(str(tmp_path / "ttyUSB0"))], readable=lambda device: False, status=os.stat)
+    assert codes(gone) == []
+    (tmp_path / "file").touch()
+    odd = replace(gone, ports=[SerialPort(str(tmp_path / "file/ttyUSB0"))])
+    (finding,) = doctor._permission(odd)
+    assert finding.problem == f"{tmp_path / 'file/ttyUSB0'} cannot be examined: Not a directory"
 
 
 def test_the_rule_that_sets_new_ports_is_installed(sound: Host, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,12 +148,38 @@ def test_the_rule_that_sets_new_ports_is_installed(sound: Host, capsys: pytest.C
 def test_the_rule_is_roots_to_install(sound: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     (sound.root / "run/udev").mkdir(parents=True)
 
-    def refuse(path: Path, text: str, encoding: str) -> None:
+    def refuse(path: Path, content: bytes) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "write_text", refuse)
-    with pytest.raises(CommandError, match=r"only root may write .*rules: sudo .*python.* -m vtctap doctor --fix$"):
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(
+        CommandError, match=r"only root may write .*/70.*rules: sudo .*python.* -m vtctap doctor --fix$"
+    ):
         doctor.fix(sound)
+    with pytest.raises(OutputError, match=r"/70-vtctap\.rules: Permission denied$"):
+        doctor.fix(replace(sound, superuser=True))
+
+
+@pytest.mark.parametrize("older", [None, "# an older one\n"])
+def test_a_rule_is_written_whole_or_not_at_all(sound: Host, older: str | None) -> None:
+    """The limit on the size of files stands for a full disk: the error names the rule, not standard output."""
+    rules = sound.root / "etc/udev/rules.d/70-vtctap.rules"
+    (sound.root / "run/udev").mkdir(parents=True)
+    if older:
+        rules.parent.mkdir(parents=True)
+        rules.write_text(older)
+    before = sorted(sound.root.rglob("*"))
+    handler, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OutputError) as raised:
+            doctor.fix(sound)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert str(raised.value) == f"{rules}: File too large"
+    assert sorted(sound.root.rglob("*")) == before
+    assert not older or rules.read_text() == older
 
 
 @pytest.mark.parametrize(
@@ -218,6 +296,34 @@ def test_what_tshark_says_of_it(
 ) -> None:
     monkeypatch.setattr(Said, attribute, value)
     assert codes(sound) == [code]
+
+
+def test_a_tshark_that_stops_answering_is_a_problem(sound: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(arguments: object, **options: object) -> None:
+        raise subprocess.TimeoutExpired("tshark", 60)
+
+    monkeypatch.setattr(subprocess, "run", silent)
+    monkeypatch.setattr(Said, "run", Wireshark.run)
+    findings, _ = examine(sound)
+    assert {finding.code for finding in findings} == {"wireshark-fails"}
+    assert "tshark does not run: " in findings[0].problem
+
+
+def test_an_installed_file_that_cannot_be_read(sound: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other examinations go on."""
+    script = sound.wireshark().extcap / "vtctap"
+    read = Path.read_bytes
+
+    def barred(path: Path) -> bytes:
+        if path == script:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", barred)
+    monkeypatch.setattr(Said, "interfaces", "1. eth0\n")
+    findings, _ = examine(sound)
+    assert [finding.code for finding in findings] == ["unreadable", "extcap-fails"]
+    assert findings[0].problem == f"{script}: Permission denied"
 
 
 def test_the_status_and_the_forms(

@@ -338,15 +338,15 @@ def test_an_installation_that_fails_is_undone(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even the part of a file that was still written."""
     mine = Installation(tmp_path / "conf" / "vtctap.json", {}, [])
-    written = Path.write_text
+    written = Path.write_bytes
 
-    def failing(path: Path, text: str, **how: str) -> int:
-        written(path, text[:2], **how)
+    def failing(path: Path, content: bytes) -> int:
         if "plugins" in path.parts:
+            written(path, content[:2])
             raise OSError(28, "No space left on device")
-        return written(path, text, **how)
+        return written(path, content)
 
-    monkeypatch.setattr(Path, "write_text", failing)
+    monkeypatch.setattr(Path, "write_bytes", failing)
     with pytest.raises(OutputError) as raised:
         mine.install([File(tmp_path / "plugins" / "a.lua", "new")], force=False)
     assert str(raised.value) == f"{tmp_path / 'plugins' / 'a.lua'}: No space left on device"
@@ -374,7 +374,14 @@ def test_an_update_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytes
 
 def test_the_manifest_is_there_before_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Installation(tmp_path / "vtctap.json", {}, [])
-    monkeypatch.setattr(Installation, "_put", lambda self, file, force: os._exit(9))
+    replaced = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if target == tmp_path / "a":
+            os._exit(9)
+        replaced(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
     child = os.fork()
     if not child:
         mine.install([File(tmp_path / "a", "new")], force=False)

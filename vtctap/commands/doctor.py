@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import shlex
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Final
 
 from vtctap.command_line.diagnosis import Diagnosis
 from vtctap.command_line.messages import warn
+from vtctap.command_line.outputs import output_errors
 from vtctap.dissector.profiles.model import ProfileError
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.sniffer import udev
@@ -37,7 +39,8 @@ class Host:
     superuser: bool = field(default_factory=is_root)
     groups: Sequence[str] = field(default_factory=lambda: _own_groups())
     readable: Callable[[str], bool] = lambda device: os.access(device, os.R_OK)
-    group_of: Callable[[str], str] = lambda device: Path(device).group()
+    status: Callable[[str], os.stat_result] = os.stat
+    group_name: Callable[[int], str] = lambda number: _group_name(number)
     wireshark: Callable[[], Wireshark] = find
 
 
@@ -72,13 +75,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def fix(machine: Host) -> None:
-    """Installs the udev rule. Raises CommandError without the permission to do so."""
+    """Installs the udev rule. Raises CommandError without the permission to do so, and OutputError if it fails."""
     if not udev.is_needed(machine.root):
         return
-    try:
-        path = udev.install(machine.root)
-    except PermissionError as error:
-        raise CommandError(f"only root may write {error.filename}: {_fix_as_root()}") from None
+    with output_errors(str(udev.place(machine.root))):
+        try:
+            path = udev.install(machine.root)
+        except PermissionError as error:
+            if machine.superuser:
+                raise
+            raise CommandError(f"only root may write {error.filename}: {_fix_as_root()}") from None
     warn(f"installed {path}; unplug connected adapters and plug them in again")
 
 
@@ -104,12 +110,43 @@ def examine(machine: Host) -> tuple[list[Diagnosis], dict[str, str]]:
 
 def _permission(machine: Host) -> Iterator[Diagnosis]:
     """Finds ports that the user may not read; without a port, whether the user could read one."""
-    groups = {machine.group_of(port.device) for port in machine.ports if not machine.readable(port.device)}
+    found = [_barred(machine, port.device) for port in machine.ports if not machine.readable(port.device)]
     if not machine.ports and not machine.superuser and _GROUP in _lines(machine.root / "etc/group"):
-        groups = {_GROUP} - set(machine.groups)
-    for group in sorted(groups):
-        text = f"you are not in the group {group}, which may open serial ports"
-        yield Diagnosis("group", text, f"sudo usermod -aG {group} $USER   # and log in again")
+        found = [_no_member(_GROUP)] if _GROUP not in machine.groups else []
+    yield from dict.fromkeys(one for one in found if one)
+
+
+def _barred(machine: Host, device: str) -> Diagnosis | None:
+    """Returns why the user may not read a port; None if it is no longer there.
+
+    The group is the reason only if its members may read the port and the user is not one of them.
+    """
+    try:
+        status = machine.status(device)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Diagnosis("port", f"{device} cannot be examined: {error.strerror}", f"ls -l {device}")
+    group = machine.group_name(status.st_gid)
+    if machine.superuser or (group in machine.groups and status.st_mode & stat.S_IRGRP):
+        text = (
+            f"you cannot read {device}, though its mode allows it: the rules of a container or of the system forbid it"
+        )
+        return Diagnosis("port", text, f"docker run --device {device} ...   # in a container")
+    if not status.st_mode & stat.S_IRGRP:
+        text = (
+            f"{device} cannot be read by the members of its group {group}: its mode is {stat.filemode(status.st_mode)}"
+        )
+        return Diagnosis("port", text, f"sudo chmod g+r {device}   # until it is plugged in again; a udev rule lasts")
+    return _no_member(group)
+
+
+def _no_member(group: str) -> Diagnosis:
+    """The user is not in a group of serial ports. In a container, a group may have only a number."""
+    text = f"you are not in the group {group}, which may open serial ports"
+    if group.isdecimal():
+        return Diagnosis("group", text, f"docker run --group-add {group} ...   # in a container")
+    return Diagnosis("group", text, f"sudo usermod -aG {group} $USER   # and log in again")
 
 
 def _brltty(machine: Host) -> Iterator[Diagnosis]:
@@ -184,15 +221,19 @@ _CHECKS: Final = (_permission, _brltty, _modem_manager, _latency_timers, _first_
 def _own_groups() -> list[str]:
     if sys.platform == "win32":
         return []
+    return [_group_name(number) for number in sorted({os.getegid(), *os.getgroups()})]
+
+
+def _group_name(number: int) -> str:
+    """Returns the name of a group; its number where it has no name, as in many containers."""
+    if sys.platform == "win32":
+        return str(number)
     import grp
 
-    names = []
-    for number in {os.getegid(), *os.getgroups()}:
-        try:
-            names.append(grp.getgrgid(number).gr_name)
-        except KeyError:
-            continue
-    return names
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
 
 
 def _lines(path: Path) -> list[str]:

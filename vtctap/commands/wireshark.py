@@ -11,6 +11,7 @@ The files belong to the user who runs the command; root is not needed.
 import argparse
 import io
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -65,11 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _choices(arguments: argparse.Namespace) -> "Choices":
-    """Returns the options of the dissector. Profile files get absolute paths, because doctor reads them again."""
+    """Returns the options of the dissector. Profile files get absolute paths, because doctor reads them again; links
+    stay, because only a path that ends in .toml is one."""
     from vtctap.wireshark.installation import Choices
 
     named = arguments.profiles or ()
-    profiles = (str(Path(name).resolve()) if name.endswith(".toml") else name for name in named)
+    profiles = (os.path.abspath(name) if name.endswith(".toml") else name for name in named)
     return Choices(tuple(profiles), arguments.dlt)
 
 
@@ -107,9 +109,9 @@ def _install(arguments: argparse.Namespace) -> int:
 
     wireshark = find()
     installation = Installation.of(wireshark, dry=arguments.dry_run)
-    choices = installation.choices = _remember(_choices(arguments), installation.choices)
+    choices = _remember(_choices(arguments), installation.choices)
     files = wanted(wireshark, dissector(choices), wireshark_profile.files())
-    steps = installation.install(files, force=arguments.force)
+    steps = installation.install(files, force=arguments.force, choices=choices)
     if is_root() and wireshark.version >= NO_LUA_FOR_ROOT:
         warn(f"Wireshark {wireshark.version_text} loads no Lua for root: install, and run it, as your own user")
     return _told(arguments, steps)

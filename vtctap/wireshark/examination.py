@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from vtctap.command_line.diagnosis import Diagnosis
 from vtctap.dissector.profiles.model import ProfileError
 from vtctap.errors import Error
-from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, Wireshark
+from vtctap.wireshark.tshark import NO_LUA_FOR_ROOT, NoWireshark, Wireshark
 
 if TYPE_CHECKING:
     from vtctap.wireshark.installation import File
@@ -58,9 +58,9 @@ def _installation(wireshark: Wireshark, *, superuser: bool) -> Iterator[Diagnosi
         if not file.path.is_file():
             yield Diagnosis("not-installed", f"{file.path} does not exist", _INSTALL)
             return
-        if file.executable and file.path.read_bytes() != file.text.encode():
+        if file.executable and file.path.read_bytes() != file.content:
             yield Diagnosis("launcher-stale", f"{file.path} runs another vtctap than this one", f"{_INSTALL} --force")
-        if file.path.suffix == ".lua" and file.path.read_bytes() != file.text.encode():
+        if file.path.suffix == ".lua" and file.path.read_bytes() != file.content:
             text = f"{file.path} was changed, or made by another version or with another profile or link type"
             yield Diagnosis("dissector-stale", text, f"{_INSTALL} --force")
         if file.executable and not os.access(file.path, os.X_OK):
@@ -106,7 +106,12 @@ _CHECKS: Final = (_version, _lua_for_root, _installation, _dissector_loads, _int
 def examine(wireshark: Wireshark, *, superuser: bool) -> Iterator[Diagnosis]:
     """Yields the problems of a Wireshark, and of what vtctap installed in it, for a user who may be root."""
     for check in _CHECKS:
-        yield from check(wireshark, superuser=superuser)
+        try:
+            yield from check(wireshark, superuser=superuser)
+        except NoWireshark as error:
+            yield Diagnosis("wireshark-fails", str(error))
+        except OSError as error:
+            yield Diagnosis("unreadable", f"{error.filename or 'a file of Wireshark'}: {error.strerror}")
 
 
 def files(wireshark: Wireshark) -> "list[File]":

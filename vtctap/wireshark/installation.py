@@ -11,14 +11,14 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from vtctap.command_line.outputs import output_errors, whole_path
-from vtctap.errors import CommandError
+from vtctap.base.replacing import missing_folders, remove_empty, replacing
+from vtctap.command_line.outputs import output_errors
+from vtctap.errors import CommandError, OutputError
 from vtctap.pcap.record import LINKTYPE_USER0
 from vtctap.wireshark.tshark import Wireshark
 
@@ -33,6 +33,16 @@ class File(NamedTuple):
     text: str
     executable: bool = False
 
+    @property
+    def content(self) -> bytes:
+        """The file's octets. A path in the text may have octets that are not UTF-8: they stay as they are."""
+        return self.text.encode("utf-8", "surrogateescape")
+
+    @property
+    def digest(self) -> str:
+        """The digest of the content."""
+        return _digest_of(self.content)
+
 
 class Choices(NamedTuple):
     """The options of a generated dissector: profiles (empty: all that come with vtctap) and link type (None: 147)."""
@@ -41,12 +51,17 @@ class Choices(NamedTuple):
     linktype: int | None = None
 
 
+_DEFAULTS: Final = Choices()
+
+
 class FileStep(NamedTuple):
-    """What was, or would be, done with a file. ``kept`` says that the file is the user's and was not touched."""
+    """What was, or would be, done with a file. ``kept`` says that the file is the user's and was not touched;
+    ``changes`` that it was written or removed."""
 
     verb: str
     path: Path
     kept: bool = False
+    changes: bool = False
 
 
 def launcher() -> str:
@@ -100,129 +115,103 @@ class Installation:
         try:
             stated = json.loads(path.read_text("utf-8"))
             files = {_path(name): str(digest) for name, digest in stated["files"].items()}
+            folders = [_path(name) for name in stated["folders"]]
             linktype = stated["linktype"]
-            choices = Choices(
-                tuple(str(_path(name)) for name in stated["profiles"]), None if linktype is None else int(linktype)
-            )
-            return cls(path, files, [_path(name) for name in stated["folders"]], dry, choices)
+            profiles = tuple(_profile(name) for name in stated["profiles"])
+            return cls(path, files, folders, dry, Choices(profiles, None if linktype is None else int(linktype)))
         except FileNotFoundError:
             return cls(path, {}, [], dry)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise CommandError(f"{path} is damaged: remove it, and install again with --force") from None
 
-    def install(self, files: Iterable[File], *, force: bool) -> list[FileStep]:
+    def install(self, files: Iterable[File], *, force: bool, choices: Choices = _DEFAULTS) -> list[FileStep]:
         """Installs the files, and removes files of an earlier installation that are no longer part of it.
 
-        The manifest is written before the first file, so that an installation that is killed can be removed. If a file
-        cannot be written, those written before it are as they were.
+        The manifest is in place before the first new file, so that an installation that is killed can be removed.
+        After an error, files, folders and manifest are as they were. Raises OutputError.
         """
-        files = list(files)
-        before = {file.path: _content(file.path) for file in files}
-        stated = dict(self.files)
-        self._save({file.path: _digest_of(file.text.encode()) for file in files if before[file.path] is None})
-        try:
-            steps = [self._put(file, force=force) for file in files]
-        except BaseException:
-            self._undo(before, stated)
-            raise
-        gone = set(self.files) - {file.path for file in files}
-        steps += [step for path in sorted(gone) for step in self._remove(path, force=force)]
-        self._save()
-        return steps
+        wanted = {file.path: file for file in files}
+        puts = [self._put(file, force=force) for file in wanted.values()]
+        removals = self._removals(set(self.files) - set(wanted), force=force)
+        if not self.dry:
+            ours = {step.path: wanted[step.path].digest for step in puts if not step.kept}
+            kept = {step.path for step in (*puts, *removals) if step.kept}
+            ours |= {path: digest for path, digest in self.files.items() if path in kept}
+            written = [wanted[step.path] for step in puts if step.changes]
+            self._replace(written, [step.path for step in removals if step.changes], ours, choices)
+        return [*puts, *removals]
 
     def uninstall(self, *, force: bool) -> list[FileStep]:
-        """Removes the installed files and the folders made for them."""
-        steps = [step for path in sorted(self.files) for step in self._remove(path, force=force)]
+        """Removes the installed files and the folders made for them. Raises OutputError."""
+        steps = self._removals(set(self.files), force=force)
         kept = {step.path: self.files[step.path] for step in steps if step.kept}
-        if not self.dry:
-            self.files = kept
+        if self.dry:
+            return steps
+        for step in steps:
+            if step.changes:
+                with output_errors(str(step.path)):
+                    step.path.unlink()
         if kept:
-            self._save()
-        elif not self.dry:
-            self.manifest.unlink(missing_ok=True)
-            self._leave(self.folders)
+            self._replace([], [], kept, self.choices)
+        else:
+            with output_errors(str(self.manifest)):
+                self.manifest.unlink(missing_ok=True)
+            self.files = {}
+            remove_empty(self.folders)
         return steps
 
     def _put(self, file: File, *, force: bool) -> FileStep:
+        """Returns what is to be done with a file that is wanted."""
         there = _digest(file.path)
-        digest = _digest_of(file.text.encode())
         ours = self.files.get(file.path)
-        if there == digest or (there and ours and file.path.name == _DIARY and not force):
-            if not self.dry:
-                self.files[file.path] = digest
+        if there == file.digest or (there and ours and file.path.name == _DIARY and not force):
             return FileStep("unchanged", file.path)
         if there and there != ours and not force:
             return FileStep("left as it is, because it was changed or is not vtctap's", file.path, kept=True)
-        if not self.dry:
-            with output_errors(str(file.path)):
-                self._make(file.path.parent)
-                _replace(file.path, file.text, 0o755 if file.executable else 0o644)
-            self.files[file.path] = digest
-        return FileStep("updated" if there else "installed", file.path)
+        return FileStep("updated" if there else "installed", file.path, changes=True)
 
-    def _undo(self, before: Mapping[Path, bytes | None], stated: dict[Path, str]) -> None:
-        """Restores the files of ``before``, removes the others, and makes ``stated`` the content of the manifest."""
-        if self.dry:
-            return
-        for path, content in before.items():
-            with suppress(OSError):
-                if content is None:
-                    path.unlink(missing_ok=True)
-                elif content != _content(path):
-                    path.write_bytes(content)
-        self.files = stated
-        if stated:
-            self._save()
-            return
-        with suppress(OSError):
-            self.manifest.unlink(missing_ok=True)
-            self._leave(self.folders)
+    def _removals(self, paths: Iterable[Path], *, force: bool) -> list[FileStep]:
+        """Returns what is to be done with installed files that are no longer wanted; those that are gone need
+        nothing."""
+        there = {path: _digest(path) for path in sorted(paths)}
+        return [self._removal(path, digest, force=force) for path, digest in there.items() if digest]
 
-    def _remove(self, path: Path, *, force: bool) -> list[FileStep]:
-        there = _digest(path)
-        if there is None:
-            if not self.dry:
-                del self.files[path]
-            return []
+    def _removal(self, path: Path, there: str, *, force: bool) -> FileStep:
         if there != self.files[path] and path.name != _DIARY and not force:
-            return [FileStep("kept, because it was changed", path, kept=True)]
-        if not self.dry:
-            with output_errors(str(path)):
-                path.unlink()
-            del self.files[path]
-        return [FileStep("removed", path)]
+            return FileStep("kept, because it was changed", path, kept=True)
+        return FileStep("removed", path, changes=True)
 
-    def _make(self, folder: Path) -> None:
-        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folders += [parent for parent in missing if parent not in self.folders]
-
-    def _leave(self, folders: Iterable[Path]) -> None:
-        """Removes those folders that are empty, the innermost first."""
-        for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-
-    def _save(self, planned: Mapping[Path, str] | None = None) -> None:
-        """Writes the manifest, in one step, with the files that are ``planned``."""
-        if self.dry:
-            return
-        files = self.files | dict(planned or {})
-        with output_errors(str(self.manifest)):
-            self._make(self.manifest.parent)
-            stated = {
-                "files": {str(path): digest for path, digest in sorted(files.items())},
-                "folders": sorted(map(str, self.folders)),
-                **self.choices._asdict(),
-            }
-            _replace(self.manifest, json.dumps(stated, indent=1) + "\n", 0o644)
+    def _replace(self, written: Sequence[File], removed: Sequence[Path], ours: dict[Path, str], made: Choices) -> None:
+        """Writes and removes files, and states in the manifest which are ``ours``. Raises OutputError."""
+        needed = {
+            folder for path in (self.manifest, *(file.path for file in written)) for folder in missing_folders(path)
+        }
+        folders = sorted({*self.folders, *needed})
+        stated = {
+            "files": {str(path): digest for path, digest in sorted(ours.items())},
+            "folders": [*map(str, folders)],
+            **made._asdict(),
+        }
+        try:
+            with replacing() as replacement:
+                for path in removed:
+                    replacement.remove(path)
+                replacement.write(self.manifest, f"{json.dumps(stated, indent=1)}\n".encode())
+                for file in written:
+                    replacement.write(file.path, file.content, 0o755 if file.executable else 0o644)
+        except OSError as error:
+            raise OutputError(f"{error.filename}: {error.strerror}") from None
+        self.files, self.folders, self.choices = ours, folders, made
 
 
-def _replace(path: Path, text: str, mode: int) -> None:
-    """Writes a file whole or not at all. Until then its name does not end in .lua, which Wireshark would load."""
-    with whole_path(str(path), path.with_name(f".{path.name}.partial")) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.chmod(mode)
+def _profile(name: str) -> str:
+    """A profile of a manifest: the path of a file, which ends in .toml, or a name. Raises ValueError if it is
+    neither."""
+    if name.endswith(".toml"):
+        return str(_path(name))
+    if not name or Path(name).name != name or "\0" in name:
+        raise ValueError(f"{name!r} is not a profile's name")
+    return name
 
 
 def _path(name: str) -> Path:

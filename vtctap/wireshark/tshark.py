@@ -47,7 +47,8 @@ class Wireshark:
         return ".".join(map(str, self.version))
 
     def run(self, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Runs tshark, and returns its output as text. The warning about running as root is removed from stderr."""
+        """Runs tshark, and returns its output as text. The warning about running as root is removed from stderr.
+        Raises NoWireshark."""
         done = _run(self.tshark, arguments)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout, _ROOT_REMARK.sub("", done.stderr))
 
@@ -57,17 +58,17 @@ def find(tshark: str = "tshark") -> Wireshark:
     path = shutil.which(tshark)
     if path is None:
         raise NoWireshark("there is no tshark: install Wireshark first (Debian: sudo apt-get install wireshark tshark)")
-    try:
-        return described(path, _run(path, ["--version"]).stdout, _run(path, ["-G", "folders"]).stdout)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NoWireshark(f"{path} does not run: {error}") from None
+    return described(path, _run(path, ["--version"]).stdout, _run(path, ["-G", "folders"]).stdout)
 
 
 def described(path: str, version: str, folders: str) -> Wireshark:
-    """Returns the Wireshark that prints these texts for ``--version`` and ``-G folders``. Raises NoWireshark."""
+    """Returns the Wireshark that prints these texts for ``--version`` and ``-G folders``. Raises NoWireshark.
+
+    It prints relative folders as the environment names them: they are relative to the working directory.
+    """
     found = re.search(r"\b(\d+)\.(\d+)\.(\d+)", version)
     lines = (line.partition(":\t") for line in folders.splitlines())
-    named = {name.strip(): Path(value.strip()) for name, _, value in lines}
+    named = {name.strip(): Path(value.strip()).absolute() for name, _, value in lines}
     if not found or _CONFIGURATION not in named:
         raise NoWireshark(f"{path} does not say its version and its folders: is it a tshark of Wireshark 4?")
     numbers = (int(found[1]), int(found[2]), int(found[3]))
@@ -78,16 +79,19 @@ def described(path: str, version: str, folders: str) -> Wireshark:
 
 
 def _run(tshark: str, arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [tshark, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=_PATIENCE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    try:
+        return subprocess.run(
+            [tshark, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NoWireshark(f"{tshark} does not run: {error}") from None
 
 
 def is_root() -> bool:
