@@ -129,15 +129,12 @@ def _barred(machine: Host, device: str) -> Diagnosis | None:
         return Diagnosis("port", f"{device} cannot be examined: {error.strerror}", f"ls -l {device}")
     group = machine.group_name(status.st_gid)
     if machine.superuser or (group in machine.groups and status.st_mode & stat.S_IRGRP):
-        text = (
-            f"you cannot read {device}, though its mode allows it: the rules of a container or of the system forbid it"
-        )
+        text = f"you cannot read {device}, though its mode allows it: a container or the system forbids it"
         return Diagnosis("port", text, f"docker run --device {device} ...   # in a container")
     if not status.st_mode & stat.S_IRGRP:
-        text = (
-            f"{device} cannot be read by the members of its group {group}: its mode is {stat.filemode(status.st_mode)}"
-        )
-        return Diagnosis("port", text, f"sudo chmod g+r {device}   # until it is plugged in again; a udev rule lasts")
+        mode = stat.filemode(status.st_mode)
+        text = f"{device} cannot be read by the members of its group {group}: its mode is {mode}"
+        return Diagnosis("port", text, f"sudo chmod g+r {device}   # until it is plugged in again")
     return _no_member(group)
 
 

@@ -130,14 +130,14 @@ class Installation:
         The manifest is in place before the first new file, so that an installation that is killed can be removed.
         After an error, files, folders and manifest are as they were. Raises OutputError.
         """
-        wanted = {file.path: file for file in files}
-        puts = [self._put(file, force=force) for file in wanted.values()]
-        removals = self._removals(set(self.files) - set(wanted), force=force)
+        by_path = {file.path: file for file in files}
+        puts = [self._put(file, force=force) for file in by_path.values()]
+        removals = self._removals(set(self.files) - set(by_path), force=force)
         if not self.dry:
-            ours = {step.path: wanted[step.path].digest for step in puts if not step.kept}
+            ours = {step.path: by_path[step.path].digest for step in puts if not step.kept}
             kept = {step.path for step in (*puts, *removals) if step.kept}
             ours |= {path: digest for path, digest in self.files.items() if path in kept}
-            written = [wanted[step.path] for step in puts if step.changes]
+            written = [by_path[step.path] for step in puts if step.changes]
             self._replace(written, [step.path for step in removals if step.changes], ours, choices)
         return [*puts, *removals]
 
@@ -181,16 +181,16 @@ class Installation:
             return FileStep("kept, because it was changed", path, kept=True)
         return FileStep("removed", path, changes=True)
 
-    def _replace(self, written: Sequence[File], removed: Sequence[Path], ours: dict[Path, str], made: Choices) -> None:
+    def _replace(
+        self, written: Sequence[File], removed: Sequence[Path], ours: dict[Path, str], choices: Choices
+    ) -> None:
         """Writes and removes files, and states in the manifest which are ``ours``. Raises OutputError."""
-        needed = {
-            folder for path in (self.manifest, *(file.path for file in written)) for folder in missing_folders(path)
-        }
-        folders = sorted({*self.folders, *needed})
+        paths = (self.manifest, *(file.path for file in written))
+        folders = sorted({*self.folders, *(folder for path in paths for folder in missing_folders(path))})
         stated = {
             "files": {str(path): digest for path, digest in sorted(ours.items())},
             "folders": [*map(str, folders)],
-            **made._asdict(),
+            **choices._asdict(),
         }
         try:
             with replacing() as replacement:
@@ -201,7 +201,7 @@ class Installation:
                     replacement.write(file.path, file.content, 0o755 if file.executable else 0o644)
         except OSError as error:
             raise OutputError(f"{error.filename}: {error.strerror}") from None
-        self.files, self.folders, self.choices = ours, folders, made
+        self.files, self.folders, self.choices = ours, folders, choices
 
 
 def _profile(name: str) -> str:
