@@ -1,8 +1,9 @@
 """Searches a redacted trace for the secrets of the original, in every form that they may have.
 
 The search knows nothing of frames. It takes the octets of the file, and the octets of the records one after the other:
-all, those of each link, and those of each side, so that a secret that is spread over records is found. Numbers of at
-least :data:`LONG` digits are also sought among the digits alone, whatever stands between them.
+all, those of each link, and those of each side, so that a secret that is spread over records is found. Each of them is
+searched a second time without bit 7, which is a parity bit where a line was recorded with eight data bits. Numbers of
+at least :data:`LONG` digits are also sought among the digits alone, whatever stands between them.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vtctap.dissector.protocol.characters import SEVEN_BITS
 from vtctap.dissector.tokens.number import LIMIT
 from vtctap.pcap.record import Record
 
@@ -74,7 +76,9 @@ def places_of(records: Iterable[Record]) -> dict[str, bytes]:
 
 
 def survivors(secrets: Iterable[bytes], places: Mapping[str, bytes]) -> Iterator[Survivor]:
-    """Yields the secrets that the places (their names and octets) still hold, in any form."""
+    """Yields the secrets that the places (their names and octets) still hold, in any form, with bit 7 or without it."""
+    eight = {name: octets for name, octets in places.items() if not octets.isascii()}
+    places = {**places, **{f"{name}, without bit 7": octets.translate(SEVEN_BITS) for name, octets in eight.items()}}
     digits = {name: _NOT_DIGITS.sub(b"", octets) for name, octets in places.items()}
     for secret in secrets:
         for octets, form in {octets: form for form, octets in forms(secret)}.items():

@@ -9,25 +9,25 @@ Check characters, CRCs and check sequences keep their error: good ones are compu
 bits. Positions of errors and pauses stay, because lengths do.
 """
 
-import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from vtctap.dissector.framing.framed import message_of
 from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol import hdlc
-from vtctap.dissector.protocol.characters import EVEN, carries_even_parity
+from vtctap.dissector.protocol.characters import EVEN, carries_even_parity, odd_count
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
 from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end, readings
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.redaction import rules
 from vtctap.dissector.redaction.pieces import EIGHT_BITS, FramePiece, PieceKind, pieces
+from vtctap.dissector.redaction.runs import NumberRuns, texts
 from vtctap.dissector.redaction.standins import StandIns, can_change
 from vtctap.pcap.record import Kind, Record
 
 SHORTEST: Final = 6
 """Shorter secrets stand anywhere by chance: they are replaced in their place and not searched for elsewhere."""
-_RUNS: Final = re.compile(rb"[0-9]{6,}")
 
 
 class Redactor:
@@ -43,36 +43,44 @@ class Redactor:
         self._standins = standins
         self._values = values
         self._profiles = profiles
-        self._first = True
         self.secrets: set[bytes] = set()
         """The secrets of at least :data:`SHORTEST` characters, as seven-bit text; or payloads."""
         self.short: set[bytes] = set()
         """The shorter secrets."""
-        self._lengths: tuple[int, ...] = ()
+        self._lengths: set[int] = set()
+        self._runs = NumberRuns()
         standins.forbidden = self._holds_secret
 
     def learn(self, record: Record) -> None:
         """Collects the secrets of a record."""
-        for octets in self._secret_texts(record):
-            if len(set(octets)) > 1 and can_change(octets):
-                (self.secrets if len(octets) >= SHORTEST else self.short).add(octets)
-        self._lengths = ()
+        for octets in chain(self._secret_texts(record), self._runs.feed(record)):
+            self._learn(octets)
+
+    def _learn(self, octets: bytes) -> None:
+        if len(set(octets)) == 1 or not can_change(octets):
+            return
+        if len(octets) < SHORTEST:
+            self.short.add(octets)
+        else:
+            self.secrets.add(octets)
+            self._lengths.add(len(octets))
 
     def _secret_texts(self, record: Record) -> Iterator[bytes]:
         if record.kind is Kind.EVENT:
-            yield record.event.partition("note=")[2].encode(errors="replace")
+            yield from texts(record.event.partition("note=")[2].encode(errors="replace"))
             return
         if record.kind is Kind.NOISE:
-            yield record.octets
-            yield from _RUNS.findall(record.octets)
+            yield from texts(record.octets)
             return
         message = message_of(record)
         for piece, octets in _texts(record.octets):
             if not self._stays(piece, octets, message.message):
-                yield octets
+                yield from texts(octets) if piece.kind is PieceKind.PAYLOAD else (octets,)
 
     def redact(self, record: Record) -> Record:
         """Returns the record without its secrets."""
+        for number in self._runs.end():
+            self._learn(number)
         octets, event = record.octets, ""
         if record.kind is Kind.EVENT:
             event = self._event(record.event)
@@ -80,7 +88,6 @@ class Redactor:
             octets = self._standins.noise(octets)
         else:
             octets = self._frame(record)
-        self._first = False
         return Record(
             record.time,
             octets,
@@ -138,12 +145,10 @@ class Redactor:
 
     def _holds_secret(self, octets: bytes) -> bool:
         """Whether a text holds any secret."""
-        if not self._lengths:
-            self._lengths = tuple(sorted({len(secret) for secret in self.secrets})) or (0,)
         return any(
             octets[at : at + length] in self.secrets
             for length in self._lengths
-            if 0 < length <= len(octets)
+            if length <= len(octets)
             for at in range(len(octets) - length + 1)
         )
 
@@ -171,7 +176,7 @@ class Redactor:
             return self._standins.noise(octets[piece.start : piece.end])
         is_token = piece.kind is PieceKind.VALUE and known is not None and bool(known.token_encodings)
         made = (self._standins.token if is_token else self._standins.text)(old)
-        return _with_high_bits(made, octets[piece.start : piece.end], parity=carries_even_parity(octets))
+        return _with_high_bits(made, octets[piece.start : piece.end], parity=_carries_parity(octets))
 
 
 def _texts(octets: bytes) -> Iterator[tuple[FramePiece, bytes]]:
@@ -180,6 +185,12 @@ def _texts(octets: bytes) -> Iterator[tuple[FramePiece, bytes]]:
     for piece in pieces(octets):
         text = octets if piece.kind in EIGHT_BITS else structure
         yield piece, text[piece.start : piece.end]
+
+
+def _carries_parity(octets: bytes) -> bool:
+    """Whether bit 7 of a frame's octets is clearly an even or an odd parity bit, and no constant."""
+    odd = not octets.isascii() and min(octets) < 0x80 and odd_count(octets) * 8 >= len(octets) * 7
+    return odd or carries_even_parity(octets)
 
 
 def _with_high_bits(made: bytes, old: bytes, *, parity: bool) -> bytes:
@@ -208,7 +219,7 @@ def _keep_checks(message: Message, old: bytes, new: bytearray) -> None:
         text = f"{crc16(readings(bytes(new))[1][:at]) ^ error:0{end - at}X}"[-(end - at) :]
         lower = any(octet in b"abcdef" for octet in readings(old)[0][at:end])
         made = (text.lower() if lower else text).encode()
-        new[at:end] = _with_high_bits(made, old[at:end], parity=carries_even_parity(old))
+        new[at:end] = _with_high_bits(made, old[at:end], parity=_carries_parity(old))
     elif message.bcc is not None:
         _keep_bcc(message, old, new)
 
@@ -222,4 +233,4 @@ def _keep_bcc(message: Message, old: bytes, new: bytearray) -> None:
     made = rule(checked) ^ error
     while error and made in (bcc_xor(checked), bcc_sum(checked)):
         made = made + 1 & 0x7F
-    new[end + 1 : end + 2] = _with_high_bits(bytes([made]), old[end + 1 : end + 2], parity=carries_even_parity(old))
+    new[end + 1 : end + 2] = _with_high_bits(bytes([made]), old[end + 1 : end + 2], parity=_carries_parity(old))

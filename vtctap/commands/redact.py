@@ -120,6 +120,7 @@ def _prove(arguments: argparse.Namespace, redactor: "Redactor") -> int:
         return FOUND
     warn(
         f"proved: {count(len(redactor.secrets), 'secret')} in {count(searched, 'form')} searched in "
-        f"{', '.join(places)}: none survived; {count(len(redactor.short), 'shorter one')} replaced in place only"
+        f"{', '.join(places)}, each with bit 7 and without: none survived; "
+        f"{count(len(redactor.short), 'shorter one')} replaced in place only"
     )
     return DONE
