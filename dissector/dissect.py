@@ -138,6 +138,8 @@ class Dissector:
             self.first_ns = record.time
         since_first_ns = record.time - self.first_ns
         if record.kind is not _FRAME:
+            if record.event and self._pairing.interrupted(record):
+                self._verdicts.interrupt(record.link)
             return Dissection(number, record, since_first_ns)
         gap_ns = self._gap(record)
         message, meaning = self._known.get(record.octets) or self._decode(record)

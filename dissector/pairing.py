@@ -17,6 +17,9 @@ same rules:
   several, and in Data alone: only if each data set that names its own names the same one, and if the request is an
   undamaged ReadCommand, or a NAK that asks once more for its answer.
 
+- After an outage of a tap (:mod:`vtctap.dissector.outages`), no frame answers or repeats one before it; while a tap is
+  away, no frame does.
+
 An echo only belongs to its session; the original counts for everything else. Frames of an unknown sender, and the later
 records of a message that did not fit into one, pair with nothing.
 """
@@ -25,6 +28,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from vtctap.dissector.dlms import Object
+from vtctap.dissector.outages import Outages
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import ENDING, NOT_REPEATED, NOT_REQUESTS, OPENING, MessageName
 from vtctap.pcap.record import Flag, Record, Sender
@@ -105,12 +109,24 @@ class Pairing:
         self._session_timeout_ns = session_timeout_ns
         self._links: dict[int, _LinkPairing] = {}
         self._sessions = 0
+        self._outages = Outages()
+
+    def interrupted(self, record: Record) -> bool:
+        """Takes an event; returns whether it is an outage, after which no frame of its link relates to one before."""
+        interrupted = self._outages.feed(record)
+        link = self._links.get(record.link)
+        if interrupted and link:
+            _forget(link)
+        return interrupted
 
     def place(self, number: int, record: Record, message: Message) -> Place:
         """Returns the place of frame ``number``."""
         link = self._links.get(record.link)
         if link is None:
             link = self._links[record.link] = _LinkPairing()
+            self._outages.feed(record)
+        if self._outages.away(record.link):
+            _forget(link)
         time_ns, name, sender = record.time, message.message, record.sender
         if not link.session or time_ns - link.end_ns > self._session_timeout_ns:
             self._begin(link)
@@ -150,7 +166,9 @@ class Pairing:
         """Returns the session of a link where the next request, with a good answer behind it, relates to no earlier
         frame, nor does the server's next frame; None where one might."""
         link = self._links.get(number)
-        if link is None or link.over or (link.request and link.request.answer != "good"):
+        if link is None or link.over or self._outages.away(number):
+            return None
+        if link.request and link.request.answer != "good":
             return None
         return link.session
 
@@ -169,7 +187,12 @@ class Pairing:
     def _begin(self, link: _LinkPairing) -> None:
         self._sessions += 1
         link.session, link.opening, link.over = self._sessions, True, False
-        link.request, link.client, link.server = None, _Frame(), _Frame()
+        _forget(link)
+
+
+def _forget(link: _LinkPairing) -> None:
+    """Forgets the frames that a link's next frames might answer or repeat."""
+    link.request, link.client, link.server = None, _Frame(), _Frame()
 
 
 def is_damaged(record: Record, message: Message) -> bool:

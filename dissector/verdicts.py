@@ -8,6 +8,8 @@ same rules:
 - Each later token status in the same session is about that token, up to the verdict: the first status that the profile
   does not call pending. The next token that is taken over replaces it.
 
+- After an outage of a tap, another token may have been taken over meanwhile: no status is about one before it.
+
 A damaged answer gives no status. The flow is derived: only the names in IEC 62055-52 are public.
 """
 
@@ -53,6 +55,10 @@ class Verdicts:
         if meaning.status_token_outcome != "pending":
             link.taken = None
         return about
+
+    def interrupt(self, link: int) -> None:
+        """Forgets a link's tokens after an outage."""
+        self.links.pop(link, None)
 
 
 def writes(message: Message, meaning: Meaning) -> bool:

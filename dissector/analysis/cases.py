@@ -17,8 +17,8 @@ class Case:
     """An exchange to be judged, with its surroundings.
 
     ``after`` is the next exchange of its link, None at the end of the trace; ``before`` holds at most two last frames
-    of the previous exchange. ``blind`` says that a tap of the link was disconnected, or that the trace ended too soon,
-    so missing frames may have been sent. ``timing`` holds the profile's limits.
+    of the previous exchange. ``blind`` says that a tap of the link had an outage, or that the trace ended too soon, so
+    missing frames may have been sent. ``timing`` holds the profile's limits.
     """
 
     exchange: Exchange

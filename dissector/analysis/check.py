@@ -43,10 +43,10 @@ def check(records: Iterable[Item], profile: Profile | None = None) -> Iterator[F
         queue.feed(check_record(dissection, profile))
         exchange = gatherer.feed(dissection)
         if exchange:
-            queue.feed(rules.feed(exchange, blind=outages.blind(exchange.link)))
+            queue.feed(rules.feed(exchange))
         yield from queue.leave(gatherer.oldest, rules.oldest, outages.oldest)
     for exchange in gatherer.close():
-        queue.feed(rules.feed(exchange, blind=outages.blind(exchange.link)))
+        queue.feed(rules.feed(exchange))
     queue.feed(rules.close(end))
     queue.feed(outages.close())
     yield from queue.close()

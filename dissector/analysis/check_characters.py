@@ -43,6 +43,7 @@ class CheckRules(CheckRule):
         if case.exchange.session != self._session:
             self._session = case.exchange.session
             self._meter = "session", str(self._session)
+        self._allow_another(case)
         for frame in case.exchange.frames:
             self._meter = _meter(frame, self._meter, self._session)
             rule = _rule(frame)
@@ -51,6 +52,12 @@ class CheckRules(CheckRule):
             before = self._replace(frame.record.sender, rule)
             if before != rule:
                 yield finding("bcc-rule-changed", (frame.number,), f"the check character is by {rule}, not {before}")
+        self._allow_another(case)
+
+    def _allow_another(self, case: Case) -> None:
+        """Allows for a meter that began to answer during an outage."""
+        if case.blind and case.exchange.frames:
+            self._meter = "outage", str(case.exchange.frames[-1].number)
 
     def _replace(self, sender: Sender, rule: str) -> str:
         """Stores a side's rule and returns its previous rule, or the same one where there was none."""

@@ -40,30 +40,29 @@ class ExchangeRules:
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._links: dict[int, _Judge] = {}
-        self._last: dict[int, tuple[Exchange, bool]] = {}
+        self._last: dict[int, Exchange] = {}
         self._before: dict[int, tuple[Frame, ...]] = {}
 
     @property
     def oldest(self) -> int | None:
         """The number of the first record that may still lead to a finding."""
-        last = [frame.number for exchange, _ in self._last.values() for frame in exchange.frames]
+        last = [frame.number for exchange in self._last.values() for frame in exchange.frames]
         waiting = [number for link in self._links.values() if (number := link.oldest) is not None]
         return min((*last, *waiting), default=None)
 
-    def feed(self, exchange: Exchange, *, blind: bool = False) -> Iterator[Finding]:
-        """Returns the findings of the previous exchange on this link. ``blind``: a tap was disconnected during
-        ``exchange``."""
+    def feed(self, exchange: Exchange) -> Iterator[Finding]:
+        """Returns the findings of the previous exchange on this link."""
         before = self._last.get(exchange.link)
-        self._last[exchange.link] = exchange, blind
+        self._last[exchange.link] = exchange
         if before:
-            yield from self._judge(before[0], exchange, blind=before[1])
+            yield from self._judge(before, exchange, blind=before.blind)
 
     def close(self, end_ns: int) -> Iterator[Finding]:
         """Returns the remaining findings; ``end_ns`` (since 1970 UTC) is when the trace ends."""
-        for exchange, blind in self._last.values():
+        for exchange in self._last.values():
             request = exchange.request
             given_time = request is None or end_ns - request.record.end > self._timing.reaction_max_ns
-            yield from self._judge(exchange, None, blind=blind or not (exchange.responses or given_time))
+            yield from self._judge(exchange, None, blind=exchange.blind or not (exchange.responses or given_time))
         for link in self._links.values():
             yield from link.close()
 
@@ -180,6 +179,8 @@ class _Negotiation(CheckRule):
             yield from self._selects(case.request)
         if case.pair and case.answered == MessageName.IDResponse:
             self._offered = case.pair[1].message.id_speed or ""
+        if case.blind:  # There may have been another identification.
+            self._called, self._offered = False, None
 
     def _selects(self, request: Frame) -> Iterator[Finding]:
         chosen = request.message.option_speed or ""
@@ -199,9 +200,12 @@ class _Refusals(CheckRule):
         self._in_a_row = 0
 
     def feed(self, case: Case) -> Iterator[Finding]:
-        if not case.pair:
-            return
-        request, response = case.pair
+        if case.pair:
+            yield from self._judge(case, *case.pair)
+        if case.blind:
+            self._in_a_row = 0
+
+    def _judge(self, case: Case, request: Frame, response: Frame) -> Iterator[Finding]:
         if case.answered == MessageName.NAK:
             mild = damaged(request) or case.asked == MessageName.UndefinedCommand or comes_again(request, case.after)
             text = f"the server refuses {case.asked}, record {request.number}"
@@ -327,7 +331,7 @@ class _AfterBreak(CheckRule):
         if self._signs_on and unsigned and not damaged(case.request):
             text = f"{case.asked} after a break, without a sign-on"
             yield finding("out-of-sequence", (case.request.number,), text)
-        self._broken = case.asked in ENDING
+        self._broken = case.asked in ENDING and not case.blind  # The sign-on may be missing.
 
 
 class _Meter(CheckRule):
@@ -340,6 +344,8 @@ class _Meter(CheckRule):
         if case.blind or case.unordered:
             self._state.forget()
         yield from self._state.feed(case.exchange)
+        if case.blind:
+            self._state.forget()
 
 
 OF_CASE: Final[tuple[Callable[[Case], Iterator[Finding]], ...]] = (

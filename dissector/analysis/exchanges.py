@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vtctap.dissector.dissect import Dissection, Frame, Item, dissections
+from vtctap.dissector.outages import Outages
 from vtctap.dissector.profiles.model import Profile
 from vtctap.pcap.record import Flag, Sender
 
@@ -25,13 +26,15 @@ class Exchange:
     ``request`` is None where the server sent without one; each such message is an exchange of its own. ``responses`` is
     empty where nothing came, and holds several frames where the server continued (an identification and its readout, or
     a frame that did not fit into one record). The later records of a request are left out. ``session`` is
-    ``vtc.session``, ``link`` is ``vtc.link``.
+    ``vtc.session``, ``link`` is ``vtc.link``. ``blind`` says that a tap of the link had an outage before the client's
+    next frame, so that more may have been sent than the trace shows.
     """
 
     session: int
     link: int
     request: Frame | None
     responses: tuple[Frame, ...]
+    blind: bool = False
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -77,9 +80,10 @@ class _Open:
     session: int
     request: Frame | None
     responses: list[Frame] = field(default_factory=list)
+    blind: bool = False
 
     def done(self, link: int) -> Exchange:
-        return Exchange(self.session, link, self.request, tuple(self.responses))
+        return Exchange(self.session, link, self.request, tuple(self.responses), self.blind)
 
 
 class Gatherer:
@@ -87,14 +91,17 @@ class Gatherer:
 
     def __init__(self) -> None:
         self._links: dict[int, _Open | None] = {}
+        self._outages = Outages()
 
     def feed(self, dissection: Dissection) -> Exchange | None:
         """Takes the next dissection and returns the exchange that it completes, if any."""
         record = dissection.record
+        before = self._links.get(record.link)
+        if self._outages.feed(record) and before:
+            before.blind = True
         if not isinstance(dissection, Frame) or record.flags & Flag.ECHO:
             return None
         session, from_client = dissection.place.session, record.sender is Sender.CLIENT
-        before = self._links.get(record.link)
         asks = from_client and bool(dissection.name)
         if before and before.session == session and not asks:
             if from_client:
@@ -103,7 +110,9 @@ class Gatherer:
                 before.responses.append(dissection)
                 return None
         responses = [] if from_client else [dissection]
-        self._links[record.link] = _Open(session, dissection if asks else None, responses)
+        self._links[record.link] = _Open(
+            session, dissection if asks else None, responses, self._outages.away(record.link)
+        )
         return before.done(record.link) if before else None
 
     def asked(self, link: int) -> bool:

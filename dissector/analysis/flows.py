@@ -28,7 +28,8 @@ OUTCOMES: Final = (*TOKEN_OUTCOMES, "refused", "unanswered", "unknown")
 
 The token status gives the first ones. "refused" and "unanswered": the meter did not acknowledge the write (or gave a
 DLMS result other than 0), or did not answer it. "unknown": the status was never read, or the profile does not say what
-it means. A token stays ``pending`` where the trace ends, or another token is written, before its verdict.
+it means, or a tap had an outage. A token stays ``pending`` where the trace ends, another token is written, or a tap has
+an outage, before its verdict.
 """
 
 
@@ -71,6 +72,8 @@ class _Open:
     recognised: bool
     polls: list[Exchange] = field(default_factory=list)
     last: Frame | None = None
+    blind: bool = False
+    """Whether another token may have been written since, during an outage."""
 
     def done(self) -> TokenFlow:
         request, verdict = self.write.request, self.last
@@ -104,7 +107,7 @@ class _Open:
 def _outcome(write: Exchange, verdict: Meaning | None) -> str:
     response = write.response
     if response is None:
-        return "unanswered"
+        return "unknown" if write.blind else "unanswered"
     if refuses(response.message, response.meaning, response.place):
         return "refused"
     return (verdict.status_token_outcome if verdict else None) or "unknown"
@@ -129,7 +132,7 @@ class Follower:
         """Takes the next exchange and returns the flows that it ends."""
         request, link = exchange.request, exchange.link
         open_flow = self._links.get(link)
-        if open_flow and open_flow.write.session != exchange.session:
+        if open_flow and (open_flow.blind or open_flow.write.session != exchange.session):
             yield from self._end(link)
             open_flow = None
         if request and writes(request.message, request.meaning):
@@ -137,8 +140,10 @@ class Follower:
             if token:
                 if exchange.repeat_of is None:
                     yield from self._end(link)
-                self._links[link] = _Open(exchange, token, recognised)
+                self._links[link] = _Open(exchange, token, recognised, blind=exchange.blind)
             return
+        if open_flow:
+            open_flow.blind = exchange.blind
         response = exchange.response
         status = response.meaning.status_token if response and not response.damaged else None
         if open_flow and response and status is not None:

@@ -1,5 +1,4 @@
-"""Outages: periods when a tap was disconnected, or another program read from its port. Devices are not blamed for
-them."""
+"""The findings about outages: a tap was disconnected, its octets were dropped, or another program read its port."""
 
 from collections.abc import Iterator
 
@@ -8,13 +7,15 @@ from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection
 from vtctap.pcap.record import Kind, Sender
 
+_MAX_DIGITS = 19
+"""Most digits of a number of octets."""
+
 
 class Outages:
-    """Follows the ``lost``, ``opened`` and ``missed`` events of a trace's taps, fed in order."""
+    """Follows the ``lost``, ``opened``, ``missed`` and ``overrun`` events of a trace's taps, fed in order."""
 
     def __init__(self) -> None:
         self._away: dict[tuple[int, int], Dissection] = {}
-        self._blind: set[int] = set()
 
     def feed(self, dissection: Dissection) -> Iterator[Finding]:
         """Takes the next record and returns an outage when it is over."""
@@ -25,13 +26,15 @@ class Outages:
         tap = record.link, record.tap
         if name == "lost":
             self._away[tap] = dissection
-            self._blind.add(record.link)
         elif name == "missed":
-            self._blind.add(record.link)
-            number = words.removeprefix("octets=")
-            missed = count(int(number), "octet") if number.isdecimal() else "octets"
+            missed = _octets(words, "octets") or "octets"
             text = f"{_tap(dissection)} missed {missed}, read by another program"
             yield finding("missed", (dissection.number,), text)
+        elif name == "overrun":
+            unread = _octets(words, "unread")
+            if unread:  # After any other overrun, the tap's next octet has a flag.
+                text = f"{_tap(dissection)} lacks {unread} that were dropped, since the reader of the trace stalled"
+                yield finding("overrun", (dissection.number,), text)
         elif name == "opened" and tap in self._away:
             lost = self._away.pop(tap)
             seconds = (record.time - lost.record.time) / 1e9
@@ -49,12 +52,12 @@ class Outages:
         for lost in self._away.values():
             yield finding("tap-lost", (lost.number,), f"{_tap(lost)} was lost and did not come back")
 
-    def blind(self, link: int) -> bool:
-        """Whether a tap of the link had an outage since the last call for that link."""
-        was = link in self._blind
-        if not any(of == link for of, _ in self._away):
-            self._blind.discard(link)
-        return was
+
+def _octets(words: str, name: str) -> str:
+    """Returns the number of octets that an event states by this name, with its unit; empty where it states none."""
+    stated = dict(word.partition("=")[::2] for word in words.split())
+    number = stated.get(name, "")
+    return count(int(number), "octet") if number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS else ""
 
 
 def _tap(dissection: Dissection) -> str:

@@ -250,7 +250,7 @@ def _count_exchange(session: SessionStatistics, exchange: Exchange, request: Fra
     response = exchange.response
     session.requests += 1
     session.repeats += exchange.repeat_of is not None
-    session.unanswered += response is None and request.name not in NEEDS_NO_ANSWER
+    session.unanswered += response is None and not exchange.blind and request.name not in NEEDS_NO_ANSWER
     verdict = response.meaning.status_token_name if response else None
     if verdict and session.verdicts[-1:] != [verdict] and len(session.verdicts) < MAX_VERDICTS:
         session.verdicts.append(verdict)

@@ -27,6 +27,11 @@ class TokenRules(CheckRule):
         """See :meth:`~vtctap.dissector.analysis.cases.CheckRule.feed`."""
         if self._written and self._written.session != case.exchange.session:
             self._written = None
+        yield from self._judge(case)
+        if case.blind:  # Another token may have been entered meanwhile.
+            self._written = None
+
+    def _judge(self, case: Case) -> Iterator[Finding]:
         request, response = case.request, case.response
         if request and response and writes(request.message, request.meaning):
             if takes_over(response.message, response.meaning, response.place):

@@ -114,7 +114,7 @@ class _Walk:
         content, links, timeout_ns = self.content, self._links, self._dissector.session_timeout_ns
         requests, answers = content.requests(), content.answers()
         content.ask(links.regular(requests, answers, timeout_ns)[0], links.before)
-        usual = ~content.unusual
+        usual = ~(content.unusual | links.after_events(content.events, self._link))
         paired, unasked = links.regular(requests & usual, answers & usual, timeout_ns)
         return {int(each.rows[0]): each for each in links.stretches(paired, unasked, self._link)}
 

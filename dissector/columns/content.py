@@ -55,6 +55,11 @@ class Content:
         """The rows that are frames."""
         return numpy.flatnonzero(self._of_templates([each.kind is Kind.FRAME for each in self._batch.templates]))
 
+    @cached_property
+    def events(self) -> Integers:
+        """The rows that are events."""
+        return numpy.flatnonzero(self._of_templates([each.kind is Kind.EVENT for each in self._batch.templates]))
+
     def sent_by(self, sender: Sender) -> Booleans:
         """Returns which rows are plain frames of a side, without any flag of the tap."""
         usual = [(each.kind, each.sender, each.flags) == (Kind.FRAME, sender, 0) for each in self._batch.templates]

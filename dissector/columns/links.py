@@ -76,6 +76,15 @@ class LinkOrder:
         unasked = answers & ~answering & ~((before >= 0) & paired[before])
         return paired, unasked
 
+    def after_events(self, events: Integers, link: Integers) -> Booleans:
+        """Returns which rows are the next frame of their link after an event, which may be an outage."""
+        after: Booleans = numpy.zeros(len(link), numpy.bool_)
+        for number in numpy.unique(link[events]).tolist():
+            frames = self._ordered[link[self._ordered] == number]
+            following = numpy.searchsorted(frames, events[link[events] == number])
+            after[frames[following[following < len(frames)]]] = True
+        return after
+
     def stretches(self, paired: Booleans, unasked: Booleans, link: Integers) -> Iterator[Stretch]:
         """Yields the stretches of regular frames, without the last request and answer, or the last frame, of each."""
         rows = self._ordered

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from equipment.sampling import sizes
 from vtctap.dissector.pairing import SESSION_TIMEOUT_NS, Pairing, Place
 from vtctap.dissector.protocol.messages import decode
-from vtctap.pcap import Flag, Record, Sender
+from vtctap.pcap import Flag, Kind, Record, Sender
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -39,7 +40,9 @@ def places(story: Sequence[tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]
         time += special.pop("after", 30 * MS)
         sender = {"C": Sender.CLIENT, "S": Sender.SERVER, "?": Sender.UNKNOWN}[side]
         record = Record(time, octets, sender=sender, duration=10 * MS, **special)
-        found.append(pairing.place(number, record, decode(octets)))
+        if record.event:
+            pairing.interrupted(replace(record, kind=Kind.EVENT))
+        found.append(pairing.place(number, record, decode(octets)) if octets else Place(0))
         time += 10 * MS
     return found
 
@@ -54,6 +57,35 @@ def repeats(story: Sequence[Any]) -> dict[int, int]:
 
 def sessions(story: Sequence[Any]) -> list[int]:
     return [place.session for place in places(story)]
+
+
+def event(text: str, tap: int = 0) -> tuple[str, bytes, dict[str, Any]]:
+    return "?", b"", {"event": text, "tap": tap}
+
+
+LOST, BACK = event("lost octets=1"), event("opened port=x")
+
+
+OUTAGES = [[LOST, BACK], [LOST], [BACK], [event("missed octets=1")], [event("overrun unread=1")]]
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_after_an_outage_nothing_is_answered_or_repeated(outage: list[Any]) -> None:
+    assert answers([("C", READ), *outage, ("S", DATA)]) == {}
+    assert repeats([("C", READ), *outage, ("C", READ)]) == {}
+    assert repeats([("C", READ), ("S", DATA), *outage, ("C", NAK), ("S", DATA)]) == {}
+
+
+def test_while_a_tap_is_away_nothing_is_answered_or_repeated() -> None:
+    story = [("C", CALL), ("S", IDENT), LOST, ("C", READ), ("C", READ), ("S", DATA), ("C", READ), ("S", DATA)]
+    assert (answers(story), repeats(story)) == ({2: 1}, {})
+    assert answers([*story, BACK, ("C", READ), ("S", DATA)]) == {2: 1, 11: 10}
+    assert answers([*story, event("opened", 1), ("C", READ), ("S", DATA)]) == {2: 1}
+
+
+@pytest.mark.parametrize("other", ["closed", "speed to=300", "mark lost", "lostoctets", ""])
+def test_other_events_change_nothing(other: str) -> None:
+    assert answers([("C", READ), event(other), ("S", DATA)]) == {3: 1}
 
 
 def test_request_and_answer() -> None:

@@ -11,7 +11,7 @@ from equipment.sampling import sizes
 from vtctap.dissector.analysis.flows import token_flows
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.profiles.files import load
-from vtctap.pcap import Flag, Line, Record, Sender
+from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.named import GUESS
 from vtctap.sniffer.simulated.octets import with_check
@@ -28,15 +28,16 @@ WAIT, TAKEN, USED = ("S", STATUS[16]), ("S", STATUS[1]), ("S", STATUS[10])
 ASK, GIVE, GOOD = ("C", READ), ("C", TOKEN), ("S", ACK)
 WRONG = ("S", STATUS[1][:-1] + b"x")
 ECHO = {"flags": Flag.ECHO}
+LOST, BACK = ("E", b"", {"event": "lost"}), ("E", b"", {"event": "opened"})
 
 Story = Sequence[tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]]
 
 
 def records_of(story: Story) -> list[Record]:
-    """Returns the records of a story: ``C`` or ``S``, octets, and special attributes of the record."""
+    """Returns the records of a story: ``C``, ``S`` or ``E`` (event), octets, and special attributes of the record."""
     return [
-        Record(EPOCH + number * 40 * MS, octets, sender=Sender.CLIENT if side == "C" else Sender.SERVER,
-               duration=10 * MS, **(more[0] if more else {}))
+        Record(EPOCH + number * 40 * MS, octets, Kind.EVENT if side == "E" else Kind.FRAME,
+               Sender.SERVER if side == "S" else Sender.CLIENT, duration=10 * MS, **(more[0] if more else {}))
         for number, (side, octets, *more) in enumerate(story)
     ]  # fmt: skip
 
@@ -71,6 +72,11 @@ def tokens(records: Sequence[Record]) -> dict[int, int]:
         ([GIVE, GOOD, ("C", BREAK), ("C", NULS), ("C", CALL), ("S", IDENT), ASK, TAKEN], {}),
         ([GIVE, GOOD, ("C", READ, {"link": 1}), ("S", STATUS[1], {"link": 1}), ASK, TAKEN], {6: 1}),
         ([GIVE, GOOD, ASK, ("S", STATUS[15])], {4: 1}),
+        # Another token may have been entered during an outage.
+        ([GIVE, GOOD, ("E", b"", {"event": "lost"}), ("E", b"", {"event": "opened"}), ASK, TAKEN], {}),
+        ([GIVE, GOOD, ("E", b"", {"event": "missed octets=1"}), ASK, TAKEN], {}),
+        ([GIVE, GOOD, ("E", b"", {"event": "overrun unread=9"}), ASK, TAKEN], {}),
+        ([GIVE, GOOD, ("E", b"", {"event": "missed octets=1", "link": 1}), ASK, TAKEN], {5: 1}),
     ],
 )
 def test_a_status_is_about_the_token_that_waits_for_it(story: Story, expected: dict[int, int]) -> None:
@@ -100,12 +106,13 @@ def test_wireshark_links_both_ways(whole: bool, wireshark: Callable[..., Any]) -
     """Random conversations: a status links to its token in one pass, and the token to its verdict in two."""
     chance = random.Random(7)
     steps = [(GIVE, GOOD), (ASK, WAIT), (ASK, TAKEN), (ASK, USED), (ASK, WRONG), (GIVE, ("S", NAK)),
-             (("C", OTHER), GOOD), (("C", WRITE), GOOD), (("C", BREAK), ("C", CALL)), (GIVE,), (TAKEN,)]  # fmt: skip
+             (("C", OTHER), GOOD), (("C", WRITE), GOOD), (("C", BREAK), ("C", CALL)), (GIVE,), (TAKEN,),
+             (LOST,), (BACK,)]  # fmt: skip
     special: list[dict[str, Any]] = [{}] * 20 + [ECHO, {"link": 1}, {"flags": Flag.CUT}]
     frames = [
         frame
         for _ in range(1500 if whole else 450)
-        for frame in chance.choices(steps, [4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1])[0]
+        for frame in chance.choices(steps, [4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0.1, 1])[0]
     ]
     records = records_of([(*frame, chance.choice(special)) for frame in frames])
     tool = wireshark()

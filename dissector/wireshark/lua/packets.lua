@@ -163,6 +163,8 @@ function protocol.dissector(tvb, pinfo, tree)
         troubled = follow(pinfo, number, visited, head, message, octets) or troubled
         message = understand(octets, asked_here())
         troubled = troubled or message.faulty
+    elseif head.kind == "event" and found.event and not visited then
+        interrupt(head.link, byte(start, 11), found.event)
     end
     record.number, record.head, record.message, record.octets, record.found = number, head, message, octets, found
     local text = (whole or columns_wanted) and record_text(head, message, octets, found)

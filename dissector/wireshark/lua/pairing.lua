@@ -24,11 +24,13 @@ end
 -- last token's frame; taken: that of the token that waits for its verdict (0: none). (Values that change are
 -- overwritten, not allocated.)
 local links, sessions
+-- The taps of each link that are disconnected.
+local away
 -- The last frame, to recognise it: its number, time, octets and link.
 local latest, latest_time, latest_octets, latest_link
 
 function protocol.init()
-    links, sessions, latest, origin = {}, 0, nil, nil
+    links, away, sessions, latest, origin = {}, {}, 0, nil, nil
     forget_places()
     forget_links()
 end
@@ -38,12 +40,34 @@ local function new_link()
         last = { client = { number = 0 }, server = { number = 0 } }, written = 0, taken = 0 }
 end
 
-local function begin_session(link)
-    sessions = sessions + 1
-    link.session, link.opening, link.over = sessions, true, false
+local function forget(link)
     link.request.number, link.last.client.number, link.last.server.number = 0, 0, 0
     link.request.sets = nil
     link.written, link.taken = 0, 0
+end
+
+local function begin_session(link)
+    sessions = sessions + 1
+    link.session, link.opening, link.over = sessions, true, false
+    forget(link)
+end
+
+-- Takes an event, by the rules of vtctap's outages: no frame after an outage relates to one before.
+local function interrupt(number, tap, event)
+    local name, taps = match(event, "^[^ ]*"), away[number] or {}
+    if name == "lost" then
+        taps[tap], away[number] = true, taps
+    elseif name == "opened" then
+        taps[tap] = nil
+        away[number] = next(taps) and taps
+    elseif name ~= "missed" and name ~= "overrun" then
+        return
+    end
+    local link = links[number]
+    if link then
+        forget(link)
+        link.asked = 0
+    end
 end
 
 -- Whether a frame repeats the one before from the same side.
@@ -88,7 +112,7 @@ local function follow_exchange(link, number, head, name, octets)
     if asks or link.exchanges ~= link.session then
         judge(link)
         link.exchanges = link.session
-        link.asked = asks and not head.cut and waits(name, octets) and number or 0
+        link.asked = asks and not head.cut and not away[head.link] and waits(name, octets) and number or 0
         link.requested, link.answered = asks, not asks and sender ~= "client"
         link.spoke = not asks and sender == "server"
     elseif sender ~= "client" then
@@ -241,6 +265,9 @@ local function follow(pinfo, number, visited, head, message, octets)
         begin_session(link)
     end
     link.stop = start + head.duration
+    if away[head.link] then
+        forget(link)
+    end
     pair(link, page, at, number, head, message, octets, start)
     page.session[at] = link.session
     if not head.echo then
@@ -249,4 +276,4 @@ local function follow(pinfo, number, visited, head, message, octets)
     return page.repeat_of[at] ~= 0 or page.faults[at] ~= 0
 end
 
-return follow
+return follow, interrupt

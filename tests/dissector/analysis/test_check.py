@@ -251,10 +251,12 @@ def test_each_link_has_its_own_taps() -> None:
 
 LOST, BACK = {"event": "lost octets=7", "tap": 1}, {"event": "opened port=x", "tap": 1}
 MISSED = {"event": "missed octets=7", "tap": 1}
+UNREAD = {"event": "overrun unread=7", "tap": 1}
+FULL = {"event": "overrun overrun=1 buf_overrun=0", "tap": 1}
 OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     # No device is accused of messages while a tap was away. Before and after that time, devices are.
     ([*GOOD, ("E", b"", LOST), ("C", READ), ("C", READ), ("E", b"", BACK), ("C", READ), ("S", DATA)],
-     [("repeat", "note", (7,)), ("repeat", "note", (9,)), ("tap-lost", "warning", (5, 8))]),
+     [("tap-lost", "warning", (5, 8))]),
     ([*GOOD, ("C", READ), ("E", b"", LOST), ("E", b"", BACK), ("C", WRITE), ("S", ACK)],
      [("tap-lost", "warning", (6, 7))]),
     ([*GOOD, ("E", b"", LOST), ("C", READ)], [("tap-lost", "warning", (5,))]),
@@ -265,12 +267,57 @@ OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([("E", b"", BACK), *GOOD], []),
     # Another program reads the tap's port: no device is accused of the missing octets.
     ([*GOOD, ("C", READ), ("E", b"", MISSED), ("C", WRITE), ("S", ACK)], [("missed", "error", (6,))]),
+    ([*GOOD, ("C", READ), ("E", b"", UNREAD), ("C", WRITE), ("S", ACK)], [("overrun", "error", (6,))]),
+    ([*GOOD, ("C", READ), ("E", b"", FULL), ("C", WRITE), ("S", ACK)], []),
+    # What the server sends after an outage may answer what was not seen.
+    ([*GOOD, ("C", READ), ("E", b"", LOST), ("E", b"", BACK), ("S", ACK, {"after": 9 * SECOND}), ("C", READ),
+      ("S", DATA)], [("tap-lost", "warning", (6, 7))]),
+    ([*GOOD, ("C", READ), ("E", b"", BACK), ("S", NAK), ("C", READ), ("S", DATA)], []),
+    # An answer before the outage is judged.
+    ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED)],
+     [("missed", "error", (7,)), ("unexpected-answer", "warning", (5, 6))]),
+    ([*GOOD, ("C", READ), ("S", DATA, {"after": 2 * SECOND}), ("E", b"", LOST)],
+     [("response-late", "warning", (6,)), ("tap-lost", "warning", (7,))]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("story", "expected"), OUTAGE)
 def test_outages(story: list[Frame], expected: list[tuple[str, str, tuple[int, ...]]]) -> None:
     assert found(story) == expected
+
+
+OF_EXCHANGES = {"no-response", "response-late", "response-early", "unexpected-answer", "repeat", "nak", "nak-loop",
+                "out-of-sequence", "speed-mismatch", "bcc-rule-changed", "server-state"}  # fmt: skip
+
+
+@pytest.mark.parametrize("outage", [[LOST, BACK], [MISSED], [UNREAD], [FULL], [BACK]])
+@pytest.mark.parametrize("story", [story for story, said in (*SEQUENCE, *OUTAGE) if said])
+def test_after_an_outage_no_frame_is_judged_by_those_before(story: list[Frame], outage: list[dict[str, Any]]) -> None:
+    """With an outage before each frame, another reading explains whatever two frames seem to say."""
+    links = {frame[2].get("link", 0) if len(frame) > 2 else 0 for frame in story}
+    events: list[Frame] = [("E", b"", event | {"link": link}) for link in links for event in outage]
+    apart = [one for frame in story for one in (frame, *events)]
+    assert OF_EXCHANGES & {code for code, *_ in found(apart)} == set()
+
+
+@pytest.mark.parametrize("digits", [1, 19, 20, 5000])
+def test_a_number_of_octets_of_any_length(digits: int) -> None:
+    for event, code in (("missed octets=", "missed"), ("overrun unread=", "overrun")):
+        said = found([("E", b"", {"event": event + "9" * digits})])
+        assert said == ([(code, "error", (1,))] if digits < 20 or code == "missed" else [])
+
+
+@pytest.mark.parametrize("outage", [[], [LOST, BACK], [MISSED], [UNREAD]])
+def test_a_verdict_after_an_outage_names_no_token(outage: list[dict[str, Any]]) -> None:
+    octets = (with_check(b"\x01W1\x02FFFF(00000000000150997584)\x03"), ACK, READ, STATUS[10])
+    records = [
+        Record(EPOCH + at * SECOND, text, sender=(Sender.CLIENT, Sender.SERVER)[at % 2])
+        for at, text in enumerate(octets)
+    ]
+    events = [Record(EPOCH + 2 * SECOND - 1, kind=Kind.EVENT, event=each["event"]) for each in outage]
+    said = [each.message for each in check([*records[:2], *events, *records[2:]], PROFILE) if "token" in each.code]
+    about = "" if outage else "token 00000000000150997584: "
+    assert said == [f"{about}the meter says UsedError (10): the token was entered before"]
 
 
 def test_a_rejected_token_is_named() -> None:

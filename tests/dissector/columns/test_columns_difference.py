@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from equipment.recordings import EXAMPLES, RECORDINGS, bursts_of, named
 from equipment.sampling import sampled, sizes, turns
 from vtctap.dissector.framing.reframe import assemble
-from vtctap.pcap import Record, Sender, create_trace
+from vtctap.pcap import Kind, Record, Sender, create_trace
 from vtctap.pcap.record import Line
 from vtctap.sniffer import virtual
 from vtctap.sniffer.simulated.drawn import dialect
@@ -122,6 +122,21 @@ def test_times_at_the_end_of_the_range() -> None:
 def test_a_day_passes_and_silence_begins_sessions() -> None:
     made = written([*talk(9), *talk(9, start=EPOCH + 86_400 * 10**9), *talk(9, start=EPOCH)])
     assert difference(made, PROFILES[0]) == ""
+
+
+@pytest.mark.parametrize("event", ["lost", "opened", "missed octets=1", "overrun unread=1"])
+def test_an_outage_anywhere(event: str) -> None:
+    """Between a request and its answer, and between two exchanges; the tap then stays away, or comes back."""
+    for at in (4, 5, 9):
+        for back in (at, at + 3, 12):
+            events = {at: event, back: "opened" if back > at else event}
+            made = [
+                Record(record.time - 1, kind=Kind.EVENT, event=events[number]) if early else record
+                for number, record in enumerate(talk(16))
+                for early in ((True, False) if number in events else (False,))
+            ]
+            for profile in PROFILES:
+                assert difference(written(made), profile, FEW) == "", (at, back)
 
 
 def test_most_records_are_batched_here() -> None:

@@ -92,7 +92,16 @@ SYNTAX = b"\x00\x80\xff()()()*\r\n\x01\x02\x03\x04\x06\x15\x7e!!/?.:&5\\<>%"
 FORMATS = ("%y%m%d%H%M%S", "%y%m%d%H%M%S", "1%d.%m.%Y %H:%M", "%y%m%d", "%H:%M:%S")
 PUBLISHED_TOKENS = (150997584, 1152921509036054672, 18446744073843772416, 36893488147553322496, 56493153725450313471)
 LETTERS = (b"ISK", b"KAM", b"LGZ", b"XMX", b"zpa", b"CON", b"Q1\x00")
-EVENTS = ("opened profile=x speed=300", "speed from=300 to=9600 why=told", "mark Zähler ☃ \\ %s", "lost", " x", "")
+EVENTS = (
+    *["opened profile=x speed=300"] * 4,
+    "missed octets=3",
+    "overrun unread=3",
+    "speed from=300 to=9600 why=told",
+    "mark Zähler ☃ \\ %s",
+    "lost",
+    " x",
+    "",
+)
 
 Chance = random.Random
 Registers = Sequence[bytes]
@@ -316,6 +325,7 @@ def conversations(chance: Chance, registers: Registers, count: int) -> Iterator[
         kind = chance.choice((Kind.FRAME,) * 18 + (Kind.NOISE, Kind.EVENT))
         event = chance.choice(EVENTS) if kind is Kind.EVENT or chance.random() < 0.02 else ""
         shown = chance.choice((sender,) * 9 + (Sender.UNKNOWN,))
+        said |= {"tap": 0} if kind is Kind.EVENT else {}  # Else a tap that was lost would rarely come back.
         yield Record(time, octets, kind, shown, link=link, event=event, **said)
         if chance.random() < 0.7:
             time += said["duration"]

@@ -14,7 +14,7 @@ from vtctap.dissector.analysis.check import check
 from vtctap.dissector.analysis.findings import KINDS
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.protocol.checksums import bcc_xor
-from vtctap.pcap import Flag, Record, Sender, open_trace
+from vtctap.pcap import Flag, Kind, Record, Sender, open_trace
 
 START = 1_767_225_600_000_000_000
 APART = {"bcc-bad", "cut", "token-rejected", "token-lockout"}
@@ -29,7 +29,9 @@ def found_by_check(records: list[Record]) -> set[tuple[int, str]]:
     return {
         (finding.frames[-1], CODES[finding.code])
         for finding in check(records, load())
-        if finding.code in CODES and not (finding.code == "no-response" and finding.severity == "note")
+        if finding.code in CODES
+        and not (finding.code == "no-response" and finding.severity == "note")
+        and records[finding.frames[-1] - 1].kind is not Kind.EVENT
     }
 
 
@@ -70,6 +72,11 @@ def story(chance: random.Random, count: int) -> list[Record]:
             (0, MILLI, 19 * MILLI, 20 * MILLI, 21 * MILLI, 100 * MILLI, 1500 * MILLI, 1501 * MILLI, 130 * SECOND)
         )
         duration = chance.choice((0, 5 * MILLI))
+        if chance.random() < 0.02:
+            event = chance.choice(("lost", *["opened"] * 4, "missed octets=1", "overrun unread=1", "mark x"))
+            records.append(
+                Record(time, kind=Kind.EVENT, link=chance.randrange(2), tap=chance.randrange(2), event=event)
+            )
         flags = chance.choice((0, 0, 0, 0, Flag.CUT, Flag.ECHO, Flag.ORDER_UNCERTAIN, Flag.SYNTHETIC, Flag.OVERRUN))
         records.append(
             Record(
