@@ -37,6 +37,9 @@ _WATCH_NS: Final = SECOND_NS
 """How often the wall clock and the drivers' error counters are checked."""
 _RETURN: Final = 0.1
 """The longest wait while a port is being reopened, so that its return is noticed soon."""
+_REMAINDER: Final = 1 << 20
+"""Octets after which closing stops to read, from all ports: more than any system or server holds back, and an end where
+a line sends faster than it is read."""
 _AS_IT_IS: Final = Opening()
 
 
@@ -151,8 +154,10 @@ class Capture:
     def close(self) -> list[Record]:
         """Ends the capture: returns the remaining records and a ``closed`` event for each tap. The ports stay open
         until the context ends."""
-        for chunk in self._reader.wait(0):  # Octets that came since the last poll.
-            self._feed(chunk)
+        enough = self.octets + _REMAINDER
+        while self.octets < enough and (chunks := self._reader.wait(0)):  # Octets that came since the last poll.
+            for chunk in chunks:
+                self._feed(chunk)
         for link in self._links:
             link.close()
         return self._take_ready()

@@ -16,6 +16,7 @@ from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.names import DEFAULT
 from vtctap.pcap.record import Line, Record, Sender
 from vtctap.sniffer.capture import Capture, Following, Link, Wire, first_settings
+from vtctap.sniffer.opening import one_port
 
 _TURN: Final = 0.1
 """The longest time before :meth:`LiveRecords.stop` takes effect."""
@@ -84,7 +85,7 @@ def tap(
     """
     if (port is not None) == (client is not None or server is not None):
         raise ValueError('say where to listen: tap("PORT"), or tap(client="PORT", server="PORT")')
-    if client is not None and client == server:
+    if client is not None and server is not None and one_port(client, server):
         raise ValueError(f'client and server are the same port, {client}: tap("{client}") carries both directions')
     if isinstance(speed, str):
         if speed not in ("follow", "auto"):

@@ -25,6 +25,11 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def one_port(*names: str) -> bool:
+    """Whether any two names, of devices or URLs, are those of one port: a device and a link to it, for instance."""
+    return len({name if is_url(name) else os.path.realpath(name) for name in names}) < len(names)
+
+
 def open_port(name: str, settings: Settings, *, power: bool = False) -> Port:
     """Opens a device or pyserial URL for listening. ``power`` raises DTR, which is otherwise low, to power an optical
     head. Raises PortError."""

@@ -5,12 +5,15 @@ pyserial allows it. pyserial does not report framing errors and breaks.
 """
 
 import contextlib
+from typing import Final
 
 import serial
 
-from vtctap.sniffer.port import PortError, Settings
+from vtctap.sniffer.port import Settings
+from vtctap.sniffer.pyserial_api import FAILURES, cannot_open, failed, read_arrived
 
-_READ_SIZE = 4096
+_READ_SIZE: Final = 4096
+_CANNOT_SET: Final[tuple[type[Exception], ...]] = (*FAILURES, ValueError)
 
 
 class PyserialPort:
@@ -27,8 +30,8 @@ class PyserialPort:
             self._serial.dtr = power
             self._serial.rts = False
             self._open_unflushed()
-        except (serial.SerialException, ValueError, OSError) as error:
-            raise PortError(f"{name}: {error}") from None
+        except Exception as error:  # A URL may raise anything.
+            raise cannot_open(name, error) from None
 
     def _apply(self, settings: Settings) -> None:
         line = settings.line
@@ -40,8 +43,8 @@ class PyserialPort:
         """Sets speed and line. Raises PortError."""
         try:
             self._apply(settings)
-        except (serial.SerialException, ValueError, OSError) as error:
-            raise PortError(f"{self.name}: {error}") from None
+        except _CANNOT_SET as error:
+            raise failed(self.name, error) from None
 
     def _open_unflushed(self) -> None:
         """Opens the port without the methods that pyserial's ``open`` calls to flush (except on Windows)."""
@@ -58,11 +61,11 @@ class PyserialPort:
         return int(self._serial.fileno())
 
     def read(self) -> list[tuple[int, int]]:
-        """Reads octets, without flags. Raises PortError when the port is gone."""
+        """Reads octets, without flags. Raises PortError when the port is gone and all that it received is read."""
         try:
-            return [(value, 0) for value in self._serial.read(_READ_SIZE)]
-        except (serial.SerialException, OSError) as error:
-            raise PortError(f"{self.name}: {error}") from None
+            return [(value, 0) for value in read_arrived(self._serial, _READ_SIZE)]
+        except FAILURES as error:
+            raise failed(self.name, error) from None
 
     def counters(self) -> None:
         """Returns None, since pyserial has no totals."""
@@ -70,5 +73,5 @@ class PyserialPort:
 
     def close(self) -> None:
         """Closes the port."""
-        with contextlib.suppress(serial.SerialException, OSError):
+        with contextlib.suppress(*FAILURES):
             self._serial.close()

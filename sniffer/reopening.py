@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from vtctap.sniffer.opening import Opened
-from vtctap.sniffer.port import PortError
 
 PERIOD: Final = 0.5
 """The pause between two attempts."""
 
 
 class Reopening:
-    """Calls ``attempt`` until it raises no PortError."""
+    """Calls ``attempt`` until it raises nothing."""
 
     def __init__(self, attempt: Callable[[], Opened]) -> None:
         self._attempt = attempt
@@ -42,7 +41,7 @@ class Reopening:
         while not self._ended.wait(PERIOD):
             try:
                 opened = self._attempt()
-            except PortError:
+            except Exception:  # Usually a PortError; but no failure may end the attempts while the port is lost.
                 continue
             with self._lock:
                 if self._ended.is_set():

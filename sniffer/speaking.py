@@ -17,11 +17,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import serial
+from serial import rfc2217
 
 from vtctap.base.closing import Closing
 from vtctap.pcap.record import EIGHT_BITS, SECOND_NS, Line
 from vtctap.sniffer.opening import is_url
 from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError
+from vtctap.sniffer.pyserial_api import FAILURES, cannot_open, failed, read_arrived
 from vtctap.sniffer.simulated.machine import Machine
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.wire import OTHER, Disturbance, Side, VirtualWire, WireOctet, undisturbed
@@ -46,18 +48,20 @@ class _SerialEnd:
 
     def __init__(self, name: str, speed: int) -> None:
         try:
-            self._serial = serial.serial_for_url(
-                name, baudrate=speed, timeout=0, write_timeout=_WRITE_PATIENCE, do_not_open=True
-            )
+            self._serial = serial.serial_for_url(name, baudrate=speed, timeout=0, do_not_open=True)
+            if not isinstance(self._serial, rfc2217.Serial):  # It knows no other patience than its own.
+                self._serial.write_timeout = _WRITE_PATIENCE
             if not is_url(name):
                 _check_free(name)
                 self._serial.exclusive = True
             self._serial.open()
-        except (serial.SerialException, ValueError, OSError) as error:
-            raise PortError(f"{name}: {error}") from None
+        except PortError:
+            raise
+        except Exception as error:  # A URL may raise anything.
+            raise cannot_open(name, error) from None
 
     def read(self) -> bytes:
-        return bytes(self._serial.read(4096))
+        return read_arrived(self._serial, 4096)
 
     def write(self, octets: bytes) -> None:
         self._serial.write(octets)
@@ -68,7 +72,7 @@ class _SerialEnd:
         self._serial.baudrate = speed
 
     def close(self) -> None:
-        with contextlib.suppress(serial.SerialException, OSError):
+        with contextlib.suppress(*FAILURES):
             self._serial.close()
 
 
@@ -150,8 +154,8 @@ class Speaker(Closing):
         while not (wire.finished and not self._planned):
             try:
                 self._step(wire, OTHER[side], line, clock())
-            except (serial.SerialException, OSError) as error:
-                raise PortError(f"{self.name}: {error}") from None
+            except FAILURES as error:
+                raise failed(self.name, error) from None
             time.sleep(_TURN)
 
     def _step(self, wire: VirtualWire, partner: Side, line: Line, now: int) -> None:

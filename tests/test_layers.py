@@ -36,7 +36,7 @@ LIBRARIES = {
     "backports": ["vtctap.pcap.compressed"],
     "compression": ["vtctap.pcap.compressed"],
     "lz4": ["vtctap.pcap.compressed"],
-    "serial": ["vtctap.sniffer.pyserial_port", "vtctap.sniffer.ports", "vtctap.sniffer.speaking"],
+    "serial": [f"vtctap.sniffer.{name}" for name in ("ports", "pyserial_api", "pyserial_port", "speaking")],
 }
 """The libraries outside the standard library, and the modules (or packages) that may import each."""
 

@@ -40,8 +40,10 @@ class Pty:
             tty.setraw(self.terminal, termios.TCSANOW)
             os.set_blocking(self.fd, False)
             self.name = os.ttyname(self.terminal)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, termios.error):
+                raise OSError(*error.args) from None
             raise
 
     def write(self, octets: bytes) -> int:

@@ -1,5 +1,6 @@
 """Marks: by a key, as words, and by a signal."""
 
+import os
 from typing import cast
 
 import pytest
@@ -36,6 +37,23 @@ def test_keys_in_every_split(keys: str, marks: list[str]) -> None:
     for at in range(len(keys)):
         split = NoteKeys()
         assert split.feed(keys[:at]) + split.feed(keys[at:]) == marks
+
+
+@pytest.mark.parametrize("call", ["tcgetattr", "tcsetattr"])
+def test_a_terminal_that_goes_as_a_capture_begins_has_no_keys(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    termios, pty = pytest.importorskip("termios"), pytest.importorskip("pty")
+    far, near = pty.openpty()
+
+    def gone(*_: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr("vtctap.capturing.keyboard._terminal", lambda: near)
+    monkeypatch.setattr(termios, call, gone)
+    keyboard = Keyboard()
+    with keyboard.listening():
+        assert keyboard.pressed() == ""
+    os.close(far)
+    os.close(near)
 
 
 class Keys:

@@ -645,6 +645,32 @@ def test_disk_that_fills(taps: Any, tmp_path: Path, start: Start, listening: Lis
 
 
 @pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ["--client", "A", "--server", "B"],
+            "client and server have the same port; use -i for a wire",
+        ),
+        (
+            ["--client", "B", "--server", "A"],
+            "client and server have the same port; use -i for a wire",
+        ),
+        (["--link", "x=A", "--link", "y=B"], "a port is named twice: give each wire a port of its own"),
+        (["--link", "x=A,B"], "a port is named twice: give each wire a port of its own"),
+    ],
+)
+def test_a_device_and_a_link_to_it_are_one_port(inside: Run, tmp_path: Path, arguments: list[str], says: str) -> None:
+    """Neither is opened."""
+    (tmp_path / "A").touch()
+    (tmp_path / "B").symlink_to("A")
+    result = inside("capture", *arguments, "-w", "t.pcapng")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"vtctap: {says}")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "t.pcapng").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ([], "name the ports: either -i PORT, or --client PORT and --server PORT, or --link NAME=PORT"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vtctap.pcap.record import Line
-from vtctap.sniffer.opening import Opened, Opening
+from vtctap.sniffer.opening import Opened, Opening, one_port
 from vtctap.sniffer.port import PortError, Settings
 from vtctap.sniffer.simulated.ptys import Pty
 
@@ -18,6 +18,17 @@ def terminal() -> Iterator[Pty]:
     made = Pty()
     yield made
     made.close()
+
+
+def test_a_link_and_its_device_are_one_port(tmp_path: Path) -> None:
+    (tmp_path / "device").touch()
+    (tmp_path / "link").symlink_to("device")
+    (tmp_path / "again").symlink_to("link")
+    device, link, again = (str(tmp_path / name) for name in ("device", "link", "again"))
+    assert one_port(device, link)
+    assert one_port(link, "other", again)
+    assert one_port("socket://h:1", "socket://h:1")
+    assert not one_port(device, f"{device}2", "socket://h:1", "socket://h:2")
 
 
 def lost(name: str) -> Opened:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 _LOOK: Final = 0.1
 """Seconds after which the thread notices that it is to end, or that the program has moved to the foreground."""
@@ -34,13 +34,13 @@ class Keyboard:
     def listening(self) -> Iterator[None]:
         """Reads keys one by one inside the context. Restores the terminal's settings at its end."""
         descriptor = _terminal()
-        if descriptor is None:
+        before = None if descriptor is None else _settings(descriptor)
+        if descriptor is None or before is None:
             yield
             return
         import termios
         import tty
 
-        before = termios.tcgetattr(descriptor)
         ended = threading.Event()
         try:
             # Not tty.setcbreak: it discards keys that were typed ahead, and its other changes differ by Python version.
@@ -48,8 +48,9 @@ class Keyboard:
             without_echo[tty.LFLAG] &= ~(termios.ICANON | termios.ECHO)
             without_echo[tty.CC] = [*before[tty.CC]]
             without_echo[tty.CC][termios.VMIN], without_echo[tty.CC][termios.VTIME] = 1, 0
-            termios.tcsetattr(descriptor, termios.TCSANOW, without_echo)
-            threading.Thread(target=self._read, args=(descriptor, ended), name="keyboard", daemon=True).start()
+            with contextlib.suppress(termios.error):  # The terminal is gone.
+                termios.tcsetattr(descriptor, termios.TCSANOW, without_echo)
+                threading.Thread(target=self._read, args=(descriptor, ended), name="keyboard", daemon=True).start()
             yield
         finally:
             ended.set()
@@ -86,6 +87,16 @@ def _terminal() -> int | None:
     except (OSError, ValueError, AttributeError):  # Standard input is closed or was replaced.
         return None
     return descriptor if hasattr(os, "tcgetpgrp") and _in_foreground(descriptor) else None
+
+
+def _settings(descriptor: int) -> list[Any] | None:
+    """Returns the terminal's settings, None if it is gone."""
+    import termios
+
+    try:
+        return termios.tcgetattr(descriptor)
+    except termios.error:
+        return None
 
 
 def _in_foreground(descriptor: int) -> bool:

@@ -127,6 +127,7 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
     """Returns the links that the arguments name. Raises CommandError if they contradict each other."""
     from vtctap.pcap.record import Sender
     from vtctap.sniffer.capture import Link, Wire
+    from vtctap.sniffer.opening import one_port
 
     pair = (arguments.client, arguments.server)
     ways = bool(arguments.port) + any(pair) + bool(arguments.links)
@@ -135,7 +136,7 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
     if arguments.port:
         return [Link((Wire(arguments.port),))]
     if any(pair):
-        if arguments.client == arguments.server:
+        if all(pair) and one_port(*pair):
             raise CommandError("client and server have the same port; use -i for a wire that carries both directions")
         wires = zip(pair, (Sender.CLIENT, Sender.SERVER), strict=True)
         return [Link(tuple(Wire(port, sender) for port, sender in wires if port))]
@@ -152,6 +153,6 @@ def _links(arguments: argparse.Namespace) -> "list[Link]":
     if len({link.name for link in links}) < len(links):
         raise CommandError("two links have the same name: give each link a name of its own")
     every = [wire.port for link in links for wire in link.wires]
-    if len(set(every)) < len(every):
+    if one_port(*every):
         raise CommandError("a port is named twice: give each wire a port of its own")
     return links
