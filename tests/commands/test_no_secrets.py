@@ -2,13 +2,20 @@
 
 import json
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from equipment.planted import NOON, data
 from vtctap.__main__ import main
+from vtctap.pcap.capture_file import Interface
+from vtctap.pcap.record import Record, Sender
+from vtctap.pcap.trace import create_trace
 
 Text = pytest.CaptureFixture[str]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -41,6 +48,88 @@ def test_no_secret_is_shown(command: list[str], trace: str, capsys: Text) -> Non
     after = capsys.readouterr().out
     assert not [secret for secret in secrets if secret in after.replace(" ", "")]
     assert len(after.splitlines()) == len(before.splitlines())
+
+
+def written(path: Path, *records: Record, names: tuple[str, ...] = ("", "")) -> str:
+    """Writes a trace of records; the taps have these names."""
+    with create_trace(str(path), taps=[Interface(147, name) for name in names]) as writer:
+        for record in records:
+            writer.write(record)
+    return str(path)
+
+
+COMMANDS = [
+    ["read"],
+    ["read", "-x", "-V"],
+    ["read", "--json"],
+    ["check"],
+    ["check", "--json"],
+    ["stats"],
+    ["stats", "--json"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_name_of_a_link_is_shown(command: list[str], tmp_path: Path, capsys: Text) -> None:
+    records = [Record(NOON + n, b"/?!\r\n", sender=Sender.CLIENT, link=n, tap=n) for n in (0, 1)]
+    path = written(tmp_path / "t.pcapng", *records, names=("SN12345678_Mueller:client", "SN99999999:client"))
+    main(["read", path])
+    assert "Mueller" in capsys.readouterr().out
+    main([*command, path, "--no-secrets"])
+    shown = capsys.readouterr()
+    assert "Mueller" not in shown.out + shown.err
+    assert "SN99999999" not in shown.out + shown.err
+
+
+VALUE = Record(NOON, data(b"1.8.0(123456*kWh)"), sender=Sender.SERVER)
+SIGN_ON = Record(NOON + 10**9, b"/?123456!\r\n", sender=Sender.CLIENT)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("records", [(VALUE, SIGN_ON), (SIGN_ON, VALUE)], ids=["value first", "address first"])
+def test_a_secret_is_not_shown_where_values_stay(
+    command: list[str], records: tuple[Record, ...], tmp_path: Path, capsys: Text
+) -> None:
+    path = written(tmp_path / "t.pcapng", *records)
+    main(["read", path])
+    assert capsys.readouterr().out.count("123456") == 2
+    main([*command, path, "--no-secrets"])
+    assert "123456" not in capsys.readouterr().out
+
+
+def test_a_secret_in_a_later_part_is_not_shown(tmp_path: Path, capsys: Text) -> None:
+    parts = [written(tmp_path / f"{record.time}.pcapng", record) for record in (VALUE, SIGN_ON)]
+    main(["read", *parts, "--join", "--no-secrets"])
+    shown = capsys.readouterr().out
+    assert "1.8.0" in shown
+    assert "123456" not in shown
+
+
+def test_a_pipe_shows_no_secret_that_it_has_seen(tmp_path: Path, vtctap: Run) -> None:
+    path = written(tmp_path / "t.pcapng", SIGN_ON, VALUE)
+    with open(path, "rb") as pipe:
+        shown = vtctap("read", "--no-secrets", "-", stdin=pipe)
+    assert "1.8.0" in shown.stdout
+    assert "123456" not in shown.stdout
+
+
+def test_what_cannot_be_read_is_told_once_and_after_what_can(tmp_path: Path, capsys: Text) -> None:
+    parts = [written(tmp_path / "a.pcapng", SIGN_ON), str(tmp_path / "b.pcapng")]
+    Path(parts[1]).write_bytes(b"no trace")
+    assert main(["read", *parts, "--join", "--no-secrets"]) != 0
+    shown = capsys.readouterr()
+    assert "IDRequest" in shown.out or "/?" in shown.out
+    assert shown.err.count("b.pcapng") == 1
+
+
+def test_the_report_has_no_name(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    records = [Record(NOON + n, b"/?!\r\n", sender=Sender.CLIENT, link=n, tap=n) for n in (0, 1)]
+    path = written(tmp_path / "SN12345678.pcapng", *records, names=("Mueller:client", "SN99999999:client"))
+    page = tmp_path / "t.html"
+    assert main(["report", path, "--no-secrets", "-o", str(page)]) == 0
+    shown = page.read_text("utf-8")
+    assert not [name for name in ("SN12345678", "Mueller", "SN99999999") if name in shown]
 
 
 def test_the_report(trace: str, tmp_path: Path, capsys: Text) -> None:

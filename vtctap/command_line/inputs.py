@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.messages import warn
-from vtctap.errors import DONE, FOUND, CommandError
+from vtctap.errors import DONE, FOUND, CommandError, Error
 
 if TYPE_CHECKING:
     from vtctap.dissector.profiles.model import Profile
@@ -49,6 +50,17 @@ class Traces:
     def profile(self) -> str | None:
         """The name of the profile that the trace states; None if it states none."""
         return self.reader.profile if self.reader else None
+
+    def ahead(self) -> "Iterator[Record]":
+        """Yields the records that the files hold now, for a look before the traces are read. Pipes are read only once,
+        and have none; nor has what follows an error, which is reported when the traces are read."""
+        from vtctap.pcap.record import Record
+        from vtctap.pcap.streams import is_special
+
+        if any(name == STANDARD or is_special(name) for name in self._names):
+            return
+        with suppress(Error, OSError):
+            yield from (item for item in Traces(self._names, bar=False, told=False) if isinstance(item, Record))
 
     def __iter__(self) -> "Iterator[Record | Skipped]":
         from vtctap.pcap.skipped import Skipped
@@ -145,7 +157,7 @@ class Reading:
         self.traces.append(trace)
         if self.profile:
             each, profile = settled(trace, load(self.profile))
-            return self._shown(each, profile), profile
+            return self._shown(trace, each, profile), profile
         each, profile = settled(trace)
         stated, of = trace.profile, f"{name}: " if name else ""
         if stated not in (None, profile.name):
@@ -155,19 +167,32 @@ class Reading:
             )
         elif profile.name != DEFAULT:
             warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
-        return self._shown(each, profile), profile
+        return self._shown(trace, each, profile), profile
 
-    def _shown(self, items: "Iterator[Record | Skipped]", profile: "Profile") -> "Iterator[Record | Skipped]":
-        """Returns the items, without secrets if so wished."""
-        if not self.no_secrets:
-            return items
-        from vtctap.dissector.profiles.names import shipped
-        from vtctap.dissector.redaction.redact import Redactor
-        from vtctap.dissector.redaction.standins import StandIns
-        from vtctap.pcap.record import Record
+    def _shown(
+        self, trace: Traces, items: "Iterator[Record | Skipped]", profile: "Profile"
+    ) -> "Iterator[Record | Skipped]":
+        """Returns the items of a trace, without secrets if so wished."""
+        return _without_secrets(trace, items, profile) if self.no_secrets else items
 
-        redactor = Redactor(profile, StandIns(os.urandom(32)), profiles=shipped())
-        return (redactor.redact(item) if isinstance(item, Record) else item for item in items)
+
+def _without_secrets(
+    trace: Traces, items: "Iterator[Record | Skipped]", profile: "Profile"
+) -> "Iterator[Record | Skipped]":
+    """Yields the items with stand-ins for all secrets of the files, or of a pipe for those that have come so far."""
+    from vtctap.dissector.profiles.names import shipped
+    from vtctap.dissector.redaction.redact import Redactor
+    from vtctap.dissector.redaction.standins import StandIns
+    from vtctap.pcap.record import Record
+
+    redactor = Redactor(profile, StandIns(os.urandom(32)), profiles=shipped())
+    for record in trace.ahead():
+        redactor.learn(record)
+    for item in items:
+        if isinstance(item, Record):
+            redactor.learn(item)
+            item = redactor.redact(item)
+        yield item
 
 
 def one_link(records: "Iterator[Record]") -> "Iterator[Record]":

@@ -105,7 +105,7 @@ def _show(
     dissector = Dissector(profile, keys)
     taps = 0
     for dissection in islice(dissector.each(records), arguments.count):
-        if traces.reader and len(traces.reader.interfaces) > taps:
+        if traces.reader and len(traces.reader.interfaces) > taps and not arguments.no_secrets:
             taps = len(traces.reader.interfaces)
             lines.links = link_names(traces.reader.interfaces)
         if passes is None or passes(dissection.as_json()):

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     reading = Reading(arguments.profile, no_secrets=arguments.no_secrets)
     records, profile = reading.settle(Traces(traces))
     collected = collect(records, profile)
-    names = ", ".join(Path(trace).name for trace in traces)
+    names = "trace" if arguments.no_secrets else ", ".join(Path(trace).name for trace in traces)
     text = page(collected, profile, trace=names, application=APPLICATION)
     write_text(arguments.output, text, force=True, encoding="utf-8")
     if not arguments.quiet and arguments.output != STANDARD:
