@@ -49,6 +49,7 @@ class Redactor:
         """The shorter secrets."""
         self._lengths: set[int] = set()
         self._runs = NumberRuns()
+        self._short_noises = 0
         standins.forbidden = self._holds_secret
 
     def learn(self, record: Record) -> None:
@@ -85,7 +86,7 @@ class Redactor:
         if record.kind is Kind.EVENT:
             event = self._event(record.event)
         elif record.kind is Kind.NOISE:
-            octets = self._standins.noise(octets)
+            octets = self._noise(octets)
         else:
             octets = self._frame(record)
         return Record(
@@ -106,6 +107,14 @@ class Redactor:
             record.pauses_us,
             event,
         )
+
+    def _noise(self, octets: bytes) -> bytes:
+        """Returns the stand-in for noise. Equal parts of a few octets get different ones: else a text that comes octet
+        by octet would be a substitution cipher, which can be solved."""
+        if len(octets) >= SHORTEST:
+            return self._standins.noise(octets)
+        self._short_noises += 1
+        return self._standins.noise(octets, self._short_noises)
 
     def _event(self, event: str) -> str:
         """Returns the text of an event with the words that may stay; that of a mark keeps its form."""
@@ -173,7 +182,7 @@ class Redactor:
             return self._standins.hdlc_address(old)
         known = self._profile.register(piece.register)
         if message.message is None:
-            return self._standins.noise(octets[piece.start : piece.end])
+            return self._noise(octets[piece.start : piece.end])
         is_token = piece.kind is PieceKind.VALUE and known is not None and bool(known.token_encodings)
         made = (self._standins.token if is_token else self._standins.text)(old)
         return _with_high_bits(made, octets[piece.start : piece.end], parity=_carries_parity(octets))

@@ -68,9 +68,11 @@ class StandIns:
         """Returns the lower half of another device's HDLC address, without an HDLC flag."""
         return self._cached("address", octets, _other_address)
 
-    def noise(self, octets: bytes) -> bytes:
-        """Returns the stand-in for octets that are no message: every octet but NUL and line ends changes in kind."""
-        return self._cached("noise", octets, lambda text, draw: bytes(_other(octet, draw) for octet in text))
+    def noise(self, octets: bytes, number: int = 0) -> bytes:
+        """Returns the stand-in for octets that are no message: every octet but NUL and line ends changes in kind.
+
+        Another ``number`` gives another stand-in."""
+        return self._cached(f"noise {number}", octets, lambda text, draw: bytes(_other(octet, draw) for octet in text))
 
     def _cached(self, kind: str, octets: bytes, make: Callable[[bytes, Iterator[int]], bytes]) -> bytes:
         made = self._made.get((kind, octets))

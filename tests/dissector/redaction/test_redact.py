@@ -155,6 +155,13 @@ def test_equal_secrets_stay_equal_and_another_key_gives_other_stand_ins() -> Non
     assert StandIns(b"another key").text(b"12345678903") != StandIns(KEY).text(b"12345678903")
 
 
+def test_text_that_comes_octet_by_octet_becomes_no_substitution_cipher() -> None:
+    made = redacted(*(Record(NOON, b"5", Kind.NOISE) for _ in range(200)))
+    assert {record.octets for record in made} == {bytes([digit]) for digit in b"012346789"}
+    again = redacted(*(Record(NOON, b"5", Kind.NOISE) for _ in range(200)))
+    assert made == again
+
+
 def test_a_meter_number_inside_a_pan_is_the_same_number() -> None:
     meter = b"12345678903"
     pan = b"600727" + meter
