@@ -24,8 +24,8 @@ from typing import Final, NamedTuple, Self
 from vtctap.pcap.record import HASH_OPTION, HEADER, OPTION, Kind, Record, encode
 
 _VALUE: Final = Struct(">4sI32s8s")
-_AHEAD: Final = Struct(">4sIq")
-"""What is hashed between the previous hash and the record: id, number, timestamp."""
+_AHEAD: Final = Struct(">4sI")
+"""What is hashed between the previous hash and the timestamp: id and number."""
 _LENGTH: Final = slice(4, 8)
 """The header length in a packet's data."""
 _OPTION_SIZE: Final = OPTION.size + _VALUE.size
@@ -46,12 +46,20 @@ class HashLink(NamedTuple):
 
 
 def _hash(link: HashLink, time_ns: int, data: bytes) -> bytes:
-    return hashlib.sha256(link.previous + _AHEAD.pack(link.id, link.number, time_ns) + data).digest()
+    ahead = link.previous + _AHEAD.pack(link.id, link.number) + _timestamp(time_ns)
+    return hashlib.sha256(ahead + data).digest()
 
 
 def _beginning(time_ns: int) -> bytes:
     """Returns hash(0) of a chain whose first record has this timestamp."""
-    return hashlib.sha256(time_ns.to_bytes(8, "big", signed=True)).digest()
+    return hashlib.sha256(_timestamp(time_ns)).digest()
+
+
+def _timestamp(time_ns: int) -> bytes:
+    """Returns a timestamp as it is hashed: in eight octets, or in sixteen where damage of a pcapng file (64 bits of any
+    unit, and an offset) made it later than any that a capture states."""
+    size = 8 if -(1 << 63) <= time_ns < 1 << 63 else 16
+    return time_ns.to_bytes(size, "big", signed=True)
 
 
 class HashChain:

@@ -6,7 +6,7 @@ from typing import Final
 from vtctap.pcap.importers.escapes import unescape
 from vtctap.pcap.importers.hexadecimal import Unreadable
 
-_CALL: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"(\.\.\.)?, (\d++)\)\s*= (\d++)(?: <[\d.]++>)?')
+_CALL: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"(\.\.\.)?, (\d{1,19}+)\)\s*= (\d{1,19}+)(?: <[\d.]++>)?')
 _ESCAPE: Final = re.compile(r"\\(?:([0-7]{1,3})|.)")
 
 

@@ -111,7 +111,7 @@ FORMS: Final = (
         "http://www.dest-unreach.org/socat/doc/socat.html",
         _lines(r" (?P<octets>[0-9a-f].*)"),
         hexadecimal.perhaps_row,
-        head=_lines(r"(?P<side>[<>]) (?P<time>STAMP)  length=(?P<length>\d+) from=\d+ to=\d+"),
+        head=_lines(r"(?P<side>[<>]) (?P<time>STAMP)  length=(?P<length>\d{1,9}) from=\d+ to=\d+"),
         rest=_lines(r"--|\d{4}/\d\d/\d\d .*|"),
         sides={},
         padded=True,

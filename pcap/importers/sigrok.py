@@ -3,9 +3,12 @@
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
+from lzma import LZMAError
 from typing import IO, Final
 
+from vtctap.base.nouns import count
 from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.wires import RATE, Wires, hertz, sample_time
@@ -16,6 +19,12 @@ _STATED: Final = re.compile(r"^([\w ]+?)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
 _BLOCK: Final = 1 << 16
 """Number of samples read at a time."""
+_MAX_UNIT: Final = 64
+"""Most octets of a sample."""
+_ENCRYPTED: Final = 1
+"""The flag of an encrypted part of an archive."""
+_DAMAGED: Final = (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, ValueError, zlib.error, LZMAError)
+"""What a damaged archive raises."""
 
 
 def recognises(head: bytes) -> bool:
@@ -29,9 +38,13 @@ def read(source: Source, account: Account) -> Iterator[Burst]:
     file: str | IO[bytes] = os.fspath(source) if isinstance(source, (str, os.PathLike)) else source
     try:
         with zipfile.ZipFile(file) as archive:
+            if any(part.flag_bits & _ENCRYPTED for part in archive.infolist()):
+                raise ImportFormatError(f"{name}: it is encrypted")
             stated = dict(_STATED.findall(archive.read("metadata").decode("utf-8", "replace")))
             yield from _octets(archive, stated, name, account)
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, ValueError) as error:
+    except ImportFormatError:
+        raise
+    except _DAMAGED as error:
         raise ImportFormatError(f"{name}: it is not a whole .sr file: {error}") from None
 
 
@@ -40,21 +53,22 @@ def _octets(archive: zipfile.ZipFile, stated: dict[str, str], name: str, account
     if not rate or not hertz(rate):
         raise ImportFormatError(f"{name}: it states no samplerate")
     channels = {int(key[5:]) - 1: stated[key] for key in stated if re.fullmatch(r"probe\d+", key)}
-    bits = sorted(channels)
+    bits, unit = sorted(channels), int(stated.get("unitsize", "1"))
+    if not 1 <= unit <= _MAX_UNIT or any(not 0 <= bit < 8 * unit for bit in bits):
+        raise ImportFormatError(f"{name}: its channels do not fit into samples of {count(unit, 'octet')}")
     wires = Wires([channels[bit] for bit in bits], sample_time(hertz(rate)), account)
-    count = 0
-    for at, word in _changes(archive, stated):
-        count = at
+    last = 0
+    for at, word in _changes(archive, unit, stated.get("capturefile", "logic-1")):
+        last = at
         time = round(at * SECOND_NS / hertz(rate))
         for number, bit in enumerate(bits):
             yield from wires.feed(time, number, word[bit >> 3] >> (bit & 7) & 1)
-    yield from wires.close(round((count + 1) * SECOND_NS / hertz(rate)))
+    yield from wires.close(round((last + 1) * SECOND_NS / hertz(rate)))
 
 
-def _changes(archive: zipfile.ZipFile, stated: dict[str, str]) -> Iterator[tuple[int, bytes]]:
-    """Yields the samples that differ from the previous one, with their numbers."""
-    unit = int(stated.get("unitsize", "1"))
-    begins = re.escape(stated.get("capturefile", "logic-1"))
+def _changes(archive: zipfile.ZipFile, unit: int, prefix: str) -> Iterator[tuple[int, bytes]]:
+    """Yields the samples of ``unit`` octets that differ from the previous one, with their numbers."""
+    begins = re.escape(prefix)
     parts = [part for part in archive.namelist() if re.fullmatch(rf"{begins}(-\d+)?", part)]
     at = 0
     before = b""

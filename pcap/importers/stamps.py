@@ -70,11 +70,11 @@ class LogClock:
 
 @lru_cache(maxsize=16)
 def _midnight(year: str, month: str, day: str, sign: str | None, hours: str | None, minutes: str | None) -> int | None:
-    """Returns when a day begins in a time zone, ns since 1970 UTC; None where there is no such day."""
-    zone = UTC
-    if sign:
-        zone = timezone(int(f"{sign}1") * timedelta(hours=int(hours or 0), minutes=int(minutes or 0) % 60))
+    """Returns when a day begins in a time zone, ns since 1970 UTC; None where there is no such day or zone."""
     try:
+        zone = UTC
+        if sign:
+            zone = timezone(int(f"{sign}1") * timedelta(hours=int(hours or 0), minutes=int(minutes or 0) % 60))
         return int(datetime(int(year), int(month), int(day), tzinfo=zone).timestamp()) * SECOND_NS
     except ValueError:
         return None

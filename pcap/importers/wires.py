@@ -18,7 +18,7 @@ from vtctap.pcap.record import SECOND_NS, Sender
 
 _REST: Final = SECOND_NS
 """How long the levels after the last change are assumed to last, ns."""
-RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)Hz")
+RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([kMG]?)Hz")
 """How sigrok writes a sample rate."""
 _FACTORS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 

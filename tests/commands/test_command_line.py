@@ -68,6 +68,8 @@ def test_no_command(inside: Run) -> None:
         (["reframe", "t.pcapng"], "the following arguments are required: -w"),
         (["reframe", "t.pcapng", "-w", "u.pcapng"], "vtctap: t.pcapng: No such file or directory"),
         (["wireshark", "lua"], "the file to write is missing"),
+        (["import", "--from", "raw", "-", "-", "-w", "x.pcapng"], "- is standard input, which can be read only once"),
+        (["check", "-", "t.pcapng", "-"], "- is standard input, which can be read only once"),
         (["demo", "--seed", "x"], "invalid int value: 'x'"),
         (["demo", "--faults"], "--faults writes its list beside the trace"),
         (["demo", "--faults", "-w", "-"], "--faults writes its list beside the trace"),

@@ -1,6 +1,7 @@
 """``vtctap verify``: its results for complete, sliced, changed and unchained traces, and for signatures."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_a_part(trace: Path, capsys: Text) -> None:
 def test_a_trace_that_was_cut_at_its_end(trace: Path, capsys: Text) -> None:
     assert main(["verify", str(part(trace, slice(-1)))]) == 1
     assert "ends without the closed event of tap 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("time", [b"\xff" * 8, b"\0\0\0\x80\0\0\0\0"])
+def test_a_timestamp_beyond_all_captures(trace: Path, capsys: Text, time: bytes) -> None:
+    octets = bytearray(trace.read_bytes())
+    packets = [match.start() for match in re.finditer(rb"\x06\0\0\0", octets) if match.start() % 4 == 0]
+    octets[packets[4] + 12 : packets[4] + 20] = time
+    trace.write_bytes(octets)
+    assert main(["verify", str(trace)]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("changed: records 1 to 96 of chain ")
+    assert said.endswith("\n  altered: record 5\n")
 
 
 def test_changes(trace: Path, capsys: Text) -> None:

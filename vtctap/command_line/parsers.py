@@ -58,9 +58,13 @@ class CommandParser(argparse.ArgumentParser):
         self._words: list[str] = []
 
     def parse(self, words: list[str]) -> argparse.Namespace:
-        """Returns the parsed arguments. Options may stand between file names; after ``--`` all words are file names."""
+        """Returns the parsed arguments. Options may stand between file names; after ``--`` all words are file names.
+        Of several files, one may be ``-``, standard input."""
         self._words = words
-        return self.parse_args(words) if "--" in words else self.parse_intermixed_args(words)
+        parsed = self.parse_args(words) if "--" in words else self.parse_intermixed_args(words)
+        if any(isinstance(each, list) and each.count("-") > 1 for each in vars(parsed).values()):
+            self.error("- is standard input, which can be read only once")
+        return parsed
 
     def error(self, message: str) -> NoReturn:
         """Exits with one line on standard error."""

@@ -2,6 +2,7 @@
 times."""
 
 import io
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +167,67 @@ def test_every_cut_of_an_sr_file_is_refused_in_one_line() -> None:
     for length in (*range(0, 200, 9), len(content) // 2, len(content) - 30):
         with pytest.raises(ImportFormatError, match="not a whole"):
             bursts_of("sigrok", content[:length])
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_anywhere_in_an_sr_file_is_refused(way: int) -> None:
+    """Damaged compressed samples, too. (The module bz2 raises an OSError.)"""
+    with (
+        zipfile.ZipFile(io.BytesIO(sr(drawn()))) as plain,
+        zipfile.ZipFile(packed := io.BytesIO(), "w", way) as archive,
+    ):
+        for part in plain.namelist():
+            archive.writestr(part, plain.read(part))
+    content, chance = packed.getvalue(), random.Random(way)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        at = chance.randrange(len(content))
+        for place in range(at, min(at + 20, len(content))):
+            damaged[place] ^= chance.randrange(256)
+        try:
+            bursts_of("sigrok", bytes(damaged))
+        except (ImportFormatError, OSError):
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "reason"),
+    [
+        (b"probe2=D1", b"probe9=D1", "its channels do not fit into samples of 1 octet"),
+        (b"probe2=D1", b"probe0=D1", "its channels do not fit"),
+        (b"unitsize=1", b"unitsize=0", "its channels do not fit"),
+        (b"unitsize=1", b"unitsize=" + b"9" * 30, "its channels do not fit"),
+        (b"unitsize=1", b"unitsize=" + b"9" * 5000, "not a whole .sr file"),
+        (b"probe2=D1", b"probe" + b"9" * 5000 + b"=D1", "not a whole .sr file"),
+        (b"samplerate=1 MHz", b"samplerate=" + b"9" * 400 + b" MHz", "it states no samplerate"),
+        (b"samplerate=1 MHz", b"samplerate=0." + b"0" * 310 + b"1 Hz", "it states no samplerate"),
+    ],
+)
+def test_an_sr_file_that_describes_other_samples(text: bytes, other: bytes, reason: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(sr(drawn()))) as plain, zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+        for part in plain.namelist():
+            archive.writestr(part, plain.read(part).replace(text, other) if part == "metadata" else plain.read(part))
+    with pytest.raises(ImportFormatError, match=reason):
+        bursts_of("sigrok", packed.getvalue())
+
+
+def test_an_encrypted_sr_file() -> None:
+    content = bytearray(sr(drawn()))
+    for start, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = content.index(start)
+        while place >= 0:
+            content[place + at] |= 1
+            place = content.find(start, place + 1)
+    with pytest.raises(ImportFormatError, match="it is encrypted"):
+        bursts_of("sigrok", bytes(content))
+
+
+def test_a_time_of_any_length() -> None:
+    lines = saleae(drawn()).splitlines(keepends=True)
+    _, account = bursts_of("logic", b"".join([*lines[:20], b"9" * 5000 + b".0,1,1\n", *lines[20:]]))
+    assert account.skipped == 1
 
 
 def test_the_table_of_an_analyser() -> None:

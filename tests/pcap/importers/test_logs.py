@@ -274,6 +274,30 @@ def test_the_digits_of_socat_are_microseconds() -> None:
     assert [(burst.time or 0) % 1_000_000_000 for burst in bursts] == [274_319_000]
 
 
+@pytest.mark.parametrize("zone", ["+9900", "-24:00", "+2400"])
+def test_a_wrong_zone_in_one_line(zone: str, tmp_path: Path) -> None:
+    """The other lines are read, and recognised."""
+    lines = [f"2026-01-01 12:00:0{second} +0100 2f 3f 21 0d 0a\n" for second in range(9)]
+    lines[4] = lines[4].replace("+0100", zone)
+    path = tmp_path / "t.log"
+    path.write_text("".join(lines))
+    (form,) = recognise(path)
+    bursts, account = bursts_of(form.name, "".join(lines))
+    assert joined(bursts) == b"/?!\r\n" * 8
+    assert account.skipped == 1
+
+
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_length_of_any_length(digits: int) -> None:
+    """The block without a usable head is left out; the next one is read."""
+    log = socat(0, REQUEST)
+    _, account = bursts_of("socat", log.replace("length=5", "length=" + "9" * digits) + log)
+    assert not account.complete
+    line = f'read(3, "A", {"9" * digits}) = 1\n'
+    _, account = bursts_of("strace", line + 'write(3, "A", 1) = 1\n')
+    assert account.complete == (digits < 20)
+
+
 def test_a_length_that_is_not_met() -> None:
     bursts, account = bursts_of("socat", socat(0, REQUEST).replace("length=5", "length=9"))
     assert [burst.flags for burst in bursts] == [Flag.OVERRUN]
