@@ -103,6 +103,7 @@ def _beginning(trace: str) -> str:
 _frame: Final = maker(Frame)
 _FRAME: Final = Kind.FRAME
 _SYNTHETIC: Final = Flag.SYNTHETIC
+_ECHO: Final = Flag.ECHO
 _SHORT: Final = 128
 _MANY: Final = 512
 """Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept, and only when they occur again. More
@@ -147,7 +148,7 @@ class Dissector:
         if place.register_asked:
             key = record.octets, place.register_asked
             _, meaning = self._known.get(key) or self._decode(record, place.register_asked)
-        if meaning.apdu:
+        if meaning.apdu and not record.flags & _ECHO:
             asked = self._requests.feed(number, record.link, meaning.apdu, place.request_in)
             if asked:
                 place, meaning = place._replace(object_asked=asked), answered(meaning, asked)

@@ -293,7 +293,7 @@ class _Parser:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return re.compile(text.removeprefix("(?-i)"), flags)
-        except (re.error, OverflowError) as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise self._error(token.at, f"is no regular expression: {error}") from None
 
     def _value(self, left: _Operand) -> Any:

@@ -85,7 +85,15 @@ def _library() -> ModuleType | None:
     return xdlms  # type: ignore[no-any-return]
 
 
-_REFUSALS: Final = (ValueError, IndexError, KeyError, TypeError, AttributeError, AssertionError, NotImplementedError)
+_REFUSALS: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,  # NotImplementedError, and RecursionError for data that is nested deeply.
+    TypeError,
+    ValueError,
+)
 """What the library raises for octets that it does not know."""
 _NORMAL: Final = 1
 """The choice of a request or response that is neither in blocks nor in lists."""

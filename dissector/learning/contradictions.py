@@ -34,9 +34,11 @@ class Contradiction:
 
 
 def _line(turn: Turn, profile: Profile) -> Found:
-    """Compares format and speed, in frames from taps that show them."""
+    """Compares format and speed, in frames from taps that show them. HDLC has a format of its own."""
     for frame in turn.exchange.frames:
         record = frame.record
+        if frame.name == MessageName.HDLC:
+            continue
         if record.uncertainty is None or record.flags & Flag.SYNTHETIC or frame.damaged or record.line is None:
             continue
         if (record.line, record.speed) != (profile.line, profile.speed) and not turn.signed_on:
@@ -145,9 +147,11 @@ def _identification(turn: Turn, profile: Profile) -> Found:
 
 
 def _reaction(turn: Turn, profile: Profile) -> Found:
-    """Compares the reaction time with the limits, allowing for its uncertainty."""
+    """Compares the reaction time with the limits, allowing for its uncertainty. HDLC has limits of its own."""
     response, request = turn.exchange.response, turn.request
     if response is None or request is None or response.place.response_time_ns is None or turn.fate is Fate.UNKNOWN:
+        return
+    if request.name == MessageName.HDLC:
         return
     if response.record.uncertainty is None or request.record.uncertainty is None:
         return

@@ -30,6 +30,8 @@ def _reaction(turn: Turn, notes: Notes) -> None:
     request, response = turn.request, turn.exchange.response
     if request is None or response is None or turn.asks is None or turn.fate not in CERTAIN:
         return
+    if request.name == MessageName.HDLC:  # It has limits of its own.
+        return
     time_ns, doubt = response.place.response_time_ns, _doubt(request.record, response.record)
     if time_ns is not None and doubt is not None:
         notes.feed(turn.at(response), about(time_ns), measure=time_ns, doubt=doubt)

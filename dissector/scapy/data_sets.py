@@ -9,7 +9,7 @@ from vtctap.dissector.meaning import Meaning
 from vtctap.dissector.protocol.characters import SEVEN_BITS, carries_even_parity, show
 from vtctap.dissector.protocol.messages import DATA_SET, Message, closing_bracket
 from vtctap.dissector.protocol.rules import MessageName
-from vtctap.dissector.scapy.derived import TOKEN_FIELDS, Derived
+from vtctap.dissector.scapy.derived import TOKEN_FIELDS, Derived, marked
 from vtctap.dissector.scapy.exact import set_slot
 from vtctap.dissector.scapy.fields import ImpliedField, MarkField, MeantField, OctetsField
 from vtctap.dissector.scapy.settings import dissector
@@ -90,7 +90,7 @@ class DataSet(Derived):
             value = said.get(field, "")
             text = value[0] if isinstance(value, list) else value
             if text:
-                words.append(f"{text}?" if field in said.get("vtc.assumed", ()) else text)
+                words.append(marked(text, field, said))
         return ", ".join(words)
 
 

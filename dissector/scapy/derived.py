@@ -2,6 +2,7 @@
 """Packets with derived fields: fields of the catalogue that are read from the octets but have no octets of their
 own."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from vtctap.dissector.catalogue import BOOLEAN, CATALOGUE
@@ -23,6 +24,12 @@ def absent(attribute: str) -> Any:
     if field.repeats:
         return []
     return False if field.type is BOOLEAN else None
+
+
+def marked(text: str, field: str, said: Mapping[str, Any]) -> str:
+    """Returns the text of a field with a question mark if the field, or the token that it is read from, is assumed."""
+    source = "vtc.token" if field.startswith("vtc.token.") else field
+    return f"{text}?" if text and source in said.get("vtc.assumed", ()) else text
 
 
 class Derived(Exact):

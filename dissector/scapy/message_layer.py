@@ -18,7 +18,7 @@ from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import MAY_FOLLOW
 from vtctap.dissector.scapy.data_sets import DataSet, data_sets
-from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, TOKEN_FIELDS, Derived
+from vtctap.dissector.scapy.derived import BY_ATTRIBUTE, TOKEN_FIELDS, Derived, marked
 from vtctap.dissector.scapy.fields import OctetsField
 from vtctap.dissector.scapy.settings import dissect
 from vtctap.dissector.text import summary
@@ -80,8 +80,11 @@ class MessageLayer(Derived):
         return {name: value for name, value in fields.items() if name in _MESSAGE_NAMES}
 
     def meaning_of(self, name: str) -> str:
-        """Returns the manufacturer that an identification's letters stand for."""
-        return self.derive(f"{name}_name") or ""
+        """Returns the manufacturer that an identification's letters stand for, with a question mark where it is
+        assumed."""
+        said = self.fields_vtc()
+        field = BY_ATTRIBUTE[f"{name}_name"].name
+        return marked(str(said.get(field, "")), field, said)
 
     def hashret(self) -> bytes:
         """Returns nothing, since a message does not identify its request."""

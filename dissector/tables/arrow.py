@@ -65,7 +65,8 @@ def array(column: Column, kind: Any, values: Sequence[Value | None], time_unit: 
         times = [None if value is None else _int64(nanoseconds(str(value)) // per_unit) for value in values]
         return pyarrow.array(times, kind)
     if column.type is ColumnType.SPAN:
-        return pyarrow.array(values, pyarrow.string()).cast(kind)
+        spans = [None if value is None or _int64(nanoseconds(str(value))) is None else value for value in values]
+        return pyarrow.array(spans, pyarrow.string()).cast(kind)
     return pyarrow.array(values, kind)
 
 

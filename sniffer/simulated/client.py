@@ -232,7 +232,7 @@ class ClientMachine:
             return self._repeat(self._request() if repeats else bytes([NAK]), now)
         speed = self._speed
         if isinstance(self._step, SignOn):
-            speed = MODE_B.get(chr(answer[4]), speed)
+            speed = MODE_B.get(answer[4:5].decode("latin-1"), speed)
         elif self._is_over(answer):
             speed = self._opening_speed
         changed = self._change_speed(speed, binary=isinstance(self._step, Hdlc) and not self._is_over(answer))

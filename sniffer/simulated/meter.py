@@ -159,12 +159,12 @@ class MeterMachine:
         if message[0] == NAK:
             return [self._send(self._last)]
         if message[0] == ACK:
-            return self._select_option(message[1:-2].decode("ascii"))
+            return self._select_option(message[1:-2].decode("latin-1"))
         if not self._dialect.syntax.client_check:
             message += b"\0"
         elif not is_checked(message, self._dialect.syntax.check):
             return self._refuse(self._dialect.refusals.bad_check)
-        name, _, body = message[1:-2].decode("ascii").partition("\x02")
+        name, _, body = message[1:-2].decode("latin-1").partition("\x02")
         if name == "B0" and self._dialect.session.sign_on:
             return self._leave()
         if name == self._dialect.syntax.read:

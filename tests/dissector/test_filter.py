@@ -390,6 +390,7 @@ def test_filters_of_a_hand_made_record(text: str, expected: bool) -> None:
         ("(" * 51 + "vtc.cut" + ")" * 51, "more than 50 brackets"),
         ("vtc.link contains 1", "is for text"),
         ('vtc.text matches "("', "no regular expression"),
+        (f'vtc.text matches "{"(" * 3000}a{")" * 3000}"', "no regular expression"),
         ("vtc.link ==", "the end stands where a value"),
         ("(vtc.link", "the end stands where ')'"),
         ("vtc.link vtc.tap", "at position 10"),

@@ -19,7 +19,8 @@ local function register_of(message)
     if not set or set.register == "" then
         return message.name
     end
-    return set.register .. (set.name and " " .. set.name or "")
+    local doubt = message.assumed["vtc.register.name"] and "?" or ""
+    return set.register .. (set.name and " " .. set.name .. doubt or "")
 end
 
 -- Response times are under the request's register, or its message where it names none.

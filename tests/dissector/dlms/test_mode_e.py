@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from vtctap.dissector.protocol.checksums import fcs16
 from vtctap.dissector.scapy import VTCSession
 from vtctap.pcap import Kind, Record, Sender, create_trace
 from vtctap.pcap.burst import Burst
+from vtctap.pcap.record import Flag
 
 START, MS = 1_767_225_600_000_000_000, 1_000_000
 TOKEN, ENCRYPTED = "00000000000150997584", "01062065899601840219"
@@ -236,6 +238,31 @@ def test_blocks_and_lists_show_their_service() -> None:
     for choice in (0, 2, 3, 4, 5, 6):
         fields = dissected([("C", frame(bytes((0xC1, choice)) + bytes(range(40))))])[0].fields()
         assert of_mode_e(fields) == {"vtc.dlms.service"}
+
+
+@pytest.mark.parametrize("write", [Optical.write, Optical.enter], ids=["data", "gateway"])
+def test_an_echo_changes_nothing(write: Callable[..., None]) -> None:
+    """The second tap hears what the client sends, too."""
+    for result, polls, outcome in ((3, (), "refused"), (0, (8, 3), "accepted"), (0, (7,), "rejected")):
+        optical = Optical()
+        write(optical, PACKED, result)
+        for poll in polls:
+            optical.poll(poll)
+        heard: list[Record] = []
+        for record in records(optical.said):
+            heard.append(record)
+            if record.sender is Sender.CLIENT:
+                heard.append(replace(record, sender=Sender.SERVER, tap=1, flags=Flag.ECHO))
+        (found,) = token_flows(heard)
+        assert found.outcome == outcome
+
+
+def test_data_that_is_nested_deeply_hides_nothing() -> None:
+    good = frame(bytes.fromhex("c001c100010000600100ff0200"))
+    nested = frame(bytes.fromhex("c001c100010000600100ff0201 01") + b"\1\1" * 900)
+    found = dissected([("C", good), ("C", nested), ("C", good)])
+    assert [each.fields().get("vtc.fcs.status") for each in found] == ["good"] * 3
+    assert found[0].fields()["vtc.dlms.service"] == found[2].fields()["vtc.dlms.service"]
 
 
 @given(

@@ -4,13 +4,26 @@ from dataclasses import replace
 
 import pytest
 
-from equipment.conversation import ACK, CALL, NAK, Frames, block, data, identification, learn, read, records, write
-from vtctap.dissector.dissect import Dissector
+from equipment.conversation import (
+    ACK,
+    CALL,
+    NAK,
+    Frames,
+    answers,
+    block,
+    data,
+    identification,
+    learn,
+    read,
+    records,
+    write,
+)
+from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.learning.contradictions import Contradictions
 from vtctap.dissector.learning.draft import draft
 from vtctap.dissector.profiles.files import load, parse
 from vtctap.dissector.profiles.model import Profile
-from vtctap.pcap.record import Record
+from vtctap.pcap.record import EIGHT_BITS, Record, Sender
 
 PROFILE = """
 [profile]
@@ -135,3 +148,27 @@ def test_a_learned_profile_is_not_contradicted_by_its_own_trace() -> None:
         about
         for _, about, _ in contradictions(records([read("2006", rule="sum"), data("2006(-)", rule="sum")]), profile)
     } == {"syntax", "registers"}
+
+
+def test_hdlc_has_a_format_and_limits_of_its_own() -> None:
+    """SNRM and UA of mode E, 5 ms apart, at 8N1: neither contradicts the profile, nor teaches it a reaction time."""
+    snrm, answer = (bytes.fromhex(text) for text in ("7ea0070321930f017e", "7ea00721037301407e"))
+    made: list[Record] = []
+    for number in range(8):
+        octets, sender = ((snrm, Sender.CLIENT), (answer, Sender.SERVER))[number % 2]
+        time = 10**18 + number // 2 * 10**9 + number % 2 * (9 * 1_041_666 + 5_000_000)
+        made.append(
+            Record(
+                time,
+                octets,
+                sender=sender,
+                tap=number % 2,
+                line=EIGHT_BITS,
+                speed=9600,
+                uncertainty=100_000,
+                duration=9 * 1_041_666,
+            )
+        )
+    assert {frame.name for frame in map(Dissector(load()).dissect, made) if isinstance(frame, Frame)} == {"HDLC"}
+    assert contradictions(made) == []
+    assert answers(made)["reaction", ""].verdict == "not seen"

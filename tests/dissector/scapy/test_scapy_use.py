@@ -40,6 +40,7 @@ from vtctap.dissector.scapy import (
     WriteCommand,
     exchanges,
 )
+from vtctap.dissector.scapy.derived import marked
 from vtctap.dissector.tokens import KeyFileError, load_keys
 from vtctap.pcap import Kind, Record, Sender, open_trace
 from vtctap.pcap.record import encode
@@ -345,6 +346,16 @@ def test_show_tells_the_meaning_of_fields() -> None:
     for layer in (Data(register="1"), VTC() / Telegram(), Error(value="ER1")):
         assert fuzz(layer).show(dump=True)
         assert fuzz(layer).show2(dump=True)
+
+
+def test_show_marks_what_is_assumed() -> None:
+    identification = IDResponse(b"/ISK5x\r\n")
+    assert identification.fields_vtc()["vtc.assumed"] == ["vtc.id.manufacturer.name"]
+    assert "id_manufacturer= b'ISK' (Iskraemeco, Slovenia?)" in identification.show(dump=True)
+    said = {"vtc.assumed": ["vtc.token", "vtc.token.encoding"]}
+    assert marked("TransferCredit", "vtc.token.name", said) == "TransferCredit?"
+    assert marked("tokenStatus", "vtc.register.name", said) == "tokenStatus"
+    assert marked("", "vtc.token.name", said) == ""
 
 
 def test_a_fuzzed_packet_is_still_a_record_with_a_message() -> None:

@@ -227,3 +227,15 @@ def test_an_empty_table_has_its_columns() -> None:
     file = io.BytesIO()
     write_parquet([], [TEXT], file)
     assert parquet.read_table(io.BytesIO(file.getvalue())).column_names == ["t"]
+
+
+def test_a_time_that_no_calendar_has_is_null_in_parquet(tmp_path: Path) -> None:
+    """A damaged timestamp in units of a second may be 2**40 of them."""
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    table = TABLES["records"]
+    far = [Record(time, b"\x06", sender=Sender.SERVER) for time in (0, (1 << 40) * 10**9, 10**9)]
+    cells = [row.cells for row in table.rows(map(Dissector(load(DEFAULT)).dissect, far), load(DEFAULT))]
+    with open(tmp_path / "t.parquet", "wb") as file:
+        assert write_parquet(cells, table.columns, file) == 3
+    times = pyarrow.read_table(tmp_path / "t.parquet")["frame.time_relative"].to_pylist()
+    assert [None if time is None else str(time) for time in times] == ["0E-9", None, "1.000000000"]

@@ -2,6 +2,7 @@
 and in windows."""
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,16 @@ def test_statistics_as_text(wireshark: Callable[..., Any]) -> None:
     trace = tool.trace(exchange())
     for more in (("-z", "vtc,stats"), ("-X", "lua_script1:stats"), ("-2", "-z", "vtc,stats")):
         assert tool.run(trace, "-q", *more) == STATISTICS
+
+
+def test_statistics_mark_assumed_names(wireshark: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of registers have the question mark that ``vtctap stats`` shows."""
+    example = Path(__file__).parents[3] / "examples" / "session.pcapng"
+    assert main(["stats", str(example)]) == 0
+    name = re.compile(r"\b[0-9A-F]{4} [A-Za-z]\w*\??")
+    registers, shown = set(name.findall(capsys.readouterr().out)), wireshark().run(example, "-q", "-z", "vtc,stats")
+    assert any(register.endswith("?") for register in registers)
+    assert set(name.findall(shown)) == registers
 
 
 def test_a_session_as_text(wireshark: Callable[..., Any]) -> None:

@@ -173,3 +173,11 @@ def test_an_error_is_an_answer_to_a_write() -> None:
     line.expect(b"\x01W1\x020099(1)\x03" + bytes([reduce(xor, b"W1\x020099(1)\x03")]))
     line.answer(error + bytes([reduce(xor, error[1:])]))
     line.expect(BREAK)
+
+
+@pytest.mark.parametrize("cut", [b"/\r\n", b"/X\r\n", b"/XYZ\r\n", b"/XYZ\xff\r\n"])
+def test_an_identification_that_lost_its_text(cut: bytes) -> None:
+    line = Line(SignOn(), Read("FFFE"))
+    line.expect(SIGN_ON)
+    line.answer(cut)
+    line.expect(READ)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtctap.sniffer.simulated.device import Device
+from vtctap.sniffer.simulated.drawn import draw
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Send
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.named import GUESS
@@ -208,3 +209,20 @@ def test_octet_by_octet_is_as_in_a_burst(messages: list[bytes], step: int) -> No
     at_once = [burst.feed(octet, 0) for octet in stream]
     spread = [slow.feed(octet, at * step) for at, octet in enumerate(stream)]
     assert at_once == spread
+
+
+OCTETS = st.one_of(
+    st.binary(max_size=40),
+    st.builds(lambda body: checked(b"\x01" + body + b"\x03"), st.binary(max_size=20)),
+    st.builds(lambda body: b"\x06" + body + b"\r\n", st.binary(max_size=4)),
+    st.sampled_from([SIGN_ON, b"/\xff!\r\n", b"\x01R1\x02\xff()\x03", b"\x01W1\x02FFFF(\xb2)\x03"]),
+)
+
+
+@given(st.integers(0, 40), st.lists(OCTETS, max_size=6))
+def test_a_meter_takes_any_octets(number: int, said: list[bytes]) -> None:
+    meter = MeterMachine(Random(1), Device(draw(number)))
+    for now, octets in enumerate(said, 1):
+        for octet in octets:
+            if any(isinstance(action, Send) for action in meter.feed(octet, now * 1000 * MS)):
+                meter.sent(now * 1000 * MS)
