@@ -149,3 +149,18 @@ def test_names_that_are_no_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     each = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text("utf-8").splitlines()]
     assert each == [{"trace": shown[0]}] * count
     assert parquet.read_table(tmp_path / "o.parquet").to_pylist() == each
+
+
+def test_a_damaged_timestamp_makes_no_set_unreadable(tmp_path: Path) -> None:
+    """One in units of a second may be 2**40 of them."""
+    pytest.importorskip("duckdb")
+    octets = bytearray((EXAMPLES / "readout.pcapng").read_bytes())
+    options = octets.index(struct.pack("<HHB", 9, 1, 9))  # if_tsresol: nanoseconds
+    octets[options + 4] = 0
+    packet = octets.index(struct.pack("<I", 6), 200)
+    octets[packet + 12 : packet + 20] = struct.pack("<II", 1 << 8, 0)
+    (tmp_path / "far.pcapng").write_bytes(octets)
+    for added in ("1 trace added", "1 trace there before"):
+        status, said = export(tmp_path, "far.pcapng")
+        assert (status, added in said[-1]) == (0, True), said
+    assert asked(tmp_path, "select count(*) from records")[-1] == str(count(tmp_path / "far.pcapng"))

@@ -24,6 +24,7 @@ from vtctap.dissector.dissect import Dissection, Dissector
 from vtctap.dissector.profiles.files import load
 from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
+from vtctap.dissector.tables.arrow import INT64
 from vtctap.dissector.tables.findings import finding_cells
 from vtctap.dissector.tables.model import Cells
 from vtctap.dissector.tokens import load_keys
@@ -229,5 +230,7 @@ class _Adding:
 
     def _count(self, records: int, start_ns: int, end_ns: int) -> None:
         self.records += records
+        if start_ns not in INT64 or end_ns not in INT64:
+            return  # A damaged timestamp, which the tables do not hold either.
         self.start_ns = start_ns if self.start_ns is None else min(self.start_ns, start_ns)
         self.end_ns = end_ns if self.end_ns is None else max(self.end_ns, end_ns)

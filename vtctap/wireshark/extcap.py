@@ -170,11 +170,12 @@ class _Live:
         """Returns the links to capture, and a function that starts the simulated devices (if any)."""
         from vtctap.pcap.record import Sender
         from vtctap.sniffer.capture import Link, Wire
+        from vtctap.sniffer.opening import one_port
 
         name, server = self._arguments.extcap_interface, self._arguments.server
         if name != DEMO:
             port = _device(name)
-            if server == port:
+            if server and one_port(server, port):
                 raise CommandError(f"{port} is already the client's tap: choose another port for the server's wire")
             if not server:
                 return [Link((Wire(port),))], lambda: None
