@@ -32,9 +32,10 @@ WRITERS: Final = {
             write(lambda octets: writer.write(Record(0, octets)))
     """,
     "an installed file": """
-        from vtctap.wireshark import installation
+        from vtctap.base.replacing import replacing
         Path.chmod = lambda path, mode: end()
-        installation._replace(Path(name), "x" * (1 << 20), 0o644)
+        with replacing() as replacement:
+            replacement.write(Path(name), b"x" * (1 << 20))
     """,
 }
 """Parts of programs that write more than :data:`LIMIT` octets to ``name``, and call ``end`` once they have begun."""
