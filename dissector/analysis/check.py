@@ -9,6 +9,7 @@ from vtctap.dissector.analysis.exchange_rules import ExchangeRules
 from vtctap.dissector.analysis.exchanges import Gatherer
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.frame_rules import check_record
+from vtctap.dissector.analysis.hindsight import Hindsight
 from vtctap.dissector.analysis.outages import Outages
 from vtctap.dissector.dissect import Dissection, Item, with_skipped
 from vtctap.dissector.profiles.model import Profile
@@ -31,7 +32,7 @@ def check(records: Iterable[Item], profile: Profile | None = None) -> Iterator[F
     """
     records, profile = settled(records, profile)
     queue = _Queue()
-    gatherer, rules, outages = Gatherer(), ExchangeRules(profile.timing), Outages()
+    gatherer, hindsight, rules, outages = Gatherer(), Hindsight(), ExchangeRules(profile.timing), Outages()
     end = 0
     for dissection in with_skipped(records, profile):
         if isinstance(dissection, Skipped):
@@ -41,12 +42,17 @@ def check(records: Iterable[Item], profile: Profile | None = None) -> Iterator[F
         queue.see(dissection)
         queue.feed(outages.feed(dissection))
         queue.feed(check_record(dissection, profile))
+        hindsight.see(dissection.record)
         exchange = gatherer.feed(dissection)
         if exchange:
-            queue.feed(rules.feed(exchange))
-        yield from queue.leave(gatherer.oldest, rules.oldest, outages.oldest)
-    for exchange in gatherer.close():
-        queue.feed(rules.feed(exchange))
+            hindsight.feed(exchange)
+        for each in hindsight.ready(end):
+            queue.feed(rules.feed(each))
+        yield from queue.leave(gatherer.oldest, hindsight.oldest, rules.oldest, outages.oldest)
+    for each in gatherer.close():
+        hindsight.feed(each)
+    for each in hindsight.close():
+        queue.feed(rules.feed(each))
     queue.feed(rules.close(end))
     queue.feed(outages.close())
     yield from queue.close()

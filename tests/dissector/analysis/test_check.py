@@ -273,9 +273,17 @@ OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([*GOOD, ("C", READ), ("E", b"", LOST), ("E", b"", BACK), ("S", ACK, {"after": 9 * SECOND}), ("C", READ),
       ("S", DATA)], [("tap-lost", "warning", (6, 7))]),
     ([*GOOD, ("C", READ), ("E", b"", BACK), ("S", NAK), ("C", READ), ("S", DATA)], []),
-    # An answer before the outage is judged.
-    ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED)],
+    # An answer before the outage is judged. What is counted a second later may have been lost before it.
+    ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", UNREAD)],
+     [("overrun", "error", (7,)), ("unexpected-answer", "warning", (5, 6))]),
+    ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED | {"after": 4 * SECOND})],
      [("missed", "error", (7,)), ("unexpected-answer", "warning", (5, 6))]),
+    ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED | {"after": 2 * SECOND})], [("missed", "error", (7,))]),
+    ([*GOOD, ("C", READ), ("C", WRITE), ("S", ACK), ("C", READ), ("S", DATA), ("E", b"", MISSED)],
+     [("missed", "error", (10,))]),
+    ([*GOOD, ("C", READ), ("C", READ), ("S", NAK), ("C", WRITE), ("S", ACK), ("E", b"", FULL)], []),
+    ([*GOOD, ("C", READ), ("C", WRITE), ("S", ACK), ("E", b"", MISSED | {"link": 1})],
+     [("missed", "error", (8,)), ("no-response", "warning", (5,))]),
     ([*GOOD, ("C", READ), ("S", DATA, {"after": 2 * SECOND}), ("E", b"", LOST)],
      [("response-late", "warning", (6,)), ("tap-lost", "warning", (7,))]),
 ]  # fmt: skip
@@ -548,7 +556,7 @@ def test_junit() -> None:
 
 
 def test_memory_does_not_grow_with_telegrams_that_nobody_asked_for() -> None:
-    """A P1 port sends one Telegram a second. Only the times of the last 10 000 records are kept, not the records."""
+    """A P1 port sends one Telegram a second. Only the times of the last 10 000 records are kept, and few records."""
     body = b"/KFM5KAIFA-METER\r\n\r\n" + b"1-0:1.8.1(001581.123*kWh)\r\n" * 20 + b"!"
     telegram = body + b"%04X\r\n" % crc16(body)
 
@@ -561,4 +569,4 @@ def test_memory_does_not_grow_with_telegrams_that_nobody_asked_for() -> None:
         return most
 
     peak(10)
-    assert peak(600) < peak(100) + 500 * 500
+    assert peak(600) < peak(100) + 500 * 500 + 5 * 10_000

@@ -1,0 +1,74 @@
+"""Hindsight: holds exchanges back until no event can come that says that octets were missing in them.
+
+A tap's receiver counters are looked at once a second, so a ``missed`` or ``overrun`` event follows the loss by up to
+three seconds (docs/link-type.md). The dropped octets of an ``overrun`` event that states them (``unread``) come after
+it.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from vtctap.dissector.analysis.exchanges import Exchange
+from vtctap.dissector.dissect import Frame
+from vtctap.pcap.record import SECOND_NS, Record
+
+LATENESS_NS: Final = 3 * SECOND_NS
+"""How long after a loss its event may come, ns."""
+MAX_HELD: Final = 10_000
+"""Most exchanges held back."""
+
+
+class Hindsight:
+    """Takes exchanges as they are complete, and returns them when they can be judged, in the same order."""
+
+    def __init__(self) -> None:
+        self._held: deque[Exchange] = deque()
+        self._lost_ns: dict[int, int] = {}
+
+    def see(self, record: Record) -> None:
+        """Takes the next record: an event may say that what its link's exchanges show is not all that was sent."""
+        name, _, words = record.event.partition(" ")
+        if name == "missed" or (name == "overrun" and "unread=" not in words):
+            self._lost_ns[record.link] = record.time
+            self._held = deque(self._judged(exchange) for exchange in self._held)
+
+    def feed(self, exchange: Exchange) -> None:
+        """Takes the next complete exchange."""
+        self._held.append(self._judged(exchange))
+
+    def ready(self, now_ns: int) -> Iterator[Exchange]:
+        """Returns the exchanges that no event can concern at this time of the trace (since 1970 UTC) or later."""
+        while self._held and (_end_ns(self._held[0]) + LATENESS_NS < now_ns or len(self._held) > MAX_HELD):
+            yield self._held.popleft()
+
+    @property
+    def oldest(self) -> int | None:
+        """The number of the first record of the exchanges that are held back."""
+        return next((exchange.frames[0].number for exchange in self._held if exchange.frames), None)
+
+    def close(self) -> Iterator[Exchange]:
+        """Returns the remaining exchanges."""
+        yield from self._held
+
+    def _judged(self, exchange: Exchange) -> Exchange:
+        """Returns the exchange; without its relations, if octets of its link were lost just before or in it."""
+        lost_ns = self._lost_ns.get(exchange.link)
+        if lost_ns is None or not exchange.frames:
+            return exchange
+        if not exchange.frames[0].record.time <= lost_ns <= _end_ns(exchange) + LATENESS_NS:
+            return exchange
+        frames = [_alone(frame) for frame in exchange.frames]
+        request = frames.pop(0) if exchange.request else None
+        return replace(exchange, request=request, responses=tuple(frames), blind=True)
+
+
+def _end_ns(exchange: Exchange) -> int:
+    return exchange.frames[-1].record.end if exchange.frames else 0
+
+
+def _alone(frame: Frame) -> Frame:
+    """Returns a frame without its relations to others."""
+    place = frame.place._replace(request_in=None, response_time_ns=None, repeat_of=None, status_token_in=None)
+    return replace(frame, place=place)
