@@ -302,7 +302,7 @@ class Turns:
     def _fate(self, link: _Link, exchange: Exchange, asks: Message | None, *, ends: bool) -> tuple[Frame | None, Fate]:
         """Returns the first undamaged answer, and the outcome of the request."""
         before = link.before.exchange.frames[-2:] if link.before else ()
-        if unordered((*before, *exchange.frames)):
+        if exchange.blind or unordered((*before, *exchange.frames)):
             return None, Fate.UNKNOWN
         sound = [frame for frame in exchange.responses if frame.name and self._is_sound(link, frame)]
         if not exchange.responses:

@@ -22,7 +22,7 @@ from equipment.conversation import (
     write,
 )
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
-from vtctap.pcap.record import Line, Record
+from vtctap.pcap.record import Kind, Line, Record
 
 FIRST = [read("2006"), data("(1234)")]
 TOKEN = "56493153725450313471"
@@ -405,3 +405,11 @@ def test_times_are_shown_with_their_uncertainty() -> None:
     assert said(answers(records([*FIRST, *FIRST], uncertainty=None)), "reaction") == "not seen"
     silent = [read("2006"), 2.0, read("2006"), 2.0]
     assert shows(silent * 2, "response time-out") == "shown: 2.1000 to 2.1000 s +-0.0000"
+
+
+def test_an_outage_is_no_silence() -> None:
+    silent = records([*FIRST, read("2006"), 3.0, BREAK, 60.0] * 3)
+    outages = [Record(each.end, kind=Kind.EVENT, event="missed octets=1", link=each.link) for each in silent]
+    both = [record for pair in zip(silent, outages, strict=True) for record in pair]
+    assert said(answers(silent), "no answer") == "shown: ends the session"
+    assert said(answers(both), "no answer") == "not seen"
