@@ -9,6 +9,8 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Final, TypeAlias
 
 from vtctap.pcap.capture_file import TraceError, TraceExists
@@ -201,33 +203,41 @@ def _open_locked(path: str, flags: int) -> int:
     return descriptor
 
 
-def _lock(descriptor: int, path: str) -> None:
+def _lock(descriptor: int, path: "str | os.PathLike[str]", *, shared: bool = False) -> None:
     try:
         import fcntl
     except ImportError:  # A system without it; Windows.
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OSError(errno.EBUSY, "another program is writing it", path) from None
+        raise OSError(errno.EBUSY, "another program is writing it", os.fspath(path)) from None
     except OSError:  # The file system knows no locks.
         return
+
+
+@contextmanager
+def kept_from_writers(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps every :class:`Output` of this machine away from a file inside the context, so that it can be replaced.
+
+    Does nothing where there is no file, or a special one. Raises OSError: EBUSY where an Output writes the file, others
+    where the file cannot be opened, which leaves that open.
+    """
+    if not os.path.isfile(path):
+        yield
+        return
+    with open(path, "rb") as file:
+        _lock(file.fileno(), path, shared=True)  # On a network file system, the other lock needs a file to write.
+        yield
 
 
 def is_being_written(path: str | os.PathLike[str]) -> bool:
     """Whether a program of this machine holds the lock of an :class:`Output` on a file."""
     try:
-        import fcntl
-    except ImportError:  # A system without it; Windows.
-        return False
-    try:
-        with open(path, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # The file cannot be opened, or the file system knows no locks.
-        return False
-    return False
+        with kept_from_writers(path):
+            return False
+    except OSError as error:
+        return error.errno == errno.EBUSY
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:

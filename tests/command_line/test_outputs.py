@@ -10,8 +10,9 @@ from typing import Final
 
 import pytest
 
-from vtctap.command_line.outputs import refuse_same, whole_file, whole_path
+from vtctap.command_line.outputs import refuse_existing, refuse_same, whole_file, whole_path, write_text
 from vtctap.errors import CommandError, OutputError
+from vtctap.pcap.streams import Output
 
 LIMIT: Final = 4096
 """The size at which the disk of these tests is full, octets."""
@@ -137,6 +138,33 @@ def test_the_suffix_stays_because_writers_choose_by_it(tmp_path: Path) -> None:
         partial.write_text("new")
         assert (partial.parent, partial.suffix) == (tmp_path, ".gz")
         assert partial.name.startswith(".")
+
+
+@posix
+def test_a_file_that_a_capture_writes_is_left_alone(tmp_path: Path) -> None:
+    """It is refused before the work begins, and after it, if the capture began meanwhile."""
+    name = str(tmp_path / "t.pcapng")
+    capture = Output(name)
+    capture.write(b"a record")
+    busy = pytest.raises(OutputError, match=r"t\.pcapng: another program is writing it")
+    with busy:
+        refuse_existing(name, force=True)
+    with busy:
+        write_text(name, "new", force=True)
+    with busy, whole_path(name):
+        pytest.fail("the work begins")
+    with busy, whole_file(name, force=True):
+        pytest.fail("the work begins")
+    capture.close()
+    with busy, whole_path(name) as partial:
+        partial.write_text("new")
+        capture = Output(name, force=True)
+        capture.write(b"a record")
+    assert Path(name).read_bytes() == b"a record"
+    assert [*tmp_path.iterdir()] == [Path(name)]
+    capture.close()
+    write_text(name, "new", force=True)
+    assert Path(name).read_text() == "new"
 
 
 def test_two_outputs_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

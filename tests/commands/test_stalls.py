@@ -15,6 +15,7 @@ import pytest
 
 from equipment import PATIENCE
 from vtctap.pcap.record import Flag, Kind, Record
+from vtctap.pcap.streams import Output
 from vtctap.pcap.trace import open_trace
 
 pytest.importorskip("termios")
@@ -23,6 +24,10 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 Listening = Callable[..., None]
 Until = Callable[[Callable[[], object]], None]
 Records = Callable[[Path], list[Record]]
+Inside = Callable[..., "subprocess.CompletedProcess[str]"]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TRACE, EXCHANGE = str(EXAMPLES / "session.pcapng"), str(EXAMPLES / "telegram.exchange")
 
 FRAME = b"\x02" + b"a" * 60 + b"\x03a"
 SMALL = (
@@ -179,3 +184,48 @@ def test_a_second_capture_into_the_same_file(
     first.terminate()
     assert first.wait(PATIENCE) == 0
     assert [record.kind for record in records(path)] == [Kind.EVENT, Kind.FRAME, Kind.EVENT]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("t.pcapng", ["read", TRACE, "-w"]),
+        ("t.pcapng", ["reframe", TRACE, "-w"]),
+        ("t.pcapng", ["redact", TRACE, "-w"]),
+        ("t.pcapng", ["import", EXCHANGE, "-w"]),
+        ("t.pcapng", ["demo", "--fast", "-w"]),
+        ("t.pcap", ["export", TRACE, "-o"]),
+        ("t.csv", ["export", TRACE, "-o"]),
+        ("t.html", ["report", TRACE, "-o"]),
+        ("t.pcapng", ["check", TRACE, "--junit"]),
+        ("t.pcapng", ["profile", "learn", TRACE, "-o"]),
+        ("t.html", ["profile", "learn", TRACE, "--evidence"]),
+        ("t.pcapng", ["profile", "new", "mine", "-o"]),
+        ("t.pcapng", ["wireshark", "lua", "-o"]),
+        ("t.pcapng", ["wireshark", "profile", "-o"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_no_command_replaces_a_trace_that_is_being_written(
+    tmp_path: Path, inside: Inside, name: str, words: list[str]
+) -> None:
+    capture = Output(tmp_path / name)
+    capture.write(FRAME)
+    done = inside(*words, name, "--force")
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", f"vtctap: {name}: another program is writing it\n")
+    assert not capture.gone
+    assert (tmp_path / name).read_bytes() == FRAME
+    capture.close()
+
+
+def test_no_command_replaces_the_ring_file_that_is_being_written(
+    taps: Any, tmp_path: Path, start: Start, inside: Inside, until: Until
+) -> None:
+    process = start("capture", "-q", "-i", taps.names[0], "-w", "t.pcapng", "-b", "files:9", "-b", "filesize:1")
+    until(lambda: any(b"opened profile=" in path.read_bytes() for path in tmp_path.glob("t_*")))
+    (file,) = tmp_path.glob("t_*")
+    assert inside("read", TRACE, "-w", file.name, "--force").returncode == 4
+    taps.say(0, FRAME)
+    until(lambda: FRAME in file.read_bytes())
+    process.terminate()
+    assert process.wait(PATIENCE) == 0

@@ -1,11 +1,13 @@
-"""The files that commands write: texts and traces. None of them overwrites a file without ``--force``."""
+"""The files that commands write: texts and traces. None of them overwrites a file without ``--force``, and none at all
+a trace that another program is writing, because its records would be lost.
+"""
 
 import argparse
 import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -64,9 +66,21 @@ def output_errors(name: str, *, kept: bool = False) -> Iterator[None]:
 
 
 def refuse_existing(name: str, *, force: bool) -> None:
-    """Raises CommandError if a file with that name exists, unless ``force`` is set."""
-    if name != STANDARD and Path(name).is_file() and not force:
+    """Raises CommandError if a file with that name exists, unless ``force`` is set, and OutputError if another program
+    is writing it."""
+    if name == STANDARD:
+        return
+    if Path(name).is_file() and not force:
         raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
+    with output_errors(name), _kept(name):
+        pass
+
+
+def _kept(name: str) -> AbstractContextManager[None]:
+    """Keeps captures away from a file while it is replaced. Raises OSError if one is writing it."""
+    from vtctap.pcap.streams import kept_from_writers
+
+    return kept_from_writers(name)
 
 
 def refuse_same(*names: str | None) -> None:
@@ -89,7 +103,7 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", pu
         sys.stdout.buffer.write(octets)
         return
     refuse_existing(name, force=force)
-    with output_errors(name), open(name, "wb", opener=None if public else private) as file:
+    with output_errors(name), _kept(name), open(name, "wb", opener=None if public else private) as file:
         file.write(octets)
 
 
@@ -104,13 +118,15 @@ def whole_path(name: str, partial: Path | None = None) -> Iterator[Path]:
     error. A killed program leaves the hidden, incomplete file, and what had the name before.
 
     The path has the suffix of ``name``, by which writers choose a format, unless ``partial`` is another path in the
-    same folder.
+    same folder. Raises OutputError if another program is writing the file at the beginning or at the end.
     """
     final = Path(name)
     partial = partial or final.with_name(f".{final.stem}.partial{final.suffix}")
+    with output_errors(name), _kept(name):
+        pass
     try:
         yield partial
-        with output_errors(name):
+        with output_errors(name), _kept(name):
             os.replace(partial, final)
     finally:
         with suppress(OSError):  # It has its name now, or its folder takes no files, which another error says.

@@ -21,7 +21,7 @@ from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STANDARD, add_profile, profile_of
 from vtctap.command_line.inputs import Reading, Traces
 from vtctap.command_line.messages import warn
-from vtctap.command_line.outputs import output_errors, refuse_same, write_text
+from vtctap.command_line.outputs import output_errors, refuse_existing, refuse_same, write_text
 from vtctap.errors import DONE, FOUND, CommandError
 from vtctap.parallel.each_trace import each_trace
 from vtctap.parallel.jobs import add_jobs
@@ -170,7 +170,10 @@ def _learn(arguments: argparse.Namespace) -> int:
 
     if not arguments.names:
         raise CommandError("'profile learn' needs a trace: add its name")
-    refuse_same(arguments.output or STANDARD, arguments.evidence)
+    output = arguments.output or STANDARD
+    refuse_same(output, arguments.evidence)
+    for name in filter(None, (output, arguments.evidence)):
+        refuse_existing(name, force=arguments.force)
     page = _page(arguments.evidence)
     reading = Reading(_base(arguments)[0] if arguments.inherits else None)
     learner, base = Learner(), None
@@ -184,7 +187,6 @@ def _learn(arguments: argparse.Namespace) -> int:
         base = load(parent)
     if not learner.registers:
         warn("no undamaged frame names a register, so the profile has none")
-    output = arguments.output or STANDARD
     name = Path(output).stem if output != STANDARD else "learned"
     traces = ["standard input" if trace == STANDARD else Path(trace).name for trace in arguments.names]
     if page:
