@@ -2,8 +2,9 @@
 
 It takes turns with its partner. Its own turn begins after the partner's, with the pause of the trace. The partner's
 turn ends after as many octets as in the trace. If the partner sends fewer, its turn ends after a silence of
-:data:`QUIET_NS`; if it sends none, after the time that the trace gives it and :data:`PATIENCE_NS`. Only a client stops
-waiting: a server waits for its client without a limit.
+:data:`QUIET_NS`; if it sends none, after the time that the trace gives it and :data:`PATIENCE_NS`. If the trace begins
+with the partner, that time counts from the first call of :meth:`ReplayedMachine.timeout`. Only a client stops waiting:
+a server waits for its client without a limit.
 
 Limits: the partner's octets are compared with the trace and counted, but do not change what is sent next.
 """
@@ -50,7 +51,7 @@ class ReplayedMachine:
         self._heard = bytearray()
         self._sending = False
         self._since: int | None = None
-        """The end of the previous turn; None before the first."""
+        """The end of the previous turn, or when the wait for the first one began; None before that."""
         self._latest: int | None = None
         """When the last octet of the partner's turn arrived."""
         self.heard = self.same = 0
@@ -79,9 +80,12 @@ class ReplayedMachine:
             return self._since or 0
         if self._latest is not None:
             return self._latest + QUIET_NS
-        if self._waits or self._since is None:
+        if self._waits:
             return None
-        return self._since + turn.end - self._turns[self._at - 1].end + PATIENCE_NS
+        if self._since is None:
+            return 0  # The time is not known yet: timeout() tells when the wait begins.
+        before = self._turns[self._at - 1].end if self._at else turn.start
+        return self._since + turn.end - before + PATIENCE_NS
 
     def timeout(self, now: int) -> list[Action]:
         """See :class:`~vtctap.sniffer.simulated.machine.Machine`."""
@@ -90,6 +94,9 @@ class ReplayedMachine:
             return []
         if turn.own:
             return self._say(turn, now if self._since is None else self._since, now)
+        if self._since is None and self._latest is None:
+            self._since = now
+            return []
         return self._end_theirs(turn, now)
 
     @property

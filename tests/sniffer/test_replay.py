@@ -236,6 +236,28 @@ def test_a_partner_that_says_nothing_less_or_more() -> None:
     assert (machine.wake_at(), machine.timeout(0)) == (None, [])
 
 
+def test_a_client_waits_for_a_silent_meter_that_begins_the_trace() -> None:
+    """The client continues 2 s later than in the trace, counted from when it began to wait."""
+    machine = ReplayedMachine(turns(TWO[1:], Sender.CLIENT), waits=False)
+    assert machine.wake_at() == 0
+    assert machine.timeout(1000) == []
+    assert machine.wake_at() == 1000 + PATIENCE_NS
+    change, send = machine.timeout(1000 + PATIENCE_NS)
+    assert change.speed == 9600  # type: ignore[union-attr]
+    assert (send.octets, send.delay_ns) == (b"\x06051\r\n", 300 * MS)  # type: ignore[union-attr]
+    assert (machine.heard, machine.expected) == (0, 2)
+
+
+def test_a_client_hears_a_meter_that_begins_the_trace() -> None:
+    """A meter that sends less than in the trace has ended its turn after a silence, whenever it began."""
+    machine = ReplayedMachine(turns(TWO[1:], Sender.CLIENT), waits=False)
+    assert machine.timeout(machine.wake_at() or 0) == []
+    assert machine.feed(ord("/"), 50 * MS) == []
+    assert machine.wake_at() == 50 * MS + QUIET_NS
+    _, send = machine.timeout(50 * MS + QUIET_NS)
+    assert (send.octets, machine.heard) == (b"\x06051\r\n", 1)  # type: ignore[union-attr]
+
+
 def test_a_server_waits_for_ever() -> None:
     machine = ReplayedMachine(turns(TWO, Sender.SERVER), waits=True)
     assert machine.wake_at() is None

@@ -129,7 +129,8 @@ class Sink:
         if self.report.recording:
             self.report.recording.drops.update(source.drops)
 
-    def take(self, records: "Iterable[Record]") -> None:
-        """Feeds records to the chain, one at a time, so that a stop condition holds from one record to the next."""
+    def take(self, records: "Iterable[Record]", clock: Callable[[], float] = time.monotonic) -> None:
+        """Feeds records to the chain, one at a time, so that a stop condition holds from one record to the next.
+        ``clock`` is that of the parts, in seconds."""
         for record in records:
-            self.chain.feed((record,), time.monotonic())
+            self.chain.feed((record,), clock())
