@@ -70,7 +70,8 @@ class RingWriter(Closing):
         """How many files were completed, including those deleted since."""
         self.full = False
         """Whether the last of ``total`` files has reached its limit."""
-        self._number = 0
+        self.number = 0
+        """How many files were begun, including those deleted since."""
 
     @property
     def size(self) -> int:
@@ -102,7 +103,7 @@ class RingWriter(Closing):
 
     def _next(self) -> None:
         """Completes the current file, unless it is the last."""
-        self.full = self._number == self._limits.total
+        self.full = self.number == self._limits.total
         if not self.full:
             self.close()
 
@@ -111,9 +112,9 @@ class RingWriter(Closing):
             # Delete before creating: the disk may be full. A file that somebody else has deleted is no error.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.kept.popleft())
-        self._number += 1
+        self.number += 1
         moment = datetime.fromtimestamp(time // SECOND_NS)
-        name = f"{self._stem}_{self._number % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
+        name = f"{self._stem}_{self.number % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
         writer = self._create(name)
         self.kept.append(name)
         return writer

@@ -143,7 +143,42 @@ def test_a_ring_file_is_completed_when_its_time_is_over(path: Path) -> None:
     recording.feed([event(4, "b")], 104)
     recording.close()
     assert [record.event for name in recording.files for record in recorded(Path(name))] == ["a", "b"]
-    assert recording.where.startswith(", the last 2 files of ")
+
+
+@pytest.mark.parametrize(
+    ("kept", "where"),
+    [
+        (0, ", {size} octets in 3 files, {0} ... {2}"),
+        (3, ", {size} octets in 3 files, {0} ... {2}"),
+        (2, ", the last 2 files of 3 kept, {1} ... {2}"),
+        (1, ", the last 1 file of 3 kept, {2}"),
+    ],
+)
+def test_the_summary_tells_kept_ring_files_from_all(path: Path, kept: int, where: str) -> None:
+    recording, names = ring(path, records=1, files=kept), dict[str, None]()
+    recording.open(TAPS)
+    for record in RECORDS[:3]:
+        recording.feed([record], 0)
+        names |= dict.fromkeys(recording.files)
+    recording.close()
+    assert recording.where == where.format(*names, size=recording.size)
+
+
+def test_the_summary_of_one_ring_file(path: Path) -> None:
+    recording = ring(path, records=5)
+    recording.open(TAPS)
+    recording.feed(RECORDS[:1], 0)
+    recording.close()
+    assert recording.where == f", {recording.size} octets in 1 file, {recording.files[0]}"
+
+
+def test_the_summary_of_standard_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        recording = Recording("-", trace, lambda text: None)
+        recording.open(TAPS)
+        recording.close()
+    assert recording.where == f", {recording.size} octets on standard output"
 
 
 def test_the_ring_file_that_is_being_written_is_looked_after(path: Path) -> None:

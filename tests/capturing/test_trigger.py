@@ -15,10 +15,10 @@ ON_B = "vtc.tap == 1"
 
 def test_without_an_expression_everything_goes_on(dissector: Dissectors) -> None:
     trigger = Trigger(None, dissector())
-    trigger.open([])
     records = [event(1), event(2)]
-    assert (trigger.feed(records, 0), trigger.waiting, trigger.before) == (records, False, 0)
-    assert trigger.since > 0
+    assert (trigger.feed(records, 7), trigger.waiting, trigger.before) == (records, False, 0)
+    assert trigger.feed(records, 8) == records
+    assert trigger.since == 7
 
 
 def test_a_match_lets_go_what_came_in_the_30_s_before_it(dissector: Dissectors) -> None:

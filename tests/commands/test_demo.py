@@ -120,6 +120,23 @@ def test_stops_and_counts(inside: Run, tmp_path: Path, records: Records) -> None
     assert json.loads((tmp_path / "s.json").read_text())["records"] == len(found) == 7 + 4
 
 
+def test_a_duration_is_one_of_the_virtual_clock(inside: Run, tmp_path: Path, records: Records) -> None:
+    """The trace has what the one without a limit has until that time, and the closing events."""
+    assert inside("demo", "--fast", "-q", "--no-hashes", "-w", "whole.pcapng").returncode == 0
+    assert inside("demo", "--fast", "-q", "--no-hashes", "-w", "t.pcapng", "-a", "duration:5").returncode == 0
+    whole, (*found, client, server) = records(tmp_path / "whole.pcapng"), records(tmp_path / "t.pcapng")
+    assert found == whole[: len(found)]
+    assert max(found[-1].end, client.time) < whole[0].time + 5 * 10**9 < whole[len(found)].time
+    assert [record.event.partition(" ")[0] for record in (client, server)] == ["closed", "closed"]
+
+
+def test_a_duration_counts_from_the_trigger(inside: Run, tmp_path: Path, records: Records) -> None:
+    options = ["--trigger", "frame.time_relative >= 8", "-a", "duration:5"]
+    assert inside("demo", "--fast", "-q", "-w", "t.pcapng", *options).returncode == 0
+    begin, *_, last = records(tmp_path / "t.pcapng")
+    assert begin.time + 12 * 10**9 < last.time < begin.time + 14 * 10**9
+
+
 def test_filesize_is_in_thousands_of_octets(inside: Run, trace: Path, tmp_path: Path, records: Records) -> None:
     """Apart from the closing events, the last record is the one that reaches the size."""
     whole = trace.read_bytes()

@@ -74,7 +74,8 @@ class Recording(Passive):
     @property
     def where(self) -> str:
         """The size and the name of the trace, for the summary line."""
-        return f", {count(self.size, 'octet')} in {self._name}"
+        preposition = "on" if self._name == STANDARD else "in"
+        return f", {count(self.size, 'octet')} {preposition} {shown_name(self._name)}"
 
     def open(self, taps: "Sequence[Interface]") -> None:
         """See :meth:`~vtctap.capturing.parts.Part.open`. Raises OutputError, TraceError."""
@@ -145,7 +146,12 @@ class RingRecording(Recording):
     def where(self) -> str:
         """See :attr:`Recording.where`."""
         kept = self.files
-        return f", the last {count(len(kept), 'file')} of {kept[0]} ... {kept[-1]} kept" if kept else ""
+        if not kept:
+            return ""
+        names = kept[0] if len(kept) == 1 else f"{kept[0]} ... {kept[-1]}"
+        if self._rings and self._rings.number > len(kept):
+            return f", the last {count(len(kept), 'file')} of {self._rings.number} kept, {names}"
+        return f", {count(self.size, 'octet')} in {count(len(kept), 'file')}, {names}"
 
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
         """See :meth:`Recording.feed`. A file whose duration has passed is completed even if no record comes.

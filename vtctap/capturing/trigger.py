@@ -1,6 +1,6 @@
 """``--trigger``: writing starts with the first record that matches, and includes the records shortly before it."""
 
-import time
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,6 @@ from vtctap.pcap.record import SECOND_NS
 
 if TYPE_CHECKING:
     from vtctap.dissector.dissect import Dissector
-    from vtctap.pcap.capture_file import Interface
     from vtctap.pcap.record import Record
 
 BEFORE_SECONDS: Final = 30
@@ -26,9 +25,9 @@ class Trigger(Passive):
         """Compiles the display filter. Raises FilterError."""
         self.waiting = expression is not None
         """Whether the trigger still waits for a record that matches."""
-        self.since = 0.0
-        """When the first record matched (without an expression: when the capture began); seconds of the clock of
-        :meth:`feed`."""
+        self.since = math.inf
+        """When the first record matched (without an expression: when :meth:`feed` was first called); seconds of the
+        clock of :meth:`feed`. Infinite before that."""
         self.before = 0
         """Number of records, without events, that were passed on before the one that matched."""
         self._held: deque[Record] = deque(maxlen=BEFORE_RECORDS)
@@ -38,13 +37,10 @@ class Trigger(Passive):
 
             self._matches = compile_filter(expression)
 
-    def open(self, taps: "Sequence[Interface]") -> None:
-        """See :meth:`~vtctap.capturing.parts.Part.open`."""
-        self.since = time.monotonic()
-
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
         """See :meth:`~vtctap.capturing.parts.Part.feed`."""
         if not self.waiting:
+            self.since = min(self.since, now)
             return records
         for at, record in enumerate(records):
             self._hold(record)

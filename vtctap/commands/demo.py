@@ -8,6 +8,7 @@ timestamps. The devices speak the port of IEC 62055-52 as it is known; --dialect
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vtctap.sniffer.simulated.dialect import Dialect
     from vtctap.sniffer.simulated.faults import Fault
     from vtctap.sniffer.simulated.session import Play
+    from vtctap.sniffer.simulated.wire import WireOctet
 
 _FAULTS_SUFFIX = ".faults.json"
 _DIALECT_SUFFIX = ".dialect.json"
@@ -111,8 +113,9 @@ def _fast(play: _Playing, profile: "Profile", settings: "Settings", sink: "Sink"
 
     link = Link((Wire("demo-client", Sender.CLIENT), Wire("demo-server", Sender.SERVER)))
     playing = play(FAULTS)
+    heard = _Heard(playing, sink)
     records = virtual.capture(
-        playing,
+        heard,
         start=EPOCH,
         speed=settings.speed,
         line=settings.line,
@@ -122,8 +125,32 @@ def _fast(play: _Playing, profile: "Profile", settings: "Settings", sink: "Sink"
     # A virtual wire has no adapter, which only a machine with sysfs can tell from its name.
     taps = [replace(tap, hardware="") for tap in interfaces([link], settings, profile.name)]
     with sink.writing(taps):
-        sink.take(records)
+        sink.take(records, heard.now)
     return playing.faults
+
+
+class _Heard:
+    """The octets of a virtual wire until a stop condition holds, and the time on that wire, which is the sink's."""
+
+    def __init__(self, play: "Play", sink: "Sink") -> None:
+        self._play = play
+        self._sink = sink
+        self._now_ns = 0
+
+    def now(self) -> float:
+        """Returns the time in seconds since the play began."""
+        return self._now_ns / 1e9
+
+    def __iter__(self) -> "Iterator[WireOctet]":
+        from vtctap.sniffer.simulated.session import EPOCH
+
+        self._sink.chain.feed((), self.now())
+        for octet in self._play:
+            self._now_ns = octet.end - EPOCH
+            self._sink.chain.feed((), self.now())
+            if self._sink.stopped:
+                return
+            yield octet
 
 
 def _true_pace(play: _Playing, profile: "Profile", settings: "Settings", sink: "Sink") -> "list[Fault]":
