@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from vtctap.pcap.burst import Burst, ImportFormatError, foreign_packet
-from vtctap.pcap.capture_file import Packet
+from vtctap.pcap.capture_file import Packet, TraceError
 from vtctap.pcap.formats import open_capture
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.record import SECOND_NS, Flag, Sender
@@ -53,9 +53,12 @@ STATED: Final = sum(_ERROR_EVENTS)
 
 
 def written(burst: Burst) -> Iterator[Packet]:
-    """Writes a burst as packets: its errors, then its octets. A burst without a time begins in 1970."""
+    """Writes a burst as packets: its errors, then its octets. A burst without a time begins in 1970. Raises TraceError
+    for a time that the header cannot hold."""
     time = burst.time or 0
     seconds, nanoseconds = divmod(time, SECOND_NS)
+    if not 0 <= seconds < 1 << 32:
+        raise TraceError(f"RTAC serial cannot state a time of {time} ns since 1970")
     errors = [event for flag, event in _ERROR_EVENTS.items() if burst.flags & flag and burst.sender != Sender.CLIENT]
     for event in errors:
         yield Packet(time, _HEADER.pack(seconds, nanoseconds // 1000, event, 0, 0), LINKTYPE_RTAC_SERIAL)

@@ -90,8 +90,8 @@ def tap(
     if isinstance(speed, str):
         if speed not in ("follow", "auto"):
             raise ValueError(f'speed {speed!r} must be a number of bit/s, "follow" or "auto"')
-    elif not 0 < speed < 1 << 32:
-        raise ValueError(f"speed {speed} must be bit/s, 1 to {(1 << 32) - 1}")
+    elif not isinstance(speed, int) or not 0 < speed < 1 << 32:
+        raise ValueError(f"speed {speed} must be bit/s, a whole number from 1 to {(1 << 32) - 1}")
     chosen = load(profile)
     wires = ((port, Sender.UNKNOWN), (client, Sender.CLIENT), (server, Sender.SERVER))
     link = Link(tuple(Wire(name, sender) for name, sender in wires if name is not None))

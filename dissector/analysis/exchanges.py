@@ -145,6 +145,12 @@ def exchanges(records: Iterable[Item], profile: Profile | None = None) -> Iterat
     ``records`` come from :func:`vtctap.open`, dissected with ``profile`` (default: the trace's own), or are
     dissections.
     """
+    return (exchange for exchange in gathered(records, profile) if exchange.frames)
+
+
+def gathered(records: Iterable[Item], profile: Profile | None = None) -> Iterator[Exchange]:
+    """Returns what :func:`exchanges` returns, and exchanges without a frame. One begins where a trace begins with the
+    later records of a request, and may be blind."""
     gatherer = Gatherer()
     for dissection in dissections(records, profile):
         exchange = gatherer.feed(dissection)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vtctap.dissector.analysis.exchanges import Exchange, exchanges
+from vtctap.dissector.analysis.exchanges import Exchange, gathered
 from vtctap.dissector.catalogue import TOKEN_OUTCOMES
 from vtctap.dissector.dissect import Frame, Item
 from vtctap.dissector.meaning import Meaning
@@ -117,7 +117,7 @@ def token_flows(records: Iterable[Item], profile: Profile | None = None) -> Iter
     """Returns the tokens that were written, each as soon as its outcome is known; the arguments are those of
     :func:`~vtctap.dissector.analysis.exchanges.exchanges`."""
     follower = Follower()
-    for exchange in exchanges(records, profile):
+    for exchange in gathered(records, profile):
         yield from follower.feed(exchange)
     yield from follower.close()
 

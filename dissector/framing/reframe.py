@@ -125,8 +125,7 @@ class _LinkReframer:
 
     def feed(self, record: Record, line: Line | None) -> Iterator[Record]:
         if record.kind is Kind.EVENT:
-            event = unchained(record)
-            yield from self._assembler.event(event) if self._assembler else [event]
+            yield from self._event(unchained(record))
             return
         sender = Sender.UNKNOWN if record.inferred else record.sender
         wanted = line or record.line or EIGHT_BITS
@@ -148,6 +147,15 @@ class _LinkReframer:
         yield from self._assembler.turn(record.tap)
         tap.spacing_ns = character_time_ns(record)
         yield from self._assembler.feed(record.tap, octets_of(record))
+
+    def _event(self, event: Record) -> Iterator[Record]:
+        """Passes an event on. Where a tap stopped listening, its message ends, since octets may be missing."""
+        if self._assembler is None:
+            yield event
+            return
+        yield from self._assembler.event(event)
+        if event.event.startswith(("lost ", "closed ")) and event.tap in self._taps:
+            yield from self._assembler.end(event.tap)
 
     def close(self) -> Iterator[Record]:
         if self._assembler:

@@ -10,7 +10,7 @@ from typing import Final
 from vtctap.dissector.learning.evidence import Explaining, Notes
 from vtctap.dissector.learning.question import Question
 from vtctap.dissector.learning.turns import Turn
-from vtctap.dissector.protocol.characters import carries_even_parity
+from vtctap.dissector.protocol.characters import carries_even_parity, carries_odd_parity
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag, Record
 
@@ -33,6 +33,8 @@ def _formats(record: Record) -> Explaining:
         return ()
     if carries_even_parity(record.octets):
         return ("7E1",)
+    if carries_odd_parity(record.octets):
+        return ("7O1",)
     if not record.octets.isascii():
         return ("8N1",)
     if record.uncertainty is None or line is None:

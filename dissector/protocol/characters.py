@@ -81,6 +81,11 @@ def carries_even_parity(octets: bytes) -> bool:
     return is_even_parity(len(octets), odd_count(octets), ascii=octets.isascii())
 
 
+def carries_odd_parity(octets: bytes) -> bool:
+    """Whether octets received as 8N1 are clearly seven bits with odd parity, by the same test."""
+    return is_even_parity(len(octets), len(octets) - odd_count(octets), ascii=octets.isascii())
+
+
 def is_even_parity(count: int, odd: int, *, ascii: bool) -> bool:
     """Does the test of :func:`carries_even_parity` on ``count`` octets, of which ``odd`` have an odd number of ones;
     ``ascii`` says that bit 7 is clear in all."""

@@ -285,6 +285,15 @@ def test_trace_to_rtac_to_trace(inside: Run, records: Records, tmp_path: Path, n
         assert [(record.time, record.octets) for record in after] == [(record.time, record.octets) for record in before]
 
 
+def test_rtac_cannot_state_a_time_after_2106(inside: Run, tmp_path: Path) -> None:
+    with create_trace(tmp_path / "t.pcapng") as writer:
+        writer.write(Record(5_000_000_000 * 10**9, b"\x06", sender=Sender.SERVER))
+    done = inside("export", "t.pcapng", "-o", "t.pcap")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "RTAC serial cannot state a time" in done.stderr
+    assert not (tmp_path / "t.pcap").exists()
+
+
 def test_errors_in_rtac_are_those_of_received_data(inside: Run, records: Records, tmp_path: Path) -> None:
     written(
         tmp_path / "t.pcapng",

@@ -65,6 +65,7 @@ def test_two_wires_say_who_sent(line: Any) -> None:
         ((), {"client": "a", "server": "a"}, "same port, a"),
         (("a",), {"speed": "fast"}, "'fast'"),
         (("a",), {"speed": 0}, "speed 0"),
+        (("a",), {"speed": 9600.0}, "speed 9600.0 must be bit/s, a whole number"),
         (("a",), {"line": "9X9"}, "9X9"),
     ],
 )

@@ -55,6 +55,7 @@ def shape(found: Sequence[Exchange]) -> list[tuple[int | None, list[int]]]:
         ("CENS", (READ, READ, b"x", DATA), [(1, [4])]),
         ("CSCS", (READ, DATA, NAK, DATA), [(1, [2]), (3, [4])]),
         ("CCCS", (NULS, CALL, b"0012!\r\n", IDENT), [(1, []), (2, [4])]),
+        ("CCS", (b"5)\x03a", READ, DATA), [(2, [3])]),  # The first is the later record of a request.
         ("", (), []),
     ],
 )

@@ -92,8 +92,9 @@ def test_an_import_without_parity_bits_shows_no_format_and_no_speed(line: str) -
 
 
 def test_an_import_with_parity_bits_shows_them() -> None:
-    octets = bytes(octet | (octet.bit_count() & 1) << 7 for octet in read("2006")[1])
-    assert said(answers(imported(octets, "8N1")), "character format") == "shown: 7E1"
+    for parity, line in ((1, "7E1"), (0, "7O1")):
+        octets = bytes(octet | (octet.bit_count() & 1 == parity) << 7 for octet in read("2006")[1])
+        assert said(answers(imported(octets, "8N1")), "character format") == f"shown: {line}"
 
 
 def test_parity_errors_in_half_of_the_frames_show_another_format() -> None:
