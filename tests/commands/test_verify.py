@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,40 @@ def test_signatures(trace: Path, tmp_path: Path, capsys: Text) -> None:
     assert main(["verify", other, *named]) == 1
     assert main(["verify", str(trace), "--sign", str(tmp_path / "other"), "--force"]) == 0
     assert main(["verify", str(trace), *named]) == 1
+    # A signature whose octets were altered is one, but a bad one.
+    text = Path(signature).read_text()
+    Path(signature).write_text(text.replace(text.splitlines()[2], text.splitlines()[2][::-1]))
+    capsys.readouterr()
+    assert main(["verify", str(trace), *named]) == 1
+    assert "signature: " in capsys.readouterr().out
     # Traces that cannot be signed, and wrong arguments.
     assert main(["verify", str(trace), "--sign", str(tmp_path / "none"), "--force"]) == 2
     assert main(["verify", str(trace), "--signature", signature]) == 2
     assert main(["verify", str(part(trace, slice(0, None, 2))), "--sign", str(tmp_path / "key")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("signature", "signers", "says"),
+    [
+        ("nosuch", "file", "nosuch: No such file or directory"),
+        ("file", "nosuch", "nosuch: No such file or directory"),
+        (".", "file", ".: Is a directory"),
+        ("file", ".", ".: Is a directory"),
+        *((f"not{number}", "file", f"not{number} is no SSH signature") for number in range(6)),
+    ],
+)
+def test_files_that_cannot_be_read_are_no_wrong_signer(
+    trace: Path, monkeypatch: pytest.MonkeyPatch, capsys: Text, signature: str, signers: str, says: str
+) -> None:
+    monkeypatch.chdir(trace.parent)
+    begin, end = b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n"
+    whole = begin + b64encode(b"SSHSIG\0\0\0\1") + b"\n" + end
+    Path("file").write_bytes(whole)
+    for number, octets in enumerate(
+        (b"", b"a text", bytes(range(256)), whole.partition(end)[0], begin + b"U1\n" + end, begin + b"U1NI\n" + end)
+    ):
+        Path(f"not{number}").write_bytes(octets)
+    assert main(["verify", "t.pcapng", "--signature", signature, "--signers", signers]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith(f"vtctap: {says}")

@@ -94,6 +94,13 @@ def test_each_trace_is_in_the_set_or_named(desk: Path, jobs: str) -> None:
     assert {path: path.read_bytes() for path in (desk / "set.parquet").rglob("*.parquet")} == before
 
 
+def test_where_nothing_can_be_read_the_status_is_that_of_bad_input(desk: Path) -> None:
+    status, said = export(desk, "nowhere.pcapng", "text.pcapng")
+    assert (status, "0 records of 0 traces added" in said[-1], len(said)) == (2, True, 3)
+    assert export(desk, "good.pcapng", "text.pcapng")[0] == 1
+    assert export(desk, "good.pcapng", "text.pcapng")[0] == 1  # There before.
+
+
 def test_a_full_disk_leaves_the_set_as_it_was(desk: Path) -> None:
     """By a limit on the size of files, which the system reports as it reports a full disk."""
     pytest.importorskip("resource")

@@ -65,6 +65,22 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path, comma
         assert good in out
 
 
+@pytest.mark.parametrize("command", [["check"], ["check", "--json"], ["stats"], ["profile", "learn"]])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_where_nothing_can_be_read_there_is_no_result(
+    command: list[str],
+    jobs: str,
+    here: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, said = here(*command, "no1", "no2", "--jobs", jobs)
+    skipped = [f"vtctap: skipped no{number}: No such file or directory" for number in (1, 2)]
+    assert (status, out) == (2, "")
+    assert said.splitlines() == [*skipped, "vtctap: no trace could be read"]
+
+
 @pytest.mark.parametrize("command", [["check"], ["stats"], ["export", "-o", "set.parquet"]])
 def test_a_profile_that_is_not_there_is_no_fault_of_the_traces(
     command: list[str], here: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

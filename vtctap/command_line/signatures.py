@@ -1,16 +1,22 @@
 """Signs texts and verifies signatures with OpenSSH's ssh-keygen(1), so that vtctap needs no cryptography for it."""
 
+import re
 import subprocess
+from base64 import b64decode
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from vtctap.command_line.outputs import refuse_existing, write_text
 from vtctap.errors import CommandError
 
-__all__ = ["is_signed", "sign"]
+__all__ = ["is_signed", "refuse_unreadable", "sign"]
 
 _NAMESPACE: Final = "vtctap"
 """The namespace of the signatures: a signature of this program is not valid for another one."""
+_ARMOR: Final = re.compile(rb"-----BEGIN SSH SIGNATURE-----\s+([0-9A-Za-z+/=\s]+)-----END SSH SIGNATURE-----\s*")
+_MAGIC: Final = b"SSHSIG"
+"""The form of a signature, and how its octets begin (OpenSSH, PROTOCOL.sshsig)."""
 
 
 def sign(text: str, key: str, name: str, *, force: bool) -> None:
@@ -23,6 +29,19 @@ def sign(text: str, key: str, name: str, *, force: bool) -> None:
     if done.returncode:
         raise CommandError(f"ssh-keygen cannot sign with {key}: {_last_line(done)}")
     write_text(name, done.stdout, force=True)
+
+
+def refuse_unreadable(signature: str, signers: str) -> None:
+    """Raises an error for files that ssh-keygen would report as a wrong signer: OSError for one that cannot be opened,
+    CommandError for a ``signature`` that is none."""
+    open(signers, "rb").close()
+    armor = _ARMOR.fullmatch(Path(signature).read_bytes())
+    try:
+        is_signature = armor is not None and b64decode(armor[1]).startswith(_MAGIC)
+    except ValueError:
+        is_signature = False
+    if not is_signature:
+        raise CommandError(f"{signature} is no SSH signature: name the file that 'vtctap verify --sign' wrote")
 
 
 def is_signed(text: str, signature: str, signers: str) -> tuple[bool, str]:

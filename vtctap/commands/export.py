@@ -33,7 +33,7 @@ from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import whole_file
 from vtctap.command_line.parsers import suggested
 from vtctap.command_line.places import placed, placed_profile
-from vtctap.errors import DONE, FOUND, CommandError
+from vtctap.errors import DONE, FOUND, WRONG_USE, CommandError
 from vtctap.parallel.jobs import add_jobs
 
 if TYPE_CHECKING:
@@ -180,6 +180,8 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
         watch(arguments.watch, exporting, every=arguments.every)
     else:
         exporting.export(groups)
+        if not exporting.read:
+            return WRONG_USE
     return FOUND if exporting.skipped else DONE
 
 

@@ -180,8 +180,7 @@ def _learn(arguments: argparse.Namespace) -> int:
     for _, (learned, profile) in each_trace(_learned, arguments, reading, [[name] for name in arguments.names]):
         base = base or profile
         learner += learned
-    if base is None:
-        raise CommandError("no trace could be read")
+    assert base
     parent = arguments.inherits or parent_of(Learned(learner.answers()), base)
     if parent != base.name and not arguments.inherits:
         base = load(parent)

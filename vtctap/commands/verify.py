@@ -43,6 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     if bool(arguments.signature) != bool(arguments.signers):
         raise CommandError("--signature FILE and --signers FILE go together: a signature needs a list of trusted keys")
+    if arguments.signature:
+        from vtctap.command_line.signatures import refuse_unreadable
+
+        refuse_unreadable(arguments.signature, arguments.signers)
     traces = traces_of(arguments)
     verifier, damaged = _read(traces)
     verdicts = list(verifier.verdicts.values())

@@ -43,6 +43,8 @@ class Exporting:
         self._quiet = quiet
         self.skipped = False
         """Whether a trace, or a part of one, was skipped."""
+        self.read = False
+        """Whether a trace could be read: it was added, or was there before."""
 
     def export(self, groups: Sequence[Sequence[str]], done: Callable[[], None] = lambda: None) -> None:
         """Adds traces, each given as its file or ring files, and says what came of them. ``done`` is called after each.
@@ -58,6 +60,7 @@ class Exporting:
             ids.add(added.id)
             all_added.append(added)
             self.skipped |= added.state == "skipped" or added.skipped > 0
+            self.read |= added.state != "skipped"
             _tell_trouble(added)
             done()
         clean(self.options.folder, ids)

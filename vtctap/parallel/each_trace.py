@@ -1,7 +1,7 @@
 """What a command does with each of several traces, by many processes, shown in the order of the traces.
 
-A trace that cannot be read is named, and the others go on; the exit status is then 1. With one trace nothing of this
-applies: the command reads it in its own process, and its errors end the command.
+A trace that cannot be read is named, and the others go on; the exit status is then 1. If none can be read, that is an
+error. With one trace nothing of this applies: the command reads it in its own process, and its errors end the command.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from vtctap.command_line.inputs import Reading
 from vtctap.command_line.messages import held, reason, warn
 from vtctap.command_line.places import placed, placed_profile
 from vtctap.command_line.progress import with_count
-from vtctap.errors import Error, MissingExtra, OutputError
+from vtctap.errors import CommandError, Error, MissingExtra, OutputError
 from vtctap.parallel.jobs import in_order, results
 from vtctap.parallel.lost import Lost
 
@@ -42,7 +42,7 @@ def each_trace(
     work: Work, arguments: argparse.Namespace, reading: Reading, groups: Sequence[list[str]]
 ) -> Iterator[tuple[list[str], Any]]:
     """Yields the names of each trace, in order, and what ``work`` returns for it. Notes in ``reading`` that a trace,
-    or a part of one, was skipped. Raises Error."""
+    or a part of one, was skipped. Raises Error, also if no trace could be read."""
     reading.require_profile()
     if len(groups) == 1 and not arguments.cluster:
         yield groups[0], work(arguments, reading, groups[0])
@@ -52,6 +52,7 @@ def each_trace(
     processes = arguments.jobs if all(map(_is_file, groups)) else 1
     found = results(partial(_done, work, arguments, given), jobs, processes=processes, cluster=arguments.cluster)
     shown = in_order(with_count(found, len(jobs), "traces"))
+    none = True
     for names, done in zip(groups, shown, strict=True):
         answer = _Done(why=done.why, skipped=True) if isinstance(done, Lost) else done
         for message in answer.said:
@@ -60,7 +61,10 @@ def each_trace(
         if answer.why:
             warn(f"skipped {names[0]}: {answer.why}")
         else:
+            none = False
             yield names, answer.result
+    if none:
+        raise CommandError("no trace could be read")
 
 
 def _is_file(names: Sequence[str]) -> bool:
