@@ -20,7 +20,7 @@ from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS, PLAIN, Form
 from vtctap.pcap.importers.lines import lines_of
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
-from vtctap.pcap.streams import Input, Source, is_special
+from vtctap.pcap.streams import Input, Source, is_stream
 from vtctap.pcap.trace import INBOUND, OUTBOUND
 
 
@@ -108,8 +108,8 @@ def detect(name: str | os.PathLike[str]) -> str:
     suffix = os.path.splitext(name)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
-    if is_special(name) and not os.path.isdir(name):
-        # Looking into a pipe would consume its octets.
+    if is_stream(name):
+        # Looking into it would consume its octets.
         raise ImportFormatError(f"{os.fspath(name)}: say with --from which format it is in; {_LISTED}")
     try:
         return _capture_format(name)
@@ -138,7 +138,7 @@ def _analyser_of(name: str | os.PathLike[str]) -> str | None:
 def disguised(name: str | os.PathLike[str]) -> str | None:
     """Names the log form of a file that the user calls raw octets, if it clearly is a log; None where it may be raw.
     Raises OSError and TraceError."""
-    forms = [] if is_special(name) else [form.name for form in logs.recognise(name) if form.rank < PLAIN]
+    forms = [] if is_stream(name) else [form.name for form in logs.recognise(name) if form.rank < PLAIN]
     return forms[0] if forms else None
 
 

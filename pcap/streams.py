@@ -248,6 +248,11 @@ def is_special(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a pipe or a device, whose octets can be read only once."""
+    return is_special(path) and not os.path.isdir(path)
+
+
 def name_of(source: Source, default: str) -> str:
     """Returns the file's name in messages; ``default`` where it has none."""
     if isinstance(source, (str, os.PathLike)):

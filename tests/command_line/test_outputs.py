@@ -174,3 +174,8 @@ def test_two_outputs_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for one, other in (("a", "a"), ("a", "./a"), ("a", str(tmp_path / "a")), ("a", "b"), ("-", "-")):
         with pytest.raises(CommandError, match="is named for two outputs"):
             refuse_same(one, None, other)
+
+
+@posix
+def test_a_device_takes_two_outputs() -> None:
+    refuse_same(os.devnull, os.devnull)

@@ -70,6 +70,12 @@ def test_several_traces(inside: Run, faults: Path, tmp_path: Path) -> None:
     assert inside("check", faults, "--junit", "report.xml", "--force").returncode == 1
 
 
+def test_the_findings_and_the_report_are_not_one_stream(inside: Run, faults: Path) -> None:
+    done = inside("check", faults, "--json", "--junit", "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "standard output is named for two outputs" in done.stderr
+
+
 def test_ring_files_are_one_trace(inside: Run, faults: Path, tmp_path: Path) -> None:
     """The findings of a trace are those of its ring files together. Each ring file alone lacks the findings that span
     two files."""

@@ -1,6 +1,7 @@
 """Copies of one trace that are added at the same time: the set has the trace once and complete, whatever fails."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from vtctap.pcap import create_trace, open_trace
 pytest.importorskip("pyarrow")
 from pyarrow import parquet
 
-from vtctap.dataset import adding
+from vtctap.dataset import adding, exporting
 from vtctap.dataset.adding import Added, Options, add_or_skip
 from vtctap.dataset.entries import entries
 from vtctap.dataset.staging import clean, make, staging_folder
@@ -134,10 +135,13 @@ def test_a_commit_that_fails_takes_nothing_from_one_that_came_first(
     assert_once_and_complete(folder)
 
 
-def test_an_addition_whose_files_are_gone_finds_the_trace_there(
-    tmp_path: Path, copies: list[Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "state"), [({}, "there"), ({"findings": True}, "added"), ({"force": True}, "added")]
+)
+def test_an_export_that_ends_leaves_additions_alone(
+    tmp_path: Path, copies: list[Path], monkeypatch: pytest.MonkeyPatch, options: dict[str, bool], state: str
 ) -> None:
-    """Another export adds the trace and cleans up behind all that added it."""
+    """Another export adds the trace, and cleans up, while this one is between its decoding and its commit."""
 
     def other_export() -> None:
         monkeypatch.undo()
@@ -145,8 +149,39 @@ def test_an_addition_whose_files_are_gone_finds_the_trace_there(
         clean(str(tmp_path / "set"), [other.id])
 
     after_decoding(monkeypatch, other_export)
+    assert add(copies[0], tmp_path / "set", **options).state == state
+    assert_once_and_complete(tmp_path / "set")
+
+
+def test_an_addition_whose_files_are_gone_finds_the_trace_there(
+    tmp_path: Path, copies: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine adds the trace and cleans up behind all that added it."""
+
+    def other_machine() -> None:
+        monkeypatch.undo()
+        add(copies[1], tmp_path / "set")
+        shutil.rmtree(tmp_path / "set" / ".parts")
+
+    after_decoding(monkeypatch, other_machine)
     assert add(copies[0], tmp_path / "set").state == "there"
     assert_once_and_complete(tmp_path / "set")
+
+
+@pytest.mark.parametrize("cluster", [None, "tcp://127.0.0.1:1"])
+def test_only_a_cluster_cleans_up_behind_other_machines(
+    tmp_path: Path, copies: list[Path], monkeypatch: pytest.MonkeyPatch, cluster: str | None
+) -> None:
+    folder = tmp_path / "set"
+    theirs = folder / ".parts" / f"{add(copies[0], folder).id}.1.0a1b2c3d.far.example.org"
+    theirs.mkdir(parents=True)
+
+    def here(work: Callable[[Any], Any], jobs: list[Any], **_: Any) -> list[tuple[int, Any]]:
+        return [(number, work(job)) for number, job in enumerate(jobs)]
+
+    monkeypatch.setattr(exporting, "results", here)
+    exporting.Exporting(Options(str(folder)), 1, cluster, quiet=True).export([[str(copies[0])]])
+    assert theirs.exists() is (cluster is None)
 
 
 def test_an_entry_whose_files_are_missing_is_repaired(tmp_path: Path, copies: list[Path]) -> None:
@@ -175,6 +210,7 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     names = {
         f"0000000000000000.{ended.pid}.0a1b2c3d.{here}": False,
         f"0000000000000000.{os.getpid()}.0a1b2c3d.{here}": True,
+        f"1111111111111111.{os.getpid()}.0a1b2c3d.{here}": True,
         f"0000000000000000.{ended.pid}.0a1b2c3d.far.example.org": True,
         "1111111111111111.1.0a1b2c3d.far.example.org": False,
     }

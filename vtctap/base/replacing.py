@@ -5,6 +5,9 @@ copied to a hidden name that ends in ``.before``. When the block ends, the files
 calls. So a full disk is noticed before anything is changed, and what was there comes back without new space. Folders
 that were made for the files are removed again after an error.
 
+This is for files that belong together, such as those of an installation. A single output of a command needs no copy of
+what it replaces: :func:`~vtctap.command_line.outputs.whole_path` writes it.
+
 A killed program can leave hidden files, and some of the files new and others old, but each of them is whole.
 """
 

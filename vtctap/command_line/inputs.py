@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from vtctap.pcap.streams import Source
     from vtctap.pcap.trace import TraceReader
 
-__all__ = ["Reading", "Traces", "one_link"]
+__all__ = ["Reading", "Traces", "is_read_once", "one_link"]
 
 _SHOWN: Final = 20
 """Most damaged parts of a trace that are shown one by one."""
+
+
+def is_read_once(name: str) -> bool:
+    """Returns whether a file that a command reads is standard input, a pipe or a device, which can be read only once
+    and by this process alone."""
+    from vtctap.pcap.streams import is_stream
+
+    return name == STANDARD or is_stream(name)
 
 
 class Traces:
@@ -55,9 +63,8 @@ class Traces:
         """Yields the records that the files hold now, for a look before the traces are read. Pipes are read only once,
         and have none; nor has what follows an error, which is reported when the traces are read."""
         from vtctap.pcap.record import Record
-        from vtctap.pcap.streams import is_special
 
-        if any(name == STANDARD or is_special(name) for name in self._names):
+        if any(map(is_read_once, self._names)):
             return
         with suppress(Error, OSError):
             yield from (item for item in Traces(self._names, bar=False, told=False) if isinstance(item, Record))
@@ -78,9 +85,8 @@ class Traces:
     def _items(self, name: str) -> "Iterator[Record | Skipped]":
         """Yields the items of one trace (``-``: standard input)."""
         from vtctap.command_line.progress import with_bar
-        from vtctap.pcap.streams import is_special
 
-        if name == STANDARD or is_special(name):
+        if is_read_once(name):
             with self._open(sys.stdin.buffer if name == STANDARD else name) as self.reader:
                 yield from self.reader.items()
                 yield from self._end()

@@ -25,7 +25,7 @@ def warn(text: str) -> None:
 
 @contextmanager
 def held() -> Iterator[list[str]]:
-    """Keeps the messages of this thread, which it does not print, in the list that it yields."""
+    """Yields a list that collects this thread's messages instead of printing them."""
     messages: list[str] = []
     before = _HELD.set(messages)
     try:

@@ -84,8 +84,9 @@ def _kept(name: str) -> AbstractContextManager[None]:
 
 
 def refuse_same(*names: str | None) -> None:
-    """Raises CommandError if two outputs of a command are one file, or both standard output; None and "" are none."""
-    given = [name for name in names if name]
+    """Raises CommandError if two outputs of a command are one file, or both standard output. None and "" are none, and
+    pipes and devices may take several."""
+    given = [name for name in names if name and (name == STANDARD or not _is_special(Path(name)))]
     places = [name if name == STANDARD else os.path.realpath(name) for name in given]
     for number, place in enumerate(places):
         if place in places[:number]:
@@ -113,15 +114,15 @@ def private(path: str, flags: int) -> int:
 
 
 @contextmanager
-def whole_path(name: str, partial: Path | None = None) -> Iterator[Path]:
+def whole_path(name: str) -> Iterator[Path]:
     """Yields the path at which a file is written; the file gets its name when it is complete, and is removed after an
     error. A killed program leaves the hidden, incomplete file, and what had the name before.
 
-    The path has the suffix of ``name``, by which writers choose a format, unless ``partial`` is another path in the
-    same folder. Raises OutputError if another program is writing the file at the beginning or at the end.
+    The path has the suffix of ``name``, by which writers choose a format. Raises OutputError if another program is
+    writing the file at the beginning or at the end.
     """
     final = Path(name)
-    partial = partial or final.with_name(f".{final.stem}.partial{final.suffix}")
+    partial = final.with_name(f".{final.stem}.partial{final.suffix}")
     with output_errors(name), _kept(name):
         pass
     try:

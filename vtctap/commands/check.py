@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vtctap.base.nouns import count
-from vtctap.command_line.arguments import STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
+from vtctap.command_line.arguments import STANDARD, STATED, add_join, add_no_secrets, add_profile, add_traces, groups_of
 from vtctap.command_line.inputs import Reading, Traces
 from vtctap.command_line.messages import visible, warn
-from vtctap.command_line.outputs import refuse_existing, write_text
+from vtctap.command_line.outputs import refuse_existing, refuse_same, write_text
 from vtctap.errors import FOUND
 from vtctap.parallel.each_trace import each_trace
 from vtctap.parallel.jobs import add_jobs
@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     named = len(groups) > 1
     outputs: list[_Output] = [_Json(named=named) if arguments.json else _Lines(named=named)]
     if arguments.junit:
+        refuse_same(STANDARD, arguments.junit)
         refuse_existing(arguments.junit, force=arguments.force)
         outputs.append(_Junit(arguments.junit, arguments.fail_on))
     shown = SEVERITIES[SEVERITIES.index(arguments.severity) :]

@@ -28,7 +28,7 @@ from vtctap.command_line.arguments import (
     profile_of,
     seconds,
 )
-from vtctap.command_line.inputs import Reading, Traces, one_link
+from vtctap.command_line.inputs import Reading, Traces, is_read_once, one_link
 from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import whole_file
 from vtctap.command_line.parsers import suggested
@@ -169,7 +169,7 @@ def _dissected(
 def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     from vtctap.dataset.exporting import Exporting, watch
 
-    for stream in (name for names in groups for name in names if _is_stream(name)):
+    for stream in (name for names in groups for name in names if is_read_once(name)):
         raise CommandError(f"a set takes files, since it knows traces by their content; {stream} is none")
     exporting = Exporting(
         _options(arguments, bar=len(groups) == 1), arguments.jobs, arguments.cluster, quiet=arguments.quiet
@@ -183,13 +183,6 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
         if not exporting.read:
             return WRONG_USE
     return FOUND if exporting.skipped else DONE
-
-
-def _is_stream(name: str) -> bool:
-    """Returns whether a trace can be read only once."""
-    from vtctap.pcap.streams import is_special
-
-    return name == STANDARD or (is_special(name) and not os.path.isdir(name))
 
 
 def _options(arguments: argparse.Namespace, *, bar: bool) -> "Options":

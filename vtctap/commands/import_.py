@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from vtctap.command_line.arguments import STANDARD, add_output, add_profile, line, profile_of, speed
+from vtctap.command_line.inputs import is_read_once
 from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import whole_trace
 from vtctap.errors import DONE, FOUND, CommandError
@@ -157,7 +158,6 @@ def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
     from contextlib import ExitStack
 
     from vtctap.pcap.imports import detect
-    from vtctap.pcap.streams import is_special
 
     with ExitStack() as stack:
         recordings = []
@@ -166,7 +166,7 @@ def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
                 raise CommandError("the format of standard input is not known: add --from FORMAT")
             format = arguments.format or detect(name)
             file: str | IO[bytes] = name
-            if name == STANDARD or (is_special(name) and not Path(name).is_dir()):
+            if is_read_once(name):
                 file = stack.enter_context(tempfile.TemporaryFile())
                 with sys.stdin.buffer if name == STANDARD else open(name, "rb") as source:
                     shutil.copyfileobj(source, file)

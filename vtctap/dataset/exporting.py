@@ -63,7 +63,7 @@ class Exporting:
             self.read |= added.state != "skipped"
             _tell_trouble(added)
             done()
-        clean(self.options.folder, ids)
+        clean(self.options.folder, ids if self._cluster else ())
         if not self._quiet:
             warn(_summary(all_added, self.options.folder))
 
@@ -123,7 +123,7 @@ def watch(folder: str, exporting: Exporting, *, every: float) -> None:
                 exporting.export([[name] for name in arrived], partial(_alive, manager))
             time.sleep(every)
     manager.stopping()
-    clean(exporting.options.folder, ())
+    clean(exporting.options.folder)
 
 
 def _alive(manager: ServiceManager) -> None:

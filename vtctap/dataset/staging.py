@@ -87,20 +87,22 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def clean(folder: str, done: Iterable[str]) -> None:
-    """Removes the staging folders that killed processes left behind: those of traces with these ids, or of this
-    machine."""
-    ids = set(done)
+def clean(folder: str, done: Iterable[str] = ()) -> None:
+    """Removes the staging folders that killed processes of this machine left behind, and those of other machines for
+    traces with the ids ``done``: whether those machines still use them cannot be asked."""
+    ids, here = set(done), socket.gethostname()
     for staging in Path(folder).glob(f"{_PARTS}/*.*.*.*"):
         id, process, _, host = staging.name.split(".", 3)
-        here = os.name == "posix" and host == socket.gethostname() and process.isdecimal()
-        if id in ids or (here and not _is_running(int(process))):
+        if (process.isdecimal() and not _is_running(int(process))) if host == here else id in ids:
             shutil.rmtree(staging, ignore_errors=True)
     with suppress(OSError):
         (Path(folder) / _PARTS).rmdir()
 
 
 def _is_running(process: int) -> bool:
+    """Returns whether a process of this machine runs, or may run: Windows is not asked."""
+    if os.name != "posix":
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -5,14 +5,12 @@ error. With one trace nothing of this applies: the command reads it in its own p
 """
 
 import argparse
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from vtctap.command_line.arguments import STANDARD
-from vtctap.command_line.inputs import Reading
+from vtctap.command_line.inputs import Reading, is_read_once
 from vtctap.command_line.messages import held, reason, warn
 from vtctap.command_line.places import placed, placed_profile
 from vtctap.command_line.progress import with_count
@@ -49,7 +47,7 @@ def each_trace(
         return
     jobs = [(number, [placed(each, arguments.cluster) for each in names]) for number, names in enumerate(groups, 1)]
     given = replace(reading, profile=placed_profile(reading.profile, arguments.cluster))
-    processes = arguments.jobs if all(map(_is_file, groups)) else 1
+    processes = arguments.jobs if not any(is_read_once(name) for names in groups for name in names) else 1
     found = results(partial(_done, work, arguments, given), jobs, processes=processes, cluster=arguments.cluster)
     shown = in_order(with_count(found, len(jobs), "traces"))
     none = True
@@ -65,11 +63,6 @@ def each_trace(
             yield names, answer.result
     if none:
         raise CommandError("no trace could be read")
-
-
-def _is_file(names: Sequence[str]) -> bool:
-    """Returns whether another process can read a trace: not from this one's standard input, or a pipe."""
-    return all(name != STANDARD and (os.path.isfile(name) or not os.path.exists(name)) for name in names)
 
 
 def _done(work: Work, arguments: argparse.Namespace, reading: Reading, job: tuple[int, list[str]]) -> _Done:
