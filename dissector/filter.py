@@ -67,12 +67,13 @@ class _Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Operand:
-    """A source of values: a field, or a function of one. ``type`` and ``words`` are as in the catalogue."""
+    """A source of values: a field, or a function of one. ``type``, ``words`` and ``bits`` are as in the catalogue."""
 
     name: str
     type: FieldType
     values: _Values
     words: tuple[str, ...] = ()
+    bits: int = 32
 
 
 _TOKEN: Final = re.compile(
@@ -239,7 +240,7 @@ class _Parser:
         values: _Values = lambda fields: field_values(fields, name)  # noqa: E731
         if field.type is SECONDS:
             return _Operand(name, SECONDS, lambda fields: list(map(_nanoseconds, values(fields))))
-        return _Operand(name, field.type, values, field.words)
+        return _Operand(name, field.type, values, field.words, field.bits)
 
     def _function(self, function: _Token) -> _Operand:
         if function.text not in _FUNCTIONS:
@@ -305,9 +306,12 @@ class _Parser:
             return text
         convert, what = _CONVERTERS[left.type]
         try:
-            return convert(token.text)  # with its quotes, if it has any: what is in quotes is text
+            value = convert(token.text)  # with its quotes, if it has any: what is in quotes is text
         except ValueError:
             raise self._error(token.at, f"is {what}, as {left.name} is") from None
+        if left.type in (UNSIGNED, RECORD) and value >= 1 << left.bits:
+            raise self._error(token.at, f"is too large: {left.name} is at most {(1 << left.bits) - 1}")
+        return value
 
     def _text_value(self) -> str:
         token = self._token

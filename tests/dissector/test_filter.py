@@ -390,6 +390,8 @@ def test_filters_of_a_hand_made_record(text: str, expected: bool) -> None:
         ("(" * 51 + "vtc.cut" + ")" * 51, "more than 50 brackets"),
         ("vtc.link contains 1", "is for text"),
         ('vtc.text matches "("', "no regular expression"),
+        ("vtc.bcc == 256", "'256' at position 12 is too large: vtc.bcc is at most 255"),
+        ("vtc.speed > 99999999999999999999999", "is too large: vtc.speed is at most 4294967295"),
         (f'vtc.text matches "{"(" * 3000}a{")" * 3000}"', "no regular expression"),
         ("vtc.link ==", "the end stands where a value"),
         ("(vtc.link", "the end stands where ')'"),
