@@ -62,6 +62,9 @@ class CaptureReader(Closing):
         self._running: Iterator[Packet | Skipped] | None = None
         self.cut: str | None = None
         """After an iteration: a message if the file is empty or ends in the middle of a packet, else None."""
+        self.watched = False
+        """Whether iterations raise TraceError where the file is no longer the one that was opened; see
+        :attr:`vtctap.pcap.streams.Input.gone`."""
         try:
             while not self._recognise() and self._input.more():
                 pass
@@ -146,10 +149,14 @@ class CaptureReader(Closing):
                 if self._recognise():
                     yield from self._packets(final=False)
                 try:
-                    if not self._input.more():
-                        break
+                    more = self._input.more()
                 except TraceError as error:  # it cannot be unpacked further
                     yield Skipped(self._input.offset(len(self._input.buffer)), 0, str(error), self.name)
+                    break
+                # Checked after the octets were read, so that none of another file are parsed.
+                if self.watched and (gone := self._input.gone):
+                    raise TraceError(f"{self.name} was {gone} while it was read: start again")
+                if not more:
                     break
             yield from self._packets(final=True)
             self.cut = self._torn()

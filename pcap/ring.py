@@ -8,6 +8,7 @@ record, so no file is empty. Its name has its number and the local time of that 
 
 import contextlib
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,36 @@ class RingLimits:
     duration_ns: int = 0
     files: int = 0
     total: int = 0
+
+
+_NAME: Final = re.compile(r"(?P<stem>.*)_(?P<number>[0-9]{5})_(?P<moment>[0-9]{14})(?P<suffix>\.[^.]*)", re.DOTALL)
+
+
+def file_after(path: str | os.PathLike[str]) -> tuple[str, int] | None:
+    """Returns the next file of a ring that exists, and how many files between are missing; None where there is none,
+    or ``path`` is not the name of a ring file. A file is complete once there is a next one.
+
+    Only names are compared. Files of an earlier capture have an earlier time; if a later capture makes files of the
+    same name, the next number may belong to it.
+    """
+    folder, name = os.path.split(os.fspath(path))
+    own = _NAME.fullmatch(name)
+    if own is None:
+        return None
+    try:
+        names = os.listdir(folder or os.curdir)
+    except OSError:  # A folder whose names cannot be read.
+        return None
+    later = []
+    for other in map(_NAME.fullmatch, names):
+        if other and other["stem"] == own["stem"] and other["suffix"] == own["suffix"]:
+            steps = (int(other["number"]) - int(own["number"])) % NUMBERS
+            if 0 < steps < NUMBERS // 2 and other["moment"] >= own["moment"]:
+                later.append((steps, other["moment"], other[0]))
+    if not later:
+        return None
+    steps, _, following = min(later)
+    return os.path.join(folder, following), steps - 1
 
 
 class RingWriter(Closing):

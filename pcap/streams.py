@@ -21,6 +21,8 @@ Source: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 
 CHUNK: Final = 1 << 18
 """Most octets requested by one read."""
+_START: Final = 4096
+"""Octets by which a file is recognised again. They hold the first record of a trace, whose timestamp no other has."""
 
 
 class Input:
@@ -31,7 +33,20 @@ class Input:
     Compressed files are unpacked (:mod:`~vtctap.pcap.compressed`).
     """
 
-    __slots__ = ("_before", "_chunk", "_file", "_head", "_owned", "_read", "_unpacker", "at", "buffer", "name")
+    __slots__ = (
+        "_before",
+        "_chunk",
+        "_fetched",
+        "_file",
+        "_head",
+        "_owned",
+        "_read",
+        "_start",
+        "_unpacker",
+        "at",
+        "buffer",
+        "name",
+    )
 
     def __init__(self, source: Source, chunk: int = CHUNK) -> None:
         """Opens a path; ``chunk`` is the most octets requested by one read. Raises OSError."""
@@ -45,6 +60,8 @@ class Input:
         self.at = 0
         self._before = 0
         self._head: bytes | None = b""
+        self._fetched = 0
+        self._start = b""
         self._unpacker: Unpacker | None = None
 
     def offset(self, at: int) -> int:
@@ -61,14 +78,23 @@ class Input:
         self.at = 0
         return True
 
+    def _fetch(self) -> bytes | None:
+        """Returns the next octets as they are in the file."""
+        chunk: bytes | None = self._read(self._chunk)
+        if chunk:
+            self._fetched += len(chunk)
+            if len(self._start) < _START:
+                self._start = (self._start + chunk)[:_START]
+        return chunk
+
     def _plain(self) -> bytes | None:
         """Returns octets of the file. The first ones are held back until they tell whether the file is compressed."""
-        chunk: bytes | None = self._read(self._chunk)
+        chunk = self._fetch()
         if self._head is None:
             return chunk
         self._head += chunk or b""
         while chunk and len(self._head) < LONGEST_MAGIC and may_be(self._head):
-            chunk = self._read(self._chunk)
+            chunk = self._fetch()
             self._head += chunk or b""
         head, self._head = self._head, None if self._head else b""
         if not Unpacker.unpacks(head):
@@ -87,10 +113,32 @@ class Input:
                 raise TraceError(f"{self.name} is damaged, it cannot be unpacked further: {error}") from None
             if octets:
                 return octets
-            packed = self._read(self._chunk)
+            packed = self._fetch()
             if not packed:
                 return b""
             self._unpacker.feed(packed)
+
+    @property
+    def gone(self) -> str:
+        """What happened to a regular file: ``overwritten`` if it has become shorter than what was read or begins with
+        other octets, ``replaced`` if another file has its name. Empty while it is what was read, if it has no name any
+        more, and for other sources. Other octets behind the first 4096 are not noticed."""
+        try:
+            now, at = os.fstat(self._file.fileno()), self._file.tell()
+        except (OSError, AttributeError, ValueError):  # It is in memory, or a pipe.
+            return ""
+        if not stat.S_ISREG(now.st_mode):
+            return ""
+        if now.st_size < at:
+            return "overwritten"
+        try:
+            with open(self.name, "rb") as named:
+                if not os.path.samestat(os.fstat(named.fileno()), now):
+                    return "replaced"
+                named.seek(at - self._fetched)
+                return "" if named.read(len(self._start)) == self._start else "overwritten"
+        except OSError:  # The name is gone, or the file cannot be examined at present.
+            return ""
 
     @property
     def cut(self) -> str | None:

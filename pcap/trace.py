@@ -6,7 +6,7 @@ the device under test, so octets from the client are inbound.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -142,13 +142,19 @@ class TraceReader(Closing):
             self._running = self._walk()
         return self._running
 
-    def follow(self, pause: float = 0.1) -> Iterator[Record | Skipped]:
-        """Yields the items, then for ever those that are appended; looks for more every ``pause`` seconds.
+    def follow(self, pause: float = 0.1, complete: Callable[[], object] = lambda: False) -> Iterator[Record | Skipped]:
+        """Yields the items, then those that are appended; looks for more every ``pause`` seconds, until ``complete``
+        returns what is true: that nothing is appended any more.
 
-        A record that is half written is yielded once it is complete. Raises what :meth:`items` raises.
+        A record that is half written is yielded once it is complete. Raises what :meth:`items` raises, and TraceError
+        where the file is overwritten or another one gets its name.
         """
+        self._capture.watched = True
         while True:
+            last = complete()
             yield from self.items()
+            if last:
+                return
             time.sleep(pause)
 
     def _walk(self) -> Iterator[Record | Skipped]:

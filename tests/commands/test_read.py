@@ -20,6 +20,7 @@ from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.formats import create_capture
 from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
+from vtctap.pcap.ring import RingLimits, RingWriter
 from vtctap.pcap.trace import create_trace
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -357,6 +358,42 @@ def test_follow(start: Start, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output, errors) == (130, b"", b"")
+
+
+def test_follow_ends_where_the_trace_is_overwritten(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "t.pcapng"
+    with create_trace(path) as writer:
+        for record in SHORT:
+            writer.write(record)
+    process = start("read", "--follow", "t.pcapng")
+    assert process.stdout
+    for _ in SHORT:
+        assert process.stdout.readline()
+    with create_trace(path, force=True) as writer:
+        for record in SHORT * 3:
+            writer.write(replace(record, time=record.time + 10**9))
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, output) == (2, b"")
+    assert errors == b"vtctap: t.pcapng was overwritten while it was read: start again\n"
+
+
+def test_follow_goes_on_with_the_next_ring_files(start: Start, tmp_path: Path) -> None:
+    """The records are shown while the ring is written, and numbered through; a file that is missing is told."""
+    with RingWriter(tmp_path / "t.pcapng", RingLimits(records=2)) as ring:
+        ring.write(SHORT[0])
+        process = start("read", "--follow", "--join", *ring.kept)
+        assert process.stdout
+        for number in range(1, 10):
+            assert process.stdout.readline().split()[0] == str(number).encode()
+            ring.write(replace(SHORT[0], time=SHORT[0].time + number * 10**9))
+        assert process.stdout.readline().split()[0] == b"10"
+    (tmp_path / Path(ring.kept[-1]).name.replace("_00005_", "_00007_")).write_bytes(Path(ring.kept[0]).read_bytes())
+    assert process.stdout.readline().split()[0] == b"11"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert errors.count(b"\n") == 1
+    assert b"is incomplete at offset 0: the ring lacks 1 file before it" in errors
 
 
 def test_live_through_a_pipe(start: Start, trace: Path) -> None:

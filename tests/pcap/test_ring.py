@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vtctap.pcap.capture_file import Interface, TraceError, TraceExists
 from vtctap.pcap.record import Record
-from vtctap.pcap.ring import RingLimits, RingWriter
+from vtctap.pcap.ring import RingLimits, RingWriter, file_after
 from vtctap.pcap.trace import create_trace, open_trace
 
 SECOND = 1_000_000_000
@@ -191,3 +191,35 @@ def test_the_last_file_stays_open(tmp_path: Path) -> None:
         for record in records[4:]:
             writer.write(record)
     assert list(contents(tmp_path).values()) == [records[:2], records[2:]]
+
+
+@pytest.mark.parametrize(
+    ("others", "after"),
+    [
+        ([], None),
+        (["t_00003_20260101120001.pcapng"], ("t_00003_20260101120001.pcapng", 0)),
+        (["t_00003_20260101120000.pcapng"], ("t_00003_20260101120000.pcapng", 0)),
+        (["t_00006_20260101120001.pcapng", "t_00005_20260101120001.pcapng"], ("t_00005_20260101120001.pcapng", 2)),
+        (["t_00001_20260101120001.pcapng", "t_00003_20251231235959.pcapng"], None),
+        (["u_00003_20260101120001.pcapng", "t_00003_20260101120001.pcap", "t_00003.pcapng", "t_3_1.pcapng"], None),
+    ],
+)
+def test_the_file_after_another(tmp_path: Path, others: list[str], after: tuple[str, int] | None) -> None:
+    own = "t_00002_20260101120000.pcapng"
+    for name in [own, *others]:
+        (tmp_path / name).touch()
+    wanted = after and (str(tmp_path / after[0]), after[1])
+    assert file_after(tmp_path / own) == wanted
+
+
+def test_the_file_after_the_last_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t_00000_20260101120001.pcapng").touch()
+    monkeypatch.chdir(tmp_path)
+    assert file_after("t_99999_20260101120000.pcapng") == ("t_00000_20260101120001.pcapng", 0)
+    assert file_after("t.pcapng") is None
+    assert file_after("missing/t_99999_20260101120000.pcapng") is None
+
+
+def test_the_files_of_a_ring_follow_each_other(tmp_path: Path) -> None:
+    ring = write(tmp_path, RingLimits(records=2), [at(second) for second in range(9)])
+    assert [file_after(name) for name in ring.kept] == [*((name, 0) for name in list(ring.kept)[1:]), None]

@@ -3,9 +3,11 @@
 import errno
 import io
 import os
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -264,6 +266,53 @@ class TraceContract:
             with path.open("ab") as growing:
                 growing.write(octets[-1:])
             assert next(following) == records[-1]
+
+    def test_follow_until_complete(self, records: list[Record], tmp_path: Path) -> None:
+        """What was appended before the trace was complete is yielded."""
+        octets, _ = self.octets(records)
+        path = tmp_path / f"growing{self.suffix}"
+        path.write_bytes(octets[:-1])
+
+        def complete() -> bool:
+            path.write_bytes(octets)
+            return True
+
+        with open_trace(path) as reader:
+            assert list(reader.follow(60, complete)) == records
+
+    @pytest.mark.parametrize("opened", [False, True])
+    @pytest.mark.parametrize("more", [0, 1, 3])
+    def test_follow_notices_that_the_trace_is_overwritten(
+        self, records: list[Record], tmp_path: Path, more: int, opened: bool
+    ) -> None:
+        """The new trace is shorter, as long, or longer, and has the same taps."""
+        octets, _ = self.octets(records)
+        later = [replace(record, time=record.time + 1) for record in records]
+        other, _ = self.octets(later[: len(records) // 2] if not more else later * more)
+        path = tmp_path / f"growing{self.suffix}"
+        path.write_bytes(octets)
+        with path.open("rb") as file, open_trace(file if opened else path) as reader:
+            following = reader.follow(0.001)
+            assert [next(following) for _ in records] == records
+            path.write_bytes(other)
+            with pytest.raises(TraceError, match=r"growing\.pcapn?g? was overwritten while it was read: start again"):
+                next(following)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+    def test_follow_notices_that_another_file_has_the_name(self, records: list[Record], tmp_path: Path) -> None:
+        octets, _ = self.octets(records)
+        path = tmp_path / f"growing{self.suffix}"
+        path.write_bytes(octets[:-1])
+        with open_trace(path) as reader:
+            following = reader.follow(0.001)
+            assert [next(following) for _ in records[1:]] == records[:-1]
+            path.rename(moved := tmp_path / "moved")
+            with moved.open("ab") as growing:
+                growing.write(octets[-1:])
+            assert next(following) == records[-1]  # A moved trace is still that trace.
+            path.write_bytes(octets)
+            with pytest.raises(TraceError, match="was replaced while it was read: start again"):
+                next(following)
 
     def test_closed_pipe(self, records: list[Record]) -> None:
         out, into = os.pipe()

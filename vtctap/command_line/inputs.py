@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from vtctap.base.nouns import count
@@ -38,8 +39,8 @@ class Traces:
 
     Damage is reported on standard error when the reader meets it; :attr:`Reading.status` is the resulting exit status.
     ``bar`` shows on a terminal how much of a file has been read; a pipe has no bar, because its length is unknown.
-    ``follow`` waits at the end of the last trace for more records; a pipe still ends when its writer closes it. With
-    ``told`` False nothing is reported: the caller does it.
+    ``follow`` waits at the end of the last trace for more records, and goes on with the next ring file; a pipe still
+    ends when its writer closes it. With ``told`` False nothing is reported: the caller does it.
     """
 
     def __init__(self, names: Sequence[str], *, bar: bool = True, follow: bool = False, told: bool = True) -> None:
@@ -72,9 +73,10 @@ class Traces:
     def __iter__(self) -> "Iterator[Record | Skipped]":
         from vtctap.pcap.skipped import Skipped
 
-        for name in self._names:
+        for number, name in enumerate(self._names, 1):
             before = self.skipped
-            for item in self._items(name):
+            following = self._follow and number == len(self._names)
+            for item in self._followed(name) if following else self._items(name):
                 if isinstance(item, Skipped):
                     self._tell(item, self.skipped - before)
                 yield item
@@ -82,8 +84,22 @@ class Traces:
             if more > 0 and self._told:
                 warn(f"{name}: {count(more, 'more part')} damaged or missing")
 
-    def _items(self, name: str) -> "Iterator[Record | Skipped]":
-        """Yields the items of one trace (``-``: standard input)."""
+    def _followed(self, name: str) -> "Iterator[Record | Skipped]":
+        """Yields the items of a trace as it grows, and of the ring files that are begun after it."""
+        from vtctap.pcap.ring import file_after
+        from vtctap.pcap.skipped import Skipped
+
+        after: tuple[str, int] | None = name, 0
+        while after:
+            name, missing = after
+            if missing:
+                yield Skipped(0, 0, f"the ring lacks {count(missing, 'file')} before it", name)
+            yield from self._items(name, partial(file_after, name))
+            after = file_after(name)
+
+    def _items(self, name: str, complete: "Callable[[], object] | None" = None) -> "Iterator[Record | Skipped]":
+        """Yields the items of one trace (``-``: standard input). With ``complete`` a file is followed; see
+        :meth:`~vtctap.pcap.trace.TraceReader.follow`."""
         from vtctap.command_line.progress import with_bar
 
         if is_read_once(name):
@@ -93,8 +109,8 @@ class Traces:
             return
         with open(name, "rb") as file, self._open(file) as self.reader:
             yield from with_bar(self.reader.items(), file, name) if self._bar else self.reader.items()
-            if self._follow and name == self._names[-1]:
-                yield from self.reader.follow()
+            if complete:
+                yield from self.reader.follow(complete=complete)
             yield from self._end()
 
     def _open(self, source: "Source") -> "TraceReader":
