@@ -68,6 +68,33 @@ def test_an_error_after_the_first_rows(
     assert not Path("out.csv").exists()
 
 
+def test_a_view_that_there_is_not(made: Path, said: Any) -> None:
+    known = "exchanges, findings, records, sessions, tokens, traces"
+    for name in ("nowhere", "nowhere.x", "findingz"):
+        line = said(made, f"select * from {name}")
+        assert line == f"vtctap: there is no view {name}; the views of a set are {known}"
+
+
+def test_findings_that_were_not_exported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(sql: str, *words: str) -> str:
+        capsys.readouterr()
+        assert main(["query", str(folder), sql, *words]) == 0
+        return capsys.readouterr().err
+
+    none = "vtctap: no trace of this set was exported with --findings; repeat the export with it\n"
+    assert told("select * from findings") == none
+    assert told("select count(*) from Findings f", "--json") == none
+    assert told("select 1 as findings_too from records") == ""
+    for name, some in (
+        ("telegram", "1 of the 2 traces of this set was"),
+        ("readout", "2 of the 3 traces of this set were"),
+    ):
+        add((str(TRACE.with_name(f"{name}.pcapng")),), Options(str(folder), findings=True))
+        assert told("select * from findings").startswith(f"vtctap: only {some} exported with --findings")
+    add((str(TRACE),), Options(str(folder), findings=True))
+    assert told("select * from findings") == ""
+
+
 def test_a_value_that_python_has_not(made: Path, said: Any) -> None:
     assert "out of range" in said(made, "select interval 1000000000 days")
 

@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     traces = Set(Path(arguments.folder))
     if arguments.since:
         traces.since(arguments.since)
+    if lacks := traces.lacks(sql):
+        warn(lacks)
     if form:
         rows = _write(traces, sql, arguments, form)
         if not arguments.quiet:

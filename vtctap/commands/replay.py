@@ -10,10 +10,9 @@ on.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +20,7 @@ from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STATED, add_join, add_profile, add_traces, groups_of, positive
 from vtctap.command_line.inputs import Reading, Traces, one_link
 from vtctap.command_line.messages import warn
+from vtctap.command_line.terminals import named_terminal
 from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from vtctap.sniffer.opening import one_port
+
     groups = groups_of(arguments)
     if len(groups) > 1:
         raise CommandError("replay plays one trace: name one, or --join those that are one")
@@ -65,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("--as plays on --port at true pace: -i, --client, --server and --speed-up are for taps")
     if (named and named != [arguments.both] and len(named) != 2) or (arguments.both and len(named) > 1):
         raise CommandError("name both pseudo-terminals, --client NAME and --server NAME, or one for both, -i NAME")
+    if one_port(*named):
+        raise CommandError(f"{arguments.client} is named for both sides: give the two pseudo-terminals two names")
     reading = Reading(arguments.profile)
     play = _one_side if arguments.side else _both_sides
     return play(arguments, *_read(arguments, reading, groups[0])) or reading.status
@@ -103,8 +107,9 @@ def _both_sides(arguments: argparse.Namespace, first: "Record", records: "Iterat
     except OSError as error:
         raise CommandError(str(error)) from None
     wanted = [arguments.both] if merged else [arguments.client, arguments.server]
-    with stage, _links(stage.names, wanted) as names:
-        _announce(names)
+    with stage, ExitStack() as links:
+        named = map(named_terminal, stage.names, wanted)
+        _announce([links.enter_context(each) for each in named])
         _await(stage)
         for octet, due_ns in paced(wire_octets(records, arguments.speed_up), time.monotonic_ns, time.sleep):
             stage.write(octet)
@@ -124,24 +129,6 @@ def _announce(names: list[str]) -> None:
     sides = ["client", "server"] if len(names) > 1 else ["both"]
     for side, name in zip(sides, names, strict=True):
         print(f"{side}: {name}", flush=True)
-
-
-@contextmanager
-def _links(terminals: list[str], wanted: list[str | None]) -> Iterator[list[str]]:
-    """Yields the names of the pseudo-terminals, and keeps symbolic links of the wanted names inside the context."""
-    names = list(zip(terminals, wanted, strict=True))
-    try:
-        for terminal, name in names:
-            if name:
-                try:
-                    os.symlink(terminal, name)
-                except OSError as error:
-                    raise CommandError(f"{name}: {error.strerror}") from None
-        yield [name or terminal for terminal, name in names]
-    finally:
-        for terminal, name in names:
-            if name and os.path.islink(name) and os.readlink(name) == terminal:
-                os.unlink(name)
 
 
 def _await(stage: "Stage") -> None:

@@ -10,9 +10,7 @@ that a capture holds is refused. A meter plays until Ctrl-C, a client its sessio
 """
 
 import argparse
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
@@ -20,7 +18,8 @@ from typing import TYPE_CHECKING
 from vtctap.command_line.arguments import positive, speed
 from vtctap.command_line.dialects import add_dialect, dialect_of
 from vtctap.command_line.messages import warn
-from vtctap.errors import DONE, CommandError
+from vtctap.command_line.terminals import named_terminal
+from vtctap.errors import DONE
 
 _PATIENCE_NS = 900_000_000
 """How much longer a meter waits after a change of speed, for clients that are slow to change theirs; its answer still
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     line = Line.parse(dialect.wiring.format)
     first = arguments.speed or dialect.wiring.opening_speed
     machine = _machine(arguments, Device(dialect, arguments.seed), first)
-    with Speaker(arguments.port, first) as speaker, _named(speaker.name, arguments.pty) as name:
+    with Speaker(arguments.port, first) as speaker, named_terminal(speaker.name, arguments.pty) as name:
         if not arguments.quiet:
             warn(f"writes to {name}: a {arguments.side} of dialect {dialect.name}, at {first} {line}")
         with suppress(KeyboardInterrupt):
@@ -95,20 +94,3 @@ def _disturbance(arguments: argparse.Namespace, line: "Line") -> "Disturbance":
     codes = PTY_FAULTS if line.has_parity and is_line(arguments.port) else PTY_FAULTS - {"parity"}
     tell = (lambda code: None) if arguments.quiet else (lambda code: warn(f"fault: {code}"))
     return OwnFaults(Random(f"{arguments.seed} faults"), codes, tell)
-
-
-@contextmanager
-def _named(terminal: str, wanted: str | None) -> Iterator[str]:
-    """Gives a pseudo-terminal the wanted name, as a symbolic link, inside the context."""
-    if wanted is None:
-        yield terminal
-        return
-    try:
-        os.symlink(terminal, wanted)
-    except OSError as error:
-        raise CommandError(f"{wanted}: {error.strerror}") from None
-    try:
-        yield wanted
-    finally:
-        if os.path.islink(wanted) and os.readlink(wanted) == terminal:
-            os.unlink(wanted)

@@ -5,6 +5,7 @@ The views of records, tokens and findings show the set's files; those of exchang
 read.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vtctap.base.extras import extra
+from vtctap.base.nouns import count
 from vtctap.dataset.entries import Entry, entries
 from vtctap.dataset.questions import views
 from vtctap.dataset.writing import columns
@@ -22,7 +24,8 @@ from vtctap.errors import CommandError
 
 __all__ = ["FORMS", "QueryResult", "Set"]
 
-_TABLES: Final = ("records", "tokens", "findings")
+_FINDINGS: Final = "findings"
+_TABLES: Final = ("records", "tokens", _FINDINGS)
 FORMS: Final = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet, compression zstd"}
 """The formats that an answer is written in, as DuckDB's options."""
 
@@ -86,6 +89,15 @@ class Set:
         )
         return int(next(iter(self.ask(statement)))[0])
 
+    def lacks(self, sql: str) -> str:
+        """Returns a message if a question asks for findings that were not exported, and an empty text otherwise."""
+        every, having = len(self._found), sum(_FINDINGS in entry.files for entry in self._found)
+        if having == every or not re.search(rf"\b{_FINDINGS}\b", sql, re.IGNORECASE):
+            return ""
+        which = f"only {having} of the {count(every, 'trace')}" if having else "no trace"
+        verb = "were" if having > 1 else "was"
+        return f"{which} of this set {verb} exported with --findings; repeat the export with it"
+
     def close(self) -> None:
         """Closes the set."""
         self._base.close()
@@ -102,7 +114,7 @@ class Set:
         try:
             yield
         except self._error as error:
-            raise CommandError(self._repair(error) or _said(error)) from None
+            raise CommandError(self._repair(error) or self._unknown(error) or _said(error)) from None
         except (OverflowError, UnicodeError, ValueError) as error:  # A value that Python cannot have, such as a year.
             raise CommandError(f"a value of the question or its answer is out of range: {error}") from None
 
@@ -116,6 +128,14 @@ class Set:
                     command = f"vtctap export --force {shlex.quote(entry.trace)} -o {shlex.quote(str(self._folder))}"
                     return f"{file} {state}: '{command}' writes it again (joined traces: all of them, with --join)"
         return ""
+
+    def _unknown(self, error: Exception) -> str:
+        """Returns a message for an error that names a view which there is not."""
+        found = re.match(r'Catalog Error: Table with name "?(.+?)"? does not exist', str(error))
+        if not found:
+            return ""
+        rows = self._base.execute("select table_name from information_schema.tables order by 1").fetchall()
+        return f"there is no view {found[1]}; the views of a set are {', '.join(name for (name,) in rows)}"
 
 
 def _said(error: Exception) -> str:
