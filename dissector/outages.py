@@ -8,6 +8,7 @@ the same rules.
 An ``overrun`` or ``missed`` event may be written some seconds after the loss: frames before it may already be missed.
 """
 
+from vtctap.pcap.events import event_words
 from vtctap.pcap.record import Kind, Record
 
 
@@ -25,7 +26,7 @@ class Outages:
             self._heard.add(link)
         if record.kind is not Kind.EVENT:
             return False
-        name = record.event.partition(" ")[0]
+        name, _ = event_words(record.event)
         if name == "lost":
             self._away.setdefault(link, set()).add(record.tap)
         elif name == "opened":

@@ -53,6 +53,7 @@ PARTS: Final = (
             "vtctap.pcap.batch",
             "vtctap.pcap.burst",
             "vtctap.pcap.construction",
+            "vtctap.pcap.events",
             "vtctap.pcap.hash_chain",
             "vtctap.pcap.skipped",
         ),

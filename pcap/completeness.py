@@ -13,6 +13,7 @@ comparison begins with the next event that states a number.
 from typing import NamedTuple
 
 from vtctap.base.nouns import count
+from vtctap.pcap.events import event_number, event_words
 from vtctap.pcap.record import Kind, Record
 
 
@@ -39,24 +40,28 @@ class OctetTally:
         if record.kind is not Kind.EVENT:
             self.octets[tap] += len(record.octets)
             return None
-        name, *words = record.event.split()[:_MAX_WORDS] or [""]
-        stated = dict(word.split("=", 1) for word in words if "=" in word)
-        received = _number(stated.get("octets"))
+        name, words = event_words(record.event)
         if name == "opened":
             self._begins.setdefault(tap, None)
-        elif name == "overrun" and tap in self._begins:
-            self.octets[tap] += _number(stated.get("unread")) or 0
-        elif name == "closed":
-            held += _number(stated.get("unwritten")) or 0
-        if received is None or name not in _TOTALS or tap not in self._begins:
+        if tap not in self._begins:
             return None
-        begin = self._begins[tap] = self._begins[tap] or _Point(held, received)
+        if name == "overrun":
+            self.octets[tap] += event_number(words, "unread") or 0
+        if name not in _TOTALS:
+            return None
+        begin, received = self._begins[tap], event_number(words, "octets")
         if name == "closed":
             del self._begins[tap]
-        return None if name == "opened" else _missing(record.tap, name, begin, _Point(held, received))
+            held += event_number(words, "unwritten") or 0
+        if received is None:
+            return None
+        end = _Point(held, received)
+        begin = begin or end
+        if name != "closed":
+            self._begins[tap] = begin
+        return None if name == "opened" else _missing(record.tap, name, begin, end)
 
 
-_MAX_WORDS = 20
 _TOTALS = ("opened", "lost", "closed")
 """The events whose ``octets`` are all that the tap has received."""
 
@@ -68,7 +73,3 @@ def _missing(tap: int, name: str, begin: _Point, end: _Point) -> str | None:
         return None
     after = f" after its first {begin.received}" if begin.received else ""
     return f"tap {tap} received {count(received, 'octet')}{after} until it was {name}, and {held} are here"
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and len(text) < 20 and text.isascii() and text.isdecimal() else None

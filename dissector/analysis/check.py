@@ -10,7 +10,7 @@ from vtctap.dissector.analysis.exchanges import Gatherer
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.analysis.frame_rules import check_record
 from vtctap.dissector.analysis.hindsight import Hindsight
-from vtctap.dissector.analysis.outages import Outages
+from vtctap.dissector.analysis.outages import OutageFindings
 from vtctap.dissector.dissect import Dissection, Item, with_skipped
 from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.profiles.stated import settled
@@ -32,7 +32,7 @@ def check(records: Iterable[Item], profile: Profile | None = None) -> Iterator[F
     """
     records, profile = settled(records, profile)
     queue = _Queue()
-    gatherer, hindsight, rules, outages = Gatherer(), Hindsight(), ExchangeRules(profile.timing), Outages()
+    gatherer, hindsight, rules, outages = Gatherer(), Hindsight(), ExchangeRules(profile.timing), OutageFindings()
     end = 0
     for dissection in with_skipped(records, profile):
         if isinstance(dissection, Skipped):

@@ -135,6 +135,8 @@ class Follower:
         if open_flow and (open_flow.blind or open_flow.write.session != exchange.session):
             yield from self._end(link)
             open_flow = None
+        if open_flow:
+            open_flow.blind = exchange.blind
         if request and writes(request.message, request.meaning):
             token, recognised = _written(request)
             if token:
@@ -142,8 +144,6 @@ class Follower:
                     yield from self._end(link)
                 self._links[link] = _Open(exchange, token, recognised, blind=exchange.blind)
             return
-        if open_flow:
-            open_flow.blind = exchange.blind
         response = exchange.response
         status = response.meaning.status_token if response and not response.damaged else None
         if open_flow and response and status is not None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from vtctap.dissector.analysis.exchanges import Exchange
 from vtctap.dissector.dissect import Frame
+from vtctap.pcap.events import event_words
 from vtctap.pcap.record import SECOND_NS, Record
 
 LATENESS_NS: Final = 3 * SECOND_NS
@@ -29,8 +30,8 @@ class Hindsight:
 
     def see(self, record: Record) -> None:
         """Takes the next record: an event may say that what its link's exchanges show is not all that was sent."""
-        name, _, words = record.event.partition(" ")
-        if name == "missed" or (name == "overrun" and "unread=" not in words):
+        name, words = event_words(record.event)
+        if name == "missed" or (name == "overrun" and "unread" not in words):
             self._lost_ns[record.link] = record.time
             self._held = deque(self._judged(exchange) for exchange in self._held)
 

@@ -1,18 +1,16 @@
 """The findings about outages: a tap was disconnected, its octets were dropped, or another program read its port."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from vtctap.base.nouns import count
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Dissection
+from vtctap.pcap.events import event_number, event_words
 from vtctap.pcap.record import Kind, Sender
 
-_MAX_DIGITS = 19
-"""Most digits of a number of octets."""
 
-
-class Outages:
-    """Follows the ``lost``, ``opened``, ``missed`` and ``overrun`` events of a trace's taps, fed in order."""
+class OutageFindings:
+    """Finds outages in the ``lost``, ``opened``, ``missed`` and ``overrun`` events of a trace's taps, fed in order."""
 
     def __init__(self) -> None:
         self._away: dict[tuple[int, int], Dissection] = {}
@@ -22,7 +20,7 @@ class Outages:
         record = dissection.record
         if record.kind is not Kind.EVENT:
             return
-        name, _, words = record.event.partition(" ")
+        name, words = event_words(record.event)
         tap = record.link, record.tap
         if name == "lost":
             self._away[tap] = dissection
@@ -53,11 +51,10 @@ class Outages:
             yield finding("tap-lost", (lost.number,), f"{_tap(lost)} was lost and did not come back")
 
 
-def _octets(words: str, name: str) -> str:
-    """Returns the number of octets that an event states by this name, with its unit; empty where it states none."""
-    stated = dict(word.partition("=")[::2] for word in words.split())
-    number = stated.get(name, "")
-    return count(int(number), "octet") if number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS else ""
+def _octets(words: Mapping[str, str], key: str) -> str:
+    """Returns the number of octets that an event states by this key, with its unit; empty where it states none."""
+    number = event_number(words, key)
+    return "" if number is None else count(number, "octet")
 
 
 def _tap(dissection: Dissection) -> str:

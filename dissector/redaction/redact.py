@@ -9,7 +9,7 @@ Check characters, CRCs and check sequences keep their error: good ones are compu
 bits. Positions of errors and pauses stay, because lengths do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -24,6 +24,7 @@ from vtctap.dissector.redaction import rules
 from vtctap.dissector.redaction.pieces import EIGHT_BITS, FramePiece, PieceKind, pieces
 from vtctap.dissector.redaction.runs import NumberRuns, texts
 from vtctap.dissector.redaction.standins import StandIns, can_change
+from vtctap.pcap.events import event_words
 from vtctap.pcap.record import Kind, Record
 
 SHORTEST: Final = 6
@@ -32,6 +33,7 @@ SHORTEST: Final = 6
 
 class Redactor:
     """Redacts the records of one trace. Call :meth:`learn` with every record, then :meth:`redact` with every record.
+    Where records cannot be read twice, call both with one record after the other.
 
     ``values`` replaces every value. ``profiles`` are the names of profiles that may stay.
     """
@@ -44,7 +46,8 @@ class Redactor:
         self._values = values
         self._profiles = profiles
         self.secrets: set[bytes] = set()
-        """The secrets of at least :data:`SHORTEST` characters, as seven-bit text; or payloads."""
+        """The secrets of at least :data:`SHORTEST` characters, as seven-bit text; or payloads. None is forgotten, since
+        any may recur: memory grows with each different one."""
         self.short: set[bytes] = set()
         """The shorter secrets."""
         self._lengths: set[int] = set()
@@ -56,6 +59,17 @@ class Redactor:
         """Collects the secrets of a record."""
         for octets in chain(self._secret_texts(record), self._runs.feed(record)):
             self._learn(octets)
+
+    def learn_ahead(self, records: Iterable[Record]) -> None:
+        """Collects the secrets of records of which each is learned again before it is redacted."""
+        for record in records:
+            self.learn(record)
+        self._learn_unended()
+        self._runs = NumberRuns()  # The first record does not continue the last one's number.
+
+    def _learn_unended(self) -> None:
+        for number in self._runs.unended():
+            self._learn(number)
 
     def _learn(self, octets: bytes) -> None:
         if len(set(octets)) == 1 or not can_change(octets):
@@ -80,8 +94,7 @@ class Redactor:
 
     def redact(self, record: Record) -> Record:
         """Returns the record without its secrets."""
-        for number in self._runs.end():
-            self._learn(number)
+        self._learn_unended()
         octets, event = record.octets, ""
         if record.kind is Kind.EVENT:
             event = self._event(record.event)
@@ -118,18 +131,17 @@ class Redactor:
 
     def _event(self, event: str) -> str:
         """Returns the text of an event with the words that may stay; that of a mark keeps its form."""
-        name, _, rest = event.partition(" ")
+        name, words = event_words(event)
         allowed = rules.EVENTS.get(name)
         if allowed is None:
             return "redacted"
-        words = [word.partition("=") for word in rest.split(" ")]
-        kept = [f"{key}={value}" for key, _, value in words if key in allowed and allowed[key].fullmatch(value)]
+        kept = [f"{key}={value}" for key, value in words.items() if key in allowed and allowed[key].fullmatch(value)]
         if name == "opened":
-            stated = [value for key, _, value in words if key == "profile" and value in self._profiles]
-            kept = [*(f"profile={name}" for name in stated), *kept]
-            kept.append("redacted=yes")
+            profile = words.get("profile")
+            stated = [f"profile={profile}"] if profile in self._profiles else []
+            kept = [*stated, *kept, "redacted=yes"]
         if name == "mark":
-            note = rest.removeprefix("note=").encode("ascii", "replace")
+            note = event.partition(" ")[2].removeprefix("note=").encode("ascii", "replace")
             kept = [f"note={self._standins.text(note).decode()}"] if note else []
         return " ".join([name, *kept])
 

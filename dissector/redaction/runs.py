@@ -42,8 +42,7 @@ class NumberRuns:
                 text = text[: last.start()]
         yield from _NUMBERS.findall(text)
 
-    def end(self) -> Iterator[bytes]:
-        """Yields the numbers that end with the trace."""
+    def unended(self) -> Iterator[bytes]:
+        """Yields the numbers that have not ended, as far as they have come."""
         for text in self._open.values():
             yield from _NUMBERS.findall(text)
-        self._open.clear()

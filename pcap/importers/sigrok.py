@@ -46,6 +46,11 @@ def read(source: Source, account: Account) -> Iterator[Burst]:
         raise
     except _DAMAGED as error:
         raise ImportFormatError(f"{name}: it is not a whole .sr file: {error}") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # The module bz2 raises it for damaged data.
+        raise ImportFormatError(f"{name}: it is not a whole .sr file: {error}") from None
 
 
 def _octets(archive: zipfile.ZipFile, stated: dict[str, str], name: str, account: Account) -> Iterator[Burst]:

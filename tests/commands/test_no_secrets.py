@@ -11,7 +11,7 @@ import pytest
 from equipment.planted import NOON, data
 from vtctap.__main__ import main
 from vtctap.pcap.capture_file import Interface
-from vtctap.pcap.record import Record, Sender
+from vtctap.pcap.record import Kind, Record, Sender
 from vtctap.pcap.trace import create_trace
 
 Text = pytest.CaptureFixture[str]
@@ -111,6 +111,18 @@ def test_a_pipe_shows_no_secret_that_it_has_seen(tmp_path: Path, vtctap: Run) ->
         shown = vtctap("read", "--no-secrets", "-", stdin=pipe)
     assert "1.8.0" in shown.stdout
     assert "123456" not in shown.stdout
+
+
+@pytest.mark.parametrize("last", [b"x", b""], ids=["ended", "not ended"])
+def test_a_pipe_shows_no_number_that_noise_has_spread_over_records(last: bytes, tmp_path: Path, vtctap: Run) -> None:
+    digits = [bytes([octet]) for octet in b"123456" + last]
+    noise = [Record(NOON - 10**9 + 10**6 * n, digit, Kind.NOISE, Sender.CLIENT) for n, digit in enumerate(digits)]
+    path = written(tmp_path / "t.pcapng", *noise, VALUE)
+    for command in (["read", "--no-secrets", "-"], ["read", "--no-secrets", path]):
+        with open(path, "rb") as pipe:
+            shown = vtctap(*command, stdin=pipe).stdout
+        assert "1.8.0" in shown
+        assert "123456" not in shown
 
 
 def test_what_cannot_be_read_is_told_once_and_after_what_can(tmp_path: Path, capsys: Text) -> None:

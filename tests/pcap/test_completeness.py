@@ -91,6 +91,13 @@ def test_earlier_versions_are_compared_from_the_first_number() -> None:
     ]
 
 
+def test_a_closed_event_without_a_number_ends_its_tap() -> None:
+    """Two traces were joined: the second one is compared with its own beginning."""
+    first = [event("opened profile=p octets=0"), noise(b"hello"), event("closed")]
+    second = [event("opened profile=p octets=0"), noise(b"hi"), event("closed octets=5")]
+    assert messages([*first, *second]) == ["tap 0 received 5 octets until it was closed, and 2 are here"]
+
+
 @pytest.mark.parametrize("earlier", [False, True])
 def test_ring_files_of_a_port_that_came_back(tmp_path: Path, earlier: bool) -> None:
     """The second file begins with the ``opened`` event. Classic pcap has no statistics that could say that all is

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WORDS: Final = {"duration": "SECONDS", "packets": "NUMBER", "filesize": "KILOBYTES", "files": "NUMBER"}
 RING: Final = dict(_WORDS)
 """The words that ``-b`` accepts, those of dumpcap(1), and the form of their values."""
-_MOST_DIGITS: Final = 15
+_MAX_DIGITS: Final = 15
 STOP: Final = _WORDS | {"match": "EXPR"}
 """The words that ``-a`` accepts: those of dumpcap(1), and ``match`` with a display filter."""
 
@@ -30,10 +30,10 @@ def condition(words: dict[str, str]) -> Callable[[str], tuple[str, str]]:
             "SECONDS": value.replace(".", "", 1),
             "EXPR": "1" if value.strip() else "",
         }.get(words.get(name, ""), value)
-        if name not in words or not (len(fits) <= _MOST_DIGITS and fits.isascii() and fits.isdecimal() and int(fits)):
+        if name not in words or not (len(fits) <= _MAX_DIGITS and fits.isascii() and fits.isdecimal() and int(fits)):
             forms = ", ".join(f"{word}:{what}" for word, what in words.items())
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a condition: write one of {forms}, with a number of at most {_MOST_DIGITS} digits"
+                f"{text!r} is not a condition: write one of {forms}, with a number of at most {_MAX_DIGITS} digits"
             )
         return name, value
 

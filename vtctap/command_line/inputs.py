@@ -208,8 +208,7 @@ def _without_secrets(
     from vtctap.pcap.record import Record
 
     redactor = Redactor(profile, StandIns(os.urandom(32)), profiles=shipped())
-    for record in trace.ahead():
-        redactor.learn(record)
+    redactor.learn_ahead(trace.ahead())
     for item in items:
         if isinstance(item, Record):
             redactor.learn(item)

@@ -26,6 +26,7 @@ def poll(status: int) -> list[tuple[str, bytes]]:
 
 
 ACK, NAK = ("S", b"\x06"), ("S", b"\x15")
+MISSED = ("E", b"")
 
 
 def flows(*said: tuple[str, bytes], flags: int = 0) -> list[TokenFlow]:
@@ -34,14 +35,22 @@ def flows(*said: tuple[str, bytes], flags: int = 0) -> list[TokenFlow]:
             Record(
                 1_700_000_000_000_000_000 + 40 * MS * number,
                 octets,
-                Kind.FRAME,
-                Sender.CLIENT if side == "C" else Sender.SERVER,
+                Kind.EVENT if side == "E" else Kind.FRAME,
+                {"C": Sender.CLIENT, "S": Sender.SERVER}.get(side, Sender.UNKNOWN),
                 flags=flags,
                 duration=10 * MS,
+                event="missed octets=9" if side == "E" else "",
             )
             for number, (side, octets) in enumerate(said)
         )
     )
+
+
+@pytest.mark.parametrize("unreadable", [[], [("C", checked(b"\x01W1\x02FFFF(zz)\x03")), ACK]])
+def test_no_token_is_accepted_across_an_outage(unreadable: list[tuple[str, bytes]]) -> None:
+    """Another token may have been written meanwhile; a write that holds no token is no reason to forget this."""
+    (flow,) = flows(write(TOKEN), ACK, *unreadable, MISSED, *poll(1))
+    assert (flow.token, flow.outcome) == (TOKEN, "unknown")
 
 
 def test_written_and_answered_as_a_token() -> None:
