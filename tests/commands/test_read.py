@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -360,12 +361,20 @@ def test_follow(start: Start, tmp_path: Path) -> None:
     assert (process.returncode, output, errors) == (130, b"", b"")
 
 
+def bound(process: "subprocess.Popen[bytes]") -> None:
+    """Kills a process that has not ended in time, so that waiting for its lines ends."""
+    timer = threading.Timer(PATIENCE, process.kill)
+    timer.daemon = True
+    timer.start()
+
+
 def test_follow_ends_where_the_trace_is_overwritten(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "t.pcapng"
     with create_trace(path) as writer:
         for record in SHORT:
             writer.write(record)
     process = start("read", "--follow", "t.pcapng")
+    bound(process)
     assert process.stdout
     for _ in SHORT:
         assert process.stdout.readline()
@@ -382,6 +391,7 @@ def test_follow_goes_on_with_the_next_ring_files(start: Start, tmp_path: Path) -
     with RingWriter(tmp_path / "t.pcapng", RingLimits(records=2)) as ring:
         ring.write(SHORT[0])
         process = start("read", "--follow", "--join", *ring.kept)
+        bound(process)
         assert process.stdout
         for number in range(1, 10):
             assert process.stdout.readline().split()[0] == str(number).encode()
