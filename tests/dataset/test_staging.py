@@ -202,6 +202,15 @@ def test_a_staging_folder_is_made_while_others_are_removed(tmp_path: Path) -> No
         assert all(pool.map(made, range(800)))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_killed_process_that_nobody_waits_for_does_not_run(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as killed:
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+        (tmp_path / ".parts" / f"0000000000000000.{killed.pid}.0a1b2c3d.{socket.gethostname()}").mkdir(parents=True)
+        clean(str(tmp_path))
+    assert not (tmp_path / ".parts").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="asks whether a process runs")
 def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:

@@ -100,7 +100,8 @@ def clean(folder: str, done: Iterable[str] = ()) -> None:
 
 
 def _is_running(process: int) -> bool:
-    """Returns whether a process of this machine runs, or may run: Windows is not asked."""
+    """Returns whether a process of this machine runs, or may run: Windows is not asked. A killed process that its
+    parent has not waited for (a zombie, as in a container without an init process) does not run."""
     if os.name != "posix":
         return True
     try:
@@ -109,4 +110,8 @@ def _is_running(process: int) -> bool:
         return False
     except OSError:
         pass  # It runs and belongs to somebody else.
-    return True
+    try:
+        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2][:1]
+    except OSError:  # A system without it; or the process has just ended, and the next export asks again.
+        return True
+    return state != b"Z"
