@@ -99,6 +99,11 @@ class Adapter(NamedTuple):
         return ", ".join(text for text in texts if text)
 
 
+def is_url(name: str) -> bool:
+    """Whether the name of a port is a pyserial URL."""
+    return "://" in name
+
+
 def is_pseudo_terminal(name: str) -> bool:
     """Whether a name, or the link that it is, leads to a pseudo-terminal; it may be gone by now."""
     return bool(_PSEUDO_TERMINAL.fullmatch(os.path.realpath(name)))
@@ -110,7 +115,7 @@ def find_adapter(name: str, system: str = "/sys") -> Adapter:
         return Adapter(time_ns=_ASSUMED_NS, source="network")
     if not name or is_pseudo_terminal(name):
         return Adapter()
-    if "://" in name or not os.path.isdir(f"{system}/class/tty"):
+    if is_url(name) or not os.path.isdir(f"{system}/class/tty"):
         return Adapter(time_ns=_ASSUMED_NS, source="assumed")
     tty = f"{system}/class/tty/{_device(name)}"
     device = os.path.realpath(f"{tty}/device")

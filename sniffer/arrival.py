@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from vtctap.sniffer.opening import is_url
+from vtctap.sniffer.adapter import is_url
 from vtctap.sniffer.port import PortError
 
 PERIOD: Final = 0.5

@@ -38,8 +38,8 @@ _WATCH_NS: Final = SECOND_NS
 _RETURN: Final = 0.1
 """The longest wait while a port is being reopened, so that its return is noticed soon."""
 _REMAINDER: Final = 1 << 20
-"""Octets after which closing stops to read, from all ports: more than any system or server holds back, and an end where
-a line sends faster than it is read."""
+"""Most octets read from a port on closing, more than any system or server holds back. So a line that sends faster than
+it is read cannot keep a capture from closing."""
 _AS_IT_IS: Final = Opening()
 
 
@@ -154,10 +154,8 @@ class Capture:
     def close(self) -> list[Record]:
         """Ends the capture: returns the remaining records and a ``closed`` event for each tap. The ports stay open
         until the context ends."""
-        enough = self.octets + _REMAINDER
-        while self.octets < enough and (chunks := self._reader.wait(0)):  # Octets that came since the last poll.
-            for chunk in chunks:
-                self._feed(chunk)
+        for chunk in self._reader.drain(_REMAINDER):  # Octets that came since the last poll.
+            self._feed(chunk)
         for link in self._links:
             link.close()
         return self._take_ready()

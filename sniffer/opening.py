@@ -13,16 +13,11 @@ import sys
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from vtctap.sniffer.adapter import Adapter, LowLatency, ask_low_latency, find_adapter, is_pseudo_terminal
+from vtctap.sniffer.adapter import Adapter, LowLatency, ask_low_latency, find_adapter, is_pseudo_terminal, is_url
 from vtctap.sniffer.port import Port, PortError, Settings
 
 _WAITING_READS: Final = 16
 """Most reads that empty a port on opening. A port that still has octets is receiving them now, not holding old ones."""
-
-
-def is_url(name: str) -> bool:
-    """Whether the name of a port is a pyserial URL."""
-    return "://" in name
 
 
 def one_port(*names: str) -> bool:

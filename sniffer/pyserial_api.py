@@ -1,6 +1,6 @@
 """What vtctap asks of pyserial's ports beyond their interface: to lose no octet, and to say what is wrong.
 
-A port of pyserial is a class for each kind of URL, and each has its own manners:
+pyserial has a class for each kind of URL, and they differ:
 
 - ``rfc2217://`` has a thread that queues octets one by one. ``read`` without a timeout returns one of them. When the
   connection is closed, ``read`` raises before it looks into the queue, whatever is still there.
@@ -9,12 +9,16 @@ A port of pyserial is a class for each kind of URL, and each has its own manners
 - Setting a device, or waiting until its octets are sent, may raise termios.error, which is no OSError.
 """
 
+import contextlib
 import queue
 import re
+import sys
+from collections.abc import Iterator
 from typing import Final
 
 import serial
 
+from vtctap.sniffer.adapter import is_url
 from vtctap.sniffer.port import PortError, port_error
 
 try:
@@ -61,10 +65,20 @@ def _queued(port: serial.SerialBase) -> bytes:
     return bytes(octets)
 
 
-def cannot_open(name: str, error: Exception) -> PortError:
-    """Converts what pyserial raised when it was to open a port: the system's reason, or how its URL is written."""
-    origin = _origin(error)
-    if isinstance(origin, FAILURES) or "://" not in name:
+@contextlib.contextmanager
+def opening(name: str) -> Iterator[None]:
+    """Converts whatever pyserial raises inside the context to a PortError. Only calls of pyserial belong there: an
+    error of any other code would be told as one of the port."""
+    handled = sys.exception()
+    try:
+        yield
+    except Exception as error:  # A URL may raise anything.
+        raise _cannot_open(name, _origin(error, handled)) from None
+
+
+def _cannot_open(name: str, origin: BaseException) -> PortError:
+    """Returns the system's reason why a port cannot be opened, or how its URL is written."""
+    if isinstance(origin, FAILURES) or not is_url(name):
         return failed(name, origin)
     if not isinstance(origin, _MALFORMED):
         return PortError(f"{name}: {type(origin).__name__}: {origin}")
@@ -73,9 +87,10 @@ def cannot_open(name: str, error: Exception) -> PortError:
     return PortError(f"{name}: {reason}; write {form}")
 
 
-def _origin(error: BaseException) -> BaseException:
-    """Returns the first exception, which pyserial may have caught before it raised one of its own."""
-    while error.__context__ is not None:
+def _origin(error: BaseException, handled: BaseException | None) -> BaseException:
+    """Returns the first exception, which pyserial may have caught before it raised one of its own. The caller may have
+    been handling another one all the while, which is no reason."""
+    while error.__context__ is not None and error.__context__ is not handled:
         error = error.__context__
     return error
 

@@ -10,7 +10,7 @@ from typing import Final
 import serial
 
 from vtctap.sniffer.port import Settings
-from vtctap.sniffer.pyserial_api import FAILURES, cannot_open, failed, read_arrived
+from vtctap.sniffer.pyserial_api import FAILURES, failed, opening, read_arrived
 
 _READ_SIZE: Final = 4096
 _CANNOT_SET: Final[tuple[type[Exception], ...]] = (*FAILURES, ValueError)
@@ -23,15 +23,13 @@ class PyserialPort:
 
     def __init__(self, name: str, settings: Settings, *, power: bool = False) -> None:
         self.name = name
-        try:
+        with opening(name):
             self._serial = serial.serial_for_url(name, do_not_open=True)
-            self._apply(settings)
-            self._serial.timeout = 0
-            self._serial.dtr = power
-            self._serial.rts = False
-            self._open_unflushed()
-        except Exception as error:  # A URL may raise anything.
-            raise cannot_open(name, error) from None
+        self.set(settings)
+        self._serial.timeout = 0
+        self._serial.dtr = power
+        self._serial.rts = False
+        self._open_unflushed()
 
     def _apply(self, settings: Settings) -> None:
         line = settings.line
@@ -51,7 +49,8 @@ class PyserialPort:
         flushing = {"reset_input_buffer", "_reset_input_buffer"} & set(dir(self._serial))
         for name in flushing:
             setattr(self._serial, name, lambda: None)
-        self._serial.open()
+        with opening(self.name):
+            self._serial.open()
         for name in flushing:
             delattr(self._serial, name)
 

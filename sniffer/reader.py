@@ -123,6 +123,21 @@ class Reader:
                 return chunks
             time.sleep(_TURN)
 
+    def drain(self, most: int) -> list[PortRead]:
+        """Returns all that the ports hold: reads each port until a read finds nothing or it gave ``most`` octets.
+
+        It never rests, and reads no port again that was empty, so what the lines go on sending cannot prolong it.
+        """
+        looked, self._looked = self._looked, time.monotonic_ns()
+        since = looked if self._looked - looked > _ABSENT_NS else None
+        drained: list[PortRead] = []
+        for index in list(self._ports):
+            left = most
+            while left > 0 and index in self._ports and (chunks := self._read(index, since)):
+                left -= sum(len(chunk.octets) for chunk in chunks)
+                drained += chunks
+        return drained
+
     def _wait_polling(self, timeout: float) -> list[PortRead]:
         assert self._poll is not None
         if self._busy and len(self._ports) > MANY:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 from vtctap.sniffer.opening import Opened
+from vtctap.sniffer.port import PortError
 
 PERIOD: Final = 0.5
 """The pause between two attempts."""
 
 
 class Reopening:
-    """Calls ``attempt`` until it raises nothing."""
+    """Calls ``attempt`` until it raises no PortError."""
 
     def __init__(self, attempt: Callable[[], Opened]) -> None:
         self._attempt = attempt
@@ -41,7 +42,7 @@ class Reopening:
         while not self._ended.wait(PERIOD):
             try:
                 opened = self._attempt()
-            except Exception:  # Usually a PortError; but no failure may end the attempts while the port is lost.
+            except PortError:
                 continue
             with self._lock:
                 if self._ended.is_set():

@@ -21,9 +21,9 @@ from serial import rfc2217
 
 from vtctap.base.closing import Closing
 from vtctap.pcap.record import EIGHT_BITS, SECOND_NS, Line
-from vtctap.sniffer.opening import is_url
+from vtctap.sniffer.adapter import is_url
 from vtctap.sniffer.port import PSEUDO_TERMINALS, PortError
-from vtctap.sniffer.pyserial_api import FAILURES, cannot_open, failed, read_arrived
+from vtctap.sniffer.pyserial_api import FAILURES, failed, opening, read_arrived
 from vtctap.sniffer.simulated.machine import Machine
 from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.wire import OTHER, Disturbance, Side, VirtualWire, WireOctet, undisturbed
@@ -47,18 +47,15 @@ class _SerialEnd:
     """A device, or a pyserial URL. Raises PortError where it cannot be opened, or another program holds it."""
 
     def __init__(self, name: str, speed: int) -> None:
-        try:
+        with opening(name):
             self._serial = serial.serial_for_url(name, baudrate=speed, timeout=0, do_not_open=True)
-            if not isinstance(self._serial, rfc2217.Serial):  # It knows no other patience than its own.
-                self._serial.write_timeout = _WRITE_PATIENCE
-            if not is_url(name):
-                _check_free(name)
-                self._serial.exclusive = True
+        if not isinstance(self._serial, rfc2217.Serial):  # It knows no other patience than its own.
+            self._serial.write_timeout = _WRITE_PATIENCE
+        if not is_url(name):
+            _check_free(name)
+            self._serial.exclusive = True
+        with opening(name):
             self._serial.open()
-        except PortError:
-            raise
-        except Exception as error:  # A URL may raise anything.
-            raise cannot_open(name, error) from None
 
     def read(self) -> bytes:
         return read_arrived(self._serial, 4096)

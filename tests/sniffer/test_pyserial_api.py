@@ -1,8 +1,8 @@
 """pyserial's ports lose no octet and say what is wrong, whatever kind of URL they are."""
 
 import contextlib
+import os
 import queue
-import re
 import socket
 import threading
 import time
@@ -20,7 +20,9 @@ from vtctap.sniffer import capture as capturing
 from vtctap.sniffer.capture import Capture, Link, Opening, Wire
 from vtctap.sniffer.opening import Opened, open_port
 from vtctap.sniffer.port import PortError, Settings
-from vtctap.sniffer.pyserial_api import cannot_open
+from vtctap.sniffer.pyserial_api import opening as opening_of
+from vtctap.sniffer.pyserial_port import PyserialPort
+from vtctap.sniffer.reader import MANY
 from vtctap.sniffer.reopening import Reopening
 from vtctap.sniffer.simulated.machine import Action, ChangeSpeed, Done
 from vtctap.sniffer.speaking import Speaker
@@ -176,6 +178,57 @@ def test_a_line_that_sends_without_end_does_not_keep_a_capture_from_ending(monke
         assert 1000 <= tap.octets < 1100
 
 
+class Busy:
+    """A port with a descriptor to poll. It holds some octets when the capture closes, and another one comes while the
+    reader sleeps."""
+
+    name, marks_errors = "busy", False
+
+    def __init__(self, held: list[int]) -> None:
+        self.held = held
+        self.reads = 0
+        self._ends = os.pipe()
+        os.write(self._ends[1], b"a")
+
+    def fileno(self) -> int:
+        return self._ends[0]
+
+    def read(self) -> list[tuple[int, int]]:
+        self.reads += 1
+        return [(0x2F, 0)] * self.held.pop() if self.held else []
+
+    def set(self, settings: Settings) -> None:
+        pass
+
+    def counters(self) -> None:
+        pass
+
+    def close(self) -> None:
+        for end in self._ends:
+            os.close(end)
+
+
+def test_many_lines_that_go_on_sending_do_not_keep_a_capture_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = {f"busy{number}": Busy([]) for number in range(MANY + 1)}
+
+    def sleep(_: float) -> None:
+        for port in ports.values():
+            port.held.insert(0, 1)
+
+    monkeypatch.setattr("vtctap.sniffer.opening.open_port", lambda name, *_, **__: ports[name])
+    monkeypatch.setattr("vtctap.sniffer.reader.time.sleep", sleep)
+    monkeypatch.setattr(capturing, "_REMAINDER", 10_000)
+    links = [Link((Wire(name),)) for name in ports]
+    with Capture(links, SETTINGS, gap_limit_ns=10**9, profile="p") as tap:
+        for port in ports.values():
+            port.held += [1, 4096, 1]
+        tap.poll(0)
+        before = {name: port.reads for name, port in ports.items()}
+        tap.close()
+        assert tap.octets == len(ports) * 4098
+        assert all(port.reads - before[name] <= 4 for name, port in ports.items())
+
+
 # Bad URLs.
 
 BAD_URLS = [
@@ -194,8 +247,8 @@ BAD_URLS = [
 
 
 def test_what_is_no_matter_of_the_url_is_said_as_it_is() -> None:
-    error = cannot_open("loop://", MemoryError("no more"))
-    assert str(error) == "loop://: MemoryError: no more"
+    with pytest.raises(PortError, match=r"^loop://: MemoryError: no more$"), opening_of("loop://"):
+        raise MemoryError("no more")
 
 
 @pytest.mark.parametrize(("url", "says"), BAD_URLS)
@@ -206,9 +259,43 @@ def test_bad_urls_say_what_to_write(opening: Callable[[str], Any], url: str, say
     assert str(caught.value) == f"{url}: {says}"
 
 
-def test_the_reopening_goes_on_whatever_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", [PortError("/dev/nosuch: there is no such port"), KeyError("x")])
+@pytest.mark.parametrize("opening", [lambda url: open_port(url, SETTINGS), lambda url: Speaker(url, 9600)])
+def test_the_reason_is_not_what_the_caller_was_handling(opening: Callable[[str], Any], before: Exception) -> None:
+    """As where a program tries one port after the other."""
+    try:
+        raise before
+    except type(before):
+        with pytest.raises(PortError, match=r"^socket://127\.0\.0\.1:1: Connection refused$"):
+            opening("socket://127.0.0.1:1")
+
+
+def test_an_error_of_our_own_is_not_told_as_one_of_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("ours")
+
+    monkeypatch.setattr(PyserialPort, "_apply", fail)
+    with pytest.raises(TypeError, match=r"^ours$"):
+        open_port("loop://", SETTINGS)
+
+
+def test_the_reopening_hides_no_error_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
     monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD", 0.01)
-    failures: list[Exception] = [re.error("bad"), KeyError("x"), PortError("not yet")]
+    monkeypatch.setattr(threading, "excepthook", lambda hooked: told.append(hooked.exc_type))
+
+    def attempt() -> Opened:
+        raise TypeError("ours")
+
+    reopening = Reopening(attempt)
+    wait_until(lambda: bool(told))
+    reopening.stop()
+    assert told == [TypeError]
+
+
+def test_the_reopening_goes_on_until_the_port_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vtctap.sniffer.reopening.PERIOD", 0.01)
+    failures = [PortError("gone"), PortError("not yet")]
 
     def attempt() -> Opened:
         if failures:

@@ -33,7 +33,7 @@ def condition(words: dict[str, str]) -> Callable[[str], tuple[str, str]]:
         if name not in words or not (len(fits) <= _MAX_DIGITS and fits.isascii() and fits.isdecimal() and int(fits)):
             forms = ", ".join(f"{word}:{what}" for word, what in words.items())
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a condition: write one of {forms}, with a number of at most {_MAX_DIGITS} digits"
+                f"{text!r} is not a condition: write one of {forms}; a number has at most {_MAX_DIGITS} digits"
             )
         return name, value
 

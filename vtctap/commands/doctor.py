@@ -139,7 +139,7 @@ def _barred(machine: Host, device: str) -> Diagnosis | None:
 
 
 def _no_member(group: str) -> Diagnosis:
-    """The user is not in a group of serial ports. In a container, a group may have only a number."""
+    """Returns that the user is not in the group. In a container, a group may have only a number."""
     text = f"you are not in the group {group}, which may open serial ports"
     if group.isdecimal():
         return Diagnosis("group", text, f"docker run --group-add {group} ...   # in a container")
