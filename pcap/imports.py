@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from vtctap.pcap import exchange, rtac
@@ -19,6 +20,7 @@ from vtctap.pcap.importers import levels, logs, saleae, sigrok
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS, PLAIN, Form
 from vtctap.pcap.importers.lines import lines_of
+from vtctap.pcap.importers.refusals import SEEN, refusal
 from vtctap.pcap.record import LINKTYPES, MAGIC, VERSION, Flag, Sender
 from vtctap.pcap.streams import Input, Source, is_stream
 from vtctap.pcap.trace import INBOUND, OUTBOUND
@@ -118,6 +120,8 @@ def detect(name: str | os.PathLike[str]) -> str:
         if analyser:
             return analyser
         forms = [form.name for form in logs.recognise(name)]
+    if reason := refusal(list(islice(lines_of(name), SEEN))):
+        raise ImportFormatError(f"{os.fspath(name)}: {reason}")
     if not forms:
         raise _unfit(name)
     if len(forms) > 1:

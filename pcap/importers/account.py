@@ -16,10 +16,12 @@ MAX_FAULTS: Final = 20
 
 @dataclass(slots=True)
 class _Skipped:
-    """Lines that were skipped for one reason, and the number of the first."""
+    """Lines that were not used, or only in part, for one reason: the number of the first, and of octets known to be
+    omitted."""
 
     lines: int
     first: int
+    omitted: int = 0
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Account:
     """What an importer reports about a file.
 
     ``lines`` counts the lines read; ``used`` counts those that gave octets or are known to hold none. Binary formats
-    have no lines.
+    have no lines. ``swapped`` is whether the user exchanges client and server, so that notes name them accordingly.
     """
 
     lines: int = 0
@@ -35,7 +37,9 @@ class Account:
     notes: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     more_faults: int = 0
+    swapped: bool = False
     _skipped: dict[str, _Skipped] = field(default_factory=dict)
+    _partial: dict[str, _Skipped] = field(default_factory=dict)
 
     def note(self, text: str) -> None:
         """Notes an assumption that the user can check. The same note is kept once."""
@@ -56,15 +60,28 @@ class Account:
         else:
             self._skipped[reason] = _Skipped(1, line)
 
+    def use_in_part(self, reason: str, line: int, omitted: int = 0) -> None:
+        """Counts a line that shows only some of its octets, with the reason and the number of omitted octets (0 where
+        the line does not state it)."""
+        known = self._partial.setdefault(reason, _Skipped(0, line))
+        known.lines += 1
+        known.omitted += omitted
+
     @property
     def complete(self) -> bool:
         """Whether the whole file was used."""
-        return not self._skipped and not self.faults
+        return not self._skipped and not self._partial and not self.faults
 
     @property
     def skipped(self) -> int:
         """Number of lines that were not used."""
         return sum(skipped.lines for skipped in self._skipped.values())
+
+    @property
+    def first_skipped(self) -> str:
+        """The number of the first line that was not used, and the reason; empty if all were."""
+        reason, skipped = next(iter(self._skipped.items()), ("", _Skipped(0, 0)))
+        return f"line {skipped.first}: {reason}" if skipped.lines else ""
 
     def report(self) -> Iterator[str]:
         """Yields the report, line by line."""
@@ -72,6 +89,9 @@ class Account:
             yield f"{self.used} of {count(self.lines, 'line')} used"
         for reason, skipped in self._skipped.items():
             yield f"{count(skipped.lines, 'line')} skipped, the first is line {skipped.first}: {reason}"
+        for reason, part in self._partial.items():
+            omitted = f" ({count(part.omitted, 'octet')} omitted)" if part.omitted else ""
+            yield f"{count(part.lines, 'line')} used in part, the first is line {part.first}: {reason}{omitted}"
         yield from self.notes
         yield from self.faults
         if self.more_faults:

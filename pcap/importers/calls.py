@@ -31,7 +31,8 @@ def transferred(text: str) -> bytes:
         raise Unreadable("damaged, or in two parts (strace -f): not a string, a size and a result")
     octets, size, count = string(call[1]), int(call[3]), int(call[4])
     if call[2] and count > len(octets):
-        raise Unreadable("strace shows only the first octets of a string; 'strace -s 9999' shows all", octets)
+        reason = "strace shows only the first octets of a string; 'strace -s 9999' shows all"
+        raise Unreadable(reason, octets, count - len(octets))
     if count != len(octets) and not (call[2] or count < size == len(octets)):
         raise Unreadable("damaged: the result is another number of octets than the string has")
     return octets[:count]

@@ -15,6 +15,9 @@ _C_OCTET: Final = re.compile(r"0[xX]([0-9A-Fa-f]{1,2})(?![0-9A-Fa-f])")
 _C_REST: Final = re.compile(r"[\s,]*")
 _HEX_ROW: Final = re.compile(r"\s*(?:[0-9A-Fa-f]{2}(?: {0,2}))+")
 _WORDS: Final = re.compile(r"\s*[0-9A-Fa-f]{4}(?: |$)")
+_MORE: Final = re.compile(r"(\d{1,18}) more bytes?", re.ASCII)
+_ENCLOSED: Final = re.compile(r"((?: [0-9A-Fa-f]{2})+) +>(.*)<\s*", re.ASCII)
+"""A row of ``od -t x1z``."""
 _WIDEST: Final = 64
 """Most octets in a row with a column of text."""
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d")
@@ -26,12 +29,14 @@ _BLANKED: Final = bytes(octet if 0x20 <= octet < 0x7F else 0x20 for octet in ran
 class Unreadable(Error, ValueError):
     """A line states octets, but they are not certain; the message is the reason.
 
-    ``octets`` are the certain ones at its beginning.
+    ``octets`` are the certain ones at its beginning; ``omitted`` is the number of those that the line leaves out, 0
+    where it does not state that.
     """
 
-    def __init__(self, reason: str, octets: bytes = b"") -> None:
+    def __init__(self, reason: str, octets: bytes = b"", omitted: int = 0) -> None:
         super().__init__(reason)
         self.octets = octets
+        self.omitted = omitted
 
 
 def pairs(text: str) -> bytes:
@@ -51,10 +56,11 @@ def pairs(text: str) -> bytes:
 
 def node_buffer(text: str) -> bytes:
     """Decodes the inside of ``<Buffer 2f 3f ... 12 more bytes>``."""
-    shown, more, _ = text.partition(" ... ")
+    shown, more, rest = text.partition(" ... ")
     octets = pairs(shown)
     if more:
-        raise Unreadable("Node.js shows only the first octets of a Buffer", octets)
+        omitted = _MORE.fullmatch(rest)
+        raise Unreadable("Node.js shows only the first octets of a Buffer", octets, int(omitted[1]) if omitted else 0)
     return octets
 
 
@@ -120,7 +126,9 @@ def dump_row(text: str) -> bytes:
     if not text.strip():
         return b""
     if "|" not in text and not text.startswith(":") and _WORDS.match(text):
-        raise Unreadable("words of 16 bits, in an order that the file does not say: hexdump -C writes octets")
+        raise Unreadable("16-bit words in an unknown byte order")
+    if found := _ENCLOSED.fullmatch(text):
+        return _compared(pairs(found[1]), found[2])
     octets = text.removeprefix(":")
     beside = "  " in octets.strip()
     return row(octets) if beside else pairs(octets)

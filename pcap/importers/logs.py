@@ -8,19 +8,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from vtctap.base.nouns import count
-from vtctap.pcap.burst import Burst
+from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.importers.account import Account
 from vtctap.pcap.importers.forms import FORMS, MARKED, WORDS, Form
 from vtctap.pcap.importers.hexadecimal import Unreadable
 from vtctap.pcap.importers.lines import lines_of
+from vtctap.pcap.importers.refusals import SEEN, refusal
 from vtctap.pcap.importers.sides import FirstCome
 from vtctap.pcap.importers.stamps import LogClock
 from vtctap.pcap.record import Flag, Sender
-from vtctap.pcap.streams import Source
+from vtctap.pcap.streams import Source, name_of
 
 MAX_BURST: Final = 1 << 14
 """Longest burst that lines are joined to, in octets, approximately."""
@@ -33,8 +34,13 @@ _WORD: Final = re.compile(rf"(?<![\w<>=-])(?:{_ANY})(?![\w<>=])", re.IGNORECASE)
 
 
 def read(source: Source, form: Form, account: Account) -> Iterator[Burst]:
-    """Yields the bursts of a log. Raises OSError and TraceError."""
-    return LogReader(form, account).bursts(lines_of(source, account))
+    """Yields the bursts of a log. Raises ImportFormatError where it does not state its octets, OSError and
+    TraceError."""
+    lines = lines_of(source, account)
+    first = list(islice(lines, SEEN))
+    if reason := refusal(first, form):
+        raise ImportFormatError(f"{name_of(source, 'standard input')}: {reason}")
+    yield from LogReader(form, account).bursts(chain(first, lines))
 
 
 class LogReader:
@@ -55,6 +61,11 @@ class LogReader:
         self._missing = 0
         self.stated = 0
         """Number of lines that stated octets."""
+
+    @property
+    def rank(self) -> int:
+        """How certainly the form is recognised: offsets that count the octets are marks of their own."""
+        return MARKED if self._rows.met > 0 else self._form.rank
 
     def bursts(self, lines: Iterable[str]) -> Iterator[Burst]:
         """Yields the bursts of lines, which include their ends. Bursts before the first time get that time."""
@@ -86,8 +97,13 @@ class LogReader:
                 elif form.rest and form.rest.fullmatch(line):
                     pass
                 elif found and self._ports.is_read(found):
-                    octets = self._octets(found, whole)
+                    octets, partial = self._octets(found, whole)
                     yield from self._add(found, octets)
+                    if partial:
+                        account.use_in_part(str(partial), number, partial.omitted)
+                        yield from self._end()
+                        self._flags |= Flag.OVERRUN
+                        continue
                 elif not found:
                     account.skip("no octets in it that this form knows", number)
                     yield from self._end()
@@ -99,21 +115,25 @@ class LogReader:
                 used += 1
             except Unreadable as error:
                 account.skip(str(error), number)
-                if found and error.octets:
-                    yield from self._add(found, error.octets)
                 yield from self._end()
                 self._flags |= Flag.OVERRUN
             account.used = used
         yield from self._end()
         self._conclude()
 
-    def _octets(self, found: re.Match[str], whole: str) -> bytes:
-        """Returns the octets that a line states. Raises Unreadable."""
+    def _octets(self, found: re.Match[str], whole: str) -> tuple[bytes, Unreadable | None]:
+        """Returns the octets that a line states, and why they are not all. Raises Unreadable if there are none."""
         groups = found.re.groupindex
         if "offset" in groups:
-            return self._rows.feed(found["offset"], self._form.octets(found["octets"]) if found["octets"] else b"")
-        octets = self._form.octets(found["octets"])
-        return octets + self._ends.octets(whole) if self._form.line_ends else octets
+            octets = self._form.octets(found["octets"]) if found["octets"] else b""
+            return self._rows.feed(found["offset"], octets), None
+        try:
+            octets = self._form.octets(found["octets"])
+        except Unreadable as error:
+            if not error.octets:
+                raise
+            return error.octets, error
+        return octets + self._ends.octets(whole) if self._form.line_ends else octets, None
 
     def _begin(self, head: re.Match[str]) -> Iterator[Burst]:
         """Begins a burst whose octets are on the following lines."""
@@ -163,7 +183,7 @@ class LogReader:
     def _conclude(self) -> None:
         """Notes what was assumed."""
         account = self._account
-        for note in (*self._ports.notes(), *self._sides.notes(), *self._ends.notes()):
+        for note in (*self._ports.notes(), *self._sides.notes(swapped=account.swapped), *self._ends.notes()):
             account.note(note)
         if self._flags & Flag.OVERRUN:
             account.fault("octets are missing at the end")
@@ -193,9 +213,9 @@ class _Sides:
             return _sender_in(name)
         return self._names.get(name) or WORDS.get(name.lower()) or self._unnamed.of(name)
 
-    def notes(self) -> Iterator[str]:
+    def notes(self, *, swapped: bool) -> Iterator[str]:
         """Yields which side was taken for which."""
-        return self._unnamed.notes()
+        return self._unnamed.notes(swapped=swapped)
 
 
 class _Ports:
@@ -249,8 +269,12 @@ class _Offsets:
 
     def __init__(self) -> None:
         self._count: int | None = None
+        self._otherwise: int | None = None
+        """The count if the last offset was wrong and no octets were missing."""
         self._last = b""
         self._starred = False
+        self.met = 0
+        """Number of rows, less those before which there is a gap, that continue where the last one ended."""
         self.gap = ""
         """The message if a row does not continue where the last one ended; empty otherwise."""
 
@@ -260,20 +284,29 @@ class _Offsets:
             self._starred = True
             return b""
         said = [int(offset, base) for base in _BASES.get(len(offset), (16,)) if _is_number(offset, base)]
-        count = said[0] if self._count is None and said else self._count or 0
-        before = self._repeated(said, count)
-        if count + len(before) not in said:
+        for start in (self._count, self._otherwise):
+            if start is not None and start + len(before := self._repeated(said, start)) in said:
+                self.met += bool(start)
+                self._continue(start + len(before), octets)
+                return before + octets
+        expected, stated = self._count, (said or [self._count or 0])[0]
+        if expected is not None:
             self.gap = f"octets are missing or damaged before offset {offset}"
-            count, before = (said or [count])[0], b""
-        self._count = count + len(before) + len(octets)
-        self._last = octets
-        return before + octets
+            self.met -= 1
+        self._continue(stated, octets)
+        self._otherwise = None if expected is None else expected + len(octets)
+        return octets
 
-    def _repeated(self, said: list[int], count: int) -> bytes:
-        starred, self._starred = self._starred, False
-        if not starred or not self._last:
+    def _continue(self, start: int, octets: bytes) -> None:
+        """Takes a row that begins after ``start`` octets."""
+        self._count, self._otherwise = start + len(octets), None
+        self._last, self._starred = octets, False
+
+    def _repeated(self, said: list[int], start: int) -> bytes:
+        """Returns the octets that a star stands for if a row follows that begins at one of the stated offsets."""
+        if not self._starred or not self._last:
             return b""
-        more = [one - count for one in said if one >= count and not (one - count) % len(self._last)]
+        more = [one - start for one in said if one >= start and not (one - start) % len(self._last)]
         return self._last * (more[0] // len(self._last)) if more and more[0] <= _MAX_REPEATED else b""
 
 
@@ -297,34 +330,34 @@ def recognise(source: Source) -> list[Form]:
     lines. Raises OSError and TraceError.
     """
     lines = list(islice(lines_of(source), SAMPLE))
-    fitting: dict[Form, tuple[int, bytes]] = {}
+    fitting: dict[Form, tuple[int, int, bytes]] = {}
     for form in FORMS:
         if form.head:
             if any(form.head.fullmatch(line.rstrip("\r\n")) for line in lines):
                 return [form]
             continue
-        stated, octets = _fit(form, lines)
+        rank, stated, octets = _fit(form, lines)
         if stated:
-            fitting[form] = stated, octets
+            fitting[form] = rank, -stated, octets
     if not fitting:
         return []
-    rank = min(form.rank for form in fitting)
-    best = max(stated for form, (stated, _) in fitting.items() if form.rank == rank)
+    best = min((rank, unstated) for rank, unstated, _ in fitting.values())
     alike: dict[bytes, Form] = {}
-    for form, (stated, octets) in fitting.items():
-        if (form.rank, stated) == (rank, best):
+    for form, (rank, unstated, octets) in fitting.items():
+        if (rank, unstated) == best:
             alike.setdefault(octets, form)
     return list(alike.values())
 
 
-def _fit(form: Form, lines: list[str]) -> tuple[int, bytes]:
-    """Returns how many lines state octets in this form, and the octets; none if the log does not have this form."""
+def _fit(form: Form, lines: list[str]) -> tuple[int, int, bytes]:
+    """Returns the rank of a form, how many lines state octets in it, and the octets; none if the log does not have
+    this form."""
     account = Account()
     stripped = [_COLOURS.sub("", line.rstrip("\r\n")) for line in lines]
     if form.sign and not any(form.sign.fullmatch(line) for line in stripped):
-        return 0, b""
+        return form.rank, 0, b""
     reader = LogReader(form, account)
     octets = b"".join(burst.octets for burst in reader.bursts(lines))
     own = form.rank == MARKED and form.sign is None
     filled = sum(1 for line in stripped if line.strip() and not (form.rest and form.rest.fullmatch(line)))
-    return (reader.stated, octets) if own or reader.stated * 2 >= filled else (0, b"")
+    return (reader.rank, reader.stated, octets) if own or reader.stated * 2 >= filled else (form.rank, 0, b"")

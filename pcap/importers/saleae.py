@@ -43,7 +43,7 @@ def read(source: Source, account: Account) -> Iterator[Burst]:
         stated = sender_of(name)
         assumed = stated or unnamed.of(name)
         yield Burst(octet, assumed if len(names) > 1 else stated, time, flags)
-    for note in unnamed.notes() if len(names) > 1 else ():
+    for note in unnamed.notes(swapped=account.swapped) if len(names) > 1 else ():
         account.note(note)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from vtctap.pcap.record import Sender
 
 _SENDERS: Final = (Sender.CLIENT, Sender.SERVER)
+_ASSUMED: Final = ("client", "server", "; --swap reverses that")
 
 
 class FirstCome:
@@ -24,12 +25,13 @@ class FirstCome:
             self._names.append(name)
         return dict(zip(self._names, _SENDERS, strict=False)).get(name, Sender.UNKNOWN)
 
-    def notes(self) -> Iterator[str]:
-        """Yields which name was taken for which side."""
+    def notes(self, *, swapped: bool) -> Iterator[str]:
+        """Yields which name was taken for which side; ``swapped`` where the user exchanges the two."""
         if len(self._names) > len(_SENDERS):
             names = ", ".join(self._names)
             yield f"{self._noun}more than two sides: {names}; only the first two are taken for client and server"
         elif self._names:
-            client, *others = self._names
-            server = f", {others[0]} for the server" if others else ""
-            yield f"{self._noun}{client} sent first and is taken for the client{server}; --swap reverses that"
+            first, *others = self._names
+            one, other, why = ("server", "client", ", by --swap") if swapped else _ASSUMED
+            second = f", {others[0]} for the {other}" if others else ""
+            yield f"{self._noun}{first} sent first and is taken for the {one}{second}{why}"

@@ -68,7 +68,7 @@ class Wires:
                 inverted = ", inverted" if uart.inverted else ""
                 passed = f", pulses too short for a bit: {uart.glitches}" if uart.glitches else ""
                 self._account.note(f"channel {name}: {speeds} bit/s, {uart.format.bits} bits{inverted}{passed}")
-        for note in self._unnamed.notes():
+        for note in self._unnamed.notes(swapped=self._account.swapped):
             self._account.note(note)
 
     def _push(self, channel: int, characters: Iterable[DecodedCharacter]) -> None:

@@ -133,3 +133,73 @@ def test_several_files_are_merged_by_time(inside: Run, tmp_path: Path) -> None:
         (2, "c"),
         *[(1, "b5"), (0, "a10"), (1, "b20"), (0, "a30"), (0, "a20"), (1, "b40"), (0, "a50")],
     ]
+
+
+SOCAT = """\
+> 2026/11/27 06:18:26.000000000  length=5 from=0 to=4
+ 2f 3f 21 0d 0a
+< 2026/11/27 06:18:27.000000000  length=17 from=0 to=16
+ 2f 49 53 6b 35 4d 54 31 37 34 2d 30 30 30 31 0d 0a
+> 2026/11/27 06:18:28.000000000  length=6 from=5 to=10
+ 06 30 35 30 0d 0a
+"""
+
+
+def test_swapped_sides_are_named_as_they_are_after_the_swap(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text(SOCAT)
+    done = inside("import", "x.log", "-w", "t.pcapng")
+    assert "> sent first and is taken for the client, < for the server; --swap reverses that" in done.stderr
+    assert "contradict" not in done.stderr
+    first = SOCAT.index("<")
+    (tmp_path / "x.log").write_text(SOCAT[first:])
+    done = inside("import", "x.log", "-w", "s.pcapng", "--swap")
+    assert "x.log: < sent first and is taken for the server, > for the client, by --swap" in done.stderr
+    assert "contradict" not in done.stderr
+    assert octets_in(tmp_path / "s.pcapng") == octets_in(tmp_path / "t.pcapng")[1:]
+
+
+def test_a_swap_that_the_messages_contradict(inside: Run, tmp_path: Path) -> None:
+    """The option is named, not the log, which states no directions; the inferred ones replace all."""
+    (tmp_path / "x.log").write_text(SOCAT)
+    done = inside("import", "x.log", "-w", "t.pcapng", "--swap")
+    assert done.returncode == 0
+    assert "its messages contradict the directions after --swap: leave it out" in done.stderr
+    assert "that it states" not in done.stderr
+    assert [side for side, _ in octets_in(tmp_path / "t.pcapng")] == ["CLIENT", "SERVER", "CLIENT"]
+
+
+@pytest.mark.parametrize(
+    ("log", "options", "told"),
+    [
+        (
+            "2f 3f 21 0d 0a\n",
+            ["--from", "esphome"],
+            "x.log: no line of it gives octets as esphome (line 1: no octets in it that this form knows): "
+            "leave --from out, so that the format is recognised",
+        ),
+        (
+            "0000000 037457 006441 000012\n0000005\n",
+            ["--from", "hexdump"],
+            "x.log: 16-bit words in an unknown byte order: make it again with `hexdump -C` or `od -t x1`",
+        ),
+        (
+            SOCAT.replace("\n 2f", "\n/").replace("\n 06", "\n."),
+            [],
+            "x.log: made with `socat -v` alone, which does not state control characters: log with `socat -x`",
+        ),
+    ],
+)
+def test_a_log_without_usable_lines(inside: Run, tmp_path: Path, log: str, options: list[str], told: str) -> None:
+    """One line names the cause, and no trace is written, also where another file could be used."""
+    (tmp_path / "x.log").write_text(log)
+    (tmp_path / "y.log").write_text(ESPHOME)
+    done = inside("import", "x.log", "-w", "t.pcapng", *options)
+    assert (done.returncode, done.stderr) == (2, f"vtctap: {told}\n")
+    assert inside("import", "y.log", "x.log", "-w", "t.pcapng", *options).returncode == 2
+    assert not (tmp_path / "t.pcapng").exists()
+
+
+def test_a_log_that_is_known_to_hold_no_octets(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("\n\n")
+    assert inside("import", "x.log", "--from", "vzlogger", "-w", "t.pcapng").returncode == 0
+    assert octets_in(tmp_path / "t.pcapng") == []

@@ -11,8 +11,9 @@
 and logs of many programs: ESPHome, Tasmota, HTerm, Docklight, socat, hexdump, pasted text and others ('vtctap help
 importing'). The format is recognised by the file's name or content; --from states it if that is not certain. If a part
 of a log cannot be used, a message says so and the exit status is 1. Octets are not changed. Octets without a timestamp
-are spaced by the speed and marked as synthetic. If the messages contradict the directions in the file, it is read as
-one wire and the senders are inferred. Several files become links of one trace, with their records merged by time.
+are spaced by the speed and marked as synthetic. If the messages contradict the directions in the file (or those after
+--swap), it is read as one wire and the senders are inferred. Several files become links of one trace, with their
+records merged by time.
 """
 
 import argparse
@@ -91,8 +92,10 @@ def run(arguments: argparse.Namespace) -> int:
     with _recordings(arguments) as recordings:
         surveyed = []
         for recording in recordings:
-            account = Account()
+            account = Account(swapped=recording.swap)
             surveyed.append(_survey(recording, account, profile.timing.gap_limit_ns))
+            if account.first_skipped and not surveyed[-1][1].senders:
+                raise _unread(recording, account, arguments)
             complete &= account.complete
             _tell(recording, account, arguments)
         described = [_taps(*one, arguments.speed or 0, profile.name) for one in surveyed]
@@ -117,9 +120,18 @@ def _survey(recording: _Recording, account: "Account", gap_limit_ns: int) -> "tu
     survey = Survey(recording.bursts(account), gap_limit_ns=gap_limit_ns)
     if not survey.contradicted:
         return recording, survey
-    account.note("its messages contradict the directions that it states: read as one wire, senders inferred")
+    stated = "directions after --swap: leave it out;" if recording.swap else "directions that it states:"
+    account.note(f"its messages contradict the {stated} read as one wire, senders inferred")
     recording = replace(recording, one_wire=True)
     return recording, Survey(recording.bursts(type(account)()), gap_limit_ns=gap_limit_ns)
+
+
+def _unread(recording: _Recording, account: "Account", arguments: argparse.Namespace) -> CommandError:
+    """Makes the error for a file of which no line gave octets."""
+    advice = ": leave --from out, so that the format is recognised" if arguments.format else ""
+    return CommandError(
+        f"{recording.name}: no line of it gives octets as {recording.format} ({account.first_skipped}){advice}"
+    )
 
 
 def _records(

@@ -242,9 +242,25 @@ def test_every_tenth_line_damaged(name: str, seed: int) -> None:
 
 
 def test_a_buffer_that_is_not_shown_whole() -> None:
-    bursts, account = bursts_of("node-buffer", "<Buffer 2f 3f ... 3 more bytes>\n<Buffer 06>\n")
-    assert [(burst.octets, burst.flags) for burst in bursts] == [(b"/?", 0), (b"\x06", Flag.OVERRUN)]
+    log = "<Buffer 2f 3f ... 3 more bytes>\n<Buffer 06>\n<Buffer 2f ... 1 more byte>\n<Buffer 06>\n"
+    bursts, account = bursts_of("node-buffer", log)
+    assert [(burst.octets, burst.flags) for burst in bursts] == [
+        (b"/?", 0),
+        *[(b"\x06/", Flag.OVERRUN), (b"\x06", Flag.OVERRUN)],
+    ]
     assert not account.complete
+    assert account.skipped == 0
+    assert [*account.report()] == [
+        "2 of 4 lines used",
+        "2 lines used in part, the first is line 1: Node.js shows only the first octets of a Buffer (4 octets omitted)",
+    ]
+
+
+def test_a_buffer_that_is_not_shown_whole_at_no_time() -> None:
+    """The line is skipped like any other with a wrong time."""
+    bursts, account = bursts_of("node-buffer", "2023-13-45T09:53:00Z <Buffer 2f ... 3 more bytes>\n<Buffer 06>\n")
+    assert [(burst.octets, burst.flags) for burst in bursts] == [(b"\x06", Flag.OVERRUN)]
+    assert account.skipped == 1
 
 
 def test_rows_for_which_a_star_stands() -> None:
@@ -255,18 +271,34 @@ def test_rows_for_which_a_star_stands() -> None:
         assert account.complete
 
 
-def test_words_of_hexdump_are_refused() -> None:
-    bursts, account = bursts_of("hexdump", "0000000 3f2f 0d21 000a\n0000005\n")
-    assert bursts == []
-    assert "words of 16 bits" in "".join(account.report())
-
-
 def test_a_dump_without_a_row() -> None:
     lines = sample("hexdump").splitlines(keepends=True)
     del lines[1]
     bursts, account = bursts_of("hexdump", "".join(lines))
     assert [burst.flags for burst in bursts] == [0, Flag.OVERRUN]
     assert account.faults == ["octets are missing or damaged before offset 00000020"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "starred"),
+    [
+        *[(offset, False) for offset in ("00000020", "00000010", "00000030", "00000011", "00000090", "0000ffff")],
+        *[(offset, True) for offset in ("00000010", "00000011", "00000090", "0000ffff")],
+    ],
+)
+def test_a_dump_with_one_wrong_offset(offset: str, *, starred: bool) -> None:
+    """It is reported once, however the next row continues; octets may be missing there."""
+    octets = b"".join(SAID)
+    lines = [f"{16 * at:08x}  {row.hex(' ')}\n" for at, row in enumerate(rows(octets))]
+    if starred:
+        lines[2:] = ["*\n", f"{16 * 6:08x}  41\n"]
+        octets = octets[:32] + octets[16:32] * 4 + b"A"
+    wrong = offset + lines[1][8:]
+    bursts, account = bursts_of("hexdump", lines[0] + wrong + "".join(lines[2:]))
+    right = wrong == lines[1]
+    assert joined(bursts) == octets
+    assert [burst.flags for burst in bursts] == ([0] if right else [0, Flag.OVERRUN])
+    assert account.faults == ([] if right else [f"octets are missing or damaged before offset {offset}"])
 
 
 def test_the_digits_of_socat_are_microseconds() -> None:
