@@ -72,9 +72,9 @@ class RunDelay:
 
     def close(self) -> None:
         """Closes the file; the delay is 0 from now on."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
 
 class Reader:

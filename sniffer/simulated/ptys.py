@@ -62,9 +62,8 @@ class Pty:
 
     def release(self) -> None:
         """Closes the other program's end, until :meth:`hold`: whether a program has it open can be seen then."""
-        if self.terminal >= 0:
-            os.close(self.terminal)
-            self.terminal = -1
+        terminal, self.terminal = self.terminal, -1
+        _close(terminal)
 
     def hold(self) -> None:
         """Opens the other program's end again. A program that has it exclusively, as a capture does, keeps it alone."""
@@ -75,9 +74,15 @@ class Pty:
                 raise
 
     def close(self) -> None:
-        """Closes both ends."""
-        os.close(self.fd)
+        """Closes both ends. A second call does nothing, also where a signal ended the first one."""
+        descriptor, self.fd = self.fd, -1
+        _close(descriptor)
         self.release()
+
+
+def _close(descriptor: int) -> None:
+    if descriptor >= 0:
+        os.close(descriptor)
 
 
 def unread(terminal: int) -> int:

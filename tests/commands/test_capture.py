@@ -260,7 +260,7 @@ def test_whole_trace_through_a_pipe(
         status, errors = end(process)
         assert cat.wait(PATIENCE) == 0
     assert status == 0
-    assert errors.endswith(f"{path.stat().st_size} octets in -\n")
+    assert errors.endswith(f"{path.stat().st_size} octets on standard output\n")
     assert said(records(path)) == [REQUEST, ANSWER]
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
 

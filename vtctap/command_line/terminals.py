@@ -17,13 +17,17 @@ def named_terminal(terminal: str, name: str | None) -> Iterator[str]:
     if not name:
         yield terminal
         return
-    with output_errors(name):
-        try:
-            os.symlink(terminal, name)
-        except FileExistsError:
-            raise CommandError(f"{name} exists: choose another name, or remove it") from None
     try:
+        with output_errors(name):
+            _link(terminal, name)
         yield name
     finally:
         if os.path.islink(name) and os.readlink(name) == terminal:
             os.unlink(name)
+
+
+def _link(terminal: str, name: str) -> None:
+    try:
+        os.symlink(terminal, name)
+    except FileExistsError:
+        raise CommandError(f"{name} exists: choose another name, or remove it") from None

@@ -119,15 +119,24 @@ class Set:
             raise CommandError(f"a value of the question or its answer is out of range: {error}") from None
 
     def _repair(self, error: Exception) -> str:
-        """Returns a message for an error that names a file of the set."""
+        """Returns a message for an error about a file of the set: one that it names, or else the first that cannot be
+        read. (DuckDB's own class of error stands for damage where DuckDB did not expect it, in no named file.)"""
         said = str(error).partition("\n")[0]
+        searched = type(error) is self._error
         for entry in self._found:
             for file in (self._folder / name for names in entry.files.values() for name in names):
-                if str(file) in said:
+                if str(file) in said or (searched and not self._is_readable(file)):
                     state = "cannot be read" if file.exists() else "is missing"
                     command = f"vtctap export --force {shlex.quote(entry.trace)} -o {shlex.quote(str(self._folder))}"
                     return f"{file} {state}: '{command}' writes it again (joined traces: all of them, with --join)"
         return ""
+
+    def _is_readable(self, file: Path) -> bool:
+        try:
+            self._base.execute(f"select sum(hash(records)) from read_parquet('{_quoted(file)}') as records").fetchall()
+        except self._error:
+            return False
+        return True
 
     def _unknown(self, error: Exception) -> str:
         """Returns a message for an error that names a view which there is not."""

@@ -21,7 +21,7 @@ from vtctap.pcap.record import Line
 from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.named import GUESS
-from vtctap.sniffer.simulated.ptys import PtyTaps
+from vtctap.sniffer.simulated.ptys import Pty, PtyTaps
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import Side, WireOctet
 
@@ -252,3 +252,21 @@ def test_imports_without_pseudo_terminals() -> None:
         check=True,
     )
     assert "--fast" in result.stdout
+
+
+def test_a_terminal_is_closed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may end a close before it returns; by the second one another file may have the descriptor's number."""
+    pty, closed = Pty(), list[int]()
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        real(descriptor)
+        raise KeyboardInterrupt
+
+    real = os.close
+    wanted = {pty.fd, pty.terminal}
+    monkeypatch.setattr(os, "close", close)
+    for _ in range(3):
+        with contextlib.suppress(KeyboardInterrupt):
+            pty.close()
+    assert sorted(closed) == sorted(wanted)
