@@ -80,13 +80,18 @@ class StandIns:
             for count in range(_MAX_DRAWS):
                 made = make(octets, self._draw(f"{kind} {count} ".encode() + octets))
                 broken = kind == "token" and any(octet in _STRUCTURE for octet in made if octet not in octets)
-                if made != octets and not broken and not self.forbidden(made):
+                if made != octets and not broken and not self._gives_away(made):
                     break
             assert made is not None
             if len(self._made) == _MAX_KEPT:
                 self._made.clear()  # They are made again, and are the same.
             self._made[kind, octets] = made
         return made
+
+    def _gives_away(self, made: bytes) -> bool:
+        """Whether a stand-in holds a secret, or its text in hexadecimal does: a meter's stand-in is part of that of its
+        PAN, which cannot be drawn anew without it."""
+        return self.forbidden(made) or self.forbidden(made.hex().encode())
 
     def _draw(self, name: bytes) -> Iterator[int]:
         """Yields octets that follow from the key and a name."""
