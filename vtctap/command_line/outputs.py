@@ -86,7 +86,9 @@ def _kept(name: str) -> AbstractContextManager[None]:
 def refuse_same(*names: str | None) -> None:
     """Raises CommandError if two outputs of a command are one file, or both standard output. None and "" are none, and
     pipes and devices may take several."""
-    given = [name for name in names if name and (name == STANDARD or not _is_special(Path(name)))]
+    from vtctap.pcap.streams import is_special
+
+    given = [name for name in names if name and (name == STANDARD or not is_special(name))]
     places = [name if name == STANDARD else os.path.realpath(name) for name in given]
     for number, place in enumerate(places):
         if place in places[:number]:
@@ -137,6 +139,8 @@ def whole_path(name: str) -> Iterator[Path]:
 @contextmanager
 def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
     """Opens a file that appears under its name only when it is complete; or standard output."""
+    from vtctap.pcap.streams import is_special
+
     if name == STANDARD:
         sys.stdout.flush()
         with _write_errors(name):
@@ -144,16 +148,11 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
             sys.stdout.buffer.flush()
         return
     refuse_existing(name, force=force)
-    with nullcontext(Path(name)) if _is_special(Path(name)) else whole_path(name) as path:
+    with nullcontext(Path(name)) if is_special(name) else whole_path(name) as path:
         with output_errors(name):
             opened = open(path, "wb", opener=private)  # noqa: SIM115  closed below
         with _write_errors(name), opened as file:
             yield file
-
-
-def _is_special(path: Path) -> bool:
-    """Returns whether a path is that of a pipe or a device, which is written as it is."""
-    return path.exists() and not path.is_file()
 
 
 @contextmanager
@@ -185,9 +184,10 @@ def _whole_trace(
     arguments: argparse.Namespace, taps: "Sequence[Interface]", application: str
 ) -> Iterator["TraceWriter"]:
     from vtctap.pcap.capture_file import TraceError, TraceExists
+    from vtctap.pcap.streams import is_special
 
     final = Path(arguments.output)
-    if arguments.output == STANDARD or _is_special(final):
+    if arguments.output == STANDARD or is_special(final):
         with output_errors(arguments.output), _trace(arguments, taps, application) as writer:
             yield writer
         return
