@@ -18,9 +18,9 @@ TSHARK := $(shell [ "$$(id -u)" != 0 ] || echo setpriv --reuid 65534 --regid 655
 # Between a source and a destination tshark prints an arrow, which not every locale has.
 ASCII_COLUMNS := -o 'gui.column.format:"No.","%m","Time","%t","Source","%s","Info","%i"'
 
-.PHONY: demo opening test test-whole announce check docs pages architecture test-docs examples bench bound learn-trial faults flips fuzz \
-	test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial report-pictures test-report test-frames \
-	columns-difference
+.PHONY: demo opening test test-whole announce check collected docs pages architecture test-docs examples bench bound \
+	learn-trial faults flips fuzz test-corpus test-peers test-wireshark test-drivers test-fresh screenshots clean redact-trial \
+	report-pictures test-report test-frames columns-difference
 
 # program:package of what must be there
 DEMO_PROGRAMS := tshark:tshark
@@ -73,7 +73,8 @@ opening:
 	else echo "Look closer: tshark -V -X lua_script:demo.lua -r demo.pcapng"; fi
 
 # With bytecode, whatever the environment says: else each of the many programs that tests start compiles all of vtctap.
-test: announce check
+test: announce
+	@$(MAKE) --no-print-directory --jobs 2 check collected
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 # What 'make test' samples, whole: every size, seed and recording.
@@ -82,7 +83,7 @@ test-whole: check
 		--numprocesses $(TEST_PROCESSES) --dist worksteal
 
 announce:
-	@echo "make test: 7500 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
+	@echo "make test: 8400 tests, about $(TEST_MINUTES) minutes on two cores. Into $(VENV) go the Python packages of"
 	@echo "pyproject.toml's 'dev' (0.7 GB); from Debian, where they are missing: $(foreach pair,$(TEST_PROGRAMS),$(lastword $(subst :, ,$(pair))))."
 
 check: $(VENV)/dev
@@ -92,6 +93,10 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	cd bench && MYPYPATH=../tests $(abspath $(BIN))/mypy --config-file ../pyproject.toml --allow-subclassing-any *.py faults/*.py
 	cd tests/drivers && MYPYPATH=..:.:guest $(abspath $(BIN))/mypy --config-file ../../pyproject.toml *.py checks/*.py guest/*.py
+
+# Compiles what the tests import, once, and not in each process of the tests; a test that cannot be imported ends it.
+collected: $(VENV)/dev
+	@$(call quietly,env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only --quiet)
 
 test-corpus: check
 	$(BIN)/python -m pytest -m corpus_playback

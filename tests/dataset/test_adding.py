@@ -360,7 +360,7 @@ print(time.process_time() - time.thread_time(), time.process_time())
 
 def test_an_export_by_one_processor_works_in_one_thread(tmp_path: Path) -> None:
     """Where it may use more, a second one encodes: so the measurement can tell."""
-    trace = written(tmp_path / "t.pcapng", *records(100_000))
+    trace = written(tmp_path / "t.pcapng", *records(30_000))
     shares = []
     for jobs in ("1", "2"):
         arguments = ["export", "-q", str(trace), "-o", str(tmp_path / f"{jobs}.parquet"), "--jobs", jobs]

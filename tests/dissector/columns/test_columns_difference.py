@@ -124,19 +124,25 @@ def test_a_day_passes_and_silence_begins_sessions() -> None:
     assert difference(made, PROFILES[0]) == ""
 
 
-@pytest.mark.parametrize("event", ["lost", "opened", "missed octets=1", "overrun unread=1"])
-def test_an_outage_anywhere(event: str) -> None:
+OUTAGES = [
+    (event, at, back)
+    for event in ("lost", "opened", "missed octets=1", "overrun unread=1")
+    for at in (4, 5, 9)
+    for back in (at, at + 3, 12)
+]
+
+
+@pytest.mark.parametrize(("outage", "profile"), turns(OUTAGES, PROFILES))
+def test_an_outage_anywhere(outage: tuple[str, int, int], profile: str) -> None:
     """Between a request and its answer, and between two exchanges; the tap then stays away, or comes back."""
-    for at in (4, 5, 9):
-        for back in (at, at + 3, 12):
-            events = {at: event, back: "opened" if back > at else event}
-            made = [
-                Record(record.time - 1, kind=Kind.EVENT, event=events[number]) if early else record
-                for number, record in enumerate(talk(16))
-                for early in ((True, False) if number in events else (False,))
-            ]
-            for profile in PROFILES:
-                assert difference(written(made), profile, FEW) == "", (at, back)
+    event, at, back = outage
+    events = {at: event, back: "opened" if back > at else event}
+    made = [
+        Record(record.time - 1, kind=Kind.EVENT, event=events[number]) if early else record
+        for number, record in enumerate(talk(16))
+        for early in ((True, False) if number in events else (False,))
+    ]
+    assert difference(written(made), profile, FEW) == ""
 
 
 def test_most_records_are_batched_here() -> None:

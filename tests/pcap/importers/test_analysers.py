@@ -180,7 +180,7 @@ def test_damage_anywhere_in_an_sr_file_is_refused(way: int) -> None:
             archive.writestr(part, plain.read(part))
     content, chance = packed.getvalue(), random.Random(way)
     refused = 0
-    for _ in range(150):
+    for _ in range(50):
         damaged = bytearray(content)
         at = chance.randrange(len(content))
         for place in range(at, min(at + 20, len(content))):
@@ -189,7 +189,7 @@ def test_damage_anywhere_in_an_sr_file_is_refused(way: int) -> None:
             bursts_of("sigrok", bytes(damaged))
         except ImportFormatError:
             refused += 1
-    assert refused > 50
+    assert refused > 15
 
 
 @pytest.mark.parametrize(

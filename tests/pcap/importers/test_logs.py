@@ -465,4 +465,4 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
         return most
 
     peak(10)
-    assert peak(20_000) < 1.2 * peak(8_000)
+    assert peak(10_000) < 1.2 * peak(4_000)
