@@ -245,4 +245,4 @@ def test_damaged_frames(whole: bool, dissector: Path, tmp_path: Path, monkeypatc
                 pauses_us=((1, 5000), (2, 70)) if chance.random() < 0.1 else (),
             )
             writer.write(record)
-    assert compare(trace, dissector, monkeypatch) > (20_000 if whole else 4000)
+    assert compare(trace, dissector, monkeypatch) > (20_000 if whole else 3000)

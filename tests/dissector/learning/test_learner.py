@@ -267,5 +267,5 @@ def test_memory_does_not_grow_with_the_trace(monkeypatch: pytest.MonkeyPatch) ->
         assert all(len(list(notes)) <= 50 for own in learner.devices.values() for notes in own)
         return size
 
-    few = held(100)
-    assert held(800) < 2 * few  # Tables grow by jumps; eight times the records would show.
+    few = held(60)
+    assert held(480) < 2 * few  # Tables grow by jumps; eight times the records would show.
