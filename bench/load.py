@@ -209,9 +209,9 @@ def measure(load: Load, seconds: float) -> str:
     with terminals(load) as ptys, tempfile.TemporaryDirectory() as folder:
         cpu, octets, wrong = capturing(load, seconds, ptys, Path(folder) / "load.pcapng")
     print(f"| {load.label} | {octets} | {wrong} | {cpu:.1%} | {loop:.1%} | {cpu / max(loop, 0.001):.1f} |", flush=True)
-    lost = f"{wrong} taps have other octets than were fed; " if wrong else ""
-    much = f"{cpu:.1%} of a processor, not {MAX_CPU:.0%}; " if cpu > MAX_CPU else ""
-    return lost + much
+    lost = [f"{wrong} taps have other octets than were fed"] if wrong else []
+    much = [f"{cpu:.1%} of a processor, not {MAX_CPU:.0%}"] if cpu > MAX_CPU else []
+    return "; ".join(lost + much)
 
 
 def chunks(links: int, speed: int, timer: int) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
