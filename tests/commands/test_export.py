@@ -92,6 +92,19 @@ def test_a_row_stays_where_one_of_its_records_matches(inside: Run) -> None:
         assert objects(kept.stdout) == [finding for finding in every if number in finding["frames"]]
 
 
+def test_a_filter_counts_packets_that_are_no_records(inside: Run, tmp_path: Path) -> None:
+    """They have numbers, as in Wireshark, and no rows."""
+    octets = bytearray((EXAMPLES / "session.pcapng").read_bytes())
+    at = octets.index(b"VT\x01")
+    octets[at : at + 2] = b"XX"
+    (tmp_path / "t.pcapng").write_bytes(octets)
+    export = ("export", "t.pcapng", "-o", "-", "--format", "jsonl")
+    every = objects(inside(*export).stdout)
+    for number in (every[0]["frame.number"], every[-1]["frame.number"]):
+        kept = inside(*export, "-Y", f"frame.number == {number}")
+        assert objects(kept.stdout) == [row for row in every if row["frame.number"] == number]
+
+
 def test_several_traces_are_one_table(inside: Run) -> None:
     traces = [EXAMPLES / "session.pcapng", EXAMPLES / "telegram.pcapng"]
     rows = objects(inside("export", *traces, "-o", "-", "--format", "jsonl").stdout)

@@ -39,12 +39,11 @@ from vtctap.parallel.jobs import add_jobs
 if TYPE_CHECKING:
     from vtctap.dataset.adding import Options
     from vtctap.dissector.dissect import Dissection
-    from vtctap.dissector.fields import Value
+    from vtctap.dissector.filter import Predicate
     from vtctap.dissector.profiles.model import Profile
     from vtctap.dissector.tables.model import Cells, Column, OutputTable, Row
     from vtctap.pcap.record import Record
 
-    Passes = Callable[[dict[str, Value]], bool]
     Writer = Callable[[Iterator[Cells], Sequence[Column], IO[bytes]], int]
 
 _DEFAULT_TABLE: Final = "records"
@@ -145,7 +144,7 @@ def _is_set(arguments: argparse.Namespace, form: str) -> bool:
     return os.path.isdir(arguments.output) or not os.path.exists(arguments.output)
 
 
-def _passes(text: str | None) -> "Passes | None":
+def _passes(text: str | None) -> "Predicate | None":
     if text is None:
         return None
     from vtctap.dissector.filter import compile_filter
@@ -204,7 +203,7 @@ def _options(arguments: argparse.Namespace, *, bar: bool) -> "Options":
 
 
 def _export_table(
-    arguments: argparse.Namespace, reading: Reading, form: str, groups: list[list[str]], passes: "Passes | None"
+    arguments: argparse.Namespace, reading: Reading, form: str, groups: list[list[str]], passes: "Predicate | None"
 ) -> tuple[int, str]:
     from vtctap.dissector.tables import TABLES
     from vtctap.dissector.tables.model import TRACE
@@ -225,7 +224,7 @@ def _all_rows(
     reading: Reading,
     table: "OutputTable",
     groups: list[list[str]],
-    passes: "Passes | None",
+    passes: "Predicate | None",
 ) -> "Iterator[Cells]":
     """Yields the rows of all traces, each with the name of its trace."""
     from vtctap.dissector.tables.model import TRACE
@@ -261,20 +260,21 @@ def _only(rows: "Iterable[Cells]", columns: "Sequence[Column]") -> "Iterator[Cel
 
 
 def _rows(
-    table: "OutputTable", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes | None"
+    table: "OutputTable", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Predicate | None"
 ) -> "Iterator[Row]":
     """Yields the rows that come from a record that passes the filter."""
     return table.rows(dissections, profile) if passes is None else _passing(table, dissections, profile, passes)
 
 
 def _passing(
-    table: "OutputTable", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Passes"
+    table: "OutputTable", dissections: "Iterator[Dissection]", profile: "Profile", passes: "Predicate"
 ) -> "Iterator[Row]":
-    """Yields those rows. This takes one octet of memory per record."""
+    """Yields the rows that come from a record that passes. This takes one octet of memory per record."""
     matched = bytearray()
 
     def noted() -> "Iterator[Dissection]":
         for dissection in dissections:
+            matched.extend(bytes(dissection.number - 1 - len(matched)))  # What was skipped may have numbers, too.
             matched.append(passes(dissection.as_json()))
             yield dissection
 
@@ -287,7 +287,7 @@ def _passing(
 
 
 def _export_octets(
-    arguments: argparse.Namespace, reading: Reading, form: str, groups: list[list[str]], passes: "Passes | None"
+    arguments: argparse.Namespace, reading: Reading, form: str, groups: list[list[str]], passes: "Predicate | None"
 ) -> tuple[int, str]:
     if len(groups) > 1:
         raise CommandError(f"a .{form} file holds one trace: name one, or add --join for ring files")

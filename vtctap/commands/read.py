@@ -9,7 +9,6 @@ its content, and errors in brackets.
 
 import argparse
 import sys
-from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -32,10 +31,8 @@ from vtctap.command_line.outputs import whole_trace
 from vtctap.errors import CommandError
 
 if TYPE_CHECKING:
-    from vtctap.dissector.fields import Value
+    from vtctap.dissector.filter import Predicate
     from vtctap.dissector.tokens import Keys
-
-    Passes = Callable[[dict[str, Value]], bool]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     return reading.status
 
 
-def _filter(text: str | None) -> "Passes | None":
+def _filter(text: str | None) -> "Predicate | None":
     if text is None:
         return None
     from vtctap.dissector.filter import compile_filter
@@ -92,7 +89,7 @@ def _show(
     reading: Reading,
     names: list[str],
     name: str,
-    passes: "Passes | None",
+    passes: "Predicate | None",
     keys: "Keys | None",
 ) -> None:
     """Prints the records of a trace; ``name`` is the trace's name if there are several."""
@@ -120,7 +117,7 @@ def _write(
     arguments: argparse.Namespace,
     reading: Reading,
     groups: list[list[str]],
-    passes: "Passes | None",
+    passes: "Predicate | None",
     keys: "Keys | None",
 ) -> int:
     """Writes the records that pass the filter, with the descriptions of all taps."""

@@ -82,7 +82,7 @@ def _read(
     from vtctap.dissector.filter import compile_filter
     from vtctap.pcap.record import Kind
 
-    passes = compile_filter(arguments.filter) if arguments.filter else None
+    passes = compile_filter(arguments.filter) if arguments.filter is not None else None
     every, profile = reading.settle(Traces(names, bar=False))
     matching = (each.record for each in Dissector(profile).each(every) if passes is None or passes(each.as_json()))
     records = one_link(record for record in matching if record.kind is not Kind.EVENT)
