@@ -18,7 +18,7 @@ from vtctap.pcap.record import SECOND_NS, Record
 LATENESS_NS: Final = 3 * SECOND_NS
 """How long after a loss its event may come, ns."""
 MAX_HELD: Final = 10_000
-"""Most exchanges held back."""
+"""Most exchanges held back, and most losses kept per link: the latest ones."""
 
 
 class Hindsight:
@@ -26,18 +26,22 @@ class Hindsight:
 
     def __init__(self) -> None:
         self._held: deque[Exchange] = deque()
-        self._lost_ns: dict[int, int] = {}
+        self._losses_ns: dict[int, deque[int]] = {}
 
     def see(self, record: Record) -> None:
         """Takes the next record: an event may say that what its link's exchanges show is not all that was sent."""
         name, words = event_words(record.event)
         if name == "missed" or (name == "overrun" and "unread" not in words):
-            self._lost_ns[record.link] = record.time
-            self._held = deque(self._judged(exchange) for exchange in self._held)
+            losses = self._losses_ns.setdefault(record.link, deque(maxlen=MAX_HELD))
+            losses.append(record.time)
+            self._held = deque(_judged(each, record.time) if each.link == record.link else each for each in self._held)
 
     def feed(self, exchange: Exchange) -> None:
         """Takes the next complete exchange."""
-        self._held.append(self._judged(exchange))
+        losses = self._losses_ns.get(exchange.link)
+        while losses and exchange.frames and losses[0] < exchange.frames[0].record.time:
+            losses.popleft()  # It concerns no later exchange of the link either.
+        self._held.append(_judged(exchange, losses[0]) if losses else exchange)
 
     def ready(self, now_ns: int) -> Iterator[Exchange]:
         """Returns the exchanges that no event can concern at this time of the trace (since 1970 UTC) or later."""
@@ -53,16 +57,14 @@ class Hindsight:
         """Returns the remaining exchanges."""
         yield from self._held
 
-    def _judged(self, exchange: Exchange) -> Exchange:
-        """Returns the exchange; without its relations, if octets of its link were lost just before or in it."""
-        lost_ns = self._lost_ns.get(exchange.link)
-        if lost_ns is None or not exchange.frames:
-            return exchange
-        if not exchange.frames[0].record.time <= lost_ns <= _end_ns(exchange) + LATENESS_NS:
-            return exchange
-        frames = [_alone(frame) for frame in exchange.frames]
-        request = frames.pop(0) if exchange.request else None
-        return replace(exchange, request=request, responses=tuple(frames), blind=True)
+
+def _judged(exchange: Exchange, lost_ns: int) -> Exchange:
+    """Returns the exchange; without its relations, if the loss whose event came then was just before or in it."""
+    if not exchange.frames or not exchange.frames[0].record.time <= lost_ns <= _end_ns(exchange) + LATENESS_NS:
+        return exchange
+    frames = [_alone(frame) for frame in exchange.frames]
+    request = frames.pop(0) if exchange.request else None
+    return replace(exchange, request=request, responses=tuple(frames), blind=True)
 
 
 def _end_ns(exchange: Exchange) -> int:

@@ -279,6 +279,8 @@ OUTAGE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
     ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED | {"after": 4 * SECOND})],
      [("missed", "error", (7,)), ("unexpected-answer", "warning", (5, 6))]),
     ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED | {"after": 2 * SECOND})], [("missed", "error", (7,))]),
+    ([*GOOD, ("C", READ), ("S", ACK), ("E", b"", MISSED | {"after": 2 * SECOND}),
+      ("E", b"", MISSED | {"after": 9 * SECOND})], [("missed", "error", (7,)), ("missed", "error", (8,))]),
     ([*GOOD, ("C", READ), ("C", WRITE), ("S", ACK), ("C", READ), ("S", DATA), ("E", b"", MISSED)],
      [("missed", "error", (10,))]),
     ([*GOOD, ("C", READ), ("C", READ), ("S", NAK), ("C", WRITE), ("S", ACK), ("E", b"", FULL)], []),
