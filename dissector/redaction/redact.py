@@ -81,11 +81,9 @@ class Redactor:
             self._lengths.add(len(octets))
 
     def _secret_texts(self, record: Record) -> Iterator[bytes]:
-        if record.kind is Kind.EVENT:
-            yield from texts(record.event.partition("note=")[2].encode(errors="replace"))
-            return
-        if record.kind is Kind.NOISE:
+        if record.kind is not Kind.FRAME:
             yield from texts(record.octets)
+            yield from texts(_note(record.event).encode(errors="replace"))
             return
         message = message_of(record)
         for piece, octets in _texts(record.octets):
@@ -98,10 +96,10 @@ class Redactor:
         octets, event = record.octets, ""
         if record.kind is Kind.EVENT:
             event = self._event(record.event)
-        elif record.kind is Kind.NOISE:
-            octets = self._noise(octets)
-        else:
+        if record.kind is Kind.FRAME:
             octets = self._frame(record)
+        elif octets:  # An event has none, unless its kind is damage.
+            octets = self._noise(octets)
         return Record(
             record.time,
             octets,
@@ -141,8 +139,8 @@ class Redactor:
             stated = [f"profile={profile}"] if profile in self._profiles else []
             kept = [*stated, *kept, "redacted=yes"]
         if name == "mark":
-            note = event.partition(" ")[2].removeprefix("note=").encode("ascii", "replace")
-            kept = [f"note={self._standins.text(note).decode()}"] if note else []
+            note = self._standins.text(_note(event).encode("ascii", "replace"))
+            kept = [f"note={note.decode()}"] if note else []
         return " ".join([name, *kept])
 
     def _stays(self, piece: FramePiece, octets: bytes, name: MessageName | None) -> bool:
@@ -198,6 +196,12 @@ class Redactor:
         is_token = piece.kind is PieceKind.VALUE and known is not None and bool(known.token_encodings)
         made = (self._standins.token if is_token else self._standins.text)(old)
         return _with_high_bits(made, octets[piece.start : piece.end], parity=_carries_parity(octets))
+
+
+def _note(event: str) -> str:
+    """Returns the text of a mark, or of an event that the rules do not know; empty for other events."""
+    name, _, rest = event.partition(" ")
+    return rest.removeprefix("note=") if name == "mark" or name not in rules.EVENTS else ""
 
 
 def _texts(octets: bytes) -> Iterator[tuple[FramePiece, bytes]]:

@@ -288,6 +288,21 @@ def test_events_keep_their_measures_alone() -> None:
     assert TOKEN not in mark.event
 
 
+def test_an_event_whose_kind_is_damage_holds_no_secret() -> None:
+    """One wrong bit makes an event of a frame."""
+    octets = command("W1", f"FFFF({TOKEN})".encode())
+    (made,) = redacted(Record(NOON, octets, Kind.EVENT))
+    assert len(made.octets) == len(octets)
+    assert TOKEN.encode() not in made.octets
+
+
+def test_the_text_of_a_mark_is_a_secret_without_its_key() -> None:
+    """A short value may stay, unless a mark names it."""
+    noted, read = redacted(Record(NOON, kind=Kind.EVENT, event="mark 123456"), frame(data(b"0.9.1(123456)")))
+    assert "123456" not in noted.event
+    assert b"123456" not in read.octets
+
+
 def test_a_record_keeps_everything_but_its_octets() -> None:
     record = Record(
         NOON, b"12345678", Kind.NOISE, Sender.CLIENT, True, 3, 4, Line(7, "E", 1), Flag.PARITY, 9600, 5, 6, (1,), (2,),
