@@ -145,6 +145,16 @@ def test_a_meter_that_drifts(tmp_path: Path) -> None:
     assert (slowest["register"], slowest["answers"], slowest["longest_s"]) == ("2000", 20, 0.157)
 
 
+@pytest.mark.parametrize("name", ["reaction-drift", "response-times", "slowest-registers"])
+def test_ready_questions_about_times_look_from_the_day_on(tmp_path: Path, name: str) -> None:
+    opened = made(tmp_path, [record for day in range(20) for record in session(day, 100)])
+    first = answers(opened, name)[0]["answers"]
+    opened.since((START + timedelta(days=10)).date())
+    assert answers(opened, name)[0]["answers"] == first // 2
+    opened.since((START + timedelta(days=20)).date())
+    assert not answers(opened, name)
+
+
 def test_a_meter_that_speaks_another_dialect(tmp_path: Path) -> None:
     before = [record for day in range(5) for record in session(day, 100)]
     after = [replace(record, line=Line(8, "N", 1)) for day in range(10, 15) for record in session(day, 100)]

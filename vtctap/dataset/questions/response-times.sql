@@ -6,5 +6,6 @@ select
   max(response_time) as longest_s
 from exchanges join sessions using (trace_id, link, session)
 where response_time is not null
+  and (getvariable('since') is null or exchanges.time_epoch >= getvariable('since'))
 group by all
 order by make, month

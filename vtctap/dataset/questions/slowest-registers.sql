@@ -5,7 +5,9 @@ select
   max(response_time) as longest_s
 from (
   select response_time, unnest(register) as register, unnest(register_name) as name
-  from exchanges where response_time is not null
+  from exchanges
+  where response_time is not null
+    and (getvariable('since') is null or time_epoch >= getvariable('since'))
 ) asked
 where asked.register <> ''
 group by asked.register
