@@ -1,6 +1,8 @@
 """``vtctap query``: the views agree with the tables of single traces, and the ready questions have answers."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -214,6 +216,29 @@ def test_an_answer_is_printed(run: Run) -> None:
         "",
     )
     assert len(run("from range(1000)")[1].splitlines()) == 1001
+
+
+def test_an_object_holds_every_column_and_only_numbers_of_json(run: Run) -> None:
+    """A join has equal names of columns; DuckDB tells them apart in files in the same way."""
+    sql = "select 1 as a, 2 as a, 3 as a_1, 0.0 / 0 as n, [1.0 / 0, 1.5] as m"
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    answer = json.loads(run("--json", sql)[1], parse_constant=refuse)
+    assert answer == {"a": 1, "a_1": 2, "a_1_1": 3, "n": None, "m": [None, 1.5]}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fifos")
+def test_a_fifo_gets_the_answer_and_stays(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "f.csv")
+    reader = os.open(tmp_path / "f.csv", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("select 1 as one", "-o", "f.csv") == (0, "", "vtctap: 1 row in f.csv\n")
+        assert (tmp_path / "f.csv").is_fifo()
+        assert os.read(reader, 100) == b"one\n1\n"
+    finally:
+        os.close(reader)
 
 
 def test_an_answer_is_written_whole(run: Run, tmp_path: Path) -> None:

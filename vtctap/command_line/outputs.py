@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -118,12 +118,18 @@ def private(path: str, flags: int) -> int:
 @contextmanager
 def whole_path(name: str) -> Iterator[Path]:
     """Yields the path at which a file is written; the file gets its name when it is complete, and is removed after an
-    error. A killed program leaves the hidden, incomplete file, and what had the name before.
+    error. A killed program leaves the hidden, incomplete file, and what had the name before. A special file, such as a
+    fifo, is written itself.
 
     The path has the suffix of ``name``, by which writers choose a format. Raises OutputError if another program is
     writing the file at the beginning or at the end.
     """
+    from vtctap.pcap.streams import is_special
+
     final = Path(name)
+    if is_special(final):
+        yield final
+        return
     partial = final.with_name(f".{final.stem}.partial{final.suffix}")
     with output_errors(name), _kept(name):
         pass
@@ -139,8 +145,6 @@ def whole_path(name: str) -> Iterator[Path]:
 @contextmanager
 def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
     """Opens a file that appears under its name only when it is complete; or standard output."""
-    from vtctap.pcap.streams import is_special
-
     if name == STANDARD:
         sys.stdout.flush()
         with _write_errors(name):
@@ -148,7 +152,7 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
             sys.stdout.buffer.flush()
         return
     refuse_existing(name, force=force)
-    with nullcontext(Path(name)) if is_special(name) else whole_path(name) as path:
+    with whole_path(name) as path:
         with output_errors(name):
             opened = open(path, "wb", opener=private)  # noqa: SIM115  closed below
         with _write_errors(name), opened as file:

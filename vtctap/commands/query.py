@@ -9,11 +9,13 @@ vtctap query DIR --ask NAME                   ask a question that is ready:
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from itertools import islice
+from itertools import chain, islice
+from itertools import count as count_from
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,11 +114,14 @@ def _form(output: str) -> str:
 
 def _write(traces: "Set", sql: str, arguments: argparse.Namespace, form: str) -> int:
     """Writes the answer to a file that appears when it is complete; returns its number of rows."""
+    from vtctap.pcap.streams import is_stream
+
     refuse_existing(arguments.output, force=arguments.force)
-    with whole_path(arguments.output) as partial:
-        with output_errors(arguments.output):
-            open(partial, "wb", opener=private).close()
-        return traces.write(sql, partial, form)
+    with whole_path(arguments.output) as path:
+        if not is_stream(path):  # Who reads a fifo would see it end.
+            with output_errors(arguments.output):
+                open(path, "wb", opener=private).close()
+        return traces.write(sql, path, form)
 
 
 def _lines(answer: "QueryResult") -> Iterator[str]:
@@ -145,8 +150,27 @@ def _time(value: datetime) -> str:
 
 
 def _objects(answer: "QueryResult") -> Iterator[str]:
+    names = _distinct(answer.columns)
     for row in answer:
-        yield json.dumps(dict(zip(answer.columns, row, strict=True)), default=_plain)
+        yield json.dumps(dict(zip(names, map(_finite, row), strict=True)), default=_plain)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Returns names of columns of which no two are equal: a join gives equal ones, and an object holds each once."""
+    taken: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count_from(1))
+        taken[next(each for each in chain([name], numbered) if each not in taken)] = None
+    return list(taken)
+
+
+def _finite(value: Any) -> Any:
+    """Returns a value of an answer with None for each number that JSON lacks: infinity, and 0/0."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return {key: _finite(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _plain(value: Any) -> Any:
