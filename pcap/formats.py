@@ -150,7 +150,7 @@ class CaptureReader(Closing):
                     yield from self._packets(final=False)
                 try:
                     more = self._input.more()
-                except TraceError as error:  # it cannot be unpacked further
+                except TraceError as error:  # it cannot be read or unpacked further
                     yield Skipped(self._input.offset(len(self._input.buffer)), 0, str(error), self.name)
                     break
                 # Checked after the octets were read, so that none of another file are parsed.

@@ -69,7 +69,8 @@ class Input:
         return self._before + at
 
     def more(self) -> bool:
-        """Reads the next chunk; returns False where there is none at present. A growing file may have more later."""
+        """Reads the next chunk; returns False where there is none at present. A growing file may have more later.
+        Raises TraceError."""
         chunk = self._unpacked() if self._unpacker else self._plain()
         if not chunk:
             return False
@@ -79,8 +80,11 @@ class Input:
         return True
 
     def _fetch(self) -> bytes | None:
-        """Returns the next octets as they are in the file."""
-        chunk: bytes | None = self._read(self._chunk)
+        """Returns the next octets as they are in the file. Raises TraceError, since an OSError here names no file."""
+        try:
+            chunk: bytes | None = self._read(self._chunk)
+        except OSError as error:
+            raise TraceError(f"{self.name} cannot be read further: {error.strerror}") from None
         if chunk:
             self._fetched += len(chunk)
             if len(self._start) < _START:

@@ -47,6 +47,20 @@ def test_every_command_reads_on(command: list[str], inside: Run, damaged: Path, 
         assert "trace-damaged" in done.stdout
 
 
+UNREADABLE = Path("/proc/self/mem")
+"""Reading its beginning is an error of the system that names no file."""
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="Linux has this file")
+@pytest.mark.parametrize("command", [*COMMANDS, ["import", "-w", "out.pcapng"]], ids=" ".join)
+def test_an_error_of_the_disk_is_told_of_the_trace(command: list[str], inside: Run, tmp_path: Path) -> None:
+    """The command has no output, and blames none."""
+    done = inside(*command, UNREADABLE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"vtctap: {UNREADABLE} cannot be read further: Input/output error\n"
+    assert not list(tmp_path.iterdir())
+
+
 RECORDS = {
     "one_bad_record_hl": 5,
     "one_foreign": 5,

@@ -1,5 +1,6 @@
 """Reading after damage: the records that are found, the reports on what is lost, and the cost."""
 
+import errno
 import io
 import struct
 from collections.abc import Sequence
@@ -277,3 +278,28 @@ def test_links_of_joined_traces_stay_apart() -> None:
     assert not skipped
     assert [record.link for record in read] == [0, 0, 1, 1, 2]
     assert [record.octets for record in read] == [record.octets for record in one + two]
+
+
+class Failing(io.BytesIO):
+    """A file of which only the first ``good`` octets can be read, as on a bad disk."""
+
+    name = "t.pcapng"
+    good = 0
+
+    def read1(self, size: int | None = -1) -> bytes:
+        if self.tell() >= self.good:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read1(self.good - self.tell())
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_file_that_cannot_be_read_further_gives_what_was_read(suffix: str) -> None:
+    ends = [end for _, end in blocks(suffix)]
+    file = Failing(FORMATS[suffix])
+    file.good = ends[2] + 5
+    *records, incomplete = open_trace(file).items()
+    assert records == items_of(FORMATS[suffix])[0][:3]
+    assert str(incomplete).endswith("t.pcapng cannot be read further: Input/output error")
+    file = Failing(FORMATS[suffix])
+    with pytest.raises(TraceError, match=r"^t\.pcapng cannot be read further: Input/output error$"):
+        open_trace(file)
