@@ -154,7 +154,10 @@ def _undecided(name: str | os.PathLike[str], formats: Iterable[str]) -> ImportFo
 
 def _unfit(name: str | os.PathLike[str]) -> ImportFormatError:
     """Makes the error that shows the beginning of a file that no form fits. Raises OSError and TraceError."""
-    first = next(lines_of(name), "").rstrip("\r\n")
+    line = next(lines_of(name), None)
+    if line is None:
+        return ImportFormatError(f"{os.fspath(name)} is empty")
+    first = line.rstrip("\r\n")
     shown = ascii(first[:_SHOWN]) + ("..." if len(first) > _SHOWN else "")
     return ImportFormatError(
         f"{os.fspath(name)}: no form fits (first line: {shown}); {_LISTED}, and --from selects one"

@@ -51,6 +51,13 @@ def test_exit_status(inside: Run, tmp_path: Path, fail_on: str, status: int) -> 
     assert inside("check", "note.pcapng", "--fail-on", fail_on).returncode == status
 
 
+def test_a_finding_has_the_time_that_read_shows(inside: Run, faults: Path) -> None:
+    shown = {line.split()[0]: line.split()[1] for line in inside("read", faults).stdout.splitlines()}
+    found = [line.split() for line in inside("check", faults, "--fail-on", "never").stdout.splitlines()]
+    assert len(found) > 20
+    assert all(words[0] == shown[words[3].rstrip(",")] for words in found)
+
+
 def test_a_trace_without_times_begins_at_0(inside: Run, tmp_path: Path) -> None:
     (tmp_path / "t.exchange").write_text("M> 2f 4c 67 5a 35 0d 0a\n")
     assert inside("import", "t.exchange", "-w", "t.pcapng").returncode == 0

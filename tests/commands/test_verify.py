@@ -123,6 +123,12 @@ def test_signatures(trace: Path, tmp_path: Path, capsys: Text) -> None:
     capsys.readouterr()
     assert main(["verify", str(trace), *named]) == 0
     assert 'signature: Good "vtctap" signature for tester@example.org' in capsys.readouterr().out
+    # Without vtctap, as docs/evidence.md says.
+    assert main(["verify", "--json", str(trace)]) == 0
+    chain = json.loads(capsys.readouterr().out)["chains"][0]
+    signed = f"vtctap hash chain {chain['chain']} record {chain['last']} hash {chain['hash']}\n"
+    words = ["-n", "vtctap", "-f", str(signers), "-I", "tester@example.org", "-s", signature]
+    subprocess.run(["ssh-keygen", "-Y", "verify", *words], input=signed, text=True, check=True, capture_output=True)
     # Another capture and another key.
     other = str(tmp_path / "u.pcapng")
     assert main(["demo", "--fast", "-q", "--seed", "2", "-w", other]) == 0
@@ -136,6 +142,8 @@ def test_signatures(trace: Path, tmp_path: Path, capsys: Text) -> None:
     assert main(["verify", str(trace), *named]) == 1
     assert "signature: " in capsys.readouterr().out
     # Traces that cannot be signed, and wrong arguments.
+    assert main(["verify", "-", "--sign", str(tmp_path / "key")]) == 2
+    assert "name a file instead of standard input" in capsys.readouterr().err
     assert main(["verify", str(trace), "--sign", str(tmp_path / "none"), "--force"]) == 2
     assert main(["verify", str(trace), "--signature", signature]) == 2
     assert main(["verify", str(part(trace, slice(0, None, 2))), "--sign", str(tmp_path / "key")]) == 2

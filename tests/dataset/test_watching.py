@@ -172,6 +172,7 @@ def test_each_scan_is_followed_by_a_pause(tmp_path: Path, monkeypatch: pytest.Mo
         (["--watch", ".", "--join"], "leave out TRACE, -r, --join and --force"),
         (["--watch", ".", "--every", "0"], "'0' is no number of seconds from 0.1 to 86400"),
         (["--watch", ".", "--every", "nan"], "'nan' is no number of seconds"),
+        (["t.pcapng", "--every", "3"], "--every is for --watch"),
     ],
 )
 def test_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str) -> None:

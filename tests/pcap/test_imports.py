@@ -302,7 +302,6 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     ("name", "content", "first"),
     [
         ("notes.txt", b"hello\r\nyou", "'hello'"),
-        ("empty.log", b"", "''"),
         ("long.log", b"z" * 61, f"'{'z' * 60}'..."),
         ("octets.log", b"\x1b\xff", r"'\x1b\xff'"),
     ],
@@ -316,6 +315,13 @@ def test_what_is_in_no_known_format_is_refused(name: str, content: bytes, first:
         f"{path}: no form fits (first line: {first}); 'vtctap help importing' lists the forms, and --from selects one"
     )
     assert str(refused.value) == said
+
+
+def test_an_empty_log_is_called_empty(tmp_path: Path) -> None:
+    path = tmp_path / "empty.log"
+    path.touch()
+    with pytest.raises(ImportFormatError, match=rf"^{re.escape(str(path))} is empty$"):
+        detect(str(path))
 
 
 def test_other_link_types_are_refused(tmp_path: Path) -> None:

@@ -37,12 +37,12 @@ STANDARD: Final = "-"
 """The name of standard input or output."""
 
 
-def add_profile(parser: argparse.ArgumentParser, *, default: str = "the first in that list") -> None:
-    """Adds ``--profile``; ``default`` describes the default in the help text."""
+def add_profile(parser: argparse.ArgumentParser, prefix: str = "", *, default: str = "the first in that list") -> None:
+    """Adds ``--profile``; ``default`` describes the default in the help text, which begins with ``prefix``."""
     parser.add_argument(
         "--profile",
         metavar="NAME",
-        help=f"protocol profile: a name from 'vtctap profile list', or a file (default: {default})",
+        help=f"{prefix}protocol profile: a name from 'vtctap profile list', or a file (default: {default})",
     )
 
 

@@ -148,9 +148,11 @@ class _Lines(_Output):
         self._name, self._checked = f"{visible(trace)}: " if self._named else "", checked
 
     def feed(self, finding: "Finding") -> None:
+        from vtctap.dissector.fields import epoch
+
         more = " ..." if len(finding.frames) > _SHOWN_FRAMES else ""
         frames = ", ".join(map(str, finding.frames[:_SHOWN_FRAMES])) + more
-        when = "" if finding.time_ns is None else f"{(finding.time_ns - self._checked.time) / 1e9:.6f}"
+        when = "" if finding.time_ns is None else epoch(finding.time_ns - self._checked.time)[:-3]
         line = f"{when:>12}  {finding.severity:8}{finding.code:18} {frames:>9}  {finding.message}"
         print(self._name + line)
 

@@ -50,6 +50,8 @@ _DEFAULT_TABLE: Final = "records"
 _FORMS: Final = ("csv", "jsonl", "parquet", "pcap", "exchange")
 _OF_OCTETS: Final = ("pcap", "exchange")
 """All output formats, and those that hold the octets of one link."""
+_EVERY: Final = 5
+"""Seconds between scans of ``--watch``, unless ``--every`` is given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--watch", metavar="DIR", help="set: add the traces in this folder, and those that arrive there"
     )
     parser.add_argument(
-        "--every", type=seconds, default=5.0, metavar="S", help="seconds between scans of --watch (default: 5)"
+        "--every", type=seconds, metavar="S", help=f"seconds between scans of --watch (default: {_EVERY})"
     )
     parser.add_argument("-q", dest="quiet", action="store_true", help="print no summary at the end")
     add_profile(parser, default=STATED)
@@ -116,6 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _groups(arguments: argparse.Namespace) -> list[list[str]]:
     """Returns the names of the traces, in groups that are read as one; none with ``--watch``. Raises CommandError."""
     if not arguments.watch:
+        if arguments.every:
+            raise CommandError("--every is for --watch")
         return groups_of(arguments)
     if arguments.traces or arguments.read or arguments.join or arguments.force:
         raise CommandError("--watch takes each trace of its folder once: leave out TRACE, -r, --join and --force")
@@ -176,7 +180,7 @@ def _export_set(arguments: argparse.Namespace, groups: list[list[str]]) -> int:
     profile_of(arguments)  # Where one of the two cannot be read, that is no fault of the traces.
     keys_of(arguments)
     if arguments.watch:
-        watch(arguments.watch, exporting, every=arguments.every)
+        watch(arguments.watch, exporting, every=arguments.every or _EVERY)
     else:
         exporting.export(groups)
         if not exporting.read:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtctap.base.nouns import count
-from vtctap.command_line.arguments import STANDARD, add_profile, profile_of
+from vtctap.command_line.arguments import STANDARD, STATED, add_profile, profile_of
 from vtctap.command_line.inputs import Reading, Traces
 from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import output_errors, refuse_existing, refuse_same, write_text
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--inherits", metavar="P", help="for learn and new: the profile to build on")
     add_jobs(parser, "for learn: ")
-    add_profile(parser)
+    add_profile(parser, "for check: ", default=f"{STATED}, without a trace the first in that list")
 
 
 def run(arguments: argparse.Namespace) -> int:

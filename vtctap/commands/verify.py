@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.base.nouns import count
-from vtctap.command_line.arguments import add_traces, traces_of
+from vtctap.command_line.arguments import STANDARD, add_traces, traces_of
 from vtctap.command_line.inputs import Traces
 from vtctap.command_line.messages import warn
 from vtctap.errors import DONE, FOUND, CommandError
@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     if bool(arguments.signature) != bool(arguments.signers):
         raise CommandError("--signature FILE and --signers FILE go together: a signature needs a list of trusted keys")
+    if arguments.sign and STANDARD in traces_of(arguments):
+        raise CommandError("--sign writes the signature beside the trace: name a file instead of standard input")
     if arguments.signature:
         from vtctap.command_line.signatures import refuse_unreadable
 
