@@ -56,6 +56,29 @@ def test_a_link_comes_back_as_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "target").read_text() == "old"
 
 
+@pytest.mark.parametrize("moment", range(1, 4))
+def test_a_signal_between_two_steps_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """It comes when a file has just got its name."""
+    replaced, steps = os.replace, 0
+
+    def interrupted(source: Path, target: Path) -> None:
+        nonlocal steps
+        replaced(source, target)
+        steps += 1
+        if steps == moment:
+            raise KeyboardInterrupt
+
+    paths = [tmp_path / name for name in ("a", "folder/new", "c")]
+    for path in (paths[0], paths[2]):
+        path.write_text("old")
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(*paths)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "c": "old"}
+
+
 def test_what_a_killed_program_left_is_written_over(tmp_path: Path) -> None:
     (tmp_path / ".a.partial").write_text("half")
     (tmp_path / ".a.partial").chmod(0)

@@ -70,12 +70,15 @@ class Replacement:
 
     def _commit(self) -> None:
         for step in self._steps:
-            with _named(step.path):
+            self._done.append(step)  # Noted first, since a signal may come when it is done and before the next line.
+            try:
                 if step.partial:
                     os.replace(step.partial, step.path)
                 else:
                     step.path.unlink(missing_ok=True)
-            self._done.append(step)
+            except OSError as error:
+                self._done.pop()
+                raise _about(error, step.path) from None
 
     def _undo(self) -> None:
         """Restores everything. A copy that cannot be put back stays."""
@@ -127,4 +130,9 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        raise _about(error, path) from None
+
+
+def _about(error: OSError, path: Path) -> OSError:
+    """Returns an OSError that names that file."""
+    return OSError(error.errno, error.strerror, str(path))
