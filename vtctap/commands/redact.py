@@ -70,7 +70,7 @@ def _key(name: str | None) -> bytes:
     """Returns the key of a file or of the environment, or a random one. Raises CommandError for a short one."""
     if name is None and _VARIABLE not in os.environ:
         return os.urandom(32)
-    key = os.environb[_VARIABLE.encode()] if name is None else Path(name).read_bytes().strip()
+    key = os.fsencode(os.environ[_VARIABLE]) if name is None else Path(name).read_bytes().strip()
     if len(key) < 16:
         raise CommandError(f"the key in {name or _VARIABLE} is short and can be guessed: at least 16 octets")
     return key
