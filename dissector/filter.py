@@ -57,8 +57,7 @@ class FilterError(Error, ValueError):
 
 
 class _Token(NamedTuple):
-    """One token of the filter. ``kind`` is string, sign, word or end; an operator is a sign, with one ``text`` for all
-    of its forms."""
+    """One token: a string, sign, word or end. An operator is a sign, and all of its forms have one ``text``."""
 
     kind: str
     text: str
@@ -298,8 +297,7 @@ class _Parser:
             raise self._error(token.at, f"is no regular expression: {error}") from None
 
     def _value(self, left: _Operand) -> Any:
-        token = self._token
-        text = self._text_value()
+        token, text = self._token, self._text_value()
         if left.type in _TEXT:
             if left.words and text not in left.words:
                 raise self._error(token.at, f"is no value of {left.name}; it has {', '.join(left.words)}")
@@ -362,8 +360,7 @@ _SECONDS: Final = re.compile(r"([+-]?)(\d+)(?:\.(\d{1,9}))?", re.ASCII)
 
 
 def _nanoseconds(time: float | str) -> int:
-    """Converts seconds to whole nanoseconds, since a float cannot hold all digits of today's time. Raises
-    ValueError."""
+    """Converts seconds to whole ns: a float cannot hold all digits of today's time. Raises ValueError."""
     if not isinstance(time, str):
         return round(time * SECOND_NS)
     found = _SECONDS.fullmatch(time)
