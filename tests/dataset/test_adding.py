@@ -152,6 +152,21 @@ def test_what_is_wanted_otherwise_is_decoded_again(tmp_path: Path) -> None:
     assert len(entries(tmp_path)) == 1
 
 
+def test_what_the_set_lacks_is_decoded_again(tmp_path: Path) -> None:
+    """Octets that were left out, and tokens that no key has decrypted; not the reverse."""
+    keys = tmp_path / "keys.toml"
+    keys.write_text(
+        '[[meter]]\npan = "000001000000000082"\nea = 11\ndecoder_key = "290e2626f5a0d106aad1aab6411589df"\n'
+    )
+    trace, folder = EXAMPLES / "session.pcapng", tmp_path / "set"
+    wishes: list[tuple[dict[str, Any], str]] = [
+        ({"octets": False}, "added"), ({"octets": False}, "there"), ({}, "added"), ({"octets": False}, "there"),
+        ({"keys": str(keys)}, "added"), ({"keys": str(keys)}, "there"), ({}, "there"),
+    ]  # fmt: skip
+    assert [add(trace, folder, **wish).state for wish, _ in wishes] == [state for _, state in wishes]
+    assert all("vtc.octets" in row for row in rows(folder, "records") if row["vtc.kind"] != "event")
+
+
 def test_partitions_are_days_and_links(tmp_path: Path) -> None:
     links = [replace(record, link=number % 3, tap=number % 3) for number, record in enumerate(records(9))]
     later = [replace(record, time=record.time + day * DAY) for day in range(40) for record in links]

@@ -110,7 +110,11 @@ def _is_enough(entry: Entry, options: Options) -> bool:
         return False
     if options.profile is not None and load(options.profile).name != entry.profile:
         return False
-    return "findings" in entry.files or not options.findings
+    return (
+        ("findings" in entry.files or not options.findings)
+        and (entry.octets or not options.octets)
+        and (entry.keys or not options.keys)
+    )
 
 
 def _decoded(names: tuple[str, ...], found: TraceContent, options: Options, staging: Path) -> Entry:
@@ -140,6 +144,8 @@ def _decoded(names: tuple[str, ...], found: TraceContent, options: Options, stag
         end_ns=adding.end_ns,
         application=APPLICATION,
         files={table: files.files for table, files in adding.tables.items()},
+        octets=options.octets,
+        keys=options.keys is not None,
     )
 
 

@@ -36,7 +36,8 @@ class Entry:
 
     ``digest`` and ``size`` are those of its octets (of ring files that are joined: one after the other), ``trace`` its
     name. ``skipped`` counts its damaged and missing parts. ``start_ns`` and ``end_ns`` are those of its first and last
-    record, since 1970; None without records. ``files`` are paths in the set by table.
+    record, since 1970; None without records. ``files`` are paths in the set by table. ``octets`` and ``keys`` say
+    whether its records hold their octets, and whether a key file decrypted its tokens.
     """
 
     digest: str
@@ -49,6 +50,8 @@ class Entry:
     end_ns: int | None
     application: str
     files: dict[str, list[str]]
+    octets: bool = True
+    keys: bool = False
     form: int = _FORM
 
     @property
@@ -105,6 +108,7 @@ def _is_sound(entry: Entry) -> bool:
         entry.form == _FORM
         and _DIGEST.fullmatch(entry.digest) is not None
         and all(isinstance(text, str) for text in texts)
+        and all(isinstance(wanted, bool) for wanted in (entry.octets, entry.keys))
         and all(type(number) is int and abs(number) < _MOST for number in (*counts, *times))
     )
 
