@@ -58,7 +58,8 @@ class LogReader:
         self._time: int | None = None
         self._sender = Sender.UNKNOWN
         self._flags = 0
-        self._missing = 0
+        self._missing: int | None = None
+        """Number of octets that the last head stated and that have not come; None where it stated none."""
         self.stated = 0
         """Number of lines that stated octets."""
 
@@ -140,7 +141,7 @@ class LogReader:
         yield from self._end()
         self._time = self._stamp(head["time"])
         self._sender = self._sides.of(head["side"])
-        self._missing = int(head["length"]) if "length" in head.re.groupindex else 0
+        self._missing = int(head["length"]) if "length" in head.re.groupindex else None
 
     def _add(self, found: re.Match[str], octets: bytes) -> Iterator[Burst]:
         """Joins octets to the open burst if they have its time and sender; otherwise that burst ends."""
@@ -158,6 +159,8 @@ class LogReader:
             self._flags, self._rows.gap = Flag.OVERRUN, ""
         self.stated += bool(octets)
         self._open += octets
+        if self._missing is not None:
+            self._missing -= len(octets)
 
     def _stamp(self, text: str) -> int | None:
         time = self._clock.read(text)
@@ -167,11 +170,10 @@ class LogReader:
 
     def _end(self) -> Iterator[Burst]:
         """Ends the open burst, and the block that a head began."""
-        missing = self._missing - len(self._open) if self._missing else 0
-        if missing:
+        if self._missing:
             self._account.skip("the number of octets differs from the number that the line states", self._account.lines)
             self._flags |= Flag.OVERRUN
-        self._missing = 0
+        self._missing = None
         yield from self._close()
 
     def _close(self) -> Iterator[Burst]:

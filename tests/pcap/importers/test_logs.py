@@ -336,6 +336,15 @@ def test_a_length_that_is_not_met() -> None:
     assert not account.complete
 
 
+def test_a_block_that_is_longer_than_a_burst_lacks_nothing() -> None:
+    octets = bytes(range(0x20, 0x70)) * 250
+    log = socat(0, octets).replace(f" {octets.hex(' ')}\n", "".join(f" {row.hex(' ')}\n" for row in rows(octets)))
+    bursts, account = bursts_of("socat", log + socat(1, REQUEST))
+    assert joined(bursts) == octets + REQUEST
+    assert {burst.flags for burst in bursts} == {0}
+    assert account.complete
+
+
 CALLS = """\
 write(1, "reading\\n", 8) = 8
 openat(AT_FDCWD, "/dev/ttyUSB0", O_RDWR) = 3
