@@ -7,6 +7,11 @@ MAX_DIGITS: Final = 19
 """Most digits of a number that an event states; damage or a stranger may write more."""
 
 
+def event_name(text: str) -> str:
+    """Returns the name of an event; empty for no event."""
+    return text.partition(" ")[0]
+
+
 def event_words(text: str) -> tuple[str, dict[str, str]]:
     """Returns the name of an event and the values of its words by their keys. Of equal keys the last one counts; a word
     without ``=`` is none."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from struct import Struct
 from typing import Final, NamedTuple, Self
 
+from vtctap.pcap.events import event_name
 from vtctap.pcap.record import HASH_OPTION, HEADER, OPTION, Kind, Record, encode
 
 _VALUE: Final = Struct(">4sI32s8s")
@@ -84,7 +85,7 @@ class HashChain:
 
     def _stated(self, event: str) -> str:
         """Returns the words that are appended to the text of an event."""
-        name = event.partition(" ")[0]
+        name = event_name(event)
         if name == "opened":
             return f" {_ID}={self._id.hex()}"
         return f" {_HASHED}={self._number} {_LAST}={self._hash.hex()}" if name == "closed" and self._number else ""
@@ -97,7 +98,7 @@ _WORDS: Final = tuple(f"{word}=" for word in (_ID, _HASHED, _LAST))
 def unchained(record: Record) -> Record:
     """Returns a record without its place in a chain, for a trace that is made from another one."""
     event = record.event
-    if event.startswith(("opened ", "closed ")):
+    if event_name(event) in ("opened", "closed"):
         event = " ".join(word for word in event.split(" ") if not word.startswith(_WORDS))
     return replace(record, event=event, chain=b"")
 
@@ -209,7 +210,7 @@ class Verifier:
         verdict = known or (self._latest if altered and self._latest else ChainVerdict(link.id))
         self.verdicts[verdict.id] = self._latest = verdict
         verdict.feed(place, link, hash, altered=altered)
-        if record.event.startswith("closed"):
+        if event_name(record.event) == "closed":
             verdict.open_taps.discard(record.tap)
         else:
             verdict.open_taps.add(record.tap)

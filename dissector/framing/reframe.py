@@ -12,6 +12,7 @@ from vtctap.dissector.framing.spacing import spaced
 from vtctap.dissector.framing.survey import Survey
 from vtctap.dissector.protocol.characters import received
 from vtctap.pcap.burst import Burst
+from vtctap.pcap.events import event_name
 from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import EIGHT_BITS, Flag, Kind, Line, Record, Sender
 
@@ -149,12 +150,12 @@ class _LinkReframer:
         yield from self._assembler.feed(record.tap, octets_of(record))
 
     def _event(self, event: Record) -> Iterator[Record]:
-        """Passes an event on. Where a tap stopped listening, its message ends, since octets may be missing."""
+        """Passes an event on. Where a tap did not listen, its message ends, since octets may be missing."""
         if self._assembler is None:
             yield event
             return
         yield from self._assembler.event(event)
-        if event.event.startswith(("lost ", "closed ")) and event.tap in self._taps:
+        if event_name(event.event) in ("lost", "closed", "opened") and event.tap in self._taps:
             yield from self._assembler.end(event.tap)
 
     def close(self) -> Iterator[Record]:

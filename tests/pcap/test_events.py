@@ -2,7 +2,7 @@
 
 import pytest
 
-from vtctap.pcap.events import MAX_DIGITS, event_number, event_words
+from vtctap.pcap.events import MAX_DIGITS, event_name, event_number, event_words
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from vtctap.pcap.events import MAX_DIGITS, event_number, event_words
 )
 def test_words(text: str, name: str, words: dict[str, str]) -> None:
     assert event_words(text) == (name, words)
+    assert event_name(text) == name
 
 
 @pytest.mark.parametrize(

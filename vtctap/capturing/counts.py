@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vtctap.base.nouns import count
 from vtctap.capturing.parts import Passive
+from vtctap.pcap.events import event_name
 
 if TYPE_CHECKING:
     from vtctap.pcap.capture_file import Interface
@@ -59,9 +60,9 @@ class Counts(Passive):
             self.messages[message.message or "continued"] += 1
             self.crcs[message.crc_status or message.fcs_status or ""] += 1
             self.cut += record.flags & Flag.CUT > 0
-        elif record.event.startswith("lost"):
+        elif event_name(record.event) == "lost":
             self.lost[record.tap] = self._names[record.tap]
-        elif record.event.startswith("opened"):
+        elif event_name(record.event) == "opened":
             self.lost.pop(record.tap, None)
 
     def errors(self) -> dict[str, int]:

@@ -29,6 +29,7 @@ from vtctap.dissector.pairing import is_damaged
 from vtctap.dissector.protocol.characters import received
 from vtctap.dissector.protocol.foreign import HINTS, look
 from vtctap.dissector.protocol.swapped import SWAPPED, Swapped
+from vtctap.pcap.events import event_name
 from vtctap.pcap.record import Flag, Kind, Record
 
 SILENCE: Final = 10.0
@@ -86,7 +87,7 @@ class Hints:
             return
         tap = self._taps[record.tap]
         if record.kind is Kind.EVENT:
-            name = record.event.partition(" ")[0]
+            name = event_name(record.event)
             if name == "speed":  # One tap reports a change of speed for the whole link.
                 for each in self._taps:
                     each.window.clear()

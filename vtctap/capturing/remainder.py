@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.parts import Passive
+from vtctap.pcap.events import event_name
 
 if TYPE_CHECKING:
     from vtctap.pcap.record import Record
@@ -30,7 +31,7 @@ class Remainder(Passive):
             return records
         for record in records:
             self._unwritten[record.tap] += len(record.octets)
-        return [self._stated(record) for record in records if record.event.startswith("closed ")]
+        return [self._stated(record) for record in records if event_name(record.event) == "closed"]
 
     def _stated(self, closed: "Record") -> "Record":
         unwritten = self._unwritten[closed.tap]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.parts import Passive
+from vtctap.pcap.events import event_name
 from vtctap.pcap.record import SECOND_NS
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class OutageMessages(Passive):
     def feed(self, records: "Sequence[Record]", now: float) -> "Sequence[Record]":
         """See :meth:`~vtctap.capturing.parts.Part.feed`."""
         for record in records:
-            name = record.event.partition(" ")[0]
+            name = event_name(record.event)
             if name == "lost":
                 self._lost.add(record.tap)
                 self._say(f"{self._names[record.tap]} is lost since {_clock(record.time)}; vtctap tries to reopen it")

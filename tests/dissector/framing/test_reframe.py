@@ -594,16 +594,17 @@ def test_every_octet_is_imported_once_and_in_order(bursts: list[Burst], line: Li
             assert sides[record.sender] == restored[record.tap]
 
 
-@pytest.mark.parametrize("word", ["lost", "closed"])
-def test_what_a_tap_heard_before_and_after_an_outage_is_not_one_message(word: str) -> None:
+@pytest.mark.parametrize("text", ["lost octets=7", "closed octets=7", "lost", "closed", "opened"])
+def test_what_a_tap_heard_before_and_after_an_outage_is_not_one_message(text: str) -> None:
     """Something may have passed between ``/ABC5ME`` and ``TER9``, though the pause is short."""
 
     def event(after_ms: int, text: str) -> Record:
         return Record(T0 + after_ms * MS, b"", Kind.EVENT, line=SEVEN_EVEN, speed=2400, event=text)
 
     begun = Record(T0, b"/ABC5ME", Kind.FRAME, SERVER, line=SEVEN_EVEN, speed=2400, uncertainty=1000, flags=Flag.CUT)
-    rest = Record(T0 + 700 * MS, b"TER9\r\n", Kind.NOISE, line=SEVEN_EVEN, speed=2400, uncertainty=1000)
-    made = [begun, event(100, f"{word} octets=7"), event(600, "opened octets=7"), rest]
+    rest = Record(T0 + 700 * MS, b"TER9\r\n", Kind.NOISE, SERVER, line=SEVEN_EVEN, speed=2400, uncertainty=1000)
+    assert [record.octets for record in reframe([begun, rest], gap_limit_ns=GAP)] == [b"/ABC5METER9\r\n"]
+    made = [begun, event(100, text), event(600, "opened octets=7"), rest]
     again = list(reframe(made, gap_limit_ns=GAP))
     assert [(record.kind, record.octets) for record in again] == [(record.kind, record.octets) for record in made]
     assert again[0].flags & Flag.CUT
