@@ -19,7 +19,7 @@ class Coverage:
     """How much of a trace a profile explains.
 
     ``unnamed`` counts the data sets of unnamed registers; ``undecoded`` counts the values of named registers that do
-    not have the form in the profile.
+    not have the form in the profile. What a read has in its brackets is a count, and no value.
     """
 
     records: int = 0
@@ -46,6 +46,7 @@ class Coverage:
         if not isinstance(dissection, Frame):
             return
         message, meaning = dissection.message, dissection.meaning
+        asks = message.message == MessageName.ReadCommand
         self.frames += 1
         self.messages += message.message not in (None, MessageName.UndefinedCommand)
         self.assumed += bool(meaning.assumed)
@@ -62,7 +63,7 @@ class Coverage:
             self.named += 1
             if len(self.registers) < MAX_REGISTERS:
                 self.registers.add(id)
-            if value and register.encoding.type not in ("text", "token"):
+            if value and not asks and register.encoding.type not in ("text", "token"):
                 self.values += 1
                 self.decoded += bool(word)
                 if not word and (id in self.undecoded or len(self.undecoded) < MAX_REGISTERS):

@@ -81,7 +81,7 @@ def draft(learner: Learner, base: Profile, *, parent: str, name: str, traces: It
         *_timing(learned, base),
         *_syntax(learned),
         *_registers(learned, base),
-        *_statuses(learned),
+        *_statuses(learned, base),
         *_differences(learner),
         *_open(learned),
     ]
@@ -253,28 +253,40 @@ def _times(seen: Tally) -> str:
     return "once" if seen.count == 1 else f"{seen.count} times"
 
 
-def _statuses(learned: Learned) -> Iterator[str]:
-    """Writes the statuses of the status register whose outcome is shown."""
+def _statuses(learned: Learned, base: Profile) -> Iterator[str]:
+    """Writes the numbers of the status register that were seen, each with its outcome if that is shown.
+
+    An inherited number stays as it is while its outcome is open. The table is written without any number, too, unless
+    it is inherited, because the register names it."""
     status = learned.of("status register")
     if status.verdict != SHOWN:
         return
-    base = 16 if learned.of_value("value coding", _register(status.reading)).reading == "hexadecimal" else 10
-    shown = {}
+    radix = 16 if learned.of_value("value coding", _register(status.reading)).reading == "hexadecimal" else 10
+    inherited = base.tables.get(TOKEN_STATUS)
+    seen = {}
     for answer in learned.answers:
         register, _, value = answer.subject.rpartition("=")
-        fits = (_HEXADECIMAL if base == 16 else _DIGITS).fullmatch(value)
-        if answer.question == "status" and register == status.reading and answer.verdict == SHOWN and fits:
-            shown[int(value, base)] = value, answer
-    if not shown:
+        fits = (_HEXADECIMAL if radix == 16 else _DIGITS).fullmatch(value)
+        if answer.question == "status" and register == status.reading and fits:
+            number = int(value, radix)
+            if answer.verdict == SHOWN or inherited is None or number not in inherited.values:
+                seen[number] = value, answer
+    if not seen and inherited:
         return
     yield from ("", f"[tables.{TOKEN_STATUS}]", f"source = {quote(str(status.seen))}")
     yield from (f"confidence = {quote(CONFIDENCES[-1])}", "", f"[tables.{TOKEN_STATUS}.values]")
-    for number, (value, answer) in sorted(shown.items()):
-        name = quote(f"{answer.reading} ({value})")
-        yield f"{number} = {{ name = {name}, outcome = {quote(answer.reading)}, {_provenance(answer)} }}"
+    for number, (value, answer) in sorted(seen.items()):
+        yield f"{number} = {{ {_status(value, answer)}, {_provenance(answer)} }}"
     for answer in learned.answers:
         if answer.question in ("lockout", "lockout time") and answer.verdict == SHOWN:
             yield f"# {answer.question} ({_comment(answer.subject)}): {answer.reading}, {answer.seen}"
+
+
+def _status(value: str, answer: Answer) -> str:
+    """Returns the name of a status, and its outcome if that is shown."""
+    if answer.verdict != SHOWN:
+        return f"name = {quote(f'status {value}')}"
+    return f"name = {quote(f'{answer.reading} ({value})')}, outcome = {quote(answer.reading)}"
 
 
 def _differences(learner: Learner) -> Iterator[str]:

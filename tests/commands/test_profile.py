@@ -172,6 +172,18 @@ def test_check_says_how_much_is_explained(inside: Run, trace: Path, tmp_path: Pa
     assert "not of their form: 7002 (1)\n" in wrong
 
 
+def test_the_count_of_a_read_is_no_value_of_another_form(inside: Run, tmp_path: Path) -> None:
+    with create_trace(tmp_path / "c.pcapng") as writer:
+        for record in session(("C", block("\x01R2\x027001(1)")), ("M", block("\x027001(12.3)"))):
+            writer.write(record)
+    (tmp_path / "own.toml").write_text(
+        '[profile]\nname = "own"\ntitle = "own"\ninherits = "iec62056-21"\nsource = "-"\nconfidence = "assumed"\n'
+        '[registers.entries]\n"7001" = { name = "x", access = "read", type = "bcd", octets = 2 }\n'
+    )
+    shown = inside("profile", "check", "c.pcapng", "--profile", "own.toml").stdout
+    assert "not of their form: 7001 (1)\n" in shown, "the answer alone"
+
+
 def test_check_without_a_trace_says_whether_a_profile_is_valid(inside: Run, tmp_path: Path) -> None:
     assert inside("profile", "check").stdout == "iec62055-52 is valid: 13 registers, 1 table\n"
     assert json.loads(inside("profile", "check", "--json").stdout) == {"profile": "iec62055-52", "valid": True}

@@ -137,7 +137,7 @@ class Traces:
 class Reading:
     """How a command reads traces, and what became of them; :attr:`status` is the resulting exit status.
 
-    - ``profile`` is the name of the profile that the user chose; None: the one that a trace states.
+    - ``profile`` is the name of the profile that the user chose by ``option``; None: the one that a trace states.
     - ``no_secrets`` says that stand-ins under a random key replace the secrets of the records.
     - ``number`` is the number of the trace, from 1, where each of several is read by itself.
     - ``traces`` are those that were read here. ``damaged`` says that a trace, or a part of one, was skipped elsewhere.
@@ -148,6 +148,7 @@ class Reading:
     number: int = 1
     traces: list[Traces] = field(default_factory=list)
     damaged: bool = False
+    option: str = "--profile"
 
     @property
     def skipped(self) -> bool:
@@ -188,7 +189,7 @@ class Reading:
                 "add --profile FILE"
             )
         elif profile.name != DEFAULT:
-            warn(f"{of}using the profile {profile.name}, which the trace states; --profile chooses another")
+            warn(f"{of}using the profile {profile.name}, which the trace states; {self.option} chooses another")
         return self._shown(trace, each, profile), profile
 
     def _shown(

@@ -175,7 +175,7 @@ def _learn(arguments: argparse.Namespace) -> int:
     for name in filter(None, (output, arguments.evidence)):
         refuse_existing(name, force=arguments.force)
     page = _page(arguments.evidence)
-    reading = Reading(_base(arguments)[0] if arguments.inherits else None)
+    reading = Reading(_base(arguments)[0] if arguments.inherits else None, option="--inherits")
     learner, base = Learner(), None
     for _, (learned, profile) in each_trace(_learned, arguments, reading, [[name] for name in arguments.names]):
         base = base or profile

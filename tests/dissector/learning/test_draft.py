@@ -4,6 +4,8 @@ import tomllib
 from typing import Any
 
 from equipment.conversation import ACK, Frames, data, learn, read, records, write
+from vtctap.dissector.dissect import Dissector
+from vtctap.dissector.learning.contradictions import Contradictions
 from vtctap.dissector.learning.draft import Learned, draft, parent_of
 from vtctap.dissector.learning.learner import Learner
 from vtctap.dissector.profiles.files import load, parse
@@ -69,6 +71,28 @@ def test_another_status_register_does_not_inherit_the_numbers_of_the_port() -> N
     _, document = drafted(learn(records(port)))
     assert document["profile"]["inherits"] == "iec62055-52"
     assert document["registers"]["entries"]["FFFE"]["name"] == "tokenStatus"
+
+
+def test_a_status_whose_outcome_is_open_has_a_number_and_a_name() -> None:
+    frames = [turn for token in TOKENS for turn in (write("0F02", token), ("M", ACK), read("0F01"), data("(A1)"))]
+    for base in ("iec62055-52", "iec62056-21"):
+        text, document = drafted(learn(records(frames)), base)
+        assert document["registers"]["entries"]["0F01"]["table"] == "tokenStatus"
+        values = document["tables"]["tokenStatus"]["values"]
+        assert {number: value["name"] for number, value in values.items()} == {"161": "status A1"}
+        assert "outcome" not in values["161"]
+        profile = parse(text, "mine.toml")
+        assert not list(Contradictions(profile).all(map(Dissector(profile).dissect, records(frames))))
+
+
+def test_an_inherited_status_whose_outcome_is_open_stays() -> None:
+    turns = [turn for token in TOKENS for turn in (write("FFFF", token), ("M", ACK), read("FFFE"), data("(01)"))]
+    text, document = drafted(learn(records(turns)))
+    assert document["registers"]["entries"]["FFFE"]["table"] == "tokenStatus"
+    assert "tables" not in document
+    table = parse(text, "mine.toml").registers["FFFE"].table
+    assert table
+    assert (table.values[1], table.outcomes[1]) == ("Accept", "accepted")
 
 
 def test_what_is_refused_or_open_is_a_comment() -> None:
