@@ -65,6 +65,8 @@ _COMMANDS: Final = frozenset(
         *(MessageName.ExecuteCommand, MessageName.UndefinedCommand),
     }
 )
+_ERROR_HEAD: Final = re.compile(rb"ER(R(OR)?)?(?![A-Za-z])")
+"""The letters that make an answer an error message. Others, such as those of a name, are part of its text."""
 _IDENTIFICATION_HEAD: Final = re.compile(rb"/[A-Za-z]{3}[0-9A-I]")
 """The maker's letters and the character of the speed (IEC 62056-21 clause 6.3.2). Other letters may begin a name."""
 
@@ -131,10 +133,10 @@ def _block(name: MessageName, structure: bytes, kept: bytearray, body: int, end:
     if bare:
         _keep(kept, body, end)
     else:
-        yield from _data_sets(structure, kept, body, end)
+        yield from _data_sets(name, structure, kept, body, end)
 
 
-def _data_sets(structure: bytes, kept: bytearray, at: int, end: int) -> Iterator[FramePiece]:
+def _data_sets(name: MessageName | None, structure: bytes, kept: bytearray, at: int, end: int) -> Iterator[FramePiece]:
     text = structure[:end]
     while at < end and (found := DATA_SET.match(text, at)):
         start, at = at, found.end()
@@ -154,7 +156,10 @@ def _data_sets(structure: bytes, kept: bytearray, at: int, end: int) -> Iterator
         _keep(kept, last, at)
         register, unit = structure[start : first - 1].decode("latin-1"), structure[star + 1 : last].decode("latin-1")
         yield FramePiece(start, first - 1, PieceKind.REGISTER)
-        yield FramePiece(first, star, PieceKind.VALUE, register, unit)
+        error = _ERROR_HEAD.match(structure, first, star) if name == MessageName.Error and not register else None
+        if error:
+            _keep(kept, first, error.end())
+        yield FramePiece(error.end() if error else first, star, PieceKind.VALUE, register, unit)
         if star < last:
             kept[star] = 1
             yield FramePiece(star + 1, last, PieceKind.UNIT)
@@ -183,7 +188,7 @@ def _identification(structure: bytes, kept: bytearray, name: MessageName) -> Ite
         last = TELEGRAM_END.search(structure)
         if last:
             _keep(kept, last.start(), len(structure))
-        yield from _data_sets(structure, kept, end, last.start() if last else len(structure))
+        yield from _data_sets(name, structure, kept, end, last.start() if last else len(structure))
 
 
 def _hdlc(octets: bytes, kept: bytearray) -> Iterator[FramePiece]:

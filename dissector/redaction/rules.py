@@ -88,8 +88,6 @@ def value_stays(name: MessageName | None, register: str, value: str, unit: str, 
     """Whether a value of a message may stay."""
     if name == MessageName.PasswordCommand:
         return False
-    if name == MessageName.Error and re.fullmatch("ER[0-9]{0,2}", value):
-        return True
     known = profile.register(register)
     if known and is_secret(known):
         return False

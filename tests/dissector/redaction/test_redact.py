@@ -50,6 +50,22 @@ def of(octets: bytes, **options: bool) -> bytes:
     return made.octets
 
 
+@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [("ER", ""), ("ER01", ""), ("ERR1", ""), ("ERROR", ""), ("ERROR 4711", "4711"), ("ER17 Moyo", "Moyo")],
+)
+def test_an_error_message_stays_one(said: str, left: str, values: bool) -> None:
+    made = message_of(frame(of(data(f"({said})".encode()), values=values)))
+    assert (made.message, made.bcc_status, len(made.value[0])) == ("Error", "good", len(said))
+    assert left not in made.value[0] if left else made.value[0] == said
+
+
+def test_a_name_or_a_password_that_begins_like_an_error_is_replaced() -> None:
+    assert b"ERIKA" not in of(data(b"(ERIKA)"))
+    assert not of(command("P1", b"(ER4711)")).startswith(b"\x01P1\x02(ER")
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_planted_secrets_do_not_survive(seed: int) -> None:
     session = Planter(seed).make()
