@@ -11,9 +11,7 @@ from typing import Final
 from vtctap.dissector.analysis.cases import Case, CheckRule, damaged
 from vtctap.dissector.analysis.findings import Finding, finding
 from vtctap.dissector.dissect import Frame
-from vtctap.dissector.protocol.characters import SEVEN_BITS
-from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor
-from vtctap.dissector.protocol.messages import block_end
+from vtctap.dissector.protocol.messages import only_rule
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.pcap.record import Flag, Sender
 
@@ -46,7 +44,7 @@ class CheckRules(CheckRule):
         self._allow_another(case)
         for frame in case.exchange.frames:
             self._meter = _meter(frame, self._meter, self._session)
-            rule = _rule(frame)
+            rule = only_rule(frame.message, frame.record.octets)
             if rule is None:
                 continue
             before = self._replace(frame.record.sender, rule)
@@ -77,16 +75,6 @@ def _meter(frame: Frame, before: _Meter, session: int) -> _Meter:
     if frame.name == MessageName.IDResponse and before[0] != "address" and not damaged(frame):
         return "identification", f"{frame.message.id_manufacturer}{frame.message.id_text}"
     return before
-
-
-def _rule(frame: Frame) -> str | None:
-    """Returns the rule that makes the check character right; None where both do, or none."""
-    message = frame.message
-    if message.bcc_status != "good" or message.bcc is None:
-        return None
-    structure = frame.record.octets.translate(SEVEN_BITS)
-    region = structure[1 : block_end(structure) + 1]
-    return message.bcc_rule if bcc_xor(region) != bcc_sum(region) else None
 
 
 @dataclass(slots=True)

@@ -212,6 +212,15 @@ def block_end(structure: bytes, start: int = 0) -> int:
     return etx if etx >= 0 else len(structure)
 
 
+def only_rule(message: Message, octets: bytes) -> str | None:
+    """Returns the rule that makes a message's check character right; None where both do, or none."""
+    if message.bcc_status != "good" or message.bcc is None:
+        return None
+    structure, _ = readings(octets)
+    checked = structure[1 : block_end(structure) + 1]
+    return message.bcc_rule if bcc_xor(checked) != bcc_sum(checked) else None
+
+
 def _answer_name(registers: list[str], values: list[str], end: bytes) -> MessageName:
     if registers == [""] and values[0].startswith("ER"):
         return MessageName.Error

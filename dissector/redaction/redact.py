@@ -9,7 +9,7 @@ Check characters, CRCs and check sequences keep their error: good ones are compu
 bits. Positions of errors and pauses stay, because lengths do.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -18,14 +18,14 @@ from vtctap.dissector.profiles.model import Profile
 from vtctap.dissector.protocol import hdlc
 from vtctap.dissector.protocol.characters import EVEN, carries_even_parity, odd_count
 from vtctap.dissector.protocol.checksums import bcc_sum, bcc_xor, crc16, fcs16
-from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end, readings
+from vtctap.dissector.protocol.messages import TELEGRAM_END, Message, block_end, only_rule, readings
 from vtctap.dissector.protocol.rules import MessageName
 from vtctap.dissector.redaction import rules
 from vtctap.dissector.redaction.pieces import EIGHT_BITS, FramePiece, PieceKind, pieces
 from vtctap.dissector.redaction.runs import NumberRuns, texts
 from vtctap.dissector.redaction.standins import StandIns, can_change
 from vtctap.pcap.events import event_words
-from vtctap.pcap.record import Kind, Record
+from vtctap.pcap.record import Kind, Record, Sender
 
 SHORTEST: Final = 6
 """Shorter secrets stand anywhere by chance: they are replaced in their place and not searched for elsewhere."""
@@ -53,6 +53,8 @@ class Redactor:
         self._lengths: set[int] = set()
         self._runs = NumberRuns()
         self._short_noises = 0
+        self._rules: dict[tuple[int, Sender], str] = {}
+        """The rule of each side's last check character that only one rule makes right."""
         standins.forbidden = self._holds_secret
 
     def learn(self, record: Record) -> None:
@@ -86,6 +88,8 @@ class Redactor:
             yield from texts(_note(record.event).encode(errors="replace"))
             return
         message = message_of(record)
+        if rule := only_rule(message, record.octets):
+            self._rules.setdefault((record.link, record.sender), rule)
         for piece, octets in _texts(record.octets):
             if not self._stays(piece, octets, message.message):
                 yield from texts(octets) if piece.kind is PieceKind.PAYLOAD else (octets,)
@@ -181,8 +185,17 @@ class Redactor:
             if stays and not self._holds_secret(old):
                 continue
             result[piece.start : piece.end] = self._standin(piece, old, octets, message)
-        _keep_checks(message, octets, result)
+        _keep_checks(message, octets, result, self._rule(record, message))
         return bytes(result)
+
+    def _rule(self, record: Record, message: Message) -> str:
+        """Returns the rule of a frame's check character: where both make it right, that which its side keeps to. By the
+        other one the result would show a change of rule, which would blame the device."""
+        side = record.link, record.sender
+        if rule := only_rule(message, record.octets):
+            self._rules[side] = rule
+            return rule
+        return self._rules.get(side, "xor") if message.bcc_status == "good" else "xor"
 
     def _standin(self, piece: FramePiece, old: bytes, octets: bytes, message: Message) -> bytes:
         """Returns the octets in the place of a piece, with bit 7 as the frame uses it."""
@@ -228,8 +241,9 @@ def _with_high_bits(made: bytes, old: bytes, *, parity: bool) -> bytes:
     )
 
 
-def _keep_checks(message: Message, old: bytes, new: bytearray) -> None:
-    """Gives a changed frame the checks that keep the old ones' error: the same bits are wrong, or none."""
+def _keep_checks(message: Message, old: bytes, new: bytearray, rule: str) -> None:
+    """Gives a changed frame the checks that keep the old ones' error: the same bits are wrong, or none. A check
+    character is made by ``rule``."""
     if message.message == MessageName.HDLC:
         at, end = hdlc.places(old)
         for place in (at, end - 2 if end is not None else None):
@@ -246,13 +260,12 @@ def _keep_checks(message: Message, old: bytes, new: bytearray) -> None:
         made = (text.lower() if lower else text).encode()
         new[at:end] = _with_high_bits(made, old[at:end], parity=_carries_parity(old))
     elif message.bcc is not None:
-        _keep_bcc(message, old, new)
+        _keep_bcc(message, old, new, bcc_sum if rule == "sum" else bcc_xor)
 
 
-def _keep_bcc(message: Message, old: bytes, new: bytearray) -> None:
+def _keep_bcc(message: Message, old: bytes, new: bytearray, rule: Callable[[bytes], int]) -> None:
     structure, changed = readings(old)[0], bytes(octet & 0x7F for octet in new)
     end = block_end(structure)
-    rule = bcc_sum if message.bcc_rule == "sum" else bcc_xor
     error = (message.bcc or 0) ^ rule(structure[1 : end + 1])
     checked = changed[1 : end + 1]
     made = rule(checked) ^ error

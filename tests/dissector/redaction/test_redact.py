@@ -61,6 +61,26 @@ def test_an_error_message_stays_one(said: str, left: str, values: bool) -> None:
     assert left not in made.value[0] if left else made.value[0] == said
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_check_character_that_fits_both_rules_follows_its_side(place: int) -> None:
+    def answer(number: int) -> bytes:
+        text = b"\x022006(%011d)\x03" % number
+        return text + bytes([sum(text[1:]) & 0x7F])
+
+    def fits_both(octets: bytes) -> bool:
+        exclusive = 0
+        for octet in octets[1:-1]:
+            exclusive ^= octet
+        return exclusive == octets[-1]
+
+    both = next(octets for number in range(73_100, 10**6) if fits_both(octets := answer(number)))
+    session = [octets for number in range(10**9, 10**9 + 99) if not fits_both(octets := answer(number))][:2]
+    session.insert(place, both)
+    made = [record.octets for record in redacted(*(frame(octets, sender=Sender.SERVER) for octets in session))]
+    assert both not in made
+    assert all(octets[-1] == sum(octets[1:-1]) & 0x7F for octets in made)
+
+
 def test_a_name_or_a_password_that_begins_like_an_error_is_replaced() -> None:
     assert b"ERIKA" not in of(data(b"(ERIKA)"))
     assert not of(command("P1", b"(ER4711)")).startswith(b"\x01P1\x02(ER")
