@@ -75,6 +75,13 @@ _KINDS: Final[dict[bytes, Callable[[], _Stream]]] = {
     b"\x04\x22\x4d\x18": _lz4,
 }
 """Maps each magic to the decompressor."""
+_OTHERS: Final = {b"BZh": "bzip2", b"\xfd7zX": "xz", b"7z\xbc\xaf": "7-Zip"}
+"""Programs whose files are recognised, but not unpacked, by their magics."""
+
+
+def other_program(head: bytes) -> str | None:
+    """Names the program that unpacks a file that begins with ``head``, where this module does not."""
+    return next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None)
 
 
 def may_be(head: bytes) -> bool:

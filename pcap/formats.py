@@ -15,6 +15,7 @@ from vtctap.pcap import classic, pcapng, pcapng_writer
 from vtctap.pcap.capture_file import Interface, NotATrace, Packet, PacketWriter, Parser, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks
 from vtctap.pcap.completeness import OctetTally
+from vtctap.pcap.compressed import other_program
 from vtctap.pcap.recovery import Recovering
 from vtctap.pcap.skipped import Skipped
 from vtctap.pcap.streams import CHUNK, Input, Output, Source, is_special, name_of
@@ -92,6 +93,8 @@ class CaptureReader(Closing):
                 self._parser = entry.parser(self._input)
                 self._recovering = Recovering(self._input, self._parser)
                 return True
+        if packer := other_program(head):
+            raise NotATrace(f"{self.name} is compressed by {packer}: unpack it first, or compress it by gzip instead")
         if not any(magic.startswith(head) for entry in FORMATS.values() for magic in entry.magics):
             raise NotATrace(
                 f"{self.name} is no capture file ({' or '.join(FORMATS)}): it begins with {head.hex(' ')}. "

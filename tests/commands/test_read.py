@@ -1,6 +1,8 @@
 """``vtctap read`` and ``reframe``: their output for complete traces, for damaged ones, and for foreign files."""
 
+import bz2
 import json
+import lzma
 import os
 import re
 import signal
@@ -227,6 +229,10 @@ def unreadable(folder: Path) -> Iterator[tuple[str, Path, str]]:
     yield "below a file", folder / "below" / "t.pcapng", "Not a directory"
     (folder / "text").write_text("C> 2f 3f 21 0d 0a\n")
     yield "text", folder / "text", "is no capture file (.pcapng or .pcap)"
+    (folder / "xz").write_bytes(lzma.compress(bytes(99)))
+    yield "xz", folder / "xz", "is compressed by xz: unpack it first"
+    (folder / "bzip2").write_bytes(bz2.compress(bytes(99)))
+    yield "bzip2", folder / "bzip2", "is compressed by bzip2: unpack it first"
     (folder / "half").write_bytes(b"\x0a\x0d\x0d\x0b")
     yield "half a magic", folder / "half", "is no capture file"
     yield "ethernet", foreign(folder / "ethernet.pcap", 1, bytes(60)), "is of link type 1"
@@ -238,7 +244,7 @@ def unreadable(folder: Path) -> Iterator[tuple[str, Path, str]]:
     yield "impossible block", folder / "broken.pcapng", "damaged"
 
 
-CASES = ["missing", "folder", "below a file", "text", "half a magic", "ethernet", "user0 of others",
+CASES = ["missing", "folder", "below a file", "text", "xz", "bzip2", "half a magic", "ethernet", "user0 of others",
          "empty user0 packet", "version 9", "impossible block"]  # fmt: skip
 
 
