@@ -265,6 +265,23 @@ def mode_e(destination: bytes, source: bytes, payload: bytes = b"") -> bytes:
     return b"\x7e" + body + fcs(body) + b"\x7e"
 
 
+def test_a_number_in_a_payload_is_a_secret_elsewhere() -> None:
+    """A time of day may stay, unless its digits are those of a number in a payload, with parity bits or not."""
+    for number in (b"123456", bytes(octet | 0x80 for octet in b"123456")):
+        payload = b"\xc0\x01\x09\x06" + number + b"\x00"
+        _, read = redacted(frame(mode_e(b"\x03", CLIENT, payload)), frame(data(b"0.9.1(123456)")))
+        assert b"123456" not in read.octets
+
+
+@given(st.lists(st.sampled_from(b"\0\r\n() *!/?-.\x7d\x7f\xff"), min_size=8, max_size=60).map(bytes))
+def test_punctuation_in_a_payload_is_data(payload: bytes) -> None:
+    """None of it shows what the payload was, and none of the stand-in ends the frame."""
+    made = of(mode_e(b"\x03", CLIENT, payload))[8:-3]
+    assert len(made) == len(payload)
+    assert 0x7E not in made
+    assert sum(new == old for new, old in zip(made, payload, strict=True)) < len(payload) / 2
+
+
 STATION = bytes.fromhex("0002682d")
 CLIENT = b"\x21"
 
