@@ -55,6 +55,18 @@ def test_an_empty_question(made: Path, tmp_path: Path, said: Any, sql: str) -> N
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_several_questions(made: Path, tmp_path: Path, said: Any) -> None:
+    for words in ((), ("-o", tmp_path / "out.csv")):
+        assert "the question has 2 statements" in said(made, "select 1; select 2;", *words)
+    assert main(["query", str(made), "select 1;"]) == 0
+
+
+def test_what_is_no_set_is_told_a_command_that_makes_one(made: Path, tmp_path: Path, said: Any) -> None:
+    for folder in (tmp_path, TRACE, made / "traces"):
+        assert said(folder, "select 1").endswith("'vtctap export TRACE... -o SET.parquet' makes one")
+    assert "-o none.parquet'" in said(Path("none.parquet"), "select 1")
+
+
 def test_an_empty_file(made: Path, said: Any) -> None:
     assert "the question is empty" in said(made, "--file", os.devnull)
 

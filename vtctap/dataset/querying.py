@@ -61,7 +61,8 @@ class Set:
         self._folder = folder
         self._found = found = list(entries(folder).values())
         if not found:
-            raise CommandError(f"{folder} is no set of traces: 'vtctap export TRACE... -o {folder}' makes one")
+            name = folder if folder.suffix == ".parquet" and not folder.is_file() else "SET.parquet"
+            raise CommandError(f"{folder} is no set of traces: 'vtctap export TRACE... -o {name}' makes one")
         self._error = duckdb.Error
         self._base = duckdb.connect()
         self._base.execute("set timezone = 'UTC'")
@@ -76,7 +77,7 @@ class Set:
         self._base.execute(f"set variable since = date '{day.isoformat()}'")
 
     def ask(self, sql: str) -> QueryResult:
-        """Returns the answer to one SQL statement. Raises CommandError if the statement is empty or wrong."""
+        """Returns the answer to one SQL statement. Raises CommandError if there is none, or several, or a wrong one."""
         self._check(sql)
         with self._errors():
             return QueryResult(self._base.execute(sql), self._errors)
@@ -103,10 +104,13 @@ class Set:
         self._base.close()
 
     def _check(self, sql: str) -> None:
-        """Raises CommandError for a question without a statement."""
+        """Raises CommandError for a question that is not one statement: of several, only the last would be answered."""
         with self._errors():
-            if not self._base.extract_statements(sql):
-                raise CommandError('the question is empty: ask in SQL, such as "select * from tokens"')
+            statements = len(self._base.extract_statements(sql))
+        if not statements:
+            raise CommandError('the question is empty: ask in SQL, such as "select * from tokens"')
+        if statements > 1:
+            raise CommandError(f"the question has {statements} statements: ask one after the other")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
