@@ -119,9 +119,29 @@ def test_only_the_owner_reads_what_comes_from_a_trace(tmp_path: Path) -> None:
 def test_a_name_that_a_folder_has_taken(tmp_path: Path) -> None:
     name = tmp_path / "out.csv"
     name.mkdir()
-    with pytest.raises(OutputError, match=r"out\.csv: "), whole_path(str(name)) as partial:
-        partial.write_text("new")
+    for writes in (whole_path(str(name)), whole_file(str(name), force=True)):
+        with pytest.raises(OutputError, match=r"out\.csv: Is a directory"), writes:
+            pytest.fail("the work begins")
     assert [*tmp_path.iterdir()] == [name]
+
+
+@posix
+@pytest.mark.parametrize("writer", ["whole_path", "whole_file", "whole_trace"])
+def test_of_two_programs_that_write_one_name_each_is_whole_or_refused(tmp_path: Path, writer: str) -> None:
+    """The one that ends first has the name; the other says so. Neither writes into the other's file."""
+    name = tmp_path / "out.pcapng"
+
+    def overtaken() -> None:
+        with whole_path(str(name)) as partial:
+            partial.write_text("mine")
+            done = ended(writer, name)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert partial.read_text() == "mine"
+
+    with pytest.raises(OutputError, match=r"out\.pcapng was written by another program meanwhile"):
+        overtaken()
+    assert [*tmp_path.iterdir()] == [name]
+    assert name.stat().st_size > LIMIT
 
 
 @posix

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from vtctap import __version__
 from vtctap.base.nouns import count
+from vtctap.base.running import is_running
 from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.messages import warn
 from vtctap.errors import CommandError, OutputError
@@ -38,6 +39,8 @@ __all__ = [
 APPLICATION: Final = f"vtctap {__version__}"
 """The name and version of the writing program, which traces state."""
 
+_STEM: Final = 50
+"""Most characters of a name in that of its incomplete file: systems allow 255 octets."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors that only writing causes."""
 
@@ -118,28 +121,56 @@ def private(path: str, flags: int) -> int:
 @contextmanager
 def whole_path(name: str) -> Iterator[Path]:
     """Yields the path at which a file is written; the file gets its name when it is complete, and is removed after an
-    error. A killed program leaves the hidden, incomplete file, and what had the name before. A special file, such as a
-    fifo, is written itself.
+    error. A killed program leaves what had the name before, and a hidden, incomplete file, which the next one removes.
+    A special file, such as a fifo, is written itself.
 
-    The path has the suffix of ``name``, by which writers choose a format. Raises OutputError if another program is
-    writing the file at the beginning or at the end.
+    The path has the suffix of ``name``, by which writers choose a format, and no other program writes it. Raises
+    OutputError if another program is writing a file of that name at the beginning or at the end, or wrote it meanwhile.
     """
     from vtctap.pcap.streams import is_special
 
     final = Path(name)
+    if final.is_dir():
+        raise OutputError(f"{name}: {os.strerror(errno.EISDIR)}")
     if is_special(final):
         yield final
         return
-    partial = final.with_name(f".{final.stem}.partial{final.suffix}")
+    partial, before = _partial(final), _state(final)
     with output_errors(name), _kept(name):
         pass
     try:
         yield partial
         with output_errors(name), _kept(name):
+            if _state(final) != before:
+                raise OutputError(f"{name} was written by another program meanwhile: choose another name")
             os.replace(partial, final)
     finally:
         with suppress(OSError):  # It has its name now, or its folder takes no files, which another error says.
             partial.unlink()
+
+
+def _partial(final: Path) -> Path:
+    """Returns the hidden path for a file that is not complete, which holds the number of this process and the name of
+    the machine. Removes what killed processes of this machine left of such files."""
+    import glob
+    import socket
+
+    begins, ends, here = f".{final.stem[:_STEM]}.", f".partial{final.suffix}", socket.gethostname()
+    with suppress(OSError):
+        for left in final.parent.glob(f"{glob.escape(begins)}*{glob.escape(ends)}"):
+            process, _, host = left.name.removeprefix(begins).removesuffix(ends).partition(".")
+            if host == here and process.isdecimal() and not is_running(int(process)):
+                left.unlink()
+    return final.with_name(f"{begins}{os.getpid()}.{here}{ends}")
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Returns what changes where a file is written or replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager

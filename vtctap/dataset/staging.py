@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from vtctap.base.running import is_running
 from vtctap.command_line.outputs import private
 from vtctap.dataset.entries import Entry, entry_of, remove_files, write_entry
 from vtctap.dataset.writing import move
@@ -93,25 +94,7 @@ def clean(folder: str, done: Iterable[str] = ()) -> None:
     ids, here = set(done), socket.gethostname()
     for staging in Path(folder).glob(f"{_PARTS}/*.*.*.*"):
         id, process, _, host = staging.name.split(".", 3)
-        if (process.isdecimal() and not _is_running(int(process))) if host == here else id in ids:
+        if (process.isdecimal() and not is_running(int(process))) if host == here else id in ids:
             shutil.rmtree(staging, ignore_errors=True)
     with suppress(OSError):
         (Path(folder) / _PARTS).rmdir()
-
-
-def _is_running(process: int) -> bool:
-    """Returns whether a process of this machine runs, or may run: Windows is not asked. A killed process that its
-    parent has not waited for (a zombie, as in a container without an init process) does not run."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # It runs and belongs to somebody else.
-    try:
-        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2][:1]
-    except OSError:  # A system without it; or the process has just ended, and the next export asks again.
-        return True
-    return state != b"Z"
