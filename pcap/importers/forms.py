@@ -209,7 +209,9 @@ FORMS: Final = (
         r"text with control characters as \x02, \r, \n, quoted or not",
         "https://en.cppreference.com/w/c/language/escape",
         _lines(r"BEFORE(?:SIDE:?\s)?(?P<octets>[^b<>\\ '\"]*\\.*|[\"'].*[\"'],?|PROTOCOL)"),
-        lambda text: escapes.only_literal(text, escapes.unescape) if text[:1] in "\"'" else escapes.unescape(text),
+        lambda text: (
+            escapes.only_literal(text, escapes.unescape) if text.startswith(('"', "'")) else escapes.unescape(text)
+        ),
         sign=_lines(r"BEFORE(?:[CM]>\s)?[^b<>\\ ]*\\(?:x[01][0-9A-Fa-f]|[rn]).*"),
     ),
     Form(

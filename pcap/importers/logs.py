@@ -95,7 +95,7 @@ class LogReader:
                 found = form.line.fullmatch(line)
                 if not found and form.head and (head := form.head.fullmatch(line)):
                     yield from self._begin(head)
-                elif form.rest and form.rest.fullmatch(line):
+                elif (not found and not line.strip()) or (form.rest and form.rest.fullmatch(line)):
                     pass
                 elif found and self._ports.is_read(found):
                     octets, partial = self._octets(found, whole)

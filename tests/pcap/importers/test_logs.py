@@ -210,6 +210,14 @@ class TestEveryForm:
         assert joined(bursts) == expected(name)
         assert account.complete
 
+    def test_blank_lines_at_the_beginning_and_the_end_are_no_damage(self, name: str) -> None:
+        bursts, account = bursts_of(name, "\n\n" + sample(name).removesuffix("\n") + "\n\n\n")
+        assert account.complete, [*account.report()]
+        assert not any(burst.flags & Flag.OVERRUN for burst in bursts)
+        assert expected(name) in joined(bursts)
+        if name != "text":  # There a blank line is what was received.
+            assert joined(bursts) == expected(name)
+
     def test_cut_at_every_line(self, name: str) -> None:
         """The import gives what the remaining lines state."""
         lines = io.StringIO(sample(name), newline="\n").readlines()
