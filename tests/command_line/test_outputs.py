@@ -32,6 +32,10 @@ WRITERS: Final = {
         with whole_trace(Namespace(output=name, force=True, dlt=147, quiet=True), []) as writer:
             write(lambda octets: writer.write(Record(0, octets)))
     """,
+    "write_text": """
+        Path.exists = lambda path: end()
+        write_text(name, "x" * (1 << 20), force=True)
+    """,
     "an installed file": """
         from vtctap.base.replacing import replacing
         Path.chmod = lambda path, mode: end()
@@ -46,7 +50,7 @@ import os, resource, sys
 from argparse import Namespace
 from pathlib import Path
 from vtctap.errors import Error
-from vtctap.command_line.outputs import output_errors, whole_file, whole_path, whole_trace
+from vtctap.command_line.outputs import output_errors, whole_file, whole_path, whole_trace, write_text
 from vtctap.pcap.record import Record
 
 name, limit, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -114,6 +118,16 @@ def test_only_the_owner_reads_what_comes_from_a_trace(tmp_path: Path) -> None:
     with whole_file(str(tmp_path / "out.csv"), force=False) as file:
         file.write(b"1")
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+
+
+@posix
+def test_a_text_keeps_the_permissions_of_what_it_replaces(tmp_path: Path) -> None:
+    name = tmp_path / "out.html"
+    for force in (False, True):
+        write_text(str(name), "new", force=force)
+        assert stat.S_IMODE(name.stat().st_mode) == (0o640 if force else 0o600)
+        name.chmod(0o640)
+    write_text(os.devnull, "new", force=True)
 
 
 def test_a_name_that_a_folder_has_taken(tmp_path: Path) -> None:

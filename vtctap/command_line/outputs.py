@@ -5,6 +5,7 @@ a trace that another program is writing, because its records would be lost.
 import argparse
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -99,9 +100,11 @@ def refuse_same(*names: str | None) -> None:
 
 
 def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", public: bool = False) -> None:
-    """Writes a text to a file or to standard output. Characters that the encoding lacks become question marks.
+    """Writes a text to a file, whole or not at all, or to standard output. Characters that the encoding lacks become
+    question marks.
 
-    A new file can be read by its owner alone, unless it is ``public``, because it holds nothing from a trace.
+    A new file can be read by its owner alone, unless it is ``public``, because it holds nothing from a trace. Another
+    one keeps its permissions.
     """
     octets = text.encode(encoding, "replace")
     if name == STANDARD:
@@ -109,8 +112,11 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", pu
         sys.stdout.buffer.write(octets)
         return
     refuse_existing(name, force=force)
-    with output_errors(name), _kept(name), open(name, "wb", opener=None if public else private) as file:
-        file.write(octets)
+    with whole_path(name) as path, output_errors(name):
+        with open(path, "wb", opener=None if public else private) as file:
+            file.write(octets)
+        if path != Path(name) and Path(name).exists():
+            path.chmod(stat.S_IMODE(os.stat(name).st_mode))
 
 
 def private(path: str, flags: int) -> int:
