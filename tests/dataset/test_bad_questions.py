@@ -67,6 +67,11 @@ def test_what_is_no_set_is_told_a_command_that_makes_one(made: Path, tmp_path: P
     assert "-o none.parquet'" in said(Path("none.parquet"), "select 1")
 
 
+def test_an_answer_into_no_format(made: Path, said: Any) -> None:
+    assert "choose a suffix of csv, jsonl, parquet" in said(made, "select 1", "-o", "out.txt")
+    assert "leave -o out to print the answer" in said(made, "select 1", "-o", "-")
+
+
 def test_an_empty_file(made: Path, said: Any) -> None:
     assert "the question is empty" in said(made, "--file", os.devnull)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import output_errors, private, refuse_existing, whole_path
 from vtctap.errors import DONE, CommandError
@@ -106,6 +107,8 @@ def _read(name: str) -> str:
 
 
 def _form(output: str) -> str:
+    if output == STANDARD:
+        raise CommandError("-o - names no file: leave -o out to print the answer, with --json as one object per row")
     form = os.path.splitext(output)[1].lower().removeprefix(".")
     if form not in _FORMS:
         raise CommandError(f"{output}: its format is not known: choose a suffix of {', '.join(_FORMS)}")
