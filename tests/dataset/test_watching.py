@@ -152,14 +152,14 @@ def test_each_scan_is_followed_by_a_pause(tmp_path: Path, monkeypatch: pytest.Mo
             return super().scan()
 
     def sleep(seconds: float) -> None:
-        happened.append(f"{seconds} s")
+        happened.append(f"{seconds:g} s")
         if len(happened) == 8:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(exporting, "Arrivals", Counted)
     monkeypatch.setattr(time, "sleep", sleep)
     assert main(["export", "--watch", str(tmp_path / "in"), "-o", str(tmp_path / "s.parquet"), "-q"]) == 0
-    assert happened == ["scan", "5.0 s"] * 4
+    assert happened == ["scan", "5 s"] * 4
     assert len(entries(tmp_path / "s.parquet")) == 1
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
