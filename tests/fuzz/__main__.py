@@ -1,4 +1,4 @@
-"""Fuzzes every target for some seconds each, guided by coverage: ``make fuzz FUZZ_SECONDS=60``.
+"""Fuzzes every target, guided by coverage, for so many seconds in all: ``make fuzz FUZZ_SECONDS=60``.
 
 The engine is atheris (libFuzzer), in a process per target. It begins with the kept seeds, and keeps inputs that reach
 new code in ``build/fuzz``. A row per target states executions, features covered and the verdict. Exit status 1 means
