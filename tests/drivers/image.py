@@ -11,6 +11,7 @@ import lzma
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,8 @@ MODULES = (
     *("vhci-hcd", "ftdi_sio", "cp210x", "ch341", "cdc-acm"),
 )
 """The modules, in the order of loading, each after those that it needs; Debian's kernel has the driver of 8250s."""
+OWN = ("dev", "mnt", "proc", "run", "sys", "tmp")
+"""Folders of the guest that are not the host's (guest/init)."""
 RULES = ("50-udev-default.rules", "60-serial.rules")
 
 
@@ -30,6 +33,9 @@ class Missing(Exception):
 
 def make(folder: Path) -> None:
     """Makes the image in ``folder`` unless it exists. Raises Missing."""
+    for path in (folder.resolve(), Path(sys.prefix).resolve()):
+        if path.parts[1] in OWN:
+            raise Missing(f"{path} is in /{path.parts[1]}, and the guest has its own: clone vtctap elsewhere")
     ready = folder / "ready"
     if ready.exists():
         return
