@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from vtctap import __version__
 from vtctap.base.nouns import count
-from vtctap.base.running import is_running
+from vtctap.base.running import has_ended
 from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.messages import warn
 from vtctap.errors import CommandError, OutputError
@@ -161,13 +161,13 @@ def _partial(final: Path) -> Path:
     import glob
     import socket
 
-    begins, ends, here = f".{final.stem[:_STEM]}.", f".partial{final.suffix}", socket.gethostname()
+    begins, ends = f".{final.stem[:_STEM]}.", f".partial{final.suffix}"
     with suppress(OSError):
         for left in final.parent.glob(f"{glob.escape(begins)}*{glob.escape(ends)}"):
             process, _, host = left.name.removeprefix(begins).removesuffix(ends).partition(".")
-            if host == here and process.isdecimal() and not is_running(int(process)):
+            if has_ended(process, host):
                 left.unlink()
-    return final.with_name(f"{begins}{os.getpid()}.{here}{ends}")
+    return final.with_name(f"{begins}{os.getpid()}.{socket.gethostname()}{ends}")
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

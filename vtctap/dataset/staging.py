@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from vtctap.base.running import is_running
+from vtctap.base.running import has_ended
 from vtctap.command_line.outputs import private
 from vtctap.dataset.entries import Entry, entry_of, remove_files, write_entry
 from vtctap.dataset.writing import move
@@ -94,7 +94,7 @@ def clean(folder: str, done: Iterable[str] = ()) -> None:
     ids, here = set(done), socket.gethostname()
     for staging in Path(folder).glob(f"{_PARTS}/*.*.*.*"):
         id, process, _, host = staging.name.split(".", 3)
-        if (process.isdecimal() and not is_running(int(process))) if host == here else id in ids:
+        if has_ended(process, host) or (host != here and id in ids):
             shutil.rmtree(staging, ignore_errors=True)
     with suppress(OSError):
         (Path(folder) / _PARTS).rmdir()
