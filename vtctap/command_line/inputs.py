@@ -108,9 +108,8 @@ class Traces:
                 yield from self._end()
             return
         with open(name, "rb") as file, self._open(file) as self.reader:
-            yield from with_bar(self.reader.items(), file, name) if self._bar else self.reader.items()
-            if complete:
-                yield from self.reader.follow(complete=complete)
+            items = self.reader.follow(complete=complete) if complete else self.reader.items()
+            yield from with_bar(items, file, name) if self._bar else items
             yield from self._end()
 
     def _open(self, source: "Source") -> "TraceReader":
