@@ -26,7 +26,7 @@ from vtctap.pcap.record import Flag, Kind, Line
 pyarrow = pytest.importorskip("pyarrow")
 from pyarrow import parquet  # noqa: E402
 
-from vtctap.dataset import adding  # noqa: E402
+from vtctap.dataset import adding, exporting  # noqa: E402
 from vtctap.dataset.adding import Added, Options, add_or_skip  # noqa: E402
 from vtctap.dataset.entries import entries  # noqa: E402
 
@@ -255,6 +255,18 @@ def test_damage_is_counted_and_the_rest_is_in_the_set(tmp_path: Path) -> None:
     assert (result.state, result.skipped > 0) == ("added", True)
     assert result.records == len(rows(tmp_path / "set", "records"))
     assert "trace-damaged" in {row["code"] for row in rows(tmp_path / "set", "findings")}
+
+
+@pytest.mark.parametrize("states", [("added", "there"), ("there", "added"), ("added", "added")])
+def test_copies_are_counted_once_in_whatever_order_they_are_done(
+    states: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Of two processes with copies of one trace, the one that found it there may be done first."""
+    done = [(number, Added(f"{number}.pcapng", state, "id", 96)) for number, state in enumerate(states)]
+    monkeypatch.setattr(exporting, "results", lambda *_, **__: iter(done))
+    folder = str(tmp_path / "set.parquet")
+    exporting.Exporting(Options(folder), jobs=2).export([["0.pcapng"], ["1.pcapng"]])
+    assert f"96 records of 1 trace added to {folder}, 1 trace there before" in capsys.readouterr().err
 
 
 def test_a_trace_that_changes_meanwhile_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

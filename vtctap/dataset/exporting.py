@@ -52,18 +52,19 @@ class Exporting:
         traces = (tuple(placed(name, self._cluster) for name in names) for names in groups)
         jobs = sorted(traces, key=_size, reverse=True)
         found = results(self._adds(len(jobs)), jobs, processes=self._processors, cluster=self._cluster)
-        all_added, ids = list[Added](), set[str]()
+        all_added, new = list[Added](), set[str]()
         for number, result in with_count(found, len(jobs), self.options.folder):
             added = Added(jobs[number][0], "skipped", why=result.why) if isinstance(result, Lost) else result
-            if added.state == "added" and added.id in ids:
+            if added.state == "added" and added.id in new:
                 added = replace(added, state="there")  # Another process added the same content meanwhile.
-            ids.add(added.id)
+            if added.state == "added":
+                new.add(added.id)
             all_added.append(added)
             self.skipped |= added.state == "skipped" or added.skipped > 0
             self.read |= added.state != "skipped"
             _tell_trouble(added)
             done()
-        clean(self.options.folder, ids if self._cluster else ())
+        clean(self.options.folder, {added.id for added in all_added} if self._cluster else ())
         if not self._quiet:
             warn(_summary(all_added, self.options.folder))
 
