@@ -15,6 +15,7 @@ from vtctap.pcap import record as record_codec
 from vtctap.pcap.capture_file import ForeignTrace, Interface, Packet, PacketWriter, TraceError
 from vtctap.pcap.common_blocks import CommonBlocks
 from vtctap.pcap.completeness import OctetTally
+from vtctap.pcap.events import event_name
 from vtctap.pcap.formats import CaptureReader, create_capture
 from vtctap.pcap.links import Links
 from vtctap.pcap.record import (
@@ -210,7 +211,7 @@ class TraceReader(Closing):
         missing = self._tally.feed(record, packet[3])
         if missing:
             self._missing.append((packet.interface, Skipped(self._capture.offset, 0, missing, self.name)))
-        if record.kind is Kind.EVENT and self.profile is None and record.event.startswith("opened "):
+        if record.kind is Kind.EVENT and self.profile is None and event_name(record.event) == "opened":
             self._profile = stated_profile(record.event)
         link = self._links.number(record.link, record.tap, packet[3], self._capture.interfaces, self._capture.own)
         return record if link == record.link else replace(record, link=link)
