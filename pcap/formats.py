@@ -55,8 +55,8 @@ class CaptureReader(Closing):
     """
 
     def __init__(self, source: Source, *, chunk: int = CHUNK) -> None:
-        """``chunk`` is the most octets requested by one read. Raises NotATrace where the file begins with no known
-        magic, and OSError."""
+        """``chunk`` is the most octets requested by one read. Raises TraceError (NotATrace where the file begins with
+        no known magic) and OSError."""
         self._input = Input(source, chunk)
         self._parser: Parser | None = None
         self._recovering: Recovering | None = None
@@ -84,7 +84,8 @@ class CaptureReader(Closing):
         return self._parser.interfaces if self._parser else []
 
     def _recognise(self) -> bool:
-        """Finds the format once the magic has been read; returns whether it is known. Raises NotATrace."""
+        """Finds the format once the magic has been read; returns whether it is known. Raises NotATrace, and TraceError
+        where the file is compressed in an unknown way."""
         if self._parser:
             return True
         head = self._input.buffer[:_MAGIC_SIZE]
@@ -94,7 +95,7 @@ class CaptureReader(Closing):
                 self._recovering = Recovering(self._input, self._parser)
                 return True
         if packer := other_program(head):
-            raise NotATrace(f"{self.name} is compressed by {packer}: unpack it first, or compress it by gzip instead")
+            raise TraceError(f"{self.name} is compressed by {packer}: unpack it first, or compress it by gzip instead")
         if not any(magic.startswith(head) for entry in FORMATS.values() for magic in entry.magics):
             raise NotATrace(
                 f"{self.name} is no capture file ({' or '.join(FORMATS)}): it begins with {head.hex(' ')}. "
@@ -188,7 +189,8 @@ class CaptureReader(Closing):
 
 
 def open_capture(source: Source) -> CaptureReader:
-    """Opens a capture file of any format, with packets of any link type. Raises NotATrace and OSError."""
+    """Opens a capture file of any format, with packets of any link type. Raises TraceError (NotATrace where
+    it is none) and OSError."""
     return CaptureReader(source)
 
 

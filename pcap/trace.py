@@ -79,7 +79,8 @@ class TraceReader(Closing):
     """
 
     def __init__(self, source: Source, *, chunk: int = CHUNK) -> None:
-        """``chunk`` is the most octets requested by one read. Raises NotATrace and OSError."""
+        """``chunk`` is the most octets requested by one read. Raises TraceError (NotATrace where the file is no capture
+        file) and OSError."""
         self._capture = CaptureReader(source, chunk=chunk)
         self._running: Iterator[Record | Skipped] | None = None
         self._profile: str | None = None
@@ -312,7 +313,8 @@ class TraceWriter(Closing):
 
 
 def open_trace(source: Source) -> TraceReader:
-    """Opens a trace, given as a path or a binary file object. Raises NotATrace and OSError."""
+    """Opens a trace, given as a path or a binary file object. Raises TraceError (NotATrace where it is no capture
+    file) and OSError."""
     return TraceReader(source)
 
 

@@ -1,5 +1,6 @@
 """``vtctap import``: several files, and the descriptions in the trace."""
 
+import lzma
 import struct
 import subprocess
 from collections.abc import Callable
@@ -203,3 +204,10 @@ def test_a_log_that_is_known_to_hold_no_octets(inside: Run, tmp_path: Path) -> N
     (tmp_path / "x.log").write_text("\n\n")
     assert inside("import", "x.log", "--from", "vzlogger", "-w", "t.pcapng").returncode == 0
     assert octets_in(tmp_path / "t.pcapng") == []
+
+
+def test_a_log_in_a_compression_that_is_not_known(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.log.xz").write_bytes(lzma.compress(ESPHOME.encode()))
+    done = inside("import", "x.log.xz", "-w", "t.pcapng")
+    assert done.returncode == 2
+    assert done.stderr == "vtctap: x.log.xz is compressed by xz: unpack it first, or compress it by gzip instead\n"
