@@ -9,12 +9,13 @@ Equal secrets get equal stand-ins. Several traces (ring files) become one. 'vtct
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STANDARD, STATED, add_output, add_profile, add_traces, traces_of
-from vtctap.command_line.inputs import Reading, Traces
+from vtctap.command_line.inputs import Reading, Traces, is_read_once
 from vtctap.command_line.messages import warn
 from vtctap.command_line.outputs import APPLICATION, whole_trace
 from vtctap.errors import DONE, FOUND, CommandError
@@ -22,6 +23,7 @@ from vtctap.errors import DONE, FOUND, CommandError
 if TYPE_CHECKING:
     from vtctap.dissector.redaction.redact import Redactor
     from vtctap.pcap.capture_file import Interface
+    from vtctap.pcap.record import Record
 
 _VARIABLE = "VTCTAP_REDACT_KEY"
 
@@ -42,6 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_profile(parser, default=STATED)
 
 
+@dataclass(slots=True)
+class _Fingerprint:
+    """Tells whether traces hold the same records when they are read again: their number, and a hash of them in
+    order."""
+
+    number: int = 0
+    hash: int = 0
+
+    def feed(self, record: "Record") -> None:
+        """Takes the next record."""
+        self.number += 1
+        self.hash = hash((self.hash, record))
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from vtctap.dissector.profiles.names import shipped
@@ -50,18 +66,20 @@ def run(arguments: argparse.Namespace) -> int:
     from vtctap.pcap.record import Record
 
     names = traces_of(arguments)
-    if STANDARD in names:
-        raise CommandError("redact reads its traces twice: name files, not standard input")
+    if any(map(is_read_once, names)):
+        raise CommandError("redact reads its traces twice: name files, not standard input or a pipe")
     if arguments.prove and arguments.output == STANDARD:
         raise CommandError("--prove reads the result: write it to a file")
     reading = Reading(arguments.profile)
     records, profile = reading.settle(Traces(names))
     standins = StandIns(_key(arguments.key), test_tokens=arguments.test_tokens)
     redactor = Redactor(profile, standins, values=arguments.values, profiles=shipped())
+    learned = _Fingerprint()
     for item in records:
         if isinstance(item, Record):
             redactor.learn(item)
-    _write(arguments, names, redactor)
+            learned.feed(item)
+    _write(arguments, names, redactor, learned)
     found = _prove(arguments, redactor) if arguments.prove else DONE
     return found or reading.status
 
@@ -76,22 +94,29 @@ def _key(name: str | None) -> bytes:
     return key
 
 
-def _write(arguments: argparse.Namespace, names: list[str], redactor: "Redactor") -> None:
-    """Writes the redacted records and the taps, which keep what the rules allow."""
+def _write(arguments: argparse.Namespace, names: list[str], redactor: "Redactor", learned: _Fingerprint) -> None:
+    """Writes the redacted records and the taps, which keep what the rules allow. Records that a capture has appended
+    since they were learned are left out: their secrets are not known. Raises CommandError where others are there now.
+    """
     from vtctap.pcap.record import Record
 
     traces = Traces(names, told=False)
-    described = 0
+    described, written = 0, _Fingerprint()
     comment: str | None = "redacted by vtctap: secrets are replaced by stand-ins"
     with whole_trace(arguments, [], application=f"{APPLICATION}, redacted") as writer:
         for record in traces:
             if not isinstance(record, Record):
                 continue  # What cannot be read is left out, and was told in the first pass.
+            if written.number == learned.number:
+                break
+            written.feed(record)
             assert traces.reader
             for tap in traces.reader.interfaces[described:]:
                 described = writer.add_tap(_tap(tap, described)) + 1
             writer.write(redactor.redact(record), comment)
             comment = None
+        if written != learned:
+            raise CommandError(f"{', '.join(names)}: overwritten while redact read it; start again")
 
 
 def _tap(tap: "Interface", number: int) -> "Interface":
