@@ -62,7 +62,7 @@ def _lines(pattern: str) -> re.Pattern[str]:
 
 
 _PARTS: Final = {
-    "LEAD": r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|-]\s*+))?",
+    "LEAD": r"BEFORE(?:SIDE(?:\s++(?:[:|-]\s*+)?|[:|>-]\s*+))?",
     "TIME": r"(?:.{0,40}?(?P<time>STAMP))?",
     "BEFORE": r"\s*+(?:\[?(?P<time>STAMP)\]?(?=\s)\s*+)?(?:[:;|]\s*+)?",
     "CALL": r"(?:\[pid\s++\d++\] |\d++ ++)?(?:(?P<time>STAMP|\d{9,}\.\d{6}) |\s*+\d++\.\d{6} )?",
@@ -200,7 +200,7 @@ FORMS: Final = (
         "marks",
         "text with control characters as <STX>, <CR> or <0x02>",
         "https://www.rfc-editor.org/rfc/rfc20",
-        _lines(r"BEFORE(?:SIDE:?\s)?(?P<octets>.*<\w{2,5}>.*|PROTOCOL)"),
+        _lines(r"BEFORE(?:SIDE[:>]?\s)?(?P<octets>.*<\w{2,5}>.*|PROTOCOL)"),
         escapes.marks,
         sign=_lines(r".*<(?:SOH|STX|ETX|EOT|ACK|NAK|CR|LF|NUL|0x[0-9A-Fa-f]{2})>.*"),
     ),
@@ -208,17 +208,20 @@ FORMS: Final = (
         "escaped",
         r"text with control characters as \x02, \r, \n, quoted or not",
         "https://en.cppreference.com/w/c/language/escape",
-        _lines(r"BEFORE(?:SIDE:?\s)?(?P<octets>[^b<>\\ '\"]*\\.*|[\"'].*[\"'],?|PROTOCOL)"),
+        _lines(r"BEFORE(?:SIDE[:>]?\s)?(?P<octets>[^b<>\\ '\"]*\\.*|[\"'].*[\"'],?|PROTOCOL)"),
         lambda text: (
             escapes.only_literal(text, escapes.unescape) if text.startswith(('"', "'")) else escapes.unescape(text)
         ),
-        sign=_lines(r"BEFORE(?:[CM]>\s)?[^b<>\\ ]*\\(?:x[01][0-9A-Fa-f]|[rn]).*"),
+        sign=_lines(r"BEFORE(?:SIDE[:>]?\s)?[^b<>\\ ]*\\(?:x[01][0-9A-Fa-f]|[rn]).*"),
     ),
     Form(
         "hexdump",
-        "hexdump -C, xxd, od -t x1: an offset, octets, a column of text",
+        "hexdump -C, xxd, od -t x1, Wireshark: an offset, octets, a column of text",
         "https://manpages.debian.org/hexdump",
-        _lines(r"(?P<offset>[0-9A-Fa-f]{6,8})(?P<octets>(?:: |  ?)[0-9A-Fa-f]{2}.*|)|(?P<again>\*)"),
+        _lines(
+            r"(?:0x)?(?P<offset>[0-9A-Fa-f]{6,8}|[0-9A-Fa-f]{4,5}(?=: |  ))(?P<octets>:? {1,3}[0-9A-Fa-f]{2}.*|)"
+            r"|(?P<again>\*)"
+        ),
         hexadecimal.dump_row,
         LAYOUT,
     ),

@@ -279,6 +279,47 @@ def test_rows_for_which_a_star_stands() -> None:
         assert account.complete
 
 
+@pytest.mark.parametrize(
+    "row", ["{:04x}  {}", "{:04X}: {}", "0x{:04x}:  {}", "{:04x}  {:<47}   {}", "{:05x}: {:<47}   {}", "0x{:08x} {}"]
+)
+def test_a_dump_with_other_offsets(row: str, tmp_path: Path) -> None:
+    """Wireshark writes four digits and two blanks. No digit of an offset is taken for an octet."""
+    whole = b"".join(SAID)
+    lines = [row.format(16 * at, part.hex(" "), shown(part)) for at, part in enumerate(rows(whole))]
+    (tmp_path / "x.log").write_text("\n".join(lines))
+    assert [form.name for form in recognise(tmp_path / "x.log")] == ["hexdump"]
+    bursts, account = bursts_of("hexdump", "\n".join(lines))
+    assert joined(bursts) == whole
+    assert account.complete
+
+
+def test_numbers_that_count_nothing_may_be_offsets_or_octets(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("0000: 2f 3f 21 0d 0a\n0000: 06 30 35 30 0d 0a\n")
+    assert [form.name for form in recognise(tmp_path / "x.log")] == ["hexdump", "hex"]
+
+
+@pytest.mark.parametrize(
+    ("name", "client", "server"),
+    [
+        ("marks", "Tx> {}", "Rx> {}"),
+        ("marks", "TX: {}", "RX: {}"),
+        ("escaped", '[20:12:01] SEND: "{}"', '[20:12:01] RECV: "{}"'),
+        ("escaped", "sent {}", "received {}"),
+        ("hex", "TX> {}", "RX> {}"),
+    ],
+)
+def test_a_word_before_the_octets_names_the_sender(name: str, client: str, server: str, tmp_path: Path) -> None:
+    """It is no part of what was said, and such a log is recognised."""
+    write = {"marks": marked, "escaped": pythonic, "hex": bytes.hex}[name]
+    lines = [(client, server)[at % 2].format(write(octets)) for at, octets in enumerate(SAID)]
+    (tmp_path / "x.log").write_text("\n".join(lines))
+    assert [form.name for form in recognise(tmp_path / "x.log")] == [name]
+    bursts, account = bursts_of(name, "\n".join(lines))
+    assert [burst.octets for burst in bursts] == list(SAID)
+    assert [burst.sender for burst in bursts] == [Sender.CLIENT, Sender.SERVER] * 2
+    assert account.complete
+
+
 def test_a_dump_without_a_row() -> None:
     lines = sample("hexdump").splitlines(keepends=True)
     del lines[1]
