@@ -156,9 +156,9 @@ def _registers(learned: Learned, base: Profile) -> Iterator[str]:
             continue
         reads, writes = learned.of("read access", id), learned.of("write access", id)
         readable, writable = _may(reads, READABLE) or _is_sent(learned, id), _may(writes, WRITABLE)
-        yield from ("", f"# {_seen_text(learned, id)}")
+        yield from ("", f"# {quote(id)}: {_seen_text(learned, id)}")
         if not (readable or writable):
-            yield f"# {quote(id)} was refused"
+            yield "# It was refused."
             continue
         known = base.register(id)
         if known:

@@ -8,7 +8,7 @@ import sys
 import vtctap
 from vtctap.dissector.dissect import Frame, dissections
 
-speed = int(sys.argv[2]) if len(sys.argv) > 2 else 9600
+speed = int(sys.argv[2]) if len(sys.argv) > 2 else "follow"
 with vtctap.tap(sys.argv[1], speed=speed) as records:
     try:
         for frame in dissections(records):

@@ -99,9 +99,19 @@ def test_what_is_refused_or_open_is_a_comment() -> None:
     frames: Frames = [*[read("2099"), data("(ER01)")] * 2, *[read("7001"), data("(12)")] * 2]
     text, document = drafted(learn(records(frames)))
     assert set(document["registers"]["entries"]) == {"7001"}
-    assert '# "2099" was refused' in text
+    assert '# "2099": ' in text
+    assert "# It was refused.\n" in text
     assert "type" not in document["registers"]["entries"]["7001"]
     assert "# - value coding: values with a letter or a point among them" in text
+
+
+def test_an_inherited_register_is_a_comment_with_its_number() -> None:
+    """Without an entry of its own, too, a reader finds the register that the comment is about."""
+    frames: Frames = [read("2010"), data("(00000B93)")] * 2
+    text, document = drafted(learn(records(frames)))
+    assert document["registers"]["entries"] == {}
+    (line,) = (line for line in text.splitlines() if "readable" in line)
+    assert line.startswith('# "2010": readable 2 times; 8 characters; ')
 
 
 def test_limits_of_times_that_were_exceeded_are_widened() -> None:
