@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from vtctap.commands import import_
 from vtctap.pcap import Interface, Packet, create_capture, open_trace
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -211,3 +212,25 @@ def test_a_log_in_a_compression_that_is_not_known(inside: Run, tmp_path: Path) -
     done = inside("import", "x.log.xz", "-w", "t.pcapng")
     assert done.returncode == 2
     assert done.stderr == "vtctap: x.log.xz is compressed by xz: unpack it first, or compress it by gzip instead\n"
+
+
+@pytest.mark.parametrize("more", ["M> 15\n", "M> 1", "C> 15\n"], ids=["another sender", "half a line", "more octets"])
+def test_a_log_that_grows_between_its_two_readings_is_refused(
+    inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    log, survey = tmp_path / "t.exchange", import_._survey
+    log.write_text("C> 15\n")
+
+    def surveyed(*arguments: object) -> object:
+        result = survey(*arguments)  # type: ignore[arg-type]
+        with log.open("a") as file:
+            file.write(more)
+        return result
+
+    monkeypatch.setattr(import_, "_survey", surveyed)
+    done = inside("import", "t.exchange", "-w", "t.pcapng")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "vtctap: t.exchange changed while import read it: copy it, and import the copy\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["t.exchange"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APPLICATION",
     "FULL",
+    "file_state",
     "output_errors",
     "private",
     "refuse_existing",
@@ -141,13 +142,13 @@ def whole_path(name: str) -> Iterator[Path]:
     if is_special(final):
         yield final
         return
-    partial, before = _partial(final), _state(final)
+    partial, before = _partial(final), file_state(final)
     with output_errors(name), _kept(name):
         pass
     try:
         yield partial
         with output_errors(name), _kept(name):
-            if _state(final) != before:
+            if file_state(final) != before:
                 raise OutputError(f"{name} was written by another program meanwhile: choose another name")
             os.replace(partial, final)
     finally:
@@ -170,7 +171,7 @@ def _partial(final: Path) -> Path:
     return final.with_name(f"{begins}{os.getpid()}.{socket.gethostname()}{ends}")
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
+def file_state(path: Path) -> tuple[int, int, int] | None:
     """Returns what changes where a file is written or replaced; None where there is none."""
     try:
         found = path.stat()

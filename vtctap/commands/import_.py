@@ -28,7 +28,7 @@ from typing import IO, TYPE_CHECKING
 from vtctap.command_line.arguments import STANDARD, add_output, add_profile, line, profile_of, speed
 from vtctap.command_line.inputs import is_read_once
 from vtctap.command_line.messages import warn
-from vtctap.command_line.outputs import whole_trace
+from vtctap.command_line.outputs import file_state, whole_trace
 from vtctap.errors import DONE, FOUND, CommandError
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class _Recording:
     file: str | IO[bytes]
     format: str
     swap: bool
+    state: tuple[int, ...] | None
+    """What was known of the file before it was read (:func:`~vtctap.command_line.outputs.file_state`)."""
     one_wire: bool = False
 
     def bursts(self, account: "Account") -> "Iterator[Burst]":
@@ -108,8 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
                     writer.add_tap(tap)
                 links.append(_records(*one, arguments, profile, link, taps))
                 taps += len(interfaces)
-            for record in merge(*links, key=lambda record: record.time):
-                writer.write(record)
+            with _unchanged(recordings):
+                for record in merge(*links, key=lambda record: record.time):
+                    writer.write(record)
     return DONE if complete else FOUND
 
 
@@ -163,6 +166,24 @@ def _records(
 
 
 @contextmanager
+def _unchanged(recordings: list[_Recording]) -> Iterator[None]:
+    """Raises CommandError if a file is no longer as it was, as a log that grows: what is framed is then not what was
+    surveyed, which may be an error of another kind, and nothing is told of its new lines."""
+    try:
+        yield
+    except Exception:
+        _refuse_changed(recordings)
+        raise
+    _refuse_changed(recordings)
+
+
+def _refuse_changed(recordings: list[_Recording]) -> None:
+    for recording in recordings:
+        if isinstance(recording.file, str) and recording.state != file_state(Path(recording.file)):
+            raise CommandError(f"{recording.name} changed while import read it: copy it, and import the copy")
+
+
+@contextmanager
 def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
     """Opens the files to import, with their formats. Pipes are copied first, because each file is read twice."""
     import shutil
@@ -176,13 +197,14 @@ def _recordings(arguments: argparse.Namespace) -> Iterator[list[_Recording]]:
         for name in arguments.files:
             if name == STANDARD and not arguments.format:
                 raise CommandError("the format of standard input is not known: add --from FORMAT")
+            state = file_state(Path(name))
             format = arguments.format or detect(name)
             file: str | IO[bytes] = name
             if is_read_once(name):
                 file = stack.enter_context(tempfile.TemporaryFile())
                 with sys.stdin.buffer if name == STANDARD else open(name, "rb") as source:
                     shutil.copyfileobj(source, file)
-            recordings.append(_Recording(name, file, format, arguments.swap))
+            recordings.append(_Recording(name, file, format, arguments.swap, state))
         yield recordings
 
 
