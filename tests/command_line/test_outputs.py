@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from vtctap.command_line import outputs
 from vtctap.command_line.outputs import refuse_existing, refuse_same, whole_file, whole_path, write_text
 from vtctap.errors import CommandError, OutputError
 from vtctap.pcap.streams import Output
@@ -19,7 +20,7 @@ LIMIT: Final = 4096
 
 WRITERS: Final = {
     "whole_path": """
-        with whole_path(name) as partial:
+        with whole_path(name, force=True) as partial:
             with open(partial, "wb", buffering=0) as file:
                 write(file.write)
     """,
@@ -133,7 +134,7 @@ def test_a_text_keeps_the_permissions_of_what_it_replaces(tmp_path: Path) -> Non
 def test_a_name_that_a_folder_has_taken(tmp_path: Path) -> None:
     name = tmp_path / "out.csv"
     name.mkdir()
-    for writes in (whole_path(str(name)), whole_file(str(name), force=True)):
+    for writes in (whole_path(str(name), force=False), whole_file(str(name), force=True)):
         with pytest.raises(OutputError, match=r"out\.csv: Is a directory"), writes:
             pytest.fail("the work begins")
     assert [*tmp_path.iterdir()] == [name]
@@ -146,7 +147,7 @@ def test_of_two_programs_that_write_one_name_each_is_whole_or_refused(tmp_path: 
     name = tmp_path / "out.pcapng"
 
     def overtaken() -> None:
-        with whole_path(str(name)) as partial:
+        with whole_path(str(name), force=False) as partial:
             partial.write_text("mine")
             done = ended(writer, name)
             assert (done.returncode, done.stderr) == (0, "")
@@ -159,6 +160,59 @@ def test_of_two_programs_that_write_one_name_each_is_whole_or_refused(tmp_path: 
 
 
 @posix
+def test_a_file_that_another_program_puts_there_last_of_all_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look at the name and the moment when the file gets it."""
+    name, look, looks = tmp_path / "out.csv", outputs.file_state, []
+
+    def overtaken(path: Path) -> object:
+        looks.append(look(path))
+        if len(looks) == 2:
+            name.write_text("theirs")
+        return looks[-1]
+
+    monkeypatch.setattr(outputs, "file_state", overtaken)
+    with pytest.raises(OutputError, match=r"out\.csv was written by another program meanwhile"):
+        write_text(str(name), "mine", force=False)
+    assert (looks, name.read_text()) == ([None, None], "theirs")
+    assert [*tmp_path.iterdir()] == [name]
+
+
+def test_a_file_appears_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", link)
+    write_text(str(tmp_path / "out.csv"), "new", force=False)
+    assert (tmp_path / "out.csv").read_text() == "new"
+
+
+def test_a_file_that_another_program_puts_there_after_the_first_look_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, look = tmp_path / "out.csv", outputs.file_state
+
+    def overtaken(path: Path) -> object:
+        if not name.exists():
+            name.write_text("theirs")
+        return look(path)
+
+    monkeypatch.setattr(outputs, "file_state", overtaken)
+    with pytest.raises(CommandError, match=r"out\.csv exists"):
+        write_text(str(name), "mine", force=False)
+    assert name.read_text() == "theirs"
+
+
+@posix
+def test_a_link_that_leads_nowhere_is_replaced(tmp_path: Path) -> None:
+    name = tmp_path / "out.csv"
+    name.symlink_to("nowhere")
+    write_text(str(name), "new", force=False)
+    assert (name.is_symlink(), name.read_text()) == (False, "new")
+
+
+@posix
 def test_an_error_names_the_file_and_not_its_incomplete_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     name = str(tmp_path / "file" / "out.csv")
@@ -168,7 +222,7 @@ def test_an_error_names_the_file_and_not_its_incomplete_one(tmp_path: Path) -> N
 
 
 def test_the_suffix_stays_because_writers_choose_by_it(tmp_path: Path) -> None:
-    with whole_path(str(tmp_path / "out.pcapng.gz")) as partial:
+    with whole_path(str(tmp_path / "out.pcapng.gz"), force=False) as partial:
         partial.write_text("new")
         assert (partial.parent, partial.suffix) == (tmp_path, ".gz")
         assert partial.name.startswith(".")
@@ -185,12 +239,12 @@ def test_a_file_that_a_capture_writes_is_left_alone(tmp_path: Path) -> None:
         refuse_existing(name, force=True)
     with busy:
         write_text(name, "new", force=True)
-    with busy, whole_path(name):
+    with busy, whole_path(name, force=True):
         pytest.fail("the work begins")
     with busy, whole_file(name, force=True):
         pytest.fail("the work begins")
     capture.close()
-    with busy, whole_path(name) as partial:
+    with busy, whole_path(name, force=True) as partial:
         partial.write_text("new")
         capture = Output(name, force=True)
         capture.write(b"a record")

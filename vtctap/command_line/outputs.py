@@ -76,9 +76,13 @@ def refuse_existing(name: str, *, force: bool) -> None:
     if name == STANDARD:
         return
     if Path(name).is_file() and not force:
-        raise CommandError(f"{name} exists: choose another name, or --force to overwrite it")
+        raise _exists(name)
     with output_errors(name), _kept(name):
         pass
+
+
+def _exists(name: str) -> CommandError:
+    return CommandError(f"{name} exists: choose another name, or --force to overwrite it")
 
 
 def _kept(name: str) -> AbstractContextManager[None]:
@@ -112,8 +116,7 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", pu
         sys.stdout.flush()
         sys.stdout.buffer.write(octets)
         return
-    refuse_existing(name, force=force)
-    with whole_path(name) as path, output_errors(name):
+    with whole_path(name, force=force) as path, output_errors(name):
         with open(path, "wb", opener=None if public else private) as file:
             file.write(octets)
         if path != Path(name) and Path(name).exists():
@@ -126,13 +129,14 @@ def private(path: str, flags: int) -> int:
 
 
 @contextmanager
-def whole_path(name: str) -> Iterator[Path]:
+def whole_path(name: str, *, force: bool) -> Iterator[Path]:
     """Yields the path at which a file is written; the file gets its name when it is complete, and is removed after an
     error. A killed program leaves what had the name before, and a hidden, incomplete file, which the next one removes.
     A special file, such as a fifo, is written itself.
 
     The path has the suffix of ``name``, by which writers choose a format, and no other program writes it. Raises
-    OutputError if another program is writing a file of that name at the beginning or at the end, or wrote it meanwhile.
+    CommandError if there is such a file and ``force`` is not set, and OutputError if another program is writing it at
+    the beginning or at the end, or wrote it meanwhile.
     """
     from vtctap.pcap.streams import is_special
 
@@ -143,17 +147,35 @@ def whole_path(name: str) -> Iterator[Path]:
         yield final
         return
     partial, before = _partial(final), file_state(final)
+    if before and not force:
+        raise _exists(name)
     with output_errors(name), _kept(name):
         pass
     try:
         yield partial
         with output_errors(name), _kept(name):
-            if file_state(final) != before:
+            over = before is not None or final.is_symlink()
+            if file_state(final) != before or not _has_its_name(partial, final, over=over):
                 raise OutputError(f"{name} was written by another program meanwhile: choose another name")
-            os.replace(partial, final)
     finally:
         with suppress(OSError):  # It has its name now, or its folder takes no files, which another error says.
             partial.unlink()
+
+
+def _has_its_name(partial: Path, final: Path, *, over: bool) -> bool:
+    """Gives a complete file its name, and returns whether it has it: unless it goes ``over`` another one, a file that
+    has the name by now keeps it. File systems without hard links do not tell."""
+    if not over:
+        try:
+            os.link(partial, final)
+        except FileExistsError:
+            return False
+        except OSError:
+            pass
+        else:
+            return True
+    os.replace(partial, final)
+    return True
 
 
 def _partial(final: Path) -> Path:
@@ -189,8 +211,7 @@ def whole_file(name: str, *, force: bool) -> Iterator[IO[bytes]]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
-    refuse_existing(name, force=force)
-    with whole_path(name) as path:
+    with whole_path(name, force=force) as path:
         with output_errors(name):
             opened = open(path, "wb", opener=private)  # noqa: SIM115  closed below
         with _write_errors(name), opened as file:
@@ -225,7 +246,7 @@ def whole_trace(
 def _whole_trace(
     arguments: argparse.Namespace, taps: "Sequence[Interface]", application: str
 ) -> Iterator["TraceWriter"]:
-    from vtctap.pcap.capture_file import TraceError, TraceExists
+    from vtctap.pcap.capture_file import TraceError
     from vtctap.pcap.streams import is_special
 
     final = Path(arguments.output)
@@ -233,9 +254,7 @@ def _whole_trace(
         with output_errors(arguments.output), _trace(arguments, taps, application) as writer:
             yield writer
         return
-    if final.exists() and not arguments.force:
-        raise TraceExists(f"{final} exists: choose another name, or --force to overwrite it")
-    with whole_path(arguments.output) as partial:
+    with whole_path(arguments.output, force=arguments.force) as partial:
         options = argparse.Namespace(output=str(partial), dlt=arguments.dlt, force=True)
         try:
             with output_errors(arguments.output), _trace(options, taps, application) as writer:

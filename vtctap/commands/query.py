@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.messages import warn
-from vtctap.command_line.outputs import output_errors, private, refuse_existing, whole_path
+from vtctap.command_line.outputs import output_errors, private, whole_path
 from vtctap.errors import DONE, CommandError
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def _write(traces: "Set", sql: str, arguments: argparse.Namespace, form: str) ->
     """Writes the answer to a file that appears when it is complete; returns its number of rows."""
     from vtctap.pcap.streams import is_stream
 
-    refuse_existing(arguments.output, force=arguments.force)
-    with whole_path(arguments.output) as path:
+    with whole_path(arguments.output, force=arguments.force) as path:
         if not is_stream(path):  # Who reads a fifo would see it end.
             with output_errors(arguments.output):
                 open(path, "wb", opener=private).close()
