@@ -9,8 +9,9 @@ import errno
 import io
 import os
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Final, TypeAlias
 
 from vtctap.pcap.capture_file import TraceError, TraceExists
@@ -23,6 +24,13 @@ CHUNK: Final = 1 << 18
 """Most octets requested by one read."""
 _START: Final = 4096
 """Octets by which a file is recognised again. They hold the first record of a trace, whose timestamp no other has."""
+
+_ATTEMPTS: Final = 8
+"""How often a file is opened that other programs replace before it can be locked."""
+_PATIENCE: Final = 5.0
+"""Longest wait, in seconds, for programs that only look whether a file is being written."""
+_TURN: Final = 0.002
+"""Seconds between two attempts to lock a file."""
 
 
 class Input:
@@ -244,28 +252,50 @@ def _is_named(file: IO[bytes]) -> bool:
 
 def _open_locked(path: str, flags: int) -> int:
     """Opens a file for :class:`io.FileIO`, to append to it; locks a regular file before it truncates it."""
-    descriptor = os.open(path, flags & ~os.O_TRUNC | os.O_APPEND, 0o600)
-    try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+    for _ in range(_ATTEMPTS):
+        descriptor = os.open(path, flags & ~os.O_TRUNC | os.O_APPEND, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
             _lock(descriptor, path)
-            os.ftruncate(descriptor, 0)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+            if _has_name(descriptor, path):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # Another program has replaced or removed the file before it was locked.
+    raise OSError(errno.EBUSY, "another program is writing it", path)
+
+
+def _has_name(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int, path: "str | os.PathLike[str]", *, shared: bool = False) -> None:
+    """Locks a file. Who holds a shared lock only looks at the file or replaces it, which takes a moment: the exclusive
+    lock waits for that. Raises OSError (EBUSY) where another program has the exclusive one."""
     try:
         import fcntl
     except ImportError:  # A system without it; Windows.
         return
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OSError(errno.EBUSY, "another program is writing it", os.fspath(path)) from None
-    except OSError:  # The file system knows no locks.
-        return
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if shared or time.monotonic() >= end:
+                raise OSError(errno.EBUSY, "another program is writing it", os.fspath(path)) from None
+            _lock(descriptor, path, shared=True)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # Else two that wait would wait for each other.
+            time.sleep(_TURN)
+        except OSError:  # The file system knows no locks.
+            return
+        else:
+            return
 
 
 @contextmanager
@@ -275,11 +305,11 @@ def kept_from_writers(path: str | os.PathLike[str]) -> Iterator[None]:
     Does nothing where there is no file, or a special one. Raises OSError: EBUSY where an Output writes the file, others
     where the file cannot be opened, which leaves that open.
     """
-    if not os.path.isfile(path):
-        yield
-        return
-    with open(path, "rb") as file:
-        _lock(file.fileno(), path, shared=True)  # On a network file system, the other lock needs a file to write.
+    with ExitStack() as stack:
+        if os.path.isfile(path):
+            with suppress(FileNotFoundError):  # It has just been removed.
+                file = stack.enter_context(open(path, "rb"))
+                _lock(file.fileno(), path, shared=True)  # On a network file system, the other needs a file to write.
         yield
 
 
