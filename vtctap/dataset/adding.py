@@ -4,7 +4,8 @@ The trace is decoded once, with constant memory, into files of a staging folder.
 are complete, and the entry is written last. An interruption before that leaves the set unchanged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from vtctap.base.surrogates import encodable
 from vtctap.command_line.inputs import Traces
 from vtctap.command_line.messages import reason
 from vtctap.command_line.outputs import APPLICATION, FULL, output_errors
-from vtctap.dataset.entries import ID, Entry, TraceContent, content, entries
+from vtctap.dataset.entries import ID, Entry, TraceContent, begun, content, entries
 from vtctap.dataset.staging import commit, make, staging_folder
 from vtctap.dataset.tokens import TokenRows
 from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of
@@ -90,13 +91,26 @@ def add(names: tuple[str, ...], options: Options) -> Added:
     known = entries(folder)
     found = content(names, known.values())
     there = known.get(found.digest)
-    if there and _is_enough(there, options):
+    if there and _is_enough(there, options) and not there.replaces:
         return _added(names[0], "there", there)
     with staging_folder(folder, found.digest[:ID]) as staging:
         entry = _decoded(names, found, options, staging)
         with output_errors(options.folder):
-            there = commit(folder, staging, entry, found.grown, partial(_is_enough, options=options))
-    return _added(names[0], "added" if there is entry else "there", there)
+            shorter, enough = partial(_shorter, names, found, known), partial(_is_enough, options=options)
+            other = commit(folder, staging, entry, shorter, enough)
+    return _added(names[0], "there", other) if other else _added(names[0], "added", entry)
+
+
+def _shorter(
+    names: tuple[str, ...], found: TraceContent, known: Mapping[str, Entry], now: Mapping[str, Entry]
+) -> list[Entry]:
+    """Returns the entries of a set that hold the beginning of a trace ``now``: of those that were ``known`` when it was
+    read, and of those that were added since."""
+    grown = [now[entry.digest] for entry in found.grown if entry.digest in now]
+    new = [entry for digest, entry in now.items() if digest not in known and entry.size < found.size]
+    with suppress(OSError):  # The trace was moved away meanwhile.
+        grown += begun(names, new) if new else []
+    return grown
 
 
 def _added(name: str, state: str, entry: Entry) -> Added:

@@ -2,23 +2,37 @@
 
 An entry is the last file of a trace to be written and the first to be read, so a trace is in the set whole or not at
 all. A trace that has grown since (a capture that went on) begins with the octets of its entry: it replaces that entry.
+The new entry names those that it replaces until they are removed, so no reader ever counts both.
 """
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from vtctap.command_line.outputs import private
 from vtctap.errors import CommandError
 
-__all__ = ["ID", "Entry", "TraceContent", "content", "entries", "entry_of", "remove_files", "sync", "write_entry"]
+__all__ = [
+    "ID",
+    "Entry",
+    "TraceContent",
+    "begun",
+    "content",
+    "entries",
+    "entry_of",
+    "remove_files",
+    "sync",
+    "write_entry",
+]
 
 _FOLDER: Final = "traces"
 _FORM: Final = 1
@@ -37,7 +51,8 @@ class Entry:
     ``digest`` and ``size`` are those of its octets (of ring files that are joined: one after the other), ``trace`` its
     name. ``skipped`` counts its damaged and missing parts. ``start_ns`` and ``end_ns`` are those of its first and last
     record, since 1970; None without records. ``files`` are paths in the set by table. ``octets`` and ``keys`` say
-    whether its records hold their octets, and whether a key file decrypted its tokens.
+    whether its records hold their octets, and whether a key file decrypted its tokens. ``replaces`` are the digests of
+    the entries that it replaces and that may still be there.
     """
 
     digest: str
@@ -52,6 +67,7 @@ class Entry:
     files: dict[str, list[str]]
     octets: bool = True
     keys: bool = False
+    replaces: list[str] = field(default_factory=list)
     form: int = _FORM
 
     @property
@@ -70,12 +86,19 @@ class TraceContent:
 
 
 def entries(folder: Path) -> dict[str, Entry]:
-    """Returns the entries of a set by digest. Raises CommandError for a set that this release cannot read."""
-    found = {}
-    for path in sorted(folder.glob(f"{_FOLDER}/*.json")):
-        if entry := entry_of(folder, path.stem):
-            found[entry.digest] = entry
-    return found
+    """Returns the entries of a set by digest, as they were at one time. Raises CommandError for a set that this release
+    cannot read."""
+    while True:
+        ids = _ids(folder)
+        read = [entry for id in ids if (entry := entry_of(folder, id))]
+        if ids == _ids(folder):  # Else a trace may have been replaced, of which neither entry was read.
+            break
+    replaced = {digest for entry in read for digest in entry.replaces}
+    return {entry.digest: entry for entry in read if entry.digest not in replaced}
+
+
+def _ids(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob(f"{_FOLDER}/*.json"))
 
 
 def entry_of(folder: Path, id: str) -> Entry | None:
@@ -106,7 +129,7 @@ def _is_sound(entry: Entry) -> bool:
     times = (time for time in (entry.start_ns, entry.end_ns) if time is not None)
     return (
         entry.form == _FORM
-        and _DIGEST.fullmatch(entry.digest) is not None
+        and all(_DIGEST.fullmatch(digest) for digest in (entry.digest, *entry.replaces))
         and all(isinstance(text, str) for text in texts)
         and all(isinstance(wanted, bool) for wanted in (entry.octets, entry.keys))
         and all(type(number) is int and abs(number) < _MOST for number in (*counts, *times))
@@ -122,18 +145,35 @@ def _is_of_a_set(name: str) -> bool:
 
 def content(names: Sequence[str], known: Iterable[Entry]) -> TraceContent:
     """Reads a trace's files and returns what they hold. Raises OSError."""
-    sizes = sorted({entry.size for entry in known if entry.size})
-    digest, size, before = hashlib.sha256(), 0, set[str]()
+    *begins, (digest, size) = _digests(names, _sizes(known))
+    before = {digest for digest, _ in begins} - {digest}
+    return TraceContent(digest, size, tuple(entry for entry in known if entry.digest in before))
+
+
+def begun(names: Sequence[str], known: Sequence[Entry]) -> list[Entry]:
+    """Returns the entries whose octets a trace begins with; reads no more octets than the longest of them has. Raises
+    OSError."""
+    sizes = _sizes(known)
+    before = {digest for digest, _ in islice(_digests(names, sizes), len(sizes))}
+    return [entry for entry in known if entry.digest in before]
+
+
+def _sizes(known: Iterable[Entry]) -> list[int]:
+    return sorted({entry.size for entry in known if entry.size})
+
+
+def _digests(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """Yields the digest of a trace's first octets and their number: for each of the ascending sizes that it has, and
+    for all octets. Raises OSError."""
+    digest, size, left = hashlib.sha256(), 0, deque(sizes)
     for name in names:
         with open(name, "rb") as file:
-            while octets := file.read(min(_PIECE, sizes[0] - size) if sizes else _PIECE):
+            while octets := file.read(min(_PIECE, left[0] - size) if left else _PIECE):
                 digest.update(octets)
                 size += len(octets)
-                if sizes and size == sizes[0]:
-                    before.add(digest.hexdigest())
-                    del sizes[0]
-    whole = digest.hexdigest()
-    return TraceContent(whole, size, tuple(entry for entry in known if entry.digest in before - {whole}))
+                if left and size == left[0]:
+                    yield digest.hexdigest(), left.popleft()
+    yield digest.hexdigest(), size
 
 
 def write_entry(folder: Path, entry: Entry, staging: Path) -> None:
@@ -150,14 +190,15 @@ def write_entry(folder: Path, entry: Entry, staging: Path) -> None:
 
 
 def remove_files(folder: Path, old: Iterable[Entry], kept: Sequence[Entry]) -> None:
-    """Removes entries and their files, except files that other entries have, too."""
+    """Removes entries and their files, except files that other entries have, too. An entry goes after its files: as
+    long as one is left, it is known."""
     ids = {entry.id for entry in kept}
     still = {name for entry in kept for names in entry.files.values() for name in names}
     for entry in old:
-        if entry.id not in ids:
-            (folder / _FOLDER / f"{entry.id}.json").unlink(missing_ok=True)
         for name in (name for names in entry.files.values() for name in names if name not in still):
             (folder / name).unlink(missing_ok=True)
+        if entry.id not in ids:
+            (folder / _FOLDER / f"{entry.id}.json").unlink(missing_ok=True)
 
 
 def sync(folder: Path) -> None:

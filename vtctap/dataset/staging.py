@@ -10,14 +10,15 @@ import secrets
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from vtctap.base.running import has_ended
 from vtctap.command_line.outputs import private
-from vtctap.dataset.entries import Entry, entry_of, remove_files, write_entry
+from vtctap.dataset.entries import ID, Entry, entries, entry_of, remove_files, write_entry
 from vtctap.dataset.writing import move
 
 __all__ = ["clean", "commit", "make", "staging_folder"]
@@ -52,18 +53,25 @@ def make(staging: Path) -> None:
     staging.mkdir(parents=True)
 
 
-def commit(folder: Path, staging: Path, entry: Entry, grown: Iterable[Entry], enough: Callable[[Entry], bool]) -> Entry:
+def commit(
+    folder: Path,
+    staging: Path,
+    entry: Entry,
+    shorter: Callable[[Mapping[str, Entry]], Iterable[Entry]],
+    enough: Callable[[Entry], bool],
+) -> Entry | None:
     """Moves a trace's files and its entry into the set, and removes the entries that it replaces: its own, and those of
-    the trace before it had ``grown``. Raises OSError.
+    the trace before it had grown: ``shorter`` finds them in the set. Raises OSError.
 
-    Returns the entry that the set has then: not this one, if another addition of the same trace came first and its
-    entry is ``enough``.
+    If another addition of the same trace came first and its entry is ``enough``, that is returned, and stays.
     """
     with _locked(folder):
         before = entry_of(folder, entry.id)
         if before and enough(before):
-            return before
-        old = [each for each in (before, *(entry_of(folder, each.id) for each in grown)) if each]
+            return _finished(folder, before, staging)
+        replaced = [*([before] if before else ()), *shorter(entries(folder))]
+        digests = {digest for each in replaced for digest in (each.digest, *each.replaces)}
+        entry = replace(entry, replaces=sorted(digests - {entry.digest}))
         try:
             for files in entry.files.values():
                 move(staging, folder, files)
@@ -71,10 +79,22 @@ def commit(folder: Path, staging: Path, entry: Entry, grown: Iterable[Entry], en
         finally:  # Also where a signal ends the program: no file may go that the entry names which is there now.
             there = entry_of(folder, entry.id)
             if there == entry:
-                remove_files(folder, old, [entry])
+                remove_files(folder, replaced, [entry])
             else:
                 remove_files(folder, [entry], [there] if there else [])
-    return entry
+        _finished(folder, entry, staging)
+    return None
+
+
+def _finished(folder: Path, entry: Entry, staging: Path) -> Entry:
+    """Removes what an entry replaces and is still there; returns the entry that then replaces nothing."""
+    if not entry.replaces:
+        return entry
+    left = (entry_of(folder, digest[:ID]) for digest in entry.replaces)
+    remove_files(folder, [each for each in left if each], [entry])
+    alone = replace(entry, replaces=[])
+    write_entry(folder, alone, staging)
+    return alone
 
 
 @contextmanager

@@ -1,0 +1,119 @@
+"""A trace that grows and is exported again: the set has it once at every moment, whoever adds or asks meanwhile."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtctap.pcap import Record, Sender, create_trace
+from vtctap.pcap.record import Line
+
+pytest.importorskip("pyarrow")
+
+from vtctap.dataset import adding
+from vtctap.dataset import entries as reading
+from vtctap.dataset.adding import Options, add
+from vtctap.dataset.entries import Entry, entries
+
+Grown = Callable[[int], str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def grown(tmp_path: Path, folder: Path) -> Grown:
+    """Adds a trace to the set as it was when it had so many records, and returns the state of the addition."""
+    with create_trace(tmp_path / "t.pcapng") as writer:
+        for number in range(1, 10):
+            writer.write(Record(number * 10**9, b"/?!\r\n", sender=Sender.CLIENT, line=Line(7, "E", 1)))
+            shutil.copy(tmp_path / "t.pcapng", tmp_path / f"{number}.pcapng")
+    return lambda number: add((str(tmp_path / f"{number}.pcapng"),), Options(str(folder))).state
+
+
+def records(folder: Path) -> int:
+    """Returns the number of records in a set, whose files are all there."""
+    found = list(entries(folder).values())
+    assert all((folder / name).is_file() for entry in found for names in entry.files.values() for name in names)
+    return sum(entry.records for entry in found)
+
+
+def once(do: Callable[[], object], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function, whose first call is after ``do``."""
+    left = [do]
+
+    def called(*arguments: Any) -> Any:
+        while left:
+            left.pop()()
+        return function(*arguments)
+
+    return called
+
+
+def test_a_program_that_is_killed_leaves_the_trace_in_the_set_once(
+    folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the set at each step is what a kill leaves there, and what a reader sees."""
+    grown(3), grown(5)
+    copies: list[Path] = []
+
+    def stepping(function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **more: Any) -> Any:
+            copies.append(folder.with_name(f"set-{len(copies)}"))
+            shutil.copytree(folder, copies[-1], ignore=shutil.ignore_patterns(".*"))
+            return function(*arguments, **more)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", stepping(os.replace))
+        patched.setattr(Path, "unlink", stepping(Path.unlink))
+        grown(9)
+    counts = [records(copy) for copy in copies]
+    assert counts == sorted(counts)
+    assert set(counts) == {5, 9}
+    for copy in copies:
+        shutil.rmtree(folder)
+        copy.rename(folder)
+        grown(9)
+        (entry,) = entries(folder).values()
+        files = {name for names in entry.files.values() for name in names} | {f"traces/{entry.id}.json"}
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.is_file()} == {*files, ".lock"}
+        assert entry.records == 9
+        assert grown(9) == "there"
+
+
+def test_entries_are_those_of_one_time(folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trace is replaced when the names of the entries are known and none is read."""
+    grown(5)
+    monkeypatch.setattr(reading, "entry_of", once(lambda: grown(9), reading.entry_of))
+    assert records(folder) == 9
+
+
+def test_a_shorter_copy_that_another_program_adds_meanwhile_is_replaced(
+    folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown(3)
+    monkeypatch.setattr(adding._Adding, "run", once(lambda: grown(5), adding._Adding.run))
+    assert grown(9) == "added"
+    assert records(folder) == 9
+
+
+def test_a_trace_that_is_moved_away_when_it_is_decoded_is_added(
+    tmp_path: Path, folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moves(*arguments: Any) -> Entry | None:
+        monkeypatch.undo()
+        grown(5)
+        (tmp_path / "9.pcapng").unlink()
+        return commit(*arguments)
+
+    commit = adding.commit
+    monkeypatch.setattr(adding, "commit", moves)
+    assert grown(9) == "added"
+    assert records(folder) == 9 + 5
