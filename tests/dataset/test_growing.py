@@ -3,11 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vtctap.errors import CommandError
 from vtctap.pcap import Record, Sender, create_trace
 from vtctap.pcap.record import Line
 
@@ -117,3 +119,26 @@ def test_a_trace_that_is_moved_away_when_it_is_decoded_is_added(
     monkeypatch.setattr(adding, "commit", moves)
     assert grown(9) == "added"
     assert records(folder) == 9 + 5
+
+
+# Questions.
+
+
+def test_a_question_during_which_the_trace_is_replaced(
+    tmp_path: Path, folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("duckdb")
+    from vtctap.dataset import querying
+
+    def asked(opened: querying.Set) -> list[tuple[Any, ...]]:
+        return list(opened.ask("select count(*), (select sum(records) from traces) from records"))
+
+    grown(1)
+    monkeypatch.setattr(querying, "_view", once(partial(grown, 3), querying._view))
+    opened = querying.Set(folder)
+    assert asked(opened) == [(3, 3)]
+    grown(5)
+    assert asked(opened) == [(5, 5)]
+    grown(9)
+    with pytest.raises(CommandError, match=r"/5\.pcapng was exported again meanwhile: ask again"):
+        opened.write("select number from records", tmp_path / "out.csv", "csv")

@@ -2,7 +2,7 @@
 
 The views of records, tokens and findings show the set's files; those of exchanges and sessions are in
 ``questions/views.sql``. Columns have the names that fields have in Python. Only files of traces that have an entry are
-read.
+read. Where an export replaces a trace meanwhile, the set is opened again.
 """
 
 import re
@@ -10,12 +10,13 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from vtctap.base.extras import extra
 from vtctap.base.nouns import count
-from vtctap.dataset.entries import Entry, entries
+from vtctap.dataset.entries import Entry, entries, entry_of
 from vtctap.dataset.questions import views
 from vtctap.dataset.writing import columns
 from vtctap.dissector.catalogue import FIELDS
@@ -28,6 +29,7 @@ _FINDINGS: Final = "findings"
 _TABLES: Final = ("records", "tokens", _FINDINGS)
 FORMS: Final = {"csv": "format csv, header", "jsonl": "format json", "parquet": "format parquet, compression zstd"}
 """The formats that an answer is written in, as DuckDB's options."""
+_Result = TypeVar("_Result")
 
 
 class QueryResult:
@@ -59,18 +61,14 @@ class Set:
             import duckdb
 
         self._folder = folder
-        self._found = found = list(entries(folder).values())
-        if not found:
+        self._found = _entries(folder)
+        if not self._found:
             name = folder if folder.suffix == ".parquet" and not folder.is_file() else "SET.parquet"
             raise CommandError(f"{folder} is no set of traces: 'vtctap export TRACE... -o {name}' makes one")
         self._error = duckdb.Error
         self._base = duckdb.connect()
         self._base.execute("set timezone = 'UTC'")
-        with self._errors():
-            for table in _TABLES:
-                self._base.execute(_view(self._base, folder, table, found))
-            _add_traces(self._base, found)
-            self._base.execute(views())
+        self._repeated(self._show)
 
     def since(self, day: date) -> None:
         """Sets the first day for the ready questions that have one."""
@@ -79,8 +77,7 @@ class Set:
     def ask(self, sql: str) -> QueryResult:
         """Returns the answer to one SQL statement. Raises CommandError if there is none, or several, or a wrong one."""
         self._check(sql)
-        with self._errors():
-            return QueryResult(self._base.execute(sql), self._errors)
+        return self._repeated(partial(self._answer, sql))
 
     def write(self, sql: str, path: Path, form: str) -> int:
         """Writes the answer to a file of one of :data:`FORMS`; returns its number of rows. Raises CommandError."""
@@ -88,7 +85,7 @@ class Set:
         statement = (
             f"copy ({sql.rstrip().removesuffix(';')}\n) to '{_quoted(path)}' ({FORMS[form]}, use_tmp_file false)"
         )
-        return int(next(iter(self.ask(statement)))[0])
+        return int(next(iter(self._answer(statement)))[0])
 
     def lacks(self, sql: str) -> str:
         """Returns a message if a question asks for findings that were not exported, and an empty text otherwise."""
@@ -102,6 +99,31 @@ class Set:
     def close(self) -> None:
         """Closes the set."""
         self._base.close()
+
+    def _show(self) -> None:
+        """Makes the views."""
+        with self._errors():
+            for table in _TABLES:
+                self._base.execute(_view(self._base, self._folder, table, self._found))
+            _add_traces(self._base, self._found)
+            self._base.execute(views())
+
+    def _answer(self, sql: str) -> QueryResult:
+        with self._errors():
+            return QueryResult(self._base.execute(sql), self._errors)
+
+    def _repeated(self, do: Callable[[], _Result]) -> _Result:
+        """Returns what ``do`` returns; where it fails because traces were replaced, makes the views again and repeats
+        it."""
+        try:
+            return do()
+        except CommandError:
+            now = _entries(self._folder)
+            if now == self._found:
+                raise
+        self._found = now
+        self._repeated(self._show)
+        return self._repeated(do)
 
     def _check(self, sql: str) -> None:
         """Raises CommandError for a question that is not one statement: of several, only the last would be answered."""
@@ -130,6 +152,8 @@ class Set:
         for entry in self._found:
             for file in (self._folder / name for names in entry.files.values() for name in names):
                 if str(file) in said or (searched and not self._is_readable(file)):
+                    if entry_of(self._folder, entry.id) != entry:
+                        return f"{entry.trace} was exported again meanwhile: ask again"
                     state = "cannot be read" if file.exists() else "is missing"
                     command = f"vtctap export --force {shlex.quote(entry.trace)} -o {shlex.quote(str(self._folder))}"
                     return f"{file} {state}: '{command}' writes it again (joined traces: all of them, with --join)"
@@ -167,6 +191,10 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
+def _entries(folder: Path) -> list[Entry]:
+    return list(entries(folder).values())
+
+
 def name_of(column: str) -> str:
     """Returns the name of a column in SQL: that of the field in Python."""
     if column in FIELDS:
@@ -194,7 +222,7 @@ def _view(base: Any, folder: Path, table: str, found: Sequence[Entry]) -> str:
     )
     there = {row[0] for row in base.execute(f"describe from {source}").fetchall()}
     selected = ", ".join(_selected(column, there) for column in columns(table))
-    return f"create view {table} as select {selected} from {source}"
+    return f"create or replace view {table} as select {selected} from {source}"
 
 
 def _selected(column: Column, there: set[str]) -> str:
@@ -206,8 +234,8 @@ def _selected(column: Column, there: set[str]) -> str:
 def _add_traces(base: Any, found: Sequence[Entry]) -> None:
     """Adds the table of traces."""
     base.execute(
-        "create table traces (trace varchar, trace_id varchar, profile varchar, records bigint, skipped bigint, "
-        "octets bigint, begins timestamptz, ends timestamptz, application varchar)"
+        "create or replace table traces (trace varchar, trace_id varchar, profile varchar, records bigint, "
+        "skipped bigint, octets bigint, begins timestamptz, ends timestamptz, application varchar)"
     )
     statement = "insert into traces values (?, ?, ?, ?, ?, ?, to_timestamp(? / 1e9), to_timestamp(? / 1e9), ?)"
     rows = [

@@ -1,5 +1,5 @@
 -- The views that follow from the records: requests with their first answer, and sessions.
-create view exchanges as
+create or replace view exchanges as
 with
   answers as (
     select * from records where request_in is not null and kind = 'frame'
@@ -16,7 +16,7 @@ from records request left join answers answer
 where request.kind = 'frame' and request.sender = 'client' and request.message is not null and request.echo is null;
 
 -- A meter is known by what it says of itself (id), else by the trace and the link.
-create view sessions as
+create or replace view sessions as
 select
   trace, trace_id, link, session,
   min(time_epoch) as begins, max(time_epoch) as ends, (max(time_ns) - min(time_ns)) / 1e9 as duration,
