@@ -2,11 +2,12 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from vtctap.base.nouns import count
 from vtctap.command_line.arguments import STANDARD
@@ -24,6 +25,8 @@ __all__ = ["Reading", "Traces", "is_read_once", "one_link"]
 
 _SHOWN: Final = 20
 """Most damaged parts of a trace that are shown one by one."""
+_PAUSE: Final = 0.1
+"""Seconds between two looks for the next ring file."""
 
 
 def is_read_once(name: str) -> bool:
@@ -89,25 +92,37 @@ class Traces:
         from vtctap.pcap.ring import file_after
         from vtctap.pcap.skipped import Skipped
 
-        after: tuple[str, int] | None = name, 0
-        while after:
-            name, missing = after
-            if missing:
-                yield Skipped(0, 0, f"the ring lacks {count(missing, 'file')} before it", name)
-            yield from self._items(name, partial(file_after, name))
-            after = file_after(name)
+        if is_read_once(name):
+            yield from self._items(name)
+            return
+        file: IO[bytes] = open(name, "rb")  # noqa: SIM115  closed below
+        missing = 0
+        while True:
+            with file:
+                if missing:
+                    yield Skipped(0, 0, f"the ring lacks {count(missing, 'file')} before it", name)
+                yield from self._read(file, name, partial(file_after, name))
+            file, missing = _opened_after(name)
+            name = file.name
 
-    def _items(self, name: str, complete: "Callable[[], object] | None" = None) -> "Iterator[Record | Skipped]":
-        """Yields the items of one trace (``-``: standard input). With ``complete`` a file is followed; see
-        :meth:`~vtctap.pcap.trace.TraceReader.follow`."""
-        from vtctap.command_line.progress import with_bar
-
+    def _items(self, name: str) -> "Iterator[Record | Skipped]":
+        """Yields the items of one trace (``-``: standard input)."""
         if is_read_once(name):
             with self._open(sys.stdin.buffer if name == STANDARD else name) as self.reader:
                 yield from self.reader.items()
                 yield from self._end()
             return
-        with open(name, "rb") as file, self._open(file) as self.reader:
+        with open(name, "rb") as file:
+            yield from self._read(file, name)
+
+    def _read(
+        self, file: IO[bytes], name: str, complete: "Callable[[], object] | None" = None
+    ) -> "Iterator[Record | Skipped]":
+        """Yields the items of an open file. With ``complete`` it is followed; see
+        :meth:`~vtctap.pcap.trace.TraceReader.follow`."""
+        from vtctap.command_line.progress import with_bar
+
+        with self._open(file) as self.reader:
             items = self.reader.follow(complete=complete) if complete else self.reader.items()
             yield from with_bar(items, file, name) if self._bar else items
             yield from self._end()
@@ -130,6 +145,20 @@ class Traces:
         self.skipped += 1
         if before < _SHOWN and self._told:
             warn(str(skipped))
+
+
+def _opened_after(name: str) -> tuple[IO[bytes], int]:
+    """Opens the ring file after a complete one, and returns it with the number of files that are missing before it.
+
+    A ring of few files may have deleted the next one by now, and not have begun the one after that.
+    """
+    from vtctap.pcap.ring import file_after
+
+    while True:
+        if after := file_after(name):
+            with suppress(FileNotFoundError):
+                return open(after[0], "rb"), after[1]
+        time.sleep(_PAUSE)
 
 
 @dataclass(slots=True)
