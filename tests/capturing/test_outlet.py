@@ -5,11 +5,12 @@ import io
 import os
 import sys
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from equipment import PATIENCE
 from vtctap.capturing.outlet import SLICE, DirectOutlet, ServedOutlet, can_stall, outlet
 
 Pipe = tuple[int, int]
@@ -59,22 +60,57 @@ def test_a_stalled_reader_is_not_waited_for(pipe: Pipe) -> None:
     assert os.read(pipe[0], 100) == b"a line\n"
 
 
-def test_a_slow_reader_gets_everything(pipe: Pipe) -> None:
+def test_a_slow_reader_gets_everything(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader takes longer than the patience in total, but takes some octets each time."""
     out = served(pipe[1], FULL)
+    wait, heard = out._changed.wait, bytearray()
+    os.set_blocking(pipe[0], False)
+
+    def read(patience: float | None = None) -> bool:
+        if patience is None:  # It is the thread.
+            return wait()
+        with suppress(BlockingIOError):
+            heard.extend(os.read(pipe[0], SLICE))
+        return wait(PATIENCE)
+
+    monkeypatch.setattr(out._changed, "wait", read)
     out.write(b"x" * FULL)
-    heard = bytearray()
-
-    def read() -> None:
-        while len(heard) < FULL:
-            time.sleep(0.02)
-            heard.extend(os.read(pipe[0], 2 * SLICE))
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert out.finish(0.5) == 0
-    reader.join()
+    assert out.finish(1) == 0
+    heard.extend(os.read(pipe[0], FULL))
     assert heard == b"x" * FULL
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_program_that_was_stopped_does_not_blame_the_reader(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """As after SIGSTOP and SIGCONT: the patience is over, and the thread has not run yet."""
+    out, runs, write = served(pipe[1], FULL), threading.Event(), os.write
+    wait, waits = out._changed.wait, []
+
+    def late(descriptor: int, octets: bytes) -> int:
+        runs.wait()
+        return write(descriptor, octets)
+
+    def over(patience: float | None = None) -> bool:
+        if patience is None:  # It is the thread.
+            return wait()
+        waits.append(patience)
+        if len(waits) == 1:
+            return False
+        runs.set()
+        return wait(PATIENCE)
+
+    monkeypatch.setattr(os, "write", late)
+    monkeypatch.setattr(out._changed, "wait", over)
+    out.write(b"x" * SLICE)
+    if gone:
+        os.close(pipe[0])
+        with pytest.raises(BrokenPipeError):
+            out.finish(1)
+    else:
+        assert out.finish(1) == 0
+        assert os.read(pipe[0], FULL) == b"x" * SLICE
 
 
 def test_a_reader_that_goes_away_is_noticed(pipe: Pipe) -> None:

@@ -20,6 +20,10 @@ from typing import IO, Any, Final
 SLICE: Final = 4096
 """Octets per write: the most that a pipe accepts atomically (POSIX: PIPE_BUF; 4096 on Linux)."""
 
+_ROOM: Final = getattr(select, "POLLOUT", 0)
+_GONE: Final = getattr(select, "POLLERR", 0) | getattr(select, "POLLHUP", 0)
+"""Events of poll(2): the reader has made room for a slice, and the reader is gone."""
+
 
 class Outlet(ABC):
     """An output for text and octets."""
@@ -126,18 +130,25 @@ class ServedOutlet(Outlet):
     @property
     def unread(self) -> bool:
         """See :attr:`Outlet.unread`. It works without a write, because a line may be silent for long."""
-        if isinstance(self._error, BrokenPipeError):
-            return True
+        return isinstance(self._error, BrokenPipeError) or bool(self._events() & _GONE)
+
+    def _events(self) -> int:
+        """Returns what poll(2) tells of the descriptor; nothing on systems without it."""
         if not hasattr(select, "poll"):
-            return False
+            return 0
         poll = select.poll()
-        poll.register(self._descriptor, 0)
-        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+        poll.register(self._descriptor, _ROOM)
+        return sum(events for _, events in poll.poll(0))
+
+    def _is_late(self) -> bool:
+        """Whether the reader has made room, or is gone, and the thread has not noticed yet: the program was stopped, or
+        the system is busy."""
+        return bool(self._events() & (_ROOM | _GONE))
 
     def finish(self, patience: float) -> int:
         """See :meth:`Outlet.finish`."""
         with self._changed:
-            while self._held and not self._error and self._changed.wait(patience):
+            while self._held and not self._error and (self._changed.wait(patience) or self._is_late()):
                 pass
             if not self._held:  # The thread ends; a later write starts another.
                 self._thread = None
