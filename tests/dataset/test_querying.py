@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ pytest.importorskip("duckdb")
 
 from vtctap.dataset.adding import Options, add
 from vtctap.dataset.querying import Set
-from vtctap.dataset.questions import questions
+from vtctap.dataset.questions import question, questions
 from vtctap.errors import CommandError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TRACES = sorted(EXAMPLES.glob("*.pcapng"))
+DAY_US = 86_400_000_000
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -121,17 +123,20 @@ def session(day: int, delay_ms: int, *, read: bytes = b"\x01R1\x022000()\x03") -
     return [Record(time + at * 10**6, octets, sender=sender, line=line, speed=9600) for at, sender, octets in said]
 
 
-def made(folder: Path, records: list[Record]) -> Set:
-    with create_trace(folder / "t.pcapng") as writer:
+def written(path: Path, records: list[Record]) -> Path:
+    with create_trace(path, force=True) as writer:
         for record in records:
             writer.write(record)
+    return path
+
+
+def made(folder: Path, records: list[Record]) -> Set:
+    written(folder / "t.pcapng", records)
     add((str(folder / "t.pcapng"),), Options(str(folder / "set")))
     return Set(folder / "set")
 
 
 def answers(opened: Set, name: str) -> list[dict[str, Any]]:
-    from vtctap.dataset.questions import question
-
     answer = opened.ask(question(name))
     return [dict(zip(answer.columns, row, strict=True)) for row in answer]
 
@@ -147,6 +152,24 @@ def test_a_meter_that_drifts(tmp_path: Path) -> None:
     assert (slowest["register"], slowest["answers"], slowest["longest_s"]) == ("2000", 20, 0.157)
 
 
+def test_the_drift_is_exact(ask: Ask) -> None:
+    """The slope of the least squares, in fractions: so many digits are the same in whatever order DuckDB adds."""
+    times = ask(
+        "select meter, epoch_us(exchanges.time_epoch), response_time "
+        "from exchanges join sessions using (trace_id, link, session) where response_time is not null"
+    )
+    wanted = {}
+    for meter in {meter for meter, _, _ in times}:
+        points = [(Fraction(at, DAY_US), Fraction(time) * 1000) for each, at, time in times if each == meter]
+        if len(points) < 10:
+            continue
+        day, time_ms = (sum(values) / len(points) for values in zip(*points, strict=True))
+        slope = sum((x - day) * (y - time_ms) for x, y in points) / sum((x - day) ** 2 for x, _ in points)
+        wanted[meter] = round(float(slope), 6)
+    assert {row[0]: row[4] for row in ask(question("reaction-drift"))} == wanted
+    assert max(map(abs, wanted.values())) > 100_000
+
+
 @pytest.mark.parametrize("name", ["reaction-drift", "response-times", "slowest-registers"])
 def test_ready_questions_about_times_look_from_the_day_on(tmp_path: Path, name: str) -> None:
     opened = made(tmp_path, [record for day in range(20) for record in session(day, 100)])
@@ -155,6 +178,39 @@ def test_ready_questions_about_times_look_from_the_day_on(tmp_path: Path, name: 
     assert answers(opened, name)[0]["answers"] == first // 2
     opened.since((START + timedelta(days=20)).date())
     assert not answers(opened, name)
+
+
+def test_a_session_of_two_meters_is_that_of_the_first(tmp_path: Path) -> None:
+    """Whatever file DuckDB reads first: those of a set are no sequence."""
+    first = [replace(record, time=record.time - 5 * 10**9) for record in session(1, 100)]
+    other = replace(first[1], octets=b"/XYZ5OTHER\r\n", time=first[0].time + 6 * 10**9)  # After midnight.
+    made(tmp_path, [*first, other]).close()
+    (entry,) = tmp_path.glob("set/traces/*.json")
+    content = json.loads(entry.read_text())
+    for names in content["files"].values():
+        names.reverse()
+    entry.write_text(json.dumps(content))
+    opened = Set(tmp_path / "set")
+    opened.ask("set threads = 1")  # Several begin with any of the files.
+    assert list(opened.ask("select make, meter, frames from sessions")) == [("ABC", "ABCTEST", 5)]
+
+
+def test_a_register_of_two_names_has_the_same_one_in_any_order(tmp_path: Path) -> None:
+    profile = (
+        '[profile]\nname = "{0}"\ntitle = "{0}"\ninherits = "iec62055-52"\nsource = "test"\nconfidence = "assumed"\n'
+    )
+    register = '[registers.entries]\n"2000" = {{ name = "{0}", access = "read" }}\n'
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text((profile + register).format(name))
+    found = []
+    for number, names in enumerate((("one", "two"), ("two", "one"))):
+        for day, name in enumerate(names):
+            trace = written(tmp_path / f"{day}.pcapng", session(day, 100))
+            add((str(trace),), Options(str(tmp_path / f"set{number}"), profile=str(tmp_path / f"{name}.toml")))
+        opened = Set(tmp_path / f"set{number}")
+        opened.ask("set threads = 1")
+        found.append([(row["register"], row["name"]) for row in answers(opened, "slowest-registers")])
+    assert found == [[("2000", "one")]] * 2
 
 
 def test_a_meter_that_speaks_another_dialect(tmp_path: Path) -> None:
@@ -169,8 +225,6 @@ def test_a_meter_that_speaks_another_dialect(tmp_path: Path) -> None:
 
 
 def test_refused_tokens_and_why(ask: Ask) -> None:
-    from vtctap.dataset.questions import question
-
     found = ask(question("refused-tokens"))
     wanted = [(flow.token, flow.outcome, flow.status_meaning) for flow in flows() if flow.outcome == "rejected"]
     assert wanted

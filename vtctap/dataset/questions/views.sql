@@ -15,7 +15,7 @@ from records request left join answers answer
   on answer.trace_id = request.trace_id and answer.request_in = request.number
 where request.kind = 'frame' and request.sender = 'client' and request.message is not null and request.echo is null;
 
--- A meter is known by what it says of itself (id), else by the trace and the link.
+-- A meter is known by what it says of itself (the first id), else by the trace and the link.
 create or replace view sessions as
 select
   trace, trace_id, link, session,
@@ -25,7 +25,7 @@ select
   count(request_in) as answers,
   count(repeat_of) as repeats,
   count(*) filter (bcc_status = 'bad' or error_parity is not null or error_framing is not null) as damaged,
-  any_value(id_manufacturer) as make,
-  coalesce(any_value(id_manufacturer || id_text), trace || ' link ' || link) as meter
+  arg_min(id_manufacturer, number) as make,
+  coalesce(arg_min(id_manufacturer || id_text, number), trace || ' link ' || link) as meter
 from records where session is not null
 group by trace, trace_id, link, session;
