@@ -50,7 +50,8 @@ class CaptureReader(Closing):
     """Iterates the packets of a capture file of any format, in constant memory and without seeking.
 
     Iteration stops at the end of the file, or before a packet that is incomplete; :attr:`cut` then says so. A new
-    iteration continues there with what has been appended since, so repeated iterations follow a growing file.
+    iteration continues there with what has been appended since, so repeated iterations follow a growing file. Raises
+    TraceError where the file is overwritten meanwhile.
     :meth:`close` or ``with`` closes a file given as a path; a file object stays open.
     """
 
@@ -64,7 +65,7 @@ class CaptureReader(Closing):
         self.cut: str | None = None
         """After an iteration: a message if the file is empty or ends in the middle of a packet, else None."""
         self.watched = False
-        """Whether iterations raise TraceError where the file is no longer the one that was opened; see
+        """Whether iterations raise TraceError also where another file has the name; see
         :attr:`vtctap.pcap.streams.Input.gone`."""
         try:
             while not self._recognise() and self._input.more():
@@ -158,7 +159,8 @@ class CaptureReader(Closing):
                     yield Skipped(self._input.offset(len(self._input.buffer)), 0, str(error), self.name)
                     break
                 # Checked after the octets were read, so that none of another file are parsed.
-                if self.watched and (gone := self._input.gone):
+                gone = self._input.gone
+                if gone == "overwritten" or (gone and self.watched):
                     raise TraceError(f"{self.name} was {gone} while it was read: start again")
                 if not more:
                     break

@@ -28,6 +28,7 @@ from vtctap.pcap import (
     Sender,
     TraceError,
     TraceExists,
+    TraceReader,
     TraceWriter,
     create_capture,
     create_trace,
@@ -304,6 +305,31 @@ class TraceContract:
             with pytest.raises(TraceError, match=r"growing\.pcapn?g? was overwritten while it was read: start again"):
                 next(following)
 
+    @pytest.mark.parametrize("more", [0, 1, 3])
+    def test_a_trace_that_is_overwritten_while_it_is_read(self, records: list[Record], path: Path, more: int) -> None:
+        """No record of the new trace follows those of the old one, also where nobody follows the trace."""
+        octets, sizes = self.octets(records)
+        path.write_bytes(octets)
+        with TraceReader(path, chunk=sizes[-2]) as reader:
+            assert next(reader.items()) == records[0]
+            path.write_bytes(self.octets([replace(record, time=START) for record in records * more])[0])
+            read: list[object] = []
+            with pytest.raises(TraceError, match="was overwritten while it was read: start again"):
+                read += reader.items()
+            assert read == records[1:-1]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+    def test_a_trace_that_is_replaced_while_it_is_read_is_read_to_its_end(
+        self, records: list[Record], path: Path
+    ) -> None:
+        octets, sizes = self.octets(records)
+        path.write_bytes(octets)
+        with TraceReader(path, chunk=sizes[-2]) as reader:
+            assert next(reader.items()) == records[0]
+            path.unlink()
+            path.write_bytes(octets)
+            assert list(reader.items()) == records[1:]
+
     @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
     def test_follow_notices_that_another_file_has_the_name(self, records: list[Record], tmp_path: Path) -> None:
         octets, _ = self.octets(records)
@@ -477,7 +503,7 @@ class TraceContract:
         octets[second + 2] = 9
         path.write_bytes(octets)
         with open_trace(path) as reader:
-            read = []
+            read: list[object] = []
             with pytest.raises(TraceError, match="37 octets skipped: packet 2: version 9"):  # noqa: PT012
                 for record in reader:
                     read.append(record)
@@ -576,7 +602,7 @@ class TestPcapng(TraceContract):
             for record, comment in zip(records, comments, strict=True):
                 writer.write(record, comment)
         with open_trace(path) as reader:
-            read = []
+            read: list[object] = []
             for record in reader:
                 assert reader.packet
                 read.append((record, reader.packet.comments))
