@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from equipment import PATIENCE
+from vtctap.command_line.service_manager import ServiceManager
 from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
 
@@ -364,6 +365,15 @@ def test_a_service_manager_is_told(taps: Any, tmp_path: Path, start: Start, list
             pass
         assert state == b"STOPPING=1"
         assert process.wait(PATIENCE) == 0
+
+
+def test_a_service_that_is_stopped_as_soon_as_it_is_ready(
+    taps: Any, tmp_path: Path, inside: Run, monkeypatch: pytest.MonkeyPatch, records: Records
+) -> None:
+    monkeypatch.setattr(ServiceManager, "ready", lambda manager: os.kill(os.getpid(), signal.SIGTERM))
+    assert inside("capture", *pair(taps), "-w", "t.pcapng").returncode == 0
+    events = [record.event.partition(" ")[0] for record in records(tmp_path / "t.pcapng")]
+    assert events == ["opened", "opened", "closed", "closed"]
 
 
 # Stop conditions.
