@@ -154,6 +154,8 @@ class Capture:
     def close(self) -> list[Record]:
         """Ends the capture: returns the remaining records and a ``closed`` event for each tap. The ports stay open
         until the context ends."""
+        for index in list(self._reopening):  # Opening a port again has read what was waiting in it.
+            self._reopen(index)
         for chunk in self._reader.drain(_REMAINDER):  # Octets that came since the last poll.
             self._feed(chunk)
         for link in self._links:

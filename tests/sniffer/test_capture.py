@@ -359,6 +359,20 @@ def test_a_port_that_takes_long_to_open_delays_nobody(
     assert len(os.listdir("/dev/fd")) == open_files + 2 - 2
 
 
+def test_a_port_that_is_back_just_before_the_end(hardware: tuple[Hardware, Hardware]) -> None:
+    """What was read from it when it was opened again is in the records."""
+    client, _ = hardware
+    with Capture([link_of(client)], SETTINGS, gap_limit_ns=1_500 * MS, profile="p") as tap:
+        client.unplug()
+        records = until(tap, lambda _: tap.lost)
+        client.plug(waiting=b"/?!\r\n")
+        tap._reopening[0]._thread.join(PATIENCE)
+        records += tap.close()
+        assert tap.lost == []
+    assert [text.split()[:1] for text in events(records)] == [["opened"], ["lost"], ["opened"], ["closed"]]
+    assert (tap.octets, said(records)) == (5, b"/?!\r\n")
+
+
 def test_a_network_port_that_ends_and_comes_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"socket://127.0.0.1:{listening.getsockname()[1]}"
