@@ -67,7 +67,7 @@ def build(tmp_path: Path, screen: Screen, dissector: Callable[[], Dissector]) ->
         counts, trigger, signals, keyboard = Counts(), Trigger(None, dissector()), Signals(), Keyboard()
         marks = Marks(keyboard, signals, screen)
         ending = Ending(Limits(None, packets, None, ()), trigger, recording, None, dissector())
-        report = Report(None, screen, counts, trigger, marks, recording, None, ending)
+        report = Report(None, False, screen, counts, trigger, marks, recording, None, ending)
         return Sink(
             Chain([Remainder(lambda: ending.full), counts, trigger, recording, ending]),
             ending,

@@ -126,7 +126,7 @@ def build_sink(arguments: argparse.Namespace, profile: "Profile", *, live: bool 
         ending,
         Notifying() if live else None,
     ]
-    report = Report(arguments.stats_json, watched, counts, trigger, marks, recording, printing, ending)
+    report = Report(arguments.stats_json, arguments.force, watched, counts, trigger, marks, recording, printing, ending)
     return Sink(Chain([part for part in parts if part]), ending, signals, keyboard, marks, watched, report)
 
 

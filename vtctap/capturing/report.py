@@ -23,10 +23,11 @@ class Report:
     """Reports what the parts of a chain have done.
 
     ``recording`` is None without a trace, ``printing`` None without printed lines. ``stats`` is the name of the file
-    for ``--stats-json``, if any.
+    for ``--stats-json``, if any; with ``force`` it may exist.
     """
 
     stats: str | None
+    force: bool
     screen: "Screen"
     counts: "Counts"
     trigger: "Trigger"
@@ -38,7 +39,7 @@ class Report:
     def write(self) -> None:
         """Writes the file, if any. Raises OutputError."""
         if self.stats:
-            write_text(self.stats, json.dumps(self._json()) + "\n", force=True)
+            write_text(self.stats, json.dumps(self._json()) + "\n", force=self.force)
 
     def say(self) -> None:
         """Shows the summary line."""

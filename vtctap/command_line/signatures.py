@@ -28,7 +28,7 @@ def sign(text: str, key: str, name: str, *, force: bool) -> None:
     done = _ssh_keygen(["sign", "-f", key], text)
     if done.returncode:
         raise CommandError(f"ssh-keygen cannot sign with {key}: {_last_line(done)}")
-    write_text(name, done.stdout, force=True)
+    write_text(name, done.stdout, force=force)
 
 
 def refuse_unreadable(signature: str, signers: str) -> None:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.junit:
         refuse_same(STANDARD, arguments.junit)
         refuse_existing(arguments.junit, force=arguments.force)
-        outputs.append(_Junit(arguments.junit, arguments.fail_on))
+        outputs.append(_Junit(arguments.junit, arguments.fail_on, force=arguments.force))
     shown = SEVERITIES[SEVERITIES.index(arguments.severity) :]
     failing = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on in SEVERITIES else ()
     counts = Counter(dict.fromkeys(reversed(SEVERITIES), 0))
@@ -183,10 +183,10 @@ class _Junit(_Output):
 
     takes_all = True
 
-    def __init__(self, name: str, fail_on: str) -> None:
+    def __init__(self, name: str, fail_on: str, *, force: bool) -> None:
         from vtctap.dissector.analysis.junit import JunitReport
 
-        self._name = name
+        self._name, self._force = name, force
         self._report = JunitReport(fail_on)
 
     def begin(self, trace: str, checked: _Checked) -> None:
@@ -196,7 +196,7 @@ class _Junit(_Output):
         self._report.feed(finding)
 
     def close(self, counts: "Mapping[str, int]") -> None:
-        write_text(self._name, self._report.text(), force=True)
+        write_text(self._name, self._report.text(), force=self._force)
 
 
 def _as_json(finding: "Finding") -> dict[str, object]:

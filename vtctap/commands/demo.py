@@ -75,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     playing = _Playing(arguments, dialect, settings)
     faults = (_fast if arguments.fast else _true_pace)(playing, profile, settings, sink)
     if dialect_name:
-        write_text(dialect_name, to_json(dialect), force=True)
+        write_text(dialect_name, to_json(dialect), force=arguments.force)
     if list_name:
-        _list_faults(arguments.output, list_name, faults)
+        _list_faults(arguments.output, list_name, faults, force=arguments.force)
     return DONE
 
 
@@ -181,7 +181,7 @@ def _true_pace(play: _Playing, profile: "Profile", settings: "Settings", sink: "
         return [replace(fault, time=fault.time + taps.offset_ns) for fault in playing.faults]
 
 
-def _list_faults(trace: str, name: str, faults: "list[Fault]") -> None:
+def _list_faults(trace: str, name: str, faults: "list[Fault]", *, force: bool) -> None:
     """Writes the findings that a check of the trace must have to ``name``: the record number and code of each fault."""
     from vtctap.pcap.record import Kind
     from vtctap.pcap.trace import open_trace
@@ -193,7 +193,7 @@ def _list_faults(trace: str, name: str, faults: "list[Fault]") -> None:
         own = [(abs(record.time - fault.time), number) for number, record in records if _side(record) == fault.side]
         if own:
             listed.append({"frame": min(own)[1], "code": fault.code})
-    write_text(name, json.dumps(listed, indent=1) + "\n", force=True)
+    write_text(name, json.dumps(listed, indent=1) + "\n", force=force)
 
 
 def _side(record: "Record") -> str:

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     collected = collect(records, profile)
     names = "trace" if arguments.no_secrets else ", ".join(Path(trace).name for trace in traces)
     text = page(collected, profile, trace=names, application=APPLICATION)
-    write_text(arguments.output, text, force=True, encoding="utf-8")
+    write_text(arguments.output, text, force=arguments.force, encoding="utf-8")
     if not arguments.quiet and arguments.output != STANDARD:
         warn(f"the report is in {arguments.output}: any browser shows it")
     return reading.status
