@@ -44,6 +44,7 @@ class RingLimits:
 
 
 _NAME: Final = re.compile(r"(?P<stem>.*)_(?P<number>[0-9]{5})_(?P<moment>[0-9]{14})(?P<suffix>\.[^.]*)", re.DOTALL)
+_MOMENT: Final = "%Y%m%d%H%M%S"
 
 
 def file_after(path: str | os.PathLike[str]) -> tuple[str, int] | None:
@@ -65,12 +66,29 @@ def file_after(path: str | os.PathLike[str]) -> tuple[str, int] | None:
     for other in map(_NAME.fullmatch, names):
         if other and other["stem"] == own["stem"] and other["suffix"] == own["suffix"]:
             steps = (int(other["number"]) - int(own["number"])) % NUMBERS
-            if 0 < steps < NUMBERS // 2 and other["moment"] >= own["moment"]:
+            if 0 < steps < NUMBERS // 2 and _may_follow(other["moment"], own["moment"]):
                 later.append((steps, other["moment"], other[0]))
     if not later:
         return None
     steps, _, following = min(later)
     return os.path.join(folder, following), steps - 1
+
+
+def _may_follow(moment: str, earlier: str) -> bool:
+    """Whether a file's local time may be no earlier than another's. Where daylight saving time ends, an hour of local
+    time comes twice."""
+    if moment >= earlier:
+        return True
+    try:
+        return max(_times(moment)) >= min(_times(earlier))
+    except (ValueError, OverflowError):  # It is no time.
+        return False
+
+
+def _times(moment: str) -> tuple[float, float]:
+    """Returns when a local time was, the first and the second time, in s since 1970 UTC."""
+    local = datetime.strptime(moment, _MOMENT)
+    return local.replace(fold=0).timestamp(), local.replace(fold=1).timestamp()
 
 
 class RingWriter(Closing):
@@ -145,7 +163,7 @@ class RingWriter(Closing):
                 os.unlink(self.kept.popleft())
         self.number += 1
         moment = datetime.fromtimestamp(time // SECOND_NS)
-        name = f"{self._stem}_{self.number % NUMBERS:05}_{moment:%Y%m%d%H%M%S}{self._suffix}"
+        name = f"{self._stem}_{self.number % NUMBERS:05}_{moment:{_MOMENT}}{self._suffix}"
         writer = self._create(name)
         self.kept.append(name)
         return writer

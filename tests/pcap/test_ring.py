@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -218,6 +219,20 @@ def test_the_file_after_the_last_number(tmp_path: Path, monkeypatch: pytest.Monk
     assert file_after("t_99999_20260101120000.pcapng") == ("t_00000_20260101120001.pcapng", 0)
     assert file_after("t.pcapng") is None
     assert file_after("missing/t_99999_20260101120000.pcapng") is None
+
+
+def test_the_files_of_a_ring_follow_each_other_when_the_clocks_are_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Local times from two to three o'clock come twice. An earlier hour does not, nor what is no time."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    change = datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp() - NOON // SECOND
+    ring = write(tmp_path, RingLimits(records=1), [at(change + second) for second in (-70, -10, 10, 3590, 3610)])
+    assert "_20261025020010." in ring.kept[2]
+    (tmp_path / "t_00006_20261025015959.pcapng").touch()
+    (tmp_path / "t_00007_20261025029999.pcapng").touch()
+    assert [file_after(name) for name in ring.kept] == [*((name, 0) for name in list(ring.kept)[1:]), None]
 
 
 def test_the_files_of_a_ring_follow_each_other(tmp_path: Path) -> None:
