@@ -44,6 +44,15 @@ def verified(packets: Packets) -> tuple[list[ChainVerdict], int]:
     return list(verifier.verdicts.values()), verifier.bares
 
 
+def test_the_first_eight_records_without_a_hash_are_named() -> None:
+    verifier = Verifier()
+    for number in range(1, 12):
+        verifier.feed(ChainPlace("t", number), NOON, encode(PLAIN[2]), PLAIN[2])
+    assert [place.number for place in verifier.bare] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert verifier.bares == 11
+    assert not verifier.verdicts
+
+
 def test_the_hashes_by_the_specification() -> None:
     """The hashes are computed from docs/link-type.md without the module."""
     before = hashlib.sha256(NOON.to_bytes(8, "big")).digest()

@@ -64,6 +64,19 @@ def test_least_record_golden() -> None:
     assert decode(golden, 5) == Record(5)
 
 
+@pytest.mark.parametrize(
+    ("sender", "inferred", "octet"),
+    [
+        *[(Sender.UNKNOWN, False, 0x00), (Sender.CLIENT, False, 0x01), (Sender.SERVER, False, 0x02)],
+        *[(Sender.UNKNOWN, True, 0x80), (Sender.CLIENT, True, 0x81), (Sender.SERVER, True, 0x82)],
+    ],
+)
+def test_the_octet_of_the_sender(sender: Sender, inferred: bool, octet: int) -> None:
+    record = Record(5, sender=sender, inferred=inferred)
+    assert encode(record)[8] == octet
+    assert decode(encode(record), 5) == record
+
+
 OPTIONS = [
     # the record's fields, and the octets of its options
     ({"parity_errors": (1, 3)}, "0001 0004 0001 0003"),

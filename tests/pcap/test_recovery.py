@@ -16,6 +16,7 @@ from vtctap.pcap.capture_file import Parser
 from vtctap.pcap.record import Kind, encode
 from vtctap.pcap.recovery import Recovering
 from vtctap.pcap.streams import Input
+from vtctap.pcap.trace import TraceReader
 
 SESSION = session()
 FORMATS = {suffix: written(SESSION, suffix) for suffix in (".pcapng", ".pcap")}
@@ -103,6 +104,19 @@ def test_positions_and_octets_cover_the_file_in_order(suffix: str) -> None:
     octets = FORMATS[suffix]
     _, skipped = items_of(octets[:begin] + bytes(end - begin) + octets[end:])
     assert (skipped[0].offset, skipped[0].octets) == (begin, end - begin)
+
+
+@pytest.mark.parametrize("chunk", range(1, 80))
+def test_the_size_of_the_reads_changes_nothing(chunk: int, suffix: str) -> None:
+    """A block is found after damage wherever a read ends."""
+    octets = bytearray(FORMATS[suffix])
+    begin, end = blocks(suffix)[4]
+    octets[begin:end] = b"\x55" * (end - begin)
+    reader = TraceReader(io.BytesIO(octets), chunk=chunk)
+    items = [*reader.items(), *reader.torn()]
+    assert [item for item in items if isinstance(item, Record)] == SESSION[:4] + SESSION[5:]
+    (skipped,) = (item for item in items if isinstance(item, Skipped) and item.octets)
+    assert (skipped.offset, skipped.octets) == (begin, end - begin)
 
 
 def test_a_trace_that_grows_is_not_damaged(suffix: str) -> None:

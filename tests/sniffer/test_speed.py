@@ -532,6 +532,22 @@ def test_a_break_after_a_readout_is_heard(talk: Talk) -> None:
     assert talk.say(BREAK) == Change(START, "BreakCommand")
 
 
+def test_the_length_of_silence(talk: Talk) -> None:
+    """A read comes up to two characters late."""
+    late = 2 * FAST.line.character_time_ns(FAST.speed)
+    fast(talk)
+    assert talk.wait(1_500 * MS + late) is None
+    assert talk.wait(1) == Change(START, "silence")
+
+
+def test_the_rest_after_a_readout(talk: Talk) -> None:
+    talk.say(REQUEST)
+    talk.say(b"/ZZzEtest\r\n", 1)
+    talk.say(READOUT, 1)
+    assert talk.wait(500 * MS - 1) is None
+    assert talk.wait(1) == Change(START, "end-of-readout")
+
+
 def test_silence(talk: Talk) -> None:
     fast(talk)
     assert talk.wait(1_500 * MS) is None

@@ -15,6 +15,7 @@ import pytest
 
 from vtctap.dissector.analysis import findings
 from vtctap.dissector.analysis.check import check
+from vtctap.dissector.analysis.exchange_rules import MAX_SILENT
 from vtctap.dissector.analysis.findings import KINDS, SEVERITIES, Finding
 from vtctap.dissector.analysis.junit import MAX_WRITTEN, JunitReport
 from vtctap.dissector.dissect import Dissector
@@ -114,6 +115,8 @@ SEQUENCE: list[tuple[list[Frame], list[tuple[str, str, tuple[int, ...]]]]] = [
      [("cut", "warning", (5,))]),
     ([("C", READ), ("S", DATA, {"after": 1_600 * MS})], [("response-late", "warning", (2,))]),
     ([("C", READ), ("S", DATA, {"after": 1_501 * MS})], []),
+    ([("C", READ), ("S", DATA, {"after": 1_502 * MS})], []),
+    ([("C", READ), ("S", DATA, {"after": 1_502 * MS + 1})], [("response-late", "warning", (2,))]),
     ([("C", READ), ("S", DATA, {"after": 1_600 * MS, "uncertainty": 100 * MS})], []),
     ([("C", READ, {"uncertainty": None}), ("S", DATA, {"after": 1_600 * MS})], []),
     ([("C", READ), ("S", DATA, {"after": 1_600 * MS, "flags": Flag.ORDER_UNCERTAIN})], []),
@@ -452,9 +455,24 @@ def test_what_a_reader_skipped_is_a_finding_in_its_place() -> None:
     ]
 
 
+@pytest.mark.parametrize("times", [2, 3, 4, 9])
+def test_a_loop_of_refusals_is_one_finding(times: int) -> None:
+    loops = [each for each in found([("C", WRITE), ("S", NAK)] * times) if each[0] == "nak-loop"]
+    assert loops == ([("nak-loop", "warning", (5, 6))] if times > 2 else [])
+
+
+def test_unanswered_requests_have_a_limit_until_the_server_is_heard() -> None:
+    """The trace of a tap on the wrong wire does not fill the memory."""
+    story: list[Frame] = [("C", READ)] * (MAX_SILENT + 5)
+    silent = [each for each in found([*story, ("S", DATA)]) if each[0] == "no-response"]
+    assert [each[2] for each in silent] == [(number,) for number in range(1, MAX_SILENT + 1)]
+
+
 def test_what_the_end_of_the_capture_hides() -> None:
     """The capture ends before the last request could be answered."""
     assert found([*GOOD, ("C", READ)], quiet=100 * MS) == []
+    assert found([*GOOD, ("C", READ)], quiet=1_500 * MS) == []
+    assert found([*GOOD, ("C", READ)], quiet=1_500 * MS + 1) == [("no-response", "warning", (5,))]
 
 
 def test_a_tap_on_one_wire() -> None:

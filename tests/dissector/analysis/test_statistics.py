@@ -2,6 +2,8 @@
 
 import statistics as stdlib
 from collections import Counter
+from functools import reduce
+from operator import xor
 
 import pytest
 from hypothesis import given
@@ -109,3 +111,17 @@ def test_registers_and_sessions_have_a_limit(monkeypatch: pytest.MonkeyPatch) ->
     assert [session["frames"] for session in link["sessions"]] == [2, 2]
     assert link["left_out"] == {"sessions": 3, "uses of registers": 2}
     assert link["records"] == {"frame": 10}
+
+
+def test_verdicts_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change of the verdict counts, up to the limit."""
+    monkeypatch.setattr("vtctap.dissector.analysis.statistics.MAX_VERDICTS", 3)
+    records = []
+    for number, status in enumerate((1, 1, 5, 1, 5, 1)):
+        answer = b"\x02FFFE(0%d)\x03" % status
+        at = EPOCH + number * 1000 * MS
+        records.append(Record(at, READ, Kind.FRAME, Sender.CLIENT))
+        records.append(Record(at + 100 * MS, answer + bytes([reduce(xor, answer[1:])]), Kind.FRAME, Sender.SERVER))
+    (link,) = statistics(iter(records), load()).as_json()["links"]
+    (session,) = link["sessions"]
+    assert session["token_verdicts"] == ["Accept", "KeyTypeError", "Accept"]

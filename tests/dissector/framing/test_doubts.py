@@ -104,9 +104,9 @@ def test_an_inverted_line(synthetic: bool) -> None:
 def test_a_nak_after_noise_is_one() -> None:
     """The client refuses a damaged answer with NAK: after a pause, or after octets that are no inverted text."""
     heard = inverted(TELEGRAM)
-    assert [piece.is_frame for piece in pieces(heard + b"\x15", synthetic=False, pauses={len(heard): 10 * CHARACTER})][
-        -1
-    ]
+    for pause in (0, CHARACTER, CHARACTER + 1, 10 * CHARACTER):  # From the end of the noise.
+        last = pieces(heard + b"\x15", synthetic=False, pauses={len(heard): pause})[-1]
+        assert last.is_frame == (pause > CHARACTER), pause
     noise = random.Random(1).randbytes(40).translate(None, b"\x00\x01\x02\x03\x04\x06\x15\x81\x82\x86\x95/\xaf~")
     assert [piece.values for piece in pieces(noise + b"\x15", synthetic=True)][-1] == b"\x15"
 

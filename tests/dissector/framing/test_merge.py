@@ -123,6 +123,15 @@ def test_the_bound_of_doubt() -> None:
         assert flags == {UNCERTAIN if apart == 20 * MS - CHARACTER else 0}
 
 
+@pytest.mark.parametrize("gap", [-1, 0, 1])
+def test_frames_that_meet_do_not_overlap(gap: int) -> None:
+    """The later one, longer than the doubt, cannot have ended before the other began."""
+    first = frame(SERVER, DATA, 0)
+    second = frame(CLIENT, PASSWORD_1, first.duration + gap)
+    assert first.duration + second.duration > 20 * MS > first.duration
+    assert {record.flags for record in merged([first, second])} == {UNCERTAIN if gap < 0 else 0}
+
+
 def test_an_overlap_beyond_the_uncertainty_is_no_doubt() -> None:
     """In a collision, it is certain who began first."""
     records = [frame(SERVER, DATA, 0, MS), frame(CLIENT, READ, 2 * MS + 1, MS)]

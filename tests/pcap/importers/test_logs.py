@@ -320,6 +320,24 @@ def test_a_word_before_the_octets_names_the_sender(name: str, client: str, serve
     assert account.complete
 
 
+@pytest.mark.parametrize(("others", "forms"), [(2, ["hex"]), (3, [])])
+def test_half_of_the_lines_must_state_octets(others: int, forms: list[str], tmp_path: Path) -> None:
+    """Hexadecimal has no mark of its own; blank lines do not count."""
+    (tmp_path / "x.log").write_text("2f 3f 21\n\n\n0d 0a\n" + "what is it?\n" * others)
+    assert [form.name for form in recognise(tmp_path / "x.log")] == forms
+
+
+@pytest.mark.parametrize(("before", "timed"), [(1, True), (16, True), (17, False)])
+def test_bursts_before_the_first_time(before: int, timed: bool) -> None:
+    """Sixteen of them get that time, which a note states; if more come, they have none."""
+    lines = "".join(f"{side(at, 'TX', 'RX')} 2f 3f\n" for at in range(before))
+    bursts, account = bursts_of("hex", lines + "10:00:02 TX 21\n")
+    assert len(bursts) == before + (1 if bursts[-1].octets == b"!" else 0)
+    times = {burst.time for burst in bursts[:before]}
+    assert times == {bursts[-1].time if timed else None}
+    assert ("octets before the first time of the log are given that time" in account.notes) == timed
+
+
 def test_a_dump_without_a_row() -> None:
     lines = sample("hexdump").splitlines(keepends=True)
     del lines[1]

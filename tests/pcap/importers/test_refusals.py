@@ -116,6 +116,19 @@ def test_groups_of_octets_are_never_refused(group: int) -> None:
             assert refusal(lines) == ""
 
 
+@pytest.mark.parametrize(("usable", "refused"), [(1, True), (2, True), (3, False)])
+def test_the_majority_of_rows_decides(usable: int, refused: bool) -> None:
+    rows = ["00000000 2f3f 210d 0a2f 4953", "00000008 2f3f 210d 0a2f 4953"]
+    rows += [f"{8 * at:08x} 2f 3f 21 0d 0a 2f 49 53" for at in range(2, 2 + usable)]
+    assert bool(refusal(rows)) == refused
+
+
+@pytest.mark.parametrize(("step", "refused"), [(0x10, True), (0x1000, True), (0x1001, False), (0x8000, False)])
+def test_numbers_that_rise_too_fast_are_octets(step: int, refused: bool) -> None:
+    """Four octets and two have the form of an offset and a word."""
+    assert bool(refusal([f"{0x2F3F210D + step * at:08x} 0a2f" for at in range(8)])) == refused
+
+
 SOCAT = """\
 > 2026/11/27 06:18:26.000684784  length=5 from=0 to=4
 /?!\\r
