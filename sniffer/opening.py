@@ -83,9 +83,14 @@ class Opening:
     def open(self, name: str, settings: Settings) -> Opened:
         """Opens a port; safe to call in another thread. Raises PortError."""
         port = open_port(name, settings, power=self.power)
-        waiting = waiting_octets(port)
-        low_latency = ask_low_latency(name, port.fileno()) if self.low_latency and not is_url(name) else None
-        return Opened(port, settings, waiting, self.adapter(name), low_latency, _linked_ns(name))
+        opened = Opened(port, settings, waiting_octets(port), Adapter(), None, _linked_ns(name))
+        try:
+            if self.low_latency and not is_url(name):
+                opened = opened._replace(low_latency=ask_low_latency(name, port.fileno()))
+            return opened._replace(adapter=self.adapter(name))
+        except BaseException:  # A signal may come at any time; the driver keeps its latency for other programs.
+            opened.close()
+            raise
 
     def open_again(self, name: str, settings: Settings, before: Opened) -> Opened:
         """Opens a port that was lost. Raises PortError.

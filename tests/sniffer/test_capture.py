@@ -733,6 +733,26 @@ def test_low_latency_is_put_back(
     assert done == ["asked", "put back"]
 
 
+def test_low_latency_is_put_back_where_a_signal_ends_the_opening(
+    hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = hardware
+    done: list[str] = []
+
+    def interrupted(name: str) -> Adapter:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "vtctap.sniffer.opening.ask_low_latency", lambda *port: LowLatency(True, lambda: done.append("put back"))
+    )
+    monkeypatch.setattr("vtctap.sniffer.opening.find_adapter", interrupted)
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(KeyboardInterrupt):
+        Opening(low_latency=True).open(client.name, SETTINGS)
+    assert done == ["put back"]
+    assert len(os.listdir("/dev/fd")) == before
+
+
 @pytest.mark.parametrize("power", [False, True])
 def test_power_is_asked_for_each_time(
     hardware: tuple[Hardware, Hardware], monkeypatch: pytest.MonkeyPatch, power: bool
