@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from equipment import PATIENCE
+from vtctap.capturing.report import Report
 from vtctap.command_line.service_manager import ServiceManager
 from vtctap.pcap.hash_chain import unchained
 from vtctap.pcap.record import Flag, Kind, Line, Record, Sender
@@ -374,6 +375,22 @@ def test_a_service_that_is_stopped_as_soon_as_it_is_ready(
     assert inside("capture", *pair(taps), "-w", "t.pcapng").returncode == 0
     events = [record.event.partition(" ")[0] for record in records(tmp_path / "t.pcapng")]
     assert events == ["opened", "opened", "closed", "closed"]
+
+
+def test_a_signal_that_comes_when_the_capture_has_ended_by_itself(
+    taps: Any, tmp_path: Path, inside: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with timeout(1) of the same length: the statistics are written, and the exit status is the same."""
+    as_json = Report._json
+
+    def late(report: Report) -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return as_json(report)
+
+    monkeypatch.setattr(Report, "_json", late)
+    options = ["-w", "t.pcapng", "--stats-json", "s.json", "-a", "duration:0.1"]
+    assert inside("capture", "-i", taps.names[0], *options).returncode == 0
+    assert json.loads((tmp_path / "s.json").read_text())["records"] == 2
 
 
 # Stop conditions.

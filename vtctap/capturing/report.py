@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vtctap.base.nouns import count
+from vtctap.command_line.arguments import STANDARD
 from vtctap.command_line.outputs import write_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ class Report:
     recording: "Recording | None"
     printing: "Printing | None"
     ending: "Ending"
+
+    @property
+    def may_stall(self) -> bool:
+        """Whether the file may be a pipe that nobody reads."""
+        from vtctap.pcap.streams import is_stream
+
+        return self.stats is not None and (self.stats == STANDARD or is_stream(self.stats))
 
     def write(self) -> None:
         """Writes the file, if any. Raises OutputError."""

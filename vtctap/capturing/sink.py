@@ -100,7 +100,9 @@ class Sink:
         finally:
             self.screen.clear()
             self.screen.finish()
-        self.signals.begun = False  # The statistics may go to a pipe that nobody reads.
+        self.signals.begun = (
+            not self.report.may_stall
+        )  # A signal that comes late does not keep a file from being written.
         self.report.write()
         self.signals.begun = True
         self.report.say()
