@@ -5,6 +5,9 @@ of a link. The machine stands on a :class:`~vtctap.sniffer.simulated.wire.Virtua
 it behaves as in virtual time, disturbances included. The port is set to eight bits without parity: the octets that go
 out carry a parity bit in bit 7 where the line has one. So wrong parity can be sent, too.
 
+The clock stands still while the system does not run the program: what the machine says then has not been sent, and the
+partner may have answered, so no time runs out.
+
 Limits: octets leave when the system sends them, a millisecond or two after they are due. The parity of octets that
 come in is not checked. The system raises the port's lines DTR and RTS, as for any program that talks.
 """
@@ -30,6 +33,8 @@ from vtctap.sniffer.simulated.wire import OTHER, Disturbance, Side, VirtualWire,
 
 _TURN: Final = 0.002
 """Seconds between two looks at the port."""
+_LONGEST_NS: Final = 50_000_000
+"""Longest time between two looks that is the line's; the rest is time in which the program did not run."""
 _WRITE_PATIENCE: Final = 10.0
 """Seconds in which a port must take what is written."""
 
@@ -99,6 +104,23 @@ def is_line(name: str | None) -> bool:
     return True
 
 
+class _Clock:
+    """A clock, ns, that leaves out the time in which the program did not run."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._left_out = 0
+        self._latest = clock()
+
+    def now(self) -> int:
+        """Returns the time; call it at each look."""
+        now = self._clock() - self._left_out
+        late = max(now - self._latest - _LONGEST_NS, 0)
+        self._left_out += late
+        self._latest = now - late
+        return self._latest
+
+
 class Speaker(Closing):
     """A port on which a machine speaks: a device or a pyserial URL, or (without a name) a pseudo-terminal of its own;
     ``speed`` (bit/s) is the first. A context manager. Raises PortError."""
@@ -132,6 +154,7 @@ class Speaker(Closing):
         """Speaks as ``side`` until the machine has played its part. Octets go out with the parity of ``line``; ``mask``
         is what counts of those that come in, except in mode E. Raises PortError where the port is lost."""
         self._mask = mask
+        line_clock = _Clock(clock)
 
         def retune(speed: int, binary: bool) -> None:
             self._write_until(None)
@@ -143,14 +166,14 @@ class Speaker(Closing):
             {side: machine},
             speed=self._speed,
             line=line,
-            now=clock(),
+            now=line_clock.now(),
             disturbance=disturbance,
             plan=lambda octet: self._planned.append(octet) if octet.side == side else None,
             retune=retune,
         )
         while not (wire.finished and not self._planned):
             try:
-                self._step(wire, OTHER[side], line, clock())
+                self._step(wire, OTHER[side], line, line_clock.now())
             except FAILURES as error:
                 raise failed(self.name, error) from None
             time.sleep(_TURN)

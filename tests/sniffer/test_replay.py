@@ -20,6 +20,7 @@ from vtctap.sniffer.replay import Stage, paced, turns, wire_octets
 from vtctap.sniffer.simulated.device import Device
 from vtctap.sniffer.simulated.meter import MeterMachine
 from vtctap.sniffer.simulated.named import GUESS
+from vtctap.sniffer.simulated.ptys import Pty
 from vtctap.sniffer.simulated.replayed import PATIENCE_NS, QUIET_NS, ReplayedMachine
 from vtctap.sniffer.simulated.session import EPOCH, play
 from vtctap.sniffer.simulated.wire import VirtualWire, WireOctet
@@ -273,6 +274,31 @@ def test_the_client_alone_on_a_real_port() -> None:
         speaker.run(machine)
     assert (machine.heard, machine.expected) == (6, 6)
     assert machine.same >= 5  # One answer was garbled on the line.
+
+
+@pytest.mark.parametrize("sent", [0, 5])
+def test_a_meter_is_not_blamed_for_a_program_that_was_stopped(sent: int) -> None:
+    """The client waits 2.3 s for this answer, and the program is stopped for longer: before it has sent its request, or
+    after that."""
+    machine = ReplayedMachine(turns(TWO[:2], Sender.CLIENT), waits=False)
+    now, heard, stopped = 0, b"", False
+
+    with contextlib.closing(Pty()) as far, Speaker(far.name, 300) as speaker:
+
+        def clock() -> int:
+            nonlocal now, heard, stopped
+            now += 2 * MS
+            came = far.read()
+            heard += came
+            if came and heard == TWO[0].octets:
+                far.write(TWO[1].octets)
+            if not stopped and now > 20 * MS and len(heard) >= sent:
+                stopped = True
+                now += 10_000 * MS
+            return now
+
+        speaker.run(machine, clock=clock)
+    assert (machine.heard, machine.same) == (1, 1)
 
 
 def test_both_sides_play_against_each_other() -> None:
