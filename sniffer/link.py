@@ -71,9 +71,13 @@ class OpenTap:
     losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
-        character_time_ns = self.tap.line.character_time_ns(self.tap.speed)
-        latency_ns = self.adapter.latency_ns(character_time_ns)
-        self.estimator = Estimator(character_time_ns, latency_ns, fifo=self.adapter.fifo)
+        latency_ns = self.adapter.latency_ns(self.character_time_ns)
+        self.estimator = Estimator(self.character_time_ns, latency_ns, fifo=self.adapter.fifo)
+
+    @property
+    def character_time_ns(self) -> int:
+        """The length of a character, ns."""
+        return self.tap.line.character_time_ns(self.tap.speed)
 
 
 class OpenLink:
@@ -277,9 +281,8 @@ class OpenLink:
 
     def _tune(self, tap: OpenTap) -> None:
         """Adapts a tap's timestamps to the speed and to its adapter."""
-        character_time_ns = self.settings.line.character_time_ns(self.settings.speed)
-        latency_ns = tap.adapter.latency_ns(character_time_ns)
-        tap.estimator.use(character_time_ns, latency_ns, fifo=tap.adapter.fifo)
+        latency_ns = tap.adapter.latency_ns(tap.character_time_ns)
+        tap.estimator.use(tap.character_time_ns, latency_ns, fifo=tap.adapter.fifo)
         doubt_ns = latency_ns + _WAKING_NS if tap.adapter.bounded else MAX_UNCERTAINTY_NS
         tap.tap.doubt_ns = min(doubt_ns, MAX_UNCERTAINTY_NS)
 
@@ -300,15 +303,15 @@ def _take(octets: list[Octet], before: int | None) -> list[Octet]:
 def _in_order(taps: list[tuple[OpenTap, list[Octet]]]) -> list[tuple[OpenTap, list[Octet]]]:
     """Returns octets of several taps in the order of their starts. What a tap hears without a pause in which the other
     side could begin stays together."""
-    runs = [(tap, run) for tap, octets in taps for run in _runs(octets)]
+    runs = [(tap, run) for tap, octets in taps for run in _runs(octets, tap.character_time_ns)]
     return sorted(runs, key=lambda one: one[1][0].start)
 
 
-def _runs(octets: list[Octet]) -> Iterator[list[Octet]]:
-    """Yields the octets in runs without such a pause."""
+def _runs(octets: list[Octet], character_time_ns: int) -> Iterator[list[Octet]]:
+    """Yields the octets in runs without such a pause, which begins at the end of a character."""
     first = 0
     for number, (before, octet) in enumerate(pairwise(octets), 1):
-        if octet.start - before.start >= MIN_REACTION_NS:
+        if octet.start - before.start - character_time_ns >= MIN_REACTION_NS:
             yield octets[first:number]
             first = number
     if octets:

@@ -138,11 +138,14 @@ def test_a_change_of_speed() -> None:
     assert starts([slow, *fast]) == pytest.approx([-33, 98, 99], abs=0.15)
 
 
-def test_silence_settles() -> None:
-    estimator = Estimator(MS, 4 * MS)
+@pytest.mark.parametrize(("character_time_ns", "latency_ns"), [(MS, 4 * MS), (33 * MS, 0), (87 * US, 16 * MS)])
+def test_silence_settles(character_time_ns: int, latency_ns: int) -> None:
+    """Three characters, the adapter's latency and 2 ms, as the page on capturing says."""
+    silence = 3 * character_time_ns + latency_ns + 2 * MS
+    estimator = Estimator(character_time_ns, latency_ns)
     estimator.feed(octets(2), START)
-    assert estimator.advance(START + 6 * MS) == []
-    assert len(estimator.advance(START + 10 * MS)) == 2
+    assert estimator.advance(START + silence) == []
+    assert len(estimator.advance(START + silence + 1)) == 2
     assert estimator.close() == []
 
 

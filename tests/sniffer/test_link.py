@@ -142,34 +142,34 @@ def test_times_of_one_tap_never_go_back(steps: list[tuple[int, int, bool]]) -> N
     assert [record.time for record in link.ready] == sorted(record.time for record in link.ready)
 
 
-def due(start: int) -> list[tuple[int, int, tuple[int, int]]]:
+def due(start: int, character_time_ns: int) -> list[tuple[int, int, tuple[int, int]]]:
     """Returns the octets of a session, each with the time at which it ends and the tap that hears it."""
     octets, at = [], start
     for sender, message in SESSION:
         for octet in even(message):
-            at += CHARACTER
+            at += character_time_ns
             octets.append((at, 1 if sender is Sender.SERVER else 0, octet))
         at += 30 * MS
     return octets
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_a_program_that_is_woken_late_splits_no_message(seed: int) -> None:
-    """What both sides sent meanwhile is read at once, and the times do not tell the order."""
+def read_late(seed: int, settings: Settings, late: int) -> list[bytes]:
+    """Returns the octets of each frame and noise of a session that a program reads late, by up to ``late`` times 120
+    ms. What both sides sent meanwhile is read at once."""
     chance, now = random.Random(seed), 0
     clock = Clock(lambda: now, lambda: now)
     taps = [
-        OpenTap(Wire(f"port{number}", sender), Tap(number, sender, SETTINGS.line, SETTINGS.speed), Adapter())
+        OpenTap(Wire(f"port{number}", sender), Tap(number, sender, settings.line, settings.speed), Adapter())
         for number, sender in enumerate((Sender.CLIENT, Sender.SERVER))
     ]
-    link = OpenLink(0, taps, SETTINGS, None, clock, lambda name: Adapter(), gap_limit_ns=GAP)
-    waiting, swept, looked = due(20 * MS), 0, 0
+    link = OpenLink(0, taps, settings, None, clock, lambda name: Adapter(), gap_limit_ns=GAP)
+    waiting, swept, looked = due(20 * MS, settings.line.character_time_ns(settings.speed)), 0, 0
     while waiting:
         asked, since = now, looked
         if waiting[0][0] > now or now - looked <= MS:  # It waits, and may be stopped meanwhile.
             now = max(now, min(waiting[0][0], now + 20 * MS)) + chance.choice((0, MS // 50, MS // 10))
             since = now
-            now += chance.choice((0, 0, 0, 0, 0, 0, 0, 5, 30, 60)) * MS
+            now += chance.choice((0, 0, 0, 0, 0, 0, 0, 5, 30, 60)) * late * MS
         looked = now
         read = [one for one in waiting if one[0] <= now]
         del waiting[: len(read)]
@@ -179,6 +179,20 @@ def test_a_program_that_is_woken_late_splits_no_message(seed: int) -> None:
         if not read or asked - swept >= 20 * MS:
             swept = asked
             link.sweep(asked)
-        now += chance.choice((0,) * 19 + (60,)) * MS  # Something else keeps it busy.
+        now += chance.choice((0,) * 19 + (60,)) * late * MS  # Something else keeps it busy.
     link.close()
-    assert [one.octets for one in link.ready if one.kind is not Kind.EVENT] == [octets for _, octets in SESSION]
+    return [one.octets for one in link.ready if one.kind is not Kind.EVENT]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_program_that_is_woken_late_splits_no_message(seed: int) -> None:
+    """The times do not tell the order, yet the messages are in order."""
+    assert read_late(seed, SETTINGS, 1) == [octets for _, octets in SESSION]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_program_that_is_woken_very_late_splits_no_message_of_a_slow_line(seed: int) -> None:
+    """Its characters are longer than the pause in which the other side could begin. Several exchanges that are read at
+    once may be out of order."""
+    slow = Settings(300, SETTINGS.line)
+    assert sorted(read_late(seed, slow, 8)) == sorted(octets for _, octets in SESSION)
