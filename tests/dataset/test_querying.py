@@ -141,6 +141,19 @@ def answers(opened: Set, name: str) -> list[dict[str, Any]]:
     return [dict(zip(answer.columns, row, strict=True)) for row in answer]
 
 
+def test_a_trace_begins_and_ends_with_its_records(tmp_path: Path) -> None:
+    """Times of all parts of a microsecond are rounded down alike."""
+    times = [1_767_358_362_829_599_000 + ns for ns in range(0, 10_000, 499)]
+    for number, time in enumerate(times):
+        trace = written(tmp_path / f"{number}.pcapng", [replace(session(0, 100)[0], time=time)])
+        add((str(trace),), Options(str(tmp_path / "set")))
+    found = Set(tmp_path / "set").ask(
+        "select time_ns, epoch_us(time_epoch), epoch_us(begins), epoch_us(ends) "
+        "from traces join records using (trace_id) order by all"
+    )
+    assert list(found) == [(time, *[time // 1000] * 3) for time in times]
+
+
 def test_a_meter_that_drifts(tmp_path: Path) -> None:
     opened = made(tmp_path, [record for day in range(20) for record in session(day, 100 + 3 * day)])
     drift = answers(opened, "reaction-drift")[0]

@@ -237,9 +237,14 @@ def _add_traces(base: Any, found: Sequence[Entry]) -> None:
         "create or replace table traces (trace varchar, trace_id varchar, profile varchar, records bigint, "
         "skipped bigint, octets bigint, begins timestamptz, ends timestamptz, application varchar)"
     )
-    statement = "insert into traces values (?, ?, ?, ?, ?, ?, to_timestamp(? / 1e9), to_timestamp(? / 1e9), ?)"
+    statement = "insert into traces values (?, ?, ?, ?, ?, ?, make_timestamptz(?), make_timestamptz(?), ?)"
     rows = [
-        (each.trace, each.id, each.profile, each.records, each.skipped, each.size, each.start_ns, each.end_ns)
+        (each.trace, each.id, each.profile, each.records, each.skipped, each.size, *_times_us(each), each.application)
         for each in found
     ]
-    base.executemany(statement, [(*row, each.application) for row, each in zip(rows, found, strict=True)])
+    base.executemany(statement, rows)
+
+
+def _times_us(entry: Entry) -> list[int | None]:
+    """Returns when a trace begins and ends, rounded down as the times of its records are."""
+    return [None if time_ns is None else time_ns // 1000 for time_ns in (entry.start_ns, entry.end_ns)]
