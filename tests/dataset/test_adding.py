@@ -284,6 +284,25 @@ def test_a_trace_that_changes_meanwhile_is_skipped(tmp_path: Path, monkeypatch: 
     assert not files(tmp_path / "set")
 
 
+@pytest.mark.parametrize("where", [(os.path, "getsize"), (adding, "content"), (adding, "settled")])
+def test_a_trace_that_is_moved_away_meanwhile_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: tuple[Any, str]
+) -> None:
+    """It goes before its size is asked, its octets or its records are read."""
+    trace, function = shutil.copy(TRACES[0], tmp_path / "t.pcapng"), getattr(*where)
+
+    def goes(*arguments: Any) -> Any:
+        trace.unlink(missing_ok=True)
+        return function(*arguments)
+
+    monkeypatch.setattr(*where, goes)
+    export = exporting.Exporting(Options(str(tmp_path / "set")), jobs=1)
+    export.export([[str(trace)]])
+    assert f"skipped {trace}: No such file" in capsys.readouterr().err
+    assert export.skipped
+    assert not files(tmp_path / "set")
+
+
 @pytest.mark.parametrize("at", range(1, 9))
 def test_an_error_at_any_file_leaves_the_set_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int

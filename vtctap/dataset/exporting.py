@@ -82,8 +82,12 @@ def _add_here(names: tuple[str, ...], options: Options) -> Added:
 
 
 def _size(names: Sequence[str]) -> int:
-    """Returns the octets of a trace. The largest are added first, so that no processor has one left at the end."""
-    return sum(os.path.getsize(name) for name in names if os.path.isfile(name))
+    """Returns the octets of a trace; 0 where it is not there, which adding it tells. The largest are added first, so
+    that no processor has one left at the end."""
+    try:
+        return sum(os.path.getsize(name) for name in names)
+    except OSError:
+        return 0
 
 
 def _tell_trouble(added: Added) -> None:
