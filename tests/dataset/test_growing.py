@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from vtctap.pcap.record import Line
 
 pytest.importorskip("pyarrow")
 
-from vtctap.dataset import adding
+from vtctap.dataset import adding, exporting
 from vtctap.dataset import entries as reading
 from vtctap.dataset.adding import Options, add
-from vtctap.dataset.entries import Entry, entries
+from vtctap.dataset.entries import entries
 
 Grown = Callable[[int], str]
 
@@ -30,12 +30,18 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def grown(tmp_path: Path, folder: Path) -> Grown:
-    """Adds a trace to the set as it was when it had so many records, and returns the state of the addition."""
-    with create_trace(tmp_path / "t.pcapng") as writer:
+    """Adds a trace to the set as it is when it has so many records, and returns the state of the addition."""
+    trace = tmp_path / "t.pcapng"
+    with create_trace(trace) as writer:
         for number in range(1, 10):
             writer.write(Record(number * 10**9, b"/?!\r\n", sender=Sender.CLIENT, line=Line(7, "E", 1)))
-            shutil.copy(tmp_path / "t.pcapng", tmp_path / f"{number}.pcapng")
-    return lambda number: add((str(tmp_path / f"{number}.pcapng"),), Options(str(folder))).state
+            shutil.copy(trace, tmp_path / f"{number}.pcapng")
+
+    def added(number: int) -> str:
+        shutil.copy(tmp_path / f"{number}.pcapng", trace)
+        return add((str(trace),), Options(str(folder))).state
+
+    return added
 
 
 def records(folder: Path) -> int:
@@ -97,11 +103,17 @@ def test_entries_are_those_of_one_time(folder: Path, grown: Grown, monkeypatch: 
     assert records(folder) == 9
 
 
-def test_a_shorter_copy_that_another_program_adds_meanwhile_is_replaced(
-    folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
+def test_a_trace_that_another_program_adds_before_it_has_grown_is_replaced(
+    tmp_path: Path, folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The other program adds what the trace held before, when this one has already asked what is in the set."""
+
+    def other() -> None:
+        assert grown(5) == "added"
+        shutil.copy(tmp_path / "9.pcapng", tmp_path / "t.pcapng")
+
     grown(3)
-    monkeypatch.setattr(adding._Adding, "run", once(lambda: grown(5), adding._Adding.run))
+    monkeypatch.setattr(adding, "content", once(other, adding.content))
     assert grown(9) == "added"
     assert records(folder) == 9
 
@@ -109,16 +121,29 @@ def test_a_shorter_copy_that_another_program_adds_meanwhile_is_replaced(
 def test_a_trace_that_is_moved_away_when_it_is_decoded_is_added(
     tmp_path: Path, folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def moves(*arguments: Any) -> Entry | None:
-        monkeypatch.undo()
-        grown(5)
-        (tmp_path / "9.pcapng").unlink()
-        return commit(*arguments)
+    def other() -> None:
+        assert grown(5) == "added"
+        (tmp_path / "t.pcapng").unlink()
 
-    commit = adding.commit
-    monkeypatch.setattr(adding, "commit", moves)
+    monkeypatch.setattr(adding, "commit", once(other, adding.commit))
     assert grown(9) == "added"
     assert records(folder) == 9 + 5
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_copies_of_one_export_are_traces_in_whatever_order_they_are_added(
+    tmp_path: Path, folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """They replace what was in the set before, and none replaces another: that would be chance."""
+
+    def results(function: Callable[..., Any], jobs: list[Any], **_: Any) -> Iterator[tuple[int, Any]]:
+        return ((number, function(jobs[number])) for number in list(range(len(jobs)))[::step])
+
+    grown(3)
+    monkeypatch.setattr(exporting, "results", results)
+    names = [[str(tmp_path / f"{number}.pcapng")] for number in (7, 9, 5)]
+    exporting.Exporting(Options(str(folder)), jobs=3).export(names)
+    assert sorted(entry.records for entry in entries(folder).values()) == [5, 7, 9]
 
 
 # Questions.
@@ -140,5 +165,5 @@ def test_a_question_during_which_the_trace_is_replaced(
     grown(5)
     assert asked(opened) == [(5, 5)]
     grown(9)
-    with pytest.raises(CommandError, match=r"/5\.pcapng was exported again meanwhile: ask again"):
+    with pytest.raises(CommandError, match=r"/t\.pcapng was exported again meanwhile: ask again"):
         opened.write("select number from records", tmp_path / "out.csv", "csv")

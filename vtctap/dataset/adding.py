@@ -4,6 +4,7 @@ The trace is decoded once, with constant memory, into files of a staging folder.
 are complete, and the entry is written last. An interruption before that leaves the set unchanged.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from vtctap.base.surrogates import encodable
 from vtctap.command_line.inputs import Traces
 from vtctap.command_line.messages import reason
 from vtctap.command_line.outputs import APPLICATION, FULL, output_errors
-from vtctap.dataset.entries import ID, Entry, TraceContent, begun, content, entries
+from vtctap.dataset.entries import ID, Entry, TraceContent, begun, content, entries, entry_of
 from vtctap.dataset.staging import commit, make, staging_folder
 from vtctap.dataset.tokens import TokenRows
 from vtctap.dataset.writing import DAY_NS, TRACE, TRACE_ID, TableFiles, columns, day_of
@@ -74,42 +75,43 @@ class Added:
     why: str = ""
 
 
-def add_or_skip(names: tuple[str, ...], options: Options) -> Added:
+def add_or_skip(names: tuple[str, ...], options: Options, known: Mapping[str, Entry] | None = None) -> Added:
     """Adds a trace; one that cannot be read is skipped. Raises OutputError where the set cannot be written, and
-    MissingExtra."""
+    MissingExtra. See :func:`add`."""
     try:
-        return add(names, options)
+        return add(names, options, known)
     except (OutputError, MissingExtra):
         raise
     except (Error, OSError) as error:
         return Added(names[0], "skipped", why=reason(error, names[0]))
 
 
-def add(names: tuple[str, ...], options: Options) -> Added:
-    """Adds a trace, given as its file or ring files, unless the set holds it as wanted. Raises Error and OSError."""
+def add(names: tuple[str, ...], options: Options, known: Mapping[str, Entry] | None = None) -> Added:
+    """Adds a trace, given as its file or ring files, unless the set holds it as wanted. Raises Error and OSError.
+
+    ``known`` are the entries that the trace may replace because it has grown; None: those that there are now.
+    """
     folder = Path(options.folder)
-    known = entries(folder)
-    found = content(names, known.values())
-    there = known.get(found.digest)
+    found = content(names, (entries(folder) if known is None else known).values())
+    there = entry_of(folder, found.digest[:ID])
     if there and _is_enough(there, options) and not there.replaces:
         return _added(names[0], "there", there)
     with staging_folder(folder, found.digest[:ID]) as staging:
         entry = _decoded(names, found, options, staging)
         with output_errors(options.folder):
-            shorter, enough = partial(_shorter, names, found, known), partial(_is_enough, options=options)
-            other = commit(folder, staging, entry, shorter, enough)
+            grown = _grown(names, found, entries(folder))
+            other = commit(folder, staging, entry, grown, partial(_is_enough, options=options))
     return _added(names[0], "there", other) if other else _added(names[0], "added", entry)
 
 
-def _shorter(
-    names: tuple[str, ...], found: TraceContent, known: Mapping[str, Entry], now: Mapping[str, Entry]
-) -> list[Entry]:
-    """Returns the entries of a set that hold the beginning of a trace ``now``: of those that were ``known`` when it was
-    read, and of those that were added since."""
+def _grown(names: tuple[str, ...], found: TraceContent, now: Mapping[str, Entry]) -> list[Entry]:
+    """Returns the entries of a set ``now`` that a trace has grown from: those that were there when it was read, and
+    those that another program has added meanwhile from the same file."""
     grown = [now[entry.digest] for entry in found.grown if entry.digest in now]
-    new = [entry for digest, entry in now.items() if digest not in known and entry.size < found.size]
-    with suppress(OSError):  # The trace was moved away meanwhile.
-        grown += begun(names, new) if new else []
+    path = os.path.abspath(names[0])
+    same = [each for each in now.values() if each.size < found.size and os.path.abspath(each.trace) == path]
+    with suppress(OSError):  # The file was moved away meanwhile.
+        grown += begun(names, [each for each in same if each not in grown])
     return grown
 
 

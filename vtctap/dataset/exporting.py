@@ -8,10 +8,11 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 from vtctap.base.nouns import count
@@ -21,6 +22,7 @@ from vtctap.command_line.progress import with_count
 from vtctap.command_line.service_manager import ServiceManager
 from vtctap.dataset.adding import Added, Options, add_or_skip
 from vtctap.dataset.arrivals import Arrivals
+from vtctap.dataset.entries import Entry, entries
 from vtctap.dataset.staging import clean
 from vtctap.dissector.tables.lean import start_lean
 from vtctap.dissector.tables.parquet import require
@@ -72,13 +74,15 @@ class Exporting:
         """Returns the function that adds one of so many traces: by one processor, or by two where that leaves some."""
         if self._cluster:
             return partial(add_or_skip, options=self.options)
-        return partial(_add_here, options=replace(self.options, threaded=self._processors >= 2 * traces))
+        options = replace(self.options, threaded=self._processors >= 2 * traces)
+        return partial(_add_here, options=options, known=entries(Path(self.options.folder)))
 
 
-def _add_here(names: tuple[str, ...], options: Options) -> Added:
-    """Adds a trace, or skips it, in a process of vtctap."""
+def _add_here(names: tuple[str, ...], options: Options, known: Mapping[str, Entry]) -> Added:
+    """Adds a trace, or skips it, in a process of vtctap. ``known`` are the entries before all traces of the export, so
+    the set does not depend on which of them is added first."""
     start_lean()
-    return add_or_skip(names, options)
+    return add_or_skip(names, options, known)
 
 
 def _size(names: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Final
 
 from vtctap.base.running import has_ended
 from vtctap.command_line.outputs import private
-from vtctap.dataset.entries import ID, Entry, entries, entry_of, remove_files, write_entry
+from vtctap.dataset.entries import ID, Entry, entry_of, remove_files, write_entry
 from vtctap.dataset.writing import move
 
 __all__ = ["clean", "commit", "make", "staging_folder"]
@@ -54,14 +54,10 @@ def make(staging: Path) -> None:
 
 
 def commit(
-    folder: Path,
-    staging: Path,
-    entry: Entry,
-    shorter: Callable[[Mapping[str, Entry]], Iterable[Entry]],
-    enough: Callable[[Entry], bool],
+    folder: Path, staging: Path, entry: Entry, grown: Iterable[Entry], enough: Callable[[Entry], bool]
 ) -> Entry | None:
     """Moves a trace's files and its entry into the set, and removes the entries that it replaces: its own, and those of
-    the trace before it had grown: ``shorter`` finds them in the set. Raises OSError.
+    the trace before it had ``grown``. Raises OSError.
 
     If another addition of the same trace came first and its entry is ``enough``, that is returned, and stays.
     """
@@ -69,7 +65,7 @@ def commit(
         before = entry_of(folder, entry.id)
         if before and enough(before):
             return _finished(folder, before, staging)
-        replaced = [*([before] if before else ()), *shorter(entries(folder))]
+        replaced = [each for each in (before, *(entry_of(folder, each.id) for each in grown)) if each]
         digests = {digest for each in replaced for digest in (each.digest, *each.replaces)}
         entry = replace(entry, replaces=sorted(digests - {entry.digest}))
         try:
