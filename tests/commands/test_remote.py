@@ -146,6 +146,8 @@ def test_two_raw_sockets(
 ) -> None:
     with ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        for server in servers:
+            server.settimeout(PATIENCE)
         urls = [f"socket://127.0.0.1:{server.getsockname()[1]}" for server in servers]
         capture = start(
             *("capture", "--client", urls[0], "--server", urls[1], *latency),
