@@ -258,7 +258,7 @@ def _open_locked(path: str, flags: int) -> int:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return descriptor
             _lock(descriptor, path)
-            if _has_name(descriptor, path):
+            if not _is_deleted(descriptor, path):
                 os.ftruncate(descriptor, 0)
                 return descriptor
         except BaseException:
@@ -268,11 +268,16 @@ def _open_locked(path: str, flags: int) -> int:
     raise OSError(errno.EBUSY, "another program is writing it", path)
 
 
-def _has_name(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
+def _is_deleted(descriptor: int, path: str) -> bool:
+    """Whether an open file has no name any more. Some file systems count no names, and some number a file anew at each
+    look."""
+    opened = os.fstat(descriptor)
+    if opened.st_nlink:
         return False
+    try:
+        return not os.path.samestat(opened, os.stat(path))
+    except FileNotFoundError:
+        return True
 
 
 def _lock(descriptor: int, path: "str | os.PathLike[str]", *, shared: bool = False) -> None:
