@@ -489,7 +489,8 @@ def test_lost_ports(
         assert re.fullmatch(
             rf"vtctap: {re.escape(name)} is lost since 20[-\d]+ [:\d]+; vtctap tries to reopen it", line
         )
-    assert said(records(path)) == [REQUEST, ANSWER]
+    # On a busy machine the pause in the answer is one that ends a message.
+    assert b"".join(said(records(path))) == REQUEST + ANSWER
     assert kinds(path)[-2:] == [STATISTICS, STATISTICS]
 
 
