@@ -257,11 +257,12 @@ def test_damage_is_counted_and_the_rest_is_in_the_set(tmp_path: Path) -> None:
     assert "trace-damaged" in {row["code"] for row in rows(tmp_path / "set", "findings")}
 
 
-@pytest.mark.parametrize("states", [("added", "there"), ("there", "added"), ("added", "added")])
+@pytest.mark.parametrize("states", [("added", "there"), ("there", "added"), ("added", "added"), ("there", "there")])
 def test_copies_are_counted_once_in_whatever_order_they_are_done(
     states: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Of two processes with copies of one trace, the one that found it there may be done first."""
+    """Of two processes with copies of one trace, the one that found it there may be done first. If both found it, a
+    third was killed when it had added it."""
     done = [(number, Added(f"{number}.pcapng", state, "id", 96)) for number, state in enumerate(states)]
     monkeypatch.setattr(exporting, "results", lambda *_, **__: iter(done))
     folder = str(tmp_path / "set.parquet")

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,17 @@ def die_always(number: int) -> int:
 
 def process_of(number: int) -> int:
     return os.getpid()
+
+
+def add_and_die_once(names: tuple[str, ...], folder: Path, **given: Any) -> object:
+    """Adds a trace, and ends its process after the first."""
+    from vtctap.dataset.adding import add_or_skip
+
+    added = add_or_skip(names, **given)
+    with suppress(FileExistsError):
+        (folder / "died").mkdir()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return added
 
 
 def refuse(number: int) -> int:
@@ -141,6 +154,27 @@ def test_an_export_survives_a_killed_process(tmp_path: Path) -> None:
     assert (process.returncode, "20000 records of 4 traces added" in said) == (0, True), said
     assert [entry.records for entry in entries(out).values()] == [5_000] * 4
     assert not (out / ".parts").exists()
+
+
+@pytest.mark.usefixtures("start")
+@pytest.mark.parametrize("force", [False, True])
+def test_what_a_process_added_before_it_was_killed_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], force: bool
+) -> None:
+    """It is killed when the trace is in the set, and before it can say so. Another process finds the trace there."""
+    pytest.importorskip("pyarrow")
+    from vtctap.dataset import exporting
+    from vtctap.dataset.adding import Options
+
+    traces = [[str(trace)] for trace in written(tmp_path, 3, 2)]
+    export = exporting.Exporting(Options(str(tmp_path / "set")), jobs=2)
+    export.export(traces[2:])
+    monkeypatch.setattr(exporting, "_add_here", partial(add_and_die_once, folder=tmp_path))
+    export.options = Options(str(tmp_path / "set"), force=force)
+    export.export(traces)
+    said = capsys.readouterr().err.splitlines()[1]
+    counts = ("6 records of 3 traces", "") if force else ("4 records of 2 traces", ", 1 trace there before")
+    assert said == f"vtctap: {counts[0]} added to {tmp_path / 'set'}{counts[1]}"
 
 
 @pytest.mark.parametrize(

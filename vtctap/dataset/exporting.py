@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -53,14 +53,12 @@ class Exporting:
         Raises Error."""
         traces = (tuple(placed(name, self._cluster) for name in names) for names in groups)
         jobs = sorted(traces, key=_size, reverse=True)
-        found = results(self._adds(len(jobs)), jobs, processes=self._processors, cluster=self._cluster)
-        all_added, new = list[Added](), set[str]()
+        known = entries(Path(self.options.folder))
+        found = results(self._adds(len(jobs), known), jobs, processes=self._processors, cluster=self._cluster)
+        before, new, all_added = {entry.id for entry in known.values()}, set[str](), list[Added]()
         for number, result in with_count(found, len(jobs), self.options.folder):
             added = Added(jobs[number][0], "skipped", why=result.why) if isinstance(result, Lost) else result
-            if added.state == "added" and added.id in new:
-                added = replace(added, state="there")  # Another process added the same content meanwhile.
-            if added.state == "added":
-                new.add(added.id)
+            added = _once(added, before, new)
             all_added.append(added)
             self.skipped |= added.state == "skipped" or added.skipped > 0
             self.read |= added.state != "skipped"
@@ -70,12 +68,12 @@ class Exporting:
         if not self._quiet:
             warn(_summary(all_added, self.options.folder))
 
-    def _adds(self, traces: int) -> Callable[[tuple[str, ...]], Added]:
+    def _adds(self, traces: int, known: Mapping[str, Entry]) -> Callable[[tuple[str, ...]], Added]:
         """Returns the function that adds one of so many traces: by one processor, or by two where that leaves some."""
         if self._cluster:
             return partial(add_or_skip, options=self.options)
         options = replace(self.options, threaded=self._processors >= 2 * traces)
-        return partial(_add_here, options=options, known=entries(Path(self.options.folder)))
+        return partial(_add_here, options=options, known=known)
 
 
 def _add_here(names: tuple[str, ...], options: Options, known: Mapping[str, Entry]) -> Added:
@@ -83,6 +81,17 @@ def _add_here(names: tuple[str, ...], options: Options, known: Mapping[str, Entr
     the set does not depend on which of them is added first."""
     start_lean()
     return add_or_skip(names, options, known)
+
+
+def _once(added: Added, before: Set[str], new: set[str]) -> Added:
+    """Returns a result as it counts: a trace whose id is not among those ``before`` the export is ``new`` once. Its
+    first result may say that it is there: another process has added a copy meanwhile, or was killed when it had."""
+    if added.state == "skipped":
+        return added
+    if added.id in new or (added.state == "there" and added.id in before):
+        return replace(added, state="there")
+    new.add(added.id)
+    return replace(added, state="added")
 
 
 def _size(names: Sequence[str]) -> int:
