@@ -4,11 +4,12 @@ Rings once for each message whose check character is wrong, until it is interrup
 """
 
 import sys
+from typing import Literal
 
 import vtctap
 from vtctap.dissector.dissect import Frame, dissections
 
-speed = int(sys.argv[2]) if len(sys.argv) > 2 else "follow"
+speed: int | Literal["follow"] = int(sys.argv[2]) if len(sys.argv) > 2 else "follow"
 with vtctap.tap(sys.argv[1], speed=speed) as records:
     try:
         for frame in dissections(records):

@@ -95,7 +95,7 @@ def test_what_was_learned_is_a_profile(inside: Run, trace: Path, tmp_path: Path)
         "source": "seen 2 times, records 5, 7",
         "confidence": "derived",
     }
-    assert "# readable 2 times; 8 characters, 1 after the point; decimal" in text
+    assert '# "7001": readable 2 times; 8 characters, 1 after the point; decimal' in text
     profile = load(str(tmp_path / "mine.toml"))
     assert profile.registers["7001"].provenance.source == "seen 2 times, records 5, 7"
 
