@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtctap.pcap import Flag, Record, Sender, create_capture, create_trace, exchange
+from vtctap.pcap import Flag, Record, Sender, TraceError, create_capture, create_trace, exchange, rtac
 from vtctap.pcap.burst import Burst, ImportFormatError
 from vtctap.pcap.capture_file import Interface, Packet
 from vtctap.pcap.importers.account import Account
@@ -166,6 +166,15 @@ def test_rtac(tmp_path: Path) -> None:
         Burst(b"ab", Sender.SERVER, 1_004_250_000_000),
         Burst(b"x", Sender.UNKNOWN, 1_006_250_000_000, Flag.OVERRUN),
     ]
+
+
+@pytest.mark.parametrize("time", [-1, 2**32 * SECOND, 2**40 * SECOND])
+def test_rtac_states_only_some_times(time: int) -> None:
+    """Its seconds have 32 bits."""
+    with pytest.raises(TraceError, match=f"RTAC serial cannot state a time of {time} ns"):
+        list(rtac.written(Burst(b"/", time=time)))
+    (packet,) = rtac.written(Burst(b"/", time=2**32 * SECOND - 1))
+    assert packet.data[:8] == b"\xff\xff\xff\xff" + (999_999).to_bytes(4, "big")
 
 
 def test_rtac_senders(tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def test_stamps_are_wall_time(hands: Hands, clock: Clock) -> None:
     assert clock.at(5 * SECOND - 1) == BEGIN - 1
 
 
+def test_fifty_milliseconds_are_no_step(hands: Hands, clock: Clock) -> None:
+    hands.wall += 50 * MS
+    assert clock.step() is None
+    hands.wall += 1
+    assert clock.step() == (50 * MS + 1, 50 * MS + 1)
+
+
 @pytest.mark.parametrize("step", [STEP_NS + 1, 3200 * MS, -STEP_NS - 1, -3600 * SECOND])
 def test_a_step_moves_no_stamp_and_is_told_of_once(hands: Hands, clock: Clock, step: int) -> None:
     hands.wall += step

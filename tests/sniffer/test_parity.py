@@ -77,6 +77,19 @@ def test_how_many_it_takes() -> None:
     assert watch.without() == [CLIENT]
 
 
+def test_how_many_set_bits_it_takes() -> None:
+    """Four prove parity, unless more than one octet in eight is wrong."""
+    watch = ParityWatch(EVEN)
+    watch.feed(CLIENT, plain(even(b"1" * 3 + b"3" * 40)))
+    assert not watch.with_parity()
+    watch.feed(CLIENT, plain(even(b"1")))
+    assert watch.with_parity() == [CLIENT]
+    for wrong, proved in ((8, [CLIENT]), (9, [])):
+        watch = ParityWatch(EVEN)
+        watch.feed(CLIENT, plain(even(b"1" * 20) + b"1" * wrong + b"3" * (44 - wrong)))
+        assert watch.with_parity() == proved
+
+
 def test_one_set_bit_refutes() -> None:
     watch = ParityWatch(EVEN)
     watch.feed(CLIENT, plain(b"1" * 63 + b"\xb1"))

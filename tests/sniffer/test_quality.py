@@ -41,6 +41,17 @@ def test_a_whole_window(strange: int, bad: int) -> None:
     assert verdict(*octets[1:]) is Verdict.GOOD, "one octet too few"
 
 
+@pytest.mark.parametrize(("suspect", "strange", "expected"), [
+    (8, 3, Verdict.GOOD), (8, 4, Verdict.GARBAGE), (7, 3, Verdict.GARBAGE),
+])  # fmt: skip
+def test_a_side_that_may_send_no_parity(suspect: int, strange: int, expected: Verdict) -> None:
+    """Eight parity errors of one side with bit 7 clear may be that, unless four octets are strange."""
+    quality = Quality(TAPS, {}, EVEN)
+    quality.said(Sender.SERVER, [BAD] * suspect)
+    quality.feed(1, [BAD] * 20 + [STRANGE] * strange + [GOOD] * (WINDOW - 20 - strange), 0)
+    assert quality.verdict(0, None, between_messages=True) is expected
+
+
 @pytest.mark.parametrize("octet", [STRANGE, BROKEN])
 def test_the_third_at_a_speed_that_was_chosen(octet: tuple[int, int]) -> None:
     assert verdict(octet, octet, patience=CHOSEN) is Verdict.GOOD

@@ -7,7 +7,9 @@ from itertools import product
 import pytest
 
 from equipment.sampling import turns
+from vtctap.dissector.analysis.cases import unordered
 from vtctap.dissector.analysis.check import check
+from vtctap.dissector.dissect import Dissector, Frame
 from vtctap.dissector.profiles.files import load
 from vtctap.pcap import Flag, Kind, Line, Record, Sender
 from vtctap.sniffer.simulated.octets import with_check
@@ -22,6 +24,20 @@ CLIENT = (READ, BREAK, SELECT, CALL, NAK)
 SERVER = (DATA, ACK, NAK, IDENT)
 
 Said = tuple[str, bytes]
+
+
+@pytest.mark.parametrize(("apart", "uncertain"), [(30 * MS, True), (30 * MS + 1, False)])
+def test_frames_further_apart_than_both_uncertainties_are_in_order(apart: int, uncertain: bool) -> None:
+    dissector = Dissector(PROFILE)
+    first = Record(SECOND, READ, sender=Sender.CLIENT, uncertainty=10 * MS, flags=Flag.ORDER_UNCERTAIN)
+    second = Record(SECOND + apart, DATA, sender=Sender.SERVER, tap=1, uncertainty=20 * MS)
+    frames = [frame for each in (first, second) if isinstance(frame := dissector.dissect(each), Frame)]
+    assert unordered(frames) == uncertain
+    assert not unordered([*map(dissected_as_certain, frames)])
+
+
+def dissected_as_certain(frame: Frame) -> Frame:
+    return replace(frame, record=replace(frame.record, flags=0))
 
 
 def said(side: str, *octets: bytes) -> list[Said]:

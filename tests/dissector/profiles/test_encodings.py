@@ -97,6 +97,8 @@ def kwh(scale: int) -> Encoding:
         (Encoding("date", format="DD.MM.YYYY"), "29.02.2025", None),
         (Encoding("date", format="DD.MM.YYYY"), "29.02.1900", None),
         (Encoding("date", format="DD.MM.YYYY"), "29.02.2000", "2000-02-29"),
+        (Encoding("date", format="DD.MM.YYYY"), "29.02.2200", None),
+        (Encoding("date", format="DD.MM.YYYY"), "29.02.2400", "2400-02-29"),
         (Encoding("date", format="MM-DD"), "02-29", "02-29"),
         (Encoding("date", format="hh:mm:ss"), "23:59:59", "23:59:59"),
         (Encoding("date", format="hh:mm:ss"), "24:00:00", None),

@@ -18,6 +18,21 @@ from vtctap.pcap.record import Kind, Line, Record, Sender
 from vtctap.pcap.trace import create_trace
 
 EIGHT = Line(8, "N", 1)
+
+
+@pytest.mark.parametrize(("secret", "found"), [(b"1234567", False), (b"12345678", True)])
+def test_a_secret_that_is_long_enough_is_found_reversed(secret: bytes, found: bool) -> None:
+    survived = list(proved([secret], {"place": b"?" + secret[::-1] + b"?"}))
+    assert [each.form for each in survived] == (["reversed"] if found else [])
+
+
+@pytest.mark.parametrize(("secret", "found"), [(b"12345678901", False), (b"123456789012", True), (b"1" * 12, False)])
+def test_a_number_that_is_long_enough_is_found_between_other_signs(secret: bytes, found: bool) -> None:
+    place = b"(7)" + b"\r\n".join(secret[at : at + 1] for at in range(len(secret))) + b"*kWh"
+    survived = list(proved([secret], {"place": place}))
+    assert [each.form for each in survived] == (["digits alone"] if found else [])
+
+
 TOKEN = b"43726482673694618345"
 Form = Callable[[Record], Iterator[Record]]
 

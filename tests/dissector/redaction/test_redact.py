@@ -81,6 +81,13 @@ def test_a_check_character_that_fits_both_rules_follows_its_side(place: int) -> 
     assert all(octets[-1] == sum(octets[1:-1]) & 0x7F for octets in made)
 
 
+@pytest.mark.parametrize(("value", "stays"), [("7", True), ("73", True), ("739", False), ("7391", False)])
+def test_a_value_of_an_unknown_register_stays_up_to_two_characters(value: str, stays: bool) -> None:
+    made = message_of(frame(of(data(f"C.90({value})".encode()))))
+    assert len(made.value[0]) == len(value)
+    assert (made.value[0] == value) == stays
+
+
 def test_a_name_or_a_password_that_begins_like_an_error_is_replaced() -> None:
     assert b"ERIKA" not in of(data(b"(ERIKA)"))
     assert not of(command("P1", b"(ER4711)")).startswith(b"\x01P1\x02(ER")

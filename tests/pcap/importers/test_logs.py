@@ -453,6 +453,14 @@ def test_calls_that_strace_shows_in_part(line: str, octets: bytes, reason: str) 
     assert reason in "".join(account.report())
 
 
+@pytest.mark.parametrize(("second", "used"), [(59, 2), (60, 2), (61, 1)])
+def test_a_leap_second_is_a_time(second: int, used: int) -> None:
+    bursts, account = bursts_of("tasmota", f"23:59:{second}.250 : 2f \n23:59:58.000 : 3f \n")
+    assert account.used == used
+    expected = (86_340 + second) * 1_000_000_000 + 250_000_000
+    assert [burst.time for burst in bursts if burst.octets == b"/"] == ([expected] if used == 2 else [])
+
+
 def test_times_that_go_back_are_told() -> None:
     log = "10:00:02.000 : 2f \n10:00:01.000 : 3f \n10:00:03.000 : 21 \n"
     bursts, account = bursts_of("tasmota", log)
