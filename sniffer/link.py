@@ -71,13 +71,9 @@ class OpenTap:
     losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
-        latency_ns = self.adapter.latency_ns(self.character_time_ns)
-        self.estimator = Estimator(self.character_time_ns, latency_ns, fifo=self.adapter.fifo)
-
-    @property
-    def character_time_ns(self) -> int:
-        """The length of a character, ns."""
-        return self.tap.line.character_time_ns(self.tap.speed)
+        character_time_ns = self.tap.character_time_ns()
+        latency_ns = self.adapter.latency_ns(character_time_ns)
+        self.estimator = Estimator(character_time_ns, latency_ns, fifo=self.adapter.fifo)
 
 
 class OpenLink:
@@ -281,8 +277,9 @@ class OpenLink:
 
     def _tune(self, tap: OpenTap) -> None:
         """Adapts a tap's timestamps to the speed and to its adapter."""
-        latency_ns = tap.adapter.latency_ns(tap.character_time_ns)
-        tap.estimator.use(tap.character_time_ns, latency_ns, fifo=tap.adapter.fifo)
+        character_time_ns = tap.tap.character_time_ns()
+        latency_ns = tap.adapter.latency_ns(character_time_ns)
+        tap.estimator.use(character_time_ns, latency_ns, fifo=tap.adapter.fifo)
         doubt_ns = latency_ns + _WAKING_NS if tap.adapter.bounded else MAX_UNCERTAINTY_NS
         tap.tap.doubt_ns = min(doubt_ns, MAX_UNCERTAINTY_NS)
 
@@ -303,7 +300,7 @@ def _take(octets: list[Octet], before: int | None) -> list[Octet]:
 def _in_order(taps: list[tuple[OpenTap, list[Octet]]]) -> list[tuple[OpenTap, list[Octet]]]:
     """Returns octets of several taps in the order of their starts. What a tap hears without a pause in which the other
     side could begin stays together."""
-    runs = [(tap, run) for tap, octets in taps for run in _runs(octets, tap.character_time_ns)]
+    runs = [(tap, run) for tap, octets in taps for run in _runs(octets, tap.tap.character_time_ns())]
     return sorted(runs, key=lambda one: one[1][0].start)
 
 
