@@ -268,6 +268,51 @@ def test_in_the_background_the_terminal_is_the_shells(taps: Any, tmp_path: Path,
     assert [event.partition(" ")[0] for event in events(path)] == ["opened", "closed"]
 
 
+READS_LATE = """
+import os, pathlib, sys
+from vtctap.__main__ import main
+
+read = os.read
+
+def late(descriptor, octets):
+    if descriptor:
+        return read(descriptor, octets)
+    os.tcsetpgrp(0, os.getpgid(os.getppid()))
+    try:
+        return read(descriptor, octets)
+    finally:
+        pathlib.Path(sys.argv[1]).touch()
+
+os.read = late
+sys.exit(main(sys.argv[2:]))
+"""
+"""A capture that comes into the background after it has seen a key and before it reads it."""
+
+
+def test_a_capture_that_comes_into_the_background_with_a_key_goes_on(
+    taps: Any, tmp_path: Path, terminal: Terminal, until: Callable[..., None]
+) -> None:
+    """As with Ctrl-Z and bg, while the capture waits for a key that a pager has taken."""
+    path, tried, status = (tmp_path / name for name in ("t.pcapng", "tried", "status"))
+    shell = ["sh", "-c", 'set -m; "$@"; echo $? >status', "sh", sys.executable, "-c", READS_LATE, tried]
+
+    def take_terminal() -> None:
+        fcntl.ioctl(terminal.near, termios.TIOCSCTTY, 0)
+
+    streams = {"stdin": terminal.near, "stdout": terminal.near, "stderr": terminal.near}
+    terminal.process = subprocess.Popen(
+        [*shell, "capture", "-q", "-i", taps.names[0], "-w", path, "-c", "1"],
+        **streams, start_new_session=True, preexec_fn=take_terminal, cwd=tmp_path,
+    )  # fmt: skip
+    until(lambda: termios.tcgetattr(terminal.near) != terminal.modes)
+    terminal.type(b"m")
+    until(lambda: tried.exists() or status.exists())
+    taps.say(0, b"/?!\r\n")
+    assert terminal.wait() == 0
+    assert status.read_text() == "0\n"
+    assert [event.partition(" ")[0] for event in events(path)] == ["opened", "closed"]
+
+
 # Start and stop conditions.
 
 

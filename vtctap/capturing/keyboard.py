@@ -74,10 +74,22 @@ class Keyboard:
                 if not _in_foreground(descriptor):
                     ended.wait(_LOOK)
                 elif select.select([descriptor], [], [], _LOOK)[0] and not ended.is_set():
-                    typed = os.read(descriptor, 64)
+                    typed = _read(descriptor)
+                    if typed is None:
+                        continue
                     if not typed:  # End of file was typed.
                         return
                     self._pressed.append(decode(typed))
+
+
+def _read(descriptor: int) -> bytes | None:
+    """Returns the keys; None if the program has come into the background meanwhile. Raises OSError."""
+    try:
+        return os.read(descriptor, 64)
+    except OSError:
+        if _in_foreground(descriptor):
+            raise
+        return None
 
 
 def _terminal() -> int | None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 
@@ -34,7 +34,13 @@ class Signals:
         def mark(number: int, frame: FrameType | None) -> None:
             self.marks += 1
 
-        handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
+        handlers: dict[int, Callable[[int, FrameType | None], None] | signal.Handlers] = {
+            signal.SIGINT: stop,
+            signal.SIGTERM: stop,
+        }
+        if hasattr(signal, "SIGTTIN"):
+            # A program that comes into the background while it reads a key gets an error, and is not stopped.
+            handlers[signal.SIGTTIN] = signal.SIG_IGN
         # Under nohup SIGHUP is ignored, and must stay so: the capture is to outlive the terminal.
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             handlers[signal.SIGHUP] = stop
