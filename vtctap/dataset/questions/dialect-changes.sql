@@ -1,4 +1,4 @@
--- Which meters speak another dialect after a day (--since; without it: in several character formats)?
+-- Which meters speak another dialect after a day (--since; without: in several character formats)?
 with
   spoken as (
     select
