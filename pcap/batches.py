@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from vtctap.pcap import common_blocks
 from vtctap.pcap.batch import Batch, Integers
-from vtctap.pcap.capture_file import Packet
 from vtctap.pcap.common_blocks import CommonBlocks
 from vtctap.pcap.record import UNKNOWN_UNCERTAINTY, Record
 from vtctap.pcap.skipped import Skipped
@@ -117,7 +116,7 @@ def _ends_commonly(words: Words, at: Integers, following: Integers, size: Words)
 
 
 class CommonBatches(CommonBlocks):
-    """Reads common blocks of one trace, many at a time."""
+    """Reads common blocks of one trace, many at a time: its records may be batches."""
 
     _chunk: _Chunk | None = None
     _templates: tuple[Record, ...] = ()
@@ -132,7 +131,7 @@ class CommonBatches(CommonBlocks):
         elif len(self._known) < known:
             self._chunk = None
 
-    def batches(self) -> Iterator[Batch | Record]:
+    def records(self) -> Iterator[Batch | Record]:  # type: ignore[override]  # BatchReader.walk() says so
         """Yields the records of the common blocks that follow in the input's buffer, in batches where they are many."""
         while self._known and self._parser.counts is self._counts:
             chunk = self._current()
@@ -147,7 +146,7 @@ class CommonBatches(CommonBlocks):
     def _few(self, most: int) -> Generator[Record, None, int]:
         """Yields at most so many records one by one; returns how many there were."""
         count = 0
-        for count, record in enumerate(islice(self.records(), most), 1):  # noqa: B007
+        for count, record in enumerate(islice(super().records(), most), 1):  # noqa: B007
             yield record
         return count
 
@@ -162,7 +161,7 @@ class CommonBatches(CommonBlocks):
         return chunk
 
     def _know(self, chunk: _Chunk, template: int, number: int, header: bytes, entry: common_blocks.Known) -> None:
-        self._templates = (*self._templates, Record(0, b"", *entry[1:]))
+        self._templates = (*self._templates, entry.template)
         chunk.know(template, number, header)
 
     def _pass(self, chunk: _Chunk, first: int, last: int) -> None:
@@ -173,7 +172,8 @@ class CommonBatches(CommonBlocks):
         for at, ((number, _), entry) in enumerate(self._known.items()):
             if blocks[at]:
                 self._counts[number] += int(blocks[at])
-                self._octets[entry[0]] += int(octets[at])
+                entry.tap.octets += int(octets[at])
+        self.number += last - first
         self._parser.began = chunk.start + _WORD * int(chunk.at[last - 1])
         self._input.at = chunk.end(last - 1)
 
@@ -195,20 +195,11 @@ class CommonBatches(CommonBlocks):
 class BatchReader(TraceReader):
     """Iterates a trace's records, many at a time where they are common, and what was skipped between them."""
 
+    _common_reader = CommonBatches
+
     def __init__(self, source: Source) -> None:
         super().__init__(source, chunk=CHUNK)
 
     def walk(self) -> Iterator[Record | Skipped | Batch]:
         """Iterates as :meth:`~vtctap.pcap.trace.TraceReader.items` does. Raises what that raises."""
         return self.items()  # Which has batches here.
-
-    def _common_ones(self, record: Record, packet: Packet) -> Iterator[Record]:
-        common = self._common = self._common or self._capture.common_blocks(self._tally, CommonBatches)
-        if not isinstance(common, CommonBatches):
-            return
-        common.learn(record, packet.interface)
-        for each in common.batches():
-            self.number += len(each) if isinstance(each, Batch) else 1
-            self._packet = None
-            yield each  # type: ignore[misc]  # walk() says so
-        self._packet = self.packet

@@ -11,34 +11,60 @@ certainly common is left to the exact way: events, options, damage, sections of 
 """
 
 import struct
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from vtctap.pcap.capture_file import Packet
-from vtctap.pcap.completeness import OctetTally
-from vtctap.pcap.construction import maker
+from vtctap.pcap.completeness import OctetTally, TapTally
+from vtctap.pcap.construction import variants
 from vtctap.pcap.pcapng import PcapngParser
-from vtctap.pcap.record import HEADER, UNKNOWN_UNCERTAINTY, Kind, Line, Record, Sender
+from vtctap.pcap.record import HEADER, UNKNOWN_UNCERTAINTY, Kind, Record
 from vtctap.pcap.streams import Input
 
-_HEAD: Final = struct.Struct("<7I20s")
-"""A packet block's type, length, interface, time (upper half, lower half), octets kept and octets captured; then the
-beginning of a record's header, up to its uncertainty."""
-_REST: Final = struct.Struct(">IQ")
-"""The rest of the header: uncertainty and duration."""
-_TAIL: Final = struct.Struct("<IIII")
-"""The end of a block: the flags' option (code and length in one word, value), the end of the options, the length."""
-_DATA, _REST_AT, _OCTETS, LEAST = 28, 48, 60, 64
-_HEADER_SIZE: Final = HEADER.size
-_TAIL_SIZE: Final = _TAIL.size
+_START: Final = struct.Struct("<12sII28s")
+"""The parts of a packet block up to the uncertainty of its record: what stands before the time, the time (upper half,
+lower half), what stands behind it."""
+_BEFORE: Final = struct.Struct("<III")
+"""Before the time: type, length, interface."""
+_BEHIND: Final = struct.Struct("<II20s")
+"""Behind it: octets kept, octets captured, and the beginning of the record's header."""
+_REST_AT, _OCTETS, LEAST = 48, 60, 64
+"""Where the uncertainty and the octets of a record stand in its block, and the least length of a block."""
 PACKET, FLAGS_OPTION = 6, 4 << 16 | 2
-_MAX_HEADERS: Final = 4096
-"""Most headers that are remembered."""
+_FLAGS_SIZE: Final = 12
+"""Octets of the flags' option, with the end of the options."""
+_MOST: Final = 4096
+"""Most headers, and most forms of blocks, that are remembered."""
 
-_record: Final = maker(Record)
+_record, _same = variants(Record, "time", "octets", "uncertainty", "duration")
 
-Known = tuple[tuple[int, int], Kind, Sender, bool, int, int, Line | None, int, int]
-"""A record's interface and tap, and its fields from ``kind`` to ``speed``."""
+
+class Known(NamedTuple):
+    """What is known of a header: the fields of a record that follow from it, the tally of its tap, and the options of
+    its block."""
+
+    same: tuple[Any, ...]
+    tap: TapTally
+    options: bytes
+
+    @property
+    def template(self) -> Record:
+        """A record with these fields."""
+        return _record(self.same, 0, b"", None, 0)
+
+
+_Form: TypeAlias = tuple[
+    int,
+    Callable[[bytes, int], tuple[int | None, int, bytes, bytes]],
+    bytes,
+    int,
+    TapTally,
+    int,
+    tuple[Any, ...],
+]
+"""What blocks of one length, with one header and as many octets, have in common: the length, a function that takes
+apart what stands behind the header's beginning (uncertainty, duration, octets, end), that end, the interface, the tally
+of the tap, the number of octets, and the fields of the record that are the same."""
 
 
 class CommonBlocks:
@@ -47,30 +73,36 @@ class CommonBlocks:
     def __init__(self, source: Input, parser: PcapngParser, tally: OctetTally) -> None:
         self._input = source
         self._parser = parser
-        self._octets = tally.octets
+        self._tally = tally
         self._counts = parser.counts
         self._known: dict[tuple[int, bytes], Known] = {}
+        self._forms: dict[tuple[bytes, bytes], _Form] = {}
+        self.number = 0
+        """How many records have been read fast."""
 
     def learn(self, record: Record, interface: int) -> None:
         """Takes what the exact way made of the block that it returned last, and the number of the interface in the
         file; remembers it if the block was a common one."""
         parser, buffer = self._parser, self._input.buffer
         if parser.counts is not self._counts:  # a new section, where numbers mean other interfaces
-            self._known.clear()
+            self._forget()
             self._counts = parser.counts
         at, following = parser.began, self._input.at
         if not parser.plain(interface) or record.kind is Kind.EVENT or following - at < LEAST:
             return
-        kind, length, number, _, _, size, original, header = _HEAD.unpack_from(buffer, at)
+        kind, length, number = _BEFORE.unpack_from(buffer, at)
+        size, original, header = _BEHIND.unpack_from(buffer, at + 20)
         common = kind == PACKET and number < len(self._counts) and length == following - at and size == original
         if common and size == HEADER.size + len(record.octets):
-            if len(self._known) == _MAX_HEADERS:
-                self._known.clear()
-            self._known[number, header] = (
-                (interface, record.tap),
-                *(record.kind, record.sender, record.inferred, record.link, record.tap, record.line),
-                *(record.flags, record.speed),
-            )
+            options = buffer[at + _OCTETS + _padded(len(record.octets)) : following - 4]
+            if len(options) <= _FLAGS_SIZE:
+                if len(self._known) == _MOST:
+                    self._forget()
+                self._known[number, header] = Known(_same(record), self._tally.tap(interface, record.tap), options)
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._forms.clear()
 
     def packet(self) -> Packet:
         """Returns the packet of the record returned last."""
@@ -78,42 +110,46 @@ class CommonBlocks:
 
     def records(self) -> Iterator[Record]:
         """Yields the records of the common blocks that follow in the input's buffer."""
-        source, parser, known, octets = self._input, self._parser, self._known, self._octets
-        buffer, counts = source.buffer, self._counts
-        at, end = source.at, len(buffer)
-        if not known or parser.counts is not counts:
+        source, parser, counts, forms = self._input, self._parser, self._counts, self._forms
+        buffer, start = source.buffer, _START.unpack_from
+        at, last = source.at, len(buffer) - LEAST
+        if parser.counts is not counts:
             return
-        while at + LEAST <= end:
-            kind, length, number, high, low, size, original, header = _HEAD.unpack_from(buffer, at)
-            entry = known.get((number, header))
-            tail, following = at + _DATA + (size + 3 & ~3), at + length
-            if entry is None or kind != PACKET or size != original or size < _HEADER_SIZE or following > end:
+        while at <= last:
+            before, high, low, behind = start(buffer, at)
+            form = forms.get((before, behind)) or self._form(before, behind)
+            if form is None or at + form[0] > len(buffer):
                 return
-            if following - tail == _TAIL_SIZE:
-                option, _, _, trailer = _TAIL.unpack_from(buffer, tail)
-                if option != FLAGS_OPTION or trailer != length:
-                    return
-            elif following - tail != 4 or buffer[tail:following] != buffer[at + 4 : at + 8]:
+            length, rest, end, interface, tap, size, same = form
+            uncertainty, duration, octets, found = rest(buffer, at + _REST_AT)
+            if found != end:
                 return
-            uncertainty, duration = _REST.unpack_from(buffer, at + _REST_AT)
-            tap, what, sender, inferred, link, number_of_tap, line, flags, speed = entry
-            size -= _HEADER_SIZE
-            octets[tap] += size
-            counts[number] += 1
-            parser.began, source.at = at, following
-            at += _OCTETS
-            yield _record(
-                high << 32 | low,
-                buffer[at : at + size],
-                what,
-                sender,
-                inferred,
-                link,
-                number_of_tap,
-                line,
-                flags,
-                speed,
-                None if uncertainty == UNKNOWN_UNCERTAINTY else uncertainty,
-                duration,
-            )
-            at = following
+            tap.octets += size
+            counts[interface] += 1
+            self.number += 1
+            parser.began = at
+            source.at = at = at + length
+            if uncertainty == UNKNOWN_UNCERTAINTY:
+                uncertainty = None
+            yield _record(same, high << 32 | low, octets, uncertainty, duration)
+
+    def _form(self, before: bytes, behind: bytes) -> _Form | None:
+        """Returns the form of a block that has a known header, and has no form yet; None where it is not common."""
+        (kind, length, interface), (size, original, header) = _BEFORE.unpack(before), _BEHIND.unpack(behind)
+        known, size = self._known.get((interface, header)), size - HEADER.size
+        if known is None or kind != PACKET or original != size + HEADER.size or size < 0:
+            return None
+        same, tap, options = known
+        end, padded = options + before[4:8], _padded(size)
+        if length != _OCTETS + padded + len(end):
+            return None
+        if len(self._forms) == _MOST:
+            self._forms.clear()
+        rest = struct.Struct(f">IQ{size}s{padded - size}x{len(end)}s").unpack_from
+        form = self._forms[before, behind] = length, rest, end, interface, tap, size, same
+        return form
+
+
+def _padded(size: int) -> int:
+    """Returns the size of so many octets in a block."""
+    return size + -size % 4

@@ -10,6 +10,7 @@ Earlier versions stated no number in ``opened`` events. Such an event may be tha
 comparison begins with the next event that states a number.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from vtctap.base.nouns import count
@@ -24,41 +25,50 @@ class _Point(NamedTuple):
     received: int
 
 
+@dataclass(slots=True)
+class TapTally:
+    """A tap's octets so far; while it is ``open``, where the comparison begins, None if no number has been stated
+    yet."""
+
+    octets: int = 0
+    open: bool = False
+    begin: _Point | None = None
+
+
 class OctetTally:
     """Counts the octets of each tap. Memory: a few numbers per tap."""
 
     def __init__(self) -> None:
-        self.octets: dict[tuple[int, int], int] = {}
-        """Octets so far of each interface and tap; :mod:`~vtctap.pcap.common_blocks` counts its records here itself."""
-        self._begins: dict[tuple[int, int], _Point | None] = {}
-        """Where the comparison of each open tap begins; None if no number has been stated yet."""
+        self._taps: dict[tuple[int, int], TapTally] = {}
+
+    def tap(self, interface: int, number: int) -> TapTally:
+        """Returns what is kept of an interface's tap; :mod:`~vtctap.pcap.common_blocks` counts its records there
+        itself."""
+        return self._taps.setdefault((interface, number), TapTally())
 
     def feed(self, record: Record, interface: int) -> str | None:
         """Counts the next record of this interface; returns a message if the numbers do not agree."""
-        tap = interface, record.tap
-        held = self.octets.setdefault(tap, 0)
+        tap = self.tap(interface, record.tap)
         if record.kind is not Kind.EVENT:
-            self.octets[tap] += len(record.octets)
+            tap.octets += len(record.octets)
             return None
         name, words = event_words(record.event)
-        if name == "opened":
-            self._begins.setdefault(tap, None)
-        if tap not in self._begins:
+        tap.open = tap.open or name == "opened"
+        held = tap.octets
+        if name == "overrun" and tap.open:
+            tap.octets += event_number(words, "unread") or 0
+        if name not in _TOTALS or not tap.open:
             return None
-        if name == "overrun":
-            self.octets[tap] += event_number(words, "unread") or 0
-        if name not in _TOTALS:
-            return None
-        begin, received = self._begins[tap], event_number(words, "octets")
+        begin, received = tap.begin, event_number(words, "octets")
         if name == "closed":
-            del self._begins[tap]
+            tap.open, tap.begin = False, None
             held += event_number(words, "unwritten") or 0
         if received is None:
             return None
         end = _Point(held, received)
         begin = begin or end
         if name != "closed":
-            self._begins[tap] = begin
+            tap.begin = begin
         return None if name == "opened" else _missing(record.tap, name, begin, end)
 
 

@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
 
-from vtctap.pcap.construction import fast_init, maker
+from vtctap.pcap.construction import fast_init, maker, variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,22 @@ def test_a_maker_makes_the_same(kind: type[Fast]) -> None:
     assert inspect.signature(maker(kind)) == inspect.signature(kind)
     with pytest.raises(TypeError):
         maker(kind)()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("kind", [Fast, FastBelow])
+@pytest.mark.parametrize("varying", [("time",), ("hidden", "octets"), ("chain", "octets", "pauses")])
+def test_variants_differ_in_some_fields(kind: type[Fast], varying: tuple[str, ...]) -> None:
+    make, same = variants(kind, *varying)
+    example, changes = (
+        kind(1, b"a", (2,), b"c", hidden=5),
+        {"time": 7, "octets": b"g", "pauses": (9,), "chain": b"h", "hidden": 8},
+    )
+    made = make(same(example), *(changes[name] for name in varying))
+    again = replace(example, **{name: changes[name] for name in varying})
+    assert type(made) is kind
+    assert [getattr(made, each.name) for each in fields(made)] == [getattr(again, each.name) for each in fields(again)]
+    with pytest.raises(FrozenInstanceError):
+        made.time = 2  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("make", [Fast, maker(Fast)])
