@@ -23,8 +23,9 @@ def bcc_xor(octets: bytes) -> int:
     The octets are one number, which is folded in halves until one octet is left.
     """
     value = _number(octets, "little")
-    for half in _FOLDS[len(octets).bit_length()]:
-        value ^= value >> half
+    if len(octets) > 32:
+        for half in _FOLDS[len(octets).bit_length()]:
+            value ^= value >> half
     value ^= value >> 128
     value ^= value >> 64
     value ^= value >> 32

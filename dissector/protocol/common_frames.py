@@ -15,7 +15,7 @@ from typing import Final
 from vtctap.dissector.protocol.checksums import bcc_xor
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.protocol.rules import COMMANDS, MessageName
-from vtctap.pcap.construction import maker
+from vtctap.pcap.construction import variants
 
 _BEGINNING: Final = r"(?:\x01([A-Z][0-9]?)\x02|\x02)"
 _OTHER: Final = r"\x00-\x1f\x7f-\xff<("
@@ -33,7 +33,11 @@ NAMES: Final[dict[str, MessageName]] = {
 """The name of a message by its command; an answer has none."""
 
 
-_message: Final = maker(Message)
+_message, _same = variants(Message, "register", "value", "unit", "bcc", "bcc_expected")
+_SAME: Final = {
+    cmd: _same(Message(name, cmd or None, bcc_status="good", bcc_rule="xor")) for cmd, name in NAMES.items()
+}
+"""What messages of the common form with the same command have in common."""
 
 
 def decode(octets: bytes) -> Message | None:
@@ -50,10 +54,8 @@ def decode(octets: bytes) -> Message | None:
         register, value, unit = zip(*_EACH.findall(text, len(cmd) + 2 if cmd else 1), strict=True)
     else:
         return None
-    name = NAMES.get(cmd)
-    if name is None or bcc_xor(octets) != octets[0]:  # With a good check character, the octets behind the first give 0.
+    same = _SAME.get(cmd)
+    if same is None or bcc_xor(octets) != octets[0]:  # With a good check character, the octets behind the first give 0.
         return None
     bcc = octets[-1]
-    return _message(
-        name, cmd or None, None, register, value, unit, bcc=bcc, bcc_expected=bcc, bcc_status="good", bcc_rule="xor"
-    )
+    return _message(same, register, value, unit, bcc, bcc)
