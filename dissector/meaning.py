@@ -148,15 +148,14 @@ class Meanings:
 
     def of(self, message: Message, asked: tuple[str, ...] = (), apdu: Apdu | None = None) -> Meaning:
         """Returns what :func:`interpret` does."""
-        if apdu:
+        if apdu or message.id_text or message.id_manufacturer or not TOKEN_LENGTHS.isdisjoint(map(len, message.value)):
             return interpret(message, self._profile, self._keys, asked, apdu)
-        registers = registers_of(message, asked) if asked else message.register
-        key = message.message, registers, not asked, message.id_manufacturer, message.id_text
+        key = message.message, message.register, asked
         meaning = self._known.get(key)
-        if meaning is not None and TOKEN_LENGTHS.isdisjoint(map(len, message.value)):
+        if meaning is not None:
             return meaning
         meaning = interpret(message, self._profile, self._keys, asked)
-        if TOKEN_LENGTHS.isdisjoint(map(len, message.value)) and not any(map(self.reads, registers)):
+        if not any(map(self.reads, registers_of(message, asked))):
             if len(self._known) == _MANY:
                 self._known.clear()
             self._known[key] = meaning
