@@ -112,23 +112,26 @@ class CommonBlocks:
         """Yields the records of the common blocks that follow in the input's buffer."""
         source, parser, counts, forms = self._input, self._parser, self._counts, self._forms
         buffer, start = source.buffer, _START.unpack_from
-        at, last = source.at, len(buffer) - LEAST
+        at, size = source.at, len(buffer)
         if parser.counts is not counts:
             return
-        while at <= last:
+        while at + LEAST <= size:
             before, high, low, behind = start(buffer, at)
             form = forms.get((before, behind)) or self._form(before, behind)
-            if form is None or at + form[0] > len(buffer):
+            if form is None:
                 return
-            length, rest, end, interface, tap, size, same = form
+            length, rest, end, interface, tap, kept, same = form
+            following = at + length
+            if following > size:
+                return
             uncertainty, duration, octets, found = rest(buffer, at + _REST_AT)
             if found != end:
                 return
-            tap.octets += size
+            tap.octets += kept
             counts[interface] += 1
             self.number += 1
             parser.began = at
-            source.at = at = at + length
+            source.at = at = following
             if uncertainty == UNKNOWN_UNCERTAINTY:
                 uncertainty = None
             yield _record(same, high << 32 | low, octets, uncertainty, duration)
