@@ -106,9 +106,10 @@ _SYNTHETIC: Final = Flag.SYNTHETIC
 _ECHO: Final = Flag.ECHO
 _SHORT: Final = 128
 _MANY: Final = 512
-"""Most messages kept decoded; only messages of at most ``_SHORT`` octets are kept, and only when they occur again. More
-would cost more than they save where no message recurs: they do not fit into the processor's cache, and what is kept
-makes work for the garbage collector."""
+_LONG: Final = 16 * _MANY
+"""Most messages kept decoded, the most octets of each, and the records for which they are kept at least. What recurs on
+a link does so soon. To keep more, or each message for a while, would cost more than it saves where no message recurs:
+they do not fit into the processor's cache, and what is kept makes work for the garbage collector."""
 
 
 class Dissector:
@@ -125,12 +126,12 @@ class Dissector:
         """The number of the record dissected last."""
         self.first_ns: int | None = None
         """The time of the first record; None before it."""
-        self._frame_end: dict[int, int] = {}
         self._pairing = Pairing(self.session_timeout_ns)
         self._verdicts = Verdicts()
         self._requests = Requests()
         self._known: dict[bytes | tuple[bytes, tuple[str, ...]], tuple[Message, Meaning]] = {}
-        self._seen: set[bytes | tuple[bytes, tuple[str, ...]]] = set()
+        self._renewal = 0
+        """The number of the record from which on what is kept may be forgotten, and others kept."""
 
     def dissect(self, record: Record) -> Dissection:
         """Dissects the next record; a frame gives a :class:`Frame`."""
@@ -142,7 +143,7 @@ class Dissector:
             if record.event and self._pairing.interrupted(record):
                 self._verdicts.interrupt(record.link)
             return Dissection(number, record, since_first_ns)
-        gap_ns = self._gap(record)
+        before_ns = self._pairing.ended(record.link)
         message, meaning = self._known.get(record.octets) or self._decode(record)
         place = self._pairing.place(number, record, message)
         if place.register_asked:
@@ -156,6 +157,9 @@ class Dissector:
             about = self._verdicts.feed(number, record, message, meaning, place)
             if about is not None:
                 place = place._replace(status_token_in=about)
+        gap_ns = None
+        if before_ns is not None and before_ns <= record.time and not record.flags & _SYNTHETIC:
+            gap_ns = record.time - before_ns
         return _frame(number, record, since_first_ns, message, meaning, place, gap_ns)
 
     def each(self, items: Iterable[Record | Skipped]) -> Iterator[Dissection]:
@@ -180,7 +184,7 @@ class Dissector:
 
     def ended(self, link: int) -> int | None:
         """Returns when the last frame of a link ended, ns; None where there was none."""
-        return self._frame_end.get(link)
+        return self._pairing.ended(link)
 
     def settled(self, link: int) -> int | None:
         """See :meth:`~vtctap.dissector.pairing.Pairing.settled`."""
@@ -188,33 +192,20 @@ class Dissector:
 
     def leave_out(self, link: int, end_ns: int) -> None:
         """Passes over frames of a settled link; the last one ended at ``end_ns``."""
-        self._frame_end[link] = end_ns
         self._pairing.leave_out(link, end_ns)
-
-    def _gap(self, record: Record) -> int | None:
-        """Returns the time since the end of the link's previous frame, ns."""
-        before = self._frame_end.get(record.link)
-        self._frame_end[record.link] = record.time + record.duration
-        if before is None or before > record.time or record.flags & _SYNTHETIC:
-            return None
-        return record.time - before
 
     def _decode(self, record: Record, asked: tuple[str, ...] = ()) -> tuple[Message, Meaning]:
         """Decodes a frame's message and its meaning. Most messages of a link recur, so short ones are kept."""
         message, octets = message_of(record), record.octets
         apdu = decode_apdu(octets) if message.fcs_status == "good" and not message.bad_check else None
         decoded = message, self.meanings.of(message, asked, apdu)
-        if len(octets) > _SHORT:
-            return decoded
-        key, seen, known = (octets, asked) if asked else octets, self._seen, self._known
-        if key not in seen:
-            if len(seen) == _MANY:
-                seen.clear()
-            seen.add(key)
-        else:
-            if len(known) == _MANY:
+        known = self._known
+        if len(octets) <= _SHORT:
+            if len(known) < _MANY:
+                known[(octets, asked) if asked else octets] = decoded
+            elif self.number >= self._renewal:
                 known.clear()
-            known[key] = decoded
+                self._renewal = self.number + _LONG
         return decoded
 
 

@@ -17,7 +17,8 @@ class Outages:
 
     def __init__(self) -> None:
         self._heard: set[int] = set()
-        self._away: dict[int, set[int]] = {}
+        self.away: dict[int, set[int]] = {}
+        """The taps that are disconnected, by their link."""
 
     def feed(self, record: Record) -> bool:
         """Takes the next record; returns whether octets of its link may be missing before the next one."""
@@ -28,21 +29,17 @@ class Outages:
             return False
         name, _ = event_words(record.event)
         if name == "lost":
-            self._away.setdefault(link, set()).add(record.tap)
+            self.away.setdefault(link, set()).add(record.tap)
         elif name == "opened":
             self._back(link, record.tap)
             return link in self._heard
         return name in _LOSSES
 
-    def away(self, link: int) -> bool:
-        """Whether a tap of the link is disconnected."""
-        return link in self._away
-
     def _back(self, link: int, tap: int) -> None:
-        taps = self._away.get(link, set())
+        taps = self.away.get(link, set())
         taps.discard(tap)
         if not taps:
-            self._away.pop(link, None)
+            self.away.pop(link, None)
 
 
 _LOSSES = ("lost", "missed", "overrun")

@@ -24,7 +24,7 @@ An echo only belongs to its session; the original counts for everything else. Fr
 records of a message that did not fit into one, pair with nothing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from vtctap.dissector.dlms import Object
@@ -60,46 +60,40 @@ class Place(NamedTuple):
     object_asked: Object | None = None
 
 
-@dataclass(slots=True)
-class _Frame:
-    """What is kept of a side's last frame; ``number`` is that of the original where the frame was a repeat, and 0 where
-    there was no frame."""
+class _Sent(NamedTuple):
+    """A frame that a side sent; ``repeat_of`` is the number of the original where it was a repeat."""
 
-    number: int = 0
-    octets: bytes = b""
-    damaged: bool = False
-    repeats: bool = False
+    number: int
+    record: Record
+    name: MessageName
+    damaged: bool
+    repeat_of: int | None
 
-    def keep(self, repeat_of: int | None, number: int, record: Record, damaged: bool) -> None:
-        """Takes the next frame of the side."""
-        self.number, self.octets = repeat_of or number, record.octets
-        self.damaged, self.repeats = damaged, repeat_of is not None
-
-
-@dataclass(slots=True)
-class _Request:
-    """The client's last request; ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``; ``registers`` are those
-    that it reads."""
-
-    number: int = 0
-    end_ns: int = 0
-    synthetic: bool = False
-    is_nak: bool = False
-    registers: tuple[str, ...] = ()
-    answer: str = ""
+    @property
+    def original(self) -> int:
+        """The number of the first frame of the series of repeats."""
+        return self.repeat_of or self.number
 
 
 @dataclass(slots=True)
 class _LinkPairing:
-    """A link's state. ``opening``: the session has only had calls so far; ``over``: a break ended it."""
+    """A link's state. ``opening``: the session has only had calls so far; ``over``: a break ended it.
+
+    ``request`` is the client's last request, which ends at ``request_end_ns`` and reads the registers ``reads``; its
+    ``answer`` is '' (none yet), ``good``, ``damaged`` or ``NAK``. ``client`` and ``server`` are the last frames that
+    may be repeated.
+    """
 
     session: int = 0
     opening: bool = False
     over: bool = False
     end_ns: int = 0
-    request: _Request | None = None
-    client: _Frame = field(default_factory=_Frame)
-    server: _Frame = field(default_factory=_Frame)
+    request: _Sent | None = None
+    request_end_ns: int = 0
+    reads: tuple[str, ...] = ()
+    answer: str = ""
+    client: _Sent | None = None
+    server: _Sent | None = None
 
 
 class Pairing:
@@ -125,50 +119,51 @@ class Pairing:
         if link is None:
             link = self._links[record.link] = _LinkPairing()
             self._outages.feed(record)
-        if self._outages.away(record.link):
+        if record.link in self._outages.away:
             _forget(link)
-        time_ns, name, sender = record.time, message.message, record.sender
-        if not link.session or time_ns - link.end_ns > self._session_timeout_ns:
+        name, sender = message.message, record.sender
+        if not link.session or record.time - link.end_ns > self._session_timeout_ns:
             self._begin(link)
-        link.end_ns = time_ns + record.duration
+        link.end_ns = record.time + record.duration
         if name is None or sender is _UNKNOWN or record.flags & _ECHO:
-            if name is None and sender is _CLIENT and link.request:
-                link.request.end_ns = link.end_ns
+            if name is None and sender is _CLIENT:
+                link.request_end_ns = link.end_ns
             return Place(link.session)
-        of_side = self._of_client if sender is _CLIENT else _of_server
-        return of_side(link, number, record, message, is_damaged(record, message))
+        damaged = record.flags & DAMAGE != 0 or message.bad_check
+        if sender is _CLIENT:
+            return self._of_client(link, number, record, message, damaged)
+        return _of_server(link, number, record, message, damaged)
 
     def _of_client(self, link: _LinkPairing, number: int, record: Record, message: Message, damaged: bool) -> Place:
         """Returns the place of a client's frame."""
-        request, before, name = link.request, link.client, message.message
+        name, before, repeat_of = message.message, link.client, None
         assert name is not None
-        repeats = (
-            request is not None
-            and request.answer != "good"
-            and before.number != 0
-            and name not in NOT_REPEATED
-            and (record.octets == before.octets or (before.damaged and request.answer == "NAK"))
-        )
+        if before and link.answer != "good" and name not in NOT_REPEATED and _asks_again(link, before, record):
+            repeat_of = before.original
         if link.over or name in _TURNS:
-            self._turn(link, name, anew=not repeats)
+            self._turn(link, name, anew=repeat_of is None)
         link.opening = link.opening and name in OPENING
-        repeat_of = before.number if repeats else None
+        sent = _new(_Sent, (number, record, name, damaged, repeat_of))
         if name not in NOT_REQUESTS:
-            reads = () if damaged else _reads(link.request, message)
-            request = link.request = link.request or _Request()
-            request.number, request.end_ns, request.synthetic = number, link.end_ns, record.flags & _SYNTHETIC != 0
-            request.is_nak, request.registers, request.answer = name == _NAK, reads, ""
+            if damaged or name is not _NAK:  # A NAK asks once more for what the request before it did.
+                link.reads = message.register if name is _READ and not damaged else ()
+            link.request, link.request_end_ns, link.answer = sent, link.end_ns, ""
         if name not in NOT_REPEATED:
-            link.client.keep(repeat_of, number, record, damaged)
+            link.client = sent
         return _new(Place, (link.session, None, None, repeat_of, None, (), None))
+
+    def ended(self, number: int) -> int | None:
+        """Returns when the last frame of a link ended, ns; None where there was none."""
+        link = self._links.get(number)
+        return link.end_ns if link else None
 
     def settled(self, number: int) -> int | None:
         """Returns the session of a link where the next request, with a good answer behind it, relates to no earlier
         frame, nor does the server's next frame; None where one might."""
         link = self._links.get(number)
-        if link is None or link.over or self._outages.away(number):
+        if link is None or link.over or number in self._outages.away:
             return None
-        if link.request and link.request.answer != "good":
+        if link.request and link.answer != "good":
             return None
         return link.session
 
@@ -192,7 +187,8 @@ class Pairing:
 
 def _forget(link: _LinkPairing) -> None:
     """Forgets the frames that a link's next frames might answer or repeat."""
-    link.request, link.client, link.server = None, _Frame(), _Frame()
+    link.request = link.client = link.server = None
+    link.reads = ()
 
 
 def is_damaged(record: Record, message: Message) -> bool:
@@ -210,30 +206,18 @@ def _of_server(link: _LinkPairing, number: int, record: Record, message: Message
     request_in = response_time_ns = repeat_of = None
     asked: tuple[str, ...] = ()
     link.opening = False
-    if request is not None and not request.answer:
-        if before.number and name not in NOT_REPEATED and (request.is_nak or _asked_again(link, record)):
-            repeat_of = before.number
-        request.answer = "NAK" if name == _NAK else "damaged" if damaged else "good"
-        request_in, response_time_ns = request.number, _response_time_ns(request, record)
-        if name == _DATA and "" in message.register:
-            asked = _asked(request.registers, message.register)
+    if request and not link.answer:
+        if before and name not in NOT_REPEATED and (request.name is _NAK or _asked_again(link, record)):
+            repeat_of = before.original
+        link.answer = "NAK" if name is _NAK else "damaged" if damaged else "good"
+        request_in = request.number
+        if link.request_end_ns <= record.time and not (request.record.flags | record.flags) & _SYNTHETIC:
+            response_time_ns = record.time - link.request_end_ns
+        if name is _DATA and "" in message.register:
+            asked = _asked(link.reads, message.register)
     if name not in NOT_REPEATED:
-        before.keep(repeat_of, number, record, damaged)
+        link.server = _new(_Sent, (number, record, name, damaged, repeat_of))
     return _new(Place, (link.session, request_in, response_time_ns, repeat_of, None, asked, None))
-
-
-def _response_time_ns(request: _Request, record: Record) -> int | None:
-    """Returns the time from a request to the frame that answers it, if both are known."""
-    if request.end_ns > record.time or request.synthetic or record.flags & _SYNTHETIC:
-        return None
-    return record.time - request.end_ns
-
-
-def _reads(before: _Request | None, message: Message) -> tuple[str, ...]:
-    """Returns the registers that a client's message reads; a NAK asks once more for what the request ``before`` did."""
-    if message.message == _NAK and before:
-        return before.registers
-    return message.register if message.message == _READ else ()
 
 
 def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
@@ -246,7 +230,14 @@ def _asked(registers: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     return asked if any(asked) else ()
 
 
+def _asks_again(link: _LinkPairing, before: _Sent, record: Record) -> bool:
+    """Whether a client's frame repeats the one ``before``, which has no good answer."""
+    return record.octets == before.record.octets or (before.damaged and link.answer == "NAK")
+
+
 def _asked_again(link: _LinkPairing, record: Record) -> bool:
     """Whether a server's frame is the answer that it gave before, and the client repeated its request."""
     asked, before = link.client, link.server
-    return asked.repeats and asked.number < before.number and record.octets == before.octets
+    if asked is None or asked.repeat_of is None or before is None:
+        return False
+    return asked.repeat_of < before.original and record.octets == before.record.octets

@@ -111,7 +111,7 @@ class Gatherer:
                 return None
         responses = [] if from_client else [dissection]
         self._links[record.link] = _Open(
-            session, dissection if asks else None, responses, self._outages.away(record.link)
+            session, dissection if asks else None, responses, record.link in self._outages.away
         )
         return before.done(record.link) if before else None
 
