@@ -40,6 +40,30 @@ def test_version(inside: Run) -> None:
     assert inside("--version").stdout == f"vtctap {__version__}\n"
 
 
+HELP = (["--help"], ["--version"], ["help"], ["read", "--help"])
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
+def test_help_whose_reader_is_gone(arguments: list[str]) -> None:
+    """As with 'vtctap --help | head': no word of it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as pipe:
+        command = [sys.executable, "-m", "vtctap", *arguments]
+        result = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, check=False, env=BUFFERED)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
+def test_help_that_cannot_be_written(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "vtctap", *arguments]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, env=BUFFERED)
+    assert (result.returncode, result.stderr) == (4, b"vtctap: standard output: No space left on device\n")
+
+
 def test_console_script(tmp_path: Path, inside: Run) -> None:
     script = Path(sys.executable).with_name("vtctap")
     if not script.exists():

@@ -5,6 +5,7 @@ man page and the shell completions are made from :func:`whole_parser`.
 """
 
 import argparse
+import sys
 from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
@@ -65,6 +66,11 @@ class CommandParser(argparse.ArgumentParser):
         if any(isinstance(each, list) and each.count("-") > 1 for each in vars(parsed).values()):
             self.error("- is standard input, which can be read only once")
         return parsed
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exits once the help or the version is out. Raises OSError where it cannot be written."""
+        sys.stdout.flush()
+        super().exit(status, message)
 
     def error(self, message: str) -> NoReturn:
         """Exits with one line on standard error."""
