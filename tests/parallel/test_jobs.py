@@ -109,6 +109,28 @@ def test_all_processes_end_when_nobody_wants_more_results() -> None:
     assert not [process for process in processes if Path(f"/proc/{process}").exists()]
 
 
+STARTS = """
+import os, signal, sys
+from vtctap.parallel.jobs import results
+
+here, handle = os.getpid(), signal.signal
+
+def late(number, handler):
+    if number == signal.SIGINT and os.getpid() != here:
+        os.kill(os.getpid(), number)
+    return handle(number, handler)
+
+signal.signal = late
+print(sorted(results(abs, [-1, -2, -3], processes=2)))
+"""
+"""A program whose processes get SIGINT while they start."""
+
+
+def test_ctrl_c_while_a_process_starts() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.stdout, done.stderr) == ("[(0, 1), (1, 2), (2, 3)]\n", "")
+
+
 @pytest.mark.usefixtures("start")
 def test_an_error_ends_all() -> None:
     with pytest.raises(CommandError, match="three is refused"):

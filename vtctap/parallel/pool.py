@@ -13,7 +13,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Generic, TypeVar
@@ -79,7 +79,8 @@ class Pool(Generic[Job, Result]):
         # A copy has this process's ends of all pipes, too, and would never see the end of its own.
         copied = [ours, *(worker.pipe for worker in self._workers)] if alone else []
         process = context.Process(target=_serve, args=(self._function, theirs, copied), daemon=True)
-        process.start()
+        with _holding_sigint():
+            process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours))
         return self._workers[-1]
@@ -124,6 +125,20 @@ def _is_alone() -> bool:
         return len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False
+
+
+@contextmanager
+def _holding_sigint() -> Iterator[None]:
+    """Holds SIGINT back inside the context. A process that is started there holds it back until it ignores it: else
+    Ctrl-C would end it with a traceback while it starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(function: Callable[[Any], Any], pipe: Connection, copied: Sequence[Connection]) -> None:
