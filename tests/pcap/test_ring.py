@@ -213,6 +213,16 @@ def test_the_file_after_another(tmp_path: Path, others: list[str], after: tuple[
     assert file_after(tmp_path / own) == wanted
 
 
+@pytest.mark.parametrize(("ahead", "found"), [(1, True), (49_999, True), (50_000, False), (99_999, False)])
+def test_a_file_half_a_round_ahead_is_one_of_before(ahead: int, found: bool, tmp_path: Path) -> None:
+    """Numbers begin again after 99999."""
+    own = "t_60000_20260101000000.pcapng"
+    other = f"t_{(60_000 + ahead) % 100_000:05}_20260101000000.pcapng"
+    for name in (own, other):
+        (tmp_path / name).touch()
+    assert file_after(tmp_path / own) == ((str(tmp_path / other), ahead - 1) if found else None)
+
+
 def test_the_file_after_the_last_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t_00000_20260101120001.pcapng").touch()
     monkeypatch.chdir(tmp_path)

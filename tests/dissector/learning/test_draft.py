@@ -3,6 +3,8 @@
 import tomllib
 from typing import Any
 
+import pytest
+
 from equipment.conversation import ACK, Frames, data, learn, read, records, write
 from vtctap.dissector.dissect import Dissector
 from vtctap.dissector.learning.contradictions import Contradictions
@@ -112,6 +114,13 @@ def test_an_inherited_register_is_a_comment_with_its_number() -> None:
     assert document["registers"]["entries"] == {}
     (line,) = (line for line in text.splitlines() if "readable" in line)
     assert line.startswith('# "2010": readable 2 times; 8 characters; ')
+
+
+@pytest.mark.parametrize(("times", "confidence"), [(4, "derived"), (5, "confirmed")])
+def test_what_stands_on_the_wire_is_confirmed_if_it_was_seen_five_times(times: int, confidence: str) -> None:
+    _, document = drafted(learn(records([read("7001"), data("(12)")] * times)))
+    for entry in ("read", "brackets"):
+        assert document["syntax"][entry]["confidence"] == confidence
 
 
 def test_limits_of_times_that_were_exceeded_are_widened() -> None:

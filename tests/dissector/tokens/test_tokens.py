@@ -170,6 +170,14 @@ def test_the_bits_of_the_control_field_are_named() -> None:
     assert clear_token(0, 0).fields()["vtc.token.control"] == 0
 
 
+def test_the_subclasses_of_manufacturers() -> None:
+    """Of class 1 those from 6 on are theirs; of class 2 it is not public which are."""
+    names = [tables.layout(1, subclass).name for subclass in range(16)]
+    assert names[5:] == ["reserved"] + ["proprietary"] * 10
+    assert tables.layout(3, 15).name == "reserved"
+    assert "reserved or proprietary" in {tables.layout(2, subclass).name for subclass in range(16)}
+
+
 def test_a_proprietary_token() -> None:
     """The commissioning token that a retailer of meters publishes is proprietary, and shows its payload."""
     fields = decode("12754194144864505970").fields()
