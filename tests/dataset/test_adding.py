@@ -109,7 +109,7 @@ def test_the_same_trace_twice_is_one_copy_whatever_its_name(tmp_path: Path) -> N
     assert files(tmp_path / "set") == before
     forced = add(tmp_path / "other.pcapng", tmp_path / "set", force=True)
     assert forced.state == "added"
-    assert files(tmp_path / "set").keys() == before.keys()
+    assert len(files(tmp_path / "set")) == len(before)
     assert {row["trace"] for row in rows(tmp_path / "set", "records")} == {str(tmp_path / "other.pcapng")}
 
 

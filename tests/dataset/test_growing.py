@@ -15,7 +15,7 @@ from vtctap.pcap.record import Line
 
 pytest.importorskip("pyarrow")
 
-from vtctap.dataset import adding, exporting
+from vtctap.dataset import adding, exporting, writing
 from vtctap.dataset import entries as reading
 from vtctap.dataset.adding import Options, add
 from vtctap.dataset.entries import entries
@@ -94,6 +94,45 @@ def test_a_program_that_is_killed_leaves_the_trace_in_the_set_once(
         assert {str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.is_file()} == {*files, ".lock"}
         assert entry.records == 9
         assert grown(9) == "there"
+
+
+def test_a_trace_that_is_added_again_into_other_files_is_whole_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyarrow import parquet
+
+    folder, trace, day_ns = tmp_path / "set", tmp_path / "t.pcapng", 86_400 * 10**9
+    with create_trace(trace) as writer:
+        for number in range(6):
+            writer.write(Record(number % 2 * day_ns, b"/?!\r\n", sender=Sender.CLIENT, line=Line(7, "E", 1)))
+
+    def numbers() -> list[int]:
+        (entry,) = entries(folder).values()
+        tables = (parquet.ParquetFile(folder / name).read(["frame.number"]) for name in entry.files["records"])
+        return sorted(number for table in tables for number in table.column(0).to_pylist())
+
+    def stepping(function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **more: Any) -> Any:
+            steps.append(numbers())
+            return function(*arguments, **more)
+
+        return step
+
+    steps: list[list[int]] = []
+    add((str(trace),), Options(str(folder)))
+    for days in (1, 2, 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(writing, "BATCH", 1)
+            patched.setattr(writing, "_MAX_DAYS", days)
+            patched.setattr(os, "replace", stepping(os.replace))
+            patched.setattr(Path, "unlink", stepping(Path.unlink))
+            add((str(trace),), Options(str(folder), findings=True, force=True))
+        (entry,) = entries(folder).values()
+        assert len(entry.files["records"]) == (6 if days == 1 else 2)
+        named = {name for names in entry.files.values() for name in names}
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")} == named
+    assert len(steps) > 20
+    assert all(step == list(range(1, 7)) for step in steps)
 
 
 def test_entries_are_those_of_one_time(folder: Path, grown: Grown, monkeypatch: pytest.MonkeyPatch) -> None:

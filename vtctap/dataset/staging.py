@@ -59,18 +59,20 @@ def commit(
     """Moves a trace's files and its entry into the set, and removes the entries that it replaces: its own, and those of
     the trace before it had ``grown``. Raises OSError.
 
-    If another addition of the same trace came first and its entry is ``enough``, that is returned, and stays.
+    No file replaces one that an entry names: the trace is as it was until the new entry is there, and then as it is
+    now. If another addition of the same trace came first and its entry is ``enough``, that is returned, and stays.
     """
     with _locked(folder):
         before = entry_of(folder, entry.id)
         if before and enough(before):
             return _finished(folder, before, staging)
+        targets = _free_names(entry, before)
         replaced = [each for each in (before, *(entry_of(folder, each.id) for each in grown)) if each]
         digests = {digest for each in replaced for digest in (each.digest, *each.replaces)}
-        entry = replace(entry, replaces=sorted(digests - {entry.digest}))
+        files = {table: [targets[name] for name in names] for table, names in entry.files.items()}
+        entry = replace(entry, files=files, replaces=sorted(digests - {entry.digest}))
         try:
-            for files in entry.files.values():
-                move(staging, folder, files)
+            move(staging, folder, targets)
             write_entry(folder, entry, staging)
         finally:  # Also where a signal ends the program: no file may go that the entry names which is there now.
             there = entry_of(folder, entry.id)
@@ -80,6 +82,15 @@ def commit(
                 remove_files(folder, [entry], [there] if there else [])
         _finished(folder, entry, staging)
     return None
+
+
+def _free_names(entry: Entry, before: Entry | None) -> dict[str, str]:
+    """Returns the names in the set for the files of an entry: their own, unless the entry ``before`` has those."""
+    names = [name for names in entry.files.values() for name in names]
+    taken = {name for names in before.files.values() for name in names} if before else set()
+    if taken.isdisjoint(names):
+        return dict(zip(names, names, strict=True))
+    return {name: f"{name.removesuffix('.parquet')}-b.parquet" for name in names}
 
 
 def _finished(folder: Path, entry: Entry, staging: Path) -> Entry:

@@ -5,7 +5,7 @@ file was closed gets another file.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -166,10 +166,10 @@ class _Synced(ParquetFile):
             self._file.close()
 
 
-def move(staging: Path, folder: Path, files: Sequence[str]) -> None:
-    """Moves files from the staging folder into the set. Raises OSError."""
-    for name in files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(staging / name, folder / name)
-    for parent in {(folder / name).parent for name in files}:
+def move(staging: Path, folder: Path, targets: Mapping[str, str]) -> None:
+    """Moves files from the staging folder into the set, by their names here and there. Raises OSError."""
+    for name, target in targets.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / name, folder / target)
+    for parent in {(folder / target).parent for target in targets.values()}:
         sync(parent)
