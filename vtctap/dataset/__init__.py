@@ -8,8 +8,8 @@
     DIR.parquet/traces/ID.json                              the trace: its content, and the files above
 
 ``ID`` begins the SHA-256 digest of the trace's octets, so the same trace has the same files wherever it lies. It is
-in the set once its entry in ``traces`` is, which is written last; where it is decoded again, its new files are named
-``ID-b`` beside the old ones until then. ``.parts`` holds what is being written.
+in the set once its entry in ``traces`` is, which is written last. Where it is decoded again, its new files are
+``ID-b.parquet``, and those after them ``ID.parquet`` again. ``.parts`` holds what is being written.
 
 - :mod:`~vtctap.dataset.entries` reads and writes the entries, and knows a trace by its content.
 - :mod:`~vtctap.dataset.writing` writes the files of one trace, :mod:`~vtctap.dataset.adding` adds a trace to the set.
