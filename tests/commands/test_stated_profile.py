@@ -65,6 +65,13 @@ def test_each_command_uses_it(command: list[str], trace: Path, inside: Run) -> N
     assert (done.returncode, done.stdout) == (told.returncode, told.stdout)
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_profile_check_names_the_profiles_of_all_traces_in_any_order(tmp_path: Path, inside: Run, step: int) -> None:
+    traces = [written(tmp_path / "other.pcapng", [OPENED, READ]), written(tmp_path / "default.pcapng", [READ])]
+    done = inside("profile", "check", "--json", *traces[::step])
+    assert json.loads(done.stdout)["profile"] == "iec62055-52, iec62056-21"
+
+
 def test_profiles_are_checked_and_learnt_with_it(trace: Path, inside: Run) -> None:
     for action, option in (("check", "--profile"), ("learn", "--inherits")):
         done = inside("profile", action, trace)

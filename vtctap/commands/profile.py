@@ -119,7 +119,9 @@ def _check(arguments: argparse.Namespace) -> int:
         return _valid(profile_of(arguments), as_json=arguments.json)
     coverage, found, reading = Coverage(), 0, Reading(arguments.profile)
     listed: list[dict[str, object]] = []
+    profiles: dict[str, None] = {}
     for name, dissections, profile in _traces(reading, arguments.names):
+        profiles[profile.name] = None
         contradictions = Contradictions(profile)
         for contradiction in contradictions.all(coverage.counting(dissections, profile)):
             found += 1
@@ -130,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> int:
                 listed.append({"trace": name, **asdict(contradiction)})
     if arguments.json:
         counts = {**coverage.as_json(), "contradicting": found, "contradictions": listed}
-        print(json.dumps({"profile": profile.name, **counts}))
+        print(json.dumps({"profile": ", ".join(sorted(profiles)), **counts}))
     else:
         _print_coverage(coverage)
         print(f"contradictions    {found}")
