@@ -22,6 +22,9 @@ from vtctap.sniffer.simulated.wire import Side, WireOctet
 PATIENCE: Final = 5.0
 """The longest wait for a thread to end, which is woken and has nothing else to wait for."""
 
+_LONGEST_NS: Final = 50_000_000
+"""An octet that is later than this is not the system's: the program did not run."""
+
 
 class Pty:
     """A pseudo-terminal in raw mode. Another program opens ``name``, whose descriptor here is ``terminal``. Both ends
@@ -99,7 +102,8 @@ def unread(terminal: int) -> int:
 class PtyTaps(Closing):
     """The simulated line, for a capture: one tap for each direction, or with ``merged`` one tap for both.
 
-    Open the ports ``client`` and ``server``, then call :meth:`start`. Closing discards octets that were not read, so
+    The line stands still while the system does not run the program. Open the ports ``client`` and ``server``, then call
+    :meth:`start`. Closing discards octets that were not read, so
     close after the capture has read to the end.
     """
 
@@ -114,7 +118,9 @@ class PtyTaps(Closing):
         self.client = client.name
         self.server = server.name
         self.offset_ns = 0
-        """Converts virtual time to real time: the ns to add to get the time since 1970 UTC."""
+        """Converts the virtual time of the beginning to real time: the ns to add to get the time since 1970 UTC."""
+        self._stood_still: list[tuple[int, int]] = [(0, 0)]
+        """For how long the line has stood still until a virtual time; both ns."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -124,6 +130,11 @@ class PtyTaps(Closing):
         shift = time.monotonic_ns() - beginning
         self._thread = threading.Thread(target=self._play, args=(octets, shift), name="simulated line", daemon=True)
         self._thread.start()
+
+    def real_ns(self, virtual: int) -> int:
+        """Returns when the line was at a virtual time (ns), in ns since 1970 UTC."""
+        stood_still = next((total for since, total in reversed(self._stood_still) if since <= virtual), 0)
+        return virtual + self.offset_ns + stood_still
 
     @property
     def playing(self) -> bool:
@@ -145,7 +156,10 @@ class PtyTaps(Closing):
 
     def _play(self, octets: Iterable[WireOctet], shift: int) -> None:
         for octet in octets:
-            wait = octet.end + shift - time.monotonic_ns()
+            stood_still = self._stood_still[-1][1]
+            wait = octet.end + shift + stood_still - time.monotonic_ns()
+            if wait < -_LONGEST_NS:
+                self._stood_still.append((octet.start, stood_still - wait))
             if self._stop.wait(max(wait, 0) / 1e9):
                 return
             self._ptys[octet.side].write(bytes([octet.octet]))

@@ -178,7 +178,7 @@ def _true_pace(play: _Playing, profile: "Profile", settings: "Settings", sink: "
         ):
             taps.start(playing, beginning=EPOCH)
             sink.run(capture, lambda: taps.playing, drain=_DRAIN)
-        return [replace(fault, time=fault.time + taps.offset_ns) for fault in playing.faults]
+        return [replace(fault, time=taps.real_ns(fault.time)) for fault in playing.faults]
 
 
 def _list_faults(trace: str, name: str, faults: "list[Fault]", *, force: bool) -> None:

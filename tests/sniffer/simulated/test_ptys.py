@@ -82,6 +82,20 @@ def test_one_tap_for_both() -> None:
         assert read(tap, 11) == b"/?!\r\n/ABC\r\n"
 
 
+def test_the_line_stands_still_while_the_program_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows comes at its pace, and the times of the line are still known."""
+    octets = [WireOctet("client", 0x41, number * MS, (number + 1) * MS) for number in range(5)]
+    clock = iter([0, 1 * MS, 3_000 * MS, 3_000 * MS, 3_001 * MS])
+    waits: list[float] = []
+    with PtyTaps() as taps:
+        monkeypatch.setattr(time, "monotonic_ns", lambda: next(clock))
+        monkeypatch.setattr(taps._stop, "wait", lambda seconds: waits.append(seconds))
+        taps._play(octets, 0)
+        monkeypatch.undo()
+        assert waits == [0.001, 0.001, 0, 0.001, 0.001]
+        assert [taps.real_ns(octet.start) // MS for octet in octets] == [0, 1, 2999, 3000, 3001]
+
+
 def test_true_pace() -> None:
     script = octets("client", b"abcdefgh", 2 * EPOCH, 40 * MS)
     with PtyTaps() as taps, opened(taps.client) as client:
