@@ -13,15 +13,19 @@ statement per field in the order of the catalogue, and compiles it. Of the dicti
 
 and of the text, which is what :func:`json.dumps` makes of the dictionary, octet for octet::
 
-    text += f'"vtc.link": {record.link!r}, '
-    if message.cmd is not None:
-        text += f'"vtc.cmd": {quoted(message.cmd)}, '
+    text += f'"vtc.session": {session!r}, '
+    if repeat_of is not None:
+        text += f'"vtc.repeat_of": {repeat_of!r}, '
+
+Fields that take few values on a link, such as those of the tap's settings, are written by functions of these values,
+which remember the texts that they returned.
 
 What is known of a field is known once: its name, its place in the order and its type, which says how JSON writes it, in
 the catalogue; where its value comes from, and when it applies, in the tables of sources here.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -82,38 +86,38 @@ def _by_name(values: Mapping[str, Any]) -> Fields:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An expression of a field's value, and the condition on which the field applies. The value of a ``group`` is a
-    dictionary of the field and of those behind it. ``text`` is what JSON writes, where that is known without the
-    value; of a ``plain`` string it escapes nothing."""
+    """An expression of a field's value, and the condition on which the field applies.
+
+    The value of a ``group`` is a dictionary of the field and of those behind it. Of a ``plain`` string, JSON escapes
+    nothing. A ``steady`` field takes few values on a link, so that its text is remembered.
+    """
 
     value: str
     condition: str = "True"
     group: bool = False
-    text: str = ""
     plain: bool = False
+    steady: bool = False
 
 
 _Sources: TypeAlias = dict[str, _Source]
 """Sources by the field's name in Python."""
 
 _RECORD: Final[_Sources] = {
-    "kind": _Source("KINDS[record.kind]", plain=True),
-    "sender": _Source("SENDERS[record.sender]", plain=True),
-    "sender_inferred": _Source("True", "record.inferred"),
-    "link": _Source("record.link"),
-    "tap": _Source("record.tap"),
-    "speed": _Source("record.speed", "record.speed"),
-    "line": _Source("str(record.line)", "record.line", plain=True),
-    "duration": _Source("record.duration / 1e9", text="seconds(record.duration)"),
-    "uncertainty": _Source(
-        "record.uncertainty / 1e9", "record.uncertainty is not None", text="seconds(record.uncertainty)"
-    ),
+    "kind": _Source("KINDS[record.kind]", plain=True, steady=True),
+    "sender": _Source("SENDERS[record.sender]", plain=True, steady=True),
+    "sender_inferred": _Source("True", "record.inferred", steady=True),
+    "link": _Source("record.link", steady=True),
+    "tap": _Source("record.tap", steady=True),
+    "speed": _Source("record.speed", "record.speed", steady=True),
+    "line": _Source("str(record.line)", "record.line", plain=True, steady=True),
+    "duration": _Source("record.duration / 1e9", steady=True),
+    "uncertainty": _Source("record.uncertainty / 1e9", "record.uncertainty is not None", steady=True),
     "pause": _Source("[pause / 1e6 for _, pause in record.pauses_us]", "record.pauses_us"),
     "event": _Source("event[0]", "event"),
     "event_detail": _Source("event[2]", "event and event[2]"),
     "error_parity": _Source("record.parity_errors", "record.parity_errors"),
     "error_framing": _Source("record.framing_errors", "record.framing_errors"),
-    **{attribute: _Source("True", f"record.flags & {flag}") for flag, attribute in FLAG_FIELDS},
+    **{attribute: _Source("True", f"record.flags & {flag}", steady=True) for flag, attribute in FLAG_FIELDS},
     "chain": _Source("chain.id.hex()", "chain", plain=True),
     "chain_number": _Source("chain.number", "chain"),
     "chain_hash": _Source("chain.start.hex()", "chain", plain=True),
@@ -126,6 +130,10 @@ _RECORD_TERMS: Final = (
 """Statements of the names that the sources use."""
 
 
+_STEADY: Final = ("message", "cmd", "register", "bcc", "bcc_expected", "bcc_status", "bcc_rule")
+"""The steady fields of a message."""
+
+
 def _present(owner: str, attributes: tuple[str, ...]) -> dict[str, _Source]:
     """Returns the sources of the attributes that are fields. One applies unless it is None, or an empty tuple.
 
@@ -136,6 +144,7 @@ def _present(owner: str, attributes: tuple[str, ...]) -> dict[str, _Source]:
             value,
             value if field.repeats else f"{value} is not None",
             plain=field.words not in ((), MESSAGES),
+            steady=field.attribute in _STEADY,
         )
         for field in CATALOGUE
         if field.attribute in attributes and (value := owner + field.attribute)
@@ -145,7 +154,7 @@ def _present(owner: str, attributes: tuple[str, ...]) -> dict[str, _Source]:
 _CONTENT: Final[_Sources] = {
     **_present("message.", Message.__slots__),
     "value": _Source("message.value", "message.register"),
-    "unit": _Source("message.unit", "message.register"),
+    "unit": _Source("message.unit", "message.register", steady=True),
     **_present("meaning.", Meaning.__slots__),
     "confidence": _Source("meaning.confidence", plain=True),
     "dlms_service": _Source("by_name(meaning.apdu.attributes())", "meaning.apdu", group=True),
@@ -187,12 +196,6 @@ def _listed(texts: tuple[str, ...]) -> str:
     return f"[{', '.join(map(encode_basestring_ascii, texts))}]"
 
 
-@lru_cache(maxsize=1024)
-def _seconds(time_ns: int) -> str:
-    """Writes what takes few values on a link, in seconds."""
-    return repr(time_ns / 1e9)
-
-
 _WORDS: Final[Mapping[str, object]] = {
     "KINDS": {kind: kind.name.lower() for kind in Kind},
     "SENDERS": {sender: sender.name.lower() for sender in Sender},
@@ -202,7 +205,6 @@ _WORDS: Final[Mapping[str, object]] = {
     "show_text": show_text,
     "quoted": encode_basestring_ascii,
     "listed": _listed,
-    "seconds": _seconds,
     "members": lambda fields: dumps(fields)[1:-1],
 }
 """The names that the functions use and do not state."""
@@ -237,8 +239,6 @@ def _json(field: Field, source: _Source) -> str:
     """Returns how an f-string writes a value as JSON does. Numbers and lists of numbers look as in Python."""
     if field.type is FieldType.BOOLEAN:
         return "true"
-    if source.text:
-        return f"{{{source.text}}}"
     if source.plain:
         return f'"{{{source.value}}}"'
     if field.type in (FieldType.STRING, FieldType.ENUMERATION):
@@ -246,31 +246,56 @@ def _json(field: Field, source: _Source) -> str:
     return f"{{list({source.value})!r}}" if field.repeats else f"{{{source.value}!r}}"
 
 
-def _made(
-    parameters: str, terms: tuple[str, ...], sources: _Sources, add: Callable[[_Run], str], result: str
-) -> Callable[..., Any]:
-    """Makes the function that adds one field after the other, and returns the ``result``."""
+def _present_in(sources: _Sources) -> _Run:
+    """Returns the fields that have a source, in their order."""
     ordered = (*_BEFORE, *CATALOGUE, *_BEHIND)
-    present = [(field, sources[field.attribute]) for field in ordered if field.attribute in sources]
+    return [(field, sources[field.attribute]) for field in ordered if field.attribute in sources]
+
+
+def _statements(present: Iterable[tuple[Field, _Source]], add: Callable[[_Run], str]) -> list[str]:
+    """Returns the statements that add those of the fields that apply."""
     runs = groupby(present, key=lambda each: each[1].condition)
-    lines = (
-        f"def made({parameters}):",
-        *terms,
-        *(f"if {condition}: {add(list(run))}" for condition, run in runs),
-        f"return {result}",
-    )
-    names = dict(_WORDS)
-    exec("\n ".join(lines), names)
+    return [f"if {condition}: {add(list(run))}" for condition, run in runs]
+
+
+def _made(parameters: str, statements: Iterable[str], result: str, **more: object) -> Callable[..., Any]:
+    """Makes the function that follows the statements, and returns the ``result``."""
+    names = {**_WORDS, **more}
+    exec("\n ".join((f"def made({parameters}):", *statements, f"return {result}")), names)
     made: Callable[..., Any] = names["made"]  # type: ignore[assignment]
     return made
 
 
 def _dictionary(parameters: str, terms: tuple[str, ...], sources: _Sources) -> Callable[..., Fields]:
-    return _made(parameters, ("values = {}", *terms), sources, _into_dictionary, "values")
+    statements = ("values = {}", *terms, *_statements(_present_in(sources), _into_dictionary))
+    return _made(parameters, statements, "values")
 
 
 def _text(terms: tuple[str, ...], sources: _Sources) -> Callable[[Any, str], str]:
-    return _made("self, text", terms, sources, _into_text, "text[:-2] + '}'")
+    """Makes the function that adds one field after the other to a text, and those that are steady together."""
+    statements = [*terms]
+    together: dict[str, object] = {}
+    for steady, run in groupby(_present_in(sources), key=lambda each: each[1].steady):
+        adding = _statements(run, _into_text)
+        if steady:
+            name, values = f"steady_{len(together)}", [*dict.fromkeys(_VALUE.findall("\n".join(adding)))]
+            together[name] = _remembering(values, adding)
+            adding = [f"text += {name}({', '.join(values)})"]
+        statements += adding
+    return _made("self, text", statements, "text[:-2] + '}'", **together)
+
+
+def _remembering(values: list[str], adding: list[str]) -> Callable[..., Any]:
+    """Makes a function of the values that steady fields depend on. It returns their text, and remembers it."""
+    parameters = {value: value.replace(".", "_") for value in values}
+    statements = (_VALUE.sub(lambda found: parameters[found[0]], line) for line in ("text = ''", *adding))
+    return lru_cache(_MANY)(_made(", ".join(parameters.values()), statements, "text"))
+
+
+_VALUE: Final = re.compile(r"\b(?:record|message)\.\w+")
+"""A value that a steady field depends on."""
+_MANY: Final = 1024
+"""Most texts that are remembered of steady fields that stand together."""
 
 
 record_fields: Final[Callable[[Any], Fields]] = _dictionary("self", _RECORD_TERMS, _RECORD)
