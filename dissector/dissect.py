@@ -102,7 +102,6 @@ def _beginning(trace: str) -> str:
 
 _frame: Final = maker(Frame)
 _FRAME: Final = Kind.FRAME
-_SYNTHETIC: Final = Flag.SYNTHETIC
 _ECHO: Final = Flag.ECHO
 _SHORT: Final = 128
 _MANY: Final = 512
@@ -143,9 +142,8 @@ class Dissector:
             if record.event and self._pairing.interrupted(record):
                 self._verdicts.interrupt(record.link)
             return Dissection(number, record, since_first_ns)
-        before_ns = self._pairing.ended(record.link)
         message, meaning = self._known.get(record.octets) or self._decode(record)
-        place = self._pairing.place(number, record, message)
+        place, gap_ns = self._pairing.feed(number, record, message)
         if place.register_asked:
             key = record.octets, place.register_asked
             _, meaning = self._known.get(key) or self._decode(record, place.register_asked)
@@ -157,9 +155,6 @@ class Dissector:
             about = self._verdicts.feed(number, record, message, meaning, place)
             if about is not None:
                 place = place._replace(status_token_in=about)
-        gap_ns = None
-        if before_ns is not None and before_ns <= record.time and not record.flags & _SYNTHETIC:
-            gap_ns = record.time - before_ns
         return _frame(number, record, since_first_ns, message, meaning, place, gap_ns)
 
     def each(self, items: Iterable[Record | Skipped]) -> Iterator[Dissection]:

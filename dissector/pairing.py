@@ -1,4 +1,4 @@
-"""Pairing: finds the request of each answer, the original of each repeat, and the session of each frame.
+"""Pairing: finds the request of each answer, the original of each repeat, and each frame's session and gap.
 
 A :class:`Pairing` is fed the frames of a trace in order and keeps a few values per link. The Lua dissector follows the
 same rules:
@@ -113,26 +113,28 @@ class Pairing:
             _forget(link)
         return interrupted
 
-    def place(self, number: int, record: Record, message: Message) -> Place:
-        """Returns the place of frame ``number``."""
+    def feed(self, number: int, record: Record, message: Message) -> tuple[Place, int | None]:
+        """Takes frame ``number``; returns its place, and the time since the end of its link's previous frame, ns, None
+        where there is none or it is unknown."""
         link = self._links.get(record.link)
         if link is None:
             link = self._links[record.link] = _LinkPairing()
             self._outages.feed(record)
         if record.link in self._outages.away:
             _forget(link)
-        name, sender = message.message, record.sender
-        if not link.session or record.time - link.end_ns > self._session_timeout_ns:
+        name, sender, since_ns = message.message, record.sender, record.time - link.end_ns
+        gap_ns = since_ns if link.session and since_ns >= 0 and not record.flags & _SYNTHETIC else None
+        if not link.session or since_ns > self._session_timeout_ns:
             self._begin(link)
         link.end_ns = record.time + record.duration
         if name is None or sender is _UNKNOWN or record.flags & _ECHO:
             if name is None and sender is _CLIENT:
                 link.request_end_ns = link.end_ns
-            return Place(link.session)
+            return Place(link.session), gap_ns
         damaged = record.flags & DAMAGE != 0 or message.bad_check
         if sender is _CLIENT:
-            return self._of_client(link, number, record, message, damaged)
-        return _of_server(link, number, record, message, damaged)
+            return self._of_client(link, number, record, message, damaged), gap_ns
+        return _of_server(link, number, record, message, damaged), gap_ns
 
     def _of_client(self, link: _LinkPairing, number: int, record: Record, message: Message, damaged: bool) -> Place:
         """Returns the place of a client's frame."""

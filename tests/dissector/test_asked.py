@@ -224,7 +224,7 @@ def test_an_answer_takes_the_registers_of_its_request(
 ) -> None:
     """The last frame has the registers of the undamaged read that it answers, or none."""
     pairing = Pairing()
-    places = [pairing.place(at, record, decode(record.octets)) for at, record in enumerate(records(said), 1)]
+    places = [pairing.feed(at, record, decode(record.octets))[0] for at, record in enumerate(records(said), 1)]
     assert places[-1].register_asked == asked
 
 

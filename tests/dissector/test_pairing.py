@@ -42,7 +42,7 @@ def places(story: Sequence[tuple[str, bytes] | tuple[str, bytes, dict[str, Any]]
         record = Record(time, octets, sender=sender, duration=10 * MS, **special)
         if record.event:
             pairing.interrupted(replace(record, kind=Kind.EVENT))
-        found.append(pairing.place(number, record, decode(octets)) if octets else Place(0))
+        found.append(pairing.feed(number, record, decode(octets))[0] if octets else Place(0))
         time += 10 * MS
     return found
 
@@ -211,7 +211,7 @@ def test_tshark_agrees(whole: bool, wireshark: Callable[..., Any]) -> None:
     expected: dict[int, int] = {}
     pairing = Pairing()
     for number, record in enumerate(records, 1):
-        place = pairing.place(number, record, decode(record.octets))
+        place, _ = pairing.feed(number, record, decode(record.octets))
         if place.request_in:
             expected[place.request_in] = number
     assert len(expected) > 0.1 * count
