@@ -5,13 +5,14 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from vtctap.command_line import outputs
-from vtctap.command_line.outputs import refuse_existing, refuse_same, whole_file, whole_path, write_text
+from vtctap.command_line.outputs import print_together, refuse_existing, refuse_same, whole_file, whole_path, write_text
 from vtctap.errors import CommandError, OutputError
 from vtctap.pcap.streams import Output
 
@@ -267,3 +268,27 @@ def test_two_outputs_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @posix
 def test_a_device_takes_two_outputs() -> None:
     refuse_same(os.devnull, os.devnull)
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 1000])
+def test_texts_are_printed_in_order_and_all_before_an_error(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def texts() -> Iterator[str]:
+        yield from map(str, range(count))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        print_together(texts())
+    assert capsys.readouterr().out == "".join(f"{number}\n" for number in range(count))
+
+
+def test_texts_are_printed_once_where_the_output_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def gone(text: str) -> None:
+        written.append(text)
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", gone)
+    with pytest.raises(BrokenPipeError):
+        print_together(map(str, range(1000)))
+    assert len(written) == 1

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -121,6 +121,25 @@ def write_text(name: str, text: str, *, force: bool, encoding: str = "ascii", pu
             file.write(octets)
         if path != Path(name) and Path(name).exists():
             path.chmod(stat.S_IMODE(os.stat(name).st_mode))
+
+
+def print_together(texts: Iterable[str]) -> None:
+    """Prints texts, each on a line of its own, many by one call, because the system takes long for each one. Those
+    before an error in taking the next one are printed, too."""
+    waiting: list[str] = []
+    try:
+        for text in texts:
+            waiting.append(text)
+            if len(waiting) == _TOGETHER:
+                together, waiting = waiting, []
+                print("\n".join(together))
+    finally:
+        if waiting:
+            print("\n".join(waiting))
+
+
+_TOGETHER: Final = 64
+"""Most texts that are printed by one call. As many lines of a trace are about what Python holds back in any case."""
 
 
 def private(path: str, flags: int) -> int:

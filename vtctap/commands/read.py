@@ -9,7 +9,9 @@ its content, and errors in brackets.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from itertools import islice
+from os.path import isfile
 from typing import TYPE_CHECKING
 
 from vtctap.capturing.lines import add_lines, link_names, printer, shower
@@ -27,7 +29,7 @@ from vtctap.command_line.arguments import (
 )
 from vtctap.command_line.inputs import Reading, Traces
 from vtctap.command_line.messages import visible
-from vtctap.command_line.outputs import whole_trace
+from vtctap.command_line.outputs import print_together, whole_trace
 from vtctap.errors import CommandError
 
 if TYPE_CHECKING:
@@ -93,6 +95,25 @@ def _show(
     keys: "Keys | None",
 ) -> None:
     """Prints the records of a trace; ``name`` is the trace's name if there are several."""
+    texts = _texts(arguments, reading, names, name, passes, keys)
+    if arguments.follow or sys.stdout.isatty() or not all(map(isfile, names)):
+        for text in texts:
+            print(text)
+            if arguments.follow:
+                sys.stdout.flush()
+    else:
+        print_together(texts)
+
+
+def _texts(
+    arguments: argparse.Namespace,
+    reading: Reading,
+    names: list[str],
+    name: str,
+    passes: "Predicate | None",
+    keys: "Keys | None",
+) -> Iterator[str]:
+    """Yields the texts of the records that pass the filter."""
     from vtctap.dissector.dissect import Dissector
 
     lines = printer(arguments)
@@ -106,11 +127,9 @@ def _show(
             taps = len(traces.reader.interfaces)
             lines.links = link_names(traces.reader.interfaces)
         if passes is None or passes(dissection.as_json()):
-            print(show(dissection))
+            yield show(dissection)
         else:
             lines.skip(dissection)
-        if arguments.follow:
-            sys.stdout.flush()
 
 
 def _write(
