@@ -35,7 +35,21 @@ PROFILES: Final = ("iec62055-52", "iec62056-21")
 PART: Final = 20_000
 """Records in a trace."""
 START: Final = 1_767_225_600_000_000_000
-_REGISTERS: Final = ("", "", "2006", "200C", "0030", "FFFE", "FFFF", "1.8.0", "1-0:1.8.0*255", "F.F", "0.9.1", "a)b")
+_REGISTERS: Final = (
+    "",
+    "",
+    "2006",
+    "200C",
+    "200D",
+    "0030",
+    "FFFE",
+    "FFFF",
+    "1.8.0",
+    "1-0:1.8.0*255",
+    "F.F",
+    "0.9.1",
+    "a)b",
+)
 _VALUES: Final = (
     "",
     "0",

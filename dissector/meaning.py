@@ -7,6 +7,7 @@ certain of its entries.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from vtctap.dissector.catalogue import CONFIDENCES, POSITIONS
 from vtctap.dissector.dlms import Apdu, Object, status_of, token_of
@@ -16,7 +17,7 @@ from vtctap.dissector.profiles.model import TOKEN_STATUS, Identification, Profil
 from vtctap.dissector.protocol.messages import Message
 from vtctap.dissector.tokens import Keys, Token
 from vtctap.dissector.tokens.recognise import LENGTHS, proven, recognise
-from vtctap.pcap.construction import fast_init
+from vtctap.pcap.construction import fast_init, variants
 
 SUREST, CONCLUDED, ASSUMED = CONFIDENCES
 
@@ -45,6 +46,8 @@ class Meaning:
 
 
 _NOTHING = Meaning()
+_Key: TypeAlias = tuple[str | None, tuple[str, ...], tuple[str, ...]]
+"""A message's name, its registers, and those that the request named."""
 
 
 class _Doubts:
@@ -106,11 +109,13 @@ def interpret(
     if asked:
         doubts.lean(CONCLUDED, "vtc.register.asked")
     registers = [profile.register(register) for register in registers_of(message, asked)]
-    readings = [_read(*each) for each in zip(registers, message.value, message.unit, strict=True)]
+    readings = _readings(registers, message)
+    for read in filter(None, readings):
+        doubts.lean(read.confidence, "vtc.value.decoded")
     status = _status(readings, doubts)
     return Meaning(
         register_name=_names(registers, doubts),
-        value_decoded=_words(readings, doubts),
+        value_decoded=_words(readings),
         id_manufacturer_name=_maker(message, profile.identification, doubts),
         id_field=_identification(message, profile.identification, doubts),
         status_token=status.status if status else None,
@@ -138,13 +143,18 @@ def answered(meaning: Meaning, asked: Object) -> Meaning:
     )
 
 
+_worded, _all_but_words = variants(Meaning, "value_decoded")
+
+
 class Meanings:
-    """Looks up the meanings of one trace's messages, and remembers those that follow from the registers alone."""
+    """Looks up the meanings of one trace's messages, and remembers what of them does not follow from the values."""
 
     def __init__(self, profile: Profile, keys: Keys | None = None) -> None:
         self._profile = profile
         self._keys = keys
-        self._known: dict[tuple[object, ...], Meaning] = {}
+        self._known: dict[_Key, Meaning] = {}
+        self._known_but_words: dict[tuple[_Key, tuple[str | None, ...]], tuple[Any, ...]] = {}
+        """What meanings are but for the words of their values, by the confidence of each word."""
 
     def of(self, message: Message, asked: tuple[str, ...] = (), apdu: Apdu | None = None) -> Meaning:
         """Returns what :func:`interpret` does."""
@@ -152,13 +162,24 @@ class Meanings:
             return interpret(message, self._profile, self._keys, asked, apdu)
         key = message.message, message.register, asked
         meaning = self._known.get(key)
-        if meaning is not None:
-            return meaning
+        return self._of_values(key, message, asked) if meaning is None else meaning
+
+    def _of_values(self, key: _Key, message: Message, asked: tuple[str, ...]) -> Meaning:
+        """Returns the meaning of a message whose values may have one."""
+        ids = registers_of(message, asked)
+        readings = _readings([self._profile.register(id) for id in ids], message)
+        confidences = tuple([reading.confidence if reading else None for reading in readings])
+        same = self._known_but_words.get((key, confidences))
+        if same is not None:
+            return _worded(same, _words(readings))
         meaning = interpret(message, self._profile, self._keys, asked)
-        if not any(map(self.reads, registers_of(message, asked))):
-            if len(self._known) == _MANY:
-                self._known.clear()
+        if len(self._known) + len(self._known_but_words) == _MANY:
+            self._known.clear()
+            self._known_but_words.clear()
+        if meaning is _NOTHING or not any(map(self.reads, ids)):
             self._known[key] = meaning
+        elif not any(map(self.concerns_tokens, ids)):
+            self._known_but_words[key, confidences] = _all_but_words(meaning)
         return meaning
 
     def reads(self, id: str) -> bool:
@@ -189,6 +210,10 @@ def weakest(*confidences: str) -> str:
     return max(confidences, key=CONFIDENCES.index)
 
 
+def _readings(registers: Sequence[Register | None], message: Message) -> list[_Reading | None]:
+    return [_read(*each) for each in zip(registers, message.value, message.unit, strict=True)]
+
+
 def _read(register: Register | None, value: str, unit: str) -> _Reading | None:
     """Reads a value by its register's table or encoding; None where neither applies."""
     if register is None:
@@ -212,11 +237,8 @@ def _names(registers: Sequence[Register | None], doubts: _Doubts) -> tuple[str, 
     return tuple(register.name if register else "" for register in registers) if known else ()
 
 
-def _words(readings: Sequence[_Reading | None], doubts: _Doubts) -> tuple[str, ...]:
-    for read in readings:
-        if read:
-            doubts.lean(read.confidence, "vtc.value.decoded")
-    words = tuple(read.word if read else "" for read in readings)
+def _words(readings: Sequence[_Reading | None]) -> tuple[str, ...]:
+    words = tuple([reading.word if reading else "" for reading in readings])
     return words if any(words) else ()
 
 
