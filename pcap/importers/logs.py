@@ -58,6 +58,9 @@ class LogReader:
         self._time: int | None = None
         self._sender = Sender.UNKNOWN
         self._flags = 0
+        self._foreign = False
+        """Whether the lines after the last octets may have held some. Above the first octets and below the last ones
+        there is often a text about the log."""
         self._missing: int | None = None
         """Number of octets that the last head stated and that have not come; None where it stated none."""
         self.stated = 0
@@ -111,7 +114,7 @@ class LogReader:
                     if form.head:  # Whose octets follow is not known.
                         self._sender = Sender.UNKNOWN
                     elif form.rank != MARKED:  # Other lines than those with octets are not in such a log.
-                        self._flags |= Flag.OVERRUN
+                        self._foreign = self.stated > 0
                     continue
                 used += 1
             except Unreadable as error:
@@ -157,6 +160,8 @@ class LogReader:
         if self._rows.gap:
             self._account.fault(self._rows.gap)
             self._flags, self._rows.gap = Flag.OVERRUN, ""
+        if self._foreign:
+            self._flags, self._foreign = self._flags | Flag.OVERRUN, False
         self.stated += bool(octets)
         self._open += octets
         if self._missing is not None:

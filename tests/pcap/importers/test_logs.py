@@ -249,6 +249,15 @@ def test_every_tenth_line_damaged(name: str, seed: int) -> None:
         at = found + len(burst.octets)
 
 
+def test_text_about_a_log() -> None:
+    """Above the octets and below them it is reported, and nothing is lost; between them it may have been octets."""
+    log = "Please help!\n10:00:00 TX 06\n10:00:01 RX 2f\n"
+    for text, flags in ((log + "Thanks.\n", [0, 0]), (log.replace("\n10:00:01", "\n~\n10:00:01"), [0, Flag.OVERRUN])):
+        bursts, account = bursts_of("hex", text)
+        assert [(burst.octets, burst.flags) for burst in bursts] == [*zip((b"\x06", b"/"), flags, strict=True)]
+        assert (account.skipped, account.faults) == (2, [])
+
+
 def test_a_buffer_that_is_not_shown_whole() -> None:
     log = "<Buffer 2f 3f ... 3 more bytes>\n<Buffer 06>\n<Buffer 2f ... 1 more byte>\n<Buffer 06>\n"
     bursts, account = bursts_of("node-buffer", log)
