@@ -116,7 +116,7 @@ class _Walk:
         content.ask(links.regular(requests, answers, timeout_ns)[0], links.before)
         usual = ~(content.unusual | links.after_events(content.events, self._link))
         paired, unasked = links.regular(requests & usual, answers & usual, timeout_ns)
-        return {int(each.rows[0]): each for each in links.stretches(paired, unasked, self._link)}
+        return {int(each.rows[0]): each for each in links.stretches(paired, unasked, content.data(), self._link)}
 
     def _leaves_out(self, stretch: Stretch) -> bool:
         """Whether a stretch is regular after what was before it on its link."""

@@ -71,10 +71,14 @@ class Content:
         requests: Booleans = self.sent_by(Sender.CLIENT) & _REQUESTS[self.sets.command]
         return requests
 
+    def data(self) -> Booleans:
+        """Returns which rows are data of the server."""
+        data: Booleans = self.sent_by(Sender.SERVER) & (self.sets.command == 0)
+        return data
+
     def answers(self) -> Booleans:
         """Returns which rows are data of the server, or its ACK."""
-        command = self.sets.command
-        answers: Booleans = self.sent_by(Sender.SERVER) & ((command == 0) | (command == ACKNOWLEDGED))
+        answers: Booleans = self.data() | (self.sent_by(Sender.SERVER) & (self.sets.command == ACKNOWLEDGED))
         return answers
 
     @cached_property

@@ -5,8 +5,8 @@ Regular are a request with its good answer behind it, and frames that the server
 before. Where a session begins by silence, and where a link repeats, is damaged, or does anything else, the exact way
 decides.
 
-The last request of a *stretch* of regular frames and its answer go the exact way, too. Then the pairing knows all that
-it needs for what follows.
+The last request of a *stretch* of regular frames and its answer go the exact way, too, from the last answer on that a
+later frame may repeat. Then the pairing knows all that it needs for what follows.
 """
 
 from collections.abc import Callable, Iterator
@@ -85,13 +85,17 @@ class LinkOrder:
             after[frames[following[following < len(frames)]]] = True
         return after
 
-    def stretches(self, paired: Booleans, unasked: Booleans, link: Integers) -> Iterator[Stretch]:
-        """Yields the stretches of regular frames, without the last request and answer, or the last frame, of each."""
+    def stretches(self, paired: Booleans, unasked: Booleans, repeatable: Booleans, link: Integers) -> Iterator[Stretch]:
+        """Yields the stretches of regular frames, each without its last request and answer, or its last frame; and
+        without its last frame of the server that is ``repeatable``, and what follows that one."""
         rows = self._ordered
         kind = paired[rows] + 2 * unasked[rows]
         ends = numpy.flatnonzero((kind[1:] != kind[:-1]) | (link[rows[1:]] != link[rows[:-1]])) + 1
         for start, stop in zip([0, *ends.tolist()], [*ends.tolist(), len(rows)], strict=True):
             if start < stop and kind[start]:
                 stretch = Stretch(rows[start:stop], bool(kind[start] == 1))
-                if stop - start > stretch.unit:
-                    yield Stretch(stretch.rows[: -stretch.unit], stretch.asks)
+                of_server = stretch.rows[stretch.unit - 1 :: stretch.unit]
+                kept = numpy.flatnonzero(repeatable[of_server])
+                last = int(kept[-1]) if len(kept) else len(of_server) - 1
+                if last:
+                    yield Stretch(stretch.rows[: last * stretch.unit], stretch.asks)

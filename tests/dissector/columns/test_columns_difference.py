@@ -6,7 +6,8 @@ sessions in all dialects, every size of a batch, and every prefix of a file.
 
 import io
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,49 @@ def test_an_outage_anywhere(outage: tuple[str, int, int], profile: str) -> None:
         for early in ((True, False) if number in events else (False,))
     ]
     assert difference(written(made), profile, FEW) == ""
+
+
+C, M = Sender.CLIENT, Sender.SERVER
+REGULAR = ("read", "write", "unasked", "acknowledged")
+THEN = (
+    [(C, b"\x15"), (M, "data")],
+    [(C, "read"), (C, b"\x15"), (M, "data")],
+    [(C, "read"), (C, "read"), (M, "last")],
+    [(C, "same"), (M, "last")],
+)
+
+
+def regular_then(number: int, units: Iterable[str], then: Iterable[tuple[Sender, bytes | str]]) -> Iterator[Record]:
+    """Yields regular exchanges on a link, and what may ask once more for the last answer."""
+    kinds: list[tuple[Sender, bytes | str]] = []
+    for unit in units:
+        kinds += {
+            "read": [(C, "read"), (M, "data")],
+            "write": [(C, "write"), (M, b"\x06")],
+            "unasked": [(M, "data")],
+            "acknowledged": [(M, b"\x06")],
+        }[unit]
+    last = {C: b"", M: b""}
+    for at, (sender, kind) in enumerate([*kinds, *then]):
+        made = {
+            "read": block(b"\x01R1\x021.8.0(%d)\x03" % (at // 2)),
+            "write": block(b"\x01W1\x021.8.0(%d)\x03" % at),
+            "data": block(b"\x021.8.0(%d)\x03" % at),
+            "same": last[C],
+            "last": last[M],
+        }.get(str(kind), b"") or (kind if isinstance(kind, bytes) else b"\x06")
+        if made not in (b"\x06", b"\x15"):
+            last[sender] = made
+        yield Record(EPOCH + at * 10**9 + number, made, sender=sender, link=number, tap=number)
+
+
+@pytest.mark.parametrize(("then", "profile"), turns(THEN, PROFILES))
+def test_what_follows_regular_frames(then: list[tuple[Sender, bytes | str]], profile: str) -> None:
+    """Whatever the last frames of the server are, the original of a repeat is the same. Each case has its own link,
+    whose first frames are read one by one."""
+    links = enumerate(("read", *units) for units in product(REGULAR, repeat=3))
+    records = [record for number, units in links for record in regular_then(number, units, then)]
+    assert difference(written(sorted(records, key=lambda record: record.time)), profile, FEW[1:]) == ""
 
 
 def test_most_records_are_batched_here() -> None:
