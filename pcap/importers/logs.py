@@ -175,6 +175,7 @@ class LogReader:
 
     def _end(self) -> Iterator[Burst]:
         """Ends the open burst, and the block that a head began."""
+        self._rows.forget()
         if self._missing:
             self._account.skip("the number of octets differs from the number that the line states", self._account.lines)
             self._flags |= Flag.OVERRUN
@@ -303,6 +304,10 @@ class _Offsets:
         self._continue(stated, octets)
         self._otherwise = None if expected is None else expected + len(octets)
         return octets
+
+    def forget(self) -> None:
+        """Forgets the row that a star repeats, at a line that is no row and may have been one."""
+        self._last, self._starred = b"", False
 
     def _continue(self, start: int, octets: bytes) -> None:
         """Takes a row that begins after ``start`` octets."""

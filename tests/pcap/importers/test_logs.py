@@ -347,6 +347,17 @@ def test_bursts_before_the_first_time(before: int, timed: bool) -> None:
     assert ("octets before the first time of the log are given that time" in account.notes) == timed
 
 
+@pytest.mark.parametrize("between", ["*\n", "*\n~\n", "~\n*\n", "*\n00000010  4z\n"])
+def test_a_star_beside_a_line_that_is_no_row(between: str) -> None:
+    """The line may have been the row that the star repeats, or one that ends the repetition."""
+    bursts, account = bursts_of("hexdump", f"00000000  2f 3f\n{between}00000008  21 0d\n")
+    if between != "*\n":
+        assert [(burst.octets, burst.flags) for burst in bursts] == [(b"/?", 0), (b"!\r", Flag.OVERRUN)]
+        assert account.faults == ["octets are missing or damaged before offset 00000008"]
+    else:
+        assert joined(bursts) == b"/?" * 4 + b"!\r"
+
+
 def test_a_dump_without_a_row() -> None:
     lines = sample("hexdump").splitlines(keepends=True)
     del lines[1]
