@@ -307,6 +307,7 @@ def test_a_capture_that_comes_into_the_background_with_a_key_goes_on(
     until(lambda: termios.tcgetattr(terminal.near) != terminal.modes)
     terminal.type(b"m")
     until(lambda: tried.exists() or status.exists())
+    until(lambda: b"opened" in path.read_bytes())
     taps.say(0, b"/?!\r\n")
     assert terminal.wait() == 0
     assert status.read_text() == "0\n"
