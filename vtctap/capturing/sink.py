@@ -100,9 +100,8 @@ class Sink:
         finally:
             self.screen.clear()
             self.screen.finish()
-        self.signals.begun = (
-            not self.report.may_stall
-        )  # A signal that comes late does not keep a file from being written.
+        # A signal that comes late does not keep a file from being written, and ends the wait for a pipe's reader.
+        self.signals.begun = not self.report.may_stall
         self.report.write()
         self.signals.begun = True
         self.report.say()

@@ -9,7 +9,7 @@ its content, and errors in brackets.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from os.path import isfile
 from typing import TYPE_CHECKING
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = names[0] if len(groups) > 1 else ""
         if name and not arguments.json:
             print(f"{chr(10) if number else ''}==> {visible(name)} <==")
-        _show(arguments, reading, names, name, passes, keys)
+        _show(_texts(arguments, reading, names, name, passes, keys), names, follow=arguments.follow)
     return reading.status
 
 
@@ -86,20 +86,12 @@ def _filter(text: str | None) -> "Predicate | None":
     return compile_filter(text)
 
 
-def _show(
-    arguments: argparse.Namespace,
-    reading: Reading,
-    names: list[str],
-    name: str,
-    passes: "Predicate | None",
-    keys: "Keys | None",
-) -> None:
-    """Prints the records of a trace; ``name`` is the trace's name if there are several."""
-    texts = _texts(arguments, reading, names, name, passes, keys)
-    if arguments.follow or sys.stdout.isatty() or not all(map(isfile, names)):
+def _show(texts: Iterable[str], names: list[str], *, follow: bool) -> None:
+    """Prints the texts of a trace's records, at once where somebody waits for them."""
+    if follow or sys.stdout.isatty() or not all(map(isfile, names)):
         for text in texts:
             print(text)
-            if arguments.follow:
+            if follow:
                 sys.stdout.flush()
     else:
         print_together(texts)
@@ -113,7 +105,7 @@ def _texts(
     passes: "Predicate | None",
     keys: "Keys | None",
 ) -> Iterator[str]:
-    """Yields the texts of the records that pass the filter."""
+    """Yields the texts of the records that pass the filter; ``name`` is the trace's name if there are several."""
     from vtctap.dissector.dissect import Dissector
 
     lines = printer(arguments)
