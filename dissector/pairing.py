@@ -131,7 +131,7 @@ class Pairing:
             if name is None and sender is _CLIENT:
                 link.request_end_ns = link.end_ns
             return Place(link.session), gap_ns
-        damaged = record.flags & DAMAGE != 0 or message.bad_check
+        damaged = is_damaged(record, message)
         if sender is _CLIENT:
             return self._of_client(link, number, record, message, damaged), gap_ns
         return _of_server(link, number, record, message, damaged), gap_ns
